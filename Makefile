@@ -1,0 +1,51 @@
+# `make up` and `make test` are all that is needed; both install first, and are quick the second time.
+.DEFAULT_GOAL := help
+.PHONY: help install up test lint format bench lock clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+DBT_FILES := $(shell find dbt_project -name target -prune -o -name logs -prune -o -type f -print)
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+install: .venv/installed dbt_project/target/manifest.json ## Install everything into .venv
+
+up: install ## Start tutorq with demo data; Ctrl-C stops it
+	@$(BIN)/tutorq up --demo
+
+test: lint ## The whole gate: lint, types, and all tests on real components
+	$(BIN)/pytest
+
+lint: install ## Style, types, import directions, SQL, and the committed OpenAPI description
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project
+	$(BIN)/python -m api.openapi --check
+
+format: install ## Reformat the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: install ## Measure what we claim (SIZE=full for the large sizes)
+	$(BIN)/python -m benchmarks
+
+lock: ## Pin newest versions anew (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o requirements.lock
+
+clean: ## Remove what was installed and built, but not your data in var/
+	rm -rf .venv dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tutorq needs Python 3.11 or newer; set PYTHON=/path/to/python")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Dagster reads the manifest; it is made here, not when the code location is imported.
+dbt_project/target/manifest.json: .venv/installed $(DBT_FILES)
+	$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project
+	@touch $@
