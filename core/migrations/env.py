@@ -1,0 +1,18 @@
+"""Alembic environment: migrations are plain SQL, run one transaction each under an advisory lock."""
+
+from alembic import context
+from sqlalchemy import create_engine, pool, text
+
+LOCK_KEY = 7_461_001
+
+engine = create_engine(context.config.attributes["url"], poolclass=pool.NullPool)
+
+with engine.connect() as connection:
+    # Two processes may start at once; the second waits and then finds nothing to do.
+    connection.execute(text("select pg_advisory_lock(:key)"), {"key": LOCK_KEY})
+    connection.execute(text("create schema if not exists app"))
+    connection.commit()
+    context.configure(connection=connection, version_table_schema="app", transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.commit()
