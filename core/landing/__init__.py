@@ -1,0 +1,16 @@
+"""Landing files (CSV, gzipped CSV, Parquet) into the schema `raw`; bad rows into quarantine."""
+
+from core.landing.files import is_loaded, landing_files
+from core.landing.load import load_file, load_folder
+from core.landing.summary import FileError, FileSummary, FolderSummary, Progress
+
+__all__ = [
+    "FileError",
+    "FileSummary",
+    "FolderSummary",
+    "Progress",
+    "is_loaded",
+    "landing_files",
+    "load_file",
+    "load_folder",
+]

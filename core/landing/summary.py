@@ -1,0 +1,92 @@
+"""What a load did, and how far it is."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one file is: rows of the present phase, bytes read of all bytes."""
+
+    source: str
+    phase: Literal["reading", "merging", "done"]
+    rows_done: int
+    bytes_done: int
+    bytes_total: int
+
+
+@dataclass(frozen=True)
+class FileSummary:
+    """What became of the rows of one file: read = inserted + updated + unchanged + quarantined."""
+
+    source: str
+    entity: str
+    read: int
+    inserted: int
+    updated: int
+    unchanged: int
+    quarantined: int
+    unknown_columns: list[str]
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class FileError:
+    """A file of which nothing was loaded, and why."""
+
+    source: str
+    message: str
+
+
+@dataclass(frozen=True)
+class FolderSummary:
+    """What became of a folder; the counts are sums over the files that could be loaded."""
+
+    source: str
+    seconds: float
+    files: list[FileSummary] = field(default_factory=list)
+    errors: list[FileError] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+    @property
+    def read(self) -> int:
+        return sum(file.read for file in self.files)
+
+    @property
+    def inserted(self) -> int:
+        return sum(file.inserted for file in self.files)
+
+    @property
+    def updated(self) -> int:
+        return sum(file.updated for file in self.files)
+
+    @property
+    def unchanged(self) -> int:
+        return sum(file.unchanged for file in self.files)
+
+    @property
+    def quarantined(self) -> int:
+        return sum(file.quarantined for file in self.files)
+
+    @property
+    def unknown_columns(self) -> dict[str, list[str]]:
+        """Columns that the contract does not know, by file."""
+        return {file.source: file.unknown_columns for file in self.files if file.unknown_columns}
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "read": self.read,
+            "inserted": self.inserted,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
+            "quarantined": self.quarantined,
+            "unknown_columns": self.unknown_columns,
+            "seconds": self.seconds,
+            "files": [file.to_dict() for file in self.files],
+            "errors": [asdict(error) for error in self.errors],
+            "ignored": self.ignored,
+        }
