@@ -1,0 +1,32 @@
+"""`python -m api`: serve the API on 127.0.0.1 until interrupted."""
+
+import uvicorn
+
+from api import logs
+from api.app import create_app
+from core.settings import Settings
+
+SHUTDOWN_SECONDS = 10
+
+
+def main() -> None:
+    """Run one worker; requests under way are finished before it stops."""
+    settings = Settings()
+    uvicorn.run(
+        create_app(settings),
+        host="127.0.0.1",
+        port=settings.api_port,
+        loop="uvloop",
+        http="httptools",
+        log_config=logs.configuration(settings.log_level),
+        access_log=False,
+        # Nothing here depends on the client's address or scheme.
+        proxy_headers=False,
+        ws="none",
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Who is asking, and whether they may: the `X-API-Key` header against `app.api_keys`."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import asyncpg
+import structlog
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader
+
+from api.database import with_connection
+from api.problems import DatabaseUnavailableError, ForbiddenError, UnauthorizedError
+from core import keys
+from core.keys import Role
+
+KNOWN_SECONDS = 10
+# Shorter, so that a key that was tried before it was made works soon after.
+UNKNOWN_SECONDS = 1
+REMEMBERED_KEYS = 1024
+LAST_USED_EVERY_SECONDS = 60
+
+FIND_KEYS = "select key_id, name, role, key_hash from app.api_keys where prefix = $1 and revoked_at is null"
+NOTE_USE = """
+update app.api_keys set last_used_at = now()
+where key_id = $1 and (last_used_at is null or last_used_at < now() - make_interval(secs => $2))
+"""
+
+log = structlog.get_logger("api")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The key that a request came with."""
+
+    key_id: int
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    caller: Caller | None
+    until: float
+
+
+class KeyRing:
+    """Looks keys up, and remembers for seconds: a request costs no query, and a revoked key still ends soon."""
+
+    def __init__(self, pool: asyncpg.Pool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._remembered: dict[bytes, _Remembered] = {}
+        self._noted_at: dict[int, float] = {}
+        self._notes: set[asyncio.Task[None]] = set()
+
+    async def find(self, secret: str) -> Caller | None:
+        """The caller with this key; None if it is unknown or revoked."""
+        prefix = keys.prefix_of(secret)
+        if prefix is None:
+            return None
+        digest = keys.digest(secret)
+        now = self._clock()
+        remembered = self._remembered.get(digest)
+        if remembered is None or remembered.until <= now:
+            caller = await self._look_up(prefix, digest)
+            if len(self._remembered) >= REMEMBERED_KEYS:
+                # Only a flood of made-up keys gets here; asking again for the real ones costs little.
+                self._remembered.clear()
+            remembered = _Remembered(caller, now + (KNOWN_SECONDS if caller else UNKNOWN_SECONDS))
+            self._remembered[digest] = remembered
+        if remembered.caller is not None:
+            self._note_use(remembered.caller.key_id, now)
+        return remembered.caller
+
+    async def close(self) -> None:
+        """Wait for the notes of last use that are still under way."""
+        await asyncio.gather(*self._notes)
+
+    async def _look_up(self, prefix: str, digest: bytes) -> Caller | None:
+        try:
+            rows = await with_connection(self._pool, lambda connection: connection.fetch(FIND_KEYS, prefix))
+        except asyncpg.UndefinedTableError as error:
+            raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
+        found = None
+        for row in rows:
+            if hmac.compare_digest(row["key_hash"], digest):
+                found = Caller(row["key_id"], row["name"], Role(row["role"]))
+        return found
+
+    def _note_use(self, key_id: int, now: float) -> None:
+        if now - self._noted_at.get(key_id, float("-inf")) < LAST_USED_EVERY_SECONDS:
+            return
+        self._noted_at[key_id] = now
+        task = asyncio.create_task(self._write_use(key_id))
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
+
+    async def _write_use(self, key_id: int) -> None:
+        try:
+            await with_connection(
+                self._pool, lambda connection: connection.execute(NOTE_USE, key_id, LAST_USED_EVERY_SECONDS)
+            )
+        except Exception as error:  # nobody waits for this task, and the request it came from is answered
+            log.warning("last use of a key not noted", key_id=key_id, error=type(error).__qualname__)
+
+
+_header = APIKeyHeader(
+    name="X-API-Key",
+    scheme_name="ApiKey",
+    description="A key made with `tutorq keys create`; the local one is in `$TUTORQ_HOME/api-key`.",
+    auto_error=False,
+)
+
+
+class Require:
+    """Dependency that lets a key with this role (or an admin's) pass.
+
+    Raises:
+        UnauthorizedError: no key, or one that is unknown or revoked.
+        ForbiddenError: the key has another role.
+    """
+
+    def __init__(self, role: Role) -> None:
+        self._role = role
+
+    async def __call__(self, request: Request, secret: Annotated[str | None, Security(_header)]) -> Caller:
+        ring = request.state.key_ring
+        assert isinstance(ring, KeyRing)
+        caller = await ring.find(secret) if secret else None
+        if caller is None:
+            detail = "The key is unknown or revoked." if secret else "Send a key in the header X-API-Key."
+            raise UnauthorizedError(detail, headers={"WWW-Authenticate": 'ApiKey header="X-API-Key"'})
+        request.scope["tutorq.key_name"] = caller.name
+        if caller.role not in (self._role, Role.ADMIN):
+            raise ForbiddenError(f"It has the role {caller.role}; {self._role} or admin is needed.")
+        return caller
+
+
+READER = Depends(Require(Role.READ))

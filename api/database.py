@@ -1,0 +1,182 @@
+"""Reads of the published marts: one statement per request, its JSON made by Postgres."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import asyncpg
+from fastapi import Depends, Request
+from pydantic import BaseModel
+
+from api.problems import DatabaseUnavailableError, NotPublishedError
+
+POOL_SIZE = 10
+CONNECT_TIMEOUT_SECONDS = 5
+ACQUIRE_TIMEOUT_SECONDS = 5
+STATEMENT_TIMEOUT_SECONDS = 10
+# A list has one statement per sort column and direction, all of them on every connection at worst.
+STATEMENT_CACHE_SIZE = 256
+
+# More than two: after a restart of the server, several connections of the pool may be half closed.
+ATTEMPTS = 3
+
+# What one publication is called in an ETag. The generation alone would come round again in a new database.
+VERSION = "(generation || '.' || (extract(epoch from published_at) * 1000000)::bigint)"
+VERSION_QUERY = f"select {VERSION} from marts.publication"
+
+# A table was swapped or the server restarted under a statement; the same statement works a moment later.
+PASSING_ERRORS = (
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.InternalClientError,
+    asyncpg.InternalServerError,
+    asyncpg.UndefinedTableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.AdminShutdownError,
+    ConnectionResetError,
+)
+UNREACHABLE_ERRORS = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InterfaceError,
+)
+
+Result = TypeVar("Result")
+
+
+def columns(model: type[BaseModel], table: str) -> str:
+    """The fields of a schema as columns of a table, so that body and schema cannot differ."""
+    return ", ".join(f"{table}.{name}" for name in model.model_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL that yields one row `(version, body)`, and its arguments.
+
+    `version` is that of the publication read with it, and `body` is JSON, or null if what was asked for
+    does not exist, which `missing` puts into words. No row means that nothing has been published.
+    """
+
+    sql: str
+    arguments: tuple[Any, ...] = ()
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """JSON as Postgres made it, and the version of the publication that it was read from."""
+
+    version: str
+    body: bytes | None
+
+
+class Marts:
+    """The published tables, read over a pool of connections.
+
+    Raises (every method):
+        NotPublishedError: there is no publication yet.
+        DatabaseUnavailableError: the server cannot be reached, or not in time.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def version(self) -> str:
+        """Version of the present publication."""
+        version = await self._run(lambda connection: connection.fetchval(VERSION_QUERY))
+        if version is None:
+            raise NotPublishedError("The first run has not finished.")
+        return str(version)
+
+    async def read(self, statement: Statement) -> Published:
+        """Run a statement on one snapshot."""
+        row = await self._run(lambda connection: connection.fetchrow(statement.sql, *statement.arguments))
+        if row is None:
+            raise NotPublishedError("The first run has not finished.")
+        return Published(row[0], row[1])
+
+    async def _run(self, work: Callable[[Any], Awaitable[Result]]) -> Result:
+        try:
+            return await with_connection(self._pool, work)
+        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
+            raise NotPublishedError("The tables of the scores do not exist yet.") from error
+
+
+async def with_connection(pool: asyncpg.Pool, work: Callable[[Any], Awaitable[Result]]) -> Result:
+    """Run `work` on a connection of the pool, and again if it failed for a passing reason.
+
+    Raises:
+        DatabaseUnavailableError: the server cannot be reached, or not in time.
+    """
+    try:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return await _once(pool, work)
+            except PASSING_ERRORS:
+                continue
+        return await _once(pool, work)
+    except UNREACHABLE_ERRORS as error:  # TimeoutError is an OSError
+        if isinstance(error, ValueError):  # asyncpg's InterfaceErrors about arguments: a mistake of ours
+            raise
+        detail = "It took too long to answer." if isinstance(error, TimeoutError) else "Please try again in a moment."
+        raise DatabaseUnavailableError(detail, headers={"Retry-After": "5"}) from error
+
+
+async def _once(pool: asyncpg.Pool, work: Callable[[Any], Awaitable[Result]]) -> Result:
+    async with pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
+        try:
+            return await work(connection)
+        except asyncpg.InternalClientError:
+            # A connection can be caught while the server is ending it; nobody should get it again.
+            connection.terminate()
+            raise
+
+
+class PlainConnection(asyncpg.Connection):
+    """A connection that is not reset between requests: they leave nothing behind, and a reset is a round trip."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+@asynccontextmanager
+async def open_pool(url: str, *, size: int = POOL_SIZE) -> AsyncIterator[asyncpg.Pool]:
+    """A pool that connects when it is first used, so that the API starts while the database is down."""
+    pool = asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=size,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        command_timeout=STATEMENT_TIMEOUT_SECONDS,
+        statement_cache_size=STATEMENT_CACHE_SIZE,
+        connection_class=PlainConnection,
+        init=_json_as_bytes,
+        # Instants appear in bodies in the session's zone.
+        server_settings={"application_name": "tutorq-api", "timezone": "UTC"},
+    )
+    await pool
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+async def _json_as_bytes(connection: asyncpg.Connection) -> None:
+    """JSON goes to the client as Postgres wrote it: no decoding here."""
+    await connection.set_type_codec(
+        "json", schema="pg_catalog", format="binary", encoder=lambda value: value, decoder=lambda value: value
+    )
+
+
+async def _marts(request: Request) -> Marts:
+    marts = request.state.marts
+    assert isinstance(marts, Marts)
+    return marts
+
+
+MartsDependency = Annotated[Marts, Depends(_marts)]

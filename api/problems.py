@@ -1,0 +1,186 @@
+"""Errors as the client sees them: RFC 9457 problem details, in one shape for every status."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field of the request."""
+
+    field: str = Field(description="Name of the parameter, or path into the body.", examples=["limit"])
+    message: str = Field(examples=["Input should be less than or equal to 500"])
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str = Field(
+        description="Kind of problem; `about:blank` says no more than the status.",
+        examples=["urn:tutorq:problem:not-found"],
+    )
+    title: str = Field(description="The kind of problem in words.", examples=["Not found"])
+    status: int = Field(description="HTTP status.", examples=[404])
+    detail: str = Field(description="What happened in this case.", examples=["There is no tutor with this id."])
+    request_id: str = Field(description="Names the request in the server's log; also in `X-Request-ID`.")
+    errors: list[FieldError] | None = Field(
+        default=None, description="One entry per wrong field; only when the request is not valid."
+    )
+
+
+class ApiError(Exception):
+    """Base of all errors that are meant for the client; a subclass says which status and title it stands for."""
+
+    status: ClassVar[int]
+    kind: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(
+        self, detail: str, *, errors: list[FieldError] | None = None, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers
+
+
+class InvalidRequestError(ApiError):
+    status, kind, title = 400, "invalid-request", "The request is not valid"
+
+
+class UnauthorizedError(ApiError):
+    status, kind, title = 401, "unauthorized", "A valid key is needed"
+
+
+class ForbiddenError(ApiError):
+    status, kind, title = 403, "forbidden", "The key may not do this"
+
+
+class NotFoundError(ApiError):
+    status, kind, title = 404, "not-found", "Not found"
+
+
+class NotPublishedError(ApiError):
+    status, kind, title = 503, "not-published", "Scores have not been published yet"
+
+
+class DatabaseUnavailableError(ApiError):
+    status, kind, title = 503, "database-unavailable", "The database cannot be reached"
+
+
+class InternalError(ApiError):
+    status, kind, title = 500, "internal-error", "Something went wrong here"
+
+
+def problem_response(request_id: str, error: ApiError) -> Response:
+    """The answer to a request that ended in `error`."""
+    return _response(
+        Problem(
+            type=f"urn:tutorq:problem:{error.kind}",
+            title=error.title,
+            status=error.status,
+            detail=error.detail,
+            request_id=request_id,
+            errors=error.errors,
+        ),
+        error.headers,
+    )
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """`responses=` of a route: these statuses answer with a problem."""
+    return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in statuses}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error that FastAPI or Starlette raises as a problem."""
+    app.add_exception_handler(ApiError, _on_api_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+class UnexpectedErrors:
+    """Innermost middleware: whatever nobody expected becomes a 500 that gives nothing away.
+
+    The exception is left in the scope for the request's log line.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:
+            scope["tutorq.error"] = error
+            if started:
+                raise
+            detail = "The error has been logged; the request id finds it."
+            await problem_response(scope["tutorq.request_id"], InternalError(detail))(scope, receive, send)
+
+
+async def _on_api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return problem_response(request.scope["tutorq.request_id"], error)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [FieldError(field=_field(item["loc"]), message=_message(item)) for item in error.errors()]
+    names = ", ".join(dict.fromkeys(item.field for item in errors))
+    return problem_response(
+        request.scope["tutorq.request_id"], InvalidRequestError(f"Not valid: {names}.", errors=errors)
+    )
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    details = {
+        404: "There is nothing at this address.",
+        405: f"{request.method} is not possible at this address.",
+    }
+    title = HTTPStatus(error.status_code).phrase
+    problem = Problem(
+        type="about:blank",
+        title=title,
+        status=error.status_code,
+        detail=details.get(error.status_code, error.detail or title),
+        request_id=request.scope["tutorq.request_id"],
+    )
+    return _response(problem, error.headers)
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    """`("query", "limit")` -> `limit`; `("body", "rows", 3, "status")` -> `rows.3.status`."""
+    return ".".join(str(part) for part in location[1:]) or str(location[0])
+
+
+def _message(item: dict[str, Any]) -> str:
+    if item["type"] == "extra_forbidden":
+        return "There is no such parameter"
+    return str(item["msg"]).removeprefix("Value error, ")
+
+
+def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    content = json.dumps(problem.model_dump(exclude_none=True), ensure_ascii=False)
+    return Response(content, problem.status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)

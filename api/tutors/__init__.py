@@ -1,0 +1,1 @@
+"""Tutors with their scores."""

@@ -1,0 +1,215 @@
+"""A tutor's scores in plain words.
+
+The reader may be the tutor: sentences say what was counted and how sure it is, never what somebody is like.
+Every number is a stored column; nothing is computed here.
+"""
+
+from pydantic import BaseModel
+
+from api.publication import Meta
+from api.tutors.schemas import (
+    Clearing,
+    Component,
+    ComponentEvidence,
+    EvidenceSession,
+    RiskStatus,
+    TutorExplanation,
+    TutorExplanationResponse,
+    TutorScore,
+)
+
+
+class Baseline(BaseModel):
+    """The columns of `marts.platform_baseline` that tutors are compared with."""
+
+    reschedule_rate_90d: float | None
+    tutor_no_show_rate_90d: float | None
+    first_session_rate: float | None
+    rating_mean_90d: float | None
+
+
+class Rules(BaseModel):
+    """The columns of `marts.publication` that say how scores were made."""
+
+    risk_threshold: float
+    reliability_weight: float | None = None
+    attendance_weight: float | None = None
+    first_session_weight: float | None = None
+    rating_weight: float | None = None
+
+
+class Facts(BaseModel):
+    """What the query gives: all that an explanation is made from."""
+
+    score: TutorScore
+    baseline: Baseline
+    rules: Rules
+    evidence_sessions: list[EvidenceSession]
+    meta: Meta
+
+
+def explain(facts_json: bytes) -> bytes:
+    """The body of the answer (`TutorExplanationResponse`) from the body of the query (`Facts`)."""
+    facts = Facts.model_validate_json(facts_json)
+    score = facts.score
+    explanation = TutorExplanation(
+        tutor_id=score.tutor_id,
+        external_id=score.external_id,
+        name=score.name,
+        risk_status=score.risk_status,
+        risk_status_since=score.risk_status_since,
+        risk_probability=score.risk_probability,
+        risk_threshold=facts.rules.risk_threshold,
+        quality_score=score.quality_score,
+        sentence=status_sentence(score, facts.rules),
+        components=[
+            _reliability(score, facts),
+            _attendance(score, facts),
+            _first_session(score, facts),
+            _rating(score, facts),
+        ],
+        evidence_sessions=facts.evidence_sessions,
+        clearing=_clearing(score),
+    )
+    return TutorExplanationResponse(data=explanation, meta=facts.meta).model_dump_json().encode()
+
+
+def status_sentence(score: TutorScore, rules: Rules) -> str:
+    """The status in one sentence."""
+    sessions = _count(score.sessions_90d, "session")
+    threshold = _percent(rules.risk_threshold)
+    if score.risk_status is RiskStatus.INSUFFICIENT_DATA:
+        held = "no session" if score.sessions_90d == 0 else f"only {sessions}"
+        return f"Not rated: there was {held} in the last 90 days, too few for a fair judgement."
+    what = f"the tutor rescheduled {score.tutor_reschedules_90d} of {sessions} in the last 90 days"
+    sure = f"the probability that the long-run rate is above {threshold} is {_percent(score.risk_probability)}"
+    since = f"since {score.risk_status_since:%-d %B %Y}"
+    if score.risk_status is RiskStatus.OK:
+        return f"Fine {since}: {what}, and {sure}."
+    if score.risk_status is RiskStatus.WATCH:
+        return f"On watch {since}: {what}, and {sure}, which is not certain enough for more than a closer look."
+    return f"High risk {since}: {what}, and {sure}."
+
+
+def _reliability(score: TutorScore, facts: Facts) -> Component:
+    short = score.short_notice_reschedules_90d
+    if score.sessions_90d == 0:
+        sentence = "No session in the last 90 days, so reliability does not count."
+    else:
+        sentence = (
+            f"The tutor rescheduled {score.tutor_reschedules_90d} of {_count(score.sessions_90d, 'session')} "
+            f"in the last 90 days{f', {short} of them at short notice' if short else ''}; "
+            f"over all tutors it is {_percent(facts.baseline.reschedule_rate_90d)} of sessions. "
+            "Excused reschedules and those by students do not count."
+        )
+    return Component(
+        name="reliability",
+        value=score.reliability_component,
+        weight=facts.rules.reliability_weight,
+        evidence=ComponentEvidence(
+            n=score.sessions_90d,
+            k=score.tutor_reschedules_90d,
+            mean=None,
+            expected=score.reschedule_rate_expected,
+            platform=facts.baseline.reschedule_rate_90d,
+        ),
+        sentence=sentence,
+    )
+
+
+def _attendance(score: TutorScore, facts: Facts) -> Component:
+    if score.sessions_90d == 0:
+        sentence = "No session in the last 90 days, so attendance does not count."
+    else:
+        sentence = (
+            f"The tutor missed {score.tutor_no_shows_90d} of {_count(score.sessions_90d, 'session')} in the last "
+            f"90 days; over all tutors it is {_percent(facts.baseline.tutor_no_show_rate_90d)} of sessions."
+        )
+    return Component(
+        name="attendance",
+        value=score.attendance_component,
+        weight=facts.rules.attendance_weight,
+        evidence=ComponentEvidence(
+            n=score.sessions_90d,
+            k=score.tutor_no_shows_90d,
+            mean=None,
+            expected=score.tutor_no_show_rate_expected,
+            platform=facts.baseline.tutor_no_show_rate_90d,
+        ),
+        sentence=sentence,
+    )
+
+
+def _first_session(score: TutorScore, facts: Facts) -> Component:
+    if score.first_meetings == 0:
+        sentence = "No first session with a student is old enough to tell whether the student came back."
+    else:
+        sentence = (
+            f"After {score.first_meetings_continued} of {_count(score.first_meetings, 'first session')} with a new "
+            f"student, the student came back in time; over all tutors it is "
+            f"{_percent(facts.baseline.first_session_rate)}."
+        )
+    return Component(
+        name="first_session",
+        value=score.first_session_component,
+        weight=facts.rules.first_session_weight,
+        evidence=ComponentEvidence(
+            n=score.first_meetings,
+            k=score.first_meetings_continued,
+            mean=None,
+            expected=score.first_session_rate_expected,
+            platform=facts.baseline.first_session_rate,
+        ),
+        sentence=sentence,
+    )
+
+
+def _rating(score: TutorScore, facts: Facts) -> Component:
+    if score.rating_mean_90d is None:
+        sentence = "No rating in the last 90 days, so ratings do not count."
+    else:
+        platform = facts.baseline.rating_mean_90d
+        comparison = "" if platform is None else f"; over all tutors the mean is {platform:.1f}"
+        sentence = (
+            f"{_count(score.ratings_90d, 'rating')} in the last 90 days, with a mean of "
+            f"{score.rating_mean_90d:.1f} of 5{comparison}. A few ratings alone move the score little."
+        )
+    return Component(
+        name="rating",
+        value=score.rating_component,
+        weight=facts.rules.rating_weight,
+        evidence=ComponentEvidence(
+            n=score.ratings_90d,
+            k=None,
+            mean=score.rating_mean_90d,
+            expected=score.rating_expected,
+            platform=facts.baseline.rating_mean_90d,
+        ),
+        sentence=sentence,
+    )
+
+
+def _clearing(score: TutorScore) -> Clearing | None:
+    if score.risk_status not in (RiskStatus.WATCH, RiskStatus.HIGH_RISK):
+        return None
+    leave = "Reschedules older than 90 days stop counting by themselves."
+    if score.sessions_to_clear is None:
+        return Clearing(sessions_to_clear=None, sentence=f"The flag ends as time passes: {leave[0].lower()}{leave[1:]}")
+    needed = _count(score.sessions_to_clear, "more session")
+    return Clearing(
+        sessions_to_clear=score.sessions_to_clear,
+        sentence=f"The flag ends after {needed} without a reschedule by the tutor. {leave}",
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _percent(fraction: float | None) -> str:
+    """`0.1234` -> `12%`; nothing that is not certain is shown as 0% or 100%, and small rates keep a digit."""
+    if fraction is None:
+        return "unknown"
+    if 0 < fraction < 0.1:
+        return "less than 0.1%" if fraction < 0.001 else f"{fraction:.1%}"
+    return "more than 99%" if 0.99 < fraction < 1 else f"{fraction:.0%}"

@@ -1,0 +1,258 @@
+"""SQL of the tutor endpoints. Columns of a body are the fields of its schema, so the two cannot differ."""
+
+import re
+from uuid import UUID
+
+from api.database import VERSION, Statement, columns
+from api.publication import META_SQL
+from api.tutors.schemas import HistoryRange, TutorFilters, TutorProfile, TutorScore, TutorScoreDay, TutorWeek
+
+CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+MISSING = "There is no tutor with this id."
+EVIDENCE_DAYS = 90
+
+
+LIST = f"""
+with matching as materialized (
+    select tutor_id, {{sort_by}} as sort_key
+    from marts.tutor_scores
+    where ($1::text[] is null or risk_status = any($1))
+        and (
+            $2::text is null
+            or strpos(lower(name), lower($2)) > 0
+            or strpos(lower(external_id), lower($2)) > 0
+        )
+        and ($3::text is null or $3 = any(subjects))
+        and ($4::boolean is null or is_active = $4)
+),
+
+page as (
+    select tutor_id, sort_key from matching
+    order by sort_key {{sort_order}} nulls last, tutor_id
+    limit $5 offset $6
+),
+
+tutors as (
+    select {columns(TutorScore, "scores")}
+    from page
+    inner join marts.tutor_scores as scores on page.tutor_id = scores.tutor_id
+    order by page.sort_key {{sort_order}} nulls last, page.tutor_id
+)
+
+select
+    {VERSION},
+    json_build_object(
+        'data', coalesce((select json_agg(tutors) from tutors), '[]'),
+        'meta', json_build_object(
+            'total', (select count(*) from matching), 'limit', $5::bigint, 'offset', $6::bigint, {META_SQL}
+        )
+    )
+from marts.publication
+"""
+
+ONE = f"""
+select
+    {VERSION},
+    (
+        select json_build_object('data', tutor, 'meta', json_build_object({META_SQL}))
+        from (
+            select
+                {columns(TutorScore, "scores")},
+                (select profile from (select {columns(TutorProfile, "tutors")}) as profile) as profile
+            from marts.tutor_scores as scores
+            inner join marts.dim_tutors as tutors on scores.tutor_id = tutors.tutor_id
+            where scores.{{id_column}} = $1
+            limit 1
+        ) as tutor
+    )
+from marts.publication
+"""
+
+HISTORY = f"""
+with tutor as (
+    select tutor_id, external_id, name from marts.tutor_scores where {{id_column}} = $1 limit 1
+),
+
+events as (
+    select
+        event.kind,
+        sessions.session_id,
+        sessions.external_id as session_external_id,
+        event.happened_at,
+        sessions.counted_on,
+        sessions.scheduled_time,
+        sessions.subject,
+        event.initiator,
+        sessions.notice_hours,
+        sessions.reason_code,
+        sessions.is_excused,
+        sessions.is_short_notice,
+        event.is_counted and sessions.is_final as is_counted,
+        sessions.rating
+    from marts.fct_sessions as sessions
+    inner join tutor on sessions.tutor_id = tutor.tutor_id
+    cross join marts.publication
+    cross join lateral (
+        values
+        (
+            'reschedule',
+            sessions.has_reschedule,
+            coalesce(sessions.requested_at, sessions.scheduled_time),
+            sessions.reschedule_initiator,
+            sessions.is_tutor_reschedule
+        ),
+        (
+            'no_show',
+            sessions.status = 'no_show',
+            sessions.scheduled_time,
+            sessions.initiator,
+            sessions.is_tutor_no_show
+        ),
+        (
+            'tutor_cancellation',
+            sessions.status = 'cancelled' and sessions.initiator = 'tutor',
+            coalesce(sessions.requested_at, sessions.scheduled_time),
+            sessions.initiator,
+            false
+        ),
+        (
+            'low_rating',
+            sessions.rating <= 2,
+            coalesce(sessions.completed_time, sessions.scheduled_time),
+            null,
+            false
+        )
+    ) as event (kind, applies, happened_at, initiator, is_counted)
+    where event.applies
+        and sessions.counted_on > publication.as_of - $2::int
+        and sessions.counted_on <= publication.as_of
+),
+
+newest as (
+    select * from events order by happened_at desc, session_id, kind limit $3
+),
+
+weeks as (
+    select {columns(TutorWeek, "weekly")}
+    from marts.tutor_weekly as weekly
+    inner join tutor on weekly.tutor_id = tutor.tutor_id
+    cross join marts.publication
+    -- A week belongs to the range as soon as one of its days does.
+    where weekly.week_start + 6 > publication.as_of - $2::int
+        and weekly.week_start <= publication.as_of
+    order by weekly.week_start
+),
+
+scores as (
+    select {columns(TutorScoreDay, "history")}
+    from marts.score_history as history
+    inner join tutor on history.tutor_id = tutor.tutor_id
+    cross join marts.publication
+    where history.as_of > publication.as_of - $2::int
+        and history.as_of <= publication.as_of
+    order by history.as_of
+)
+
+select
+    {VERSION},
+    (
+        select
+            json_build_object(
+                'data', json_build_object(
+                    'tutor_id', tutor.tutor_id,
+                    'external_id', tutor.external_id,
+                    'name', tutor.name,
+                    'events', coalesce((select json_agg(newest) from newest), '[]'),
+                    'weeks', coalesce((select json_agg(weeks) from weeks), '[]'),
+                    'scores', coalesce((select json_agg(scores) from scores), '[]')
+                ),
+                'meta', json_build_object(
+                    'days', $2::int,
+                    'limit', $3::bigint,
+                    'total_events', (select count(*) from events),
+                    {META_SQL}
+                )
+            )
+        from tutor
+    )
+from marts.publication
+"""
+
+EXPLANATION = f"""
+with tutor as (
+    select * from marts.tutor_scores where {{id_column}} = $1 limit 1
+),
+
+evidence as (
+    select
+        case when sessions.is_tutor_reschedule then 'reschedule' else 'no_show' end as kind,
+        sessions.session_id,
+        sessions.external_id as session_external_id,
+        sessions.counted_on,
+        sessions.scheduled_time,
+        sessions.subject,
+        sessions.notice_hours,
+        sessions.reason_code,
+        sessions.is_short_notice
+    from marts.fct_sessions as sessions
+    inner join tutor on sessions.tutor_id = tutor.tutor_id
+    where sessions.is_final
+        and (sessions.is_tutor_reschedule or sessions.is_tutor_no_show)
+        and sessions.counted_on > tutor.as_of - {EVIDENCE_DAYS}
+        and sessions.counted_on <= tutor.as_of
+    order by sessions.counted_on desc, sessions.scheduled_time desc, sessions.session_id
+)
+
+select
+    {VERSION},
+    (
+        select
+            json_build_object(
+                'score', (select score from (select {columns(TutorScore, "tutor")}) as score),
+                'baseline', baseline,
+                'rules', publication,
+                'evidence_sessions', coalesce((select json_agg(evidence) from evidence), '[]'),
+                'meta', json_build_object({META_SQL})
+            )
+        from tutor
+        cross join marts.platform_baseline as baseline
+    )
+from marts.publication
+"""
+
+
+def tutor_list(filters: TutorFilters) -> Statement:
+    """A page of tutors; every tutor that matches is on exactly one page."""
+    return Statement(
+        LIST.format(sort_by=filters.sort_by, sort_order=filters.sort_order),
+        (
+            [status.value for status in filters.risk_status] or None,
+            filters.search,
+            filters.subject,
+            filters.is_active,
+            filters.limit,
+            filters.offset,
+        ),
+    )
+
+
+def tutor(tutor_id: str) -> Statement:
+    """One tutor's scores and profile."""
+    return _of_tutor(ONE, tutor_id)
+
+
+def tutor_history(tutor_id: str, wanted: HistoryRange) -> Statement:
+    """One tutor's events, weeks and daily scores."""
+    return _of_tutor(HISTORY, tutor_id, wanted.days, wanted.limit)
+
+
+def tutor_explanation(tutor_id: str) -> Statement:
+    """What `explanation.Facts` is made from."""
+    return _of_tutor(EXPLANATION, tutor_id)
+
+
+def _of_tutor(sql: str, tutor_id: str, *arguments: int) -> Statement:
+    """A statement about one tutor, named by UUID or by the external id (which is never a UUID)."""
+    if CANONICAL_UUID.fullmatch(tutor_id):
+        return Statement(sql.format(id_column="tutor_id"), (UUID(tutor_id), *arguments), MISSING)
+    return Statement(sql.format(id_column="external_id"), (tutor_id, *arguments), MISSING)

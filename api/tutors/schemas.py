@@ -1,0 +1,318 @@
+"""What the tutor endpoints take and give."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Literal, get_args
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+
+from api.publication import Meta, PageMeta
+
+Count = Annotated[int, Field(ge=0, examples=[24])]
+Fraction = Annotated[float, Field(ge=0, le=1, examples=[0.12])]
+MAX_TEXT = 200
+# Postgres has no text with a NUL in it.
+NO_NUL = r"^[^\x00]*$"
+SearchText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=NO_NUL)]
+
+
+class RiskStatus(StrEnum):
+    """How likely it is that a tutor's true reschedule rate is above the threshold."""
+
+    INSUFFICIENT_DATA = "insufficient_data"
+    OK = "ok"
+    WATCH = "watch"
+    HIGH_RISK = "high_risk"
+
+
+class TutorScore(BaseModel):
+    """One tutor's scores. Rates are fractions 0-1; null means that there is no data."""
+
+    tutor_id: UUID
+    external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["T-1042"])
+    name: str | None = Field(examples=["Ada Novak"])
+    subjects: list[str] = Field(examples=[["maths", "physics"]])
+    is_active: bool
+    as_of: date = Field(description="The day the scores are for; windows end with it.")
+    sessions_7d: Count = Field(description="Sessions that were held, moved or called off in the last 7 days.")
+    sessions_30d: Count = Field(description="The same in the last 30 days.")
+    sessions_90d: Count = Field(description="The same in the last 90 days.")
+    reschedules_7d: Count = Field(description="Sessions rescheduled by anyone in the last 7 days.")
+    reschedules_30d: Count = Field(description="The same in the last 30 days.")
+    reschedules_90d: Count = Field(description="The same in the last 90 days.")
+    tutor_reschedules_7d: Count = Field(description="Sessions the tutor rescheduled without excuse in the last 7 days.")
+    tutor_reschedules_30d: Count = Field(description="The same in the last 30 days.")
+    tutor_reschedules_90d: Count = Field(description="The same in the last 90 days.")
+    tutor_no_shows_7d: Count = Field(description="Sessions the tutor did not come to in the last 7 days.")
+    tutor_no_shows_30d: Count = Field(description="The same in the last 30 days.")
+    tutor_no_shows_90d: Count = Field(description="The same in the last 90 days.")
+    short_notice_reschedules_7d: Count = Field(description="Tutor reschedules at short notice in the last 7 days.")
+    short_notice_reschedules_30d: Count = Field(description="The same in the last 30 days.")
+    short_notice_reschedules_90d: Count = Field(description="The same in the last 90 days.")
+    reschedule_rate_7d: Fraction | None = Field(description="Tutor reschedules per session in the last 7 days.")
+    reschedule_rate_30d: Fraction | None = Field(description="The same in the last 30 days.")
+    reschedule_rate_90d: Fraction | None = Field(description="The same in the last 90 days.")
+    episodes_90d: Count = Field(description="Tutor reschedules, those of one day for one reason counted once.")
+    reschedule_rate_expected: Fraction | None = Field(
+        description="Estimated true reschedule rate: the 90-day rate, drawn to the platform's the less data there is."
+    )
+    reschedule_rate_low: Fraction | None = Field(description="5% quantile of the estimate.")
+    reschedule_rate_high: Fraction | None = Field(description="95% quantile of the estimate.")
+    risk_probability: Fraction | None = Field(description="Probability that the true rate is above the threshold.")
+    risk_status: RiskStatus
+    is_high_risk: bool
+    risk_status_since: date = Field(description="First day of the present unbroken stretch of this status.")
+    sessions_to_clear: int | None = Field(
+        description="Sessions without a tutor reschedule that would end the flag; null when not flagged.", examples=[7]
+    )
+    tutor_no_show_rate_expected: Fraction | None = Field(description="Estimated true no-show rate of the tutor.")
+    first_meetings: Count = Field(description="First sessions with a student whose follow-up time is over.")
+    first_meetings_continued: Count = Field(description="Those followed by another session in time.")
+    first_session_rate_expected: Fraction | None = Field(description="Estimated true share of continued meetings.")
+    ratings_90d: Count = Field(description="Ratings in the last 90 days.")
+    rating_mean_90d: float | None = Field(description="Their mean, 1-5.", examples=[4.6])
+    rating_expected: float | None = Field(description="The mean drawn to the platform's, 1-5.", examples=[4.5])
+    reliability_component: Fraction | None = Field(description="Few reschedules; 1 is best.")
+    attendance_component: Fraction | None = Field(description="Few no-shows; 1 is best.")
+    first_session_component: Fraction | None = Field(description="Students who stay; 1 is best.")
+    rating_component: Fraction | None = Field(description="Ratings; 1 is best.")
+    quality_score: float | None = Field(
+        description="Weighted mean of the components that have data, 0-100.", ge=0, le=100, examples=[81.4]
+    )
+    trend_30d: float | None = Field(
+        description="Reschedule rate of the last 30 days minus that of the 30 before; above 0 is worse.",
+        examples=[-0.04],
+    )
+    peer_percentile: Fraction | None = Field(description="Share of tutors with a lower quality score.")
+    last_session_at: AwareDatetime | None = Field(description="Newest completed session.")
+
+
+def _is_number(annotation: object) -> bool:
+    return any(part in (int, float) for part in (annotation, *get_args(annotation)))
+
+
+SORTABLE = (
+    "name",
+    "last_session_at",
+    "risk_status_since",
+    *(name for name, field in TutorScore.model_fields.items() if _is_number(field.annotation)),
+)
+
+
+def _sortable(name: str) -> str:
+    if name not in SORTABLE:
+        raise ValueError(f"Input should be one of: {', '.join(SORTABLE)}")
+    return name
+
+
+class TutorFilters(BaseModel, extra="forbid"):
+    """Which tutors, in which order, and which page of them."""
+
+    risk_status: list[RiskStatus] = Field(default=[], description="Any of these; may be given several times.")
+    search: SearchText | None = Field(
+        default=None, description="Part of the name or of the external id, in upper or lower case."
+    )
+    subject: SearchText | None = Field(default=None, description="A subject the tutor teaches, spelt exactly.")
+    is_active: bool | None = None
+    sort_by: Annotated[str, AfterValidator(_sortable)] = Field(
+        default="risk_probability",
+        description="A numeric score column, `name`, `last_session_at` or `risk_status_since`. Null comes last.",
+        json_schema_extra={"enum": list(SORTABLE)},
+    )
+    sort_order: Literal["asc", "desc"] = "desc"
+    limit: int = Field(default=50, ge=1, le=500)
+    offset: int = Field(default=0, ge=0, le=10_000_000)
+
+
+class HistoryRange(BaseModel, extra="forbid"):
+    """How far back, and how many events at most."""
+
+    days: int = Field(default=90, ge=1, le=730, description="Days up to as_of.")
+    limit: int = Field(default=100, ge=1, le=500, description="Most events; the newest are given.")
+
+
+class TutorProfile(BaseModel):
+    """What is known of a tutor beside the scores."""
+
+    email: str | None = Field(examples=["ada@example.org"])
+    hired_at: date | None
+    capacity: int | None = Field(description="Students the tutor can take at a time.", examples=[12])
+    age: int | None = Field(examples=[34])
+    experience_years: float | None = Field(examples=[6.5])
+    teaching_style: Literal["structured", "flexible", "interactive"] | None
+    preferred_pace: int | None = Field(description="1 slow to 5 fast.", examples=[3])
+    communication_style: int | None = Field(description="1 formal to 5 casual.", examples=[4])
+    is_stub: bool = Field(description="True while the tutor is known only from sessions.")
+
+
+class TutorDetail(TutorScore):
+    """One tutor's scores and profile."""
+
+    profile: TutorProfile
+
+
+class TutorList(BaseModel):
+    """A page of tutors."""
+
+    data: list[TutorScore]
+    meta: PageMeta
+
+
+class TutorResponse(BaseModel):
+    """One tutor."""
+
+    data: TutorDetail
+    meta: Meta
+
+
+class EventKind(StrEnum):
+    """What happened to a session. One session may have several events."""
+
+    RESCHEDULE = "reschedule"
+    NO_SHOW = "no_show"
+    TUTOR_CANCELLATION = "tutor_cancellation"
+    LOW_RATING = "low_rating"
+
+
+class TutorEvent(BaseModel):
+    """A reschedule, a no-show, a cancellation by the tutor, or a rating of 2 or less."""
+
+    kind: EventKind
+    session_id: UUID
+    session_external_id: str | None = Field(examples=["S-99310"])
+    happened_at: AwareDatetime = Field(description="When it was asked for if that is known, else when it was due.")
+    counted_on: date = Field(description="The day on which the session counts, in the reporting zone.")
+    scheduled_time: AwareDatetime
+    subject: str | None = Field(examples=["maths"])
+    initiator: Literal["tutor", "student", "platform"] | None = Field(description="Who caused it, if known.")
+    notice_hours: float | None = Field(
+        description="Hours from asking to the session's original time; below 0 is after it.", examples=[5.5]
+    )
+    reason_code: str | None = Field(examples=["illness"])
+    is_excused: bool = Field(description="Excused reschedules do not count.")
+    is_short_notice: bool
+    is_counted: bool = Field(description="Whether it counts as the tutor's reschedule or no-show.")
+    rating: float | None = Field(description="The rating of the session, 1-5.", examples=[2])
+
+
+class TutorWeek(BaseModel):
+    """One week with sessions."""
+
+    week_start: date = Field(description="A Monday.")
+    sessions: Count
+    reschedules: Count
+    tutor_reschedules: Count
+    tutor_no_shows: Count
+    short_notice_reschedules: Count
+    reschedule_rate: Fraction | None = Field(description="Tutor reschedules per session.")
+    platform_reschedule_rate: Fraction | None = Field(description="The same over all tutors.")
+    rating_mean: float | None = Field(examples=[4.6])
+
+
+class TutorScoreDay(BaseModel):
+    """The scores as they were on one day."""
+
+    as_of: date
+    sessions_90d: Count
+    tutor_reschedules_90d: Count
+    reschedule_rate_90d: Fraction | None
+    reschedule_rate_expected: Fraction | None
+    reschedule_rate_low: Fraction | None
+    reschedule_rate_high: Fraction | None
+    risk_probability: Fraction | None
+    risk_status: RiskStatus
+    quality_score: float | None = Field(examples=[81.4])
+
+
+class TutorHistory(BaseModel):
+    """What happened to one tutor's sessions, and how the scores went."""
+
+    tutor_id: UUID
+    external_id: str | None
+    name: str | None
+    events: list[TutorEvent] = Field(description="Newest first.")
+    weeks: list[TutorWeek] = Field(description="Oldest first; weeks without sessions are absent.")
+    scores: list[TutorScoreDay] = Field(description="Oldest first; days without a score are absent.")
+
+
+class HistoryMeta(Meta):
+    """The publication, and the part of the history that was asked for."""
+
+    days: int
+    limit: int
+    total_events: int = Field(description="Events in these days, also those beyond the limit.", examples=[17])
+
+
+class TutorHistoryResponse(BaseModel):
+    """One tutor's history."""
+
+    data: TutorHistory
+    meta: HistoryMeta
+
+
+class ComponentEvidence(BaseModel):
+    """The numbers behind a component."""
+
+    n: int = Field(description="Cases looked at: sessions, first meetings or ratings.", examples=[24])
+    k: int | None = Field(description="Those that were rescheduled, missed or continued; null for ratings.")
+    mean: float | None = Field(description="Mean of the ratings; null for the others.")
+    expected: float | None = Field(description="The tutor's estimated true value, which the component is made from.")
+    platform: float | None = Field(description="The same value over all tutors.")
+
+
+class Component(BaseModel):
+    """One part of the quality score."""
+
+    name: Literal["reliability", "attendance", "first_session", "rating"]
+    value: Fraction | None = Field(description="1 is best; null without data, and then it does not count.")
+    weight: Fraction | None = Field(description="Its weight among all four.", examples=[0.4])
+    evidence: ComponentEvidence
+    sentence: str = Field(examples=["The tutor rescheduled 3 of 24 sessions in the last 90 days."])
+
+
+class EvidenceSession(BaseModel):
+    """A tutor reschedule or no-show that counts."""
+
+    kind: Literal["reschedule", "no_show"]
+    session_id: UUID
+    session_external_id: str | None
+    counted_on: date
+    scheduled_time: AwareDatetime
+    subject: str | None
+    notice_hours: float | None
+    reason_code: str | None
+    is_short_notice: bool
+
+
+class Clearing(BaseModel):
+    """What ends the flag."""
+
+    sessions_to_clear: int | None = Field(examples=[7])
+    sentence: str = Field(examples=["The flag ends after 7 more sessions without a reschedule by the tutor."])
+
+
+class TutorExplanation(BaseModel):
+    """A tutor's status in words, with all that it rests on."""
+
+    tutor_id: UUID
+    external_id: str | None
+    name: str | None
+    risk_status: RiskStatus
+    risk_status_since: date
+    risk_probability: Fraction | None
+    risk_threshold: Fraction = Field(description="The reschedule rate that should not be exceeded.", examples=[0.15])
+    quality_score: float | None = Field(examples=[81.4])
+    sentence: str = Field(description="The status in one sentence.")
+    components: list[Component]
+    evidence_sessions: list[EvidenceSession] = Field(
+        description="The tutor reschedules and no-shows of the last 90 days that count, newest first."
+    )
+    clearing: Clearing | None = Field(description="What ends the flag; null when there is none.")
+
+
+class TutorExplanationResponse(BaseModel):
+    """One tutor's explanation."""
+
+    data: TutorExplanation
+    meta: Meta

@@ -1,0 +1,111 @@
+"""The API on a real server: an embedded Postgres with published marts, and uvicorn on a free port."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import psycopg
+import pytest
+import uvicorn
+
+from api.app import create_app
+from core import keys
+from core.database import Database
+from core.keys import Role
+from core.migrate import migrate
+from core.settings import Settings
+
+MARTS = Path(__file__).parent / "marts.sql"
+TUTORS = 40
+START_SECONDS = 15
+DASHBOARD_ORIGIN = "https://dashboard.example"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running API, its database, and an admin's key for it."""
+
+    database: Database
+    settings: Settings
+    base_url: str
+    key: str
+
+    def client(self, key: str | None) -> httpx2.Client:
+        """A client that sends this key, or none."""
+        headers = {} if key is None else {"X-API-Key": key}
+        # Nothing to verify on plain HTTP, and loading the certificates takes longer than a test.
+        return httpx2.Client(base_url=self.base_url, headers=headers, timeout=20, verify=False)
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The API on published marts; a test that changes them puts them back."""
+    # Never the database of the environment: these tests change what is in it.
+    settings = Settings(
+        home=tmp_path_factory.mktemp("home"),
+        database_url=None,
+        dagster_database_url=None,
+        cors_origins=[DASHBOARD_ORIGIN],
+    )
+    database = Database(settings)
+    migrate(database)
+    with database.connect() as connection:
+        publish(connection)
+        key = keys.ensure_local_key(connection, settings.api_key_file)
+    with serve(settings) as base_url:
+        yield Served(database, settings, base_url, key)
+    database.release()
+
+
+@pytest.fixture(scope="session")
+def client(published: Served) -> Iterator[httpx2.Client]:
+    """A client with an admin's key, on published marts."""
+    with published.client(published.key) as client:
+        yield client
+
+
+@pytest.fixture
+def unpublished(published: Served) -> Iterator[Served]:
+    """The API on a migrated database of its own without any marts."""
+    name = f"unpublished_{time.monotonic_ns()}"
+    settings = Settings(
+        home=published.settings.home, database_url=published.database.url.replace("/tutorq", f"/{name}")
+    )
+    database = Database(settings)
+    migrate(database)
+    with database.connect() as connection:
+        key = keys.create(connection, "test", Role.READ).secret
+    assert key is not None
+    with serve(settings) as base_url:
+        yield Served(database, settings, base_url, key)
+    with published.database.connect(autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")
+
+
+def publish(connection: psycopg.Connection) -> None:
+    """Make the marts, with a few dozen tutors."""
+    connection.execute(f"set fixture.tutors = {TUTORS}")
+    connection.execute(MARTS.read_bytes())
+
+
+@contextmanager
+def serve(settings: Settings) -> Iterator[str]:
+    """Run the API in a thread; yields its base URL."""
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_config=None, timeout_graceful_shutdown=5))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + START_SECONDS
+    while not server.started:
+        assert thread.is_alive(), "the API did not start"
+        assert time.monotonic() < deadline, "the API did not start in time"
+        time.sleep(0.02)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()

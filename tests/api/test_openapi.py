@@ -1,0 +1,98 @@
+"""The description of the API is committed, complete, and true."""
+
+import json
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import BaseModel
+
+from api import openapi
+from api.health.schemas import Health
+from api.overview.schemas import OverviewResponse
+from api.tutors.schemas import (
+    SORTABLE,
+    TutorExplanationResponse,
+    TutorHistoryResponse,
+    TutorList,
+    TutorResponse,
+)
+from tests.api.conftest import TUTORS, Served
+
+OPERATIONS = {
+    "get_health",
+    "list_tutors",
+    "get_tutor",
+    "get_tutor_history",
+    "get_tutor_explanation",
+    "get_overview",
+}
+
+
+def keys_of(value: Any) -> Any:
+    """The shape of a JSON value: its keys, all the way down."""
+    if isinstance(value, dict):
+        return {key: keys_of(inner) for key, inner in value.items()}
+    return [keys_of(inner) for inner in value] if isinstance(value, list) else None
+
+
+def assert_is(model: type[BaseModel], body: bytes) -> None:
+    """The body has the model's types, and exactly its fields."""
+    parsed = model.model_validate_json(body)
+    assert keys_of(json.loads(body)) == keys_of(json.loads(parsed.model_dump_json()))
+
+
+def test_the_committed_description_is_current(capsys: pytest.CaptureFixture[str]) -> None:
+    assert openapi.main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_a_difference_is_found(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openapi, "PATH", tmp_path / "openapi.json")
+    assert openapi.main(["--check"]) == 1
+    assert openapi.main([]) == 0
+    assert openapi.main(["--check"]) == 0
+    assert openapi.main(["--chek"]) == 2
+
+
+def test_the_served_description_is_the_committed_one(client: httpx2.Client) -> None:
+    assert client.get("/api/openapi.json").json() == json.loads(openapi.PATH.read_text())
+
+
+def test_every_operation_documents_its_answers() -> None:
+    schema = json.loads(openapi.PATH.read_text())
+    operations = [operation for path in schema["paths"].values() for operation in path.values()]
+    assert {operation["operationId"] for operation in operations} == OPERATIONS
+    for operation in operations:
+        assert operation["description"]
+        assert "422" not in operation["responses"]
+        content = operation["responses"]["200"]["content"]["application/json"]
+        assert content["schema"]["$ref"]
+        if operation["operationId"] != "get_health":
+            assert operation["security"] == [{"ApiKey": []}]
+            assert {"304", "400", "401", "403", "503"} <= operation["responses"].keys()
+            assert list(operation["responses"]["401"]["content"]) == ["application/problem+json"]
+    sort_by = next(p for p in schema["paths"]["/api/tutors"]["get"]["parameters"] if p["name"] == "sort_by")
+    assert sort_by["schema"]["enum"] == list(SORTABLE)
+
+
+def test_bodies_are_what_the_description_says(client: httpx2.Client) -> None:
+    listed = client.get("/api/tutors?limit=500")
+    assert_is(TutorList, listed.content)
+    assert_is(OverviewResponse, client.get("/api/overview").content)
+    assert_is(Health, client.get("/api/health").content)
+    rows = listed.json()["data"]
+    assert len(rows) == TUTORS
+    for row in rows:
+        base = f"/api/tutors/{row['tutor_id']}"
+        assert_is(TutorResponse, client.get(base).content)
+        assert_is(TutorHistoryResponse, client.get(f"{base}/history?days=400").content)
+        assert_is(TutorExplanationResponse, client.get(f"{base}/explanation").content)
+
+
+def test_the_front_page_leads_to_the_description(published: Served) -> None:
+    response = httpx2.get(published.base_url)
+    assert response.status_code == 307
+    assert response.headers["location"] == "/api/docs"
+    page = httpx2.get(f"{published.base_url}/api/docs")
+    assert "/api/openapi.json" in page.text
+    assert "cdn.jsdelivr.net" in page.headers["content-security-policy"]

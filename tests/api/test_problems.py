@@ -1,0 +1,176 @@
+"""Errors, and the API beside a database that is not as it should be."""
+
+import socket
+import threading
+import time
+
+import httpx2
+import pytest
+
+from api.health.schemas import Health
+from api.problems import Problem
+from core.settings import Settings
+from tests.api.conftest import DASHBOARD_ORIGIN, Served, publish, serve
+
+SWAP = """
+create table marts.{table}__dbt_tmp as select * from marts.{table};
+alter table marts.{table} rename to {table}__dbt_backup;
+alter table marts.{table}__dbt_tmp rename to {table};
+drop table marts.{table}__dbt_backup;
+"""
+
+
+def problem(response: httpx2.Response, status: int) -> Problem:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    parsed = Problem.model_validate_json(response.content)
+    assert parsed.status == status
+    assert parsed.request_id == response.headers["x-request-id"]
+    return parsed
+
+
+def test_every_error_is_a_problem(client: httpx2.Client) -> None:
+    assert problem(client.get("/api/nothing"), 404).title == "Not Found"
+    assert problem(client.get("/api/tutors/"), 404).type == "about:blank"
+    response = client.post("/api/overview", json={})
+    assert problem(response, 405).detail == "POST is not possible at this address."
+    assert response.headers["allow"] == "GET"
+    assert problem(client.get("/api/tutors?limit=x"), 400).errors
+    assert problem(client.get("/api/overview", headers={"X-API-Key": "x"}), 401).errors is None
+
+
+def test_an_unexpected_error_gives_nothing_away(published: Served, client: httpx2.Client) -> None:
+    rename = "alter table marts.tutor_scores rename column {} to {}"
+    with published.database.connect(autocommit=True) as connection:
+        connection.execute(rename.format("trend_30d", "trend"))
+        try:
+            response = client.get("/api/tutors", headers={"Origin": DASHBOARD_ORIGIN})
+        finally:
+            connection.execute(rename.format("trend", "trend_30d"))
+    assert problem(response, 500).title == "Something went wrong here"
+    assert "trend" not in response.text
+    # Without these a browser could not even see that it was a 500.
+    assert response.headers["access-control-allow-origin"] == DASHBOARD_ORIGIN
+    assert client.get("/api/tutors").status_code == 200
+
+
+def test_before_the_first_publication(unpublished: Served) -> None:
+    with unpublished.client(unpublished.key) as client:
+        for path in ("/api/tutors", "/api/tutors/T-1", "/api/overview"):
+            found = problem(client.get(path), 503)
+            assert (found.type, found.title) == (
+                "urn:tutorq:problem:not-published",
+                "Scores have not been published yet",
+            )
+        health = client.get("/api/health")
+        assert (health.status_code, health.json()["status"]) == (503, "starting")
+        with unpublished.database.connect() as connection:
+            publish(connection)
+            connection.execute("create table marts.kept as table marts.publication")
+            connection.execute("delete from marts.publication")
+        problem(client.get("/api/overview"), 503)
+        problem(client.get("/api/overview", headers={"If-None-Match": '"x-y"'}), 503)
+        with unpublished.database.connect() as connection:
+            connection.execute("insert into marts.publication table marts.kept")
+        assert client.get("/api/overview").status_code == 200
+
+
+def test_without_a_database() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    with serve(Settings(database_url=f"postgresql://nobody@127.0.0.1:{port}/nothing")) as base_url:
+        response = httpx2.get(f"{base_url}/api/tutors", headers={"X-API-Key": f"tq_00000000_{'A' * 43}"})
+        assert problem(response, 503).type == "urn:tutorq:problem:database-unavailable"
+        assert response.headers["retry-after"] == "5"
+        assert str(port) not in response.text
+        health = httpx2.get(f"{base_url}/api/health")
+    assert health.status_code == 503
+    assert Health.model_validate_json(health.content).checks.database.status == "failed"
+
+
+def test_a_restarted_server_is_not_noticed(published: Served, client: httpx2.Client) -> None:
+    assert client.get("/api/overview").status_code == 200
+    with published.database.connect() as connection:
+        row = connection.execute(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'tutorq-api'"
+        ).fetchone()
+    assert row is not None
+    assert row[0] > 0
+    assert [client.get("/api/overview").status_code for _ in range(12)] == [200] * 12
+
+
+def test_a_table_of_other_types_under_a_prepared_statement(published: Served, client: httpx2.Client) -> None:
+    # Statements are prepared at first use, and planned for good after some uses.
+    before = [client.get("/api/tutors/T-6/history").json() for _ in range(7)][-1]
+    change = "alter table marts.fct_sessions alter column {} type {} using {}::{}"
+    with published.database.connect(autocommit=True) as connection:
+        connection.execute(change.format("rating", "double precision", "rating", "double precision"))
+        connection.execute(SWAP.format(table="fct_sessions"))
+        try:
+            after = client.get("/api/tutors/T-6/history")
+        finally:
+            connection.execute(change.format("rating", "numeric", "rating", "numeric"))
+    assert after.status_code == 200
+    assert [event["rating"] for event in after.json()["data"]["events"]] == [
+        event["rating"] for event in before["data"]["events"]
+    ]
+
+
+def test_readers_do_not_notice_tables_being_swapped(published: Served, client: httpx2.Client) -> None:
+    over = threading.Event()
+    statuses: list[int] = []
+
+    def read() -> None:
+        with published.client(published.key) as reader:
+            while not over.is_set():
+                statuses.extend(reader.get(path).status_code for path in ("/api/tutors", "/api/tutors/T-6/history"))
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    with published.database.connect(autocommit=True) as connection:
+        swaps = 0
+        deadline = time.monotonic() + 1.5
+        while time.monotonic() < deadline:
+            for table in ("tutor_scores", "fct_sessions", "score_history", "publication"):
+                with connection.transaction():
+                    connection.execute(SWAP.format(table=table))
+                swaps += 1
+    over.set()
+    for reader in readers:
+        reader.join()
+    assert swaps > 10
+    assert len(statuses) > 50
+    assert set(statuses) == {200}
+
+
+@pytest.mark.parametrize("given", ["abc-123", "A.b_c", "x" * 128])
+def test_a_sane_request_id_is_kept(client: httpx2.Client, given: str) -> None:
+    assert client.get("/api/health", headers={"X-Request-ID": given}).headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 129, '{"a":1}'])
+def test_another_request_id_is_replaced(client: httpx2.Client, given: str) -> None:
+    ids = {client.get("/api/health", headers={"X-Request-ID": given}).headers["x-request-id"] for _ in range(2)}
+    assert len(ids) == 2
+    assert given not in ids
+
+
+def test_browsers_are_told_to_be_strict(published: Served, client: httpx2.Client) -> None:
+    response = client.get("/api/tutors", headers={"Origin": DASHBOARD_ORIGIN})
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["content-security-policy"].startswith("default-src 'none'")
+    assert response.headers["access-control-allow-origin"] == DASHBOARD_ORIGIN
+    assert "etag" in response.headers["access-control-expose-headers"].lower()
+    stranger = client.get("/api/tutors", headers={"Origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in stranger.headers
+    preflight = httpx2.options(
+        f"{published.base_url}/api/tutors",
+        headers={
+            "Origin": DASHBOARD_ORIGIN,
+            "Access-Control-Request-Method": "GET",
+            "Access-Control-Request-Headers": "X-API-Key",
+        },
+    )
+    assert preflight.status_code == 200

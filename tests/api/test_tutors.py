@@ -1,0 +1,294 @@
+"""The list of tutors, and single tutors."""
+
+import itertools
+from datetime import date, timedelta
+from typing import Any
+
+import httpx2
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from api.tutors.schemas import SORTABLE
+from tests.api.conftest import TUTORS, Served
+
+
+def tutors(client: httpx2.Client, **parameters: Any) -> list[dict[str, Any]]:
+    """All rows of a list, which has to fit on one page."""
+    response = client.get("/api/tutors", params={"limit": 500, **parameters})
+    assert response.status_code == 200, response.text
+    body = response.json()
+    assert len(body["data"]) == body["meta"]["total"]
+    rows: list[dict[str, Any]] = body["data"]
+    return rows
+
+
+def rows(published: Served, query: str, *arguments: Any) -> list[dict[str, Any]]:
+    with published.database.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, arguments).fetchall()
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("column", SORTABLE)
+def test_pages_hold_every_tutor_once_and_in_order(client: httpx2.Client, column: str, order: str) -> None:
+    seen: list[dict[str, Any]] = []
+    for offset in range(0, TUTORS, 17):
+        body = client.get(f"/api/tutors?sort_by={column}&sort_order={order}&limit=17&offset={offset}").json()
+        assert body["meta"]["total"] == TUTORS
+        seen += body["data"]
+    assert len({row["tutor_id"] for row in seen}) == len(seen) == TUTORS
+    values = [row[column] for row in seen]
+    known = [value for value in values if value is not None]
+    assert values == sorted(known, reverse=order == "desc") + [None] * (len(values) - len(known))
+    for first, second in itertools.pairwise(seen):
+        if first[column] == second[column]:
+            assert first["tutor_id"] < second["tutor_id"]
+
+
+def test_a_page_beyond_the_end_is_empty(client: httpx2.Client) -> None:
+    body = client.get("/api/tutors?offset=1000").json()
+    assert body["data"] == []
+    assert body["meta"]["total"] == TUTORS
+
+
+def test_the_riskiest_come_first_unless_asked_otherwise(client: httpx2.Client) -> None:
+    body = client.get("/api/tutors").json()
+    assert body["meta"]["limit"] == 50
+    chances = [row["risk_probability"] for row in body["data"] if row["risk_probability"] is not None]
+    assert chances == sorted(chances, reverse=True)
+    assert body["data"][-1]["risk_probability"] is None
+
+
+def test_filter_by_status(client: httpx2.Client) -> None:
+    everyone = tutors(client)
+    for wanted in (["watch"], ["high_risk"], ["ok", "insufficient_data"]):
+        found = {row["tutor_id"] for row in tutors(client, risk_status=wanted)}
+        assert found == {row["tutor_id"] for row in everyone if row["risk_status"] in wanted}
+        assert found
+
+
+def test_filter_by_activity_and_subject(client: httpx2.Client) -> None:
+    everyone = tutors(client)
+    found = tutors(client, is_active=False, subject="maths")
+    assert [row["tutor_id"] for row in found] == [
+        row["tutor_id"] for row in everyone if not row["is_active"] and "maths" in row["subjects"]
+    ]
+    assert found
+    assert tutors(client, subject="math") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("björn", 6), ("BJÖRN", 6), ("tutor 12", 1), ("t-1", 10), ("%", 0), ("_", 0), ("\\", 0)]
+)
+def test_search_is_a_part_of_name_or_external_id_in_any_case(client: httpx2.Client, text: str, count: int) -> None:
+    found = tutors(client, search=text)
+    assert all(text.lower() in f"{row['name']}|{row['external_id']}".lower() for row in found)
+    assert len(found) == count
+
+
+def test_filters_count_before_paging(client: httpx2.Client) -> None:
+    body = client.get("/api/tutors?is_active=true&limit=3&offset=3").json()
+    assert len(body["data"]) == 3
+    assert body["meta"]["total"] == TUTORS - TUTORS // 9
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=501", "limit"),
+        ("limit=ten", "limit"),
+        ("offset=-1", "offset"),
+        ("offset=99999999999999999999", "offset"),
+        ("sort_by=email", "sort_by"),
+        ("sort_by=risk_status", "sort_by"),
+        ("sort_by=name;drop table marts.tutor_scores", "sort_by"),
+        ("sort_order=up", "sort_order"),
+        ("risk_status=bad", "risk_status.0"),
+        ("is_active=perhaps", "is_active"),
+        ("search=", "search"),
+        ("search=a%00b", "search"),
+        ("subject=" + "x" * 201, "subject"),
+        ("risk_statuss=ok", "risk_statuss"),
+    ],
+)
+def test_a_wrong_parameter_is_named(client: httpx2.Client, query: str, field: str) -> None:
+    response = client.get(f"/api/tutors?{query}")
+    assert response.status_code == 400
+    problem = response.json()
+    assert [error["field"] for error in problem["errors"]] == [field]
+    assert problem["type"] == "urn:tutorq:problem:invalid-request"
+
+
+def test_every_wrong_parameter_is_named_at_once(client: httpx2.Client) -> None:
+    problem = client.get("/api/tutors?limit=0&offset=-1&colour=red").json()
+    assert sorted(error["field"] for error in problem["errors"]) == ["colour", "limit", "offset"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/tutors/T-1?verbose=1",
+        "/api/tutors/T-1/explanation?lang=de",
+        "/api/tutors/T-1/history?day=3",
+        "/api/tutors/T-1/history?days=0",
+        "/api/tutors/T-1/history?days=731",
+        "/api/tutors/T-1/history?limit=501",
+        "/api/overview?days=3",
+        "/api/tutors/a%00b",
+        "/api/tutors/" + "x" * 201,
+    ],
+)
+def test_nothing_wrong_is_ignored_on_other_routes(client: httpx2.Client, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 400
+    assert len(response.json()["errors"]) == 1
+
+
+def test_a_tutor_is_the_stored_row_with_the_profile(published: Served, client: httpx2.Client) -> None:
+    stored = rows(published, "select * from marts.tutor_scores where external_id = 'T-6'")[0]
+    profile = rows(published, "select * from marts.dim_tutors where external_id = 'T-6'")[0]
+    data = client.get("/api/tutors/T-6").json()["data"]
+    for column in ("sessions_90d", "reschedule_rate_90d", "risk_probability", "quality_score", "subjects", "name"):
+        assert data[column] == stored[column]
+    assert data["risk_status_since"] == stored["risk_status_since"].isoformat()
+    assert data["profile"]["email"] == profile["email"]
+    assert data["profile"]["experience_years"] == float(profile["experience_years"])
+
+
+def test_uuid_and_external_id_name_the_same_tutor(client: httpx2.Client) -> None:
+    by_name = client.get("/api/tutors/T-3").json()
+    tutor_id = by_name["data"]["tutor_id"]
+    assert client.get(f"/api/tutors/{tutor_id}").json() == by_name
+    assert client.get(f"/api/tutors/{tutor_id.upper()}").json() == by_name
+
+
+@pytest.mark.parametrize("part", ["", "/history", "/explanation"])
+@pytest.mark.parametrize("tutor", ["nobody", "00000000-0000-0000-0000-000000000000", "T-3'--", "T-"])
+def test_an_unknown_tutor_is_a_404(client: httpx2.Client, tutor: str, part: str) -> None:
+    response = client.get(f"/api/tutors/{tutor}{part}")
+    assert response.status_code == 404
+    assert response.json()["detail"] == "There is no tutor with this id."
+
+
+def test_history_has_the_events_of_these_days_newest_first(published: Served, client: httpx2.Client) -> None:
+    as_of = date(2026, 1, 31)
+    for days in (30, 90, 400):
+        body = client.get(f"/api/tutors/T-6/history?days={days}&limit=500").json()
+        events = body["data"]["events"]
+        assert body["meta"]["total_events"] == len(events)
+        stored = rows(
+            published,
+            """
+            select * from marts.fct_sessions
+            where tutor_id = %s and counted_on > %s
+                and (
+                    has_reschedule or status = 'no_show' or rating <= 2
+                    or (status = 'cancelled' and initiator = 'tutor')
+                )
+            """,
+            body["data"]["tutor_id"],
+            as_of - timedelta(days=days),
+        )
+        assert {event["session_id"] for event in events} == {str(row["session_id"]) for row in stored}
+        times = [event["happened_at"] for event in events]
+        assert times == sorted(times, reverse=True)
+        assert events
+    limited = client.get("/api/tutors/T-6/history?days=400&limit=2").json()
+    assert limited["data"]["events"] == events[:2]
+    assert limited["meta"]["total_events"] == len(events)
+
+
+def test_history_says_what_counts(published: Served, client: httpx2.Client) -> None:
+    counted = excused = 0
+    for row in tutors(client):
+        events = client.get(f"/api/tutors/{row['tutor_id']}/history?limit=500").json()["data"]["events"]
+        kinds = [event["kind"] for event in events if event["is_counted"]]
+        assert kinds.count("reschedule") == row["tutor_reschedules_90d"]
+        assert kinds.count("no_show") == row["tutor_no_shows_90d"]
+        counted += len(kinds)
+        for event in events:
+            if event["is_excused"]:
+                assert not event["is_counted"]
+                excused += 1
+    assert counted
+    assert excused
+
+
+def test_history_has_weeks_beside_the_platform_and_daily_scores(client: httpx2.Client) -> None:
+    data = client.get("/api/tutors/T-6/history?days=14").json()["data"]
+    weeks = [week["week_start"] for week in data["weeks"]]
+    # 2026-01-31 is a Saturday: of the fourteen days, the first ones fall in the week of the 12th.
+    assert weeks == sorted(weeks)
+    assert set(weeks) <= {"2026-01-12", "2026-01-19", "2026-01-26"}
+    assert weeks[0] == "2026-01-12"
+    assert all(week["platform_reschedule_rate"] is not None for week in data["weeks"])
+    assert [day["as_of"] for day in data["scores"]] == [f"2026-01-{day}" for day in range(18, 32)]
+
+
+def test_an_explanation_is_made_of_stored_numbers(client: httpx2.Client) -> None:
+    weights = set()
+    for row in tutors(client):
+        data = client.get(f"/api/tutors/{row['tutor_id']}/explanation").json()["data"]
+        by_name = {component["name"]: component for component in data["components"]}
+        assert list(by_name) == ["reliability", "attendance", "first_session", "rating"]
+        for name, component in by_name.items():
+            assert component["value"] == row[f"{name}_component"]
+        reliability = by_name["reliability"]["evidence"]
+        assert (reliability["n"], reliability["k"]) == (row["sessions_90d"], row["tutor_reschedules_90d"])
+        kinds = [session["kind"] for session in data["evidence_sessions"]]
+        assert kinds.count("reschedule") == row["tutor_reschedules_90d"]
+        assert kinds.count("no_show") == row["tutor_no_shows_90d"]
+        weights.add(tuple(component["weight"] for component in data["components"]))
+        assert (data["clearing"] is not None) == (row["risk_status"] in ("watch", "high_risk"))
+    assert weights == {(0.4, 0.25, 0.2, 0.15)}
+
+
+def test_an_explanation_speaks_plainly(published: Served, client: httpx2.Client) -> None:
+    flagged = tutors(client, risk_status="high_risk")[0]
+    data = client.get(f"/api/tutors/{flagged['tutor_id']}/explanation").json()["data"]
+    held = f"rescheduled {flagged['tutor_reschedules_90d']} of {flagged['sessions_90d']} sessions"
+    assert data["sentence"].startswith("High risk since ")
+    assert held in data["sentence"]
+    assert "above 15%" in data["sentence"]
+    needed = f"after {flagged['sessions_to_clear']} more sessions without a reschedule by the tutor"
+    assert needed in data["clearing"]["sentence"]
+    without = next(row for row in tutors(client) if row["sessions_90d"] == 0)
+    data = client.get(f"/api/tutors/{without['tutor_id']}/explanation").json()["data"]
+    assert data["sentence"] == "Not rated: there was no session in the last 90 days, too few for a fair judgement."
+    assert data["components"][0]["value"] is None
+    assert data["components"][0]["sentence"] == "No session in the last 90 days, so reliability does not count."
+
+
+def test_a_flag_that_sessions_cannot_clear_ends_with_time(published: Served, client: httpx2.Client) -> None:
+    flagged = tutors(client, risk_status="high_risk")[0]
+    change = "update marts.tutor_scores set sessions_to_clear = %s where tutor_id = %s"
+    with published.database.connect(autocommit=True) as connection:
+        connection.execute(change, (None, flagged["tutor_id"]))
+        try:
+            data = client.get(f"/api/tutors/{flagged['tutor_id']}/explanation").json()["data"]
+        finally:
+            connection.execute(change, (flagged["sessions_to_clear"], flagged["tutor_id"]))
+    assert data["clearing"] == {
+        "sessions_to_clear": None,
+        "sentence": "The flag ends as time passes: reschedules older than 90 days stop counting by themselves.",
+    }
+
+
+def test_publications_without_weights_explain_too(published: Served, client: httpx2.Client) -> None:
+    with published.database.connect(autocommit=True) as connection:
+        columns = [f"{name}_weight" for name in ("reliability", "attendance", "first_session", "rating")]
+        _rename(connection, columns, "_away")
+        try:
+            response = client.get("/api/tutors/T-6/explanation")
+        finally:
+            _rename(connection, [f"{column}_away" for column in columns], "")
+    assert response.status_code == 200
+    assert {component["weight"] for component in response.json()["data"]["components"]} == {None}
+
+
+def _rename(connection: psycopg.Connection, columns: list[str], ending: str) -> None:
+    for column in columns:
+        connection.execute(
+            f"alter table marts.publication rename column {column} to {column.removesuffix('_away')}{ending}"
+        )
