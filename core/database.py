@@ -3,15 +3,14 @@
 import atexit
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from urllib.parse import unquote
 
 import psycopg
-from psycopg import sql
+from psycopg import pq, sql
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.engine import URL
 
 from core.embedded import EmbeddedPostgres
-from core.errors import DatabaseUnreachableError
+from core.errors import DatabaseUnreachableError, TutorqError
 from core.settings import Settings
 
 DATABASE_NAME = "tutorq"
@@ -66,9 +65,12 @@ class Database:
 
     def libpq_environment(self) -> dict[str, str]:
         """`PG*` variables for programs that read them: psql, and dbt through the shipped profile."""
-        names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
         parameters = conninfo_to_dict(self.url)
-        return {name: str(parameters[key]) for key, name in names.items() if parameters.get(key)}
+        return {
+            option.envvar.decode(): str(parameters[option.keyword.decode()])
+            for option in pq.Conninfo.get_defaults()
+            if option.envvar and parameters.get(option.keyword.decode())
+        }
 
     @contextmanager
     def connect(self, *, autocommit: bool = False) -> Iterator[psycopg.Connection]:
@@ -80,7 +82,7 @@ class Database:
         try:
             connection = psycopg.connect(self.url, autocommit=autocommit, application_name=APPLICATION_NAME)
         except psycopg.OperationalError as error:
-            raise DatabaseUnreachableError(f"cannot reach the database: {str(error).strip()}") from error
+            raise DatabaseUnreachableError(f"cannot reach the database: {_one_line(error)}") from error
         with connection:
             yield connection
 
@@ -111,7 +113,7 @@ def _ensure_database(url: str) -> None:
         psycopg.connect(url).close()
     except psycopg.OperationalError as error:
         if "does not exist" not in str(error):
-            raise DatabaseUnreachableError(f"cannot reach the database: {str(error).strip()}") from error
+            raise DatabaseUnreachableError(f"cannot reach the database: {_one_line(error)}") from error
     else:
         return
     parameters = conninfo_to_dict(url)
@@ -122,22 +124,28 @@ def _ensure_database(url: str) -> None:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
             return  # another process was faster
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise TutorqError(f"this database user may not create the database {name}; create it for them") from error
 
 
 def _url_from(parameters: Mapping[str, object]) -> str:
-    """A URL from libpq parameters; a socket directory goes into the query, where drivers expect it."""
-    host = str(parameters.get("host") or "")
+    """A URL from libpq parameters; a socket directory and options such as sslmode go into the query."""
+    given = {name: str(value) for name, value in parameters.items() if value is not None}
+    host = given.pop("host", "")
     is_socket = host.startswith("/")
-    password = parameters.get("password")
+    port = given.pop("port", None)
     url = URL.create(
         "postgresql",
-        username=str(parameters.get("user") or "postgres"),
-        password=str(password) if password else None,
+        username=given.pop("user", "postgres"),
+        password=given.pop("password", None),
         host=None if is_socket else host or None,
-        port=int(str(parameters["port"])) if parameters.get("port") and not is_socket else None,
-        database=str(parameters["dbname"]),
-        query={"host": host} if is_socket else {},
+        port=int(port) if port and not is_socket else None,
+        database=given.pop("dbname"),
+        query={**({"host": host} if is_socket else {}), **given},
     )
-    return (
-        unquote(url.render_as_string(hide_password=False)) if is_socket else url.render_as_string(hide_password=False)
-    )
+    text = url.render_as_string(hide_password=False)
+    return text.replace("%2F", "/") if is_socket else text  # readable, and taken by all drivers
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

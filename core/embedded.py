@@ -103,15 +103,38 @@ class EmbeddedPostgres:
         """The psql that comes with the server."""
         return self._server().bin_path / "psql"
 
-    def keep_running(self) -> None:
-        """Let the server outlive its users, until `stop`."""
+    def keep_running(self) -> bool:
+        """Let the server outlive its users, until `stop`; False if other processes hold it anyway."""
+        if self._is_held_by_others():
+            return False
         self._keep_mark.touch()
+        return True
 
     def stop(self) -> None:
-        """Stop the server even if it was kept; programs connected to it lose their connection."""
+        """Stop a server that was kept; programs connected to it lose their connection.
+
+        Raises:
+            TutorqError: tutorq processes are using the server.
+        """
+        if self._is_held_by_others():
+            raise TutorqError("other tutorq processes are using the server; it stops with them")
         self._keep_mark.unlink(missing_ok=True)
         if self.is_running:
             self._stop_server()
+
+    def _is_held_by_others(self) -> bool:
+        self._home.mkdir(parents=True, exist_ok=True)
+        lock = self._lock or (self._home / "postgres.lock").open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            if lock is self._lock:
+                fcntl.flock(lock, fcntl.LOCK_SH)
+            else:
+                lock.close()
+        return False
 
     def _server(self) -> PostgresServer:
         self._data.mkdir(exist_ok=True)

@@ -6,12 +6,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+def settings_problem(error: ValidationError) -> str:
+    """The first problem of settings that do not validate, in one line that names the variable."""
+    first = error.errors()[0]
+    name = "TUTORQ_" + "_".join(str(part) for part in first["loc"]).upper()
+    return f"{name}: {first['msg'].removeprefix('Value error, ')}"
 
 
 class Settings(BaseSettings):
@@ -82,6 +89,12 @@ class Settings(BaseSettings):
     @property
     def api_key_file(self) -> Path:
         return self.home / "api-key"
+
+    def as_environment(self) -> dict[str, str]:
+        """These settings as variables, so that a child process has the same whatever its directory or `.env`."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        texts = {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in values.items()}
+        return {f"TUTORQ_{name.upper()}": text for name, text in texts.items()}
 
     def dbt_vars(self) -> dict[str, str | float]:
         """What the dbt project needs to know; names as in `dbt_project.yml`."""
