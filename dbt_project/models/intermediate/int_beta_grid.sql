@@ -1,0 +1,3 @@
+with final as ({{ beta_grid() }})
+
+select * from final

@@ -1,0 +1,22 @@
+{{ config(pre_hook="{{ forget_changes('student') }}") }}
+
+with students as (
+    select * from {{ ref('stg_raw__students') }}
+),
+
+final as (
+    select
+        student_id,
+        external_id,
+        name,
+        age,
+        subjects,
+        preferred_teaching_style,
+        preferred_pace,
+        communication_style,
+        urgency_level,
+        is_stub
+    from students
+)
+
+select * from final

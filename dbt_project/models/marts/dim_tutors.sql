@@ -1,0 +1,26 @@
+{{ config(pre_hook="{{ forget_changes('tutor') }}") }}
+
+with tutors as (
+    select * from {{ ref('stg_raw__tutors') }}
+),
+
+final as (
+    select
+        tutor_id,
+        external_id,
+        name,
+        email,
+        subjects,
+        is_active,
+        hired_at,
+        capacity,
+        age,
+        experience_years,
+        teaching_style,
+        preferred_pace,
+        communication_style,
+        is_stub
+    from tutors
+)
+
+select * from final

@@ -1,0 +1,45 @@
+with as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+priors as (
+    select * from {{ ref('int_rate_priors') }}
+),
+
+windows as (
+    select * from {{ ref('int_tutor_windows') }}
+),
+
+ratings as (
+    select
+        as_of,
+        (sum(rating_sum_90d) / nullif(sum(ratings_90d), 0))::double precision as rating_mean_90d
+    from windows
+    group by as_of
+),
+
+final as (
+    select
+        as_of.as_of,
+        reschedule.units as tutors,
+        reschedule.trials as sessions_90d,
+        reschedule.successes as tutor_reschedules_90d,
+        reschedule.rate as reschedule_rate_90d,
+        reschedule.prior_alpha as reschedule_prior_alpha,
+        reschedule.prior_beta as reschedule_prior_beta,
+        no_show.rate as tutor_no_show_rate_90d,
+        no_show.prior_alpha as no_show_prior_alpha,
+        no_show.prior_beta as no_show_prior_beta,
+        first_session.rate as first_session_rate,
+        first_session.prior_alpha as first_session_prior_alpha,
+        first_session.prior_beta as first_session_prior_beta,
+        ratings.rating_mean_90d
+    from as_of
+    inner join priors as reschedule on as_of.as_of = reschedule.as_of and reschedule.rate_name = 'reschedule'
+    inner join priors as no_show on as_of.as_of = no_show.as_of and no_show.rate_name = 'no_show'
+    inner join priors as first_session
+        on as_of.as_of = first_session.as_of and first_session.rate_name = 'first_session'
+    left join ratings on as_of.as_of = ratings.as_of
+)
+
+select * from final

@@ -1,0 +1,66 @@
+-- The incremental counts of the last 90 days are what the sessions themselves add up to.
+
+with as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+sessions as (
+    select fct_sessions.*
+    from {{ ref('fct_sessions') }} as fct_sessions
+    inner join as_of on fct_sessions.counted_on > as_of.as_of - 90 and fct_sessions.counted_on <= as_of.as_of
+),
+
+expected as (
+    select
+        tutor_id,
+        counted_on,
+        count(*) as sessions,
+        count(*) filter (where has_reschedule) as reschedules,
+        count(*) filter (where is_tutor_reschedule) as tutor_reschedules,
+        count(*) filter (where is_tutor_no_show) as tutor_no_shows,
+        count(*) filter (where is_short_notice) as short_notice_reschedules,
+        count(rating) as ratings,
+        coalesce(sum(rating), 0) as rating_sum
+    from sessions
+    where is_final
+    group by tutor_id, counted_on
+),
+
+actual as (
+    select
+        tutor_days.tutor_id,
+        tutor_days.counted_on,
+        tutor_days.sessions,
+        tutor_days.reschedules,
+        tutor_days.tutor_reschedules,
+        tutor_days.tutor_no_shows,
+        tutor_days.short_notice_reschedules,
+        tutor_days.ratings,
+        tutor_days.rating_sum
+    from {{ ref('int_tutor_days') }} as tutor_days
+    inner join as_of on tutor_days.counted_on > as_of.as_of - 90 and tutor_days.counted_on <= as_of.as_of
+),
+
+missing as (
+    select * from expected
+    except
+    select * from actual
+),
+
+surplus as (
+    select * from actual
+    except
+    select * from expected
+)
+
+select
+    'missing' as what,
+    missing.tutor_id,
+    missing.counted_on
+from missing
+union all
+select
+    'surplus' as what,
+    surplus.tutor_id,
+    surplus.counted_on
+from surplus

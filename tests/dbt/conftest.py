@@ -1,0 +1,165 @@
+"""A real Postgres with generated data, and dbt run in this process on one parsed manifest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
+
+from core.database import Database
+from core.settings import PROJECT_ROOT
+
+if TYPE_CHECKING:
+    from tests.conftest import Postgres
+
+PROJECT = PROJECT_ROOT / "dbt_project"
+AS_OF = "2024-06-30"
+
+# 30 tutors, 90 students and 2,000 sessions in the 150 days up to AS_OF, with every status and case in them.
+DATA = """
+insert into raw.tutors (tutor_id, name, subjects)
+select md5('tutor ' || i)::uuid, 'Tutor ' || i, array['Math'] from generate_series(1, 30) as i;
+insert into raw.students (student_id, name)
+select md5('student ' || i)::uuid, 'Student ' || i from generate_series(1, 90) as i;
+
+insert into raw.sessions (session_id, tutor_id, student_id, scheduled_time, status, rating, initiator, updated_at)
+select
+    md5('session ' || i)::uuid,
+    md5('tutor ' || 1 + (i * i + i / 29) % 29)::uuid,
+    md5('student ' || 1 + i % 90)::uuid,
+    '2024-06-30 23:30+00'::timestamptz - i * interval '107 minutes',
+    (array['completed', 'completed', 'completed', 'completed', 'rescheduled', 'cancelled', 'no_show', 'scheduled'])
+    [1 + i * 7 % 8],
+    case when i % 3 = 0 then 1 + i % 17 / 4.25 end,
+    case when i % 2 = 0 then 'tutor' else 'student' end,
+    '2024-06-30 00:00+00'
+from generate_series(1, 2000) as i;
+
+insert into raw.reschedules (session_id, initiator, reason_code, requested_at, original_time, updated_at)
+select
+    session_id,
+    case when i % 10 = 0 then 'student' else 'tutor' end,
+    (array['sick', 'school', null])[1 + i % 3],
+    case when i % 7 > 0 then scheduled_time - (i % 60 - 5) * interval '1 hour' end,
+    case when i % 4 > 0 then scheduled_time end,
+    '2024-06-30 00:00+00'
+from (
+    select *, row_number() over (order by session_id) as i from raw.sessions
+    where status in ('rescheduled', 'cancelled')
+) as numbered
+where i % 9 > 0;
+
+insert into app.excuses (session_id, reason, created_by)
+select session_id, 'ill', 'test' from raw.reschedules where initiator = 'tutor' order by session_id limit 20;
+"""
+
+
+class Dbt:
+    """Runs dbt commands on the project; every one starts from the manifest as it was parsed.
+
+    dbt writes compiled code into the manifest, and would take the code of ephemeral models from there even
+    where the vars are others, so each command gets its own copy.
+    """
+
+    def __init__(self, target_path: Path) -> None:
+        self.target_path = target_path
+        parsed = dbtRunner().invoke(["parse", "--no-partial-parse", *self._options({})])
+        assert parsed.success, parsed.exception
+        assert isinstance(parsed.result, Manifest)
+        self.manifest: Manifest = parsed.result
+
+    def __call__(self, *command: str, **variables: object) -> Any:
+        """Run `command`; `as_of` is AS_OF unless it is among the variables. Fails the test unless dbt succeeds."""
+        runner = dbtRunner(manifest=self.manifest.deepcopy())  # type: ignore[no-untyped-call]
+        outcome = runner.invoke([*command, *self._options(variables)])
+        assert outcome.success, outcome.exception or failures(outcome.result)
+        return outcome.result
+
+    def _options(self, variables: Mapping[str, object]) -> list[str]:
+        return [
+            "--project-dir",
+            str(PROJECT),
+            "--profiles-dir",
+            str(PROJECT),
+            "--target-path",
+            str(self.target_path),
+            "--log-path",
+            str(self.target_path),
+            "--quiet",
+            "--log-level-file",
+            "none",
+            "--vars",
+            str({"as_of": AS_OF, **variables}),
+        ]
+
+
+def failures(result: Any) -> list[str]:
+    return [f"{each.node.name}: {each.message}" for each in result if each.status in ("fail", "error", "warn")]
+
+
+class Marts:
+    """What the marts hold, row by row, as text; Postgres writes numbers so that no bit is lost."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+
+    def names(self) -> Sequence[str]:
+        rows = self._connection.execute(
+            "select table_name from information_schema.tables where table_schema = 'marts' order by table_name"
+        )
+        return [str(name) for (name,) in rows]
+
+    def content(self) -> dict[str, list[str]]:
+        return {name: self._rows(name) for name in self.names()}
+
+    def _rows(self, name: str) -> list[str]:
+        ignored = " - 'generation' - 'published_at'" if name == "publication" else ""
+        rows = self._connection.execute(f"select (to_jsonb(t){ignored})::text from marts.{name} as t".encode())
+        return sorted(str(row) for (row,) in rows)
+
+
+@pytest.fixture(scope="session")
+def database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One database for all tests here, with DATA in it; libpq's variables point to it."""
+    database = postgres.new_database(tmp_path_factory.mktemp("dbt"))
+    with database.connect() as connection:
+        connection.execute(DATA)
+    before = {name: value for name, value in os.environ.items() if name.startswith("PG")}
+    for name in before:
+        del os.environ[name]
+    os.environ.update(database.libpq_environment())
+    yield database
+    for name in database.libpq_environment():
+        os.environ.pop(name, None)
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def dbt(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Dbt:
+    return Dbt(tmp_path_factory.mktemp("target"))
+
+
+@pytest.fixture(scope="session")
+def built(dbt: Dbt) -> Dbt:
+    """dbt, with everything built once, unit tests and data tests included."""
+    result = dbt("build")
+    assert not failures(result)
+    assert {each.node.resource_type for each in result} >= {"model", "test", "unit_test"}
+    return dbt
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[psycopg.Connection]:
+    with database.connect(autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def marts(connection: psycopg.Connection) -> Marts:
+    return Marts(connection)

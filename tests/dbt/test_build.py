@@ -1,0 +1,133 @@
+"""Runs that are repeated, partial, interrupted or overtaken by writers lose nothing and invent nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from core.database import Database
+
+if TYPE_CHECKING:
+    from tests.dbt.conftest import Dbt, Marts
+
+NEW_SESSION = """
+insert into raw.sessions (session_id, tutor_id, student_id, scheduled_time, status, rating)
+values (md5(%(name)s)::uuid, md5('tutor 30')::uuid, md5('student 1')::uuid, %(at)s, 'completed', 5)
+"""
+
+
+def sessions_90d(connection: psycopg.Connection) -> int:
+    """The count of tutor 30, who has no sessions in the generated data but those that a test adds."""
+    row = connection.execute("select sessions_90d from marts.tutor_scores where tutor_id = md5('tutor 30')::uuid")
+    return int(row.fetchone()[0])  # type: ignore[index]
+
+
+@pytest.fixture
+def added(connection: psycopg.Connection) -> psycopg.Connection:
+    """A connection whose tutor 30 starts without sessions."""
+    connection.execute("delete from raw.sessions where tutor_id = md5('tutor 30')::uuid")
+    return connection
+
+
+def test_a_second_build_changes_nothing(built: Dbt, marts: Marts) -> None:
+    before = marts.content()
+    assert len(before) == 11
+    assert all(before.values()), "every mart has rows"
+    built("run")
+    assert marts.content() == before
+
+
+def test_a_run_that_dies_between_models_loses_nothing(built: Dbt, added: psycopg.Connection) -> None:
+    added.execute(NEW_SESSION, {"name": "crash", "at": "2024-06-15 10:00+00"})
+    built("run", "--select", "int_session_facts")
+    built("run")
+    assert sessions_90d(added) == 1
+
+
+def test_building_one_mart_leaves_changes_for_the_others(built: Dbt, added: psycopg.Connection) -> None:
+    added.execute(NEW_SESSION, {"name": "partial", "at": "2024-06-15 10:00+00"})
+    generation = added.execute("select generation from marts.publication").fetchone()
+    built("run", "--select", "publication")
+    assert added.execute("select generation from marts.publication").fetchone() > generation  # type: ignore[operator]
+    built("run")
+    assert sessions_90d(added) == 1
+
+
+def test_a_failed_model_takes_nothing_from_its_queue(built: Dbt, added: psycopg.Connection) -> None:
+    """int_session_facts fails after it has emptied the queue; all of it is rolled back."""
+    added.execute(NEW_SESSION, {"name": "failed", "at": "2024-06-15 10:00+00"})
+    added.execute("alter table intermediate.int_session_facts add constraint broken check (rating < 5) not valid")
+    try:
+        with pytest.raises(AssertionError, match="int_session_facts: Database Error"):
+            built("run", "--select", "int_session_facts")
+    finally:
+        added.execute("alter table intermediate.int_session_facts drop constraint broken")
+    built("run")
+    assert sessions_90d(added) == 1
+
+
+def test_a_row_that_commits_during_a_run_is_taken_by_the_next(
+    built: Dbt, added: psycopg.Connection, database: Database
+) -> None:
+    with database.connect() as writer:
+        writer.execute(NEW_SESSION, {"name": "late", "at": "2024-06-15 10:00+00"})
+        added.execute(NEW_SESSION, {"name": "in time", "at": "2024-06-16 10:00+00"})
+        built("run")
+        assert sessions_90d(added) == 1
+        writer.commit()
+    built("run")
+    assert sessions_90d(added) == 2
+    assert added.execute("select count(*) from raw.changes").fetchone() == (0,)
+
+
+def test_another_time_zone_moves_every_date(built: Dbt, added: psycopg.Connection, marts: Marts) -> None:
+    added.execute(NEW_SESSION, {"name": "zone", "at": "2024-06-15 23:30+00"})
+    built("run")
+    in_utc = marts.content()
+    indexes = added.execute("select count(*) from pg_indexes where tablename = 'int_session_facts'").fetchone()
+    built("run", timezone="Asia/Tokyo")
+    moved = added.execute("select counted_on::text from marts.fct_sessions where tutor_id = md5('tutor 30')::uuid")
+    assert moved.fetchall() == [("2024-06-16",)]
+    built("run")
+    assert marts.content() == in_utc
+    assert added.execute("select count(*) from pg_indexes where tablename = 'int_session_facts'").fetchone() == indexes
+
+
+def test_history_of_a_day_is_what_the_scores_were_on_it_and_stays(built: Dbt, connection: psycopg.Connection) -> None:
+    columns = (
+        "tutor_id, as_of, sessions_90d, tutor_reschedules_90d, reschedule_rate_90d, reschedule_rate_expected, "
+        "reschedule_rate_low, reschedule_rate_high, risk_probability, risk_status, quality_score"
+    )
+    day = "2024-05-20"
+    built("run", as_of=day)
+    scores = connection.execute(
+        f"select {columns} from marts.tutor_scores where sessions_90d > 0 order by tutor_id".encode()
+    ).fetchall()
+    connection.execute("truncate marts.score_history")
+    built("run", scoring_days=[day, "2024-05-21"])
+    history = connection.execute(
+        f"select {columns} from marts.score_history where as_of = '{day}' order by tutor_id".encode()
+    ).fetchall()
+    assert len(scores) > 20
+    assert history == scores
+    days = connection.execute("select distinct as_of::text from marts.score_history order by 1").fetchall()
+    assert days == [(day,), ("2024-05-21",), ("2024-06-30",)]
+    scored = connection.execute("select count(*) from marts.tutor_scores where risk_status <> 'insufficient_data'")
+    assert scored.fetchone() > (20,), "scoring other days leaves the scores of the as-of day"  # type: ignore[operator]
+    built("run", "--full-refresh")
+    kept = connection.execute("select distinct as_of::text from marts.score_history order by 1").fetchall()
+    assert kept == days
+
+
+def test_readers_keep_their_rights(built: Dbt, connection: psycopg.Connection, marts: Marts) -> None:
+    for name in marts.names():
+        for role in ("tutorq_api", "tutorq_analyst"):
+            granted = connection.execute("select has_table_privilege(%s, %s, 'select')", (role, f"marts.{name}"))
+            assert granted.fetchone() == (True,), (role, name)
+
+
+def test_docs_can_be_generated(built: Dbt) -> None:
+    built("docs", "generate")
+    assert (built.target_path / "catalog.json").exists()

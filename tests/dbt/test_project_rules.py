@@ -1,0 +1,245 @@
+"""The rules of dbt-project-evaluator (https://dbt-labs.github.io/dbt-project-evaluator), checked on the manifest."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema  # type: ignore[import-untyped]
+import psycopg
+import pytest
+import yaml
+from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.graph.nodes import ModelNode
+
+from core.settings import PROJECT_ROOT
+
+if TYPE_CHECKING:
+    from tests.dbt.conftest import Dbt
+
+PROJECT = PROJECT_ROOT / "dbt_project"
+MODELS = PROJECT / "models"
+
+# Marts are named by kind (dim_, fct_), or plainly for what they are: the API and analysts know them by these names.
+PREFIXES = {"staging": ("stg_",), "intermediate": ("int_",), "marts": ("dim_", "fct_")}
+PLAIN_MARTS = {
+    "match_outcomes",
+    "platform_baseline",
+    "platform_weekly",
+    "publication",
+    "score_history",
+    "tutor_scores",
+    "tutor_weekly",
+}
+
+MOST_CHILDREN = 5
+MORE_CHILDREN = {
+    "int_as_of": "one row that every model of a day has to agree on",
+    "int_tutor_windows": "the counts that rates, priors, posteriors and quality all start from",
+}
+
+# Each model below is inlined into the ones that read it; a chain gets hard to plan and to debug when it is long.
+LONGEST_CHAIN = 6
+
+# These stand for nothing that came from a source.
+ROOTS = {"int_beta_grid": "a grid of numbers"}
+
+
+@pytest.fixture(scope="module")
+def manifest(dbt: Dbt) -> Manifest:
+    return dbt.manifest
+
+
+@pytest.fixture(scope="module")
+def models(manifest: Manifest) -> dict[str, ModelNode]:
+    return {node.name: node for node in manifest.nodes.values() if isinstance(node, ModelNode)}
+
+
+def layer(model: ModelNode) -> str:
+    return str(model.fqn[1])
+
+
+def parents(model: ModelNode) -> list[str]:
+    """Names of the models that `model` reads."""
+    return [each.split(".")[-1] for each in model.depends_on.nodes if each.startswith("model.")]
+
+
+def sources(model: ModelNode) -> list[str]:
+    return [each for each in model.depends_on.nodes if each.startswith("source.")]
+
+
+def properties(path: Path) -> dict[str, Any]:
+    content = yaml.safe_load(path.read_text())
+    assert isinstance(content, dict)
+    return content
+
+
+def test_staging_reads_one_source_table_each(manifest: Manifest, models: dict[str, ModelNode]) -> None:
+    staged = [sources(model) for model in models.values() if layer(model) == "staging"]
+    assert all(len(each) == 1 for each in staged)
+    assert Counter(source for (source,) in staged) == Counter(list(manifest.sources))
+
+
+def test_only_staging_reads_sources_and_nothing_else(models: dict[str, ModelNode]) -> None:
+    for model in models.values():
+        assert bool(sources(model)) == (layer(model) == "staging"), model.name
+        assert not (layer(model) == "staging" and parents(model)), model.name
+
+
+def test_no_model_comes_from_nowhere(models: dict[str, ModelNode]) -> None:
+    assert {name for name, model in models.items() if not model.depends_on.nodes} == set(ROOTS)
+
+
+def test_dependencies_point_from_staging_to_marts(models: dict[str, ModelNode]) -> None:
+    order = ["staging", "intermediate", "marts"]
+    for model in models.values():
+        for parent in parents(model):
+            assert order.index(layer(models[parent])) <= order.index(layer(model)), (parent, model.name)
+
+
+def test_names_tell_the_layer(models: dict[str, ModelNode]) -> None:
+    for name, model in models.items():
+        assert name.startswith(PREFIXES[layer(model)]) or (layer(model) == "marts" and name in PLAIN_MARTS), name
+        assert model.schema == layer(model), name
+    assert set(models) >= PLAIN_MARTS
+
+
+def test_sources_are_named_in_their_staging_model(models: dict[str, ModelNode]) -> None:
+    for name, model in models.items():
+        if layer(model) == "staging":
+            _, _, source, table = sources(model)[0].split(".")
+            assert name == f"stg_{source}__{table}"
+
+
+def test_models_have_few_children(models: dict[str, ModelNode]) -> None:
+    children = Counter(parent for model in models.values() for parent in parents(model) if model.name != "publication")
+    assert {name for name, count in children.items() if count > MOST_CHILDREN} == set(MORE_CHILDREN)
+
+
+def test_chains_of_views_and_ephemerals_are_short(models: dict[str, ModelNode]) -> None:
+    def chain(name: str) -> int:
+        if models[name].config.materialized not in ("view", "ephemeral"):
+            return 0
+        return 1 + max((chain(parent) for parent in parents(models[name])), default=0)
+
+    lengths = {name: chain(name) for name in models}
+    assert max(lengths.values()) <= LONGEST_CHAIN, lengths
+
+
+def test_no_table_is_named_but_by_ref_or_source(manifest: Manifest, models: dict[str, ModelNode]) -> None:
+    schemas = {source.schema for source in manifest.sources.values()} | {model.schema for model in models.values()}
+    # The generation is a sequence, which dbt has no source for.
+    allowed = {"publication": {"app.publication_generation"}}
+    named = re.compile(rf"\b(?:{'|'.join(sorted(schemas))})\.\w+")
+    for name, model in models.items():
+        code = re.sub(r"--.*|\{#.*?#\}", "", model.raw_code, flags=re.DOTALL if "{#" in model.raw_code else 0)
+        assert set(named.findall(code)) <= allowed.get(name, set()), name
+
+
+def test_exposures_read_marts_only(manifest: Manifest, models: dict[str, ModelNode]) -> None:
+    assert {"dashboard", "read_api", "mail_reports"} <= {each.name for each in manifest.exposures.values()}
+    for exposure in manifest.exposures.values():
+        assert exposure.owner.email, exposure.name
+        assert exposure.maturity, exposure.name
+        for parent in exposure.depends_on.nodes:
+            assert layer(models[parent.split(".")[-1]]) == "marts", (exposure.name, parent)
+
+
+def test_every_model_has_its_own_yaml() -> None:
+    for path in MODELS.rglob("*.sql"):
+        described = properties(path.with_suffix(".yml"))["models"]
+        assert [each["name"] for each in described] == [path.stem]
+    for path in MODELS.rglob("*.yml"):
+        assert path.with_suffix(".sql").exists() or path.name in ("_sources.yml", "exposures.yml"), path
+
+
+def test_everything_is_described(manifest: Manifest, models: dict[str, ModelNode]) -> None:
+    for model in models.values():
+        assert model.description, model.name
+        for column in model.columns.values():
+            assert column.description, (model.name, column.name)
+    for source in manifest.sources.values():
+        assert source.description, source.name
+        assert source.source_description, source.name
+
+
+def test_every_model_has_a_tested_key(manifest: Manifest, models: dict[str, ModelNode]) -> None:
+    tests: dict[str, set[tuple[str, str]]] = {name: set() for name in models}
+    for node in manifest.nodes.values():
+        metadata = getattr(node, "test_metadata", None)
+        if metadata is not None and node.attached_node:  # type: ignore[union-attr]
+            key = str(metadata.kwargs.get("column_name") or metadata.kwargs.get("columns"))
+            tests[node.attached_node.split(".")[-1]].add((metadata.name, key))  # type: ignore[union-attr]
+    for name, found in tests.items():
+        unique = {key for test, key in found if test == "unique"}
+        not_null = {key for test, key in found if test == "not_null"}
+        combined = {key for test, key in found if test == "unique_combination"}
+        assert unique & not_null or combined, name
+
+
+def test_marts_have_contracts_and_keys_that_the_database_enforces(models: dict[str, ModelNode]) -> None:
+    for name, model in models.items():
+        if layer(model) == "marts":
+            assert model.contract.enforced, name
+            assert all(column.data_type for column in model.columns.values()), name
+            constraints = [*model.constraints, *(each for c in model.columns.values() for each in c.constraints)]
+            has_key = any(constraint.type.value == "primary_key" for constraint in constraints)
+            has_index = any(index.get("unique") for index in model.config.get("indexes") or [])
+            assert has_key or has_index or model.config.materialized == "view", name
+
+
+def test_formulas_have_unit_tests(manifest: Manifest, models: dict[str, ModelNode]) -> None:
+    """Every model has one but those that only rename and choose columns, and the grid (checked against SciPy)."""
+    tested = {unit_test.model for unit_test in manifest.unit_tests.values()}
+    plain = {"dim_students", "dim_tutors", "fct_sessions", "int_beta_grid"}
+    plain |= {"stg_app__excuses", "stg_raw__students", "stg_raw__tutors"}
+    assert set(models) - tested == plain
+
+
+def test_columns_are_those_of_the_database(
+    built: Dbt, models: dict[str, ModelNode], connection: psycopg.Connection
+) -> None:
+    # One query of all, since every compilation takes a while.
+    query = f"select {', '.join(f'{name}.*' for name in models)} from " + " cross join ".join(
+        f"{{{{ ref('{name}') }}}} as {name}" for name in models
+    )
+    compiled = built("compile", "--inline", query).results[0].node.compiled_code
+    described = connection.execute(f"{compiled} limit 0".encode()).description
+    assert described is not None
+    assert [column.name for column in described] == [column for model in models.values() for column in model.columns]
+
+
+def test_types_are_those_of_the_database(
+    built: Dbt, models: dict[str, ModelNode], connection: psycopg.Connection
+) -> None:
+    types = connection.execute(
+        "select attrelid::regclass::text, attname, format_type(atttypid, atttypmod) from pg_attribute"
+        " join pg_class on pg_class.oid = attrelid"
+        " where relnamespace = 'marts'::regnamespace and relkind in ('r', 'v') and attnum > 0"
+    ).fetchall()
+    found = {(str(table).removeprefix("marts."), str(column)): str(kind) for table, column, kind in types}
+    declared = {
+        (name, column.name): str(column.data_type)
+        for name, model in models.items()
+        if layer(model) == "marts"
+        for column in model.columns.values()
+    }
+    assert declared == found
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.rglob("*.yml")), ids=lambda path: path.stem)
+def test_yaml_has_no_misspelt_keys(path: Path) -> None:
+    """dbt itself takes any key; its published schema does not."""
+    schema = json.loads((files("dbt.jsonschemas") / "resources" / "latest.json").read_text())
+    jsonschema.Draft7Validator(schema).validate(yaml.safe_load(path.read_text()))
+
+
+def test_the_schema_notices_a_misspelt_key() -> None:
+    schema = json.loads((files("dbt.jsonschemas") / "resources" / "latest.json").read_text())
+    misspelt = {"models": [{"name": "x", "columns": [{"name": "y", "data_test": ["unique"]}]}]}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft7Validator(schema).validate(misspelt)
