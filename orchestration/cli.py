@@ -1,0 +1,353 @@
+"""The `tutorq` command. Every verb: one clear line on error, `--json` where a script would read the answer."""
+
+import functools
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+import typer
+from pydantic import ValidationError
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from core.database import Database
+from core.errors import TutorqError
+from core.settings import Settings, settings_problem
+
+app = typer.Typer(
+    help="tutorq: sessions in, fair and explained tutor scores out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+db_app = typer.Typer(help="The database: where it is, its schema, a shell on it.", no_args_is_help=True)
+keys_app = typer.Typer(help="Keys of the API.", no_args_is_help=True)
+app.add_typer(db_app, name="db")
+app.add_typer(keys_app, name="keys")
+
+out = Console()
+err = Console(stderr=True)
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+def tells_errors(command: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Turn the errors that a user can act on into one line and exit code 1."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        try:
+            return command(*args, **kwargs)
+        except TutorqError as error:
+            message = str(error)
+        except ValidationError as error:
+            message = settings_problem(error)
+        err.print(f"[red]error:[/] {message}", soft_wrap=True, highlight=False)
+        raise typer.Exit(1)
+
+    return wrapped
+
+
+def plain_table(*columns: str) -> Table:
+    """A table without lines that is not cut: names are folded, numbers stand to the right."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", justify="left" if number == 0 else "right")
+    return table
+
+
+def open_platform(*, migrated: bool = True) -> tuple[Settings, Database]:
+    """Settings and database, with the schema brought up to date."""
+    from core.migrate import migrate
+
+    settings = Settings()
+    database = Database(settings)
+    if migrated:
+        migrate(database)
+    return settings, database
+
+
+def print_json(answer: object) -> None:
+    sys.stdout.write(json.dumps(answer, indent=2, default=str) + "\n")
+
+
+@app.command()
+@tells_errors
+def up(
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Fill an empty installation with a made-up marketplace.")
+    ] = False,
+) -> None:
+    """Start everything in the foreground: database, scores, API, Dagster. Ctrl-C stops all of it."""
+    from orchestration import up as services
+
+    services.run(Settings(), demo=demo, console=out)
+
+
+@app.command()
+@tells_errors
+def load(
+    folder: Annotated[Path, typer.Argument(help="Folder with tutors.*, students.*, sessions.*, reschedules.*")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Load landing files: CSV, gzipped CSV or Parquet. Bad rows go to quarantine, each with its reason."""
+    from core.landing import Progress as FileProgress
+    from core.landing import load_folder
+
+    settings, database = open_platform()
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]:,} rows"), TimeElapsedColumn(),
+        console=err, transient=True, disable=not err.is_terminal,
+    ) as bars:  # fmt: skip
+        tasks: dict[str, Any] = {}
+
+        def show(step: FileProgress) -> None:
+            if step.source not in tasks:
+                tasks[step.source] = bars.add_task(step.source, total=step.bytes_total, rows=0)
+            bars.update(
+                tasks[step.source],
+                completed=step.bytes_done,
+                rows=step.rows_done,
+                description=f"{step.source} ({step.phase})",
+            )
+
+        summary = load_folder(database, folder, timezone=settings.timezone, on_progress=show)
+    if as_json:
+        print_json(summary.to_dict())
+    else:
+        columns = ("read", "inserted", "updated", "unchanged", "quarantined")
+        table = plain_table("file", *columns, "seconds")
+        for file in summary.files:
+            counts = [f"{getattr(file, column):,}" for column in columns]
+            table.add_row(file.source, *counts, f"{file.seconds:.1f}")
+        out.print(table)
+        for file in summary.files:
+            if file.unknown_columns:
+                out.print(f"{file.source}: columns not known here, left out: {', '.join(file.unknown_columns)}")
+        if summary.ignored:
+            out.print(f"not landing files, left alone: {', '.join(summary.ignored)}")
+        if any(file.quarantined for file in summary.files):
+            out.print(
+                "Quarantined rows are in raw.quarantine, each with line and reason: `tutorq db shell` shows them."
+            )
+    for failure in summary.errors:
+        err.print(f"[red]error:[/] {failure.message}", soft_wrap=True, highlight=False)
+    if summary.errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+@tells_errors
+def score(
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Rebuild everything from the raw tables.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Bring every mart up to date with the raw tables (what Dagster does by itself under `tutorq up`)."""
+    from orchestration import transform
+
+    settings, database = open_platform()
+    started = time.monotonic()
+    with err.status("Building the marts …"):
+        transform.build(settings, database, full_refresh=full_refresh)
+    with database.connect() as connection:
+        generation, as_of = connection.execute("select generation, as_of from marts.publication").fetchone() or ("", "")
+        statuses = dict(
+            connection.execute("select risk_status, count(*) from marts.tutor_scores group by 1 order by 1").fetchall()
+        )
+    seconds = time.monotonic() - started
+    if as_json:
+        print_json({"generation": generation, "as_of": as_of, "tutors": statuses, "seconds": round(seconds, 2)})
+        return
+    out.print(f"Published generation {generation}, scores as of {as_of}, in {seconds:.1f} s.")
+    out.print(", ".join(f"{count:,} {status}" for status, count in statuses.items()))
+
+
+@app.command()
+@tells_errors
+def verify(as_json: JsonFlag = False) -> None:
+    """Recompute the scores from the raw tables with pandas and SciPy, and compare them with the marts."""
+    from orchestration.verify import verify as run_verify
+
+    settings, database = open_platform()
+    with err.status("Recomputing …"):
+        report = run_verify(database, settings=settings)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        out.print(report.to_table())
+        out.print(
+            "[green]All scores are confirmed.[/]" if report.ok else "[red]The marts differ from the recomputation.[/]"
+        )
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+@tells_errors
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Folder to write the landing files to.")],
+    tutors: Annotated[int, typer.Option(min=1, metavar="N", help="How many tutors.")] = 300,
+    students: Annotated[int, typer.Option(min=1, metavar="N", help="How many students.")] = 3000,
+    days: Annotated[int, typer.Option(min=1, metavar="N", help="Days of history, ending now.")] = 180,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed makes the same marketplace.")] = 7,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write landing files of a made-up but believable marketplace; the hidden truth goes to FOLDER/truth."""
+    from dataclasses import asdict
+
+    from orchestration.demo import write_demo
+
+    settings = Settings()
+    with err.status("Making up a marketplace …"):
+        summary = write_demo(folder, tutors=tutors, students=students, days=days, seed=seed, timezone=settings.timezone)
+    if as_json:
+        print_json(asdict(summary))
+        return
+    out.print(
+        f"{summary.sessions:,} sessions of {summary.tutors:,} tutors and {summary.students:,} students "
+        f"since {summary.first_day} in {folder}. Load them with `tutorq load {folder}`."
+    )
+
+
+@app.command()
+@tells_errors
+def doctor(as_json: JsonFlag = False) -> None:
+    """Check this installation and say what is wrong."""
+    from orchestration.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print_json([finding.to_dict() for finding in findings])
+    else:
+        for finding in findings:
+            mark = "[green]ok[/]   " if finding.ok else "[red]wrong[/]"
+            out.print(f"{mark} {finding.what}: {finding.found}", soft_wrap=True, highlight=False)
+            if finding.advice:
+                out.print(f"      {finding.advice}", soft_wrap=True, highlight=False)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@db_app.command("url")
+@tells_errors
+def db_url() -> None:
+    """Print the URL of the database, for psql and others. Starts the embedded server and leaves it on."""
+    _, database = open_platform()
+    _keep_for_others(database)
+    print(database.url)
+
+
+@db_app.command("env")
+@tells_errors
+def db_env() -> None:
+    """Print PG* variables: after `eval "$(tutorq db env)"` plain `psql` and `dbt` find the database."""
+    _, database = open_platform()
+    _keep_for_others(database)
+    for name, value in database.libpq_environment().items():
+        print(f"export {name}='{value}'")
+
+
+@db_app.command("shell", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@tells_errors
+def db_shell(context: typer.Context) -> None:
+    """Open psql on the database; further arguments go to psql (`tutorq db shell -c 'select 1'`)."""
+    _, database = open_platform()
+    psql = shutil.which("psql") or str(database.embedded.psql)
+    raise typer.Exit(subprocess.run([psql, database.url, *context.args], check=False).returncode)
+
+
+@db_app.command("migrate")
+@tells_errors
+def db_migrate() -> None:
+    """Bring the schemas raw, app and ml to the newest version."""
+    open_platform()
+    out.print("The schema is up to date.")
+
+
+@db_app.command("stop")
+@tells_errors
+def db_stop() -> None:
+    """Stop the embedded server that `db url` or `db env` left on."""
+    _, database = open_platform(migrated=False)
+    if not database.is_embedded:
+        raise TutorqError("TUTORQ_DATABASE_URL names an external server; stop it where it runs")
+    database.embedded.stop()
+    out.print("The embedded server is stopped.")
+
+
+def _keep_for_others(database: Database) -> None:
+    if database.is_embedded and database.embedded.keep_running():
+        err.print("The embedded server stays on; `tutorq db stop` stops it.", highlight=False)
+
+
+@keys_app.command("create")
+@tells_errors
+def keys_create(
+    name: Annotated[str, typer.Option(metavar="TEXT", help="What the key is for.")],
+    role: Annotated[str, typer.Option(metavar="ROLE", help="read, ingest or admin")] = "read",
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a key and print it once; only its hash is kept."""
+    from core import keys
+
+    try:
+        wanted = keys.Role(role)
+    except ValueError as error:
+        raise TutorqError(f"role {role!r} is not one of {', '.join(keys.Role)}") from error
+    _, database = open_platform()
+    with database.connect() as connection:
+        key = keys.create(connection, name, wanted)
+    if as_json:
+        print_json({"name": key.name, "role": key.role, "secret": key.secret})
+    else:
+        out.print(f"{key.secret}", highlight=False)
+        err.print("Keep it: it is not shown again.", highlight=False)
+
+
+@keys_app.command("list")
+@tells_errors
+def keys_list(as_json: JsonFlag = False) -> None:
+    """List the keys, without their secrets."""
+    from core import keys
+
+    _, database = open_platform()
+    with database.connect() as connection:
+        rows = keys.list_keys(connection)
+    if as_json:
+        print_json(
+            [
+                {"name": key.name, "role": key.role, "prefix": key.prefix, "created_at": key.created_at,
+                 "last_used_at": key.last_used_at, "revoked_at": key.revoked_at}
+                for key in rows
+            ]
+        )  # fmt: skip
+        return
+    table = plain_table("name", "role", "begins with", "made", "last used", "revoked")
+    for key in rows:
+        moments = [f"{moment:%Y-%m-%d %H:%M}" if moment else "" for moment in
+                   (key.created_at, key.last_used_at, key.revoked_at)]  # fmt: skip
+        table.add_row(key.name, key.role, f"tq_{key.prefix}", *moments)
+    out.print(table)
+
+
+@keys_app.command("revoke")
+@tells_errors
+def keys_revoke(name: Annotated[str, typer.Argument(help="Name of the key.")]) -> None:
+    """Revoke a key; the API refuses it within seconds."""
+    from core import keys
+
+    _, database = open_platform()
+    with database.connect() as connection:
+        keys.revoke(connection, name)
+    out.print(f"The key {name} is revoked.")

@@ -1,0 +1,180 @@
+"""Raw tables: landing files go in, each file once."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from core.errors import DatabaseUnreachableError, TutorqError
+from core.landing import is_loaded, landing_files, load_file
+from orchestration.conventions import OWNER, RETRY_POLICY
+from orchestration.resources import Platform
+from orchestration.row_counts import table_rows
+
+DESCRIPTIONS = {
+    "tutors": "One row per tutor. A stub stands for a tutor known only from a session.",
+    "students": "One row per student. A stub stands for a student known only from a session.",
+    "sessions": "One row per session, newest version. Whoever writes here, the change is noted for the next scoring.",
+    "reschedules": "At most one row per session. May arrive before its session.",
+}
+
+
+# People before their sessions, sessions before their reschedules: any order works, this one makes no stubs.
+REFERS_TO = {"sessions": ("tutors", "students"), "reschedules": ("sessions",)}
+
+
+def raw_table(entity: str) -> dg.AssetsDefinition:
+    key = dg.AssetKey(["raw", entity])
+    readable = dg.AssetCheckSpec(
+        "every_file_could_be_read",
+        asset=key,
+        description="A file that is no such file at all is left out and named here; the others are loaded.",
+    )
+
+    @dg.asset(
+        key=key,
+        deps=[["raw", other] for other in REFERS_TO.get(entity, ())],
+        group_name="raw",
+        kinds={"postgres", "table"},
+        owners=[OWNER],
+        description=DESCRIPTIONS[entity],
+        check_specs=[readable],
+        retry_policy=RETRY_POLICY,
+    )
+    def table(platform: Platform) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        folder = platform.settings.landing
+        files = landing_files(folder, entity) if folder.is_dir() else []
+        new = [path for path in files if not is_loaded(platform.database, path)]
+        summaries, refused = [], []
+        for path in new:
+            try:
+                summaries.append(load_file(platform.database, path, timezone=platform.settings.timezone))
+            except DatabaseUnreachableError:
+                raise
+            except TutorqError as error:
+                refused.append(str(error))
+        with platform.database.connect() as connection:
+            rows = table_rows(connection, "raw", entity)
+        counts = {
+            name: sum(getattr(summary, name) for summary in summaries)
+            for name in ("read", "inserted", "updated", "unchanged", "quarantined")
+        }
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": rows,
+                "files_loaded": _bullets([summary.source for summary in summaries]),
+                "files_already_in": len(files) - len(new),
+                **{f"rows_{name}": count for name, count in counts.items()},
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=readable.name, passed=not refused, metadata={"files_refused": _bullets(refused)}
+                )
+            ],
+        )
+
+    return table
+
+
+def _bullets(lines: list[str]) -> dg.MarkdownMetadataValue:
+    return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines) or "none")
+
+
+@dg.asset(
+    key=["app", "excuses"],
+    group_name="raw",
+    kinds={"postgres", "table"},
+    owners=[OWNER],
+    description="One row per reschedule that does not count against the tutor; read with the reschedules.",
+)
+def excuses(platform: Platform) -> dg.MaterializeResult[None]:
+    with platform.database.connect() as connection:
+        rows = table_rows(connection, "app", "excuses")
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows})
+
+
+def loads_reconcile(entity: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=["raw", entity],
+        name="read_equals_accepted_plus_quarantined",
+        blocking=True,
+        description="Every row that was read is in the table, was there already, or is in quarantine.",
+    )
+    def check(platform: Platform) -> dg.AssetCheckResult:
+        with platform.database.connect() as connection:
+            read, accepted, quarantined = connection.execute(
+                """
+                select
+                    coalesce(sum(read_rows), 0)::bigint,
+                    coalesce(sum(inserted_rows + updated_rows + unchanged_rows), 0)::bigint,
+                    coalesce(sum(quarantined_rows), 0)::bigint
+                from raw.loads
+                where entity = %s
+                """,
+                [entity],
+            ).fetchone() or (0, 0, 0)
+        return dg.AssetCheckResult(
+            passed=read == accepted + quarantined,
+            metadata={"read": read, "accepted": accepted, "quarantined": quarantined},
+        )
+
+    return check
+
+
+@dg.asset_check(
+    asset=["raw", "sessions"],
+    blocking=True,
+    description="There are sessions to score; without any, the marts stay as they are.",
+)
+def has_sessions(platform: Platform) -> dg.AssetCheckResult:
+    with platform.database.connect() as connection:
+        row = connection.execute("select exists (select from raw.sessions)").fetchone()
+    return dg.AssetCheckResult(passed=bool(row and row[0]))
+
+
+@dg.asset_check(
+    asset=["raw", "sessions"],
+    description="Sessions keep arriving: the newest came within 26 hours. A warning, for data can be historic.",
+)
+def is_fresh(platform: Platform) -> dg.AssetCheckResult:
+    with platform.database.connect() as connection:
+        row = connection.execute(
+            "select max(finished_at), max(finished_at) > now() - interval '26 hours' from raw.loads "
+            "where entity = 'sessions'"
+        ).fetchone()
+    newest, passed = row or (None, False)
+    return dg.AssetCheckResult(
+        passed=bool(passed),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"last_load": newest.isoformat() if newest else "never"},
+    )
+
+
+@dg.asset_check(
+    asset=["raw", "sessions"],
+    description="Few rows are refused: under 1% of all that was read.",
+)
+def quarantine_is_small(platform: Platform) -> dg.AssetCheckResult:
+    with platform.database.connect() as connection:
+        row = connection.execute(
+            "select coalesce(sum(quarantined_rows)::float8 / nullif(sum(read_rows), 0), 0) from raw.loads"
+        ).fetchone()
+    share = float(row[0]) if row else 0.0
+    return dg.AssetCheckResult(
+        passed=share < 0.01, severity=dg.AssetCheckSeverity.WARN, metadata={"quarantined_share": share}
+    )
+
+
+def _all() -> Iterator[dg.AssetsDefinition | dg.AssetChecksDefinition]:
+    for entity in DESCRIPTIONS:
+        yield raw_table(entity)
+        yield loads_reconcile(entity)
+    yield from (excuses, has_sessions, is_fresh, quarantine_is_small)
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    everything = list(_all())
+    return dg.Definitions(
+        assets=[item for item in everything if not isinstance(item, dg.AssetChecksDefinition)],
+        asset_checks=[item for item in everything if isinstance(item, dg.AssetChecksDefinition)],
+    )

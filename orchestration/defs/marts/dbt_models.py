@@ -1,0 +1,135 @@
+"""The dbt project as assets: staging, intermediate and marts, with dbt's tests as checks."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
+from psycopg.rows import dict_row
+
+from core.errors import TutorqError
+from orchestration.conventions import DBT_POOL, OWNER, RETRY_POLICY, SCORE_DAYS
+from orchestration.resources import Platform
+from orchestration.row_counts import table_rows
+from orchestration.transform import (
+    DBT_PROJECT_DIR,
+    MANIFEST_PATH,
+    dbt_target_path,
+    dbt_variables,
+    one_dbt_at_a_time,
+    point_dbt_at,
+)
+
+DbtNode = Mapping[str, Any]
+
+HISTORY = dg.AssetKey(["marts", "score_history"])
+
+
+class Translator(DagsterDbtTranslator):
+    """How a dbt node looks as an asset."""
+
+    def get_asset_key(self, dbt_resource_props: DbtNode) -> dg.AssetKey:
+        """Where the table lives: schema and name. Sources then meet the assets that load them."""
+        name = dbt_resource_props.get("alias") or dbt_resource_props["name"]
+        return dg.AssetKey([dbt_resource_props["schema"], name])
+
+    def get_group_name(self, dbt_resource_props: DbtNode) -> str:
+        """The layer: staging, intermediate or marts."""
+        return str(dbt_resource_props["schema"])
+
+    def get_owners(self, dbt_resource_props: DbtNode) -> list[str]:  # noqa: ARG002
+        return [OWNER]
+
+    def get_partitions_def(self, dbt_resource_props: DbtNode) -> dg.PartitionsDefinition[str] | None:
+        """History is kept by as-of day, so that past days can be filled by a backfill."""
+        return SCORE_DAYS if dbt_resource_props["name"] == "score_history" else None
+
+    def get_description(self, dbt_resource_props: DbtNode) -> str:
+        """The model's own words, without the SQL that Dagster would append."""
+        return str(dbt_resource_props.get("description") or "")
+
+
+if not MANIFEST_PATH.exists():
+    raise TutorqError(f"{MANIFEST_PATH} is missing; `make install` makes it")
+
+
+@dbt_assets(
+    manifest=MANIFEST_PATH,
+    project=DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR),
+    dagster_dbt_translator=Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True)),
+    name="dbt_models",
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRY_POLICY,
+    pool=DBT_POOL,
+)
+def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
+    """One `dbt build` of what was selected; unit tests are left to `make test`.
+
+    Days of score_history are built first and by themselves, so that the marts after it are computed for the
+    as-of day alone.
+    """
+    point_dbt_at(platform.database)
+
+    def build(days: list[date], *selection: str) -> Iterator[Any]:
+        arguments = ["build", "--exclude-resource-type=unit_test", *dbt_variables(platform.settings, days), *selection]
+        with one_dbt_at_a_time(platform.database):
+            invocation = dbt.cli(arguments, context=context, target_path=dbt_target_path(platform.settings))
+            for event in invocation.stream():
+                yield _with_row_count(context, platform, event) if isinstance(event, dg.Output) else event
+
+    # Cautious: a test that also reads a model outside the run waits for a run with all that it reads.
+    # Tests that read whole tables (thorough) are left to the nightly run.
+    days = _scoring_days(context)
+    if not days:
+        yield from build([], "--indirect-selection=cautious", "--exclude", "tag:thorough")
+        return
+    # Models after the history, each with the tests that read it.
+    later = [f"{key.path[-1]}+" for key in context.selected_asset_keys if key.path[0] == "marts" and key != HISTORY]
+    yield from build(days, "--indirect-selection=cautious", *(["--exclude", " ".join(later)] if later else []))
+    if later:
+        yield from build([], "--exclude", "path:models/staging path:models/intermediate score_history")
+
+
+def _with_row_count(context: dg.AssetExecutionContext, platform: Platform, output: dg.Output[Any]) -> dg.Output[Any]:
+    """The same output with the rows of its table; views are not counted, they may be large."""
+    schema, table = context.asset_key_for_output(output.output_name).path[-2:]
+    with platform.database.connect() as connection:
+        rows = table_rows(connection, schema, table)
+    metadata = (
+        dict(output.metadata) if rows is None else {**output.metadata, "dagster/row_count": dg.MetadataValue.int(rows)}
+    )
+    return dg.Output(output.value, output_name=output.output_name, metadata=metadata, data_version=output.data_version)
+
+
+def _scoring_days(context: dg.AssetExecutionContext) -> list[date]:
+    """The days of score_history that this run is about; none if it is not about history."""
+    if not context.has_partition_key and not context.has_partition_key_range:
+        return []
+    keys = context.partition_key_range
+    first, last = date.fromisoformat(keys.start), date.fromisoformat(keys.end)
+    return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+
+
+@dg.asset_check(
+    asset=["marts", "publication"],
+    description="What the scores say of the platform: shares and rates, for a look at the run.",
+)
+def published_figures(platform: Platform) -> dg.AssetCheckResult:
+    with platform.database.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(
+            """
+            select
+                publication.generation,
+                publication.as_of::text,
+                platform_baseline.reschedule_rate_90d,
+                count(*) filter (where tutor_scores.is_active) as active_tutors,
+                count(*) filter (where tutor_scores.is_high_risk) as high_risk,
+                count(*) filter (where tutor_scores.risk_status = 'watch') as watch
+            from marts.tutor_scores
+            cross join marts.publication
+            cross join marts.platform_baseline
+            group by publication.generation, publication.as_of, platform_baseline.reschedule_rate_90d
+            """
+        ).fetchone()
+    return dg.AssetCheckResult(passed=row is not None, metadata=row or {})

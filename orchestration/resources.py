@@ -1,0 +1,30 @@
+"""What assets, sensors and schedules work with."""
+
+from datetime import date, datetime
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from core.database import Database
+from core.settings import Settings
+
+
+class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Settings and database of this installation; nothing is opened before it is used."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        return Settings()
+
+    @cached_property
+    def database(self) -> Database:
+        return Database(self.settings)
+
+    def now(self) -> datetime:
+        """The time now in the reporting time zone."""
+        return datetime.now(ZoneInfo(self.settings.timezone))
+
+    def today(self) -> date:
+        """The date now in the reporting time zone."""
+        return self.now().date()

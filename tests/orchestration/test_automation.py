@@ -1,0 +1,175 @@
+"""What the sensor and the schedule ask for, on a real database and a real instance."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from datetime import date, timedelta
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+
+from core.database import Database
+from core.settings import Settings
+from orchestration import transform
+from orchestration.defs.automation import REASON, ROLL_OVER_OVERDUE, daily_roll_over, new_data
+from orchestration.resources import Platform
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+def tick(instance: dg.DagsterInstance, cursor: str | None = None) -> tuple[dg.RunRequest | dg.SkipReason, str | None]:
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"platform": Platform()})
+    answer = new_data(context)
+    assert isinstance(answer, (dg.RunRequest, dg.SkipReason))
+    return answer, context.cursor
+
+
+def add_session(database: Database) -> None:
+    tutor, student, session = uuid4(), uuid4(), uuid4()
+    with database.connect() as connection:
+        connection.execute("insert into raw.tutors (tutor_id) values (%s)", [tutor])
+        connection.execute("insert into raw.students (student_id) values (%s)", [student])
+        connection.execute(
+            "insert into raw.sessions (session_id, tutor_id, student_id, scheduled_time, status) "
+            "values (%s, %s, %s, now() - interval '1 day', 'completed')",
+            [session, tutor, student],
+        )
+
+
+def land(settings: Settings, name: str, text: str, *, age_seconds: float = 10) -> None:
+    settings.landing.mkdir(parents=True, exist_ok=True)
+    path = settings.landing / name
+    path.write_text(text)
+    moment = time.time() - age_seconds
+    os.utime(path, (moment, moment))
+
+
+@pytest.mark.usefixtures("environment")
+def test_nothing_to_do_in_an_empty_installation(instance: dg.DagsterInstance) -> None:
+    answer, _ = tick(instance)
+    assert isinstance(answer, dg.SkipReason)
+
+
+def test_a_landing_file_is_loaded_once(instance: dg.DagsterInstance, environment: Settings, database: Database) -> None:
+    land(environment, "tutors.csv", "tutor_id\nt1\n")
+    answer, cursor = tick(instance)
+    assert isinstance(answer, dg.RunRequest)
+    assert answer.job_name == "load_and_score"
+
+    answer, cursor = tick(instance, cursor)
+    assert isinstance(answer, dg.SkipReason)
+    assert json.loads(cursor or "{}").keys() == {"tutors.csv"}
+
+    land(environment, "tutors.csv", "tutor_id\nt1\nt2\n")
+    answer, _ = tick(instance, cursor)
+    assert isinstance(answer, dg.RunRequest)
+
+
+def test_a_file_that_is_being_written_is_left_alone(instance: dg.DagsterInstance, environment: Settings) -> None:
+    land(environment, "sessions.csv", "session_id,tutor_id", age_seconds=0)
+    answer, _ = tick(instance)
+    assert isinstance(answer, dg.SkipReason)
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_changed_row_is_scored(instance: dg.DagsterInstance, database: Database) -> None:
+    add_session(database)
+    answer, _ = tick(instance)
+    assert isinstance(answer, dg.RunRequest)
+    assert (answer.job_name, answer.tags[REASON]) == ("score", "rows changed")
+
+
+@pytest.mark.usefixtures("environment")
+def test_one_run_at_a_time(instance: dg.DagsterInstance, database: Database) -> None:
+    add_session(database)
+    instance.create_run_for_job(_nothing.to_job(name="score"), status=dg.DagsterRunStatus.STARTED)
+    answer, _ = tick(instance)
+    assert isinstance(answer, dg.SkipReason)
+    assert "in progress" in (answer.skip_message or "")
+
+
+@pytest.mark.usefixtures("environment")
+def test_failures_slow_the_asking_down(instance: dg.DagsterInstance, database: Database) -> None:
+    add_session(database)
+    failing = _failing.to_job(name="score")
+    failing.execute_in_process(instance=instance, raise_on_error=False)
+    answer, _ = tick(instance)
+    assert isinstance(answer, dg.SkipReason)
+    assert "failed" in (answer.skip_message or "")
+
+
+def test_a_new_day_and_changed_settings_are_noticed(
+    instance: dg.DagsterInstance, environment: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_session(database)
+    transform.build(environment, database)
+    assert isinstance(tick(instance)[0], dg.SkipReason)
+
+    with database.connect() as connection:
+        connection.execute("update marts.publication set as_of = as_of - 1")
+    answer, _ = tick(instance)
+    if Platform().now().time() > ROLL_OVER_OVERDUE:
+        assert isinstance(answer, dg.RunRequest)
+        assert answer.job_name == "roll_over"
+        assert answer.tags["dagster/asset_partition_range_end"] == (date.today() - timedelta(days=1)).isoformat()
+    else:
+        assert isinstance(answer, dg.SkipReason)
+
+    with database.connect() as connection:
+        connection.execute("update marts.publication set as_of = as_of + 1")
+    monkeypatch.setenv("TUTORQ_RISK_THRESHOLD", "0.2")
+    answer, _ = tick(instance)
+    assert isinstance(answer, dg.RunRequest)
+    assert answer.tags[REASON] == "settings changed"
+
+
+def test_a_run_that_died_before_publishing_is_made_up_for(
+    instance: dg.DagsterInstance, environment: Settings, database: Database
+) -> None:
+    add_session(database)
+    transform.build(environment, database)
+    add_session(database)
+    transform.build(environment, database, select=["int_session_facts"])
+    with database.connect() as connection:
+        assert connection.execute("select count(*) from raw.changes where entity = 'session'").fetchone() == (0,)
+    answer, _ = tick(instance)
+    assert isinstance(answer, dg.RunRequest)
+
+    transform.build(environment, database)
+    assert isinstance(tick(instance)[0], dg.SkipReason)
+
+
+@pytest.mark.usefixtures("environment")
+def test_midnight_records_yesterday() -> None:
+    schedule = daily_roll_over("UTC")
+    assert isinstance(schedule, dg.ScheduleDefinition)
+    answer = schedule(dg.build_schedule_context(), platform=Platform())
+    assert isinstance(answer, dg.RunRequest)
+    yesterday = (date.today() - timedelta(days=1)).isoformat()
+    assert answer.tags["dagster/asset_partition_range_start"] == yesterday
+    assert answer.tags["dagster/asset_partition_range_end"] == yesterday
+
+
+@dg.op
+def _nothing_op() -> None: ...
+
+
+@dg.op
+def _failing_op() -> None:
+    raise RuntimeError("meant to fail")
+
+
+@dg.graph
+def _nothing() -> None:
+    _nothing_op()
+
+
+@dg.graph
+def _failing() -> None:
+    _failing_op()

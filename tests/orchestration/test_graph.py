@@ -1,0 +1,196 @@
+"""The code location as the Dagster server loads it, and its jobs run for real."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from core.database import Database
+from core.settings import Settings
+from orchestration.definitions import defs as load_definitions
+from orchestration.demo import write_demo
+from orchestration.verify import verify
+
+LAYERS = {
+    "raw": {"tutors", "students", "sessions", "reschedules"},
+    "app": {"excuses"},
+    "staging": {
+        "stg_raw__tutors",
+        "stg_raw__students",
+        "stg_raw__sessions",
+        "stg_raw__reschedules",
+        "stg_app__excuses",
+    },
+    "intermediate": {"int_session_facts", "int_tutor_days", "int_pairs", "int_as_of"},
+    "marts": {
+        "dim_tutors",
+        "dim_students",
+        "fct_sessions",
+        "fct_reschedules",
+        "tutor_scores",
+        "tutor_weekly",
+        "platform_weekly",
+        "platform_baseline",
+        "score_history",
+        "match_outcomes",
+        "publication",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return load_definitions()
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+@pytest.fixture
+def landed(environment: Settings) -> Settings:
+    """A small marketplace in the landing folder."""
+    write_demo(environment.landing, tutors=20, students=60, days=60, seed=3)
+    return environment
+
+
+def run(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, job: str, **kwargs: object
+) -> dg.ExecuteInProcessResult:
+    return definitions.resolve_job_def(job).execute_in_process(instance=instance, raise_on_error=False, **kwargs)  # type: ignore[arg-type]
+
+
+def test_assets_are_the_ones_we_know(definitions: dg.Definitions) -> None:
+    keys = {tuple(key.path) for key in definitions.resolve_asset_graph().get_all_asset_keys()}
+    assert keys == {(schema, name) for schema, names in LAYERS.items() for name in names}
+
+
+def test_no_asset_is_external(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    assert [key for key in graph.get_all_asset_keys() if not graph.get(key).is_materializable] == []
+
+
+def test_every_asset_can_be_understood(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description, f"{key} has no description"
+        assert node.owners, f"{key} has no owner"
+        assert node.kinds, f"{key} has no kinds"
+        assert node.group_name in ("raw", "staging", "intermediate", "marts"), key
+
+
+def test_lineage_is_complete(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+
+    def upstream(key: dg.AssetKey) -> set[dg.AssetKey]:
+        parents = graph.get(key).parent_keys
+        return parents | {ancestor for parent in parents for ancestor in upstream(parent)}
+
+    published = upstream(dg.AssetKey(["marts", "publication"]))
+    everything = graph.get_all_asset_keys()
+    assert everything - published == {dg.AssetKey(["marts", "publication"])}
+
+
+def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
+    repository = definitions.get_repository_def()
+    assert {job.name for job in repository.get_all_jobs()} - {"__ASSET_JOB"} == {"load_and_score", "score", "roll_over"}
+    assert {sensor.name: sensor.default_status for sensor in repository.sensor_defs} == {
+        "new_data": dg.DefaultSensorStatus.RUNNING
+    }
+    assert {schedule.name: schedule.default_status for schedule in repository.schedule_defs} == {
+        "daily_roll_over": dg.DefaultScheduleStatus.RUNNING
+    }
+
+
+def test_steps_retry_and_runs_end(definitions: dg.Definitions) -> None:
+    for job in ("load_and_score", "score", "roll_over"):
+        assert definitions.resolve_job_def(job).tags["dagster/max_runtime"] == "300"
+    dbt = definitions.resolve_job_def("score").get_node_named("dbt_models").definition
+    assert dbt.pools == {"dbt"}
+    policy = dbt.retry_policy
+    assert policy is not None
+    assert (policy.max_retries, policy.backoff, policy.jitter) == (3, dg.Backoff.EXPONENTIAL, dg.Jitter.PLUS_MINUS)
+
+
+def test_files_become_published_and_correct_scores(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
+) -> None:
+    result = run(definitions, instance, "load_and_score")
+
+    assert result.success
+    failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
+    assert failed == []
+    materialized = {tuple(event.asset_key.path) for event in result.get_asset_materialization_events()}
+    assert ("marts", "publication") in materialized
+    sessions = result.asset_materializations_for_node("raw__sessions")[0].metadata
+    assert sessions["rows_inserted"].value == sessions["dagster/row_count"].value > 0
+    assert verify(database, settings=landed).ok
+
+    again = run(definitions, instance, "load_and_score")
+    assert again.success
+    assert again.asset_materializations_for_node("raw__sessions")[0].metadata["rows_read"].value == 0
+    with database.connect() as connection:
+        assert connection.execute("select count(*) from marts.publication").fetchone() == (1,)
+
+
+def test_roll_over_records_the_chosen_days(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
+) -> None:
+    today = date.today()
+    days = [today - timedelta(days=3), today - timedelta(days=2), today - timedelta(days=1)]
+
+    result = run(
+        definitions,
+        instance,
+        "roll_over",
+        tags={
+            "dagster/asset_partition_range_start": days[0].isoformat(),
+            "dagster/asset_partition_range_end": days[-1].isoformat(),
+        },
+    )
+
+    assert result.success
+    with database.connect() as connection:
+        recorded = connection.execute("select distinct as_of from marts.score_history order by 1").fetchall()
+        scores = connection.execute(
+            "select count(*) from marts.tutor_scores where risk_probability is not null"
+        ).fetchone()
+    assert [row[0] for row in recorded] == [*days, today]
+    assert scores is not None
+    assert scores[0] > 0
+    history = instance.get_materialized_partitions(dg.AssetKey(["marts", "score_history"]))
+    assert history == {day.isoformat() for day in days}
+
+
+def test_a_failed_blocking_check_keeps_the_marts_as_they_are(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, environment: Settings, database: Database
+) -> None:
+    assert environment.landing.exists() is False
+    result = run(definitions, instance, "load_and_score")
+
+    assert not result.success
+    with database.connect() as connection:
+        assert connection.execute("select to_regclass('marts.publication')").fetchone() == (None,)
+
+
+def test_a_broken_file_is_named_and_the_others_are_loaded(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
+) -> None:
+    Path(landed.landing / "sessions.broken.csv").write_text("session_id\nx\n")
+    result = run(definitions, instance, "load_and_score")
+
+    assert result.success
+    failed = {check.check_name: check for check in result.get_asset_check_evaluations() if not check.passed}
+    assert failed.keys() == {"every_file_could_be_read"}
+    assert "tutor_id" in str(failed["every_file_could_be_read"].metadata["files_refused"].value)
+    with database.connect() as connection:
+        loaded = connection.execute("select count(*) from raw.sessions").fetchone()
+        published = connection.execute("select count(*) from marts.publication").fetchone()
+    assert loaded is not None
+    assert loaded[0] > 0
+    assert published == (1,)
