@@ -351,3 +351,7 @@ def keys_revoke(name: Annotated[str, typer.Argument(help="Name of the key.")]) -
     with database.connect() as connection:
         keys.revoke(connection, name)
     out.print(f"The key {name} is revoked.")
+
+
+if __name__ == "__main__":
+    app()

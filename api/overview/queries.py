@@ -28,11 +28,12 @@ now_counts as (
 ),
 
 earlier_counts as (
-    select history.risk_status, count(*) as tutors
-    from marts.score_history as history
-    inner join active on history.tutor_id = active.tutor_id
-    where history.as_of = (select earlier.as_of from earlier)
-    group by history.risk_status
+    -- A tutor without a session in the window has no row in the history.
+    select coalesce(history.risk_status, 'insufficient_data') as risk_status, count(*) as tutors
+    from active
+    left join marts.score_history as history
+        on active.tutor_id = history.tutor_id and history.as_of = (select earlier.as_of from earlier)
+    group by 1
 ),
 
 status_counts as (

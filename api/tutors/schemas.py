@@ -89,7 +89,8 @@ class TutorScore(BaseModel):
 
 
 def _is_number(annotation: object) -> bool:
-    return any(part in (int, float) for part in (annotation, *get_args(annotation)))
+    """Whether a type is a number, also if it is optional or has limits (`Annotated[float, …] | None`)."""
+    return annotation in (int, float) or any(_is_number(part) for part in get_args(annotation))
 
 
 SORTABLE = (

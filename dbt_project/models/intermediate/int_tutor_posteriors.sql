@@ -22,7 +22,8 @@ posteriors as materialized (
     inner join priors on windows.as_of = priors.as_of
 ),
 
-summaries as (
+-- Materialized, so that a join never sums a density twice.
+summaries as materialized (
     select
         posteriors.as_of,
         posteriors.tutor_id,

@@ -1,3 +1,5 @@
+{{ config(pre_hook="{{ prefer_hash_joins() }}") }}
+
 with as_of as (
     select * from {{ ref('int_as_of') }}
 ),

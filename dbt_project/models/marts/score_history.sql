@@ -4,7 +4,7 @@
         incremental_strategy='append',
         on_schema_change='fail',
         full_refresh=false,
-        pre_hook="{{ forget_scored_days(ref('int_as_of')) }}",
+        pre_hook=["{{ forget_scored_days(ref('int_as_of')) }}", "{{ prefer_hash_joins() }}"],
         indexes=[{'columns': ['as_of']}],
     )
 }}

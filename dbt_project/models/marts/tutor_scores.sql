@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['risk_status']}]) }}
+{{ config(pre_hook="{{ prefer_hash_joins() }}", indexes=[{'columns': ['risk_status']}]) }}
 
 {% set score_history = ref('score_history') %}
 

@@ -1,0 +1,166 @@
+"""`tutorq up` as a person meets it: real processes, real HTTP, Ctrl-C, kill -9."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import psutil
+import pytest
+
+from orchestration.demo import write_demo
+
+START_SECONDS = 150
+FOLLOW_SECONDS = 60
+STOP_SECONDS = 10
+
+
+class Installation:
+    """One TUTORQ_HOME with its ports, and the `tutorq up` that runs there."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.api_port, self.dagster_port = free_port(), free_port()
+        self.log = home / "up.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.environment = {
+            **os.environ,
+            "TUTORQ_HOME": str(home),
+            "TUTORQ_API_PORT": str(self.api_port),
+            "TUTORQ_DAGSTER_PORT": str(self.dagster_port),
+        }
+
+    def tutorq(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "orchestration.cli", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def up(self) -> None:
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "orchestration.cli", "up"], env=self.environment, stdout=log, stderr=log
+            )
+        wait_for(lambda: "tutorq is up" in self.log.read_text() or self._ended(), START_SECONDS, self.log.read_text)
+        assert not self._ended(), self.log.read_text()
+
+    def get(self, path: str) -> Any:
+        key = (self.home / "api-key").read_text().strip()
+        response = httpx2.get(f"http://127.0.0.1:{self.api_port}{path}", headers={"X-API-Key": key}, timeout=20)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def processes(self) -> list[psutil.Process]:
+        """All processes that work in this home, whoever started them."""
+        mine = str(self.home)
+        found = []
+        for process in psutil.process_iter():
+            try:
+                known = [*process.cmdline(), process.environ().get("TUTORQ_HOME", "")]
+            except (psutil.Error, OSError):
+                continue
+            if process.pid != os.getpid() and any(mine in part for part in known):
+                found.append(process)
+        return found
+
+    def _ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, explain: Callable[[], object]) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, explain()
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    installation = Installation(tmp_path_factory.mktemp("up"))
+    write_demo(installation.home / "landing", tutors=30, students=120, days=60, seed=5)
+    yield installation
+    for process in installation.processes():
+        process.kill()
+
+
+def test_the_first_up_publishes_scores_that_verify(installation: Installation) -> None:
+    installation.up()
+
+    health = installation.get("/api/health")
+    assert health["status"] == "ok"
+    assert health["checks"]["publication"]["generation"] >= 1
+    tutors = installation.get("/api/tutors?limit=500")
+    assert tutors["meta"]["total"] == len(tutors["data"]) == 30
+    assert any(tutor["risk_probability"] is not None for tutor in tutors["data"])
+    one = tutors["data"][0]["tutor_id"]
+    for path in (f"/api/tutors/{one}", f"/api/tutors/{one}/history", f"/api/tutors/{one}/explanation", "/api/overview"):
+        assert installation.get(path)["meta"]["generation"] == tutors["meta"]["generation"]
+    assert installation.get("/api/overview")["data"]["compared_with"] is not None, "score_history has no earlier day"
+    assert httpx2.get(f"http://127.0.0.1:{installation.api_port}/api/tutors").status_code == 401
+    assert httpx2.get(f"http://127.0.0.1:{installation.dagster_port}/server_info").status_code == 200
+
+    verified = installation.tutorq("verify", "--json")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_a_dropped_file_is_scored_by_itself(installation: Installation) -> None:
+    before = installation.get("/api/tutors?limit=1")
+    tutor, student = f"new-{uuid4()}", f"new-{uuid4()}"
+    lines = ["session_id,tutor_id,student_id,scheduled_time,status"]
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
+    lines += [f"{uuid4()},{tutor},{student},{moment},completed" for _ in range(6)]
+    (installation.home / "landing" / "sessions.new.csv").write_text("\n".join(lines) + "\n")
+
+    def arrived() -> bool:
+        return bool(installation.get("/api/tutors?limit=1")["meta"]["generation"] > before["meta"]["generation"])
+
+    wait_for(arrived, FOLLOW_SECONDS, lambda: (installation.home / "logs" / "dagster-daemon.log").read_text()[-3000:])
+    assert installation.get(f"/api/tutors/{tutor}")["data"]["sessions_7d"] == 6
+
+
+def test_one_home_is_for_one_up(installation: Installation) -> None:
+    second = installation.tutorq("up")
+    assert second.returncode == 1
+    assert "already running" in second.stderr
+
+
+def test_killed_and_started_again(installation: Installation) -> None:
+    total = installation.get("/api/tutors?limit=1")["meta"]["total"]
+    assert installation.process is not None
+    installation.process.kill()
+    installation.process.wait()
+
+    installation.up()
+
+    assert installation.get("/api/health")["status"] == "ok"
+    assert installation.get("/api/tutors?limit=1")["meta"]["total"] == total
+    doctor = installation.tutorq("doctor", "--json")
+    assert doctor.returncode == 0, doctor.stdout
+    assert {finding["what"] for finding in json.loads(doctor.stdout)} >= {"database", "publication", "Dagster daemon"}
+
+
+def test_ctrl_c_stops_everything(installation: Installation) -> None:
+    assert installation.process is not None
+    started = time.monotonic()
+    installation.process.send_signal(signal.SIGINT)
+    assert installation.process.wait(STOP_SECONDS + 5) == 0
+    assert time.monotonic() - started <= STOP_SECONDS
+    assert installation.processes() == []

@@ -1,0 +1,142 @@
+"""The `tutorq` command, in this process, on a real database."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from core.database import Database
+from orchestration.cli import app
+from orchestration.demo import write_demo
+
+pytestmark = pytest.mark.usefixtures("environment")
+
+SESSIONS = """session_id,tutor_id,student_id,scheduled_time,status,rating
+s1,t1,u1,2026-03-01T10:00:00Z,completed,5
+s2,t1,u1,2026-03-02T10:00:00Z,flown,4
+s3,t1,u2,yesterday,completed,
+s4,t2,u2,2026-03-04 10:00,no_show,9
+s1,t1,u1,2026-03-01T10:00:00Z,completed,5
+"""
+
+
+def tutorq(*arguments: str, exit_code: int = 0) -> Result:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == exit_code, result.output
+    return result
+
+
+def answer(*arguments: str) -> Any:
+    return json.loads(tutorq(*arguments, "--json").stdout)
+
+
+def test_load_score_verify(tmp_path: Path) -> None:
+    made = answer("demo", str(tmp_path / "demo"), "--tutors", "12", "--students", "40", "--days", "45")
+    loaded = answer("load", str(tmp_path / "demo"))
+    assert loaded["errors"] == []
+    assert loaded["quarantined"] == 0
+    assert made["tutors"] == 12
+
+    scored = answer("score")
+    assert sum(scored["tutors"].values()) == 12
+    assert answer("verify")["ok"] is True
+
+    again = answer("load", str(tmp_path / "demo"))
+    assert (again["inserted"], again["updated"], again["unchanged"]) == (0, 0, loaded["read"])
+    rebuilt = answer("score", "--full-refresh")
+    assert rebuilt["tutors"] == scored["tutors"]
+    assert rebuilt["generation"] > scored["generation"]
+
+
+def test_bad_rows_are_told_and_good_rows_are_in(tmp_path: Path, database: Database) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "sessions.csv.gz").write_bytes(gzip.compress(SESSIONS.encode()))
+    (tmp_path / "in" / "tutors.csv").write_text("name\nNobody\n")
+    (tmp_path / "in" / "students.csv").write_text("")
+
+    result = tutorq("load", str(tmp_path / "in"), exit_code=1)
+
+    assert "tutor_id" in result.stderr
+    assert "tutors.csv" in result.stderr
+    assert "students.csv is empty" in result.stderr
+    assert "Traceback" not in result.output
+    with database.connect() as connection:
+        sessions = connection.execute("select external_id from raw.sessions").fetchall()
+        reasons = dict(connection.execute("select line, reason from raw.quarantine order by line").fetchall())
+    assert sessions == [("s1",)]
+    assert reasons.keys() == {3, 4, 5}
+    assert "status" in reasons[3]
+    assert "scheduled_time" in reasons[4]
+    assert "rating" in reasons[5]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["load", "nowhere"], "nowhere"),
+        (["verify"], "tutorq score"),
+        (["keys", "create", "--name", "x", "--role", "king"], "king"),
+        (["keys", "revoke", "nobody"], "nobody"),
+        (["db", "stop"], "external"),
+    ],
+)
+def test_errors_are_one_line(arguments: list[str], words: str) -> None:
+    result = tutorq(*arguments, exit_code=1)
+    assert words in result.stderr
+    assert result.stderr.startswith("error:")
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("TIMEZONE", "Mars/Base"), ("AS_OF", "someday"), ("RISK_THRESHOLD", "15"), ("API_PORT", "x")]
+)
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"TUTORQ_{name}", value)
+    result = tutorq("score", exit_code=1)
+    assert f"TUTORQ_{name}" in result.stderr
+    assert "Value error" not in result.stderr
+
+
+def test_an_unreachable_database_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUTORQ_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    result = tutorq("db", "migrate", exit_code=1)
+    assert "cannot reach the database" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert answer_of_doctor()["database"]["ok"] is False
+
+
+def answer_of_doctor() -> dict[str, Any]:
+    findings = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)
+    return {finding["what"]: finding for finding in findings}
+
+
+def test_keys() -> None:
+    made = answer("keys", "create", "--name", "dashboard", "--role", "read")
+    assert made["secret"].startswith("tq_")
+    listed = tutorq("keys", "list").stdout
+    assert "dashboard" in listed
+    assert made["secret"] not in listed
+    tutorq("keys", "revoke", "dashboard")
+    assert answer("keys", "list")[0]["revoked_at"] is not None
+
+
+def test_db_url_is_the_url_alone(database: Database) -> None:
+    assert tutorq("db", "url").stdout.strip() == database.url
+    lines = tutorq("db", "env").stdout.splitlines()
+    assert all(line.startswith("export PG") for line in lines)
+
+
+def test_doctor_before_and_after(tmp_path: Path) -> None:
+    findings = answer_of_doctor()
+    assert findings["schema"]["ok"] is True
+    assert findings["publication"]["ok"] is False
+    write_demo(tmp_path / "demo", tutors=5, students=10, days=20)
+    tutorq("load", str(tmp_path / "demo"))
+    assert answer_of_doctor()["waiting to be scored"]["found"].split(" ")[0] != "0"
+    tutorq("score")
+    findings = answer_of_doctor()
+    assert findings["publication"]["ok"] is True
+    assert findings["waiting to be scored"]["found"] == "0 rows"
