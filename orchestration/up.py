@@ -33,7 +33,7 @@ from core.settings import PROJECT_ROOT, Settings
 from orchestration import first_run
 
 UP_ID = "TUTORQ_UP_ID"
-GRACE_SECONDS = 6
+GRACE_SECONDS = 5
 START_TIMEOUT_SECONDS = 90
 PR_SET_PDEATHSIG = 1
 
@@ -212,12 +212,11 @@ class Supervisor:
 
     def stop(self) -> None:
         """End all services and whatever they started: first asked, then killed."""
-        for child in self._children.values():
-            with suppress(ProcessLookupError):
-                child.terminate()
-        deadline = time.monotonic() + GRACE_SECONDS
         family = self._family()
-        psutil.wait_procs(family, timeout=max(0.0, deadline - time.monotonic()))
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        psutil.wait_procs(family, timeout=GRACE_SECONDS)
         stubborn = self._family()
         for process in stubborn:
             with suppress(psutil.NoSuchProcess):
