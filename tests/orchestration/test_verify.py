@@ -697,7 +697,7 @@ def test_verify_reports_the_column_of_a_changed_cell(
 
     console = Console(record=True, width=160, file=StringIO())
     console.print(report.to_table())
-    text = console.export_text()
+    text = " ".join(console.export_text().split())
     assert "DIFFER" in text
     assert f"tutor_reschedules_30d of {ANN}: 99.0 in the marts, 3.0 recomputed" in text
 
