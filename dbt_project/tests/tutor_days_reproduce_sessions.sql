@@ -1,3 +1,5 @@
+{{ config(tags=['thorough']) }}
+
 -- The incremental counts of the last 90 days are what the sessions themselves add up to.
 
 with as_of as (

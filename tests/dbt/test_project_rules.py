@@ -141,7 +141,7 @@ def test_no_table_is_named_but_by_ref_or_source(manifest: Manifest, models: dict
 
 
 def test_exposures_read_marts_only(manifest: Manifest, models: dict[str, ModelNode]) -> None:
-    assert {"dashboard", "read_api", "mail_reports"} <= {each.name for each in manifest.exposures.values()}
+    assert {"read_api", "mail_reports"} <= {each.name for each in manifest.exposures.values()}
     for exposure in manifest.exposures.values():
         assert exposure.owner.email, exposure.name
         assert exposure.maturity, exposure.name

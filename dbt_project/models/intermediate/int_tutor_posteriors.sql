@@ -22,8 +22,27 @@ posteriors as materialized (
     inner join priors on windows.as_of = priors.as_of
 ),
 
--- Materialized, so that a join never sums a density twice.
-summaries as materialized (
+-- Tutors with as many sessions and reschedules share a distribution; each is summed once.
+shapes as (
+    select distinct
+        a,
+        b
+    from posteriors
+),
+
+-- Materialized, so that no join sums a density again.
+shape_summaries as materialized (
+    select
+        shapes.a,
+        shapes.b,
+        beta.quantile_05,
+        beta.quantile_95,
+        beta.probability_above
+    from shapes
+    cross join lateral {{ beta_summary('grid', 'shapes.a', 'shapes.b') }} as beta
+),
+
+summaries as (
     select
         posteriors.as_of,
         posteriors.tutor_id,
@@ -40,7 +59,7 @@ summaries as materialized (
             else 'ok'
         end as risk_status
     from posteriors
-    cross join lateral {{ beta_summary('grid', 'posteriors.a', 'posteriors.b') }} as beta
+    inner join shape_summaries as beta on posteriors.a = beta.a and posteriors.b = beta.b
 ),
 
 final as (

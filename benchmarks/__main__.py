@@ -1,0 +1,45 @@
+"""`python -m benchmarks [NAME…]`: run all benchmarks, or those named; SIZE=full for the large sizes."""
+
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import load, read, scoring
+from benchmarks.harness import fresh_platform
+from core.database import Database
+
+Benchmark = Callable[[Console, Path, Database], None]
+
+BENCHMARKS: dict[str, dict[str, Benchmark]] = {
+    "load": {"small": partial(load.run, load.SMALL), "full": partial(load.run, load.FULL)},
+    "scoring": {"small": partial(scoring.run, scoring.SMALL), "full": partial(scoring.run, scoring.FULL)},
+    "read": {"small": partial(read.run, read.SMALL), "full": partial(read.run, read.FULL)},
+}
+SIZES = ("small", "full")
+TABLE_WIDTH = 140
+
+
+def main() -> None:
+    """Run what the command line names.
+
+    Raises:
+        SystemExit: it names something else.
+    """
+    names = sys.argv[1:] or list(BENCHMARKS)
+    size = os.environ.get("SIZE", "small")
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        sys.exit(f"no benchmark is called {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
+    if size not in SIZES:
+        sys.exit(f"SIZE is {size!r}; it may be small or full")
+    console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
+    for name in names:
+        with fresh_platform() as (home, database):
+            BENCHMARKS[name][size](console, home, database)
+
+
+if __name__ == "__main__":
+    main()

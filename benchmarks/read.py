@@ -1,0 +1,202 @@
+"""How many answers a second the read API gives, beside a usual one (read_twin.py) and asyncpg alone (the limit)."""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http.client import HTTPResponse
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import uvloop
+from rich.console import Console
+
+from api.database import VERSION_QUERY, open_pool
+from api.tutors import queries
+from api.tutors.schemas import TutorFilters, TutorList, TutorResponse
+from benchmarks import history
+from benchmarks.harness import Report, Rounds, alternate, ratios, run_apart, settings_of
+from benchmarks.http_client import Request, Throughput, drive, repeat
+from core import keys
+from core.database import Database
+from core.settings import PROJECT_ROOT, Settings
+from orchestration import transform
+
+LIST = "/api/tutors?limit=50"
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Size:
+    """`seconds` of asking per contestant, question and round."""
+
+    seconds: float
+    connections: int = 8
+    rounds: int = 3
+    sessions: int = 100_000
+    per_day: int = 1_000
+    tutors: int = history.TUTORS
+
+
+SMALL = Size(seconds=1.5)
+FULL = Size(seconds=10, rounds=5)
+TINY = replace(SMALL, seconds=0.1, connections=2, rounds=1, sessions=200, per_day=20, tutors=10)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request, the header that only the API is sent, and the statement behind the answer."""
+
+    name: str
+    path: str
+    status: int
+    sql: str
+    arguments: tuple[Any, ...]
+    header: Mapping[str, str]
+
+
+def run(size: Size, console: Console, home: Path, database: Database) -> None:
+    """Build marts of made-up tutors, ask all contestants, and print the table."""
+    settings = settings_of(home, database_url=database.url, as_of=history.AS_OF.isoformat(), api_port=_free_port())
+    report = Report(
+        title="read: answers of the API",
+        ratio="API ÷ this",
+        sizes=(
+            f"{size.tutors:,} tutors; one process each, {size.connections} kept-alive connections, "
+            f"{size.seconds:g} s a round, no compression"
+        ),
+        packages=["fastapi", "uvicorn", "asyncpg", "sqlalchemy", "pydantic"],
+    )
+    with database.connect() as connection:
+        history.write(connection, sessions=size.sessions, per_day=size.per_day, tutors=size.tutors)
+        secret = str(keys.create(connection, "benchmark", keys.Role.READ).secret)
+        (tutor_id,) = connection.execute("select min(tutor_id::text) from raw.tutors").fetchone() or ("",)
+    transform.build(settings, database)
+    twin_port = _free_port()
+    with (
+        _server(settings, settings.api_port, "api"),
+        _server(settings, twin_port, "benchmarks.read_twin", database.url, str(twin_port)),
+    ):
+        key = {"X-API-Key": secret}
+        questions = _questions(settings.api_port, key, str(tutor_id))
+        _check_same_answers(settings.api_port, twin_port, key, questions)
+        requests = [Request(question.path, {**key, **question.header}, question.status) for question in questions]
+        plain = [Request(question.path, {}, 200) for question in questions]
+        limits = (size.connections, size.seconds)
+        contestants: dict[str, Callable[[], Mapping[str, float]]] = {
+            "api": lambda: _figures("api", questions, run_apart(drive, settings.api_port, requests, *limits)),
+            "twin": lambda: _figures("twin", questions, run_apart(drive, twin_port, plain, *limits)),
+            "limit": lambda: _figures("limit", questions, run_apart(run_bare, database.url, questions, *limits)),
+        }
+        figures = alternate(contestants, size.rounds)
+    for question in questions:
+        _add_lines(report, question, figures)
+    report.show(console, database)
+
+
+def _add_lines(report: Report, question: Question, figures: Rounds) -> None:
+    ours = figures[f"{question.name} api"]
+    for who, what in (
+        ("api", "API"),
+        ("twin", "FastAPI, SQLAlchemy ORM, Pydantic" + (", which answers 200" if question.status == 304 else "")),
+        ("limit", "its statement on asyncpg alone (limit)"),
+    ):
+        name = f"{question.name} {who}"
+        p50, p99, busy = (median(figures[f"{name} {part}"]) for part in ("p50", "p99", "busy"))
+        note = f"p50 {p50:.1f} ms, p99 {p99:.1f} ms"
+        if who != "limit":
+            note += f", client busy {busy:.0%}"
+        compared = () if who == "api" else ratios(ours, figures[name])
+        report.add(f"{question.name}: {what}", figures[name], "/s", compared, note)
+
+
+def _questions(port: int, key: Mapping[str, str], tutor_id: str) -> list[Question]:
+    page = queries.tutor_list(TutorFilters(limit=50))
+    tutor = queries.tutor(tutor_id)
+    with _get(port, LIST, key) as answer:
+        tag = {"If-None-Match": str(answer.headers["ETag"])}
+    return [
+        Question("list of 50", LIST, 200, page.sql, page.arguments, {}),
+        Question("one tutor", f"/api/tutors/{tutor_id}", 200, tutor.sql, tutor.arguments, {}),
+        Question("unchanged list", LIST, 304, VERSION_QUERY, (), tag),
+    ]
+
+
+def _check_same_answers(api: int, twin: int, key: Mapping[str, str], questions: Sequence[Question]) -> None:
+    """The twin must do the same work, or the comparison is worth nothing."""
+    for question, schema in zip(questions[:2], (TutorList, TutorResponse), strict=True):
+        answers = []
+        for port in (api, twin):
+            with _get(port, question.path, key) as answer:
+                answers.append(schema.model_validate_json(answer.read()))
+        assert answers[0] == answers[1], question.path
+
+
+def _figures(who: str, questions: Sequence[Question], throughputs: Sequence[Throughput]) -> Mapping[str, float]:
+    figures = {}
+    for question, throughput in zip(questions, throughputs, strict=True):
+        name = f"{question.name} {who}"
+        figures[name] = throughput.per_second
+        figures[f"{name} p50"] = throughput.p50_milliseconds
+        figures[f"{name} p99"] = throughput.p99_milliseconds
+        figures[f"{name} busy"] = throughput.busy
+    return figures
+
+
+def run_bare(url: str, questions: Sequence[Question], connections: int, seconds: float) -> list[Throughput]:
+    """Run the statement of one question after the other on a pool like the API's, and do nothing else."""
+
+    async def main(question: Question) -> Throughput:
+        async with open_pool(url, size=connections) as pool:
+
+            async def ask() -> None:
+                async with pool.acquire() as connection:
+                    assert await connection.fetchrow(question.sql, *question.arguments)
+
+            return await repeat([ask] * connections, seconds)
+
+    return [uvloop.run(main(question)) for question in questions]
+
+
+@contextmanager
+def _server(settings: Settings, port: int, module: str, *arguments: str) -> Iterator[None]:
+    """`python -m module`, until the block is left."""
+    # Nothing of this process's environment, and a directory without `.env`: settings are what is given here.
+    environment = {**settings.as_environment(), "PYTHONPATH": str(PROJECT_ROOT)}
+    command = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(command, cwd=settings.home, env=environment, stdout=subprocess.DEVNULL) as process:
+        try:
+            _wait_for(process, port)
+            yield
+        finally:
+            process.terminate()
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise RuntimeError(f"{process.args!r} did not start")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _get(port: int, path: str, headers: Mapping[str, str]) -> HTTPResponse:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=dict(headers))
+    response: HTTPResponse = urllib.request.urlopen(request)
+    return response

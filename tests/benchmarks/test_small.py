@@ -1,0 +1,31 @@
+"""Every benchmark runs at a tiny size and prints its table; nothing is said of how fast it is."""
+
+import importlib
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from core.database import Database
+from core.settings import PROJECT_ROOT
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("load", ["load_folder", "COPY by the server", "pandas read_csv"]),
+        ("scoring", ["sessions, in all", "sessions, models", "sessions, tests", "slowest models"]),
+        ("read", ["list of 50: API", "one tutor: API", "unchanged list: API", "its statement on asyncpg alone"]),
+    ],
+)
+def test_prints_a_table(
+    name: str, lines: list[str], database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Not an installed package: `python -m benchmarks` finds it because it is started in the project's folder.
+    monkeypatch.syspath_prepend(str(PROJECT_ROOT))
+    benchmark = importlib.import_module(f"benchmarks.{name}")
+    text = io.StringIO()
+    benchmark.run(benchmark.TINY, Console(file=text, width=160), tmp_path, database)
+    table = text.getvalue()
+    assert [line for line in [*lines, "cores", "PostgreSQL"] if line not in table] == []
