@@ -1,7 +1,7 @@
 """The application: `uvicorn --factory api.app:create_app`, or `python -m api`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import RedirectResponse
+from starlette.types import Receive, Scope, Send
 
 from api import logs, openapi, problems
 from api.auth import KeyRing
@@ -18,9 +19,16 @@ from api.database import Marts, open_pool
 from api.headers import DOCS_PATH, SecurityHeaders
 from api.health import endpoints as health
 from api.health.queries import HealthProbe
+from api.limits import RateLimit
 from api.logs import RequestLog
 from api.overview import endpoints as overview
 from api.problems import UnexpectedErrors
+from api.reschedules import endpoints as reschedules
+from api.reschedules.commands import Excuses
+from api.sessions import endpoints as sessions
+from api.sessions.batches import AT_A_TIME, BatchWriter
+from api.sessions.ledger import Ledger
+from api.sessions.writer import SessionWriter
 from api.tutors import endpoints as tutors
 from core.database import Database
 from core.settings import PROJECT_ROOT, Settings
@@ -30,6 +38,8 @@ GZIP_FROM_BYTES = 1024
 # On bodies of 75 kB: level 9 takes several times as long, and saves a few per cent.
 GZIP_LEVEL = 2
 HEALTH_POOL_SIZE = 1
+# One for single posts, one for each batch under way, and one for what may come to wait.
+INGEST_POOL_SIZE = 1 + AT_A_TIME + 1
 
 
 class Api(FastAPI):
@@ -39,6 +49,14 @@ class Api(FastAPI):
         if self.openapi_schema is None:
             self.openapi_schema = openapi.describe(super().openapi())
         return self.openapi_schema
+
+
+class Compression(GZipMiddleware):
+    """Compresses what is read; receipts of what was written are short, and there are many."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_read = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        await (super().__call__ if is_read else self.app)(scope, receive, send)
 
 
 def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) -> FastAPI:
@@ -58,19 +76,20 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     )
     # Each one wraps those before it, so the last is the outermost.
     app.add_middleware(UnexpectedErrors)
-    app.add_middleware(GZipMiddleware, minimum_size=GZIP_FROM_BYTES, compresslevel=GZIP_LEVEL)
+    app.add_middleware(Compression, minimum_size=GZIP_FROM_BYTES, compresslevel=GZIP_LEVEL)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=("GET", "POST", "PATCH"),
-            allow_headers=("X-API-Key", "X-Request-ID", "If-None-Match", "Content-Type"),
-            expose_headers=("ETag", "X-Request-ID"),
+            allow_methods=("GET", "POST", "PATCH", "DELETE"),
+            allow_headers=("X-API-Key", "X-Request-ID", "If-None-Match", "Content-Type", "Idempotency-Key"),
+            expose_headers=("ETag", "X-Request-ID", "Retry-After"),
         )
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
     problems.install(app)
-    for resource in (health, tutors, overview):
+    # The first is found soonest: it is asked most often.
+    for resource in (sessions, health, tutors, overview, reschedules):
         app.include_router(resource.router)
     if (dashboard / "index.html").is_file():
         app.frontend("/", directory=dashboard, fallback="index.html")
@@ -91,17 +110,42 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 pool = await stack.enter_async_context(open_pool(url))
                 health_pool = await stack.enter_async_context(open_pool(url, size=HEALTH_POOL_SIZE))
                 dagster_pool = await stack.enter_async_context(open_pool(database.dagster_url, size=HEALTH_POOL_SIZE))
+                ingest_pool = await stack.enter_async_context(
+                    open_pool(
+                        url,
+                        size=INGEST_POOL_SIZE,
+                        settings=Ledger.server_settings(settings.ingest_commit_seconds),
+                    )
+                )
+                ledger = Ledger(ingest_pool, settings.ingest_commit_seconds)
+                session_writer = SessionWriter(ledger, settings.timezone, settings.ingest_queue_rows)
+                await stack.enter_async_context(_running(session_writer.run()))
                 key_ring = KeyRing(pool)
                 stack.push_async_callback(key_ring.close)
                 yield {
                     "marts": Marts(pool),
                     "key_ring": key_ring,
                     "health_probe": HealthProbe(health_pool, dagster_pool),
+                    RateLimit.__name__: RateLimit(settings.ingest_rate_per_second),
+                    SessionWriter.__name__: session_writer,
+                    BatchWriter.__name__: BatchWriter(ledger, settings.timezone),
+                    "excuses": Excuses(ingest_pool),
                 }
         finally:
             await asyncio.to_thread(database.release)
 
     return lifespan
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `work` beside the block, and end it with the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -127,6 +127,10 @@ class Require:
     def __init__(self, role: Role) -> None:
         self._role = role
 
+    async def caller(self, request: Request) -> Caller:
+        """For an endpoint whose dependencies are not run."""
+        return await self(request, request.headers.get(_header.model.name))
+
     async def __call__(self, request: Request, secret: Annotated[str | None, Security(_header)]) -> Caller:
         ring = request.state.key_ring
         assert isinstance(ring, KeyRing)
@@ -141,3 +145,5 @@ class Require:
 
 
 READER = Depends(Require(Role.READ))
+INGESTER = Require(Role.INGEST)
+Admin = Annotated[Caller, Depends(Require(Role.ADMIN))]

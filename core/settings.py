@@ -3,22 +3,32 @@
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+# An address without a display name: visible ASCII only, so that it cannot smuggle in a header.
+MailAddress = Annotated[str, Field(pattern=r"^[!-~]+@[!-~]+$", max_length=254)]
 
 
 def settings_problem(error: ValidationError) -> str:
     """The first problem of settings that do not validate, in one line that names the variable."""
     first = error.errors()[0]
-    name = "TUTORQ_" + "_".join(str(part) for part in first["loc"]).upper()
-    return f"{name}: {first['msg'].removeprefix('Value error, ')}"
+    message = first["msg"].removeprefix("Value error, ")
+    name = "_".join(str(part) for part in first["loc"]).upper()
+    return f"TUTORQ_{name}: {message}" if name else message
+
+
+def _as_text(value: object) -> str:
+    """A setting as its variable would state it."""
+    if isinstance(value, list):
+        return ",".join(str(part) for part in value)
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 class Settings(BaseSettings):
@@ -45,21 +55,43 @@ class Settings(BaseSettings):
     high_risk_probability: Fraction = 0.8
     watch_probability: Fraction = 0.5
 
+    ingest_rate_per_second: int = Field(default=2000, ge=1)
+    ingest_queue_rows: int = Field(default=4000, ge=1)
+    ingest_commit_seconds: float = Field(default=5, gt=0)
+
+    session_reports: Literal["important", "all", "none"] = "important"
+    tutor_snapshots: bool = True
+    staff_emails: Annotated[list[MailAddress], NoDecode] = []
+    mail_provider: Literal["file", "smtp", "sendgrid", "ses"] = "file"
+    mail_from: MailAddress = "tutorq@localhost"
+    dashboard_url: str | None = None
+    public_url: str | None = None
+    smtp_url: SecretStr | None = None
+    sendgrid_api_key: SecretStr | None = None
+    sendgrid_base_url: str = "https://api.sendgrid.com"
+    ses_region: str | None = None
+    ses_endpoint_url: str | None = None
+    ses_smtp_username: str | None = None
+    ses_smtp_password: SecretStr | None = None
+
     @field_validator("home", "landing_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().resolve() if value else None
 
-    @field_validator("database_url", "dagster_database_url", "landing_dir", mode="before")
+    @field_validator(
+        "database_url", "dagster_database_url", "landing_dir", "dashboard_url", "public_url", "smtp_url",
+        "sendgrid_api_key", "ses_region", "ses_endpoint_url", "ses_smtp_username", "ses_smtp_password", mode="before",
+    )  # fmt: skip
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "staff_emails", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         if isinstance(value, str):
-            return [origin.strip() for origin in value.split(",") if origin.strip()]
+            return [part.strip() for part in value.split(",") if part.strip()]
         return value
 
     @field_validator("timezone")
@@ -81,6 +113,12 @@ class Settings(BaseSettings):
                 raise ValueError(f"{value!r} is not `now`, `latest` or a date such as 2026-01-31") from error
         return value
 
+    @model_validator(mode="after")
+    def _watch_comes_before_high_risk(self) -> Self:
+        if self.watch_probability > self.high_risk_probability:
+            raise ValueError("TUTORQ_WATCH_PROBABILITY must not be above TUTORQ_HIGH_RISK_PROBABILITY")
+        return self
+
     @cached_property
     def landing(self) -> Path:
         """The folder that the Dagster assets load from."""
@@ -90,11 +128,25 @@ class Settings(BaseSettings):
     def api_key_file(self) -> Path:
         return self.home / "api-key"
 
+    @property
+    def outbox_dir(self) -> Path:
+        """Where the mail provider `file` puts .eml files."""
+        return self.home / "outbox"
+
+    @cached_property
+    def staff_addresses(self) -> list[str]:
+        """Who gets the mail for staff. With provider `file` nobody need exist for it to be looked at."""
+        return self.staff_emails or (["staff@localhost"] if self.mail_provider == "file" else [])
+
+    @cached_property
+    def dashboard(self) -> str:
+        """Address of the dashboard as mail links to it, without a slash at the end."""
+        return (self.dashboard_url or f"http://localhost:{self.api_port}").rstrip("/")
+
     def as_environment(self) -> dict[str, str]:
         """These settings as variables, so that a child process has the same whatever its directory or `.env`."""
-        values = self.model_dump(mode="json", exclude_none=True)
-        texts = {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in values.items()}
-        return {f"TUTORQ_{name.upper()}": text for name, text in texts.items()}
+        values = self.model_dump(exclude_none=True)
+        return {f"TUTORQ_{name.upper()}": _as_text(value) for name, value in values.items()}
 
     def dbt_vars(self) -> dict[str, str | float]:
         """What the dbt project needs to know; names as in `dbt_project.yml`."""

@@ -1,6 +1,6 @@
 """Landing files (CSV, gzipped CSV, Parquet) into the schema `raw`; bad rows into quarantine."""
 
-from core.landing.files import is_loaded, landing_files
+from core.landing.files import is_loaded, landing_files, refusal, refuse, settled_files
 from core.landing.load import load_file, load_folder
 from core.landing.summary import FileError, FileSummary, FolderSummary, Progress
 
@@ -13,4 +13,7 @@ __all__ = [
     "landing_files",
     "load_file",
     "load_folder",
+    "refusal",
+    "refuse",
+    "settled_files",
 ]

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import time
 from pathlib import Path
 
 from core.database import Database
@@ -12,6 +13,9 @@ _NAME = re.compile(rf"({'|'.join(ENTITIES)})\.(?:.+\.)?(?:csv|csv\.gz|parquet)",
 _ORDER = list(ENTITIES)
 
 NAMES_HINT = "sessions.csv, sessions.2026-01.csv.gz or tutors.parquet"
+
+
+SETTLED_SECONDS = 2
 
 
 def entity_of(path: Path) -> Entity:
@@ -62,13 +66,46 @@ def checksum(path: Path) -> str:
 
 
 def is_loaded(database: Database, path: Path) -> bool:
-    """Whether a file with this content has been loaded for the entity that its name stands for."""
+    """Whether loading this file again would change nothing: its content is in.
+
+    Sessions and reschedules have versions, so any earlier load of the content counts. Tutors and students are
+    what the last file says, so only the last load under this name does.
+    """
+    entity = entity_of(path)
+    with database.connect() as connection:
+        loads = connection.execute(
+            "select checksum from raw.loads where entity = %s and (source = %s or %s) order by load_id desc",
+            (entity.name, path.name, entity.is_versioned),
+        )
+        checksums = [str(row[0]) for row in (loads.fetchall() if entity.is_versioned else loads.fetchmany(1))]
+    return checksum(path) in checksums
+
+
+def refusal(database: Database, path: Path) -> str | None:
+    """Why this content was found to be no landing file; None if it was not."""
     with database.connect() as connection:
         row = connection.execute(
-            "select exists (select from raw.loads where entity = %s and checksum = %s)",
+            "select reason from raw.refused_files where entity = %s and checksum = %s",
             (entity_of(path).name, checksum(path)),
         ).fetchone()
-    return row is not None and bool(row[0])
+    return str(row[0]) if row else None
+
+
+def refuse(database: Database, path: Path, reason: str) -> None:
+    """Note that a file is no landing file, so that it is not tried again unless its content changes."""
+    with database.connect() as connection:
+        connection.execute(
+            "insert into raw.refused_files (entity, source, checksum, reason) values (%s, %s, %s, %s) "
+            "on conflict (entity, checksum) do update set source = excluded.source, refused_at = now()",
+            (entity_of(path).name, path.name, checksum(path), reason),
+        )
+
+
+def settled_files(folder: Path, entity: str | None = None) -> list[Path]:
+    """Landing files that nobody has written to for two seconds; none if there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return [path for path in landing_files(folder, entity) if abs(time.time() - path.stat().st_mtime) > SETTLED_SECONDS]
 
 
 def _check_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from core.database import Database
-from core.errors import TutorqError
+from core.errors import DatabaseUnreachableError, TutorqError
 from core.landing import merge_sql
 from core.landing.contract import ENTITIES, Entity
 from core.landing.files import NAMES_HINT, checksum, entity_of, ignored_files, landing_files
@@ -95,7 +95,11 @@ def load_file(
     except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable) as error:
         raise TutorqError("the database has no tables yet: run `tutorq db migrate`") from error
     except psycopg.Error as error:
-        raise TutorqError(f"{path.name}: the database refused: {str(error).splitlines()[0]}") from error
+        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            # A lost connection, a deadlock, a full disk: nothing is wrong with the file.
+            raise DatabaseUnreachableError(f"{path.name}: the database could not take it now") from error
+        # Its own words may quote rows, which are nobody's business in a log.
+        raise TutorqError(f"{path.name}: the database refused it ({type(error).__name__})") from error
     finally:
         reader.close()
     return summary
@@ -195,7 +199,8 @@ class _Load:
         for table, pairs in batch.people.items():
             if pairs:
                 uuids, externals = zip(*pairs, strict=True)
-                self._copy(f"named_{table}", pa.table({"id": uuids, "external_id": pa.array(externals, pa.string())}))
+                people = pa.table({"id": uuids, "external_id": pa.array(externals, pa.string())})
+                self._copy(merge_sql.named_people(table), people)
         if batch.rejects:
             self._copy_rejects(batch.rejects)
         if batch.rows.num_rows:
@@ -221,8 +226,9 @@ class _Load:
     def _add_stubs(self) -> None:
         for column in self._entity.references:
             table = str(column.references)
-            self._execute(merge_sql.insert_stubs(table, column.name))
-            self._execute(merge_sql.fill_external_ids(table, column.name))
+            people = merge_sql.named_people(table)
+            self._execute(merge_sql.insert_stubs(table, column.name, people))
+            self._execute(merge_sql.fill_external_ids(table, column.name, people))
 
     def _merge(self) -> tuple[int, int, int]:
         """Bring the staged rows in; returns how many were inserted, updated, and in conflict."""

@@ -8,6 +8,8 @@ order, so that parallel writers wait for each other instead of deadlocking.
 from core.landing.contract import Column, Entity
 
 STAGED = "staged"
+# The line of rows that came in no file.
+NO_LINE = 0
 ORDERED = "ordered"
 REPEATED = "repeated"
 
@@ -35,10 +37,7 @@ class MergeSql:
         return ["line", self._key, *external, *rest]
 
     def create_staged(self) -> str:
-        types = {column.name: column.staged_type for column in self._columns} | {
-            "line": "bigint",
-            "external_id": "text",
-        }
+        types = self._staged_types()
         columns = ", ".join(f"{name} {types[name]}" for name in self.staged_names)
         return f"create temp table {STAGED} ({columns}) on commit drop"
 
@@ -64,18 +63,11 @@ class MergeSql:
     def split_repeats(self) -> str:
         """Move all but the winner of each repeated key to their own table."""
         key = self._key
-        order = [
-            *(f"{version.format(r='o')} desc nulls last" for version in self._entity.version),
-            f"{self._filled('o')} desc",
-            f"{self._canonical('o')} desc",
-        ]
-        if self._entity.has_external_id and not self._entity.is_versioned:
-            order.insert(0, "o.external_id nulls last")
         return f"""
             with ranked as materialized (
                 select
                     o.ctid as place,
-                    row_number() over (partition by o.{key} order by {", ".join(order)}, o.line) as rank
+                    row_number() over (partition by o.{key} order by {self._winner_first("o")}, o.line) as rank
                 from {ORDERED} as o
                 where o.{key} in (select r.{key} from {ORDERED} as r where r.is_repeat)
             ),
@@ -92,34 +84,68 @@ class MergeSql:
 
         Parameters: the first block and the block after the last.
         """
-        key = self._key
-        columns = [key, *self._written, *([] if self._entity.is_versioned else ["is_stub"])]
-        values = [f"o.{key}", *(f"o.{name}" for name in self._written)]
-        changes = [f"{name} = excluded.{name}" for name in self._content]
-        if self._entity.is_versioned:
-            changes.append("loaded_at = now()")
-        else:
-            values.append("false")
-            changes += [
-                "external_id = coalesce(t.external_id, excluded.external_id)",
-                "is_stub = false",
-                "updated_at = now()",
-            ]
+        due = f"""
+            {ORDERED} as o
+            where
+                o.is_due
+                and o.ctid >= format('(%%s,0)', %(first)s::bigint)::tid
+                and o.ctid < format('(%%s,0)', %(end)s::bigint)::tid
+        """
         return f"""
             with merged as (
-                insert into {self._entity.table} as t ({", ".join(columns)})
-                select {", ".join(values)}
-                from {ORDERED} as o
-                where
-                    o.is_due
-                    and o.ctid >= format('(%%s,0)', %(first)s::bigint)::tid
-                    and o.ctid < format('(%%s,0)', %(end)s::bigint)::tid
-                order by o.{key}
-                on conflict ({key}) do update set {", ".join(changes)}
-                where {self._changes("excluded", "t")}
+                {self._insert(due)}
                 returning xmax = 0 as is_new
             )
             select count(*) filter (where is_new), count(*) filter (where not is_new) from merged
+        """
+
+    def merge_given(self) -> str:
+        """Merge rows that are parameters, in one statement; yields the `line` of each that changed something.
+
+        For small batches: it makes no temporary tables. A stored version that is replaced by one as new goes
+        to quarantine. Parameters: an array per column of `staged_names`, then source and reason.
+        """
+        key = self._key
+        is_overruled = f"old.{key} is not null and {self._overrules('new', 'old')}"
+        return f"""
+            with given as ({self._given()}),
+            ranked as (
+                select
+                    g.*,
+                    row_number() over (partition by g.{key} order by {self._winner_first("g")}, g.line) as rank
+                from given as g
+            ),
+            merged as (
+                {self._insert("ranked as o where o.rank = 1")}
+                returning new.{key}, case when {is_overruled} then {self._delivered("old")} end as overruled
+            ),
+            kept as (
+                {_QUARANTINE}
+                select {self._place()}, m.overruled from merged as m where m.overruled is not null
+                {_SEEN_AGAIN}
+            )
+            select r.line from ranked as r inner join merged as m on m.{key} = r.{key} where r.rank = 1
+        """
+
+    def conflicts_given(self) -> str:
+        """Quarantine what `conflicts` would, for rows that are parameters; yields the `line` of each.
+
+        To be run after `merge_given`, in its transaction, on the rows that changed nothing. Parameters as there.
+        """
+        return f"""
+            with given as ({self._given()}),
+            conflicting as (
+                select s.line, {self._delivered("s")} as content
+                from given as s
+                inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
+                where {self._is_same_version("s", "t")} and {self._differs("s", "t")}
+            ),
+            kept as (
+                {_QUARANTINE}
+                select distinct {self._place()}, c.content from conflicting as c
+                {_SEEN_AGAIN}
+            )
+            select line from conflicting
         """
 
     def conflicts(self) -> str:
@@ -151,6 +177,57 @@ class MergeSql:
             order by s.line
             {_SEEN_AGAIN}
         """
+
+    def _insert(self, due: str) -> str:
+        """The statement, up to its `returning`, that writes the rows `due` (a `from` item `o`) in key order."""
+        key = self._key
+        columns = [key, *self._written, *([] if self._entity.is_versioned else ["is_stub"])]
+        values = [f"o.{key}", *(f"o.{name}" for name in self._written)]
+        changes = [f"{name} = excluded.{name}" for name in self._content]
+        if self._entity.is_versioned:
+            changes.append("loaded_at = now()")
+        else:
+            values.append("false")
+            changes += [
+                "external_id = coalesce(t.external_id, excluded.external_id)",
+                "is_stub = false",
+                "updated_at = now()",
+            ]
+        return f"""
+            insert into {self._entity.table} as t ({", ".join(columns)})
+            select {", ".join(values)}
+            from {due}
+            order by o.{key}
+            on conflict ({key}) do update set {", ".join(changes)}
+            where {self._changes("excluded", "t")}
+        """
+
+    def _given(self) -> str:
+        """The rows that are parameters, one array each column."""
+        types = self._staged_types()
+        names = self.staged_names
+        arrays = [f"${place}::{types[name]}[]" for place, name in enumerate(names, start=1)]
+        finished = ", ".join(self._finished(name) for name in names)
+        return f"select {finished} from unnest({', '.join(arrays)}) as s ({', '.join(names)})"
+
+    def _place(self) -> str:
+        """Entity, source, line and reason of a row in quarantine that came as a parameter."""
+        after = len(self.staged_names)
+        return f"'{self._entity.name}', ${after + 1}::text, {NO_LINE}, ${after + 2}::text"
+
+    def _staged_types(self) -> dict[str, str]:
+        return {column.name: column.staged_type for column in self._columns} | {"line": "bigint", "external_id": "text"}
+
+    def _winner_first(self, alias: str) -> str:
+        """`order by` that puts the winner among rows with one key first."""
+        order = [
+            *(f"{version.format(r=alias)} desc nulls last" for version in self._entity.version),
+            f"{self._filled(alias)} desc",
+            f"{self._canonical(alias)} desc",
+        ]
+        if self._entity.has_external_id and not self._entity.is_versioned:
+            order.insert(0, f"{alias}.external_id nulls last")
+        return ", ".join(order)
 
     def _finished(self, name: str) -> str:
         """A staged column as the table holds it."""
@@ -249,27 +326,56 @@ QUARANTINE_REJECTED = f"""
 """
 
 
+# Rejected rows that came in no file. Parameters: entity, source, and an array each of reasons and contents.
+QUARANTINE_GIVEN = f"""
+    {_QUARANTINE}
+    select distinct on (content) $1::text, $2::text, {NO_LINE}, reason, content
+    from unnest($3::text[], $4::text[]) as rejected (reason, content)
+    order by content, reason
+    {_SEEN_AGAIN}
+"""
+
+# People who are parameters: an array each of ids and of external ids.
+GIVEN_PEOPLE = "unnest($1::uuid[], $2::text[]) as named (id, external_id)"
+
+
+def unknown_people(table: str, key: str, ids: str, external_ids: str) -> str:
+    """Of people given as two arrays, those that a stub or an external id has to be written for."""
+    return f"""
+        select '{table}', named.id, named.external_id
+        from unnest({ids}::uuid[], {external_ids}::text[]) as named (id, external_id)
+        where not exists (
+            select from raw.{table} as t
+            where t.{key} = named.id and (t.external_id is not null or named.external_id is null)
+        )
+    """
+
+
+def named_people(table: str) -> str:
+    """Where the tutors or students that a sessions file names are staged."""
+    return f"named_{table}"
+
+
 def create_people(table: str) -> str:
-    """Staging for the tutors or students that a sessions file names."""
-    return f"create temp table named_{table} (id uuid, external_id text) on commit drop"
+    return f"create temp table {named_people(table)} (id uuid, external_id text) on commit drop"
 
 
-def insert_stubs(table: str, key: str) -> str:
+def insert_stubs(table: str, key: str, people: str) -> str:
     return f"""
         insert into raw.{table} ({key}, external_id, is_stub)
-        select distinct on (id) id, external_id, true from named_{table} order by id, external_id nulls last
+        select distinct on (id) id, external_id, true from {people} order by id, external_id nulls last
         on conflict ({key}) do nothing
     """
 
 
-def fill_external_ids(table: str, key: str) -> str:
+def fill_external_ids(table: str, key: str, people: str) -> str:
     """Note the original id of people who were known by UUID only; locks in key order."""
     return f"""
         with target as (
             select t.{key} as id, n.external_id
             from raw.{table} as t
             inner join (
-                select distinct on (id) id, external_id from named_{table}
+                select distinct on (id) id, external_id from {people}
                 where external_id is not null
                 order by id, external_id
             ) as n on n.id = t.{key}

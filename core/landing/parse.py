@@ -43,12 +43,14 @@ ARROW_TYPES: dict[Kind, pa.DataType] = {
 class TypedBatch:
     """Good rows ready to be staged, the people they name for the first time, and the rejected rows.
 
-    `people` maps `tutors` and `students` to pairs of UUID and external id.
+    `people` maps `tutors` and `students` to pairs of UUID and external id; `faults` holds the reasons of each
+    row that was rejected for its values, each as `column: fault`, by its place in the batch.
     """
 
     rows: pa.Table
     rejects: list[Reject]
     people: dict[str, list[tuple[str, str | None]]] = field(default_factory=dict)
+    faults: dict[int, list[str]] = field(default_factory=dict)
 
 
 class BatchParser:
@@ -99,7 +101,7 @@ class BatchParser:
                 staged[name] = compute.cast(array, pa.timestamp("us"))
             else:
                 staged[name] = array
-        return TypedBatch(pa.table(staged), rejects, people)
+        return TypedBatch(pa.table(staged), rejects, people, reasons)
 
 
 def staged_columns(entity: Entity, present: set[str]) -> list[Column]:

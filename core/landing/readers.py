@@ -69,9 +69,12 @@ def match_header(source: str, names: Sequence[str], entity: Entity) -> Header:
         TutorqError: a required column is missing, or a name stands there twice.
     """
     normalized = [name.strip().lower() for name in names]
+    known = {column.name for column in entity.columns}
     repeated = sorted({name for name in normalized if name and normalized.count(name) > 1})
-    if repeated:
-        raise TutorqError(f"{source}: the header names {', '.join(repeated)} more than once")
+    if repeated and not known.isdisjoint(normalized):
+        # Other names are not repeated here: without a header they would be somebody's data.
+        which = ", ".join(sorted(known.intersection(repeated))) or "a column"
+        raise TutorqError(f"{source}: the header names {which} more than once")
     missing = [name for name in entity.required if name not in normalized]
     if missing:
         hint = ""
@@ -79,7 +82,6 @@ def match_header(source: str, names: Sequence[str], entity: Entity) -> Header:
             hint = "; the cells must be separated by commas"
         plural = "s" if len(missing) > 1 else ""
         raise TutorqError(f"{source}: required column{plural} missing: {', '.join(missing)}{hint}")
-    known = {column.name for column in entity.columns}
     return Header(
         positions={name: place for place, name in enumerate(normalized) if name in known},
         unknown=[name.strip() or "(no name)" for name in names if name.strip().lower() not in known],
@@ -186,7 +188,7 @@ class CsvReader:
 
         cells = list(zip(*rows, strict=True)) or [()] * width
         problems: dict[int, list[str]] = {}
-        columns = {name: _text_array(cells[at], name, problems) for name, at in self.header.positions.items()}
+        columns = {name: text_array(cells[at], name, problems) for name, at in self.header.positions.items()}
         names = self.header.names
         batch = RawBatch(numbers, columns, lambda row: dict(zip(names, rows[row], strict=True)), problems, rejects)
         return batch, lines[used:]
@@ -287,7 +289,7 @@ class ParquetReader:
             if pa.types.is_list(kind) or pa.types.is_large_list(kind):
                 lists = compute.cast(column, pa.list_(pa.string())).to_pylist()
                 joined = [None if items is None else ";".join(filter(None, items)) for items in lists]
-                return _text_array(joined, name, problems)
+                return text_array(joined, name, problems)
             if pa.types.is_timestamp(kind) and kind.tz is not None:
                 column = column.cast(pa.timestamp(kind.unit, "UTC"))
             if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
@@ -325,10 +327,10 @@ def _until_error(reader: Any) -> Iterator[list[str] | csv.Error]:
 
 def _decoded(column: ArrowColumn, name: str, problems: dict[int, list[str]]) -> ArrowColumn:
     values = [None if value is None else value.decode("utf-8", "surrogateescape") for value in column.to_pylist()]
-    return _text_array(values, name, problems)
+    return text_array(values, name, problems)
 
 
-def _text_array(values: Sequence[str | None], name: str, problems: dict[int, list[str]]) -> ArrowColumn:
+def text_array(values: Sequence[str | None], name: str, problems: dict[int, list[str]]) -> ArrowColumn:
     """Texts to an Arrow column; values with bytes that are not UTF-8, or with NUL, are noted as problems."""
     try:
         texts = pa.array(values, pa.string())

@@ -1,11 +1,14 @@
 """The API on a real server: an embedded Postgres with published marts, and uvicorn on a free port."""
 
+from __future__ import annotations
+
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx2
 import psycopg
@@ -19,9 +22,13 @@ from core.keys import Role
 from core.migrate import migrate
 from core.settings import Settings
 
+if TYPE_CHECKING:
+    from tests.conftest import Postgres
+
 MARTS = Path(__file__).parent / "marts.sql"
 TUTORS = 40
 START_SECONDS = 15
+ZONE = "Europe/Vienna"
 DASHBOARD_ORIGIN = "https://dashboard.example"
 
 
@@ -84,6 +91,32 @@ def unpublished(published: Served) -> Iterator[Served]:
         yield Served(database, settings, base_url, key)
     with published.database.connect(autocommit=True) as connection:
         connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="session")
+def intake(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The API on a migrated database of its own without marts, for tests that write."""
+    home = tmp_path_factory.mktemp("intake")
+    # Times without an offset are read in this zone. Tests here may send as much as they like.
+    with served(postgres.new_database(home), home, timezone=ZONE, ingest_rate_per_second=1_000_000) as intake:
+        yield intake
+
+
+@contextmanager
+def served(database: Database, home: Path, **changes: object) -> Iterator[Served]:
+    """The API on a database, with some settings changed, and an admin's key for it."""
+    settings = Settings.model_validate(
+        {
+            "home": home,
+            "database_url": database.url,
+            "dagster_database_url": database.dagster_url,
+            **changes,
+        }
+    )
+    with database.connect() as connection:
+        key = keys.ensure_local_key(connection, settings.api_key_file)
+    with serve(settings) as base_url:
+        yield Served(database, settings, base_url, key)
 
 
 def publish(connection: psycopg.Connection) -> None:

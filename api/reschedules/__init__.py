@@ -1,0 +1,1 @@
+"""Reschedules, and what excuses them."""

@@ -1,0 +1,148 @@
+"""Many sessions in one request, written in one transaction; bad rows do not stop the others."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from pydantic_core import from_json
+
+from api.bodies import parse_json
+from api.problems import ApiError, BodyTooLargeError, BusyError, FieldError, InternalError, InvalidRequestError
+from api.sessions.ledger import Claim, Ledger, Outcome, Post, Receipt
+from api.sessions.rows import Faults, Row, check, delivered_id
+from core.landing.parse import quarantine_json
+
+MOST_ROWS = 10_000
+MOST_BYTES = 20 << 20
+# Batches in memory at a time, and how long others wait for their turn.
+AT_A_TIME = 2
+PATIENCE_SECONDS = 5
+# Rows checked between two looks at the rest of the world.
+CHECKED_ROWS = 500
+# Of a rejected row, in quarantine.
+KEPT_CHARACTERS = 20_000
+
+
+class NotJson:
+    """A line that is no JSON; `text` is its beginning."""
+
+    def __init__(self, line: bytes) -> None:
+        self.text = line[:2_000].decode("utf-8", "replace")
+
+
+class BatchWriter:
+    """Checks and writes batches, few at a time, so that memory is bounded."""
+
+    def __init__(self, ledger: Ledger, timezone: str) -> None:
+        self._ledger = ledger
+        self._timezone = timezone
+        self._places = asyncio.Semaphore(AT_A_TIME)
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """To be held from before the body is read.
+
+        Raises:
+            BusyError: other batches take too long.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise BusyError("Other batches are being written.", headers={"Retry-After": "5"}) from error
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    async def write(self, bodies: Sequence[object], claim: Claim | None = None) -> str:
+        """The answer's body: what became of each row.
+
+        Raises:
+            ApiError: nothing is known of the rows; they may be sent again.
+        """
+        checked: list[Row | Faults] = []
+        for first in range(0, len(bodies), CHECKED_ROWS):
+            part = [None if isinstance(body, NotJson) else body for body in bodies[first : first + CHECKED_ROWS]]
+            checked += await asyncio.to_thread(check, part, self._timezone)
+
+        def render(outcomes: Sequence[Outcome]) -> Receipt:
+            return _receipt(bodies, checked, outcomes)
+
+        [answer] = await self._ledger.write([Post([row for row in checked if isinstance(row, Row)], render, claim)])
+        if isinstance(answer, ApiError):
+            raise answer
+        return answer
+
+
+def parse_array(data: bytes) -> list[object]:
+    """
+    Raises:
+        InvalidRequestError: it is not a JSON array.
+        BodyTooLargeError: it has too many elements.
+    """
+    rows = parse_json(data)
+    if not isinstance(rows, list):
+        raise InvalidRequestError(
+            "The body is not a JSON array.", errors=[FieldError(field="body", message="is not a JSON array")]
+        )
+    _require_few(rows)
+    return rows
+
+
+def parse_lines(data: bytes) -> list[object]:
+    """NDJSON, blank lines left out; a line that is not JSON becomes a `NotJson`.
+
+    Raises:
+        BodyTooLargeError: there are too many lines.
+    """
+    if data.count(b"\n") > 2 * MOST_ROWS:
+        raise _too_many()
+    lines = [line for line in data.split(b"\n") if line.strip()]
+    _require_few(lines)
+    return [_parse_line(line) for line in lines]
+
+
+def _parse_line(line: bytes) -> object:
+    try:
+        value: object = from_json(line, allow_inf_nan=False)
+    except ValueError:
+        return NotJson(line)
+    return value
+
+
+def _require_few(rows: Sequence[object]) -> None:
+    if len(rows) > MOST_ROWS:
+        raise _too_many()
+
+
+def _too_many() -> BodyTooLargeError:
+    return BodyTooLargeError(f"At most {MOST_ROWS:,} rows are taken.")
+
+
+def _receipt(bodies: Sequence[object], checked: Sequence[Row | Faults], outcomes: Sequence[Outcome]) -> Receipt:
+    rows: list[dict[str, object]] = []
+    rejected: list[tuple[str, str]] = []
+    counts = {"queued": 0, "duplicate": 0, "rejected": 0}
+    of_good = iter(outcomes)
+    for body, found in zip(bodies, checked, strict=True):
+        faults = found if isinstance(found, Faults) else None
+        outcome = next(of_good) if faults is None else Outcome()
+        if isinstance(body, NotJson):
+            faults = Faults([FieldError(field="body", message="is not JSON")])
+        elif isinstance(outcome.error, InternalError):
+            faults = Faults([FieldError(field="body", message="was refused by the database")])
+        elif outcome.error is not None:
+            raise outcome.error
+        status = "rejected" if faults else "queued" if outcome.is_changed else "duplicate"
+        counts[status] += 1
+        row: dict[str, object] = {"session_id": delivered_id(body), "status": status}
+        if outcome.is_conflict:
+            row["conflict"] = True
+        if faults:
+            row["errors"] = [error.model_dump() for error in faults.errors]
+            content = quarantine_json(body.text if isinstance(body, NotJson) else body)
+            rejected.append((faults.reason, content[:KEPT_CHARACTERS]))
+        rows.append(row)
+    return Receipt(json.dumps({**counts, "rows": rows}, ensure_ascii=False), rejected)

@@ -1,0 +1,380 @@
+"""Writes posted sessions to `raw`, all or nothing of what is given, and answers after the commit."""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from api.database import PASSING_ERRORS, UNREACHABLE_ERRORS
+from api.problems import ApiError, BusyError, DatabaseUnavailableError, IdempotencyMismatchError, InternalError
+from api.sessions.rows import RESCHEDULE_SQL, SESSION_SQL, Person, Row
+from core.landing import merge_sql
+from core.landing.contract import RESCHEDULES, SESSIONS, Entity
+from core.landing.merge_sql import MergeSql
+
+SOURCE = "api"
+OVERRULED = "was replaced by a version that has the same updated_at but other content"
+
+# Rows of one statement. Their values are encoded on the event loop, which must not stand still for long.
+STATEMENT_ROWS = 1_000
+ATTEMPTS = 5
+PAUSE_SECONDS = 0.02
+# Of the time for a commit: how long a row may wait for another writer of the same row.
+LOCK_SHARE = 0.2
+CAREFUL_LOCK_MILLISECONDS = 100
+
+MERGE = {entity.name: sql.merge_given() for entity, sql in ((SESSIONS, SESSION_SQL), (RESCHEDULES, RESCHEDULE_SQL))}
+CONFLICTS = {
+    entity.name: sql.conflicts_given() for entity, sql in ((SESSIONS, SESSION_SQL), (RESCHEDULES, RESCHEDULE_SQL))
+}
+# Parameters: an array each of ids and of external ids, for tutors and then for students.
+UNKNOWN_PEOPLE = " union all ".join(
+    merge_sql.unknown_people(str(column.references), column.name, f"${2 * place + 1}", f"${2 * place + 2}")
+    for place, column in enumerate(SESSIONS.references)
+)
+ADD_PEOPLE = {
+    str(column.references): (
+        merge_sql.insert_stubs(str(column.references), column.name, merge_sql.GIVEN_PEOPLE),
+        merge_sql.fill_external_ids(str(column.references), column.name, merge_sql.GIVEN_PEOPLE),
+    )
+    for column in SESSIONS.references
+}
+
+# In key order, as all locks here. An expired one is claimed anew.
+CLAIM = """
+insert into app.idempotency_keys as known (api_key_id, idempotency_key, request_sha256)
+select api_key_id, idempotency_key, request_sha256
+from unnest($1::bigint[], $2::text[], $3::bytea[]) as claimed (api_key_id, idempotency_key, request_sha256)
+order by api_key_id, idempotency_key
+on conflict (api_key_id, idempotency_key) do update
+set request_sha256 = excluded.request_sha256, answer = null, created_at = now()
+where known.created_at < now() - interval '24 hours'
+returning api_key_id, idempotency_key
+"""
+RECALL = """
+select known.api_key_id, known.idempotency_key, known.request_sha256, known.answer
+from app.idempotency_keys as known
+inner join unnest($1::bigint[], $2::text[]) as asked (api_key_id, idempotency_key)
+    on asked.api_key_id = known.api_key_id and asked.idempotency_key = known.idempotency_key
+"""
+REMEMBER = """
+update app.idempotency_keys as known set answer = given.answer
+from unnest($1::bigint[], $2::text[], $3::text[]) as given (api_key_id, idempotency_key, answer)
+where known.api_key_id = given.api_key_id and known.idempotency_key = given.idempotency_key
+"""
+UNCLAIM = """
+delete from app.idempotency_keys as known
+using unnest($1::bigint[], $2::text[]) as failed (api_key_id, idempotency_key)
+where known.api_key_id = failed.api_key_id and known.idempotency_key = failed.idempotency_key
+"""
+FORGET_EXPIRED = "delete from app.idempotency_keys where created_at < now() - interval '24 hours'"
+
+# A foreign key fails if somebody deletes a tutor or a student whom we have just seen.
+RETRIED_ERRORS = (*PASSING_ERRORS, asyncpg.SerializationError, asyncpg.ForeignKeyViolationError)
+LATER_ERRORS = (*UNREACHABLE_ERRORS, asyncpg.ReadOnlySQLTransactionError)
+
+log = structlog.get_logger("api")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A request's Idempotency-Key, within the API key that it came with."""
+
+    api_key_id: int
+    idempotency_key: str
+    request_sha256: bytes
+
+    @staticmethod
+    def of(api_key_id: int, idempotency_key: str, path: str, body: bytes) -> "Claim":
+        return Claim(api_key_id, idempotency_key, hashlib.sha256(path.encode() + b"\0" + body).digest())
+
+    @property
+    def name(self) -> tuple[int, str]:
+        return self.api_key_id, self.idempotency_key
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a row.
+
+    `is_changed`: it changed what is stored. `is_conflict`: it contradicts a version as new, and was put in
+    quarantine. `error`: it could not be stored.
+    """
+
+    is_changed: bool = False
+    is_conflict: bool = False
+    error: ApiError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The body of an answer, and pairs of reason and content for the quarantine."""
+
+    body: str
+    rejected: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """The rows of one request, and how to turn their outcomes into its answer.
+
+    `render` raises an `ApiError` if the request has failed as a whole.
+    """
+
+    rows: Sequence[Row]
+    render: Callable[[Sequence[Outcome]], Receipt]
+    claim: Claim | None = None
+
+
+Answer = str | ApiError
+
+
+class Ledger:
+    """The only writer of posted sessions in this process, over a pool of its own."""
+
+    def __init__(self, pool: asyncpg.Pool, commit_seconds: float) -> None:
+        self._pool = pool
+        self._commit_seconds = commit_seconds
+
+    @staticmethod
+    def server_settings(commit_seconds: float) -> dict[str, str]:
+        """For the pool: what the API has given up must not go on in the server, and hold its locks."""
+        return {
+            "statement_timeout": f"{int(commit_seconds * 1000)}ms",
+            "lock_timeout": f"{int(commit_seconds * LOCK_SHARE * 1000)}ms",
+            "idle_in_transaction_session_timeout": f"{int(commit_seconds * 2000)}ms",
+        }
+
+    async def write(self, posts: Sequence[Post]) -> list[Answer]:
+        """Write all rows in one transaction; the answers come after its commit.
+
+        A row that the database refuses fails its own post only.
+
+        Raises:
+            BusyError: it took too long; the rows may be stored or not, and may be sent again.
+            DatabaseUnavailableError: the database cannot be reached.
+        """
+        is_careful = False
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._attempt(posts, is_careful=is_careful)
+            except asyncpg.UndefinedTableError as error:
+                raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
+            except RETRIED_ERRORS:
+                pass
+            except LATER_ERRORS as error:
+                if isinstance(error, ValueError):  # asyncpg's InterfaceErrors about arguments: a mistake of ours
+                    raise
+                raise DatabaseUnavailableError("Please try again in a moment.", headers={"Retry-After": "5"}) from error
+            except asyncpg.PostgresError:
+                if is_careful:
+                    raise
+                is_careful = True
+                continue
+            await asyncio.sleep(random.uniform(0, PAUSE_SECONDS))
+        raise _busy("Too many others write the same rows.")
+
+    async def forget_expired(self) -> None:
+        """Delete the Idempotency-Keys that are older than a day."""
+        async with self._pool.acquire(timeout=self._commit_seconds) as connection:
+            await connection.execute(FORGET_EXPIRED)
+
+    async def _attempt(self, posts: Sequence[Post], *, is_careful: bool) -> list[Answer]:
+        try:
+            connection = await self._pool.acquire(timeout=self._commit_seconds)
+        except TimeoutError as error:
+            raise _busy("It took too long to answer.") from error
+        is_late = False
+
+        def give_up() -> None:
+            nonlocal is_late
+            is_late = True
+            # Not a cancellation, which would wait for the server.
+            connection.terminate()
+
+        watchdog = asyncio.get_running_loop().call_later(self._commit_seconds, give_up)
+        try:
+            async with connection.transaction():
+                return await _Transaction(connection).write(posts, is_careful=is_careful)
+        except Exception as error:
+            if is_late:
+                raise _busy("It took too long to answer.") from error
+            if isinstance(error, asyncpg.InternalClientError):
+                connection.terminate()
+            raise
+        finally:
+            watchdog.cancel()
+            await self._pool.release(connection)
+
+
+class _Transaction:
+    """What happens between begin and commit. Rows are locked in the same order everywhere: request keys,
+    tutors, students, sessions, reschedules, each in key order."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        # Places of posts that share the Idempotency-Key of an earlier one among the same posts, with its place.
+        self._followers: list[tuple[int, int]] = []
+
+    async def write(self, posts: Sequence[Post], *, is_careful: bool) -> list[Answer]:
+        settled = await self._claim(posts)
+        going = [at for at in range(len(posts)) if at not in settled]
+        rows = [row for at in going for row in posts[at].rows]
+        # Careful work halves the rows, and either half must be in key order, too.
+        order = sorted(range(len(rows)), key=lambda place: rows[place].session_id)
+        outcomes = [Outcome() for _ in rows]
+        if is_careful:
+            await self._connection.execute(f"set local lock_timeout = {CAREFUL_LOCK_MILLISECONDS}")
+            await self._merge_carefully(rows, order, outcomes)
+        else:
+            for first in range(0, len(order), STATEMENT_ROWS):
+                await self._merge(rows, order[first : first + STATEMENT_ROWS], outcomes)
+        rejected: list[tuple[str, str]] = []
+        done = 0
+        for at in going:
+            post = posts[at]
+            mine = outcomes[done : done + len(post.rows)]
+            done += len(post.rows)
+            try:
+                receipt = post.render(mine)
+                settled[at] = receipt.body
+                rejected += receipt.rejected
+            except ApiError as error:
+                settled[at] = error
+        if rejected:
+            reasons, contents = zip(*rejected, strict=True)
+            await self._connection.execute(
+                merge_sql.QUARANTINE_GIVEN, SESSIONS.name, SOURCE, list(reasons), list(contents)
+            )
+        await self._remember({at: settled[at] for at in going}, posts)
+        self._answer_followers(settled, posts)
+        return [settled[at] for at in range(len(posts))]
+
+    async def _merge_carefully(self, rows: Sequence[Row], order: Sequence[int], outcomes: list[Outcome]) -> None:
+        """Halve what the database refuses, until single rows are left."""
+        try:
+            async with self._connection.transaction():
+                await self._merge(rows, order[:STATEMENT_ROWS], outcomes)
+        except (*RETRIED_ERRORS, *LATER_ERRORS):
+            raise
+        except asyncpg.PostgresError as error:
+            for place in order[:STATEMENT_ROWS]:
+                outcomes[place] = Outcome()
+            if len(order) == 1:
+                outcomes[order[0]].error = _refused(error)
+                return
+            middle = min(len(order), STATEMENT_ROWS) // 2
+            await self._merge_carefully(rows, order[:middle], outcomes)
+            await self._merge_carefully(rows, order[middle:], outcomes)
+            return
+        if len(order) > STATEMENT_ROWS:
+            await self._merge_carefully(rows, order[STATEMENT_ROWS:], outcomes)
+
+    async def _merge(self, rows: Sequence[Row], order: Sequence[int], outcomes: list[Outcome]) -> None:
+        await self._add_people({rows[place].tutor for place in order}, {rows[place].student for place in order})
+        sessions = [(place, *rows[place].session) for place in order]
+        await self._merge_entity(SESSIONS, SESSION_SQL, sessions, outcomes)
+        reschedules = [(place, *moved) for place in order if (moved := rows[place].reschedule) is not None]
+        if reschedules:
+            await self._merge_entity(RESCHEDULES, RESCHEDULE_SQL, reschedules, outcomes)
+
+    async def _merge_entity(
+        self, entity: Entity, sql: MergeSql, rows: Sequence[tuple[Any, ...]], outcomes: list[Outcome]
+    ) -> None:
+        if not rows:
+            return
+        assert len(rows[0]) == len(sql.staged_names)
+        merged = await self._connection.fetch(
+            MERGE[entity.name], *map(list, zip(*rows, strict=True)), SOURCE, OVERRULED
+        )
+        changed = {record[0] for record in merged}
+        for place in changed:
+            outcomes[place].is_changed = True
+        rest = [row for row in rows if row[0] not in changed]
+        if rest:
+            columns = map(list, zip(*rest, strict=True))
+            for record in await self._connection.fetch(CONFLICTS[entity.name], *columns, SOURCE, entity.conflict):
+                outcomes[record[0]].is_conflict = True
+
+    async def _add_people(self, tutors: set[Person], students: set[Person]) -> None:
+        # Nearly always everybody is known, and looking costs less than two inserts of nothing.
+        unknown = await self._connection.fetch(UNKNOWN_PEOPLE, *_columns(tutors), *_columns(students))
+        for table, (insert, fill) in ADD_PEOPLE.items():
+            people = [(record[1], record[2]) for record in unknown if record[0] == table]
+            if people:
+                ids, externals = _columns(people)
+                await self._connection.execute(insert, ids, externals)
+                if any(externals):
+                    await self._connection.execute(fill, ids, externals)
+
+    async def _claim(self, posts: Sequence[Post]) -> dict[int, Answer]:
+        """Answers of posts that need not or must not be written, by place. Followers get theirs at the end."""
+        leaders: dict[tuple[int, str], int] = {}
+        settled: dict[int, Answer] = {}
+        for at, post in enumerate(posts):
+            if post.claim is None:
+                continue
+            leader = leaders.setdefault(post.claim.name, at)
+            if leader != at:
+                self._followers.append((at, leader))
+        if not leaders:
+            return settled
+        claims = [claim for at in leaders.values() if (claim := posts[at].claim) is not None]
+        ids, names = [claim.api_key_id for claim in claims], [claim.idempotency_key for claim in claims]
+        ours = await self._connection.fetch(CLAIM, ids, names, [claim.request_sha256 for claim in claims])
+        if len(ours) < len(leaders):
+            fresh = {(record[0], record[1]) for record in ours}
+            for record in await self._connection.fetch(RECALL, ids, names):
+                name = (record["api_key_id"], record["idempotency_key"])
+                if name not in fresh:
+                    claim = posts[leaders[name]].claim
+                    assert claim is not None
+                    is_same = claim.request_sha256 == record["request_sha256"]
+                    settled[leaders[name]] = record["answer"] if is_same else _mismatch()
+        for at, _ in self._followers:
+            settled[at] = _mismatch()
+        return settled
+
+    def _answer_followers(self, settled: dict[int, Answer], posts: Sequence[Post]) -> None:
+        """Requests that came together with the first one of the same key."""
+        for at, leader in self._followers:
+            first, claim = posts[leader].claim, posts[at].claim
+            assert first is not None
+            assert claim is not None
+            if first.request_sha256 == claim.request_sha256:
+                settled[at] = settled[leader]
+
+    async def _remember(self, answers: dict[int, Answer], posts: Sequence[Post]) -> None:
+        claimed = [(claim, answer) for at, answer in answers.items() if (claim := posts[at].claim) is not None]
+        good = [(*claim.name, answer) for claim, answer in claimed if isinstance(answer, str)]
+        failed = [claim.name for claim, answer in claimed if not isinstance(answer, str)]
+        if good:
+            await self._connection.execute(REMEMBER, *map(list, zip(*good, strict=True)))
+        if failed:
+            await self._connection.execute(UNCLAIM, *map(list, zip(*failed, strict=True)))
+
+
+def _columns(people: Collection[Person]) -> tuple[list[UUID], list[str | None]]:
+    return [person[0] for person in people], [person[1] for person in people]
+
+
+def _refused(error: asyncpg.PostgresError) -> ApiError:
+    if isinstance(error, asyncpg.LockNotAvailableError):
+        return _busy("Another writer holds this session, or its tutor or student.")
+    # Its message may contain values of the row.
+    log.error("row refused by the database", error=type(error).__qualname__)
+    return InternalError("The database refused this row.")
+
+
+def _busy(detail: str) -> BusyError:
+    return BusyError(f"{detail} Send the same again: nothing is stored twice.", headers={"Retry-After": "1"})
+
+
+def _mismatch() -> IdempotencyMismatchError:
+    return IdempotencyMismatchError("Its first request had another body or address; use a new key.")

@@ -1,0 +1,225 @@
+"""Posted sessions as checked rows, by the rules of landing files.
+
+A value is turned into the text that would stand in a file, and then read by the same parser: whole batches at
+a time, which costs a few microseconds per row.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import asyncpg.pgproto.pgproto
+import numpy as np
+import pyarrow as pa
+
+from api.problems import FieldError
+from core.landing.arrow import ArrowColumn, compute
+from core.landing.contract import LONGEST_ID, RESCHEDULES, SESSIONS, Column, Entity, Kind
+from core.landing.merge_sql import MergeSql
+from core.landing.parse import BatchParser, TypedBatch
+from core.landing.readers import RawBatch, text_array
+from core.landing.times import FIRST_YEAR, LAST_YEAR
+
+INFO = "reschedule_info"
+# Ten years ahead, and one behind: whoever asks later for a change does not reschedule.
+EARLIEST_HOURS, LATEST_HOURS = 87_600, -8_760
+
+SESSION_SQL = MergeSql(SESSIONS, list(SESSIONS.columns))
+RESCHEDULE_SQL = MergeSql(RESCHEDULES, list(RESCHEDULES.columns))
+
+# A reschedule as it is posted: inside its session, whose id and version are its own.
+POSTED_RESCHEDULE = replace(
+    RESCHEDULES,
+    columns=(
+        *(column for column in RESCHEDULES.columns if column.name not in ("session_id", "updated_at")),
+        Column("cancelled_at", Kind.TIME, "timestamptz"),
+        Column("hours_before_session", Kind.NUMBER, "double precision", low=LATEST_HOURS, high=EARLIEST_HOURS),
+    ),
+)
+
+# Beyond this no number is an id, and Python refuses to write some of them.
+_LARGEST_NUMBER = 10**30
+_UTC = pa.timestamp("us", "UTC")
+# A subclass of UUID that is made several times faster.
+_FAST_UUID: type[UUID] = asyncpg.pgproto.pgproto.UUID
+
+# A tutor or a student: the id, and the one delivered if it was not a UUID.
+Person = tuple[UUID, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A session as `raw` takes it: values in the order of `MergeSql.staged_names` after the line."""
+
+    session: tuple[Any, ...]
+    reschedule: tuple[Any, ...] | None
+    tutor: Person
+    student: Person
+
+    @property
+    def session_id(self) -> UUID:
+        key: UUID = self.session[0]
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What is wrong with a posted session, at most one entry per field."""
+
+    errors: list[FieldError]
+
+    @property
+    def reason(self) -> str:
+        """All of it, as the quarantine tells it."""
+        return "; ".join(f"{error.field}: {error.message}" for error in self.errors)
+
+
+def check(bodies: Sequence[object], timezone: str) -> list[Row | Faults]:
+    """Each posted session as a row, or what is wrong with it, in their order.
+
+    Args:
+        bodies: JSON values; anything but an object is at fault.
+        timezone: zone in which times without an offset are read.
+    """
+    found: dict[int, dict[str, str]] = {}
+    objects: dict[int, Mapping[str, object]] = {}
+    infos: dict[int, Mapping[str, object]] = {}
+    for place, body in enumerate(bodies):
+        if not isinstance(body, dict):
+            found[place] = {"body": "is not a JSON object"}
+            continue
+        objects[place] = body
+        info = body.get(INFO)
+        if isinstance(info, dict):
+            infos[place] = info
+        elif info is not None:
+            found.setdefault(place, {})[INFO] = "is not a JSON object"
+        elif _is_rescheduled(body):
+            found.setdefault(place, {})[INFO] = "is required when status is rescheduled"
+    sessions = _typed(SESSIONS, objects, "", {INFO}, timezone, found)
+    reschedules = _typed(POSTED_RESCHEDULE, infos, f"{INFO}.", set(), timezone, found) if infos else {}
+    rows: list[Row | Faults] = []
+    for place in range(len(bodies)):
+        row = _row(sessions[place], reschedules.get(place)) if place not in found else found[place]
+        rows.append(row if isinstance(row, Row) else Faults([FieldError(field=f, message=m) for f, m in row.items()]))
+    return rows
+
+
+def delivered_id(body: object) -> str | None:
+    """The session's id as its sender knows it, if there is one."""
+    value = body.get("session_id") if isinstance(body, dict) else None
+    text = _text(SESSIONS.columns[0], value, 0, {})
+    return None if text is None else text.strip()[:LONGEST_ID]
+
+
+def _is_rescheduled(body: Mapping[str, object]) -> bool:
+    status = body.get("status")
+    return isinstance(status, str) and status.strip() == "rescheduled"
+
+
+def _typed(
+    entity: Entity,
+    bodies: Mapping[int, Mapping[str, object]],
+    prefix: str,
+    others: set[str],
+    timezone: str,
+    found: dict[int, dict[str, str]],
+) -> dict[int, dict[str, Any]]:
+    """The values of the good bodies by place; faults of the others are added to `found`, names with `prefix`."""
+    places = list(bodies)
+    problems: dict[int, list[str]] = {}
+    names = {column.name for column in entity.columns}
+    known = names | others
+    for at, body in enumerate(bodies.values()):
+        if not body.keys() <= known:
+            problems[at] = [f"{name[:60]}: there is no such field" for name in body if name not in known]
+    columns: dict[str, ArrowColumn] = {}
+    for column in entity.columns:
+        cells = [_text(column, body.get(column.name), at, problems) for at, body in enumerate(bodies.values())]
+        if any(cell is not None for cell in cells) or column.is_required:
+            columns[column.name] = text_array(cells, column.name, problems)
+    raw = RawBatch(np.array(places, dtype=np.int64), columns, lambda at: bodies[places[at]], problems)
+    batch = BatchParser(entity, timezone).parse(raw)
+    for at, faults in batch.faults.items():
+        of_body = found.setdefault(places[at], {})
+        for fault in faults:
+            name, _, message = fault.partition(": ")
+            of_body.setdefault(f"{prefix}{name}", message)
+    return _by_place(entity, batch)
+
+
+def _by_place(entity: Entity, batch: TypedBatch) -> dict[int, dict[str, Any]]:
+    """Typed rows by their line, values as asyncpg takes them."""
+    kinds = {column.name: column.kind for column in entity.columns}
+    values: dict[str, Iterable[Any]] = {}
+    for name in batch.rows.column_names:
+        column: Any = batch.rows.column(name)
+        kind = kinds.get(name)
+        if kind is Kind.TIME:
+            values[name] = compute.cast(column, _UTC).to_pylist()
+        elif kind is Kind.ID:
+            values[name] = map(_FAST_UUID, column.to_pylist())
+        elif kind is Kind.NUMBER:
+            # By way of the shortest text, as COPY gets it: the float itself would be rounded differently.
+            values[name] = [None if value is None else Decimal(repr(value)) for value in column.to_pylist()]
+        else:
+            values[name] = column.to_pylist()
+    externals = {
+        table: {_FAST_UUID(key): external for key, external in pairs if external}
+        for table, pairs in batch.people.items()
+    }
+    names = list(values)
+    rows: dict[int, dict[str, Any]] = {}
+    for cells in zip(*values.values(), strict=True):
+        row = dict(zip(names, cells, strict=True))
+        for column in entity.references:
+            row[str(column.references)] = (row[column.name], externals[str(column.references)].get(row[column.name]))
+        rows[row["line"]] = row
+    return rows
+
+
+def _text(column: Column, value: object, at: int, problems: dict[int, list[str]]) -> str | None:
+    """A JSON value as the text that would stand in a file."""
+    if value is None or isinstance(value, str):
+        return value
+    is_number = column.kind in (Kind.INTEGER, Kind.NUMBER)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        fault = f"must be a {'number' if is_number else 'string'}"
+    elif not is_number and (column.kind is not Kind.ID or isinstance(value, float)):
+        fault = "must be a string"
+    elif abs(value) >= _LARGEST_NUMBER:
+        fault = "is too large"
+    else:
+        return repr(value)
+    problems.setdefault(at, []).append(f"{column.name}: {fault}")
+    return None
+
+
+def _row(session: dict[str, Any], reschedule: dict[str, Any] | None) -> Row | dict[str, str]:
+    """A row, or what is wrong with its parts as a whole."""
+    names = SESSION_SQL.staged_names[1:]
+    values = tuple(session[name] for name in names)
+    if reschedule is None:
+        return Row(values, None, session["tutors"], session["students"])
+    requested_at, alias = reschedule["requested_at"], reschedule["cancelled_at"]
+    if requested_at is not None and alias is not None and requested_at != alias:
+        return {f"{INFO}.cancelled_at": "differs from requested_at, of which it is another name"}
+    requested_at = requested_at or alias
+    hours = reschedule["hours_before_session"]
+    if requested_at is None and hours is not None:
+        moved: datetime = reschedule["original_time"] or session["scheduled_time"]
+        requested_at = moved - timedelta(hours=float(hours))
+        if not FIRST_YEAR <= requested_at.year <= LAST_YEAR:
+            return {f"{INFO}.hours_before_session": f"leads to a time outside {FIRST_YEAR} to {LAST_YEAR}"}
+    whole = {
+        **reschedule,
+        "session_id": session["session_id"],
+        "requested_at": requested_at,
+        # The version of the session is that of all that was posted with it.
+        "updated_at": session["updated_at"],
+    }
+    moved_values = tuple(whole[name] for name in RESCHEDULE_SQL.staged_names[1:])
+    return Row(values, moved_values, session["tutors"], session["students"])

@@ -1,0 +1,147 @@
+"""Puts single posts that come at the same time into one transaction: one commit for many answers.
+
+While one batch is being committed the next one gathers; a post that comes alone does not wait for company.
+"""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from api.bodies import invalid
+from api.logs import where_raised
+from api.problems import ApiError, BusyError, InternalError
+from api.sessions.ledger import Answer, Claim, Ledger, Outcome, Post, Receipt
+from api.sessions.rows import Row, check, delivered_id
+
+# More would keep the first of them waiting for longer than it saves.
+MOST_ROWS = 256
+GATHER_SECONDS = 0.003
+MOST_WAITING_BYTES = 16 << 20
+FORGET_EVERY_SECONDS = 3600
+
+log = structlog.get_logger("api")
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    body: object
+    size: int
+    claim: Claim | None
+    answer: asyncio.Future[str]
+
+    def settle(self, answer: Answer) -> None:
+        if self.answer.done():
+            return
+        if isinstance(answer, ApiError):
+            self.answer.set_exception(answer)
+        else:
+            self.answer.set_result(answer)
+
+
+class SessionWriter:
+    """The line of posted sessions before the ledger. `run` has to be running for anything to be written."""
+
+    def __init__(self, ledger: Ledger, timezone: str, most_waiting: int) -> None:
+        self._ledger = ledger
+        self._timezone = timezone
+        self._most_waiting = most_waiting
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._arrived = asyncio.Event()
+
+    def require_room(self) -> None:
+        """
+        Raises:
+            BusyError: as many posts wait as may wait.
+        """
+        if len(self._waiting) >= self._most_waiting or self._waiting_bytes >= MOST_WAITING_BYTES:
+            raise BusyError("Too many sessions wait to be written.", headers={"Retry-After": "1"})
+
+    async def submit(self, body: object, size: int, claim: Claim | None = None) -> str:
+        """The answer's body, when the session is durably stored.
+
+        Args:
+            size: bytes that the body takes while it waits.
+
+        Raises:
+            ApiError: it is not stored, and why; after a `BusyError` it may be.
+        """
+        self.require_room()
+        waiting = _Waiting(body, size, claim, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._waiting_bytes += size
+        self._arrived.set()
+        return await waiting.answer
+
+    async def run(self) -> None:
+        """Write what waits, batch after batch, until cancelled. No failure ends it."""
+        loop = asyncio.get_running_loop()
+        forget_at = loop.time()
+        batch: list[_Waiting] = []
+        while True:
+            await self._arrived.wait()
+            if len(batch) > 1 and len(self._waiting) < MOST_ROWS:
+                # Company came the last time. A batch costs about as much as thirty rows: fewer, larger ones pay.
+                await asyncio.sleep(GATHER_SECONDS)
+            batch = self._take()
+            try:
+                await self._write(batch)
+            except ApiError as error:
+                # What waits behind would fail as well, only later, one time-out after the other.
+                batch += self._take(len(self._waiting))
+                _settle(batch, [error] * len(batch))
+            except Exception as error:
+                log.error("batch not written", error=type(error).__qualname__, raised_at=where_raised(error))
+                _settle(batch, [InternalError("The error has been logged.")] * len(batch))
+            if loop.time() >= forget_at:
+                forget_at = loop.time() + FORGET_EVERY_SECONDS
+                await self._forget()
+
+    def _take(self, most: int = MOST_ROWS) -> list[_Waiting]:
+        batch = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        self._waiting_bytes -= sum(waiting.size for waiting in batch)
+        if not self._waiting:
+            self._arrived.clear()
+        return batch
+
+    async def _write(self, batch: Sequence[_Waiting]) -> None:
+        good: list[_Waiting] = []
+        posts: list[Post] = []
+        for waiting, row in zip(batch, check([waiting.body for waiting in batch], self._timezone), strict=True):
+            if isinstance(row, Row):
+                good.append(waiting)
+                posts.append(_post(row, waiting))
+            else:
+                waiting.settle(invalid(row.errors))
+        if posts:
+            _settle(good, await self._ledger.write(posts))
+
+    async def _forget(self) -> None:
+        try:
+            await self._ledger.forget_expired()
+        except Exception as error:  # it is tried again in an hour
+            log.warning("expired idempotency keys not deleted", error=type(error).__qualname__)
+
+
+def _settle(batch: Sequence[_Waiting], answers: Sequence[Answer]) -> None:
+    for waiting, answer in zip(batch, answers, strict=True):
+        waiting.settle(answer)
+
+
+def _post(row: Row, waiting: _Waiting) -> Post:
+    def render(outcomes: Sequence[Outcome]) -> Receipt:
+        [outcome] = outcomes
+        if outcome.error is not None:
+            raise outcome.error
+        body: dict[str, object] = {"session_id": delivered_id(waiting.body), "status": "queued"}
+        if not outcome.is_changed:
+            body["duplicate"] = True
+        if outcome.is_conflict:
+            body["conflict"] = True
+        return Receipt(json.dumps(body, ensure_ascii=False))
+
+    return Post([row], render, waiting.claim)

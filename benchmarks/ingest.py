@@ -1,0 +1,309 @@
+"""How many posted sessions a second are durably stored, beside a commit per request (ingest_twin.py), asyncpg alone
+with a commit per row, and COPY."""
+
+import asyncio
+import json
+import random
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any, cast
+
+import psycopg
+import uvloop
+from rich.console import Console
+
+from api.database import open_pool
+from benchmarks.harness import Report, Rounds, alternate, ratios, run_apart, settings_of
+from benchmarks.http_client import Throughput, repeat
+from benchmarks.ingest_twin import UPSERT, Session, values
+from core import keys
+from core.database import Database
+from core.landing.ids import entity_uuid
+from core.settings import PROJECT_ROOT, Settings
+
+TUTORS, STUDENTS = 1_000, 20_000
+REPEATED_SHARE = 0.05
+START = datetime(2026, 1, 31, 12, tzinfo=UTC)
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Size:
+    """`seconds` of posting per contestant, number of clients and round."""
+
+    seconds: float
+    clients: tuple[int, ...] = (1, 16, 64)
+    rounds: int = 3
+    batches: int = 20
+    batch_rows: int = 1_000
+
+
+SMALL = Size(seconds=2)
+FULL = Size(seconds=10, rounds=5, batches=50)
+TINY = replace(SMALL, seconds=0.1, clients=(2,), rounds=1, batches=1, batch_rows=20)
+
+
+def run(size: Size, console: Console, home: Path, database: Database) -> None:
+    """Post to all contestants, and print the table."""
+    api_port, twin_port = _free_port(), _free_port()
+    settings = settings_of(home, database_url=database.url, api_port=api_port).model_copy(
+        update={"ingest_rate_per_second": 10_000_000}
+    )
+    report = Report(
+        title="ingest: sessions posted, each answered after its commit",
+        ratio="API ÷ this",
+        sizes=(
+            f"{TUTORS:,} tutors, {STUDENTS:,} students, {REPEATED_SHARE:.0%} repeats; one process each, "
+            f"{size.seconds:g} s a round"
+        ),
+        packages=["fastapi", "uvicorn", "asyncpg", "pydantic", "pyarrow"],
+    )
+    with database.connect() as connection:
+        secret = str(keys.create(connection, "benchmark", keys.Role.INGEST).secret)
+        _add_people(connection)
+    with (
+        _server(settings, api_port, "api"),
+        _server(settings, twin_port, "benchmarks.ingest_twin", database.url, str(twin_port)),
+    ):
+        contestants: dict[str, Callable[[], Mapping[str, float]]] = {}
+        for clients in size.clients:
+            ask = partial(_post_from, clients, size.seconds)
+            contestants |= {
+                f"{clients} api": partial(ask, "api", api_port, {"X-API-Key": secret}),
+                f"{clients} twin": partial(ask, "twin", twin_port, {}),
+                f"{clients} bare": partial(_insert_from, clients, size.seconds, database.url),
+            }
+        contestants["batch api"] = partial(_post_batches, size, api_port, secret)
+        contestants["batch copy"] = partial(_copy_batches, size, database)
+        figures = alternate(contestants, size.rounds)
+    for clients in size.clients:
+        _add_lines(report, clients, figures)
+    ours, copied = figures["batch api"], figures["batch copy"]
+    report.add(f"batches of {size.batch_rows:,}: API", ours, "rows/s")
+    note = "into raw.sessions itself, with its triggers; no checks, no merge"
+    report.add(f"batches of {size.batch_rows:,}: COPY", copied, "rows/s", ratios(ours, copied), note)
+    report.show(console, database)
+
+
+def _add_lines(report: Report, clients: int, figures: Rounds) -> None:
+    ours = figures[f"{clients} api"]
+    for who, what in (
+        ("api", "API"),
+        ("twin", "FastAPI, a commit per request"),
+        ("bare", "asyncpg alone, a commit per row"),
+    ):
+        name = f"{clients} {who}"
+        p50, p99, busy = (median(figures[f"{name} {part}"]) for part in ("p50", "p99", "busy"))
+        note = f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, client busy {busy:.0%}"
+        compared = () if who == "api" else ratios(ours, figures[name])
+        report.add(f"{clients} clients: {what}", figures[name], "/s", compared, note)
+
+
+def _add_people(connection: psycopg.Connection) -> None:
+    for table, key, prefix, count in (("tutors", "tutor_id", "T", TUTORS), ("students", "student_id", "P", STUDENTS)):
+        with connection.cursor().copy(f"copy raw.{table} ({key}, external_id) from stdin".encode()) as copy:
+            for at in range(count):
+                copy.write_row((entity_uuid(f"{prefix}-{at}"), f"{prefix}-{at}"))
+
+
+def sessions(seed: object) -> Iterator[dict[str, Any]]:
+    """Made-up sessions without end; some come again."""
+    rng = random.Random(str(seed))
+    recent: list[dict[str, Any]] = []
+    number = 0
+    while True:
+        if recent and rng.random() < REPEATED_SHARE:
+            yield rng.choice(recent)
+            continue
+        number += 1
+        at = START - timedelta(minutes=rng.randrange(60 * 24 * 30))
+        session = {
+            "session_id": f"S-{seed}-{number}",
+            "tutor_id": f"T-{rng.randrange(TUTORS)}",
+            "student_id": f"P-{rng.randrange(STUDENTS)}",
+            "scheduled_time": at.isoformat(),
+            "status": rng.choice(("completed", "completed", "completed", "no_show")),
+            "subject": "maths",
+            "duration_minutes": 60,
+            "rating": rng.randint(2, 10) / 2,
+            "updated_at": (at + timedelta(hours=1)).isoformat(),
+        }
+        recent = [*recent[-50:], session]
+        yield session
+
+
+class _Poster(asyncio.Protocol):
+    """One kept-alive connection that posts one session after the other."""
+
+    def __init__(self, headers: str, bodies: Iterator[dict[str, Any]]) -> None:
+        self._headers = headers
+        self._bodies = bodies
+        self._transport: asyncio.Transport | None = None
+        self._answered: asyncio.Future[None] | None = None
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # No isinstance: uvloop's transports are not derived from asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        length = head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0]
+        if not end or len(body) < int(length):
+            return
+        self._received = b""
+        assert self._answered is not None
+        if head.startswith(b"HTTP/1.1 202 "):
+            self._answered.set_result(None)
+        else:
+            self._answered.set_exception(RuntimeError(f"the answer was {head.splitlines()[0].decode()}"))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_exception(error or ConnectionResetError("the server hung up"))
+
+    def ask(self) -> Awaitable[None]:
+        """Send the next session; the answer has arrived when this is done."""
+        assert self._transport is not None
+        body = json.dumps(next(self._bodies)).encode()
+        self._answered = asyncio.get_running_loop().create_future()
+        self._transport.write(f"{self._headers}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        return self._answered
+
+
+def drive(port: int, headers: Mapping[str, str], clients: int, seconds: float, seed: float) -> Throughput:
+    """Post sessions to `http://127.0.0.1:port/api/sessions` from several connections at once.
+
+    Raises:
+        RuntimeError: an answer is not 202.
+    """
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    head = f"POST /api/sessions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n{lines}"
+
+    async def main() -> Throughput:
+        loop = asyncio.get_running_loop()
+        posters = [
+            (await loop.create_connection(partial(_Poster, head, sessions(f"{seed}-{client}")), "127.0.0.1", port))[1]
+            for client in range(clients)
+        ]
+        return await repeat([poster.ask for poster in posters], seconds)
+
+    return uvloop.run(main())
+
+
+def insert(url: str, clients: int, seconds: float, seed: float) -> Throughput:
+    """Upsert one row per transaction on `clients` connections, and do nothing else."""
+
+    async def main() -> Throughput:
+        async with open_pool(url, size=clients) as pool:
+            bodies = [sessions(f"{seed}-{client}") for client in range(clients)]
+
+            async def ask(rows: Iterator[dict[str, Any]]) -> None:
+                session = Session.model_validate(next(rows))
+                people = entity_uuid(session.tutor_id), entity_uuid(session.student_id)
+                async with pool.acquire() as connection:
+                    await connection.execute(UPSERT, *values(session, *people))
+
+            return await repeat([partial(ask, rows) for rows in bodies], seconds)
+
+    return uvloop.run(main())
+
+
+def _post_from(clients: int, seconds: float, who: str, port: int, headers: Mapping[str, str]) -> Mapping[str, float]:
+    return _figures(f"{clients} {who}", run_apart(drive, port, headers, clients, seconds, time.time()))
+
+
+def _insert_from(clients: int, seconds: float, url: str) -> Mapping[str, float]:
+    return _figures(f"{clients} bare", run_apart(insert, url, clients, seconds, time.time()))
+
+
+def _figures(name: str, throughput: Throughput) -> Mapping[str, float]:
+    return {
+        name: throughput.per_second,
+        f"{name} p50": throughput.p50_milliseconds,
+        f"{name} p99": throughput.p99_milliseconds,
+        f"{name} busy": throughput.busy,
+    }
+
+
+def _batches(size: Size) -> list[list[dict[str, Any]]]:
+    source = sessions(time.time())
+    seen: dict[str, dict[str, Any]] = {}
+    while len(seen) < size.batches * size.batch_rows:
+        session = next(source)
+        seen[session["session_id"]] = session
+    rows = list(seen.values())
+    return [rows[first : first + size.batch_rows] for first in range(0, len(rows), size.batch_rows)]
+
+
+def _post_batches(size: Size, port: int, secret: str) -> Mapping[str, float]:
+    bodies = [json.dumps(batch).encode() for batch in _batches(size)]
+    headers = {"X-API-Key": secret, "Content-Type": "application/json"}
+    started = time.perf_counter()
+    for body in bodies:
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/api/sessions/batch", body, headers)
+        with urllib.request.urlopen(request) as answer:
+            assert json.load(answer)["queued"] == size.batch_rows
+    return {"batch api": size.batches * size.batch_rows / (time.perf_counter() - started)}
+
+
+def _copy_batches(size: Size, database: Database) -> Mapping[str, float]:
+    names = [name for name in Session.model_fields if name != "session_id"]
+    texts = []
+    for batch in _batches(size):
+        lines = []
+        for session in batch:
+            people = {name: str(entity_uuid(session[name])) for name in ("tutor_id", "student_id")}
+            row = {**session, **people}
+            cells = [str(entity_uuid(session["session_id"])), session["session_id"], *(row[name] for name in names)]
+            lines.append("\t".join(map(str, cells)))
+        texts.append("\n".join(lines).encode())
+    statement = f"copy raw.sessions (session_id, external_id, {', '.join(names)}) from stdin"
+    with database.connect() as connection:
+        started = time.perf_counter()
+        for text in texts:
+            with connection.cursor().copy(statement.encode()) as copy:
+                copy.write(text)
+            connection.commit()
+        return {"batch copy": size.batches * size.batch_rows / (time.perf_counter() - started)}
+
+
+@contextmanager
+def _server(settings: Settings, port: int, module: str, *arguments: str) -> Iterator[None]:
+    """`python -m module`, until the block is left."""
+    # Nothing of this process's environment, and a directory without `.env`: settings are what is given here.
+    environment = {**settings.as_environment(), "PYTHONPATH": str(PROJECT_ROOT)}
+    command = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(command, cwd=settings.home, env=environment, stdout=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while not _is_open(port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"{command!r} did not start")
+                time.sleep(0.05)
+            yield
+        finally:
+            process.terminate()
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
