@@ -2,6 +2,8 @@
 
 import functools
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -31,6 +33,8 @@ db_app = typer.Typer(help="The database: where it is, its schema, a shell on it.
 keys_app = typer.Typer(help="Keys of the API.", no_args_is_help=True)
 app.add_typer(db_app, name="db")
 app.add_typer(keys_app, name="keys")
+reports_app = typer.Typer(help="Report mail: look at it, and send what is due.", no_args_is_help=True)
+app.add_typer(reports_app, name="reports")
 
 out = Console()
 err = Console(stderr=True)
@@ -59,9 +63,9 @@ def tells_errors(command: Callable[Parameters, Result]) -> Callable[Parameters, 
 
 def plain_table(*columns: str) -> Table:
     """A table without lines that is not cut: names are folded, numbers stand to the right."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     for number, column in enumerate(columns):
-        table.add_column(column, overflow="fold", justify="left" if number == 0 else "right")
+        table.add_column(column, no_wrap=True, justify="left" if number == 0 else "right")
     return table
 
 
@@ -125,7 +129,7 @@ def load(
         print_json(summary.to_dict())
     else:
         columns = ("read", "inserted", "updated", "unchanged", "quarantined")
-        table = plain_table("file", *columns, "seconds")
+        table = plain_table("file", *columns, "s")
         for file in summary.files:
             counts = [f"{getattr(file, column):,}" for column in columns]
             table.add_row(file.source, *counts, f"{file.seconds:.1f}")
@@ -186,9 +190,12 @@ def verify(as_json: JsonFlag = False) -> None:
         print_json(report.to_dict())
     else:
         out.print(report.to_table())
-        out.print(
-            "[green]All scores are confirmed.[/]" if report.ok else "[red]The marts differ from the recomputation.[/]"
-        )
+        if report.ok:
+            out.print("[green]All scores are confirmed.[/]")
+        else:
+            out.print("[red]The marts differ from the recomputation.[/]")
+            for note in report.notes:
+                out.print(f"A likely cause: {note}", soft_wrap=True, highlight=False)
     if not report.ok:
         raise typer.Exit(1)
 
@@ -255,7 +262,7 @@ def db_env() -> None:
     _, database = open_platform()
     _keep_for_others(database)
     for name, value in database.libpq_environment().items():
-        print(f"export {name}='{value}'")
+        print(f"export {name}={shlex.quote(value)}")
 
 
 @db_app.command("shell", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -264,7 +271,9 @@ def db_shell(context: typer.Context) -> None:
     """Open psql on the database; further arguments go to psql (`tutorq db shell -c 'select 1'`)."""
     _, database = open_platform()
     psql = shutil.which("psql") or str(database.embedded.psql)
-    raise typer.Exit(subprocess.run([psql, database.url, *context.args], check=False).returncode)
+    # The connection goes through the environment: a password on a command line is there for all to see.
+    environment = {**os.environ, **database.libpq_environment()}
+    raise typer.Exit(subprocess.run([psql, *context.args], env=environment, check=False).returncode)
 
 
 @db_app.command("migrate")
@@ -351,6 +360,58 @@ def keys_revoke(name: Annotated[str, typer.Argument(help="Name of the key.")]) -
     with database.connect() as connection:
         keys.revoke(connection, name)
     out.print(f"The key {name} is revoked.")
+
+
+@reports_app.command("preview")
+@tells_errors
+def reports_preview(
+    kind: Annotated[str, typer.Argument(help="session_report, risk_alert, daily_digest, tutor_snapshot or alert")],
+    tutor: Annotated[str | None, typer.Option(metavar="ID", help="The tutor it is about.")] = None,
+    session: Annotated[str | None, typer.Option(metavar="ID", help="The session it is about.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.html", help="Where to write it; KIND.html by default.")
+    ] = None,
+) -> None:
+    """Write a mail as it would look now, due or not, as .html. Nothing is queued, sent or opened."""
+    from orchestration.reports.preview import preview
+
+    settings, database = open_platform()
+    mail = preview(settings, database, kind, tutor=tutor, session=session)
+    path = file or Path(f"{kind}.html")
+    try:
+        path.write_text(mail.html)
+    except OSError as error:
+        raise TutorqError(f"cannot write {path}: {error.strerror}") from error
+    out.print(f"{path}: {mail.subject}", soft_wrap=True, highlight=False, markup=False)
+
+
+@reports_app.command("send")
+@tells_errors
+def reports_send(
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Also what was refused or given up before; it was never accepted.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Queue the mail that is due, and send what is queued (what Dagster does by itself under `tutorq up`)."""
+    from orchestration.reports import conditions, outbox
+    from orchestration.reports.due import queue_due
+    from orchestration.reports.providers import provider_from
+
+    settings, database = open_platform()
+    provider = provider_from(settings)
+    queued = queue_due(settings, database).to_dict()
+    queued["alert"] = conditions.observe(settings, database, conditions.dead_daemon(database))
+    again = outbox.requeue_failed(database) if failed else 0
+    with err.status("Sending …"):
+        sent = outbox.send_due(settings, database, provider, seconds=3600)
+    if sent.busy:
+        raise TutorqError("another sender is at work; it sends what is due")
+    if as_json:
+        print_json({"queued": {**queued, "failed_before": again}, **sent.to_dict()})
+        return
+    out.print(f"Queued {sum(queued.values()) + again:,} mails.")
+    out.print(", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in sent.to_dict().items()))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What all assets have in common."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
 
@@ -8,8 +8,16 @@ OWNER = "team:data"
 
 RETRY_POLICY = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
-# A run that hangs must not block the ones behind it; the daemon's run monitoring ends it.
-MAX_RUNTIME = {"dagster/max_runtime": str(int(timedelta(minutes=5).total_seconds()))}
+LOADED_BYTES_PER_SECOND = 500_000  # a fifth of what was measured on two cores
+
+
+def max_runtime(landed_bytes: int = 0) -> dict[str, str]:
+    """The tag that ends a run which hangs, so that it does not block the ones behind it: after five minutes, and
+    what it may take to load files of that size."""
+    return {"dagster/max_runtime": str(300 + landed_bytes // LOADED_BYTES_PER_SECOND)}
+
+
+MAX_RUNTIME = max_runtime()
 
 DBT_POOL = "dbt"
 

@@ -1,8 +1,11 @@
 """The first run of the whole graph, as Dagster runs that anyone can look at."""
 
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,11 +14,12 @@ from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
 from core.database import Database
 from core.errors import TutorqError
 from core.landing import landing_files
-from core.settings import Settings
+from core.settings import PROJECT_ROOT, Settings
 from orchestration.conventions import partition_range
 
 HISTORY_DAYS = 30
 SUBMIT_ATTEMPTS = 20
+UNFINISHED = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 LONGEST_RUN = {"dagster/max_runtime": str(int(timedelta(hours=2).total_seconds()))}
 
 PROGRESS_QUERY = """
@@ -43,6 +47,29 @@ def is_needed(settings: Settings, database: Database) -> bool:
         ).fetchone() or (False, False)
     has_files = settings.landing.is_dir() and bool(landing_files(settings.landing))
     return not is_published and (has_sessions or has_files)
+
+
+def cancel_dead_runs(settings: Settings, database: Database) -> None:
+    """Close the runs that an earlier `tutorq up` of this home did not live to finish.
+
+    To be called while nothing else runs here: then every run that is not finished is dead, and would hold its
+    pool until its maximum runtime. What they left undone is in the queues, and done by the next run.
+    """
+    from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+
+    os.environ["TUTORQ_DAGSTER_DATABASE_URL"] = database.dagster_url  # dagster.yaml reads it there
+    with DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
+        for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus(name) for name in UNFINISHED])):
+            instance.report_run_canceled(run, "tutorq ended while this run was going on; the next run takes over.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def prepare_dagster_home(settings: Settings) -> Path:
+    """$TUTORQ_HOME/dagster with the instance's configuration, for DAGSTER_HOME."""
+    home = settings.home / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PROJECT_ROOT / "deploy" / "dagster.yaml", home / "dagster.yaml")
+    return home
 
 
 def runs(settings: Settings, database: Database) -> Iterator["Run"]:

@@ -4,7 +4,6 @@ import ctypes
 import fcntl
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -33,7 +32,7 @@ from core.settings import PROJECT_ROOT, Settings
 from orchestration import first_run
 
 UP_ID = "TUTORQ_UP_ID"
-GRACE_SECONDS = 5
+GRACE_SECONDS = 4
 START_TIMEOUT_SECONDS = 90
 PR_SET_PDEATHSIG = 1
 
@@ -68,13 +67,16 @@ def _bring_up(
         with database.connect() as connection:
             ensure_local_key(connection, settings.api_key_file)
             has_sessions = connection.execute("select exists (select from raw.sessions)").fetchone() == (True,)
+        if database.is_embedded:
+            first_run.cancel_dead_runs(settings, database)
     if demo and not has_sessions and not _has_landing_files(settings):
         from orchestration.demo import write_demo
 
         with console.status("Making up a marketplace …"):
             summary = write_demo(settings.landing, timezone=settings.timezone)
         console.print(
-            f"Made up {summary.sessions:,} sessions of {summary.tutors} tutors and {summary.students:,} students."
+            f"Made up {summary.sessions:,} past and {summary.scheduled_sessions:,} planned sessions "
+            f"of {summary.tutors} tutors and {summary.students:,} students."
         )
     code_location, webserver, daemon, api = services(settings, free_port())
     with console.status("Starting the services …"):
@@ -236,7 +238,7 @@ class Supervisor:
             **self._settings.as_environment(),
             UP_ID: self._up_id,
             "TUTORQ_DAGSTER_DATABASE_URL": self._database.dagster_url,
-            "DAGSTER_HOME": str(prepare_dagster_home(self._settings)),
+            "DAGSTER_HOME": str(first_run.prepare_dagster_home(self._settings)),
             "DO_NOT_TRACK": "1",
         }
 
@@ -247,14 +249,6 @@ class Supervisor:
             if time.monotonic() > deadline:
                 raise TutorqError(f"{service.name} did not get ready; its log is {self._logs / service.name}.log")
             time.sleep(0.2)
-
-
-def prepare_dagster_home(settings: Settings) -> Path:
-    """$TUTORQ_HOME/dagster with the instance's configuration, for DAGSTER_HOME."""
-    home = settings.home / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PROJECT_ROOT / "deploy" / "dagster.yaml", home / "dagster.yaml")
-    return home
 
 
 def write_workspace(settings: Settings, grpc_port: int) -> Path:

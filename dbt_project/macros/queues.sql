@@ -126,13 +126,21 @@
 {# Before a dimension is rebuilt: its changes are about to be taken over. #}
 {% macro forget_changes(entity) %}
     delete from raw.changes where entity = '{{ entity }}';
+{% endmacro %}
+
+
+{# Before every mart: readers must learn of it by a new publication, whoever builds it. #}
+{% macro note_unpublished() %}
     insert into intermediate.unpublished default values;
 {% endmacro %}
 
 
 {# Before publication, in its transaction: what was taken over is now to be seen. #}
 {% macro mark_as_published() %}
-    delete from intermediate.unpublished;
+    delete from intermediate.unpublished
+    where
+        not exists (select from intermediate.touched_tutor_days)
+        and not exists (select from intermediate.touched_pairs);
 {% endmacro %}
 
 

@@ -1,15 +1,16 @@
 """When the graph runs: on new data, on a new day, and on changed settings."""
 
 import json
-from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
+from datetime import time, timedelta
+from pathlib import Path
 
 import dagster as dg
 
-from core.landing import is_loaded, landing_files
+from core.landing import is_loaded, refusal, settled_files
 from core.settings import Settings
-from orchestration.conventions import MAX_RUNTIME, SCORE_DAYS, partition_range
+from orchestration.conventions import MAX_RUNTIME, SCORE_DAYS, max_runtime, partition_range
 from orchestration.resources import Platform
+from orchestration.run_history import IN_PROGRESS, pause_after_failures
 from orchestration.transform import dbt_cli
 
 HISTORY = dg.AssetSelection.assets(["marts", "score_history"])
@@ -37,19 +38,12 @@ roll_over = dg.define_asset_job(
     tags=MAX_RUNTIME,
 )
 
-RUNNING = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 # Assets materialised by hand run in a job of Dagster's own.
 SCORING_JOBS = {load_and_score.name, score.name, roll_over.name, "__ASSET_JOB"}
 REASON = "tutorq/reason"
 NEW_DAY = "a new day has begun"
 ROLL_OVER_OVERDUE = time(0, 30)
 CATCH_UP = timedelta(days=30)
-LONGEST_PAUSE = timedelta(minutes=15)
 
 
 def daily_roll_over(timezone: str) -> dg.ScheduleDefinition:
@@ -74,26 +68,30 @@ def daily_roll_over(timezone: str) -> dg.ScheduleDefinition:
     description="Asks for one run per batch: on new landing files, changed rows, a new day or changed settings.",
 )
 def new_data(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
-    runs = [
-        record for record in context.instance.get_run_records(limit=20) if record.dagster_run.job_name in SCORING_JOBS
-    ]
-    if any(record.dagster_run.status in RUNNING for record in runs):
+    if _scoring_runs(context.instance, dg.RunsFilter(statuses=IN_PROGRESS)):
         return dg.SkipReason("a run is in progress; what arrives meanwhile is taken by the next one")
-    if (pause := _pause_after_failures(runs)) > timedelta(0):
+    if (pause := pause_after_failures(_scoring_runs(context.instance, dg.RunsFilter()))) > timedelta(0):
         return dg.SkipReason(f"the last runs failed; trying again in {pause.total_seconds():.0f} s")
 
     seen: dict[str, list[float]] = json.loads(context.cursor or "{}")
-    landed = dict(_settled_files(platform.settings))
-    changed = [name for name, fingerprint in landed.items() if seen.get(name) != fingerprint]
-    context.update_cursor(json.dumps(landed))
-    if any(not is_loaded(platform.database, platform.settings.landing / name) for name in changed):
-        return dg.RunRequest(job_name=load_and_score.name, tags={REASON: "new landing files"})
+    pending, done = _landing(platform, seen)
+    context.update_cursor(json.dumps(done))
+    if pending:
+        size = sum(path.stat().st_size for path in pending)
+        return dg.RunRequest(job_name=load_and_score.name, tags={REASON: "new landing files", **max_runtime(size)})
     reason = _reason_to_score(platform)
     if reason == NEW_DAY:
         return _roll_over_request(platform)
     if reason:
         return dg.RunRequest(job_name=score.name, tags={REASON: reason})
     return dg.SkipReason("nothing new")
+
+
+def _scoring_runs(instance: dg.DagsterInstance, runs: dg.RunsFilter) -> list[dg.RunRecord]:
+    """Those of the newest runs that score."""
+    return [
+        record for record in instance.get_run_records(runs, limit=20) if record.dagster_run.job_name in SCORING_JOBS
+    ]
 
 
 def _roll_over_request(platform: Platform) -> dg.RunRequest:
@@ -106,18 +104,29 @@ def _roll_over_request(platform: Platform) -> dg.RunRequest:
             (recorded,) = connection.execute(
                 "select max(as_of) from marts.score_history where as_of < %s", [yesterday]
             ).fetchone() or (None,)
-    first = max(recorded + timedelta(days=1), yesterday - CATCH_UP) if recorded else yesterday
+    # From the last recorded day on, and not from the one after it: it may have been recorded before its end.
+    first = max(recorded, yesterday - CATCH_UP) if recorded else yesterday
     return dg.RunRequest(job_name=roll_over.name, tags=partition_range(first, yesterday))
 
 
-def _settled_files(settings: Settings) -> Iterator[tuple[str, list[float]]]:
-    """Landing files that nobody has written to for two seconds: name, and (modified, size)."""
-    if not settings.landing.is_dir():
-        return
-    for path in landing_files(settings.landing):
+def _landing(platform: Platform, seen: dict[str, list[float]]) -> tuple[list[Path], dict[str, list[float]]]:
+    """Landing files still to be loaded, and those that need nothing more (name: modified, size).
+
+    The database knows which are which; `seen` only saves looking into files that have not changed.
+    """
+    pending, done = [], {}
+    for path in settled_files(platform.settings.landing):
         stat = path.stat()
-        if datetime.now(UTC).timestamp() - stat.st_mtime > 2:
-            yield path.name, [stat.st_mtime, stat.st_size]
+        fingerprint = [stat.st_mtime, float(stat.st_size)]
+        if (
+            seen.get(path.name) == fingerprint
+            or is_loaded(platform.database, path)
+            or refusal(platform.database, path) is not None
+        ):
+            done[path.name] = fingerprint
+        else:
+            pending.append(path)
+    return pending, done
 
 
 def _reason_to_score(platform: Platform) -> str | None:
@@ -142,7 +151,9 @@ def _reason_to_score(platform: Platform) -> str | None:
         published = connection.execute(
             """
             select
-                exists (select from intermediate.unpublished),
+                exists (select from intermediate.unpublished)
+                or exists (select from intermediate.touched_tutor_days)
+                or exists (select from intermediate.touched_pairs),
                 as_of, timezone, risk_threshold, high_risk_probability, watch_probability
             from marts.publication
             """
@@ -164,19 +175,6 @@ def _reason_to_score(platform: Platform) -> str | None:
         settings.watch_probability,
     ]
     return "settings changed" if built_with != wanted else None
-
-
-def _pause_after_failures(runs: list[dg.RunRecord]) -> timedelta:
-    """How long to wait yet before asking again: a minute after the first failure, doubled with each further one."""
-    failures = 0
-    for record in runs:
-        if record.dagster_run.status is not dg.DagsterRunStatus.FAILURE:
-            break
-        failures += 1
-    if failures == 0 or runs[0].end_time is None:
-        return timedelta(0)
-    pause = min(timedelta(minutes=2 ** (failures - 1)), LONGEST_PAUSE)
-    return datetime.fromtimestamp(runs[0].end_time, UTC) + pause - datetime.now(UTC)
 
 
 @dg.definitions

@@ -48,11 +48,14 @@ class Installation:
             timeout=120,
         )
 
-    def up(self) -> None:
+    def start(self) -> None:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "orchestration.cli", "up"], env=self.environment, stdout=log, stderr=log
             )
+
+    def up(self) -> None:
+        self.start()
         wait_for(lambda: "tutorq is up" in self.log.read_text() or self._ended(), START_SECONDS, self.log.read_text)
         assert not self._ended(), self.log.read_text()
 
@@ -101,7 +104,16 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         process.kill()
 
 
-def test_the_first_up_publishes_scores_that_verify(installation: Installation) -> None:
+def test_killed_in_the_middle_of_its_first_run(installation: Installation) -> None:
+    installation.start()
+    dbt_has_begun = installation.home / "dbt" / "dbt.log"
+    wait_for(dbt_has_begun.exists, START_SECONDS, installation.log.read_text)
+    assert installation.process is not None
+    installation.process.kill()
+    installation.process.wait()
+
+
+def test_the_next_up_publishes_scores_that_verify(installation: Installation) -> None:
     installation.up()
 
     health = installation.get("/api/health")

@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from core.database import Database
+from core.landing import load_folder, refuse
 from core.settings import Settings
 from orchestration import transform
 from orchestration.defs.automation import REASON, ROLL_OVER_OVERDUE, daily_roll_over, new_data
@@ -62,6 +63,10 @@ def test_a_landing_file_is_loaded_once(instance: dg.DagsterInstance, environment
     assert isinstance(answer, dg.RunRequest)
     assert answer.job_name == "load_and_score"
 
+    # Asked for is not loaded: until it is in the database, the file is asked for.
+    answer, cursor = tick(instance, cursor)
+    assert isinstance(answer, dg.RunRequest)
+    load_folder(database, environment.landing, timezone="UTC")
     answer, cursor = tick(instance, cursor)
     assert isinstance(answer, dg.SkipReason)
     assert json.loads(cursor or "{}").keys() == {"tutors.csv"}
@@ -75,6 +80,15 @@ def test_a_file_that_is_being_written_is_left_alone(instance: dg.DagsterInstance
     land(environment, "sessions.csv", "session_id,tutor_id", age_seconds=0)
     answer, _ = tick(instance)
     assert isinstance(answer, dg.SkipReason)
+
+
+def test_a_refused_file_is_not_tried_again(
+    instance: dg.DagsterInstance, environment: Settings, database: Database
+) -> None:
+    land(environment, "sessions.csv", "nothing,that,is,known\n")
+    assert isinstance(tick(instance)[0], dg.RunRequest)
+    refuse(database, environment.landing / "sessions.csv", "not a sessions file")
+    assert isinstance(tick(instance)[0], dg.SkipReason)
 
 
 @pytest.mark.usefixtures("environment")

@@ -1,5 +1,7 @@
 """The code location as the Dagster server loads it, and its jobs run for real."""
 
+import os
+import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -8,6 +10,7 @@ import dagster as dg
 import pytest
 
 from core.database import Database
+from core.landing import load_folder
 from core.settings import Settings
 from orchestration.definitions import defs as load_definitions
 from orchestration.demo import write_demo
@@ -15,7 +18,7 @@ from orchestration.verify import verify
 
 LAYERS = {
     "raw": {"tutors", "students", "sessions", "reschedules"},
-    "app": {"excuses"},
+    "app": {"excuses", "email_reports"},
     "staging": {
         "stg_raw__tutors",
         "stg_raw__students",
@@ -55,7 +58,15 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def landed(environment: Settings) -> Settings:
     """A small marketplace in the landing folder."""
     write_demo(environment.landing, tutors=20, students=60, days=60, seed=3)
+    settle(environment.landing)
     return environment
+
+
+def settle(folder: Path) -> None:
+    """Make the files look as if nobody had written to them for a while."""
+    moment = time.time() - 60
+    for path in folder.iterdir():
+        os.utime(path, (moment, moment))
 
 
 def run(
@@ -81,7 +92,7 @@ def test_every_asset_can_be_understood(definitions: dg.Definitions) -> None:
         assert node.description, f"{key} has no description"
         assert node.owners, f"{key} has no owner"
         assert node.kinds, f"{key} has no kinds"
-        assert node.group_name in ("raw", "staging", "intermediate", "marts"), key
+        assert node.group_name in ("raw", "staging", "intermediate", "marts", "reports"), key
 
 
 def test_lineage_is_complete(definitions: dg.Definitions) -> None:
@@ -91,24 +102,36 @@ def test_lineage_is_complete(definitions: dg.Definitions) -> None:
         parents = graph.get(key).parent_keys
         return parents | {ancestor for parent in parents for ancestor in upstream(parent)}
 
-    published = upstream(dg.AssetKey(["marts", "publication"]))
+    publication, mail = dg.AssetKey(["marts", "publication"]), dg.AssetKey(["app", "email_reports"])
     everything = graph.get_all_asset_keys()
-    assert everything - published == {dg.AssetKey(["marts", "publication"])}
+    assert everything - upstream(publication) == {publication, mail}
+    assert everything - upstream(mail) == {mail}
 
 
 def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
-    assert {job.name for job in repository.get_all_jobs()} - {"__ASSET_JOB"} == {"load_and_score", "score", "roll_over"}
+    assert {job.name for job in repository.get_all_jobs()} - {"__ASSET_JOB"} == {
+        "load_and_score",
+        "score",
+        "roll_over",
+        "queue_reports",
+        "send_reports",
+    }
     assert {sensor.name: sensor.default_status for sensor in repository.sensor_defs} == {
-        "new_data": dg.DefaultSensorStatus.RUNNING
+        "new_data": dg.DefaultSensorStatus.RUNNING,
+        "outbox": dg.DefaultSensorStatus.RUNNING,
+        "run_failures": dg.DefaultSensorStatus.RUNNING,
+        "troubles": dg.DefaultSensorStatus.RUNNING,
     }
     assert {schedule.name: schedule.default_status for schedule in repository.schedule_defs} == {
-        "daily_roll_over": dg.DefaultScheduleStatus.RUNNING
+        "daily_roll_over": dg.DefaultScheduleStatus.RUNNING,
+        "daily_digest": dg.DefaultScheduleStatus.RUNNING,
+        "monthly_snapshots": dg.DefaultScheduleStatus.RUNNING,
     }
 
 
 def test_steps_retry_and_runs_end(definitions: dg.Definitions) -> None:
-    for job in ("load_and_score", "score", "roll_over"):
+    for job in ("load_and_score", "score", "roll_over", "queue_reports", "send_reports"):
         assert definitions.resolve_job_def(job).tags["dagster/max_runtime"] == "300"
     dbt = definitions.resolve_job_def("score").get_node_named("dbt_models").definition
     assert dbt.pools == {"dbt"}
@@ -167,6 +190,18 @@ def test_roll_over_records_the_chosen_days(
     assert history == {day.isoformat() for day in days}
 
 
+def test_rows_that_vanish_are_noticed(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
+) -> None:
+    load_folder(database, landed.landing, timezone="UTC")
+    with database.connect() as connection:
+        connection.execute("delete from raw.sessions where ctid = (select min(ctid) from raw.sessions)")
+    result = run(definitions, instance, "load_and_score", asset_selection=[dg.AssetKey(["raw", "sessions"])])
+
+    failed = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
+    assert failed == {"read_equals_accepted_plus_quarantined"}
+
+
 def test_a_failed_blocking_check_keeps_the_marts_as_they_are(
     definitions: dg.Definitions, instance: dg.DagsterInstance, environment: Settings, database: Database
 ) -> None:
@@ -182,6 +217,8 @@ def test_a_broken_file_is_named_and_the_others_are_loaded(
     definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
 ) -> None:
     Path(landed.landing / "sessions.broken.csv").write_text("session_id\nx\n")
+    settle(landed.landing)
+    Path(landed.landing / "sessions.unfinished.csv").write_text("session_id,tutor_id,stud")
     result = run(definitions, instance, "load_and_score")
 
     assert result.success

@@ -127,6 +127,17 @@ comment on table raw.loads is
     'One row per loaded file: what was read and what became of it (read = the sum of the other four).';
 comment on column raw.loads.checksum is 'SHA-256 of the file; the Dagster assets skip a file that is already in.';
 
+create table raw.refused_files (
+    entity text not null check (entity in ('tutors', 'students', 'sessions', 'reschedules')),
+    source text not null,
+    checksum text not null,
+    reason text not null,
+    refused_at timestamptz not null default now(),
+    primary key (entity, checksum)
+);
+comment on table raw.refused_files is
+    'Landing files that are no such files at all. With raw.loads it says which files need no further attempt.';
+
 create table raw.changes (
     entity text not null check (entity in ('session', 'tutor', 'student')),
     entity_id uuid not null,

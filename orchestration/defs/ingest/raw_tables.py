@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 import dagster as dg
+from psycopg import sql
 
 from core.errors import DatabaseUnreachableError, TutorqError
-from core.landing import is_loaded, landing_files, load_file
+from core.landing import is_loaded, load_file, refusal, refuse, settled_files
 from orchestration.conventions import OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
@@ -41,17 +42,20 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
         retry_policy=RETRY_POLICY,
     )
     def table(platform: Platform) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        folder = platform.settings.landing
-        files = landing_files(folder, entity) if folder.is_dir() else []
-        new = [path for path in files if not is_loaded(platform.database, path)]
+        database, files = platform.database, settled_files(platform.settings.landing, entity)
+        new = [path for path in files if not is_loaded(database, path)]
         summaries, refused = [], []
         for path in new:
-            try:
-                summaries.append(load_file(platform.database, path, timezone=platform.settings.timezone))
-            except DatabaseUnreachableError:
-                raise
-            except TutorqError as error:
-                refused.append(str(error))
+            if (reason := refusal(database, path)) is None:
+                try:
+                    summaries.append(load_file(database, path, timezone=platform.settings.timezone))
+                    continue
+                except DatabaseUnreachableError:
+                    raise  # the step is tried again, and the file is still new then
+                except TutorqError as error:
+                    reason = str(error)
+                    refuse(database, path, reason)
+            refused.append(reason)
         with platform.database.connect() as connection:
             rows = table_rows(connection, "raw", entity)
         counts = {
@@ -96,25 +100,48 @@ def loads_reconcile(entity: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=["raw", entity],
         name="read_equals_accepted_plus_quarantined",
-        blocking=True,
-        description="Every row that was read is in the table, was there already, or is in quarantine.",
+        description="What the loads say they took is in the table, and what they refused is in quarantine. "
+        "Fails, without holding anything up, after rows were deleted by hand.",
     )
     def check(platform: Platform) -> dg.AssetCheckResult:
         with platform.database.connect() as connection:
-            read, accepted, quarantined = connection.execute(
+            read, inserted, accepted, quarantined = connection.execute(
                 """
                 select
                     coalesce(sum(read_rows), 0)::bigint,
+                    coalesce(sum(inserted_rows), 0)::bigint,
                     coalesce(sum(inserted_rows + updated_rows + unchanged_rows), 0)::bigint,
                     coalesce(sum(quarantined_rows), 0)::bigint
                 from raw.loads
                 where entity = %s
                 """,
                 [entity],
-            ).fetchone() or (0, 0, 0)
+            ).fetchone() or (0, 0, 0, 0)
+            unexplained = connection.execute(
+                """
+                select source
+                from raw.loads
+                where entity = %(entity)s and quarantined_rows > (
+                    select count(*) from raw.quarantine
+                    where quarantine.entity = loads.entity and quarantine.source = loads.source
+                )
+                """,
+                {"entity": entity},
+            ).fetchall()
+            rows = connection.execute(
+                sql.SQL("select count(*) from {}").format(sql.Identifier("raw", entity))
+            ).fetchone()
+        in_table = int(rows[0]) if rows else 0
         return dg.AssetCheckResult(
-            passed=read == accepted + quarantined,
-            metadata={"read": read, "accepted": accepted, "quarantined": quarantined},
+            passed=read == accepted + quarantined and in_table >= inserted and not unexplained,
+            metadata={
+                "read": read,
+                "accepted": accepted,
+                "quarantined": quarantined,
+                "inserted": inserted,
+                "in_the_table": in_table,
+                "loads_without_their_quarantine": len(unexplained),
+            },
         )
 
     return check

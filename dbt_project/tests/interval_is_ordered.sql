@@ -1,4 +1,5 @@
--- The 5% and 95% quantiles lie on both sides of the mean, and all within 0-1.
+-- Quantiles in order, and all within 0-1. (The mean may lie outside them: where the platform hardly knows
+-- reschedules, nearly all of a distribution is at zero and its mean above the 95% quantile.)
 
 with scores as (
     select * from {{ ref('tutor_scores') }}
@@ -13,9 +14,9 @@ from scores
 where
     not (
         0 <= reschedule_rate_low
-        and reschedule_rate_low <= reschedule_rate_expected
-        and reschedule_rate_expected <= reschedule_rate_high
+        and reschedule_rate_low <= reschedule_rate_high
         and reschedule_rate_high <= 1
+        and reschedule_rate_expected between 0 and 1
     )
     or (reschedule_rate_expected is null) <> (sessions_90d = 0)
     or (risk_probability is null) <> (sessions_90d = 0)

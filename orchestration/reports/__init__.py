@@ -1,0 +1,8 @@
+"""Report mail: SQL decides what is due, an outbox keeps it, a job renders and sends it.
+
+- `due` finds what people should know of and queues it; running it again queues nothing twice.
+- `conditions` queues an alert for every trouble of the platform, once while it lasts.
+- `outbox` sends what is queued; a mail is accepted at most once by the provider.
+- `render` makes subject, text and HTML from what was queued.
+- `providers` hand a mail to the outside world, and say what became of it.
+"""
