@@ -23,6 +23,8 @@ from api.limits import RateLimit
 from api.logs import RequestLog
 from api.overview import endpoints as overview
 from api.problems import UnexpectedErrors
+from api.reports import endpoints as reports
+from api.reports.commands import MailPreferences
 from api.reschedules import endpoints as reschedules
 from api.reschedules.commands import Excuses
 from api.sessions import endpoints as sessions
@@ -89,7 +91,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     app.add_middleware(RequestLog)
     problems.install(app)
     # The first is found soonest: it is asked most often.
-    for resource in (sessions, health, tutors, overview, reschedules):
+    for resource in (sessions, health, tutors, overview, reschedules, reports):
         app.include_router(resource.router)
     if (dashboard / "index.html").is_file():
         app.frontend("/", directory=dashboard, fallback="index.html")
@@ -130,6 +132,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                     SessionWriter.__name__: session_writer,
                     BatchWriter.__name__: BatchWriter(ledger, settings.timezone),
                     "excuses": Excuses(ingest_pool),
+                    "mail_preferences": MailPreferences(pool),
                 }
         finally:
             await asyncio.to_thread(database.release)

@@ -1,0 +1,1 @@
+"""Mail that was sent, from the receiver's side."""

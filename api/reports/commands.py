@@ -1,0 +1,45 @@
+"""What receivers of mail can do about it."""
+
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from api.database import with_connection
+from api.problems import NotFoundError
+
+OPT_OUT = """
+with report as (
+    select lower(recipient) as address, kind from app.email_reports where report_id = $1
+),
+
+opted_out as (
+    insert into app.mail_opt_outs (address, kind) select address, kind from report
+    on conflict do nothing
+)
+
+select kind from report
+"""
+
+
+class MailPreferences:
+    """Writes `app.mail_opt_outs`, which senders check before every mail."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def unsubscribe(self, report_id: UUID) -> str:
+        """Stop this kind of mail for the receiver of one; again changes nothing. Returns the kind.
+
+        Raises:
+            NotFoundError: there is no such mail.
+            DatabaseUnavailableError: the server cannot be reached, or not in time.
+        """
+
+        async def work(connection: Any) -> str:
+            kind = await connection.fetchval(OPT_OUT, report_id)
+            if kind is None:
+                raise NotFoundError("There is no mail with this id.")
+            return str(kind)
+
+        return await with_connection(self._pool, work)
