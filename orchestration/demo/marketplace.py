@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import TutorqError
+from core.landing import landing_files
 from orchestration.demo.landing import write_sessions, write_students, write_truth, write_tutors
 from orchestration.demo.pairs import Pairs, draw_pairs
 from orchestration.demo.people import draw_students, draw_tutors
@@ -57,12 +58,15 @@ def write_demo(
     and day; a session that is over at `until` is final, and bookings reach two weeks further.
 
     Raises:
-        TutorqError: a size is not positive, the seed is negative, or the zone is unknown.
+        TutorqError: a size is not positive, the seed is negative, the zone is unknown, or the folder holds
+            landing files that are no demo.
     """
     if min(tutors, students, days) < 1:
         raise TutorqError("a demo needs at least one tutor, one student and one day")
     if seed < 0:
         raise TutorqError("the seed of a demo must not be negative")
+    if folder.is_dir() and landing_files(folder) and not (folder / "truth").is_dir():
+        raise TutorqError(f"{folder} holds landing files that are no demo; choose another folder")
     timeline = Timeline.ending(until, days, timezone)
     # One stream per part, so that a change in one leaves the others as they were.
     people_rng, pairs_rng, sessions_rng, landing_rng = (

@@ -350,3 +350,10 @@ def test_small_worlds_are_consistent_too(
         assert len(world.students) == students
         if summary.sessions + summary.scheduled_sessions:
             assert_consistent(world)
+
+
+def test_files_of_somebody_else_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "tutors.csv").write_text("tutor_id\nmine\n")
+    with pytest.raises(TutorqError, match="no demo"):
+        write_demo(tmp_path, tutors=2, students=2, days=2)
+    assert (tmp_path / "tutors.csv").read_text() == "tutor_id\nmine\n"
