@@ -186,8 +186,16 @@ def test_roll_over_records_the_chosen_days(
     assert [row[0] for row in recorded] == [*days, today]
     assert scores is not None
     assert scores[0] > 0
-    history = instance.get_materialized_partitions(dg.AssetKey(["marts", "score_history"]))
-    assert history == {day.isoformat() for day in days}
+    key = dg.AssetKey(["marts", "score_history"])
+    assert instance.get_materialized_partitions(key) == {day.isoformat() for day in days}
+
+    # A backfill of the history alone, as the Dagster UI starts it.
+    earlier = today - timedelta(days=9)
+    result = run(definitions, instance, "roll_over", partition_key=earlier.isoformat(), asset_selection=[key])
+    assert result.success
+    with database.connect() as connection:
+        found = connection.execute("select distinct as_of from marts.score_history where as_of = %s", [earlier])
+        assert found.fetchall() == [(earlier,)]
 
 
 def test_rows_that_vanish_are_noticed(
