@@ -1,0 +1,49 @@
+import { Button } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+import { type ErrorComponentProps, Link, useRouter } from "@tanstack/react-router";
+import { EmptyState, ProblemState } from "../components/loaded";
+import { Page } from "../components/page";
+import { ApiProblem } from "../lib/problem";
+
+/** A page that failed: the rest of the application goes on. */
+export function PageProblem({ error, reset }: ErrorComponentProps) {
+  const router = useRouter();
+  const client = useQueryClient();
+  const again = () => {
+    client.resetQueries();
+    reset();
+    router.invalidate();
+  };
+  return (
+    <Page title="This page cannot be shown">
+      <ProblemState
+        error={
+          error instanceof ApiProblem
+            ? error
+            : new ApiProblem(0, "Something went wrong in the page", String(error))
+        }
+        action={
+          <Button size="xs" variant="default" onClick={again}>
+            Try again
+          </Button>
+        }
+      />
+    </Page>
+  );
+}
+
+export function NotFound() {
+  return (
+    <Page title="No such page">
+      <EmptyState
+        icon="search"
+        title="There is nothing at this address"
+        action={
+          <Button size="xs" variant="default" renderRoot={(props) => <Link to="/" {...props} />}>
+            Go to the overview
+          </Button>
+        }
+      />
+    </Page>
+  );
+}

@@ -1,0 +1,62 @@
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  type RouterHistory,
+} from "@tanstack/react-router";
+import { tutorSearch } from "../features/tutors/tutor-search";
+import { parseQuery, writeQuery } from "../lib/search";
+import { NotFound, PageProblem } from "./page-states";
+import { Shell } from "./shell";
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
+
+const overview = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  component: lazyRouteComponent(
+    () => import("../features/overview/components/overview-page"),
+    "OverviewPage",
+  ),
+});
+
+const tutors = createRoute({
+  getParentRoute: () => root,
+  path: "/tutors",
+  validateSearch: tutorSearch,
+  component: lazyRouteComponent(() => import("../features/tutors/components/tutors-page"), "TutorsPage"),
+});
+
+const tutor = createRoute({
+  getParentRoute: () => root,
+  path: "/tutors/$tutorId",
+  component: lazyRouteComponent(() => import("../features/tutors/components/tutor-page"), "TutorPage"),
+});
+
+/** Where one-time links lead; who is logged in already goes on to the overview. */
+const logIn = createRoute({
+  getParentRoute: () => root,
+  path: "/login",
+  component: lazyRouteComponent(() => import("../features/session/components/arrival-page"), "ArrivalPage"),
+});
+
+const routeTree = root.addChildren([overview, tutors, tutor, logIn]);
+
+export function createAppRouter(history?: RouterHistory) {
+  return createRouter({
+    routeTree,
+    history,
+    parseSearch: parseQuery,
+    stringifySearch: writeQuery,
+    defaultErrorComponent: PageProblem,
+    defaultPreload: "intent",
+    scrollRestoration: true,
+  });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof createAppRouter>;
+  }
+}

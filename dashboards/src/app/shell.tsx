@@ -1,0 +1,127 @@
+import { ActionIcon, Burger, Menu, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { Link, Outlet, useLocation } from "@tanstack/react-router";
+import { useEffect } from "react";
+import { Icon } from "../components/icons";
+import { Loaded, Notice } from "../components/loaded";
+import { LogInPage } from "../features/session/components/log-in-page";
+import type { BrowserSession } from "../lib/api-types";
+import { useUnreadableFields } from "../lib/figures";
+import { useLogOut, useSession } from "../lib/session";
+import { Freshness } from "./freshness";
+import classes from "./shell.module.css";
+
+const PAGES = [
+  { to: "/", label: "Overview" },
+  { to: "/tutors", label: "Tutors" },
+] as const;
+
+/** The frame of all pages; in their place the log-in, as long as nobody is logged in. */
+export function Shell() {
+  const session = useSession();
+  return (
+    <Loaded query={session} skeleton={<div className={classes.blank} />}>
+      {(known) => (known ? <Frame session={known} /> : <LogInPage />)}
+    </Loaded>
+  );
+}
+
+function Frame({ session }: { session: BrowserSession }) {
+  const [isOpen, menu] = useDisclosure(false);
+  const { pathname } = useLocation();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the menu closes when the page changes
+  useEffect(menu.close, [pathname]);
+  return (
+    <>
+      <a className={classes.skip} href="#content">
+        Skip to content
+      </a>
+      <header className={classes.header}>
+        <Burger
+          className={classes.burger}
+          opened={isOpen}
+          onClick={menu.toggle}
+          size="sm"
+          aria-label={isOpen ? "Close the menu" : "Open the menu"}
+          aria-expanded={isOpen}
+        />
+        <Link to="/" className={classes.brand} aria-label="tutorq, to the overview">
+          <img src="/icon.svg" width={22} height={22} alt="" />
+          tutorq
+        </Link>
+        <nav className={classes.nav} data-open={isOpen} aria-label="Pages">
+          {PAGES.map(({ to, label }) => (
+            <Link
+              key={to}
+              to={to}
+              className={classes.link}
+              activeOptions={{ exact: to === "/", includeSearch: false }}
+            >
+              {label}
+            </Link>
+          ))}
+        </nav>
+        <div className={classes.tools}>
+          <Freshness />
+          <SchemeSwitch />
+          <SessionMenu session={session} />
+        </div>
+      </header>
+      <main id="content" tabIndex={-1} className={classes.main}>
+        <Unreadable />
+        <Outlet />
+      </main>
+    </>
+  );
+}
+
+function Unreadable() {
+  const fields = useUnreadableFields();
+  if (!fields) return null;
+  return (
+    <div className={classes.banner}>
+      <Notice icon="alert">
+        The API sent figures that are not numbers, which are shown as “unreadable”: {fields}.
+      </Notice>
+    </div>
+  );
+}
+
+function SchemeSwitch() {
+  const { setColorScheme } = useMantineColorScheme();
+  const scheme = useComputedColorScheme("light");
+  const other = scheme === "dark" ? "light" : "dark";
+  return (
+    <ActionIcon
+      variant="subtle"
+      color="gray"
+      size="lg"
+      aria-label={`Use the ${other} page`}
+      onClick={() => setColorScheme(other)}
+    >
+      <Icon name={scheme === "dark" ? "sun" : "moon"} />
+    </ActionIcon>
+  );
+}
+
+function SessionMenu({ session }: { session: BrowserSession }) {
+  const logOut = useLogOut();
+  return (
+    <Menu position="bottom-end" width={220}>
+      <Menu.Target>
+        <ActionIcon variant="subtle" color="gray" size="lg" aria-label="Your log-in">
+          <Icon name="person" />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label>
+          Logged in as {session.name}, who may {session.role === "admin" ? "read and change" : "read"}
+        </Menu.Label>
+        <Menu.Item component="a" href="/api/docs">
+          Description of the API
+        </Menu.Item>
+        <Menu.Item onClick={() => logOut.mutate()}>Log out</Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}

@@ -1,0 +1,29 @@
+import { Title } from "@mantine/core";
+import { type ReactNode, useEffect } from "react";
+import classes from "./page.module.css";
+
+interface PageProps {
+  title: string;
+  note?: ReactNode;
+  actions?: ReactNode;
+  children: ReactNode;
+}
+
+/** A page: its title, also of the browser's tab, and its parts below one another. */
+export function Page({ title, note, actions, children }: PageProps) {
+  useEffect(() => {
+    document.title = `${title} · tutorq`;
+  }, [title]);
+  return (
+    <div className={classes.page}>
+      <header className={classes.header}>
+        <div>
+          <Title order={1}>{title}</Title>
+          {note && <div className={classes.note}>{note}</div>}
+        </div>
+        {actions && <div className={classes.actions}>{actions}</div>}
+      </header>
+      {children}
+    </div>
+  );
+}

@@ -1,0 +1,35 @@
+import { Title } from "@mantine/core";
+import { type ReactNode, useId } from "react";
+import classes from "./panel.module.css";
+
+interface PanelProps {
+  title?: string;
+  /** A word on what is shown, beside the title. */
+  note?: ReactNode;
+  actions?: ReactNode;
+  /** Without inner margins, for tables that reach the edge. */
+  flush?: boolean;
+  className?: string;
+  children: ReactNode;
+}
+
+/** A part of a page, with a heading of its own. */
+export function Panel({ title, note, actions, flush = false, className, children }: PanelProps) {
+  const id = useId();
+  return (
+    <section className={`${classes.panel} ${className ?? ""}`} aria-labelledby={title ? id : undefined}>
+      {title && (
+        <header className={classes.header}>
+          <div>
+            <Title order={2} id={id}>
+              {title}
+            </Title>
+            {note && <p className={classes.note}>{note}</p>}
+          </div>
+          {actions}
+        </header>
+      )}
+      <div className={flush ? classes.flush : classes.content}>{children}</div>
+    </section>
+  );
+}

@@ -1,0 +1,46 @@
+import classes from "./sparkline.module.css";
+
+const WIDTH = 88;
+const HEIGHT = 24;
+const MARGIN = 2.5;
+
+interface SparklineProps {
+  /** Fractions 0-1, oldest first; null where there was nothing to count. */
+  values: readonly (number | null)[];
+  /** What the line is, for those who do not see it. */
+  label: string;
+}
+
+/** A trend without axes: gaps stay gaps, and all lines of a page share the scale 0 to 50%. */
+export function Sparkline({ values, label }: SparklineProps) {
+  const known = values.filter(Number.isFinite).length;
+  if (known < 2) return <span className={classes.none}>too short</span>;
+  const step = (WIDTH - 2 * MARGIN) / (values.length - 1);
+  const points = values.map((value, index) =>
+    value !== null && Number.isFinite(value)
+      ? [MARGIN + index * step, HEIGHT - MARGIN - Math.min(1, value / 0.5) * (HEIGHT - 2 * MARGIN)]
+      : null,
+  );
+  const last = points.findLast((point) => point !== null);
+  return (
+    <svg className={classes.sparkline} width={WIDTH} height={HEIGHT} role="img" aria-label={label}>
+      <line
+        x1={MARGIN}
+        x2={WIDTH - MARGIN}
+        y1={HEIGHT - MARGIN}
+        y2={HEIGHT - MARGIN}
+        className={classes.base}
+      />
+      <path d={linePath(points)} className={classes.line} />
+      {last && <circle cx={last[0]} cy={last[1]} r={2.5} className={classes.last} />}
+    </svg>
+  );
+}
+
+function linePath(points: (number[] | null)[]): string {
+  return points
+    .map((point, index) =>
+      point ? `${points[index - 1] ? "L" : "M"}${point[0]?.toFixed(1)} ${point[1]?.toFixed(1)}` : "",
+    )
+    .join("");
+}

@@ -1,0 +1,51 @@
+import "@mantine/charts/styles.css";
+import { LineChart } from "@mantine/charts";
+import type { WeeklyChartProps } from "./weekly-chart";
+
+/** The default export, as `lazy` wants it. */
+export default function WeeklyChartDrawing({
+  label,
+  weeks,
+  series,
+  write,
+  threshold,
+  height = 300,
+}: WeeklyChartProps) {
+  const newest = weeks.at(-1);
+  const said = series
+    .map(({ name, label }) => `${label} ${write(newest?.[name] as number | null)}`)
+    .join(", ");
+  return (
+    <figure style={{ margin: 0 }} role="img" aria-label={`${label}. Newest week: ${said}.`}>
+      <LineChart
+        h={height}
+        data={[...weeks]}
+        dataKey="week"
+        series={series.map(({ name, label, isReference }) => ({
+          name,
+          label,
+          color: isReference ? "var(--none-mark)" : "var(--accent-mark)",
+          strokeDasharray: isReference ? "4 4" : undefined,
+        }))}
+        valueFormatter={write}
+        curveType="linear"
+        strokeWidth={2}
+        withDots={false}
+        connectNulls={false}
+        withLegend={series.length > 1}
+        legendProps={{ verticalAlign: "bottom", height: 36 }}
+        gridAxis="y"
+        tickLine="none"
+        gridColor="var(--line)"
+        textColor="var(--mantine-color-dimmed)"
+        xAxisProps={{ interval: "preserveStartEnd", minTickGap: 48 }}
+        yAxisProps={{ width: 52, domain: [0, "auto"] }}
+        lineChartProps={{ accessibilityLayer: false }}
+        lineProps={{ isAnimationActive: false }}
+        referenceLines={
+          threshold && [{ y: threshold.value, label: threshold.label, color: "var(--high-text)" }]
+        }
+      />
+    </figure>
+  );
+}

@@ -1,0 +1,9 @@
+import { queryOptions, useQuery } from "@tanstack/react-query";
+import { api, body } from "../../../lib/api";
+
+export const overviewQuery = queryOptions({
+  queryKey: ["overview"],
+  queryFn: ({ signal }) => body(api.GET("/api/overview", { signal })),
+});
+
+export const useOverview = () => useQuery(overviewQuery);

@@ -1,0 +1,37 @@
+import { Link } from "@tanstack/react-router";
+import { EmptyState } from "../../../components/loaded";
+import { Panel } from "../../../components/panel";
+import { StatusBadge } from "../../../components/status-badge";
+import type { Flag } from "../../../lib/api-types";
+import { counted, percent, probability, shortDay } from "../../../lib/format";
+import { tutorName } from "../../../lib/people";
+import classes from "./newest-flags.module.css";
+
+/** Tutors on watch or at high risk, those first whose status is newest. */
+export function NewestFlags({ flags }: { flags: Flag[] }) {
+  return (
+    <Panel title="Newest flags" note="With the probability that the long-run rate is too high" flush>
+      {flags.length === 0 ? (
+        <EmptyState icon="check" title="Nobody is flagged">
+          No active tutor is on watch or at high risk.
+        </EmptyState>
+      ) : (
+        <ul className={classes.flags}>
+          {flags.map((flag) => (
+            <li key={flag.tutor_id}>
+              <Link to="/tutors/$tutorId" params={{ tutorId: flag.tutor_id }} className={classes.flag}>
+                <span className={classes.name}>{tutorName(flag)}</span>
+                <StatusBadge status={flag.risk_status} />
+                <span className={classes.facts}>
+                  {percent(flag.reschedule_rate_90d, { digits: 0 })} of{" "}
+                  {counted(flag.sessions_90d, "session")} · {probability(flag.risk_probability)} sure
+                </span>
+                <span className={classes.since}>since {shortDay(flag.risk_status_since)}</span>
+              </Link>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Panel>
+  );
+}

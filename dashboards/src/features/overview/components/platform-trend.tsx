@@ -1,0 +1,96 @@
+import { SegmentedControl } from "@mantine/core";
+import { useState } from "react";
+import { EmptyState } from "../../../components/loaded";
+import { Panel } from "../../../components/panel";
+import { WeeklyChart } from "../../../components/weekly-chart";
+import type { PlatformRates, PlatformWeek } from "../../../lib/api-types";
+import { count, decimal, percent, shortDay } from "../../../lib/format";
+import classes from "./platform-trend.module.css";
+
+interface Metric {
+  label: string;
+  of: (week: PlatformWeek) => number | null;
+  write: (value: number | null) => string;
+  now: (rates: PlatformRates) => string;
+}
+
+const METRICS = {
+  reschedules: {
+    label: "Reschedules",
+    of: (week) => week.reschedule_rate,
+    write: (value) => percent(value),
+    now: (rates) => percent(rates.reschedule_rate_90d),
+  },
+  noShows: {
+    label: "No-shows",
+    of: (week) => week.tutor_no_show_rate,
+    write: (value) => percent(value),
+    now: (rates) => percent(rates.tutor_no_show_rate_90d),
+  },
+  ratings: {
+    label: "Rating",
+    of: (week) => week.rating_mean,
+    write: (value) => decimal(value, 2, "no ratings"),
+    now: (rates) => decimal(rates.rating_mean_90d, 2, "no ratings"),
+  },
+  sessions: {
+    label: "Sessions",
+    of: (week) => week.sessions,
+    write: (value) => count(value),
+    now: (rates) => count(rates.sessions_90d),
+  },
+} satisfies Record<string, Metric>;
+type MetricName = keyof typeof METRICS;
+const NAMES = Object.keys(METRICS) as MetricName[];
+
+/** All tutors together: the last 90 days in figures, the last year as a line. */
+export function PlatformTrend({ weeks, rates }: { weeks: PlatformWeek[]; rates: PlatformRates }) {
+  const [chosen, choose] = useState<MetricName>("reschedules");
+  const metric: Metric = METRICS[chosen];
+  return (
+    <Panel
+      title="Platform"
+      note={`By week · ${count(rates.tutors)} tutors with sessions in the last 90 days`}
+      actions={
+        <SegmentedControl
+          size="xs"
+          aria-label="What to draw"
+          value={chosen}
+          onChange={(name) => choose(name as MetricName)}
+          data={NAMES.map((name) => ({ value: name, label: METRICS[name].label }))}
+        />
+      }
+    >
+      <dl className={classes.figures}>
+        <Figure label="Tutor reschedules per session" value={METRICS.reschedules.now(rates)} />
+        <Figure label="Tutor no-shows per session" value={METRICS.noShows.now(rates)} />
+        <Figure
+          label="First sessions that go on"
+          value={percent(rates.first_session_rate, { none: "none yet" })}
+        />
+        <Figure label="Mean rating" value={METRICS.ratings.now(rates)} />
+      </dl>
+      {weeks.length === 0 ? (
+        <EmptyState title="No sessions in the last year">
+          A line appears with the first week that has sessions.
+        </EmptyState>
+      ) : (
+        <WeeklyChart
+          label={`${metric.label} by week`}
+          weeks={weeks.map((week) => ({ week: shortDay(week.week_start), platform: metric.of(week) }))}
+          series={[{ name: "platform", label: metric.label }]}
+          write={metric.write}
+        />
+      )}
+    </Panel>
+  );
+}
+
+function Figure({ label, value }: { label: string; value: string }) {
+  return (
+    <div>
+      <dt>{label}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}

@@ -1,0 +1,3 @@
+export function TutorsPage() {
+  return null;
+}

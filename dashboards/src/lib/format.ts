@@ -1,0 +1,122 @@
+/** Figures, days and moments as people read them. Days are the API's calendar days; moments are in the reader's zone. */
+
+export const UNREADABLE = "unreadable";
+/** English, with numbers and days in the order the reader is used to. Some browsers name a language that is none. */
+const LOCALE = (() => {
+  try {
+    return Intl.getCanonicalLocales(navigator.language).find((locale) => locale.startsWith("en")) ?? "en-GB";
+  } catch {
+    return "en-GB";
+  }
+})();
+
+type Figure = number | null | undefined;
+
+function shown(value: Figure, none: string, write: (value: number) => string): string {
+  if (value === null || value === undefined) return none;
+  return Number.isFinite(value) ? write(value) : UNREADABLE;
+}
+
+/** A fraction 0-1 as a percentage; `none` where there is no data, which is not the same as 0%. */
+export function percent(value: Figure, { digits = 1, none = "no sessions" } = {}): string {
+  return shown(value, none, (fraction) => `${(fraction * 100).toFixed(digits)}%`);
+}
+
+/** A probability, without pretending to certainty: "> 99%". */
+export function probability(value: Figure, none = "not rated"): string {
+  return shown(value, none, (fraction) => {
+    if (fraction > 0.99) return "> 99%";
+    return fraction < 0.01 ? "< 1%" : `${Math.round(fraction * 100)}%`;
+  });
+}
+
+/** A difference of fractions in percentage points, with its sign. */
+export function points(value: Figure, none = "–"): string {
+  return shown(
+    value,
+    none,
+    (difference) => `${signOf(difference, 0.0005)}${Math.abs(difference * 100).toFixed(1)} pts`,
+  );
+}
+
+export function count(value: Figure, none = "–"): string {
+  return shown(value, none, (number) => number.toLocaleString(LOCALE));
+}
+
+/** A count with its noun: "1 session", "1,204 sessions". */
+export function counted(value: Figure, one: string, many = `${one}s`): string {
+  return shown(
+    value,
+    `no ${many}`,
+    (number) => `${number.toLocaleString(LOCALE)} ${number === 1 ? one : many}`,
+  );
+}
+
+export function decimal(value: Figure, digits = 1, none = "–"): string {
+  return shown(value, none, (number) => number.toFixed(digits));
+}
+
+/** A change of a count, with its sign. */
+export function change(value: Figure, none = "–"): string {
+  return shown(value, none, (number) => (number === 0 ? "±0" : `${signOf(number, 0)}${Math.abs(number)}`));
+}
+
+function signOf(value: number, zero: number): string {
+  if (Math.abs(value) <= zero) return "±";
+  return value > 0 ? "+" : "−";
+}
+
+const DAY = new Intl.DateTimeFormat(LOCALE, {
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  timeZone: "UTC",
+});
+const SHORT_DAY = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", timeZone: "UTC" });
+const MOMENT = new Intl.DateTimeFormat(LOCALE, {
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  timeZoneName: "short",
+});
+
+function dated(value: string | null | undefined, none: string, format: Intl.DateTimeFormat): string {
+  if (!value) return none;
+  const date = new Date(value);
+  return Number.isNaN(date.getTime()) ? UNREADABLE : format.format(date);
+}
+
+/** A calendar day ("2026-01-31"), whatever the reader's zone. */
+export const day = (value: string | null | undefined, none = "–"): string => dated(value, none, DAY);
+export const shortDay = (value: string | null | undefined, none = "–"): string =>
+  dated(value, none, SHORT_DAY);
+/** A moment in the reader's zone, which is named. */
+export const moment = (value: string | null | undefined, none = "–"): string => dated(value, none, MOMENT);
+
+/** How long ago, in the largest unit that says enough. */
+export function ago(seconds: number): string {
+  if (!Number.isFinite(seconds)) return UNREADABLE;
+  if (seconds < 10) return "just now";
+  if (seconds < 90) return `${Math.round(seconds)} s ago`;
+  if (seconds < 90 * 60) return `${Math.round(seconds / 60)} min ago`;
+  if (seconds < 36 * 3600) return `${Math.round(seconds / 3600)} h ago`;
+  return `${Math.round(seconds / 86_400)} days ago`;
+}
+
+/** Hours of notice; below zero the session was over already. */
+export function notice(hours: Figure): string {
+  return shown(hours, "not known", (value) => {
+    if (value < 0) return "after the start";
+    if (value < 1) return `${Math.round(value * 60)} min`;
+    return value < 48 ? `${Math.round(value)} h` : `${Math.round(value / 24)} days`;
+  });
+}
+
+/** A code of the data as words: "low_rating" -> "Low rating". */
+export function words(code: string | null | undefined, none = "not given"): string {
+  if (!code) return none;
+  const spaced = code.replaceAll("_", " ");
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+}

@@ -1,0 +1,47 @@
+import { type QueryClient, queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { api, body } from "./api";
+import type { BrowserSession, LogIn } from "./api-types";
+import { ApiProblem } from "./problem";
+
+/** Who is logged in at this browser; null if nobody is. The cookie itself is out of reach of scripts. */
+export const sessionQuery = queryOptions({
+  queryKey: ["session"],
+  queryFn: async ({ signal }): Promise<BrowserSession | null> => {
+    try {
+      return await body(api.GET("/api/auth/session", { signal }));
+    } catch (error) {
+      if (error instanceof ApiProblem && error.status === 401) return null;
+      throw error;
+    }
+  },
+  refetchInterval: false,
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+export const useSession = () => useQuery(sessionQuery);
+
+/** Whether the reader may change something. The API decides; this is for what to show. */
+export const useIsAdmin = (): boolean => useSession().data?.role === "admin";
+
+/** Log in with a key or the token of a one-time link. */
+export function useLogIn() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (logIn: LogIn) => body(api.POST("/api/auth/session", { body: logIn })),
+    onSuccess: (session) => client.setQueryData(sessionQuery.queryKey, session),
+  });
+}
+
+export function useLogOut() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: () => body(api.DELETE("/api/auth/session")),
+    onSuccess: () => forget(client),
+  });
+}
+
+/** Show the log-in page, and keep nothing of what was seen. */
+export function forget(client: QueryClient): void {
+  client.setQueryData(sessionQuery.queryKey, null);
+  client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== "session" });
+}
