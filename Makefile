@@ -17,13 +17,15 @@ up: install ## Start tutorq with demo data; Ctrl-C stops it
 test: lint ## The whole gate: lint, types, and all tests on real components
 	$(BIN)/pytest
 
-lint: install ## Style, types, import directions, SQL, and the committed OpenAPI description
+lint: install ## Style, types, import directions, SQL, the OpenAPI description, container files
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project
 	$(BIN)/python -m api.openapi --check
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/hadolint deploy/Dockerfile
 
 format: install ## Reformat the code
 	$(BIN)/ruff check --fix
@@ -34,6 +36,7 @@ bench: install ## Measure what we claim (SIZE=full for the large sizes)
 
 lock: ## Pin newest versions anew (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o requirements.lock
+	uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/requirements.lock
 
 clean: ## Remove what was installed and built, but not your data in var/
 	rm -rf .venv dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,4 +1,4 @@
-"""`python -m api`: serve the API on 127.0.0.1 until interrupted."""
+"""`python -m api`: serve the API until interrupted."""
 
 import gc
 
@@ -19,7 +19,7 @@ def main() -> None:
     gc.freeze()
     uvicorn.run(
         create_app(settings),
-        host="127.0.0.1",
+        host=settings.api_host,
         port=settings.api_port,
         loop="uvloop",
         http="httptools",

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     dagster_database_url: str | None = None
     landing_dir: Path | None = None
 
+    api_host: str = "127.0.0.1"
     api_port: int = 8000
     dagster_port: int = 3000
     cors_origins: Annotated[list[str], NoDecode] = []

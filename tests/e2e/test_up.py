@@ -3,11 +3,10 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,6 +16,7 @@ import psutil
 import pytest
 
 from orchestration.demo import write_demo
+from tests.e2e.processes import free_port, wait_for
 
 START_SECONDS = 150
 FOLLOW_SECONDS = 60
@@ -80,19 +80,6 @@ class Installation:
 
     def _ended(self) -> bool:
         return self.process is None or self.process.poll() is not None
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(condition: Callable[[], bool], seconds: float, explain: Callable[[], object]) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, explain()
-        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")

