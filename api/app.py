@@ -23,6 +23,9 @@ from api.health import endpoints as health
 from api.health.queries import HealthProbe
 from api.limits import LogInLimit, RateLimit
 from api.logs import RequestLog
+from api.matching import endpoints as matching
+from api.matching.commands import People
+from api.matching.generation import Generation, open_dagster
 from api.overview import endpoints as overview
 from api.problems import UnexpectedErrors
 from api.reports import endpoints as reports
@@ -34,6 +37,7 @@ from api.sessions.batches import AT_A_TIME, BatchWriter
 from api.sessions.ledger import Ledger
 from api.sessions.writer import SessionWriter
 from api.tutors import endpoints as tutors
+from api.upcoming import endpoints as upcoming
 from core.database import Database
 from core.settings import PROJECT_ROOT, Settings
 
@@ -93,7 +97,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     app.add_middleware(RequestLog)
     problems.install(app)
     # The first is found soonest: it is asked most often.
-    for resource in (sessions, health, tutors, overview, reschedules, reports, auth_sessions):
+    for resource in (sessions, health, tutors, overview, matching, upcoming, reschedules, reports, auth_sessions):
         app.include_router(resource.router)
     if (dashboard / "index.html").is_file():
         app.frontend("/", directory=dashboard, fallback="index.html")
@@ -124,6 +128,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 ledger = Ledger(ingest_pool, settings.ingest_commit_seconds)
                 session_writer = SessionWriter(ledger, settings.timezone, settings.ingest_queue_rows)
                 await stack.enter_async_context(_running(session_writer.run()))
+                dagster = await stack.enter_async_context(open_dagster(settings.dagster))
                 key_ring = KeyRing(pool)
                 stack.push_async_callback(key_ring.close)
                 yield {
@@ -137,6 +142,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                     BatchWriter.__name__: BatchWriter(ledger, settings.timezone),
                     "excuses": Excuses(ingest_pool),
                     "mail_preferences": MailPreferences(pool),
+                    "people": People(ingest_pool),
+                    "generation": Generation(dagster),
                 }
         finally:
             await asyncio.to_thread(database.release)

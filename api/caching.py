@@ -26,7 +26,7 @@ async def answer(
 ) -> Response:
     """200 with the statement's body, put into `shape`; or 304 if the client has it already.
 
-    A 304 costs one look at the publication. The tag is weak because the body may be compressed on its way.
+    A 304 costs one look at the version. The tag is weak because the body may be compressed on its way.
 
     Raises:
         NotFoundError: the statement's body is null.
@@ -36,7 +36,7 @@ async def answer(
     if known is not None:
         versions = [tag.removesuffix(f"-{resource}") for tag in TAG.findall(known) if tag.endswith(f"-{resource}")]
         if versions:
-            version = await marts.version()
+            version = await marts.version(statement.version_sql)
             if version in versions:
                 return Response(status_code=304, headers=_headers(version, resource, f"{CREDENTIALS}, Accept-Encoding"))
     published = await marts.read(statement)

@@ -102,6 +102,10 @@ class DatabaseUnavailableError(ApiError):
     status, kind, title = 503, "database-unavailable", "The database cannot be reached"
 
 
+class DagsterUnavailableError(ApiError):
+    status, kind, title = 503, "dagster-unavailable", "Dagster cannot be reached"
+
+
 class InternalError(ApiError):
     status, kind, title = 500, "internal-error", "Something went wrong here"
 

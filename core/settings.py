@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = 8000
     dagster_port: int = 3000
+    dagster_url: str | None = None
     cors_origins: Annotated[list[str], NoDecode] = []
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -81,7 +82,7 @@ class Settings(BaseSettings):
         return value.expanduser().resolve() if value else None
 
     @field_validator(
-        "database_url", "dagster_database_url", "landing_dir", "dashboard_url", "public_url", "smtp_url",
+        "database_url", "dagster_database_url", "dagster_url", "landing_dir", "dashboard_url", "public_url", "smtp_url",
         "sendgrid_api_key", "ses_region", "ses_endpoint_url", "ses_smtp_username", "ses_smtp_password", mode="before",
     )  # fmt: skip
     @classmethod
@@ -138,6 +139,11 @@ class Settings(BaseSettings):
     def staff_addresses(self) -> list[str]:
         """Who gets the mail for staff. With provider `file` nobody need exist for it to be looked at."""
         return self.staff_emails or (["staff@localhost"] if self.mail_provider == "file" else [])
+
+    @cached_property
+    def dagster(self) -> str:
+        """Address of the Dagster web server, without a slash at the end."""
+        return (self.dagster_url or f"http://127.0.0.1:{self.dagster_port}").rstrip("/")
 
     @cached_property
     def dashboard(self) -> str:

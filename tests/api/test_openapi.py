@@ -36,6 +36,20 @@ OPERATIONS = {
     "post_auth_session",
     "get_auth_session",
     "delete_auth_session",
+    "list_match_students",
+    "post_match_student",
+    "get_match_student",
+    "patch_match_student",
+    "list_matches_of_student",
+    "list_match_tutors",
+    "get_match_tutor",
+    "patch_match_tutor",
+    "list_matches_of_tutor",
+    "get_prediction",
+    "post_generation",
+    "generation_status",
+    "post_assignment",
+    "list_upcoming_sessions",
 }
 WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session"}
 WITHOUT_JSON = {"delete_excuse", "post_unsubscribe", "get_unsubscribe", "delete_auth_session"}
