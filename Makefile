@@ -4,17 +4,20 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix dashboards --loglevel error
+DASHBOARD_FILES := $(shell find dashboards -name node_modules -prune -o -name dist -prune -o -type f -print) api/openapi.json
 DBT_FILES := $(shell find dbt_project -name target -prune -o -name logs -prune -o -type f -print)
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-install: .venv/installed dbt_project/target/manifest.json ## Install everything into .venv
+install: .venv/installed dbt_project/target/manifest.json dashboards/dist/index.html ## Install everything into .venv, build the dashboard
 
 up: install ## Start tutorq with demo data; Ctrl-C stops it
 	@$(BIN)/tutorq up --demo
 
 test: lint ## The whole gate: lint, types, and all tests on real components
+	$(NPM) test
 	$(BIN)/pytest
 
 lint: install ## Style, types, import directions, SQL, the OpenAPI description, container files
@@ -26,10 +29,12 @@ lint: install ## Style, types, import directions, SQL, the OpenAPI description, 
 	$(BIN)/python -m api.openapi --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint deploy/Dockerfile
+	$(NPM) run lint
 
 format: install ## Reformat the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(NPM) run format
 
 bench: install ## Measure what we claim (SIZE=full for the large sizes)
 	$(BIN)/python -m benchmarks
@@ -39,7 +44,7 @@ lock: ## Pin newest versions anew (needs uv)
 	uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/requirements.lock
 
 clean: ## Remove what was installed and built, but not your data in var/
-	rm -rf .venv dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv dashboards/node_modules dashboards/dist dashboards/test-results dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tutorq needs Python 3.11 or newer; set PYTHON=/path/to/python")'
@@ -51,4 +56,13 @@ clean: ## Remove what was installed and built, but not your data in var/
 # Dagster reads the manifest; it is made here, not when the code location is imported.
 dbt_project/target/manifest.json: .venv/installed $(DBT_FILES)
 	$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project
+	@touch $@
+
+dashboards/node_modules/.package-lock.json: .venv/installed dashboards/package.json dashboards/package-lock.json
+	$(NPM) ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# The API serves what is built here.
+dashboards/dist/index.html: dashboards/node_modules/.package-lock.json $(DASHBOARD_FILES)
+	$(NPM) run build
 	@touch $@

@@ -18,6 +18,7 @@ from api.auth import KeyRing
 from api.auth_sessions import endpoints as auth_sessions
 from api.auth_sessions.store import BrowserSessions
 from api.database import Marts, open_pool
+from api.funnel import endpoints as funnel
 from api.headers import DOCS_PATH, SecurityHeaders
 from api.health import endpoints as health
 from api.health.queries import HealthProbe
@@ -97,7 +98,18 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     app.add_middleware(RequestLog)
     problems.install(app)
     # The first is found soonest: it is asked most often.
-    for resource in (sessions, health, tutors, overview, matching, upcoming, reschedules, reports, auth_sessions):
+    for resource in (
+        sessions,
+        health,
+        tutors,
+        overview,
+        funnel,
+        matching,
+        upcoming,
+        reschedules,
+        reports,
+        auth_sessions,
+    ):
         app.include_router(resource.router)
     if (dashboard / "index.html").is_file():
         app.frontend("/", directory=dashboard, fallback="index.html")

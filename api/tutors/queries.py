@@ -5,25 +5,38 @@ from uuid import UUID
 
 from api.database import VERSION, Statement, columns
 from api.publication import META_SQL
-from api.tutors.schemas import HistoryRange, TutorFilters, TutorProfile, TutorScore, TutorScoreDay, TutorWeek
+from api.tutors.schemas import (
+    HistoryRange,
+    TutorConditions,
+    TutorFilters,
+    TutorProfile,
+    TutorScore,
+    TutorScoreDay,
+    TutorWeek,
+)
 
 CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 MISSING = "There is no tutor with this id."
 EVIDENCE_DAYS = 90
 
 
+# Over `marts.tutor_scores`; the arguments are those of `condition_arguments`.
+CONDITIONS = """
+($1::text[] is null or risk_status = any($1))
+and (
+    $2::text is null
+    or strpos(lower(name), lower($2)) > 0
+    or strpos(lower(external_id), lower($2)) > 0
+)
+and ($3::text is null or $3 = any(subjects))
+and ($4::boolean is null or is_active = $4)
+"""
+
 LIST = f"""
 with matching as materialized (
     select tutor_id, {{sort_by}} as sort_key
     from marts.tutor_scores
-    where ($1::text[] is null or risk_status = any($1))
-        and (
-            $2::text is null
-            or strpos(lower(name), lower($2)) > 0
-            or strpos(lower(external_id), lower($2)) > 0
-        )
-        and ($3::text is null or $3 = any(subjects))
-        and ($4::boolean is null or is_active = $4)
+    where {CONDITIONS}
 ),
 
 page as (
@@ -33,9 +46,19 @@ page as (
 ),
 
 tutors as (
-    select {columns(TutorScore, "scores")}
+    select
+        {columns(TutorScore, "scores")},
+        array(
+            select weekly.reschedule_rate
+            from generate_series(0, $7::int - 1) as weeks (ago)
+            left join marts.tutor_weekly as weekly
+                on scores.tutor_id = weekly.tutor_id
+                and date_trunc('week', publication.as_of)::date - 7 * weeks.ago = weekly.week_start
+            order by weeks.ago desc
+        ) as weekly_reschedule_rates
     from page
     inner join marts.tutor_scores as scores on page.tutor_id = scores.tutor_id
+    cross join marts.publication
     order by page.sort_key {{sort_order}} nulls last, page.tutor_id
 )
 
@@ -225,14 +248,17 @@ def tutor_list(filters: TutorFilters) -> Statement:
     """A page of tutors; every tutor that matches is on exactly one page."""
     return Statement(
         LIST.format(sort_by=filters.sort_by, sort_order=filters.sort_order),
-        (
-            [status.value for status in filters.risk_status] or None,
-            filters.search,
-            filters.subject,
-            filters.is_active,
-            filters.limit,
-            filters.offset,
-        ),
+        (*condition_arguments(filters), filters.limit, filters.offset, filters.trend_weeks),
+    )
+
+
+def condition_arguments(conditions: TutorConditions) -> tuple[list[str] | str | bool | None, ...]:
+    """The arguments of `CONDITIONS`."""
+    return (
+        [status.value for status in conditions.risk_status] or None,
+        conditions.search,
+        conditions.subject,
+        conditions.is_active,
     )
 
 

@@ -107,8 +107,8 @@ def _sortable(name: str) -> str:
     return name
 
 
-class TutorFilters(BaseModel, extra="forbid"):
-    """Which tutors, in which order, and which page of them."""
+class TutorConditions(BaseModel, extra="forbid"):
+    """Which tutors."""
 
     risk_status: list[RiskStatus] = Field(default=[], description="Any of these; may be given several times.")
     search: SearchText | None = Field(
@@ -116,6 +116,11 @@ class TutorFilters(BaseModel, extra="forbid"):
     )
     subject: SearchText | None = Field(default=None, description="A subject the tutor teaches, spelt exactly.")
     is_active: bool | None = None
+
+
+class TutorFilters(TutorConditions):
+    """Which tutors, in which order, and which page of them."""
+
     sort_by: Annotated[str, AfterValidator(_sortable)] = Field(
         default="risk_probability",
         description="A numeric score column, `name`, `last_session_at` or `risk_status_since`. Null comes last.",
@@ -124,6 +129,7 @@ class TutorFilters(BaseModel, extra="forbid"):
     sort_order: Literal["asc", "desc"] = "desc"
     limit: int = Field(default=50, ge=1, le=500)
     offset: int = Field(default=0, ge=0, le=10_000_000)
+    trend_weeks: int = Field(default=0, ge=0, le=52, description="Length of `weekly_reschedule_rates`.")
 
 
 class HistoryRange(BaseModel, extra="forbid"):
@@ -153,10 +159,20 @@ class TutorDetail(TutorScore):
     profile: TutorProfile
 
 
+class TutorRow(TutorScore):
+    """One tutor's scores, with their trend if it was asked for."""
+
+    weekly_reschedule_rates: list[Fraction | None] = Field(
+        default=[],
+        description="Rates of the last `trend_weeks` weeks, oldest first; null in weeks without sessions.",
+        examples=[[0.1, None, 0.25]],
+    )
+
+
 class TutorList(BaseModel):
     """A page of tutors."""
 
-    data: list[TutorScore]
+    data: list[TutorRow]
     meta: PageMeta
 
 

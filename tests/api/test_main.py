@@ -92,6 +92,12 @@ def test_a_built_dashboard_is_served(published: Served, tmp_path: Path) -> None:
         assert client.get("/api/nothing").status_code == 404
 
 
+def test_without_a_dashboard_the_front_page_leads_to_the_description(published: Served, tmp_path: Path) -> None:
+    with TestClient(create_app(published.settings, dashboard=tmp_path), follow_redirects=False) as client:
+        response = client.get("/")
+    assert (response.status_code, response.headers["location"]) == (307, "/api/docs")
+
+
 def _is_up(port: int) -> bool:
     try:
         return httpx2.get(f"http://127.0.0.1:{port}/api/health").status_code == 200

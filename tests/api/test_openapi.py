@@ -33,6 +33,7 @@ OPERATIONS = {
     "delete_excuse",
     "post_unsubscribe",
     "get_unsubscribe",
+    "get_funnel",
     "post_auth_session",
     "get_auth_session",
     "delete_auth_session",
@@ -53,7 +54,7 @@ OPERATIONS = {
 }
 WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session"}
 WITHOUT_JSON = {"delete_excuse", "post_unsubscribe", "get_unsubscribe", "delete_auth_session"}
-FOR_PROGRAMS = {"post_session", "post_session_batch"}
+FOR_PROGRAMS = {"post_session", "post_session_batch", "post_match_student"}
 # What changes beside the publication is not cached.
 UNCACHED = {"get_auth_session"}
 
@@ -148,10 +149,7 @@ def test_bodies_are_what_the_description_says(client: httpx2.Client) -> None:
         assert_is(TutorExplanationResponse, client.get(f"{base}/explanation").content)
 
 
-def test_the_front_page_leads_to_the_description(published: Served) -> None:
-    response = httpx2.get(published.base_url)
-    assert response.status_code == 307
-    assert response.headers["location"] == "/api/docs"
+def test_the_description_can_be_read_in_a_browser(published: Served) -> None:
     page = httpx2.get(f"{published.base_url}/api/docs")
     assert "/api/openapi.json" in page.text
     assert "cdn.jsdelivr.net" in page.headers["content-security-policy"]

@@ -292,3 +292,18 @@ def _rename(connection: psycopg.Connection, columns: list[str], ending: str) -> 
         connection.execute(
             f"alter table marts.publication rename column {column} to {column.removesuffix('_away')}{ending}"
         )
+
+
+def test_trend_has_one_rate_per_week_and_null_without_sessions(client: httpx2.Client) -> None:
+    rows = client.get("/api/tutors?limit=500&trend_weeks=6").json()["data"]
+    # The fixture is as of Saturday, 31 January 2026; its last week begins on the 26th.
+    mondays = ["2025-12-22", "2025-12-29", "2026-01-05", "2026-01-12", "2026-01-19", "2026-01-26"]
+    seen = set()
+    for row in rows[:5]:
+        weeks = client.get(f"/api/tutors/{row['tutor_id']}/history?days=90").json()["data"]["weeks"]
+        rates = {week["week_start"]: week["reschedule_rate"] for week in weeks}
+        assert row["weekly_reschedule_rates"] == [rates.get(monday) for monday in mondays]
+        seen |= set(row["weekly_reschedule_rates"])
+    assert None in {rate for row in rows for rate in row["weekly_reschedule_rates"]}
+    assert len(seen) > 2
+    assert client.get("/api/tutors?limit=1").json()["data"][0]["weekly_reschedule_rates"] == []

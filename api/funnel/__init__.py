@@ -1,0 +1,1 @@
+"""The funnel plot: every tutor as a point."""

@@ -1,0 +1,29 @@
+"""The funnel plot."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.auth import READER
+from api.caching import NOT_MODIFIED, answer
+from api.database import MartsDependency
+from api.funnel import queries
+from api.funnel.schemas import FunnelResponse
+from api.problems import documented
+from api.tutors.schemas import TutorConditions
+
+router = APIRouter(
+    prefix="/api/funnel",
+    tags=["funnel"],
+    dependencies=[READER],
+    responses=NOT_MODIFIED | documented(400, 401, 403, 503),
+)
+
+
+@router.get("", response_model=FunnelResponse)
+async def get_funnel(
+    request: Request, marts: MartsDependency, conditions: Annotated[TutorConditions, Query()]
+) -> Response:
+    """Sessions against reschedule rates: all tutors that fit in one answer, without pages."""
+    return await answer(request, marts, queries.funnel(conditions))

@@ -1,0 +1,42 @@
+"""What the funnel plot gives."""
+
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from api.publication import Meta
+from api.tutors.schemas import Count, Fraction, RiskStatus
+
+
+class FunnelPoint(BaseModel):
+    """One tutor with sessions in the last 90 days."""
+
+    tutor_id: UUID
+    external_id: str | None
+    name: str | None
+    risk_status: RiskStatus
+    sessions_90d: Count
+    reschedule_rate_90d: Fraction | None = Field(description="Tutor reschedules per session.")
+
+
+class SubjectCount(BaseModel):
+    """A subject, and how many tutors teach it."""
+
+    subject: str = Field(examples=["maths"])
+    tutors: Count
+
+
+class Funnel(BaseModel):
+    """Sessions against rates, and what they are to be seen against."""
+
+    points: list[FunnelPoint] = Field(description="Those with the most sessions first.")
+    platform_reschedule_rate_90d: Fraction | None = Field(description="The rate of all tutors together.")
+    risk_threshold: Fraction = Field(description="Reschedule rate that should not be exceeded.", examples=[0.15])
+    subjects: list[SubjectCount] = Field(description="Of all tutors, whatever was asked for; in order of the alphabet.")
+
+
+class FunnelResponse(BaseModel):
+    """The funnel plot."""
+
+    data: Funnel
+    meta: Meta
