@@ -4,13 +4,15 @@ import classes from "./page.module.css";
 
 interface PageProps {
   title: string;
+  /** The way to the page that this one belongs to. */
+  back?: ReactNode;
   note?: ReactNode;
   actions?: ReactNode;
   children: ReactNode;
 }
 
 /** A page: its title, also of the browser's tab, and its parts below one another. */
-export function Page({ title, note, actions, children }: PageProps) {
+export function Page({ title, back, note, actions, children }: PageProps) {
   useEffect(() => {
     document.title = `${title} · tutorq`;
   }, [title]);
@@ -18,6 +20,7 @@ export function Page({ title, note, actions, children }: PageProps) {
     <div className={classes.page}>
       <header className={classes.header}>
         <div>
+          {back}
           <Title order={1}>{title}</Title>
           {note && <div className={classes.note}>{note}</div>}
         </div>

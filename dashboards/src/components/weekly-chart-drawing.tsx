@@ -34,7 +34,7 @@ export default function WeeklyChartDrawing({
         connectNulls={false}
         withLegend={series.length > 1}
         legendProps={{ verticalAlign: "bottom", height: 36 }}
-        gridAxis="y"
+        gridAxis="x"
         tickLine="none"
         gridColor="var(--line)"
         textColor="var(--mantine-color-dimmed)"

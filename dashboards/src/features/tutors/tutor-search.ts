@@ -11,6 +11,13 @@ export const SORTS = [
   "quality_score",
 ] as const;
 export type Sort = (typeof SORTS)[number];
+export type Order = "asc" | "desc";
+
+export const DEFAULT_SORT: Sort = "risk_probability";
+
+/** What one wants to see first: names from A, the worst quality, and the most of everything else. */
+export const defaultOrder = (sort: Sort): Order =>
+  sort === "name" || sort === "quality_score" ? "asc" : "desc";
 
 /** Which tutors are shown, as in the address; what is not set is left out of it. */
 export interface TutorSearch {
@@ -19,7 +26,7 @@ export interface TutorSearch {
   subject?: string;
   active?: "yes" | "no";
   sort?: Sort;
-  order?: "asc" | "desc";
+  order?: Order;
   page?: number;
 }
 
@@ -38,3 +45,6 @@ export function tutorSearch(raw: Record<string, unknown>): TutorSearch {
     page: page === 1 ? undefined : page,
   };
 }
+
+export const isFiltered = ({ search, risk, subject, active }: TutorSearch): boolean =>
+  [search, risk, subject, active].some((condition) => condition !== undefined);

@@ -77,13 +77,22 @@ export function PlatformTrend({ weeks, rates }: { weeks: PlatformWeek[]; rates: 
       ) : (
         <WeeklyChart
           label={`${metric.label} by week`}
-          weeks={weeks.map((week) => ({ week: shortDay(week.week_start), platform: metric.of(week) }))}
+          weeks={weeks.map((week) => ({
+            week: shortDay(week.week_start),
+            platform: chosen !== "sessions" && isThin(week, weeks) ? null : metric.of(week),
+          }))}
           series={[{ name: "platform", label: metric.label }]}
           write={metric.write}
         />
       )}
     </Panel>
   );
+}
+
+/** The first days of a platform have so few sessions that their rate would set the scale for all other weeks. */
+function isThin(week: PlatformWeek, weeks: PlatformWeek[]): boolean {
+  const most = Math.max(...weeks.map(({ sessions }) => (Number.isFinite(sessions) ? sessions : 0)));
+  return week.sessions < most / 20;
 }
 
 function Figure({ label, value }: { label: string; value: string }) {

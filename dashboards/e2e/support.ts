@@ -1,0 +1,74 @@
+import AxeBuilder from "@axe-core/playwright";
+import { test as base, expect, type Page } from "@playwright/test";
+
+function given(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set; these tests are started by tests/e2e/test_dashboard.py`);
+  return value;
+}
+
+export const ADMIN_KEY = given("TUTORQ_ADMIN_KEY");
+export const READ_KEY = given("TUTORQ_READ_KEY");
+const OURS = { "X-Requested-With": "tutorq" };
+
+export async function logIn(page: Page, key = ADMIN_KEY): Promise<void> {
+  const answer = await page.request.post("/api/auth/session", { data: { api_key: key }, headers: OURS });
+  expect(answer.status()).toBe(201);
+}
+
+/** What the API itself says, to hold the page against. */
+// biome-ignore lint/suspicious/noExplicitAny: tests read a few fields of bodies that the API's own tests check
+export async function ask(page: Page, path: string): Promise<any> {
+  const answer = await page.request.get(path);
+  expect(answer.status(), path).toBe(200);
+  return answer.json();
+}
+
+/** Tests whose page is logged in as admin, and fails on any error that it throws or reports. */
+export const test = base.extend<{ page: Page }>({
+  page: async ({ page }, use) => {
+    const errors: string[] = [];
+    page.on("pageerror", (error) => errors.push(error.message));
+    page.on("console", (message) => {
+      // What fails on the network is what the tests of failures are about.
+      if (message.type() === "error" && !message.text().startsWith("Failed to load resource"))
+        errors.push(message.text());
+    });
+    await logIn(page);
+    await use(page);
+    expect(errors).toEqual([]);
+  },
+});
+
+/** No serious or critical violation of WCAG 2.1 A and AA, in the light and in the dark page. */
+export async function expectAccessible(page: Page): Promise<void> {
+  // A colour on its way from one to the other is neither.
+  await page.addStyleTag({
+    content: "*, *::before, *::after { transition: none !important; animation: none !important }",
+  });
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    await expect(page.locator("html")).toHaveAttribute("data-mantine-color-scheme", colorScheme);
+    const { violations } = await new AxeBuilder({ page })
+      .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"])
+      .analyze();
+    const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+    const found = grave.map(({ id, nodes }) => ({
+      id,
+      where: nodes.map(({ html }) => html.slice(0, 160)).slice(0, 5),
+    }));
+    expect(found, `${page.url()}, ${colorScheme}`).toEqual([]);
+  }
+}
+
+/** Nothing reaches beyond the right edge at the width of a small telephone. */
+export async function expectFitsTelephone(page: Page): Promise<void> {
+  await page.setViewportSize({ width: 360, height: 740 });
+  await expect
+    .poll(() =>
+      page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
+    )
+    .toBeLessThanOrEqual(0);
+}
+
+export { expect };

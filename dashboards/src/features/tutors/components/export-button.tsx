@@ -1,0 +1,67 @@
+import { Button, Text } from "@mantine/core";
+import { useMutation } from "@tanstack/react-query";
+import { Icon } from "../../../components/icons";
+import type { TutorRow } from "../../../lib/api-types";
+import { csv, download } from "../../../lib/csv";
+import { allTutors } from "../api/get-tutors";
+import type { TutorSearch } from "../tutor-search";
+
+const COLUMNS = [
+  "tutor_id",
+  "external_id",
+  "name",
+  "subjects",
+  "is_active",
+  "as_of",
+  "risk_status",
+  "risk_status_since",
+  "risk_probability",
+  "sessions_90d",
+  "tutor_reschedules_90d",
+  "reschedule_rate_90d",
+  "reschedule_rate_expected",
+  "reschedule_rate_low",
+  "reschedule_rate_high",
+  "sessions_30d",
+  "reschedule_rate_30d",
+  "sessions_7d",
+  "reschedule_rate_7d",
+  "trend_30d",
+  "tutor_no_shows_90d",
+  "quality_score",
+  "sessions_to_clear",
+  "last_session_at",
+] as const satisfies readonly (keyof TutorRow)[];
+
+/** All tutors that fit the filters, not only this page of them, as a file under the API's names. */
+export function ExportButton({ search, disabled }: { search: TutorSearch; disabled: boolean }) {
+  const { mutate, isPending, error } = useMutation({
+    mutationFn: async () => {
+      const rows = await allTutors(search);
+      const text = csv(
+        COLUMNS,
+        rows.map((row) => COLUMNS.map((name) => row[name])),
+      );
+      download(`tutors-${rows[0]?.as_of ?? "none"}.csv`, text, "text/csv;charset=utf-8");
+    },
+  });
+  return (
+    <>
+      {error && (
+        <Text role="alert" c="var(--high-text)" size="sm" style={{ alignSelf: "center" }}>
+          {error.message}
+        </Text>
+      )}
+      <Button
+        variant="default"
+        size="xs"
+        onClick={() => mutate()}
+        loading={isPending}
+        disabled={disabled}
+        leftSection={<Icon name="download" size={14} />}
+      >
+        Export CSV
+      </Button>
+    </>
+  );
+}

@@ -1,0 +1,31 @@
+import { Skeleton } from "@mantine/core";
+import type { UseQueryResult } from "@tanstack/react-query";
+import { EmptyState, Loaded } from "../../../components/loaded";
+import { Panel } from "../../../components/panel";
+import type { FunnelResponse } from "../../../lib/api-types";
+import { FunnelPlot } from "./funnel-plot";
+
+export function FunnelPanel({ query }: { query: UseQueryResult<FunnelResponse> }) {
+  return (
+    <Panel
+      title="Chance or not"
+      note="Tutors outside the funnel differ from the platform by more than chance."
+    >
+      <Loaded query={query} skeleton={<Skeleton height={420} />}>
+        {({ data }) =>
+          data.points.length === 0 || data.platform_reschedule_rate_90d === null ? (
+            <EmptyState title="Nothing to draw">
+              No tutor that fits has sessions in the last 90 days.
+            </EmptyState>
+          ) : (
+            <FunnelPlot
+              points={data.points}
+              rate={data.platform_reschedule_rate_90d}
+              threshold={data.risk_threshold}
+            />
+          )
+        }
+      </Loaded>
+    </Panel>
+  );
+}

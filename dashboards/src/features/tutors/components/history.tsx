@@ -1,0 +1,90 @@
+import { SegmentedControl, Skeleton } from "@mantine/core";
+import { useState } from "react";
+import { EmptyState, Loaded } from "../../../components/loaded";
+import { Panel } from "../../../components/panel";
+import { WeeklyChart } from "../../../components/weekly-chart";
+import type { TutorWeek } from "../../../lib/api-types";
+import { counted, percent, shortDay } from "../../../lib/format";
+import { useHistory } from "../api/get-tutor";
+import { EventTable } from "./event-table";
+
+const RANGES = [
+  { value: "30", label: "30 days" },
+  { value: "90", label: "90 days" },
+  { value: "365", label: "A year" },
+];
+const WEEK_MS = 7 * 86_400_000;
+
+interface HistoryProps {
+  tutorId: string;
+  name: string;
+  threshold: number;
+  pollMs: number;
+  /** An excuse was given or taken back. */
+  onChanged: () => void;
+}
+
+/** Week by week against all tutors, and what happened. */
+export function History({ tutorId, name, threshold, pollMs, onChanged }: HistoryProps) {
+  const [days, setDays] = useState("90");
+  const history = useHistory(tutorId, Number(days), pollMs);
+  const range = (
+    <SegmentedControl size="xs" aria-label="How far back" value={days} onChange={setDays} data={RANGES} />
+  );
+  return (
+    <>
+      <Panel title="Trend" note="Reschedules per session by week, beside all tutors" actions={range}>
+        <Loaded query={history} skeleton={<Skeleton height={240} />}>
+          {({ data }) =>
+            data.weeks.length === 0 ? (
+              <EmptyState title="No sessions in this time">
+                A line appears with the first week that has sessions.
+              </EmptyState>
+            ) : (
+              <WeeklyChart
+                label={`Reschedules of ${name} by week`}
+                height={240}
+                weeks={everyWeek(data.weeks)}
+                series={[
+                  { name: "tutor", label: name },
+                  { name: "platform", label: "All tutors", isReference: true },
+                ]}
+                write={(value) => percent(value)}
+                threshold={{ value: threshold, label: "Limit" }}
+              />
+            )
+          }
+        </Loaded>
+      </Panel>
+      <Panel
+        title="What happened"
+        note={history.data && `${counted(history.data.meta.total_events, "event")}, newest first`}
+        flush
+      >
+        <Loaded query={history} skeleton={<Skeleton height={240} m="md" />}>
+          {({ data, meta }) => (
+            <EventTable events={data.events} total={meta.total_events} onChanged={onChanged} />
+          )}
+        </Loaded>
+      </Panel>
+    </>
+  );
+}
+
+/** Weeks without sessions are absent from the answer; a line must not run across them. */
+function everyWeek(weeks: TutorWeek[]) {
+  const known = new Map(weeks.map((week) => [week.week_start, week]));
+  const first = Date.parse(weeks[0]?.week_start ?? "");
+  const last = Date.parse(weeks.at(-1)?.week_start ?? "");
+  const rows = [];
+  for (let start = first; start <= last; start += WEEK_MS) {
+    const monday = new Date(start).toISOString().slice(0, 10);
+    const week = known.get(monday);
+    rows.push({
+      week: shortDay(monday),
+      tutor: week?.reschedule_rate ?? null,
+      platform: week?.platform_reschedule_rate ?? null,
+    });
+  }
+  return rows;
+}

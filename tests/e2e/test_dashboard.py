@@ -1,0 +1,77 @@
+"""The dashboard in a real browser, on a real installation with a small marketplace; the tests are in dashboards/e2e."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from core.settings import PROJECT_ROOT
+from orchestration.demo import write_demo
+from tests.e2e.processes import free_port, wait_for
+
+START_SECONDS = 180
+STOP_SECONDS = 15
+TESTS_SECONDS = 900
+DASHBOARD = PROJECT_ROOT / "dashboards"
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """`tutorq up` with a published marketplace; yields what its dashboard's tests need to know."""
+    home = tmp_path_factory.mktemp("dashboard")
+    write_demo(home / "landing", tutors=80, students=400, days=100, seed=11)
+    port = free_port()
+    environment = {
+        **os.environ,
+        "TUTORQ_HOME": str(home),
+        "TUTORQ_API_PORT": str(port),
+        "TUTORQ_DAGSTER_PORT": str(free_port()),
+    }
+    with _up(environment, home / "up.log"):
+        yield {
+            **environment,
+            "TUTORQ_URL": f"http://localhost:{port}",
+            "TUTORQ_ADMIN_KEY": (home / "api-key").read_text().strip(),
+            "TUTORQ_READ_KEY": _read_key(environment),
+        }
+
+
+def test_in_the_browser(installation: dict[str, str]) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    run = subprocess.run(
+        ["npm", "run", "--silent", "e2e"],
+        cwd=DASHBOARD,
+        env={**installation, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TESTS_SECONDS,
+    )
+    print(run.stdout)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def _read_key(environment: dict[str, str]) -> str:
+    command = [sys.executable, "-m", "orchestration.cli", "keys", "create", "--name", "reader", "--role", "read"]
+    run = subprocess.run([*command, "--json"], env=environment, capture_output=True, check=True, timeout=60)
+    return str(json.loads(run.stdout)["secret"])
+
+
+@contextmanager
+def _up(environment: dict[str, str], log: Path) -> Iterator[None]:
+    command = [sys.executable, "-m", "orchestration.cli", "up"]
+    with log.open("wb") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process:
+        try:
+            wait_for(
+                lambda: "tutorq is up" in log.read_text() or process.poll() is not None, START_SECONDS, log.read_text
+            )
+            assert process.poll() is None, log.read_text()
+            yield
+        finally:
+            process.terminate()
+            process.wait(STOP_SECONDS)
