@@ -266,8 +266,8 @@ You get facts about one pair. Answer with a JSON object and nothing else:
 {"for_student": "...", "for_tutor": "..."}
 for_student: two or three sentences on why this tutor is a good or a risky choice for the student.
 for_tutor: two or three sentences addressed to the tutor as "you": what to know and to do in the first session.
-Use the given facts only. Write every number in digits, exactly as it is given, with its % sign if it has one; leave out \
-numbers rather than change, round, compare or compute them. Plain, kind English; no names, no headings, no lists."""
+Use the given facts only. Write every number in digits, exactly as it is given, with its % sign if it has one; leave \
+numbers out rather than change, round, compare or compute them. Plain, kind English; no names, no headings, no lists."""
 
 _UNIT = {"communication": "1 formal to 5 casual", "pace": "1 slow to 5 fast"}
 

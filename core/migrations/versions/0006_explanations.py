@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0006"
-down_revision = "0005"
+down_revision = "0003"
 
 CALLS = """
 create table app.explanation_calls (
@@ -19,7 +19,7 @@ create index on app.explanation_calls (started_at);
 comment on table app.explanation_calls is
     'Calls of the language model that explains matches, one row each: counted against the daily budget, and looked at '
     'so that no two are made for one text.';
-comment on column app.explanation_calls.ends_at is 'When the call is over at the latest, whatever became of its process.';
+comment on column app.explanation_calls.ends_at is 'When it is over at the latest, even if its process died.';
 comment on column app.explanation_calls.outcome is 'Null while it is under way, and if its process died.';
 comment on column app.explanation_calls.reason is 'Why there is no text.';
 """
