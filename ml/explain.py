@@ -53,7 +53,7 @@ class Mismatch:
 
 
 @dataclass(frozen=True)
-class Preferences:
+class StatedPreferences:
     """What one of the two prefers: pace and communication 1-5, urgency 1-5 (students only); None = unknown."""
 
     pace: int | None
@@ -71,8 +71,8 @@ class MatchFacts:
     medium_from: float
     high_from: float
     compatibility_score: float | None
-    student: Preferences
-    tutor: Preferences
+    student: StatedPreferences
+    tutor: StatedPreferences
     contributions: Sequence[Contribution]
     model_version: str
 
@@ -204,7 +204,7 @@ def _for_student(facts: MatchFacts) -> str:
     if bad:
         sentences.append(f"{'On the other hand' if good else 'Against it'}, {_joined(bad)}.")
     if not good and not bad:
-        sentences.append("Little is known about the two yet, so this is close to the average of all pairs.")
+        sentences.append("Little is known about this pair yet, so this is close to the average of all pairs.")
     return " ".join(sentences)
 
 
@@ -220,7 +220,7 @@ def _for_tutor(facts: MatchFacts) -> str:
     return " ".join([lead, *advice])
 
 
-def _advice(student: Preferences, tutor: Preferences) -> list[str]:
+def _advice(student: StatedPreferences, tutor: StatedPreferences) -> list[str]:
     """What the tutor can do, the widest gap first."""
     found: list[tuple[float, str]] = []
     if student.pace is not None and tutor.pace is not None and student.pace != tutor.pace:
