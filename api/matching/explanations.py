@@ -27,6 +27,7 @@ ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('app.explanation_calls'))
 STATE = """
 select
     count(*) filter (where cache_key = $1 and outcome is null and ends_at > clock_timestamp()) > 0 as is_under_way,
+    exists (select from app.explanations where cache_key = $1) as is_kept,
     count(*) filter (
         where (outcome = 'failed' or (outcome = 'unusable' and cache_key = $1))
             and ended_at > clock_timestamp() - make_interval(secs => $4)
@@ -130,7 +131,7 @@ class Explainer:
                 if kept is not None:
                     return Texts(**json.loads(kept))
                 call_id = await self._run(lambda connection: self._begin(connection, key))
-                if call_id is None:  # another process is at it
+                if call_id is None:
                     await asyncio.sleep(LOOK_AGAIN_SECONDS)
             return await self._call(call_id, key, facts, writer)
 
@@ -160,7 +161,7 @@ class Explainer:
             await connection.execute(END, call_id, "written", None)
 
     async def _begin(self, connection: Any, key: str) -> int | None:
-        """The number of the call that may be made; None if one for the same text is under way.
+        """The number of the call that may be made; None if another makes it, or has just made it.
 
         Raises:
             _NoTextError: no call may be made now.
@@ -168,10 +169,10 @@ class Explainer:
         async with connection.transaction():
             await connection.execute(ONE_AT_A_TIME)
             state = await connection.fetchrow(STATE, key, self._timezone, self._daily_budget, self._rest_seconds)
+            if state["is_under_way"] or state["is_kept"]:
+                return None
             if state["is_resting"]:
                 raise _NoTextError("resting after a failure")
-            if state["is_under_way"]:
-                return None
             if state["is_spent"]:
                 raise _NoTextError("daily budget used up")
             return int(await connection.fetchval(BEGIN, key, self._seconds))
