@@ -49,12 +49,12 @@
 
 {# A rate drawn towards a fixed prior [alpha, beta], as much as that many trials would: never null. #}
 {% macro shrunk_rate(successes, trials, prior) -%}
-    (({{ successes }}) + {{ prior[0] }})::double precision / (({{ trials }}) + {{ prior[0] + prior[1] }})::double precision
+    (({{ successes }}) + {{ prior[0] }})::double precision / (({{ trials }}) + {{ prior[0] }} + {{ prior[1] }})::double precision
 {%- endmacro %}
 
 {# What shrunk_rate gives without any trial. #}
 {% macro prior_mean(prior) -%}
-    {{ prior[0] }}::double precision / {{ prior[0] + prior[1] }}::double precision
+    {{ prior[0] }}::double precision / ({{ prior[0] }} + {{ prior[1] }})::double precision
 {%- endmacro %}
 
 {# The day on which all about a session was known: it is over, and its reschedule, if any, was asked for. #}

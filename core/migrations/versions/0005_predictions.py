@@ -1,4 +1,4 @@
-"""Where predictions are kept: bucketed match predictions, upcoming sessions, who was touched, and a version of it all."""
+"""Where predictions are kept: of matches by bucket, of sessions; who was touched; and a version of it all."""
 
 from alembic import op
 
@@ -71,8 +71,8 @@ create table ml.touched_people (
 );
 create index on ml.touched_people (person_id);
 comment on table ml.touched_people is
-    'People who changed since their pairs were predicted; noted by triggers in the writer''s own transaction, deleted in '
-    'the transaction that predicts their pairs anew. A person may stand here more than once.';
+    'People who changed since their pairs were predicted; noted by triggers in the writer''s own transaction, '
+    'deleted when their pairs are predicted anew. A person may stand here more than once.';
 
 -- With the rights of its owner: who may change people need not know of this table.
 create function ml.note_touched() returns trigger language plpgsql security definer set search_path = pg_catalog as $$

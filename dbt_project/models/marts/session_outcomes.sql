@@ -35,13 +35,13 @@ labelled as (
 events as (
     select
         null::uuid as session_id,
-        tutor_id,
-        student_id,
+        sessions.tutor_id,
+        sessions.student_id,
         {{ known_on('sessions') }} as happened_on,
         1 as is_history,
-        is_tutor_reschedule::integer as is_tutor_reschedule
+        sessions.is_tutor_reschedule::integer as is_tutor_reschedule
     from sessions
-    where student_id in (select labelled.student_id from labelled)
+    where sessions.student_id in (select labelled.student_id from labelled)
 
     union all
 
