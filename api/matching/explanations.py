@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any, Literal, NamedTuple
 
@@ -10,8 +12,9 @@ import structlog
 
 from api.database import with_connection
 from api.problems import ApiError
+from core.settings import Settings
 from ml.explain import PROMPT_VERSION, MatchFacts, Texts, UnusableTextError, cache_key, prompt, rule_texts
-from ml.writing import TextWriter, WriterFailedError
+from ml.writing import TextWriter, WriterFailedError, open_writer
 
 # While the language model is down, nobody waits for it, and no budget is spent on it.
 REST_SECONDS = 30
@@ -185,3 +188,28 @@ class Explainer:
 
     async def _run(self, work: Any) -> Any:
         return await with_connection(self._pool, work)
+
+
+@asynccontextmanager
+async def open_explainer(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Explainer]:
+    """The explainer of these settings, closed on leaving."""
+    key = settings.openai_api_key
+    # In a thread: importing the client takes half a second.
+    writer = await asyncio.to_thread(
+        open_writer,
+        base_url=settings.openai_base_url,
+        api_key=key.get_secret_value() if key else None,
+        model=settings.openai_model,
+        seconds=settings.explanation_seconds,
+    )
+    explainer = Explainer(
+        pool,
+        writer,
+        seconds=settings.explanation_seconds,
+        daily_budget=settings.explanation_daily_budget,
+        timezone=settings.timezone,
+    )
+    try:
+        yield explainer
+    finally:
+        await explainer.close()

@@ -17,7 +17,7 @@ TUTORS = 9
 ACTIVE_STUDENTS = [f"S-{i}" for i in range(1, STUDENTS + 1) if i != 11]
 ACTIVE_TUTORS = [f"T-{i}" for i in range(1, TUTORS)]
 STYLES = ("structured", "flexible", "interactive")
-SUBJECTS = ("maths;physics", "english", "maths")
+SUBJECTS = ("maths;physics", "geography", "maths")
 GOAL = "wants to please Aunt Petronella by May"
 PREDICTED_AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -79,7 +79,7 @@ def scramble(database: Database) -> None:
             from marts.match_students as students
             cross join marts.match_tutors as tutors
             cross join lateral (
-                select (get_byte(uuid_send(student_id), 3) * 7 + get_byte(uuid_send(tutor_id), 6)) % 256 / 256.0::real
+                select (get_byte(uuid_send(student_id), 3) * 7 + get_byte(uuid_send(tutor_id), 6)) %% 256 / 256.0::real
             ) as made_up (chance)
             where students.is_active and tutors.is_active
             """,
