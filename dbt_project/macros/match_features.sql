@@ -25,7 +25,7 @@
 
 {#
     Compatibility from 0 to 1, of a row with the four mismatches: 1 less their weighted mean, each as a share of the
-    most it can be. What is unknown drops out and the other weights are scaled up; null where nothing is known.
+    most it can be. What is unknown drops out and the other weights are scaled up; 0.5 where nothing is known.
 #}
 {% macro compatibility_score(row) -%}
     {%- set shares = {
@@ -34,7 +34,7 @@
         'communication': row ~ '.communication_mismatch / 4',
         'age': 'least(' ~ row ~ '.age_mismatch, 50) / 50',
     } -%}
-    1 - (
+    coalesce(1 - (
         {% for name, share in shares.items() %}
             {{ '+ ' if not loop.first }}
             case when {{ row }}.{{ name }}_mismatch is null then 0 else {{ var('match_' ~ name ~ '_weight') }} * {{ share }} end
@@ -44,7 +44,7 @@
             {{ '+ ' if not loop.first }}
             case when {{ row }}.{{ name }}_mismatch is null then 0 else {{ var('match_' ~ name ~ '_weight') }} end
         {% endfor %}, 0
-    )::double precision
+    )::double precision, {{ var('match_unknown_compatibility') }})
 {%- endmacro %}
 
 {# A rate drawn towards a fixed prior [alpha, beta], as much as that many trials would: never null. #}

@@ -67,8 +67,9 @@ where i % 9 > 0;
 insert into app.excuses (session_id, reason, created_by)
 select session_id, 'ill', 'test' from raw.reschedules where initiator = 'tutor' order by session_id limit 20;
 
-insert into ml.match_predictions (bucket, student_id, tutor_id, churn_probability, risk_level, model_version)
-select ml.student_bucket(student_id), student_id, md5('tutor 1')::uuid, 0.25, 'low', 'test' from raw.students;
+insert into ml.match_predictions
+    (bucket, student_id, tutor_id, churn_probability, risk_level, compatibility_score, model_version)
+select ml.student_bucket(student_id), student_id, md5('tutor 1')::uuid, 0.25, 'low', 0.5, 'test' from raw.students;
 """
 
 

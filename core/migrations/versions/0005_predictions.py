@@ -23,7 +23,7 @@ create table ml.match_predictions (
     tutor_id uuid not null,
     churn_probability real not null check (churn_probability between 0 and 1),
     risk_level text not null check (risk_level in ('low', 'medium', 'high')),
-    compatibility_score real check (compatibility_score between 0 and 1),
+    compatibility_score real not null check (compatibility_score between 0 and 1),
     pace_mismatch real,
     style_mismatch real,
     communication_mismatch real,
@@ -37,7 +37,6 @@ comment on table ml.match_predictions is
     'One row per active student and active tutor. A bucket is rewritten by putting a new partition in the place of the '
     'old one, so readers never see it half full.';
 comment on column ml.match_predictions.bucket is 'ml.student_bucket(student_id); name it when you look up a student.';
-comment on column ml.match_predictions.compatibility_score is 'Null where no preference of the two can be compared.';
 
 create table ml.session_predictions (
     session_id uuid primary key,

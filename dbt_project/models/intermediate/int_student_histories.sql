@@ -61,7 +61,7 @@ histories as (
         -- Whether a first meeting was continued is known once its 30 days are over.
         settled_meetings as (
             partition by student_id order by {{ day_number('known_before') }}
-            range between unbounded preceding and {{ var("first_session_follow_up_days") + 1 }} preceding
+            range between unbounded preceding and {{ var("first_session_follow_up_days") | int + 1 }} preceding
         )
 ),
 

@@ -98,7 +98,7 @@ final as (
         before_booking.pair_tutor_reschedules_before::bigint as pair_tutor_reschedules_before,
         before_booking.student_sessions_before::bigint as student_sessions_before,
         coalesce(pairs.first_session_on >= labelled.booked_on, true) as is_first_meeting,
-        labelled.is_tutor_reschedule or labelled.is_tutor_no_show as disrupted
+        labelled.is_tutor_reschedule or labelled.is_tutor_no_show as is_disrupted
     from labelled
     inner join before_booking on labelled.session_id = before_booking.session_id
     inner join tutor_histories
