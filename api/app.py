@@ -26,7 +26,10 @@ from api.limits import LogInLimit, RateLimit
 from api.logs import RequestLog
 from api.matching import endpoints as matching
 from api.matching.commands import People
+from api.matching.explanations import open_explainer
 from api.matching.generation import Generation, open_dagster
+from api.matching.pairs import Pairs
+from api.matching.scoring import Scorer
 from api.overview import endpoints as overview
 from api.problems import UnexpectedErrors
 from api.reports import endpoints as reports
@@ -141,10 +144,14 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 session_writer = SessionWriter(ledger, settings.timezone, settings.ingest_queue_rows)
                 await stack.enter_async_context(_running(session_writer.run()))
                 dagster = await stack.enter_async_context(open_dagster(settings.dagster))
+                marts = Marts(pool)
+                low, high = settings.match_medium_risk, settings.match_high_risk
+                explainer = await stack.enter_async_context(open_explainer(pool, settings))
+                scorer = Scorer(low=low, high=high)
                 key_ring = KeyRing(pool)
                 stack.push_async_callback(key_ring.close)
                 yield {
-                    "marts": Marts(pool),
+                    "marts": marts,
                     "key_ring": key_ring,
                     "browser_sessions": BrowserSessions(pool),
                     "log_in_limit": LogInLimit(),
@@ -156,6 +163,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                     "mail_preferences": MailPreferences(pool),
                     "people": People(ingest_pool),
                     "generation": Generation(dagster),
+                    "pairs": Pairs(marts, scorer, explainer, low=low, high=high, seconds=settings.explanation_seconds),
                 }
         finally:
             await asyncio.to_thread(database.release)

@@ -7,11 +7,12 @@ from starlette.responses import Response
 
 from api import bodies
 from api.auth import INGESTER, READER, Admin, Caller
-from api.caching import NOT_MODIFIED, answer
+from api.caching import NOT_MODIFIED, answer, tagged
 from api.database import MartsDependency
-from api.matching import pairs, queries
+from api.matching import queries
 from api.matching.commands import People
 from api.matching.generation import Generation
+from api.matching.pairs import Pairs, pair
 from api.matching.people import NO_STUDENT, NO_TUTOR, PersonPath, uuid_of
 from api.matching.schemas import (
     Assignment,
@@ -60,6 +61,13 @@ async def _generation(request: Request) -> Generation:
     return generation
 
 
+async def _pairs(request: Request) -> Pairs:
+    pairs = request.state.pairs
+    assert isinstance(pairs, Pairs)
+    return pairs
+
+
+PairsDependency = Annotated[Pairs, Depends(_pairs)]
 PeopleDependency = Annotated[People, Depends(_people)]
 GenerationDependency = Annotated[Generation, Depends(_generation)]
 
@@ -171,14 +179,17 @@ async def list_matches_of_tutor(
 )
 async def get_prediction(
     request: Request,
-    marts: MartsDependency,
+    pairs: PairsDependency,
     student_id: PersonPath,
     tutor_id: PersonPath,
-    _: Annotated[PredictOptions, Query()],
+    options: Annotated[PredictOptions, Query()],
 ) -> Response:
     """How likely it is that a pair does not go on after its first session, and on request why."""
-    statement = pairs.pair(uuid_of(student_id, NO_STUDENT), uuid_of(tutor_id, NO_TUTOR))
-    return await answer(request, marts, statement, pairs.shape)
+    student, tutor = uuid_of(student_id, NO_STUDENT), uuid_of(tutor_id, NO_TUTOR)
+    predicted = await pairs.predict(student, tutor, with_explanation=options.explain)
+    if predicted.version is None:
+        return Response(predicted.body, headers={"Cache-Control": "no-store"}, media_type=bodies.JSON)
+    return tagged(request, pair(student, tutor), predicted.version, predicted.body)
 
 
 @router.post("/generate-all", status_code=202, response_model=GenerationAccepted)

@@ -43,6 +43,7 @@ STATUSES: dict[str, Status] = {
     "MANAGED": "queued",
     "STARTING": "queued",
     "STARTED": "running",
+    "SUSPENDED": "running",
     "CANCELING": "running",
     "SUCCESS": "succeeded",
     "FAILURE": "failed",

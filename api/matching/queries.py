@@ -18,6 +18,9 @@ from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QU
 # Without a known capacity nothing says that another student would be too many.
 HAS_CAPACITY = "(people.capacity is null or people.free_capacity > 0)"
 
+# The only partition of the predictions that can hold the student $1.
+IN_BUCKET = "and matches.bucket = ml.student_bucket($1)"
+
 PEOPLE = f"""
 with matching as materialized (
     select {{key}}, {{sort_by}} as sort_key
@@ -77,7 +80,7 @@ with matching as materialized (
         {{free_capacity}} as free_capacity
     from marts.match_predictions as matches
     inner join {{other_table}} as people on matches.{{other_key}} = people.{{other_key}}
-    where matches.{{key}} = $1
+    where matches.{{key}} = $1 {{bucket}}
         and ($2::text[] is null or matches.risk_level = any($2))
         and ($3::double precision is null or matches.compatibility_score >= $3)
         and ($4::text is null or $4 = any(people.subjects))
@@ -157,6 +160,7 @@ def matches_of_student(student_id: UUID, filters: MatchesOfStudentFilters) -> St
         table="marts.match_students",
         other_key="tutor_id",
         other_table="marts.match_tutors",
+        bucket=IN_BUCKET,
         free_capacity="people.free_capacity",
         condition=f"and ($7::boolean is null or $7 = {HAS_CAPACITY})",
         sort_by=filters.sort_by,
@@ -172,6 +176,7 @@ def matches_of_tutor(tutor_id: UUID, filters: MatchesOfTutorFilters) -> Statemen
         table="marts.match_tutors",
         other_key="student_id",
         other_table="marts.match_students",
+        bucket="",
         free_capacity="null::int",
         condition="",
         sort_by=filters.sort_by,

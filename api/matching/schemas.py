@@ -52,12 +52,10 @@ class MatchStudent(BaseModel):
     communication_style: int | None = Field(description="1 formal to 5 casual.", examples=[4])
     urgency_level: int | None = Field(description="1 relaxed to 5 urgent.", examples=[2])
     is_stub: bool = Field(description="True while the student is known only from sessions.")
-    is_active: bool = Field(description="Described, and new or with a session in the last 180 days.")
-    student_first_meetings: float | None = Field(
-        description="First meetings with a tutor whose follow-up time is over.", examples=[3]
-    )
-    student_continuation_rate: Fraction | None = Field(
-        description="Estimated share of them that were followed by another session."
+    is_active: bool = Field(description="Described, and new or with a session in the last 180 days; else not matched.")
+    student_first_meetings: Count = Field(description="Tutors the student had met.")
+    student_continuation_rate: Fraction = Field(
+        description="Estimated share of these meetings that were followed by another session in time."
     )
     last_session_on: date | None = Field(description="Day of the newest session, in the reporting zone.")
 
@@ -69,18 +67,18 @@ class MatchTutor(BaseModel):
     external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["T-1042"])
     name: str | None = Field(examples=["Ada Novak"])
     subjects: list[str] = Field(examples=[["maths", "physics"]])
-    is_active: bool
+    is_active: bool = Field(description="False for tutors who left, and while known only from sessions.")
     capacity: int | None = Field(description="Students the tutor can take at a time.", examples=[12])
     age: int | None = Field(examples=[34])
     experience_years: float | None = Field(examples=[6.5])
     teaching_style: TeachingStyle | None
     preferred_pace: int | None = Field(description="1 slow to 5 fast.", examples=[3])
     communication_style: int | None = Field(description="1 formal to 5 casual.", examples=[4])
-    tutor_sessions_90d: float | None = Field(description="Sessions in the last 90 days.", examples=[24])
-    tutor_reschedule_rate: Fraction | None = Field(description="Estimated share of sessions the tutor reschedules.")
-    tutor_no_show_rate: Fraction | None = Field(description="Estimated share of sessions the tutor misses.")
-    tutor_continuation_rate: Fraction | None = Field(description="Estimated share of new students who stay.")
-    tutor_rating: float | None = Field(description="Estimated mean rating, 1-5.", examples=[4.5])
+    tutor_sessions_90d: Count = Field(description="Sessions in the last 90 days.")
+    tutor_reschedule_rate: Fraction = Field(description="Estimated share of sessions the tutor reschedules.")
+    tutor_no_show_rate: Fraction = Field(description="Estimated share of sessions the tutor misses.")
+    tutor_continuation_rate: Fraction = Field(description="Estimated share of new students who stay.")
+    tutor_rating: float = Field(description="Estimated mean rating, 1-5.", examples=[4.5])
     active_students: Count = Field(description="Students with a session in the last 30 days, or scheduled.")
     free_capacity: int | None = Field(description="Capacity less active students; null if unknown.", examples=[3])
 
@@ -244,7 +242,9 @@ class Prediction(BaseModel):
     tutor_id: UUID
     churn_probability: Fraction = Field(description="Probability of no second session within 30 days of the first.")
     risk_level: RiskLevel
-    compatibility_score: Fraction = Field(description="1 is the best fit of preferences; 0 the worst.")
+    compatibility_score: Fraction | None = Field(
+        description="1 is the best fit of preferences, 0 the worst; null if no preference of the two can be compared."
+    )
     pace_mismatch: float | None = Field(description="0 to 4; null if a preference is unknown.", examples=[1])
     style_mismatch: float | None = Field(description="0 same, 0.5 if either is flexible, else 1.", examples=[0.5])
     communication_mismatch: float | None = Field(description="0 to 4.", examples=[2])
@@ -327,7 +327,7 @@ class Alternative(BaseModel):
     name: str | None = Field(examples=["Ada Novak"])
     churn_probability: Fraction
     risk_level: RiskLevel
-    compatibility_score: Fraction
+    compatibility_score: Fraction | None
     free_capacity: int | None = Field(description="Null if the capacity is unknown.", examples=[3])
 
 
@@ -449,7 +449,7 @@ class AssignedPair(BaseModel):
     tutor_name: str | None
     churn_probability: Fraction
     risk_level: RiskLevel
-    compatibility_score: Fraction
+    compatibility_score: Fraction | None
     is_fixed: bool
     is_exploration: bool = Field(description="Given to a tutor with little history, to learn how it goes.")
     reasons: list[str] = Field(examples=[["Both prefer the same pace", "Same teaching style"]])

@@ -21,10 +21,10 @@ page as (
 rows as (
     select
         page.session_id,
-        sessions.external_id,
+        page.external_id,
         page.scheduled_time,
-        sessions.subject,
-        sessions.duration_minutes,
+        page.subject,
+        page.duration_minutes,
         page.tutor_id,
         tutors.name as tutor_name,
         page.student_id,
@@ -37,7 +37,6 @@ rows as (
         page.risk_level,
         page.model_version
     from page
-    inner join marts.fct_sessions as sessions on page.session_id = sessions.session_id
     left join marts.dim_tutors as tutors on page.tutor_id = tutors.tutor_id
     left join marts.dim_students as students on page.student_id = students.student_id
     order by page.tutor_disruption_probability desc nulls last, page.scheduled_time, page.session_id

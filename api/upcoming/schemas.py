@@ -15,20 +15,20 @@ class UpcomingSession(BaseModel):
     external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["S-1042"])
     scheduled_time: AwareDatetime
     subject: str | None = Field(examples=["maths"])
-    duration_minutes: float | None = Field(examples=[60])
+    duration_minutes: int | None = Field(examples=[60])
     tutor_id: UUID
     tutor_name: str | None = Field(examples=["Ada Novak"])
     student_id: UUID
     student_name: str | None = Field(examples=["Lea Berg"])
     is_first_meeting: bool = Field(description="Whether the two have not met before.")
-    tutor_reschedule_rate: Fraction | None = Field(description="Estimated share of sessions the tutor reschedules.")
-    tutor_no_show_rate: Fraction | None = Field(description="Estimated share of sessions the tutor misses.")
+    tutor_reschedule_rate: Fraction = Field(description="Estimated share of sessions the tutor reschedules.")
+    tutor_no_show_rate: Fraction = Field(description="Estimated share of sessions the tutor misses.")
     pair_sessions_before: Count = Field(description="Sessions of the two before this one.")
     tutor_disruption_probability: Fraction | None = Field(
         description="Probability that the tutor reschedules it or does not come; null until it is predicted."
     )
     risk_level: RiskLevel | None
-    model_version: str | None = Field(examples=["session-rules-v1"])
+    model_version: str | None = Field(examples=["rules-v1"])
 
 
 class UpcomingList(BaseModel):
