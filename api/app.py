@@ -15,11 +15,13 @@ from starlette.types import Receive, Scope, Send
 
 from api import logs, openapi, problems
 from api.auth import KeyRing
+from api.auth_sessions import endpoints as auth_sessions
+from api.auth_sessions.store import BrowserSessions
 from api.database import Marts, open_pool
 from api.headers import DOCS_PATH, SecurityHeaders
 from api.health import endpoints as health
 from api.health.queries import HealthProbe
-from api.limits import RateLimit
+from api.limits import LogInLimit, RateLimit
 from api.logs import RequestLog
 from api.overview import endpoints as overview
 from api.problems import UnexpectedErrors
@@ -91,7 +93,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     app.add_middleware(RequestLog)
     problems.install(app)
     # The first is found soonest: it is asked most often.
-    for resource in (sessions, health, tutors, overview, reschedules, reports):
+    for resource in (sessions, health, tutors, overview, reschedules, reports, auth_sessions):
         app.include_router(resource.router)
     if (dashboard / "index.html").is_file():
         app.frontend("/", directory=dashboard, fallback="index.html")
@@ -127,6 +129,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 yield {
                     "marts": Marts(pool),
                     "key_ring": key_ring,
+                    "browser_sessions": BrowserSessions(pool),
+                    "log_in_limit": LogInLimit(),
                     "health_probe": HealthProbe(health_pool, dagster_pool),
                     RateLimit.__name__: RateLimit(settings.ingest_rate_per_second),
                     SessionWriter.__name__: session_writer,

@@ -1,4 +1,4 @@
-"""Who is asking, and whether they may: the `X-API-Key` header against `app.api_keys`."""
+"""Who is asking, and whether they may: by the header `X-API-Key`, or by the cookie of a browser that is logged in."""
 
 import asyncio
 import hmac
@@ -10,8 +10,9 @@ from typing import Annotated
 import asyncpg
 import structlog
 from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyHeader
+from fastapi.security import APIKeyCookie, APIKeyHeader
 
+from api.auth_sessions.store import BrowserCaller, BrowserSessions
 from api.database import with_connection
 from api.problems import DatabaseUnavailableError, ForbiddenError, UnauthorizedError
 from core import keys
@@ -39,6 +40,11 @@ class Caller:
     key_id: int
     name: str
     role: Role
+
+    @property
+    def actor(self) -> str:
+        """As the audit log names it."""
+        return self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +114,32 @@ class KeyRing:
             log.warning("last use of a key not noted", key_id=key_id, error=type(error).__qualname__)
 
 
+COOKIE = "tutorq_session"
+# A page of another origin cannot send this header without being asked first, and is then refused (CORS). The
+# cookie's SameSite=Strict alone would let through other ports of the same host.
+PROOF = ("X-Requested-With", "tutorq")
+SAFE_METHODS = ("GET", "HEAD")
+
 _header = APIKeyHeader(
     name="X-API-Key",
     scheme_name="ApiKey",
     description="A key made with `tutorq keys create`; the local one is in `$TUTORQ_HOME/api-key`.",
     auto_error=False,
 )
+_cookie = APIKeyCookie(
+    name=COOKIE,
+    scheme_name="BrowserSession",
+    description=(
+        "Set by `POST /api/auth/session`. Requests that change something must carry the header "
+        f"`{PROOF[0]}: {PROOF[1]}`."
+    ),
+    auto_error=False,
+)
+_CHALLENGE = {"WWW-Authenticate": f'ApiKey header="{_header.model.name}"'}
 
 
-class Require:
-    """Dependency that lets a key with this role (or an admin's) pass.
+class RequireKey:
+    """Dependency that lets a key with this role (or an admin's) pass. For programs; browsers see `Require`.
 
     Raises:
         UnauthorizedError: no key, or one that is unknown or revoked.
@@ -132,18 +154,82 @@ class Require:
         return await self(request, request.headers.get(_header.model.name))
 
     async def __call__(self, request: Request, secret: Annotated[str | None, Security(_header)]) -> Caller:
-        ring = request.state.key_ring
-        assert isinstance(ring, KeyRing)
-        caller = await ring.find(secret) if secret else None
-        if caller is None:
-            detail = "The key is unknown or revoked." if secret else "Send a key in the header X-API-Key."
-            raise UnauthorizedError(detail, headers={"WWW-Authenticate": 'ApiKey header="X-API-Key"'})
-        request.scope["tutorq.key_name"] = caller.name
-        if caller.role not in (self._role, Role.ADMIN):
-            raise ForbiddenError(f"It has the role {caller.role}; {self._role} or admin is needed.")
+        if not secret:
+            raise UnauthorizedError("Send a key in the header X-API-Key.", headers=_CHALLENGE)
+        caller = await _with_key(request, secret)
+        _check_role(caller, self._role)
         return caller
 
 
+class Require:
+    """Dependency that lets a key or a browser session with this role (or an admin's) pass. A key is looked at first.
+
+    Raises:
+        UnauthorizedError: neither, or one that is unknown, revoked or over.
+        ForbiddenError: another role; or a change asked for by a browser, without proof that the page is ours.
+    """
+
+    def __init__(self, role: Role) -> None:
+        self._role = role
+
+    async def __call__(
+        self,
+        request: Request,
+        secret: Annotated[str | None, Security(_header)],
+        cookie: Annotated[str | None, Security(_cookie)],
+    ) -> Caller | BrowserCaller:
+        if secret or not cookie:
+            return await RequireKey(self._role)(request, secret)
+        caller = await _with_cookie(request, cookie)
+        _check_role(caller, self._role)
+        if request.method not in SAFE_METHODS:
+            forbid_forgery(request)
+        return caller
+
+
+def forbid_forgery(request: Request) -> None:
+    """
+    Raises:
+        ForbiddenError: the request may come from a page of somebody else.
+    """
+    name, value = PROOF
+    if request.headers.get(name) != value:
+        raise ForbiddenError(f"Send the header {name}: {value} with a change under a browser session.")
+
+
+async def _with_key(request: Request, secret: str) -> Caller:
+    ring = request.state.key_ring
+    assert isinstance(ring, KeyRing)
+    caller = await ring.find(secret)
+    if caller is None:
+        raise UnauthorizedError("The key is unknown or revoked.", headers=_CHALLENGE)
+    request.scope["tutorq.key_name"] = caller.actor
+    return caller
+
+
+async def _with_cookie(request: Request, cookie: str) -> BrowserCaller:
+    sessions = request.state.browser_sessions
+    assert isinstance(sessions, BrowserSessions)
+    caller = await sessions.find(cookie)
+    if caller is None:
+        raise UnauthorizedError("The log-in is over; log in again.", headers=_CHALLENGE)
+    request.scope["tutorq.key_name"] = caller.actor
+    return caller
+
+
+async def _signed_in(request: Request, cookie: Annotated[str | None, Security(_cookie)]) -> BrowserCaller:
+    if not cookie:
+        raise UnauthorizedError("Nobody is logged in at this browser.", headers=_CHALLENGE)
+    return await _with_cookie(request, cookie)
+
+
+def _check_role(caller: Caller | BrowserCaller, role: Role) -> None:
+    if caller.role not in (role, Role.ADMIN):
+        raise ForbiddenError(f"It has the role {caller.role}; {role} or admin is needed.")
+
+
 READER = Depends(Require(Role.READ))
-INGESTER = Require(Role.INGEST)
-Admin = Annotated[Caller, Depends(Require(Role.ADMIN))]
+Reader = Annotated[Caller | BrowserCaller, READER]
+INGESTER = RequireKey(Role.INGEST)
+Admin = Annotated[Caller | BrowserCaller, Depends(Require(Role.ADMIN))]
+SignedIn = Annotated[BrowserCaller, Depends(_signed_in)]

@@ -12,6 +12,8 @@ from api.database import Marts, Statement
 from api.problems import NotFoundError
 
 TAG = re.compile(r'"([^"]*)"')
+# An answer to one caller is none to another one.
+CREDENTIALS = "X-API-Key, Cookie"
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has this already (`If-None-Match`)"}}
 
 
@@ -36,12 +38,12 @@ async def answer(
         if versions:
             version = await marts.version()
             if version in versions:
-                return Response(status_code=304, headers=_headers(version, resource, "X-API-Key, Accept-Encoding"))
+                return Response(status_code=304, headers=_headers(version, resource, f"{CREDENTIALS}, Accept-Encoding"))
     published = await marts.read(statement)
     if published.body is None:
         raise NotFoundError(statement.missing)
     # Compression adds its own entry to Vary.
-    headers = _headers(published.version, resource, "X-API-Key")
+    headers = _headers(published.version, resource, CREDENTIALS)
     return Response(shape(published.body), headers=headers, media_type="application/json")
 
 

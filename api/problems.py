@@ -59,11 +59,11 @@ class InvalidRequestError(ApiError):
 
 
 class UnauthorizedError(ApiError):
-    status, kind, title = 401, "unauthorized", "A valid key is needed"
+    status, kind, title = 401, "unauthorized", "A valid key or log-in is needed"
 
 
 class ForbiddenError(ApiError):
-    status, kind, title = 403, "forbidden", "The key may not do this"
+    status, kind, title = 403, "forbidden", "This is not allowed"
 
 
 class NotFoundError(ApiError):
@@ -87,7 +87,7 @@ class IdempotencyMismatchError(ApiError):
 
 
 class TooManyRequestsError(ApiError):
-    status, kind, title = 429, "too-many-requests", "The key sends too much"
+    status, kind, title = 429, "too-many-requests", "Too many requests"
 
 
 class BusyError(ApiError):

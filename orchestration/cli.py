@@ -100,6 +100,28 @@ def up(
     services.run(Settings(), demo=demo, console=out)
 
 
+@app.command("login-link")
+@tells_errors
+def login_link(
+    role: Annotated[str, typer.Option(metavar="ROLE", help="read or admin")] = "admin",
+    name: Annotated[str, typer.Option(metavar="TEXT", help="Who it is for; the audit log names them so.")] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Print a link that logs one browser in to the dashboard: once, and within ten minutes."""
+    from core import logins
+    from core.keys import Role
+
+    if role not in (Role.READ, Role.ADMIN):
+        raise TutorqError(f"role {role!r} is not one of read, admin")
+    settings, database = open_platform()
+    with database.connect() as connection:
+        link = logins.create_link(connection, settings, Role(role), name.strip() or logins.DEFAULT_NAME)
+    if as_json:
+        print_json({"link": link, "role": role, "seconds": int(logins.LINK_LASTS.total_seconds())})
+    else:
+        out.print(link, soft_wrap=True, highlight=False, markup=False)
+
+
 def newest_quarantined(database: Database, summary: "FolderSummary") -> list[tuple[str, int, str]]:
     """(file, line, reason) of rows that this load, the newest one, put into quarantine; five at most."""
     with database.connect() as connection:

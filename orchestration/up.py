@@ -25,8 +25,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from core.database import Database
 from core.errors import TutorqError
-from core.keys import ensure_local_key
+from core.keys import Role, ensure_local_key
 from core.landing import landing_files
+from core.logins import create_link
 from core.migrate import migrate
 from core.settings import PROJECT_ROOT, Settings
 from orchestration import first_run
@@ -87,7 +88,11 @@ def _bring_up(
         _run_for_the_first_time(settings, database, supervisor, daemon, console)
     else:
         supervisor.start([daemon])
-    console.print(f"[bold green]tutorq is up.[/]  API      http://127.0.0.1:{settings.api_port}/api/docs")
+    with database.connect() as connection:
+        link = create_link(connection, settings, Role.ADMIN)
+    console.print("[bold green]tutorq is up.[/]  Dashboard, for one log-in within ten minutes (`tutorq login-link`):")
+    console.print(f"               {link}", soft_wrap=True, highlight=False)
+    console.print(f"               API      http://127.0.0.1:{settings.api_port}/api/docs")
     console.print(f"               Dagster  http://127.0.0.1:{settings.dagster_port}")
     console.print(f"               API key  in {settings.api_key_file} (header X-API-Key)", highlight=False)
     console.print("Ctrl-C stops everything.")

@@ -44,14 +44,14 @@ ExcusesDependency = Annotated[Excuses, Depends(_excuses)]
 async def post_excuse(request: Request, caller: Admin, excuses: ExcusesDependency, session_id: SessionId) -> Response:
     """Excuse the reschedule of a session. The tutor's scores follow."""
     wanted = await bodies.read_model(request, ExcusePost, MOST_BYTES)
-    excuse, is_new = await excuses.add(_uuid(session_id), wanted.reason, caller.name)
+    excuse, is_new = await excuses.add(_uuid(session_id), wanted.reason, caller.actor)
     return Response(excuse.model_dump_json(), 201 if is_new else 200, media_type=bodies.JSON)
 
 
 @router.delete("/{session_id}/excuse", status_code=204, response_class=Response)
 async def delete_excuse(caller: Admin, excuses: ExcusesDependency, session_id: SessionId) -> None:
     """Let the reschedule count again."""
-    await excuses.remove(_uuid(session_id), caller.name)
+    await excuses.remove(_uuid(session_id), caller.actor)
 
 
 def _uuid(session_id: str) -> UUID:

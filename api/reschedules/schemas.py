@@ -23,5 +23,5 @@ class Excuse(BaseModel):
 
     session_id: UUID
     reason: str
-    created_by: str = Field(description="Name of the API key that excused it.", examples=["quality-team"])
+    created_by: str = Field(description="The API key or browser session that excused it.", examples=["quality-team"])
     created_at: AwareDatetime

@@ -33,9 +33,15 @@ OPERATIONS = {
     "delete_excuse",
     "post_unsubscribe",
     "get_unsubscribe",
+    "post_auth_session",
+    "get_auth_session",
+    "delete_auth_session",
 }
-WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe"}
-WITHOUT_JSON = {"delete_excuse", "post_unsubscribe", "get_unsubscribe"}
+WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session"}
+WITHOUT_JSON = {"delete_excuse", "post_unsubscribe", "get_unsubscribe", "delete_auth_session"}
+FOR_PROGRAMS = {"post_session", "post_session_batch"}
+# What changes beside the publication is not cached.
+UNCACHED = {"get_auth_session"}
 
 
 def keys_of(value: Any) -> Any:
@@ -67,6 +73,15 @@ def test_the_served_description_is_the_committed_one(client: httpx2.Client) -> N
     assert client.get("/api/openapi.json").json() == json.loads(openapi.PATH.read_text())
 
 
+def security_of(operation: str) -> list[dict[str, list[str]]]:
+    """A key or the cookie of a browser, except where only one of the two makes sense."""
+    key: dict[str, list[str]] = {"ApiKey": []}
+    cookie: dict[str, list[str]] = {"BrowserSession": []}
+    if operation in FOR_PROGRAMS:
+        return [key]
+    return [cookie] if operation == "get_auth_session" else [key, cookie]
+
+
 def test_every_operation_documents_its_answers() -> None:
     schema = json.loads(openapi.PATH.read_text())
     operations = [operation for path in schema["paths"].values() for operation in path.values()]
@@ -80,9 +95,10 @@ def test_every_operation_documents_its_answers() -> None:
         if operation["operationId"] in WITHOUT_KEY:
             assert "security" not in operation
         else:
-            assert operation["security"] == [{"ApiKey": []}]
+            assert operation["security"] == security_of(operation["operationId"])
             assert {"400", "401", "403", "503"} <= operation["responses"].keys()
-            assert ("304" in operation["responses"]) == (operation["operationId"].startswith(("get_", "list_")))
+            is_read = operation["operationId"].startswith(("get_", "list_"))
+            assert ("304" in operation["responses"]) == (is_read and operation["operationId"] not in UNCACHED)
             assert list(operation["responses"]["401"]["content"]) == ["application/problem+json"]
     sort_by = next(p for p in schema["paths"]["/api/tutors"]["get"]["parameters"] if p["name"] == "sort_by")
     assert sort_by["schema"]["enum"] == list(SORTABLE)

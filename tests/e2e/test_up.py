@@ -116,6 +116,10 @@ def test_the_next_up_publishes_scores_that_verify(installation: Installation) ->
     assert httpx2.get(f"http://127.0.0.1:{installation.api_port}/api/tutors").status_code == 401
     assert httpx2.get(f"http://127.0.0.1:{installation.dagster_port}/server_info").status_code == 200
 
+    token = installation.log.read_text().partition("/login#token=")[2].split()[0]
+    log_in = httpx2.post(f"http://127.0.0.1:{installation.api_port}/api/auth/session", json={"token": token})
+    assert (log_in.status_code, log_in.json()["role"]) == (201, "admin")
+
     verified = installation.tutorq("verify", "--json")
     assert verified.returncode == 0, verified.stdout + verified.stderr
 

@@ -168,3 +168,13 @@ def test_doctor_before_and_after(tmp_path: Path) -> None:
     findings = answer_of_doctor()
     assert findings["publication"]["ok"] is True
     assert findings["waiting to be scored"]["found"] == "0 rows"
+
+
+def test_login_link(database: Database) -> None:
+    made = answer("login-link", "--role", "read", "--name", "Ann")
+    assert made["link"].startswith("http://localhost:8000/login#token=")
+    assert "/login#token=" in tutorq("login-link").stdout
+    with database.connect() as connection:
+        links = connection.execute("select name, role from app.login_tokens order by created_at").fetchall()
+    assert links == [("Ann", "read"), ("one-time link", "admin")]
+    assert "not one of read, admin" in tutorq("login-link", "--role", "ingest", exit_code=1).output

@@ -1,0 +1,1 @@
+"""Browsers that are logged in: a cookie instead of a key."""
