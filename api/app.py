@@ -27,6 +27,7 @@ from api.overview import endpoints as overview
 from api.problems import UnexpectedErrors
 from api.reports import endpoints as reports
 from api.reports.commands import MailPreferences
+from api.reports.queries import AuditTrail
 from api.reschedules import endpoints as reschedules
 from api.reschedules.commands import Excuses
 from api.sessions import endpoints as sessions
@@ -137,6 +138,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                     BatchWriter.__name__: BatchWriter(ledger, settings.timezone),
                     "excuses": Excuses(ingest_pool),
                     "mail_preferences": MailPreferences(pool),
+                    "audit_trail": AuditTrail(pool),
                 }
         finally:
             await asyncio.to_thread(database.release)

@@ -25,7 +25,10 @@ DASHBOARD_POLICY = (
 
 
 class SecurityHeaders:
-    """Sets the same protective headers on every answer, and a content policy that fits what is sent."""
+    """Sets the same protective headers on every answer, and a content policy that fits what is sent.
+
+    A header that the answer has already is left as it is.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -37,7 +40,9 @@ class SecurityHeaders:
 
         async def protected(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *SAME_FOR_ALL, (POLICY, _policy(scope["path"]))]
+                own = {name.lower() for name, _ in message["headers"]}
+                ours = (*SAME_FOR_ALL, (POLICY, _policy(scope["path"])))
+                message["headers"] = [*message["headers"], *(header for header in ours if header[0] not in own)]
             await send(message)
 
         await self.app(scope, receive, protected)

@@ -36,12 +36,15 @@ OPERATIONS = {
     "post_auth_session",
     "get_auth_session",
     "delete_auth_session",
+    "list_reports",
+    "get_report",
+    "get_report_html",
 }
 WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session"}
-WITHOUT_JSON = {"delete_excuse", "post_unsubscribe", "get_unsubscribe", "delete_auth_session"}
+WITHOUT_JSON = {"delete_excuse", "post_unsubscribe", "get_unsubscribe", "delete_auth_session", "get_report_html"}
 FOR_PROGRAMS = {"post_session", "post_session_batch"}
 # What changes beside the publication is not cached.
-UNCACHED = {"get_auth_session"}
+UNCACHED = {"get_auth_session", "get_report_html"}
 
 
 def keys_of(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What people at a browser need: log-ins."""
+"""What people at a browser need: log-ins, and mail to look at as it was sent."""
 
 from alembic import op
 
@@ -32,6 +32,23 @@ comment on column app.browser_sessions.api_key_id is
     'The key that it was opened with, and ends with; null if it was a one-time link.';
 """
 
+# The newest first, of all or of one tutor: any tutor that the payload speaks of, at any depth.
+MAIL = """
+alter table app.email_reports
+    add column body_text text,
+    add column body_html text,
+    add column delivered_at timestamptz,
+    add column tutor_ids jsonb not null
+        generated always as (jsonb_path_query_array(payload, 'lax $.**.tutor_id')) stored;
+create index on app.email_reports (created_at, report_id);
+create index on app.email_reports using gin (tutor_ids jsonb_path_ops);
+comment on column app.email_reports.body_text is
+    'As it was handed to the provider; null for mail that never got that far.';
+comment on column app.email_reports.delivered_at is
+    'When the receiver''s server took it, if the provider tells; settled_at is when the provider took it.';
+comment on column app.email_reports.tutor_ids is 'Tutors that the mail speaks of, some perhaps twice.';
+"""
+
 ROLES = """
 grant select, delete on app.login_tokens to tutorq_api;
 grant select, insert, update (last_seen_at), delete on app.browser_sessions to tutorq_api;
@@ -39,9 +56,14 @@ grant select, insert, update (last_seen_at), delete on app.browser_sessions to t
 
 
 def upgrade() -> None:
-    for block in (LOG_IN, ROLES):
+    for block in (LOG_IN, MAIL, ROLES):
         op.execute(block)
 
 
 def downgrade() -> None:
+    op.execute(
+        "alter table app.email_reports drop column tutor_ids, drop column delivered_at, "
+        "drop column body_html, drop column body_text"
+    )
+    op.execute("drop index app.email_reports_created_at_report_id_idx")
     op.execute("drop table app.browser_sessions, app.login_tokens")
