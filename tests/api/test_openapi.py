@@ -1,5 +1,7 @@
 """The description of the API is committed, complete, and true."""
 
+import base64
+import hashlib
 import json
 import re
 from typing import Any
@@ -143,4 +145,19 @@ def test_the_front_page_leads_to_the_description(published: Served) -> None:
     assert response.headers["location"] == "/api/docs"
     page = httpx2.get(f"{published.base_url}/api/docs")
     assert "/api/openapi.json" in page.text
-    assert "cdn.jsdelivr.net" in page.headers["content-security-policy"]
+
+
+def test_the_reference_page_tells_all_and_needs_nobody_else(published: Served) -> None:
+    page = httpx2.get(f"{published.base_url}/api/docs")
+    schema = json.loads(openapi.PATH.read_text())
+    for operation in OPERATIONS:
+        assert f'id="{operation}"' in page.text
+    links, targets = set(re.findall(r'href="#([^"]+)"', page.text)), set(re.findall(r' id="([^"]+)"', page.text))
+    assert links <= targets
+    assert {f"schema-{name}" for name in schema["components"]["schemas"]} <= targets
+    assert "<script" not in page.text
+    assert not re.search(r'(src|href)="(https?:)?//', page.text)
+    style = re.search(r"<style>(.*?)</style>", page.text, re.DOTALL)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}';" in page.headers["content-security-policy"]
