@@ -37,6 +37,9 @@ from api.sessions.batches import AT_A_TIME, BatchWriter
 from api.sessions.ledger import Ledger
 from api.sessions.writer import SessionWriter
 from api.tutors import endpoints as tutors
+from api.webhooks import endpoints as webhooks
+from api.webhooks.commands import MailEvents
+from api.webhooks.signatures import SendGridSignatures
 from core.database import Database
 from core.settings import PROJECT_ROOT, Settings
 
@@ -101,7 +104,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     app.add_middleware(RequestLog)
     problems.install(app)
     # The first is found soonest: it is asked most often.
-    for resource in (sessions, health, tutors, overview, reschedules, reports, auth_sessions):
+    for resource in (sessions, health, tutors, overview, reschedules, reports, auth_sessions, webhooks):
         app.include_router(resource.router)
     app.add_api_route(DOCS_PATH, _docs, include_in_schema=False)
     if (dashboard / PAGE).is_file():
@@ -112,6 +115,8 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
 
 
 def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, object]]]:
+    signatures = SendGridSignatures(settings.sendgrid_webhook_key) if settings.sendgrid_webhook_key else None
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         logs.configure(settings.log_level)
@@ -147,6 +152,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                     "excuses": Excuses(ingest_pool),
                     "mail_preferences": MailPreferences(pool),
                     "audit_trail": AuditTrail(pool),
+                    "mail_events": MailEvents(pool),
+                    "sendgrid_signatures": signatures,
                 }
         finally:
             await asyncio.to_thread(database.release)

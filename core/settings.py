@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None
     sendgrid_api_key: SecretStr | None = None
     sendgrid_base_url: str = "https://api.sendgrid.com"
+    sendgrid_webhook_key: str | None = None
     ses_region: str | None = None
     ses_endpoint_url: str | None = None
     ses_smtp_username: str | None = None
@@ -82,7 +83,8 @@ class Settings(BaseSettings):
 
     @field_validator(
         "database_url", "dagster_database_url", "landing_dir", "dashboard_url", "public_url", "smtp_url",
-        "sendgrid_api_key", "ses_region", "ses_endpoint_url", "ses_smtp_username", "ses_smtp_password", mode="before",
+        "sendgrid_api_key", "sendgrid_webhook_key", "ses_region", "ses_endpoint_url", "ses_smtp_username",
+        "ses_smtp_password", mode="before",
     )  # fmt: skip
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:

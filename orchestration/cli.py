@@ -433,7 +433,7 @@ def reports_preview(
 @tells_errors
 def reports_send(
     failed: Annotated[
-        bool, typer.Option("--failed", help="Also what was refused or given up before; it was never accepted.")
+        bool, typer.Option("--failed", help="Also what was refused, given up or sent back before; it has not arrived.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:

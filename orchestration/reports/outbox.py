@@ -213,7 +213,7 @@ def enqueue(connection: psycopg.Connection, drafts: Iterable[Draft]) -> int:
 
 
 def requeue_failed(database: Database) -> int:
-    """Queue anew all mail that was refused or given up; none of it was ever accepted."""
+    """Queue anew all mail that was refused, given up or sent back; none of it has arrived."""
     with database.connect() as connection:
         return connection.execute(REQUEUE_FAILED).rowcount
 

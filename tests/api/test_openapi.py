@@ -41,8 +41,10 @@ OPERATIONS = {
     "list_reports",
     "get_report",
     "get_report_html",
+    "post_sendgrid_events",
 }
-WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session"}
+WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session",
+               "post_sendgrid_events"}  # fmt: skip
 WITHOUT_JSON = {"delete_excuse", "post_unsubscribe", "get_unsubscribe", "delete_auth_session", "get_report_html"}
 FOR_PROGRAMS = {"post_session", "post_session_batch"}
 # What changes beside the publication is not cached.

@@ -1,4 +1,4 @@
-"""What people at a browser need: log-ins, and mail to look at as it was sent."""
+"""Log-ins of people at a browser, mail to look at as it was sent, and what became of it at the provider."""
 
 from alembic import op
 
@@ -49,18 +49,41 @@ comment on column app.email_reports.delivered_at is
 comment on column app.email_reports.tutor_ids is 'Tutors that the mail speaks of, some perhaps twice.';
 """
 
+EVENTS = """
+create table app.mail_events (
+    event_id text primary key,
+    report_id uuid not null references app.email_reports on delete cascade,
+    event text not null
+        check (event in ('taken', 'delivered', 'bounced', 'blocked', 'dropped', 'spam', 'unsubscribed')),
+    reason text,
+    happened_at timestamptz not null,
+    received_at timestamptz not null default now()
+);
+create index on app.mail_events (report_id);
+create index on app.mail_events (received_at);
+comment on table app.mail_events is
+    'What the mail provider told of single mails, each event once; kept for 90 days.';
+comment on column app.mail_events.event is
+    'taken: by the provider; delivered: to the receiver''s server; bounced: for good; blocked: for now; '
+    'dropped: by the provider.';
+"""
+
 ROLES = """
+grant select, insert, delete on app.mail_events to tutorq_api;
+grant update (state, error, delivered_at, settled_at) on app.email_reports to tutorq_api;
 grant select, delete on app.login_tokens to tutorq_api;
 grant select, insert, update (last_seen_at), delete on app.browser_sessions to tutorq_api;
 """
 
 
 def upgrade() -> None:
-    for block in (LOG_IN, MAIL, ROLES):
+    for block in (LOG_IN, MAIL, EVENTS, ROLES):
         op.execute(block)
 
 
 def downgrade() -> None:
+    op.execute("revoke update (state, error, delivered_at, settled_at) on app.email_reports from tutorq_api")
+    op.execute("drop table app.mail_events")
     op.execute(
         "alter table app.email_reports drop column tutor_ids, drop column delivered_at, "
         "drop column body_html, drop column body_text"
