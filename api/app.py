@@ -25,6 +25,9 @@ from api.health import endpoints as health
 from api.health.queries import HealthProbe
 from api.limits import LogInLimit, RateLimit
 from api.logs import RequestLog
+from api.metrics import endpoints as metrics
+from api.metrics.figures import PlatformFigures
+from api.metrics.instruments import CountedLedger, Instruments, RequestMetrics
 from api.overview import endpoints as overview
 from api.problems import UnexpectedErrors
 from api.reports import endpoints as reports
@@ -78,11 +81,12 @@ class Compression(GZipMiddleware):
 def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) -> FastAPI:
     """The API on these settings, or on those of the environment. Connects to nothing until it is started."""
     settings = settings or Settings()
+    instruments = Instruments()
     app = Api(
         title="tutorq",
         version="1",
         description="Tutor quality: who is becoming unreliable, how sure that is, and what ends a flag.",
-        lifespan=_lifespan(settings),
+        lifespan=_lifespan(settings, instruments),
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -101,11 +105,14 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
             expose_headers=("ETag", "X-Request-ID", "Retry-After"),
         )
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestMetrics, instruments=instruments)
     app.add_middleware(RequestLog)
     problems.install(app)
     # The first is found soonest: it is asked most often.
     for resource in (sessions, health, tutors, overview, reschedules, reports, auth_sessions, webhooks):
         app.include_router(resource.router)
+    if settings.metrics != "off":
+        app.include_router(metrics.router)
     app.add_api_route(DOCS_PATH, _docs, include_in_schema=False)
     if (dashboard / PAGE).is_file():
         Dashboard(dashboard).serve_from(app)
@@ -114,7 +121,9 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     return app
 
 
-def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, object]]]:
+def _lifespan(
+    settings: Settings, instruments: Instruments
+) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, object]]]:
     signatures = SendGridSignatures(settings.sendgrid_webhook_key) if settings.sendgrid_webhook_key else None
 
     @asynccontextmanager
@@ -135,17 +144,26 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                         settings=Ledger.server_settings(settings.ingest_commit_seconds),
                     )
                 )
-                ledger = Ledger(ingest_pool, settings.ingest_commit_seconds)
+                ledger = CountedLedger(ingest_pool, settings.ingest_commit_seconds, instruments)
                 session_writer = SessionWriter(ledger, settings.timezone, settings.ingest_queue_rows)
                 await stack.enter_async_context(_running(session_writer.run()))
                 key_ring = KeyRing(pool)
                 stack.push_async_callback(key_ring.close)
+                probe = HealthProbe(
+                    health_pool,
+                    dagster_pool,
+                    daemon_silent_seconds=settings.daemon_silent_seconds,
+                    unprocessed_minutes=settings.unprocessed_minutes,
+                )
                 yield {
                     "marts": Marts(pool),
                     "key_ring": key_ring,
                     "browser_sessions": BrowserSessions(pool),
                     "log_in_limit": LogInLimit(),
-                    "health_probe": HealthProbe(health_pool, dagster_pool),
+                    "health_probe": probe,
+                    "instruments": instruments,
+                    "platform_figures": PlatformFigures(pool, probe, session_writer, instruments.registry),
+                    "metrics_need_key": settings.metrics == "key",
                     RateLimit.__name__: RateLimit(settings.ingest_rate_per_second),
                     SessionWriter.__name__: session_writer,
                     BatchWriter.__name__: BatchWriter(ledger, settings.timezone),

@@ -40,6 +40,7 @@ class Dashboard:
 
     async def get(self, request: Request) -> Response:
         """The file, or the page if a person goes to an address that is no file."""
+        request.scope["tutorq.route"] = "dashboard"
         path = request.path_params["path"] or PAGE
         try:
             response = await self._file(request, path)

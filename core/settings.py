@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     ingest_queue_rows: int = Field(default=4000, ge=1)
     ingest_commit_seconds: float = Field(default=5, gt=0)
 
+    metrics: Literal["key", "open", "off"] = "key"
+    daemon_silent_seconds: int = Field(default=120, ge=60)
+    unprocessed_minutes: int = Field(default=15, ge=1)
+
     session_reports: Literal["important", "all", "none"] = "important"
     tutor_snapshots: bool = True
     staff_emails: Annotated[list[MailAddress], NoDecode] = []

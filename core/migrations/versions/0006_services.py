@@ -32,7 +32,8 @@ comment on column app.browser_sessions.api_key_id is
     'The key that it was opened with, and ends with; null if it was a one-time link.';
 """
 
-# The newest first, of all or of one tutor: any tutor that the payload speaks of, at any depth.
+# Counted by state for every look at the metrics; listed with the newest first, of all or of one tutor: any that the
+# payload speaks of, at any depth.
 MAIL = """
 alter table app.email_reports
     add column body_text text,
@@ -41,6 +42,7 @@ alter table app.email_reports
     add column tutor_ids jsonb not null
         generated always as (jsonb_path_query_array(payload, 'lax $.**.tutor_id')) stored;
 create index on app.email_reports (created_at, report_id);
+create index on app.email_reports (state);
 create index on app.email_reports using gin (tutor_ids jsonb_path_ops);
 comment on column app.email_reports.body_text is
     'As it was handed to the provider; null for mail that never got that far.';
@@ -88,5 +90,5 @@ def downgrade() -> None:
         "alter table app.email_reports drop column tutor_ids, drop column delivered_at, "
         "drop column body_html, drop column body_text"
     )
-    op.execute("drop index app.email_reports_created_at_report_id_idx")
+    op.execute("drop index app.email_reports_created_at_report_id_idx, app.email_reports_state_idx")
     op.execute("drop table app.browser_sessions, app.login_tokens")
