@@ -3,23 +3,25 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from api import logs, openapi, problems
+from api import logs, openapi, problems, reference
 from api.auth import KeyRing
 from api.auth_sessions import endpoints as auth_sessions
 from api.auth_sessions.store import BrowserSessions
+from api.dashboard import PAGE, Dashboard
 from api.database import Marts, open_pool
 from api.funnel import endpoints as funnel
-from api.headers import DOCS_PATH, SecurityHeaders
+from api.headers import SecurityHeaders
 from api.health import endpoints as health
 from api.health.queries import HealthProbe
 from api.limits import LogInLimit, RateLimit
@@ -30,10 +32,14 @@ from api.matching.explanations import open_explainer
 from api.matching.generation import Generation, open_dagster
 from api.matching.pairs import Pairs
 from api.matching.scoring import Scorer
+from api.metrics import endpoints as metrics
+from api.metrics.figures import PlatformFigures
+from api.metrics.instruments import CountedLedger, Instruments, RequestMetrics
 from api.overview import endpoints as overview
 from api.problems import UnexpectedErrors
 from api.reports import endpoints as reports
 from api.reports.commands import MailPreferences
+from api.reports.queries import AuditTrail
 from api.reschedules import endpoints as reschedules
 from api.reschedules.commands import Excuses
 from api.sessions import endpoints as sessions
@@ -42,10 +48,14 @@ from api.sessions.ledger import Ledger
 from api.sessions.writer import SessionWriter
 from api.tutors import endpoints as tutors
 from api.upcoming import endpoints as upcoming
+from api.webhooks import endpoints as webhooks
+from api.webhooks.commands import MailEvents
+from api.webhooks.signatures import SendGridSignatures
 from core.database import Database
 from core.settings import PROJECT_ROOT, Settings
 
 DASHBOARD = PROJECT_ROOT / "dashboards" / "dist"
+DOCS_PATH = "/api/docs"
 GZIP_FROM_BYTES = 1024
 # On bodies of 75 kB: level 9 takes several times as long, and saves a few per cent.
 GZIP_LEVEL = 2
@@ -62,6 +72,11 @@ class Api(FastAPI):
             self.openapi_schema = openapi.describe(super().openapi())
         return self.openapi_schema
 
+    @cached_property
+    def reference(self) -> str:
+        """The same as a page to read."""
+        return reference.render(self.openapi())
+
 
 class Compression(GZipMiddleware):
     """Compresses what is read; receipts of what was written are short, and there are many."""
@@ -74,15 +89,15 @@ class Compression(GZipMiddleware):
 def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) -> FastAPI:
     """The API on these settings, or on those of the environment. Connects to nothing until it is started."""
     settings = settings or Settings()
+    instruments = Instruments()
     app = Api(
         title="tutorq",
         version="1",
         description="Tutor quality: who is becoming unreliable, how sure that is, and what ends a flag.",
-        lifespan=_lifespan(settings),
+        lifespan=_lifespan(settings, instruments),
         openapi_url="/api/openapi.json",
-        docs_url=DOCS_PATH,
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
     )
@@ -98,6 +113,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
             expose_headers=("ETag", "X-Request-ID", "Retry-After"),
         )
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestMetrics, instruments=instruments)
     app.add_middleware(RequestLog)
     problems.install(app)
     # The first is found soonest: it is asked most often.
@@ -112,16 +128,24 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
         reschedules,
         reports,
         auth_sessions,
+        webhooks,
     ):
         app.include_router(resource.router)
-    if (dashboard / "index.html").is_file():
-        app.frontend("/", directory=dashboard, fallback="index.html")
+    if settings.metrics != "off":
+        app.include_router(metrics.router)
+    app.add_api_route(DOCS_PATH, _docs, include_in_schema=False)
+    if (dashboard / PAGE).is_file():
+        Dashboard(dashboard).serve_from(app)
     else:
         app.add_api_route("/", _to_docs, include_in_schema=False)
     return app
 
 
-def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, object]]]:
+def _lifespan(
+    settings: Settings, instruments: Instruments
+) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, object]]]:
+    signatures = SendGridSignatures(settings.sendgrid_webhook_key) if settings.sendgrid_webhook_key else None
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         logs.configure(settings.log_level)
@@ -140,7 +164,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                         settings=Ledger.server_settings(settings.ingest_commit_seconds),
                     )
                 )
-                ledger = Ledger(ingest_pool, settings.ingest_commit_seconds)
+                ledger = CountedLedger(ingest_pool, settings.ingest_commit_seconds, instruments)
                 session_writer = SessionWriter(ledger, settings.timezone, settings.ingest_queue_rows)
                 await stack.enter_async_context(_running(session_writer.run()))
                 dagster = await stack.enter_async_context(open_dagster(settings.dagster))
@@ -150,12 +174,21 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 scorer = Scorer(low=low, high=high)
                 key_ring = KeyRing(pool)
                 stack.push_async_callback(key_ring.close)
+                probe = HealthProbe(
+                    health_pool,
+                    dagster_pool,
+                    daemon_silent_seconds=settings.daemon_silent_seconds,
+                    unprocessed_minutes=settings.unprocessed_minutes,
+                )
                 yield {
                     "marts": marts,
                     "key_ring": key_ring,
                     "browser_sessions": BrowserSessions(pool),
                     "log_in_limit": LogInLimit(),
-                    "health_probe": HealthProbe(health_pool, dagster_pool),
+                    "health_probe": probe,
+                    "instruments": instruments,
+                    "platform_figures": PlatformFigures(pool, probe, session_writer, instruments.registry),
+                    "metrics_need_key": settings.metrics == "key",
                     RateLimit.__name__: RateLimit(settings.ingest_rate_per_second),
                     SessionWriter.__name__: session_writer,
                     BatchWriter.__name__: BatchWriter(ledger, settings.timezone),
@@ -164,6 +197,9 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                     "people": People(ingest_pool),
                     "generation": Generation(dagster),
                     "pairs": Pairs(marts, scorer, explainer, low=low, high=high, seconds=settings.explanation_seconds),
+                    "audit_trail": AuditTrail(pool),
+                    "mail_events": MailEvents(pool),
+                    "sendgrid_signatures": signatures,
                 }
         finally:
             await asyncio.to_thread(database.release)
@@ -185,6 +221,11 @@ async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 def _operation_id(route: APIRoute) -> str:
     """The function's name: what the generated TypeScript client calls it."""
     return route.name
+
+
+async def _docs(request: Request) -> Response:
+    assert isinstance(request.app, Api)
+    return HTMLResponse(request.app.reference, headers=reference.HEADERS)
 
 
 async def _to_docs() -> RedirectResponse:

@@ -231,5 +231,6 @@ def _check_role(caller: Caller | BrowserCaller, role: Role) -> None:
 READER = Depends(Require(Role.READ))
 Reader = Annotated[Caller | BrowserCaller, READER]
 INGESTER = RequireKey(Role.INGEST)
+READER_KEY = RequireKey(Role.READ)
 Admin = Annotated[Caller | BrowserCaller, Depends(Require(Role.ADMIN))]
 SignedIn = Annotated[BrowserCaller, Depends(_signed_in)]

@@ -23,9 +23,10 @@ def describe(schema: dict[str, Any]) -> dict[str, Any]:
             if unprocessable.get("schema", {}).get("$ref", "").endswith("/HTTPValidationError"):
                 del operation["responses"]["422"]
             for response in operation["responses"].values():
-                content = response.get("content", {}).get("application/json", {})
-                if content.get("schema", {}).get("$ref", "").endswith("/Problem"):
-                    response["content"] = {MEDIA_TYPE: content}
+                # Of the type that the route answers with when all is well.
+                for content in list(response.get("content", {}).values()):
+                    if content.get("schema", {}).get("$ref", "").endswith("/Problem"):
+                        response["content"] = {MEDIA_TYPE: content}
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schema["components"]["schemas"] = dict(sorted(schemas.items()))

@@ -72,6 +72,10 @@ class Settings(BaseSettings):
     ingest_queue_rows: int = Field(default=4000, ge=1)
     ingest_commit_seconds: float = Field(default=5, gt=0)
 
+    metrics: Literal["key", "open", "off"] = "key"
+    daemon_silent_seconds: int = Field(default=120, ge=60)
+    unprocessed_minutes: int = Field(default=15, ge=1)
+
     session_reports: Literal["important", "all", "none"] = "important"
     tutor_snapshots: bool = True
     staff_emails: Annotated[list[MailAddress], NoDecode] = []
@@ -82,6 +86,7 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None
     sendgrid_api_key: SecretStr | None = None
     sendgrid_base_url: str = "https://api.sendgrid.com"
+    sendgrid_webhook_key: str | None = None
     ses_region: str | None = None
     ses_endpoint_url: str | None = None
     ses_smtp_username: str | None = None
@@ -94,7 +99,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "database_url", "dagster_database_url", "landing_dir", "dashboard_url", "public_url", "smtp_url",
-        "model_store", "model_store_endpoint_url", "sendgrid_api_key",
+        "model_store", "model_store_endpoint_url", "sendgrid_api_key", "sendgrid_webhook_key",
         "ses_region", "ses_endpoint_url", "ses_smtp_username", "ses_smtp_password",
         "dagster_url", "openai_base_url", "openai_api_key", mode="before",
     )  # fmt: skip

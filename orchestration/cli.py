@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -22,6 +22,9 @@ from rich.table import Table
 from core.database import Database
 from core.errors import TutorqError
 from core.settings import Settings, settings_problem
+
+if TYPE_CHECKING:
+    from core.landing import FolderSummary
 
 app = typer.Typer(
     help="tutorq: sessions in, fair and explained tutor scores out.",
@@ -119,6 +122,20 @@ def login_link(
         out.print(link, soft_wrap=True, highlight=False, markup=False)
 
 
+def newest_quarantined(database: Database, summary: "FolderSummary") -> list[tuple[str, int, str]]:
+    """(file, line, reason) of rows that this load, the newest one, put into quarantine; five at most."""
+    with database.connect() as connection:
+        return connection.execute(
+            """
+            select source, line, reason from raw.quarantine
+            where source = any(%s)
+            order by last_seen_at desc, source, line
+            limit %s
+            """,
+            [[file.source for file in summary.files], min(5, summary.quarantined)],
+        ).fetchall()
+
+
 @app.command()
 @tells_errors
 def load(
@@ -150,24 +167,29 @@ def load(
     if as_json:
         print_json(summary.to_dict())
     else:
-        columns = ("read", "inserted", "updated", "unchanged", "quarantined")
-        table = plain_table("file", *columns, "s")
-        for file in summary.files:
-            counts = [f"{getattr(file, column):,}" for column in columns]
-            table.add_row(file.source, *counts, f"{file.seconds:.1f}")
-        out.print(table)
+        if summary.files:
+            columns = ("read", "inserted", "updated", "unchanged", "quarantined")
+            table = plain_table("file", *columns, "s")
+            for file in summary.files:
+                counts = [f"{getattr(file, column):,}" for column in columns]
+                table.add_row(file.source, *counts, f"{file.seconds:.1f}")
+            out.print(table)
         for file in summary.files:
             if file.unknown_columns:
                 out.print(f"{file.source}: columns not known here, left out: {', '.join(file.unknown_columns)}")
         if summary.ignored:
             out.print(f"not landing files, left alone: {', '.join(summary.ignored)}")
-        if any(file.quarantined for file in summary.files):
-            out.print(
-                "Quarantined rows are in raw.quarantine, each with line and reason: `tutorq db shell` shows them."
-            )
-    for failure in summary.errors:
-        err.print(f"[red]error:[/] {failure.message}", soft_wrap=True, highlight=False)
-    if summary.errors:
+        if summary.quarantined:
+            for source, line, reason in newest_quarantined(database, summary):
+                out.print(f"quarantined: {source} line {line}: {reason}", soft_wrap=True, highlight=False, markup=False)
+            out.print("All quarantined rows are in raw.quarantine, each with line and reason: `tutorq db shell`.")
+    problems = [failure.message for failure in summary.errors]
+    problems += [
+        f"{file.source}: none of its {file.read:,} rows could be taken" for file in summary.files if file.is_lost
+    ]
+    for problem in problems:
+        err.print(f"[red]error:[/] {problem}", soft_wrap=True, highlight=False)
+    if problems:
         raise typer.Exit(1)
 
 
@@ -411,7 +433,7 @@ def reports_preview(
 @tells_errors
 def reports_send(
     failed: Annotated[
-        bool, typer.Option("--failed", help="Also what was refused or given up before; it was never accepted.")
+        bool, typer.Option("--failed", help="Also what was refused, given up or sent back before; it has not arrived.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:

@@ -12,7 +12,8 @@ from api.database import with_connection
 from api.health.schemas import ChangesCheck, Checks, DaemonCheck, DatabaseCheck, Health, PublicationCheck, Status
 
 CHECK_TIMEOUT_SECONDS = 2
-HEARTBEAT_STALE_SECONDS = 120
+DAEMON_SILENT_SECONDS = 120
+UNPROCESSED_MINUTES = 15
 # Anyone may ask, and each look opens queries; more often than this tells nothing new.
 REMEMBERED_SECONDS = 1
 
@@ -35,11 +36,27 @@ class HealthProbe:
     """Health of the platform, looked up at most once a second however often it is asked for.
 
     Both pools should be its own: under load, waiting for a connection would look like an outage.
+
+    Args:
+        daemon_silent_seconds: how long the Dagster daemon may be silent; at the start, how long it may take to come.
+        unprocessed_minutes: how long a change may wait, once anything has been published.
     """
 
-    def __init__(self, pool: asyncpg.Pool, dagster_pool: asyncpg.Pool) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        dagster_pool: asyncpg.Pool,
+        *,
+        daemon_silent_seconds: float = DAEMON_SILENT_SECONDS,
+        unprocessed_minutes: float = UNPROCESSED_MINUTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._pool = pool
         self._dagster_pool = dagster_pool
+        self._daemon_silent_seconds = daemon_silent_seconds
+        self._unprocessed_seconds = unprocessed_minutes * 60
+        self._clock = clock
+        self._started = clock()
         self._lock = asyncio.Lock()
         self._latest: tuple[float, Health] | None = None
 
@@ -55,11 +72,11 @@ class HealthProbe:
         checks = Checks(
             database=platform[0], publication=platform[1], unprocessed_changes=platform[2], dagster_daemon=daemon
         )
-        if checks.database.status is Status.FAILED or checks.publication.status is Status.FAILED:
+        if Status.FAILED in (checks.database.status, checks.publication.status):
             status = Status.FAILED
         elif checks.publication.status is Status.STARTING:
             status = Status.STARTING
-        elif checks.dagster_daemon.status is Status.DEGRADED:
+        elif Status.DEGRADED in (checks.dagster_daemon.status, checks.unprocessed_changes.status):
             status = Status.DEGRADED
         else:
             status = Status.OK
@@ -93,18 +110,20 @@ class HealthProbe:
         except Exception as error:
             _note("unprocessed_changes", error)
             return ChangesCheck(status=Status.UNKNOWN)
-        return ChangesCheck(status=Status.OK, oldest_age_seconds=age)
+        is_late = age is not None and age > self._unprocessed_seconds
+        return ChangesCheck(status=Status.DEGRADED if is_late else Status.OK, oldest_age_seconds=age)
 
     async def _daemon(self) -> DaemonCheck:
         try:
             age = await _within_time(self._dagster_pool, lambda connection: connection.fetchval(HEARTBEAT))
         except Exception as error:
             _note("dagster_daemon", error)
-            return DaemonCheck(status=Status.UNKNOWN)
-        if age is None:
-            return DaemonCheck(status=Status.UNKNOWN)
-        status = Status.DEGRADED if age > HEARTBEAT_STALE_SECONDS else Status.OK
-        return DaemonCheck(status=status, heartbeat_age_seconds=age)
+            age = None
+        if age is not None and age <= self._daemon_silent_seconds:
+            return DaemonCheck(status=Status.OK, heartbeat_age_seconds=age)
+        # It starts beside the API, or after it: what it said in an earlier life does not count against it yet.
+        has_had_time = self._clock() - self._started > self._daemon_silent_seconds
+        return DaemonCheck(status=Status.DEGRADED if has_had_time else Status.STARTING, heartbeat_age_seconds=age)
 
 
 async def _within_time(pool: asyncpg.Pool, work: Callable[[Any], Awaitable[Result]]) -> Result:

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 
 class Status(StrEnum):
-    """`starting`: nothing has been published yet; `unknown`: this could not be looked at."""
+    """`starting`: it has not come yet, and may still; `unknown`: this could not be looked at."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -36,7 +36,11 @@ class DaemonCheck(BaseModel):
     """Dagster's daemon, which notices new rows and starts runs."""
 
     status: Status
-    heartbeat_age_seconds: float | None = Field(default=None, description="Degraded above 120.", examples=[14.2])
+    heartbeat_age_seconds: float | None = Field(
+        default=None,
+        description="Degraded above TUTORQ_DAEMON_SILENT_SECONDS; null if it was never heard of.",
+        examples=[14.2],
+    )
 
 
 class ChangesCheck(BaseModel):
@@ -44,7 +48,9 @@ class ChangesCheck(BaseModel):
 
     status: Status
     oldest_age_seconds: float | None = Field(
-        default=None, description="How long the oldest has waited; null when none waits.", examples=[3.1]
+        default=None,
+        description="How long the oldest has waited; degraded above TUTORQ_UNPROCESSED_MINUTES; null when none waits.",
+        examples=[3.1],
     )
 
 
@@ -58,7 +64,7 @@ class Checks(BaseModel):
 
 
 class Health(BaseModel):
-    """`ok` and `degraded` come with 200, `starting` and `failed` with 503."""
+    """`ok` and `degraded` come with 200, `starting` and `failed` with 503; with `strict`, `degraded` with 503, too."""
 
     status: Status
     checks: Checks

@@ -1,1 +1,1 @@
-"""Mail that was sent, from the receiver's side."""
+"""Report mail: the audit trail for staff, and what receivers can do about it."""

@@ -1,17 +1,25 @@
-"""Report mail: leaving it. The random id in the mail's headers is the right to do so; no key is needed."""
+"""Report mail: the audit trail, and leaving it. The random id in a mail's headers is the right to leave; no key is
+needed for that."""
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from api.auth import Reader
+from api.caching import NOT_MODIFIED, answer_by_content
 from api.problems import documented
+from api.publication import NoParameters
 from api.reports.commands import MailPreferences
+from api.reports.queries import AuditTrail
+from api.reports.schemas import ReportFilters, ReportList, ReportResponse
+from core.keys import Role
 
-router = APIRouter(prefix="/api/reports", tags=["reports"], responses=documented(400, 404, 503))
+router = APIRouter(prefix="/api/reports", tags=["reports"], responses=documented(400, 503))
 
-ReportId = Annotated[UUID, Path(description="Id of the mail, from its List-Unsubscribe header.")]
+ReportId = Annotated[UUID, Path(description="Id of the mail, as in its List-Unsubscribe header.")]
+Nothing = Annotated[NoParameters, Query()]
 
 # Mail scanners follow links, so a GET must change nothing: it asks first.
 PAGE = """<!doctype html>
@@ -23,6 +31,17 @@ PAGE = """<!doctype html>
 </html>
 """
 
+# A mail may do no more here than in a mail program: no scripts, nothing from elsewhere, and links in a new window.
+MAIL_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; frame-ancestors 'self'; "
+        "sandbox allow-popups allow-popups-to-escape-sandbox"
+    ),
+    "X-Frame-Options": "SAMEORIGIN",
+    "Cache-Control": "private, no-cache",
+}
+LINKS_IN_NEW_WINDOW = '<base target="_blank">'
+
 
 async def _preferences(request: Request) -> MailPreferences:
     preferences = request.state.mail_preferences
@@ -30,7 +49,37 @@ async def _preferences(request: Request) -> MailPreferences:
     return preferences
 
 
-@router.post("/{report_id}/unsubscribe", response_class=PlainTextResponse)
+async def _audit_trail(request: Request) -> AuditTrail:
+    audit_trail = request.state.audit_trail
+    assert isinstance(audit_trail, AuditTrail)
+    return audit_trail
+
+
+Trail = Annotated[AuditTrail, Depends(_audit_trail)]
+
+
+@router.get("", response_model=ReportList, responses=NOT_MODIFIED | documented(401, 403))
+async def list_reports(
+    request: Request, caller: Reader, trail: Trail, filters: Annotated[ReportFilters, Query()]
+) -> Response:
+    """Mail that was sent, is to be sent, or was not, the newest first. Addresses are shown to admins only."""
+    return answer_by_content(request, await trail.page(filters, with_addresses=caller.role is Role.ADMIN))
+
+
+@router.get("/{report_id}", response_model=ReportResponse, responses=NOT_MODIFIED | documented(401, 403, 404))
+async def get_report(request: Request, caller: Reader, trail: Trail, report_id: ReportId, _: Nothing) -> Response:
+    """One mail, with its text as it was handed to the provider."""
+    return answer_by_content(request, await trail.report(report_id, with_addresses=caller.role is Role.ADMIN))
+
+
+@router.get("/{report_id}/html", response_class=HTMLResponse, responses=documented(401, 403, 404))
+async def get_report_html(_caller: Reader, trail: Trail, report_id: ReportId, _: Nothing) -> Response:
+    """The HTML part as a page that can do nothing; for a frame with `sandbox="allow-popups"`."""
+    html = await trail.html(report_id)
+    return HTMLResponse(html.replace("<head>", f"<head>{LINKS_IN_NEW_WINDOW}", 1), headers=MAIL_HEADERS)
+
+
+@router.post("/{report_id}/unsubscribe", response_class=PlainTextResponse, responses=documented(404))
 async def post_unsubscribe(
     preferences: Annotated[MailPreferences, Depends(_preferences)], report_id: ReportId
 ) -> Response:
@@ -39,7 +88,7 @@ async def post_unsubscribe(
     return PlainTextResponse(f"You will get no more mail of this kind ({kind.replace('_', ' ')}).\n")
 
 
-@router.get("/{report_id}/unsubscribe", response_class=HTMLResponse)
+@router.get("/{report_id}/unsubscribe", response_class=HTMLResponse, responses=documented(404))
 async def get_unsubscribe(report_id: ReportId) -> Response:  # noqa: ARG001
     """The page behind the link in a mail: a button that posts."""
     return HTMLResponse(PAGE)

@@ -61,6 +61,11 @@ class SessionWriter:
         if len(self._waiting) >= self._most_waiting or self._waiting_bytes >= MOST_WAITING_BYTES:
             raise BusyError("Too many sessions wait to be written.", headers={"Retry-After": "1"})
 
+    @property
+    def waiting(self) -> int:
+        """Posts in the line."""
+        return len(self._waiting)
+
     async def submit(self, body: object, size: int, claim: Claim | None = None) -> str:
         """The answer's body, when the session is durably stored.
 

@@ -29,6 +29,11 @@ class FileSummary:
     unknown_columns: list[str]
     seconds: float
 
+    @property
+    def is_lost(self) -> bool:
+        """It has rows, and all of them are in quarantine."""
+        return 0 < self.read == self.quarantined
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -159,6 +159,12 @@ returning
     report.report_id, report.claim_id, report.kind, report.recipient, report.subject, report.payload, report.attempts
 """
 
+# Before the provider is called, so that it can be seen what may have left even if this sender dies.
+KEEP_BODY = """
+update app.email_reports set body_text = %(text)s, body_html = %(html)s
+where report_id = %(report_id)s and claim_id = %(claim_id)s
+"""
+
 # `unknown` too: if this sender was only thought dead, it knows better. The claim tells whose verdict counts.
 SETTLE = """
 update app.email_reports
@@ -207,7 +213,7 @@ def enqueue(connection: psycopg.Connection, drafts: Iterable[Draft]) -> int:
 
 
 def requeue_failed(database: Database) -> int:
-    """Queue anew all mail that was refused or given up; none of it was ever accepted."""
+    """Queue anew all mail that was refused, given up or sent back; none of it has arrived."""
     with database.connect() as connection:
         return connection.execute(REQUEUE_FAILED).rowcount
 
@@ -254,7 +260,7 @@ def send_due(
                 row = cursor.execute(CLAIM, {"provider": provider.name}).fetchone()
             if row is None:
                 break
-            verdict = _attempt(settings, provider, row)
+            verdict = _attempt(settings, connection, provider, row)
             _settle(connection, row, verdict, jitter)
             setattr(done, verdict.outcome, getattr(done, verdict.outcome) + 1)
     return done
@@ -267,7 +273,7 @@ def pause_after(attempts: int, wished_seconds: float | None, jitter: random.Rand
     return min(max(own, wished), LONGEST_PAUSE)
 
 
-def _attempt(settings: Settings, provider: Provider, row: Claimed) -> Verdict:
+def _attempt(settings: Settings, connection: psycopg.Connection, provider: Provider, row: Claimed) -> Verdict:
     try:
         rendered = render(settings, row.kind, row.subject, row.payload)
         mail = Mail(
@@ -284,6 +290,8 @@ def _attempt(settings: Settings, provider: Provider, row: Claimed) -> Verdict:
     except Exception as error:
         # Nothing has left yet, and another attempt would end alike. The error may quote data: only its name is kept.
         return Verdict("refused", f"no mail can be made of it ({type(error).__name__})")
+    body = {"text": mail.text, "html": mail.html, "report_id": row.report_id, "claim_id": row.claim_id}
+    connection.execute(KEEP_BODY, body)
     try:
         return provider.send(mail)
     except Exception as error:

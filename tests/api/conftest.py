@@ -58,6 +58,8 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         database_url=None,
         dagster_database_url=None,
         cors_origins=[DASHBOARD_ORIGIN],
+        # There is none, and it is served for longer than one may take to come.
+        daemon_silent_seconds=86_400,
     )
     database = Database(settings)
     migrate(database)

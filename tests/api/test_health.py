@@ -1,6 +1,7 @@
 """What the health check finds."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import httpx2
@@ -22,13 +23,25 @@ def dagster(published: Served) -> Iterator[psycopg.Connection]:
         connection.execute("drop table daemon_heartbeats")
 
 
-def look(published: Served, dagster_url: str | None = None) -> Health:
+class Clock:
+    """The API's time since its start, in seconds."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def look(published: Served, dagster_url: str | None = None, *, up_seconds: float = 600, **limits: float) -> Health:
     async def health() -> Health:
         async with (
             open_pool(published.database.url, size=1) as pool,
             open_pool(dagster_url or published.database.dagster_url, size=1) as dagster_pool,
         ):
-            return await HealthProbe(pool, dagster_pool).health()
+            clock = Clock()
+            probe = HealthProbe(pool, dagster_pool, clock=clock, **limits)
+            clock.now = up_seconds
+            return await probe.health()
 
     return asyncio.run(health())
 
@@ -43,43 +56,74 @@ def test_health_over_http_needs_no_key(published: Served) -> None:
     assert (health.checks.publication.age_seconds or 0) > 0
 
 
-def test_dagster_that_cannot_be_asked_is_unknown(published: Served) -> None:
+@pytest.mark.parametrize(
+    ("up_seconds", "daemon", "status"), [(110, Status.STARTING, Status.OK), (130, Status.DEGRADED, Status.DEGRADED)]
+)
+def test_a_daemon_that_was_never_heard_of_may_still_come_at_the_start(
+    published: Served, up_seconds: float, daemon: Status, status: Status
+) -> None:
     missing = published.database.dagster_url.replace("/dagster", "/no_such_database")
     for url in (None, missing, "postgresql://nobody@127.0.0.1:1/nothing"):
-        health = look(published, url)
-        assert health.checks.dagster_daemon.status is Status.UNKNOWN
-        assert health.status is Status.OK
+        health = look(published, url, up_seconds=up_seconds)
+        assert health.checks.dagster_daemon.status is daemon
+        assert health.status is status
 
 
-@pytest.mark.parametrize(("age", "status"), [(60, Status.OK), (150, Status.DEGRADED)])
-def test_the_newest_heartbeat_counts(published: Served, dagster: psycopg.Connection, age: int, status: Status) -> None:
+@pytest.mark.parametrize(
+    ("age", "up_seconds", "daemon", "status"),
+    [
+        (60, 600, Status.OK, Status.OK),
+        (150, 600, Status.DEGRADED, Status.DEGRADED),
+        (150, 30, Status.STARTING, Status.OK),
+        (60, 30, Status.OK, Status.OK),
+    ],
+)
+def test_the_newest_heartbeat_counts(
+    published: Served, dagster: psycopg.Connection, age: int, up_seconds: float, daemon: Status, status: Status
+) -> None:
     for kind, seconds in (("SENSOR", age), ("RETIRED", 90_000)):
         dagster.execute(
             "insert into daemon_heartbeats values (%s, now() at time zone 'utc' - make_interval(secs => %s))",
             (kind, seconds),
         )
-    health = look(published)
-    assert health.checks.dagster_daemon.status is status
+    health = look(published, up_seconds=up_seconds)
+    assert health.checks.dagster_daemon.status is daemon
     assert health.checks.dagster_daemon.heartbeat_age_seconds == pytest.approx(age, abs=10)
     assert health.status is status
-
-
-def test_no_heartbeat_at_all_is_unknown(published: Served, dagster: psycopg.Connection) -> None:
-    assert look(published).checks.dagster_daemon.status is Status.UNKNOWN
+    assert look(published, up_seconds=600, daemon_silent_seconds=300).status is Status.OK
 
 
 def test_the_oldest_unprocessed_change(published: Served) -> None:
-    assert look(published).checks.unprocessed_changes.oldest_age_seconds is None
+    assert look(published, up_seconds=1).checks.unprocessed_changes.oldest_age_seconds is None
     with published.database.connect(autocommit=True) as connection:
         connection.execute(
             "insert into raw.changes (entity, entity_id, changed_at) values "
             "('tutor', gen_random_uuid(), now() - interval '5 minutes'), ('tutor', gen_random_uuid(), now())"
         )
         try:
-            age = look(published).checks.unprocessed_changes.oldest_age_seconds
+            patient = look(published, up_seconds=1)
+            strict = look(published, up_seconds=1, unprocessed_minutes=4)
         finally:
             connection.execute("delete from raw.changes")
-    assert age == pytest.approx(300, abs=10)
+    assert patient.checks.unprocessed_changes.oldest_age_seconds == pytest.approx(300, abs=10)
+    assert (patient.status, patient.checks.unprocessed_changes.status) == (Status.OK, Status.OK)
+    assert (strict.status, strict.checks.unprocessed_changes.status) == (Status.DEGRADED, Status.DEGRADED)
+
+
+def test_degraded_is_503_for_those_who_ask_strictly(published: Served) -> None:
+    url = f"{published.base_url}/api/health"
+    with published.database.connect(autocommit=True) as connection:
+        connection.execute("insert into raw.changes values ('tutor', gen_random_uuid(), now() - interval '16 minutes')")
+        try:
+            deadline = time.monotonic() + 10
+            while (answer := httpx2.get(url)).json()["status"] == "ok":
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            strict = httpx2.get(f"{url}?strict=true")
+        finally:
+            connection.execute("delete from raw.changes")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert (strict.status_code, strict.json()["status"]) == (503, "degraded")
 
 
 def test_health_does_not_hang_on_a_locked_table(published: Served) -> None:

@@ -1,4 +1,4 @@
-"""The process: `python -m api`, its log, and its end; and the dashboard it may serve."""
+"""The process: `python -m api`, its log, and its end."""
 
 import json
 import os
@@ -11,9 +11,7 @@ import time
 from pathlib import Path
 
 import httpx2
-from fastapi.testclient import TestClient
 
-from api.app import create_app
 from core.settings import PROJECT_ROOT
 from tests.api.conftest import Served
 
@@ -75,27 +73,6 @@ def test_the_process_logs_lines_without_personal_data_and_finishes_what_it_start
     assert published.key not in text
     assert "Hortensia" not in text
     assert sum(line.get("request_id") == "found-again" for line in lines) == 1
-
-
-def test_a_built_dashboard_is_served(published: Served, tmp_path: Path) -> None:
-    (tmp_path / "assets").mkdir()
-    (tmp_path / "index.html").write_text("<title>dashboard</title>")
-    (tmp_path / "assets" / "app.js").write_text("let x")
-    app = create_app(published.settings, dashboard=tmp_path)
-    page = {"Accept": "text/html"}
-    with TestClient(app) as client:
-        assert "dashboard" in client.get("/", headers=page).text
-        assert "dashboard" in client.get("/tutors/T-1", headers=page).text
-        assert client.get("/assets/app.js").text == "let x"
-        assert "'self'" in client.get("/").headers["content-security-policy"]
-        assert client.get("/api/tutors").status_code == 401
-        assert client.get("/api/nothing").status_code == 404
-
-
-def test_without_a_dashboard_the_front_page_leads_to_the_description(published: Served, tmp_path: Path) -> None:
-    with TestClient(create_app(published.settings, dashboard=tmp_path), follow_redirects=False) as client:
-        response = client.get("/")
-    assert (response.status_code, response.headers["location"]) == (307, "/api/docs")
 
 
 def _is_up(port: int) -> bool:

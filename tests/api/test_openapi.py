@@ -1,5 +1,7 @@
 """The description of the API is committed, complete, and true."""
 
+import base64
+import hashlib
 import json
 import re
 from typing import Any
@@ -51,12 +53,17 @@ OPERATIONS = {
     "generation_status",
     "post_assignment",
     "list_upcoming_sessions",
+    "list_reports",
+    "get_report",
+    "get_report_html",
+    "post_sendgrid_events",
 }
-WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session"}
-WITHOUT_JSON = {"delete_excuse", "post_unsubscribe", "get_unsubscribe", "delete_auth_session"}
+WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session",
+               "post_sendgrid_events"}  # fmt: skip
+WITHOUT_JSON = {"delete_excuse", "post_unsubscribe", "get_unsubscribe", "delete_auth_session", "get_report_html"}
 FOR_PROGRAMS = {"post_session", "post_session_batch", "post_match_student"}
 # What changes beside the publication is not cached.
-UNCACHED = {"get_auth_session"}
+UNCACHED = {"get_auth_session", "get_report_html"}
 
 
 def keys_of(value: Any) -> Any:
@@ -152,4 +159,19 @@ def test_bodies_are_what_the_description_says(client: httpx2.Client) -> None:
 def test_the_description_can_be_read_in_a_browser(published: Served) -> None:
     page = httpx2.get(f"{published.base_url}/api/docs")
     assert "/api/openapi.json" in page.text
-    assert "cdn.jsdelivr.net" in page.headers["content-security-policy"]
+
+
+def test_the_reference_page_tells_all_and_needs_nobody_else(published: Served) -> None:
+    page = httpx2.get(f"{published.base_url}/api/docs")
+    schema = json.loads(openapi.PATH.read_text())
+    for operation in OPERATIONS:
+        assert f'id="{operation}"' in page.text
+    links, targets = set(re.findall(r'href="#([^"]+)"', page.text)), set(re.findall(r' id="([^"]+)"', page.text))
+    assert links <= targets
+    assert {f"schema-{name}" for name in schema["components"]["schemas"]} <= targets
+    assert "<script" not in page.text
+    assert not re.search(r'(src|href)="(https?:)?//', page.text)
+    style = re.search(r"<style>(.*?)</style>", page.text, re.DOTALL)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}';" in page.headers["content-security-policy"]

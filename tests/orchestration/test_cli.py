@@ -63,6 +63,7 @@ def test_bad_rows_are_told_and_good_rows_are_in(tmp_path: Path, database: Databa
     assert "tutors.csv" in result.stderr
     assert "students.csv is empty" in result.stderr
     assert "Traceback" not in result.output
+    assert "quarantined: sessions.csv.gz line 5: rating" in result.stdout
     with database.connect() as connection:
         sessions = connection.execute("select external_id from raw.sessions").fetchall()
         reasons = dict(connection.execute("select line, reason from raw.quarantine order by line").fetchall())
@@ -71,6 +72,33 @@ def test_bad_rows_are_told_and_good_rows_are_in(tmp_path: Path, database: Databa
     assert "status" in reasons[3]
     assert "scheduled_time" in reasons[4]
     assert "rating" in reasons[5]
+
+
+GOOD_ROW = b"s1,t1,u1,2026-01-05T10:00:00Z,completed,60,5\n"
+BAD_CELLS = {
+    "a byte that is no UTF-8": b"s2,t\xff,u1,2026-01-05T10:00:00Z,completed,60,5",
+    "NUL": b"s2,t\x00,u1,2026-01-05T10:00:00Z,completed,60,5",
+    "not a number": b"s2,t1,u1,2026-01-05T10:00:00Z,completed,60,NaN",
+    "infinity": b"s2,t1,u1,2026-01-05T10:00:00Z,completed,inf,5",
+    "a negative duration": b"s2,t1,u1,2026-01-05T10:00:00Z,completed,-60,5",
+    "a cell of 1 MB": b"s2," + b"x" * 2**20 + b",u1,2026-01-05T10:00:00Z,completed,60,5",
+    "the year 1900": b"s2,t1,u1,1900-01-05T10:00:00Z,completed,60,5",
+    "the year 2999": b"s2,t1,u1,2999-01-05T10:00:00Z,completed,60,5",
+}
+
+
+@pytest.mark.parametrize("row", BAD_CELLS.values(), ids=BAD_CELLS.keys())
+def test_a_bad_row_leaves_the_good_one_and_alone_it_is_an_error(tmp_path: Path, database: Database, row: bytes) -> None:
+    header = b"\xef\xbb\xbfsession_id,tutor_id,student_id,scheduled_time,status,duration_minutes,rating\n"
+    for name, rows in {"both": GOOD_ROW + row, "alone": row}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "sessions.csv").write_bytes(header + rows + b"\n")
+
+    both = json.loads(tutorq("load", str(tmp_path / "both"), "--json").stdout)
+    alone = tutorq("load", str(tmp_path / "alone"), exit_code=1)
+
+    assert (both["inserted"], both["quarantined"]) == (1, 1)
+    assert "none of its 1 rows could be taken" in alone.stderr
 
 
 @pytest.mark.parametrize(

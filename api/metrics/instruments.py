@@ -1,0 +1,97 @@
+"""What is counted in this process as it happens: requests, and rows that were posted."""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+
+import asyncpg
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.sessions.ledger import Answer, Ledger, Outcome, Post, Receipt
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER = "other"
+
+
+class Instruments:
+    """The counters of one API process, with a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.requests = Counter(
+            "tutorq_http_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "tutorq_http_request_duration_seconds",
+            "Time to the end of the answer.",
+            ["method", "route"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        rows = Counter("tutorq_ingest_rows", "Rows posted, by outcome.", ["outcome"], registry=self.registry)
+        self.accepted = rows.labels("accepted")
+        self.duplicate = rows.labels("duplicate")
+        self.quarantined = rows.labels("quarantined")
+
+
+class RequestMetrics:
+    """Middleware: counts every request by route template, never by path, which may name somebody."""
+
+    def __init__(self, app: ASGIApp, instruments: Instruments) -> None:
+        self.app = app
+        self._instruments = instruments
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        finally:
+            method = scope["method"] if scope["method"] in METHODS else OTHER
+            route = scope.get("tutorq.route") or getattr(scope.get("route"), "path", OTHER)
+            self._instruments.requests.labels(method, route, str(status)).inc()
+            self._instruments.seconds.labels(method, route).observe(time.perf_counter() - started)
+
+
+class CountedLedger(Ledger):
+    """The ledger, with what became of each row counted once it is certain."""
+
+    def __init__(self, pool: asyncpg.Pool, commit_seconds: float, instruments: Instruments) -> None:
+        super().__init__(pool, commit_seconds)
+        self._instruments = instruments
+
+    async def write(self, posts: Sequence[Post]) -> list[Answer]:
+        # Rendered anew at every attempt; the last one counts.
+        found: dict[int, tuple[Sequence[Outcome], Receipt]] = {}
+        answers = await super().write([_noting(post, place, found) for place, post in enumerate(posts)])
+        for outcomes, receipt in found.values():
+            for outcome in outcomes:
+                if outcome.error is None:
+                    (self._instruments.accepted if outcome.is_changed else self._instruments.duplicate).inc()
+                if outcome.is_conflict:
+                    self._instruments.quarantined.inc()
+            self._instruments.quarantined.inc(len(receipt.rejected))
+        return answers
+
+
+def _noting(post: Post, place: int, found: dict[int, tuple[Sequence[Outcome], Receipt]]) -> Post:
+    def render(outcomes: Sequence[Outcome]) -> Receipt:
+        found.pop(place, None)
+        receipt = post.render(outcomes)
+        found[place] = (outcomes, receipt)
+        return receipt
+
+    return dataclasses.replace(post, render=render)

@@ -1,0 +1,100 @@
+"""What the endpoints of report mail take and give."""
+
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from core.landing.contract import LONGEST_ID
+
+# Something beside space, and no NUL, which Postgres has no text with.
+TutorId = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
+
+
+class ReportKind(StrEnum):
+    """What a mail is for."""
+
+    SESSION_REPORT = "session_report"
+    RISK_ALERT = "risk_alert"
+    DAILY_DIGEST = "daily_digest"
+    TUTOR_SNAPSHOT = "tutor_snapshot"
+    ALERT = "alert"
+
+
+class ReportState(StrEnum):
+    """`unknown`: the provider may have it; `suppressed`: not wanted, or told in another mail; `error` says why."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    SUPPRESSED = "suppressed"
+
+
+class ReportFilters(BaseModel, extra="forbid"):
+    """Which mail, and which page of it."""
+
+    kind: list[ReportKind] = Field(default=[], description="Any of these; may be given several times.")
+    state: list[ReportState] = Field(default=[], description="Any of these; may be given several times.")
+    tutor_id: TutorId | None = Field(
+        default=None, description="Mail that speaks of this tutor: UUID, or the external id as delivered."
+    )
+    since: AwareDatetime | None = Field(default=None, description="Queued at this moment or later.")
+    limit: int = Field(default=50, ge=1, le=500)
+    offset: int = Field(default=0, ge=0, le=10_000_000)
+
+
+class Report(BaseModel):
+    """One mail to one person."""
+
+    report_id: UUID
+    kind: ReportKind
+    state: ReportState
+    recipient: str = Field(
+        description="The address; its first letter and the domain unless an admin asks.", examples=["h…@example.org"]
+    )
+    subject: str = Field(examples=["High risk: Ada Novak"])
+    topic: str = Field(
+        description="What it is about, whoever gets it.", examples=["risk_alert:T-1042:2026-01-31:high_risk"]
+    )
+    tutor_ids: list[UUID] = Field(description="Tutors it speaks of.")
+    attempts: int = Field(ge=0, examples=[1])
+    error: str | None = Field(description="Why it was not sent, or not at once; without addresses unless for an admin.")
+    provider: str | None = Field(examples=["sendgrid"])
+    created_at: AwareDatetime = Field(description="When it was queued.")
+    next_attempt_at: AwareDatetime | None = Field(description="When it is tried next; null unless it is queued.")
+    settled_at: AwareDatetime | None = Field(description="When it got its state; null until that is a final one.")
+    delivered_at: AwareDatetime | None = Field(
+        description="When the receiver's server took it; null if the provider does not tell."
+    )
+    has_body: bool = Field(description="Whether its text is there to look at: since it was first handed to a provider.")
+
+
+class ReportDetail(Report):
+    """One mail with its text, as it was handed to the provider."""
+
+    body_text: str | None = Field(description="The plain part.")
+    body_html: str | None = Field(description="The HTML part; to show it, use `/html` in a sandboxed frame.")
+
+
+class ReportPage(BaseModel):
+    """Where in the list this page is."""
+
+    total: int = Field(description="Mails that match, on all pages.", examples=[120])
+    limit: int = Field(description="Most mails on a page.", examples=[50])
+    offset: int = Field(description="Mails before this page.", examples=[0])
+
+
+class ReportList(BaseModel):
+    """A page of the audit trail, newest first."""
+
+    data: list[Report]
+    meta: ReportPage
+
+
+class ReportResponse(BaseModel):
+    """One mail."""
+
+    data: ReportDetail

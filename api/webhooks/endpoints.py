@@ -1,0 +1,70 @@
+"""SendGrid's signed event webhook: what became of mail after it was handed over."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from api import bodies
+from api.openapi import body_of
+from api.problems import FieldError, NotFoundError, documented
+from api.webhooks.commands import MailEvents
+from api.webhooks.schemas import SendGridEvent, WebhookReceipt
+from api.webhooks.signatures import SIGNATURE_HEADER, TIMESTAMP_HEADER, SendGridSignatures
+
+# SendGrid's own batches end below 1 MB.
+MOST_BYTES = 4 << 20
+
+router = APIRouter(prefix="/api/webhooks", tags=["webhooks"], responses=documented(400, 401, 404, 413, 415, 503))
+
+
+async def _signatures(request: Request) -> SendGridSignatures:
+    signatures = request.state.sendgrid_signatures
+    if signatures is None:
+        raise NotFoundError("TUTORQ_SENDGRID_WEBHOOK_KEY is not set.")
+    assert isinstance(signatures, SendGridSignatures)
+    return signatures
+
+
+async def _mail_events(request: Request) -> MailEvents:
+    mail_events = request.state.mail_events
+    assert isinstance(mail_events, MailEvents)
+    return mail_events
+
+
+def _header(name: str) -> dict[str, object]:
+    return {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
+
+
+@router.post(
+    "/sendgrid",
+    response_model=WebhookReceipt,
+    openapi_extra={
+        "parameters": [_header(SIGNATURE_HEADER), _header(TIMESTAMP_HEADER)],
+        **body_of(SendGridEvent, many=bodies.JSON),
+    },
+)
+async def post_sendgrid_events(
+    request: Request,
+    signatures: Annotated[SendGridSignatures, Depends(_signatures)],
+    mail_events: Annotated[MailEvents, Depends(_mail_events)],
+) -> Response:
+    """Takes SendGrid's events, each once. Instead of a key there is SendGrid's signature."""
+    bodies.media_type(request, (bodies.JSON,))
+    data = await bodies.read(request, MOST_BYTES)
+    signatures.require(data, request.headers.get(SIGNATURE_HEADER), request.headers.get(TIMESTAMP_HEADER))
+    rows = bodies.parse_json(data)
+    if not isinstance(rows, list):
+        raise bodies.invalid([FieldError(field="body", message="must be an array of events")])
+    events = [event for row in rows if (event := _event(row)) is not None]
+    receipt = await mail_events.take(events, ignored=len(rows) - len(events))
+    return Response(receipt.model_dump_json(), media_type=bodies.JSON)
+
+
+def _event(row: object) -> SendGridEvent | None:
+    """None if it makes no sense; an error would have SendGrid send all of them again for a day."""
+    try:
+        return SendGridEvent.model_validate(row)
+    except ValidationError:
+        return None
