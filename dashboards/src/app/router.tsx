@@ -5,6 +5,8 @@ import {
   lazyRouteComponent,
   type RouterHistory,
 } from "@tanstack/react-router";
+import { matchingSearch } from "../features/matching/matching-search";
+import { reportSearch } from "../features/reports/report-search";
 import { tutorSearch } from "../features/tutors/tutor-search";
 import { parseQuery, writeQuery } from "../lib/search";
 import { NotFound, PageProblem } from "./page-states";
@@ -34,6 +36,23 @@ const tutor = createRoute({
   component: lazyRouteComponent(() => import("../features/tutors/components/tutor-page"), "TutorPage"),
 });
 
+const matching = createRoute({
+  getParentRoute: () => root,
+  path: "/matching",
+  validateSearch: matchingSearch,
+  component: lazyRouteComponent(
+    () => import("../features/matching/components/matching-page"),
+    "MatchingPage",
+  ),
+});
+
+const reports = createRoute({
+  getParentRoute: () => root,
+  path: "/reports",
+  validateSearch: reportSearch,
+  component: lazyRouteComponent(() => import("../features/reports/components/reports-page"), "ReportsPage"),
+});
+
 /** Where one-time links lead; who is logged in already goes on to the overview. */
 const logIn = createRoute({
   getParentRoute: () => root,
@@ -41,7 +60,7 @@ const logIn = createRoute({
   component: lazyRouteComponent(() => import("../features/session/components/arrival-page"), "ArrivalPage"),
 });
 
-const routeTree = root.addChildren([overview, tutors, tutor, logIn]);
+const routeTree = root.addChildren([overview, tutors, tutor, matching, reports, logIn]);
 
 export function createAppRouter(history?: RouterHistory) {
   return createRouter({

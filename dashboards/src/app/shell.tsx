@@ -14,6 +14,8 @@ import classes from "./shell.module.css";
 const PAGES = [
   { to: "/", label: "Overview" },
   { to: "/tutors", label: "Tutors" },
+  { to: "/matching", label: "Matching" },
+  { to: "/reports", label: "Reports" },
 ] as const;
 
 /** The frame of all pages; in their place the log-in, as long as nobody is logged in. */

@@ -10,9 +10,9 @@ export const healthQuery = queryOptions({
     const { data, error, response } = await api.GET("/api/health", { signal }).catch((failure) => {
       throw problemOfFailure(failure);
     });
-    const health = data ?? error;
-    if (!health?.checks) throw problemOf(response, health);
-    return health;
+    if (data) return data;
+    if (error && "checks" in error) return error;
+    throw problemOf(response, error);
   },
   retry: false,
 });

@@ -8,6 +8,7 @@ import classes from "./overview-page.module.css";
 import { OverviewSkeleton } from "./overview-skeleton";
 import { PlatformTrend } from "./platform-trend";
 import { StatusTiles } from "./status-tiles";
+import { UpcomingSessions } from "./upcoming-sessions";
 
 /** Today: who needs attention, what changed since the day before, and how the platform does as a whole. */
 export function OverviewPage() {
@@ -25,6 +26,7 @@ export function OverviewPage() {
           </>
         )}
       </Loaded>
+      <UpcomingSessions />
     </Page>
   );
 }

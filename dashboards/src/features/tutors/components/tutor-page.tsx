@@ -13,6 +13,7 @@ import { useExplanation, useTutor } from "../api/get-tutor";
 import { Components } from "./components";
 import { History } from "./history";
 import { RateTable } from "./rate-table";
+import { BestStudents, Mail } from "./related";
 import classes from "./tutor-page.module.css";
 import { Verdict } from "./verdict";
 
@@ -65,6 +66,8 @@ export function TutorPage() {
                     percentile={data.peer_percentile}
                     components={explained.data.components}
                   />
+                  <BestStudents tutorId={data.tutor_id} />
+                  <Mail tutorId={data.tutor_id} />
                 </div>
               </div>
             )}

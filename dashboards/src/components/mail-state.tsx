@@ -1,0 +1,18 @@
+import type { Report } from "../lib/api-types";
+import type { IconName } from "./icons";
+import { Tag, type Tone } from "./status-badge";
+
+const LOOK: Record<Report["state"], { label: string; icon: IconName; tone: Tone }> = {
+  queued: { label: "Queued", icon: "dots", tone: "none" },
+  sending: { label: "Sending", icon: "dots", tone: "none" },
+  sent: { label: "Sent", icon: "check", tone: "ok" },
+  failed: { label: "Failed", icon: "alert", tone: "high" },
+  unknown: { label: "In doubt", icon: "eye", tone: "watch" },
+  suppressed: { label: "Not wanted", icon: "dots", tone: "none" },
+};
+
+/** What became of a mail, in word, sign and colour. */
+export function MailState({ report }: { report: Pick<Report, "state" | "delivered_at"> }) {
+  const look = LOOK[report.state] ?? { label: report.state, icon: "dots", tone: "none" };
+  return <Tag {...look} label={report.delivered_at ? "Delivered" : look.label} />;
+}

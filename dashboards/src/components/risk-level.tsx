@@ -1,0 +1,17 @@
+import type { Match } from "../lib/api-types";
+import type { IconName } from "./icons";
+import { Tag, type Tone } from "./status-badge";
+
+export type RiskLevel = Match["risk_level"];
+
+export const RISK_LEVEL: Record<RiskLevel, { label: string; icon: IconName; tone: Tone }> = {
+  low: { label: "Low risk", icon: "check", tone: "ok" },
+  medium: { label: "Medium risk", icon: "eye", tone: "watch" },
+  high: { label: "High risk", icon: "alert", tone: "high" },
+};
+
+/** A risk level in word, sign and colour; nothing where nothing is predicted. */
+export function RiskLevelBadge({ level }: { level: RiskLevel | null }) {
+  const look = level && RISK_LEVEL[level];
+  return look ? <Tag {...look} /> : <Tag tone="none" label="Not predicted" />;
+}

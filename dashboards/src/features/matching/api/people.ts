@@ -1,0 +1,91 @@
+import { keepPreviousData, queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { api, body } from "../../../lib/api";
+import type { StudentPatch, TutorPatch } from "../../../lib/api-types";
+
+/** As many as one looks through; a search finds the others. */
+export const SHOWN = 50;
+
+const studentsQuery = (search: string | undefined) =>
+  queryOptions({
+    queryKey: ["matching", "students", search],
+    queryFn: ({ signal }) =>
+      body(
+        api.GET("/api/matching/students", {
+          signal,
+          params: { query: { search, is_active: true, limit: SHOWN } },
+        }),
+      ),
+    placeholderData: keepPreviousData,
+  });
+
+const studentQuery = (studentId: string | undefined) =>
+  queryOptions({
+    queryKey: ["matching", "student", studentId],
+    queryFn: ({ signal }) =>
+      body(
+        api.GET("/api/matching/students/{student_id}", {
+          signal,
+          params: { path: { student_id: studentId ?? "" } },
+        }),
+      ),
+    enabled: studentId !== undefined,
+  });
+
+const tutorsQuery = (search: string | undefined, hasCapacity: true | undefined) =>
+  queryOptions({
+    queryKey: ["matching", "tutors", search, hasCapacity],
+    queryFn: ({ signal }) =>
+      body(
+        api.GET("/api/matching/tutors", {
+          signal,
+          params: { query: { search, is_active: true, has_capacity: hasCapacity, limit: SHOWN } },
+        }),
+      ),
+    placeholderData: keepPreviousData,
+  });
+
+const tutorQuery = (tutorId: string | undefined) =>
+  queryOptions({
+    queryKey: ["matching", "tutor", tutorId],
+    queryFn: ({ signal }) =>
+      body(
+        api.GET("/api/matching/tutors/{tutor_id}", { signal, params: { path: { tutor_id: tutorId ?? "" } } }),
+      ),
+    enabled: tutorId !== undefined,
+  });
+
+export const useStudents = (search?: string) => useQuery(studentsQuery(search));
+export const useStudent = (studentId?: string) => useQuery(studentQuery(studentId));
+export const useMatchTutors = (search?: string, hasCapacity?: true) =>
+  useQuery(tutorsQuery(search, hasCapacity));
+export const useMatchTutor = (tutorId?: string) => useQuery(tutorQuery(tutorId));
+
+/** Change what a student or a tutor prefers; their predictions follow at once. */
+export function useChangeStudent(studentId: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (patch: StudentPatch) =>
+      body(
+        api.PATCH("/api/matching/students/{student_id}", {
+          params: { path: { student_id: studentId } },
+          body: patch,
+        }),
+      ),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["matching"] }),
+  });
+}
+
+export function useChangeTutor(tutorId: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (patch: Partial<TutorPatch>) =>
+      body(
+        api.PATCH("/api/matching/tutors/{tutor_id}", {
+          params: { path: { tutor_id: tutorId } },
+          // What is left out stays as it is, also where the description names a default.
+          body: patch as TutorPatch,
+        }),
+      ),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["matching"] }),
+  });
+}

@@ -1,0 +1,42 @@
+import { keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query";
+import { api, body } from "../../../lib/api";
+import { SHOWN } from "./people";
+
+/** The prediction for a pair; its explanation may take seconds, and is asked for apart. */
+const predictionQuery = (studentId: string, tutorId: string, explain: boolean) =>
+  queryOptions({
+    queryKey: ["matching", "prediction", studentId, tutorId, explain],
+    queryFn: ({ signal }) =>
+      body(
+        api.GET("/api/matching/predict/{student_id}/{tutor_id}", {
+          signal,
+          params: { path: { student_id: studentId, tutor_id: tutorId }, query: { explain } },
+        }),
+      ),
+    refetchInterval: explain ? false : undefined,
+  });
+
+const matchesQuery = (studentId: string | undefined, hasCapacity: true | undefined) =>
+  queryOptions({
+    queryKey: ["matching", "matches", studentId, hasCapacity],
+    queryFn: ({ signal }) =>
+      body(
+        api.GET("/api/matching/students/{student_id}/matches", {
+          signal,
+          params: {
+            path: { student_id: studentId ?? "" },
+            query: { has_capacity: hasCapacity, limit: SHOWN },
+          },
+        }),
+      ),
+    enabled: studentId !== undefined,
+    placeholderData: keepPreviousData,
+  });
+
+export const usePrediction = (studentId: string, tutorId: string) =>
+  useQuery(predictionQuery(studentId, tutorId, false));
+export const useMatchExplanation = (studentId: string, tutorId: string) =>
+  useQuery(predictionQuery(studentId, tutorId, true));
+/** Tutors for a student, the best first. */
+export const useMatches = (studentId?: string, hasCapacity?: true) =>
+  useQuery(matchesQuery(studentId, hasCapacity));

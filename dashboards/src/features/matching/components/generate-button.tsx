@@ -1,0 +1,43 @@
+import { Button } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
+import { Icon } from "../../../components/icons";
+import { useGeneration, useStartGeneration } from "../api/generation";
+import classes from "./matching.module.css";
+
+const SAID = {
+  queued: "Waiting to start…",
+  running: "Predicting all pairs…",
+  succeeded: "All pairs are predicted anew.",
+  failed: "The run failed; Dagster says why.",
+  cancelled: "The run was cancelled.",
+};
+
+/** Has all pairs predicted anew, and follows the run. */
+export function GenerateButton() {
+  const client = useQueryClient();
+  const start = useStartGeneration();
+  const generation = useGeneration(start.data?.run_id);
+  const status = generation.data?.status;
+  const isUnderWay =
+    start.isPending ||
+    (start.data !== undefined && (status === undefined || status === "queued" || status === "running"));
+  useEffect(() => {
+    if (status === "succeeded") client.invalidateQueries({ queryKey: ["matching"] });
+  }, [status, client]);
+  const problem = start.error ?? generation.error;
+  return (
+    <>
+      <output className={classes.said}>{problem ? problem.message : status && SAID[status]}</output>
+      <Button
+        size="xs"
+        variant="default"
+        leftSection={<Icon name="refresh" size={14} />}
+        loading={isUnderWay && !problem}
+        onClick={() => start.mutate()}
+      >
+        Predict all anew
+      </Button>
+    </>
+  );
+}

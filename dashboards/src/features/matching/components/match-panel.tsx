@@ -1,0 +1,244 @@
+import { Button, Skeleton } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
+import { useState } from "react";
+import { Icon } from "../../../components/icons";
+import { Loaded } from "../../../components/loaded";
+import { Panel } from "../../../components/panel";
+import { RiskLevelBadge } from "../../../components/risk-level";
+import { Tag } from "../../../components/status-badge";
+import type {
+  Alternative,
+  Contribution,
+  MatchExplanation,
+  Mismatch,
+  PairPrediction,
+} from "../../../lib/api-types";
+import { day, decimal, percent } from "../../../lib/format";
+import { studentName, tutorName } from "../../../lib/people";
+import { useIsAdmin } from "../../../lib/session";
+import { useMatchExplanation, usePrediction } from "../api/predictions";
+import classes from "./match-panel.module.css";
+import { places } from "./pair-view";
+import { PreferencesDialog, type Whose } from "./preferences-dialog";
+
+/** Of a pair of whom no preference is known. */
+const UNKNOWN = "not known";
+
+interface MatchPanelProps {
+  studentId: string;
+  tutorId: string;
+  onChooseTutor: (tutorId: string) => void;
+}
+
+/** What is predicted for two people, why, and who else would do. */
+export function MatchPanel({ studentId, tutorId, onChooseTutor }: MatchPanelProps) {
+  const prediction = usePrediction(studentId, tutorId);
+  const explanation = useMatchExplanation(studentId, tutorId);
+  return (
+    <div className={classes.stack}>
+      <Panel>
+        <Loaded query={prediction} skeleton={<Skeleton height={150} />}>
+          {({ data }) => <Prediction pair={data} />}
+        </Loaded>
+      </Panel>
+      <Loaded query={explanation} skeleton={<Skeleton height={360} radius={10} />}>
+        {({ data }) =>
+          data.explanation && <Explained explanation={data.explanation} onChooseTutor={onChooseTutor} />
+        }
+      </Loaded>
+    </div>
+  );
+}
+
+function Prediction({ pair }: { pair: PairPrediction }) {
+  const [whose, edit] = useState<Whose | null>(null);
+  const isAdmin = useIsAdmin();
+  const student = studentName({ ...pair, name: pair.student_name });
+  const tutor = tutorName({ ...pair, name: pair.tutor_name, external_id: null });
+  return (
+    <>
+      <div className={classes.head}>
+        <h2 className={classes.names}>
+          {student} <span aria-hidden="true">→</span>
+          <span className={classes.hidden}>with</span>{" "}
+          <Link to="/tutors/$tutorId" params={{ tutorId: pair.tutor_id }}>
+            {tutor}
+          </Link>
+        </h2>
+        <RiskLevelBadge level={pair.risk_level} />
+      </div>
+      <p className={classes.risk}>
+        <strong>{percent(pair.churn_probability, { digits: 0 })}</strong> probability that {student} does not
+        come back
+      </p>
+      <div className={classes.fit}>
+        <span id="fit">Compatibility</span>
+        <div
+          role="progressbar"
+          aria-labelledby="fit"
+          aria-valuenow={Math.round((pair.compatibility_score ?? 0) * 100)}
+          aria-valuetext={percent(pair.compatibility_score, { digits: 0, none: UNKNOWN })}
+          aria-valuemin={0}
+          aria-valuemax={100}
+          className={classes.track}
+        >
+          <div style={{ width: widthOf(pair.compatibility_score ?? 0) }} />
+        </div>
+        <strong>{percent(pair.compatibility_score, { digits: 0, none: UNKNOWN })}</strong>
+      </div>
+      <div className={classes.foot}>
+        <span className={classes.model}>
+          {pair.model.kind === "model"
+            ? `Predicted by ${pair.model.version}, trained ${day(pair.model.trained_at)}`
+            : `Predicted by rules (${pair.model.version}): no trained model yet`}
+        </span>
+        {isAdmin && (
+          <span className={classes.edits}>
+            <Button size="compact-xs" variant="default" onClick={() => edit("student")}>
+              Edit student
+            </Button>
+            <Button size="compact-xs" variant="default" onClick={() => edit("tutor")}>
+              Edit tutor
+            </Button>
+          </span>
+        )}
+      </div>
+      <PreferencesDialog
+        whose={whose}
+        studentId={pair.student_id}
+        tutorId={pair.tutor_id}
+        onClose={() => edit(null)}
+      />
+    </>
+  );
+}
+
+const widthOf = (fraction: number) =>
+  Number.isFinite(fraction) ? `${Math.min(1, Math.max(0, fraction)) * 100}%` : "0";
+
+interface ExplainedProps {
+  explanation: MatchExplanation;
+  onChooseTutor: (tutorId: string) => void;
+}
+
+function Explained({ explanation, onChooseTutor }: ExplainedProps) {
+  const byModel = explanation.source === "model";
+  return (
+    <>
+      <Panel
+        title="Why"
+        actions={
+          <Tag
+            tone="none"
+            icon={byModel ? "wand" : "dots"}
+            label={byModel ? "Written by a language model" : "Written by rules"}
+          />
+        }
+      >
+        <blockquote className={classes.text}>
+          <strong>For the student</strong>
+          <p>{explanation.for_student}</p>
+          <strong>For the tutor</strong>
+          <p>{explanation.for_tutor}</p>
+        </blockquote>
+      </Panel>
+      <div className={classes.pair}>
+        <Panel title="Differences" note="Between what the two prefer">
+          <ul className={classes.bars}>
+            {explanation.mismatches.map((mismatch) => (
+              <MismatchBar key={mismatch.name} mismatch={mismatch} />
+            ))}
+          </ul>
+        </Panel>
+        <Panel title="What moves the risk" note="To the right raises it">
+          <ul className={classes.bars}>
+            {explanation.contributions.slice(0, 6).map((contribution) => (
+              <ContributionBar
+                key={contribution.feature}
+                contribution={contribution}
+                all={explanation.contributions}
+              />
+            ))}
+          </ul>
+        </Panel>
+      </div>
+      <Panel title="Alternatives" note="Tutors of the subject with a free place and a lower risk" flush>
+        {explanation.alternatives.length === 0 ? (
+          <p className={classes.none}>Nobody with a free place would be a lower risk.</p>
+        ) : (
+          <ul className={classes.alternatives}>
+            {explanation.alternatives.map((alternative) => (
+              <AlternativeRow key={alternative.tutor_id} alternative={alternative} onChoose={onChooseTutor} />
+            ))}
+          </ul>
+        )}
+      </Panel>
+    </>
+  );
+}
+
+const SEVERITY = { none: "no difference", low: "small", medium: "medium", high: "large" };
+
+function MismatchBar({ mismatch }: { mismatch: Mismatch }) {
+  const { label, value, max, severity } = mismatch;
+  return (
+    <li>
+      <div className={classes.line}>
+        <span>{label}</span>
+        <span className={classes.dim}>{severity ? SEVERITY[severity] : "not known"}</span>
+      </div>
+      <div className={classes.track} data-severity={severity ?? "none"}>
+        <div style={{ width: widthOf((value ?? 0) / max) }} />
+      </div>
+    </li>
+  );
+}
+
+function ContributionBar({ contribution, all }: { contribution: Contribution; all: Contribution[] }) {
+  const most = Math.max(...all.map((one) => Math.abs(one.contribution)).filter(Number.isFinite), 0.01);
+  const share = (Math.abs(contribution.contribution) / most) * 50;
+  const raises = contribution.contribution > 0;
+  return (
+    <li>
+      <div className={classes.line}>
+        <span>{contribution.label}</span>
+        <span className={classes.dim}>
+          {raises ? "raises" : "lowers"} · {decimal(contribution.value, 2, "not known")}
+        </span>
+      </div>
+      <div className={classes.balance} data-raises={raises}>
+        <div style={{ left: raises ? "50%" : `${50 - share}%`, width: `${share}%` }} />
+      </div>
+    </li>
+  );
+}
+
+function AlternativeRow({
+  alternative,
+  onChoose,
+}: {
+  alternative: Alternative;
+  onChoose: (tutorId: string) => void;
+}) {
+  const name = tutorName({ ...alternative, external_id: null });
+  return (
+    <li className={classes.alternative}>
+      <span className={classes.alternativeName}>{name}</span>
+      <RiskLevelBadge level={alternative.risk_level} />
+      <span className={classes.dim}>
+        {percent(alternative.churn_probability, { digits: 0 })} ·{" "}
+        {percent(alternative.compatibility_score, { digits: 0, none: UNKNOWN })} fit ·{" "}
+        {places(alternative.free_capacity)}
+      </span>
+      <Button
+        size="compact-xs"
+        variant="default"
+        aria-label={`Choose ${name}`}
+        leftSection={<Icon name="check" size={12} />}
+        onClick={() => onChoose(alternative.tutor_id)}
+      >
+        Choose
+      </Button>
+    </li>
+  );
+}

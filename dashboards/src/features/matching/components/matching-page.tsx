@@ -1,0 +1,44 @@
+import { SegmentedControl } from "@mantine/core";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Page } from "../../../components/page";
+import { useIsAdmin } from "../../../lib/session";
+import type { MatchingSearch } from "../matching-search";
+import { AssignmentView } from "./assignment-view";
+import { GenerateButton } from "./generate-button";
+import { PairView } from "./pair-view";
+
+/** Which student should be taught by whom: one pair at a time, or all at once. */
+export function MatchingPage() {
+  const search = useSearch({ from: "/matching" });
+  const navigate = useNavigate({ from: "/matching" });
+  const isAdmin = useIsAdmin();
+  const change = (changes: Partial<MatchingSearch>) =>
+    navigate({
+      search: (before) => ({ ...before, ...changes }),
+      replace: "studentSearch" in changes || "tutorSearch" in changes,
+      resetScroll: false,
+    });
+  return (
+    <Page
+      title="Matching"
+      note="Risk is the probability that a student does not come back after the first session."
+      actions={
+        <>
+          {isAdmin && <GenerateButton />}
+          <SegmentedControl
+            size="xs"
+            aria-label="What to look at"
+            value={search.view ?? "pairs"}
+            onChange={(view) => change({ view: view === "assignment" ? "assignment" : undefined })}
+            data={[
+              { value: "pairs", label: "Pairs" },
+              { value: "assignment", label: "Assignment" },
+            ]}
+          />
+        </>
+      }
+    >
+      {search.view === "assignment" ? <AssignmentView /> : <PairView search={search} onChange={change} />}
+    </Page>
+  );
+}

@@ -1,0 +1,168 @@
+import { SegmentedControl, Switch } from "@mantine/core";
+import { useState } from "react";
+import { EmptyState } from "../../../components/loaded";
+import { Panel } from "../../../components/panel";
+import { count } from "../../../lib/format";
+import { studentName, tutorName } from "../../../lib/people";
+import { useMatchTutors, useStudent, useStudents } from "../api/people";
+import { useMatches } from "../api/predictions";
+import type { MatchingSearch } from "../matching-search";
+import { MatchPanel } from "./match-panel";
+import classes from "./matching.module.css";
+import { PeopleList, type PersonCard } from "./people-list";
+
+interface PairViewProps {
+  search: MatchingSearch;
+  onChange: (changes: Partial<MatchingSearch>) => void;
+}
+
+type Part = "students" | "match" | "tutors";
+
+/** Students on the left, tutors on the right, and between them what is predicted for the two that are chosen. */
+export function PairView({ search, onChange }: PairViewProps) {
+  const { student, tutor } = search;
+  // Only one of the three fits a telephone.
+  const [part, setPart] = useState<Part>(student && tutor ? "match" : "students");
+  return (
+    <>
+      <SegmentedControl
+        className={classes.parts}
+        aria-label="Part of the page"
+        value={part}
+        onChange={(value) => setPart(value as Part)}
+        data={[
+          { value: "students", label: "Student" },
+          { value: "tutors", label: "Tutor" },
+          { value: "match", label: "Match", disabled: !student || !tutor },
+        ]}
+      />
+      <div className={classes.columns} data-part={part}>
+        <Students
+          search={search}
+          onChange={onChange}
+          onChoose={(id) => {
+            onChange({ student: id });
+            setPart(tutor ? "match" : "tutors");
+          }}
+        />
+        <div className={classes.match}>
+          {student && tutor ? (
+            <MatchPanel
+              key={`${student} ${tutor}`}
+              studentId={student}
+              tutorId={tutor}
+              onChooseTutor={(id) => onChange({ tutor: id })}
+            />
+          ) : (
+            <Panel>
+              <EmptyState
+                icon="person"
+                title={student ? "Now choose a tutor" : "Choose a student and a tutor"}
+              >
+                {student
+                  ? "The tutors who fit best come first."
+                  : "You will see how likely it is that the two go on after the first session, why, and who else would do."}
+              </EmptyState>
+            </Panel>
+          )}
+        </div>
+        <Tutors
+          search={search}
+          onChange={onChange}
+          onChoose={(id) => {
+            onChange({ tutor: id });
+            setPart(student ? "match" : "students");
+          }}
+        />
+      </div>
+    </>
+  );
+}
+
+interface ColumnProps extends PairViewProps {
+  onChoose: (id: string) => void;
+}
+
+function Students({ search, onChange, onChoose }: ColumnProps) {
+  const students = useStudents(search.studentSearch);
+  const meta = students.data?.meta;
+  const cards = students.data?.data.map(
+    (student): PersonCard => ({
+      id: student.student_id,
+      name: studentName(student),
+      about: [student.age !== null && `${student.age} years`, student.subjects.join(", ")]
+        .filter(Boolean)
+        .join(" · "),
+      aside: student.urgency_level !== null && student.urgency_level >= 4 ? "urgent" : undefined,
+    }),
+  );
+  return (
+    <PeopleList
+      className={classes.students}
+      title="Students"
+      note={meta && `${count(meta.total)} active`}
+      query={students}
+      cards={cards}
+      total={meta?.total}
+      chosen={search.student}
+      searched={search.studentSearch}
+      onSearch={(studentSearch) => onChange({ studentSearch })}
+      onChoose={onChoose}
+    />
+  );
+}
+
+/** Those who fit the chosen student, the best first; all of them where nobody is chosen, or a name is searched for. */
+function Tutors({ search, onChange, onChoose }: ColumnProps) {
+  const student = useStudent(search.student);
+  const isByFit = search.student !== undefined && search.tutorSearch === undefined;
+  const free = search.free && true;
+  const matches = useMatches(isByFit ? search.student : undefined, free);
+  const tutors = useMatchTutors(search.tutorSearch, free);
+  const query = isByFit ? matches : tutors;
+  const cards = isByFit
+    ? matches.data?.data.map(
+        (match): PersonCard => ({
+          id: match.tutor_id,
+          name: tutorName(match),
+          about: match.subjects.join(", "),
+          aside: places(match.free_capacity),
+          fit: { risk: match.risk_level, compatibility: match.compatibility_score },
+        }),
+      )
+    : tutors.data?.data.map(
+        (tutor): PersonCard => ({
+          id: tutor.tutor_id,
+          name: tutorName(tutor),
+          about: tutor.subjects.join(", "),
+          aside: places(tutor.free_capacity),
+        }),
+      );
+  return (
+    <PeopleList
+      className={classes.tutors}
+      title="Tutors"
+      note={isByFit && student.data ? `Best for ${studentName(student.data.data)} first` : "By name"}
+      query={query}
+      cards={cards}
+      total={query.data?.meta.total}
+      chosen={search.tutor}
+      searched={search.tutorSearch}
+      onSearch={(tutorSearch) => onChange({ tutorSearch })}
+      onChoose={onChoose}
+      filter={
+        <Switch
+          size="xs"
+          label="With a free place"
+          checked={search.free === "yes"}
+          onChange={(event) => onChange({ free: event.currentTarget.checked ? "yes" : undefined })}
+        />
+      }
+    />
+  );
+}
+
+export function places(free: number | null): string {
+  if (free === null) return "capacity unknown";
+  return free === 0 ? "full" : `${count(free)} free`;
+}

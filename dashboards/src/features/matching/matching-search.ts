@@ -1,0 +1,23 @@
+import { oneOf, someText } from "../../lib/search";
+
+/** Who is chosen and how the page is used, as in the address. */
+export interface MatchingSearch {
+  student?: string;
+  tutor?: string;
+  studentSearch?: string;
+  tutorSearch?: string;
+  /** Only tutors with a free place. */
+  free?: "yes";
+  view?: "assignment";
+}
+
+export function matchingSearch(raw: Record<string, unknown>): MatchingSearch {
+  return {
+    student: someText(raw.student),
+    tutor: someText(raw.tutor),
+    studentSearch: someText(raw.studentSearch),
+    tutorSearch: someText(raw.tutorSearch),
+    free: oneOf(raw.free, ["yes"]),
+    view: oneOf(raw.view, ["assignment"]),
+  };
+}

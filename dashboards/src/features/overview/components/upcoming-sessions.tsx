@@ -1,0 +1,75 @@
+import { Skeleton } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
+import { EmptyState, Loaded } from "../../../components/loaded";
+import { Panel } from "../../../components/panel";
+import { RiskLevelBadge } from "../../../components/risk-level";
+import type { UpcomingSession } from "../../../lib/api-types";
+import { counted, moment, probability } from "../../../lib/format";
+import { studentName, tutorName } from "../../../lib/people";
+import { useUpcoming } from "../api/get-upcoming";
+import classes from "./upcoming-sessions.module.css";
+
+/** Planned sessions that may not take place as planned. */
+export function UpcomingSessions() {
+  const upcoming = useUpcoming();
+  return (
+    <Panel
+      title="Upcoming sessions at risk"
+      note={
+        upcoming.data
+          ? `The likeliest of ${counted(upcoming.data.meta.total, "planned session")} to be moved or missed by the tutor`
+          : "The likeliest to be moved or missed by the tutor"
+      }
+      flush
+    >
+      <Loaded query={upcoming} skeleton={<Skeleton height={240} m="md" w="auto" />}>
+        {({ data }) =>
+          data.length === 0 ? (
+            <EmptyState title="No sessions are planned">
+              Sessions with the status “scheduled” appear here.
+            </EmptyState>
+          ) : (
+            <table className={classes.table}>
+              <thead>
+                <tr>
+                  <th scope="col">When</th>
+                  <th scope="col">Tutor</th>
+                  <th scope="col">Student</th>
+                  <th scope="col">Risk</th>
+                </tr>
+              </thead>
+              <tbody>
+                {data.map((session) => (
+                  <Row key={session.session_id} session={session} />
+                ))}
+              </tbody>
+            </table>
+          )
+        }
+      </Loaded>
+    </Panel>
+  );
+}
+
+function Row({ session }: { session: UpcomingSession }) {
+  return (
+    <tr>
+      <td>
+        {moment(session.scheduled_time)}
+        <span className={classes.about}>
+          {[session.subject, session.is_first_meeting && "first meeting"].filter(Boolean).join(" · ")}
+        </span>
+      </td>
+      <td>
+        <Link to="/tutors/$tutorId" params={{ tutorId: session.tutor_id }} className={classes.tutor}>
+          {tutorName({ ...session, name: session.tutor_name, external_id: null })}
+        </Link>
+      </td>
+      <td>{studentName({ ...session, name: session.student_name, external_id: null })}</td>
+      <td className={classes.risk}>
+        <RiskLevelBadge level={session.risk_level} />
+        <span className={classes.about}>{probability(session.tutor_disruption_probability, "")}</span>
+      </td>
+    </tr>
+  );
+}
