@@ -187,13 +187,15 @@ class Pairs:
             Statement(ALTERNATIVES, (student.student_id, tutor.tutor_id, prediction.churn_probability, subjects))
         )
         alternatives = _ALTERNATIVES.validate_json(found.body or b"[]")
+        apart = {name: getattr(prediction, name) for name in WORST_MISMATCH}
+        is_comparable = any(value is not None for value in apart.values())
         written = await self._explainer.explain(
             MatchFacts(
                 churn_probability=prediction.churn_probability,
                 risk_level=prediction.risk_level,
                 medium_from=self._low,
                 high_from=self._high,
-                compatibility_score=prediction.compatibility_score,
+                compatibility_score=prediction.compatibility_score if is_comparable else None,
                 student=StatedPreferences(
                     pace=student.preferred_pace,
                     communication=student.communication_style,
@@ -208,7 +210,6 @@ class Pairs:
             ),
             deadline,
         )
-        apart = {name: getattr(prediction, name) for name in WORST_MISMATCH}
         explanation = MatchExplanation(
             source=written.source,
             **asdict(written.texts),

@@ -242,8 +242,8 @@ class Prediction(BaseModel):
     tutor_id: UUID
     churn_probability: Fraction = Field(description="Probability of no second session within 30 days of the first.")
     risk_level: RiskLevel
-    compatibility_score: Fraction | None = Field(
-        description="1 is the best fit of preferences, 0 the worst; null if no preference of the two can be compared."
+    compatibility_score: Fraction = Field(
+        description="1 is the best fit of preferences, 0 the worst; 0.5 if no preference of the two can be compared."
     )
     pace_mismatch: float | None = Field(description="0 to 4; null if a preference is unknown.", examples=[1])
     style_mismatch: float | None = Field(description="0 same, 0.5 if either is flexible, else 1.", examples=[0.5])
@@ -327,7 +327,7 @@ class Alternative(BaseModel):
     name: str | None = Field(examples=["Ada Novak"])
     churn_probability: Fraction
     risk_level: RiskLevel
-    compatibility_score: Fraction | None
+    compatibility_score: Fraction
     free_capacity: int | None = Field(description="Null if the capacity is unknown.", examples=[3])
 
 
@@ -449,7 +449,7 @@ class AssignedPair(BaseModel):
     tutor_name: str | None
     churn_probability: Fraction
     risk_level: RiskLevel
-    compatibility_score: Fraction | None
+    compatibility_score: Fraction
     is_fixed: bool
     is_exploration: bool = Field(description="Given to a tutor with little history, to learn how it goes.")
     reasons: list[str] = Field(examples=[["Both prefer the same pace", "Same teaching style"]])

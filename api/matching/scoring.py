@@ -53,14 +53,13 @@ class Scorer:
         known = {name: None if np.isnan(values[0]) else float(values[0]) for name, values in apart.items()}
         row = _row(model, student, tutor, known)
         probability = float(model.predict(row)[0])
-        is_comparable = any(value is not None for value in known.values())
         return Scored(
             Prediction(
                 student_id=student.student_id,
                 tutor_id=tutor.tutor_id,
                 churn_probability=probability,
                 risk_level=risk_level(probability, self._low, self._high),
-                compatibility_score=float(compatibility(apart)[0]) if is_comparable else None,
+                compatibility_score=float(compatibility(apart)[0]),
                 **known,
                 model_version=model.version,
                 predicted_at=datetime.now(UTC),
