@@ -22,6 +22,7 @@ from api.health.queries import HealthProbe
 from api.limits import RateLimit
 from api.logs import RequestLog
 from api.matching import endpoints as matching
+from api.matching.assignments import Assignments
 from api.matching.commands import People
 from api.matching.explanations import open_explainer
 from api.matching.generation import Generation, open_dagster
@@ -133,7 +134,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 marts = Marts(pool)
                 low, high = settings.match_medium_risk, settings.match_high_risk
                 explainer = await stack.enter_async_context(open_explainer(pool, settings))
-                scorer = Scorer(low=low, high=high)
+                scorer = Scorer(pool, settings, database)
                 key_ring = KeyRing(pool)
                 stack.push_async_callback(key_ring.close)
                 yield {
@@ -147,6 +148,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                     "mail_preferences": MailPreferences(pool),
                     "people": People(ingest_pool),
                     "generation": Generation(dagster),
+                    "scorer": scorer,
+                    "assignments": Assignments(marts, scorer),
                     "pairs": Pairs(marts, scorer, explainer, low=low, high=high, seconds=settings.explanation_seconds),
                 }
         finally:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from ml.features import MATCH, WORST_MISMATCH, Matrix
+from ml.features import MATCH, WORST_MISMATCH, Floats, Matrix
 from ml.model import Model
 
 Severity = Literal["none", "low", "medium", "high"]
@@ -85,16 +85,20 @@ class Texts:
     for_tutor: str
 
 
-def contributions(model: Model, row: Matrix) -> list[Contribution]:
-    """What moves one pair's prediction, strongest first; features that move nothing are left out.
+def contributions(model: Model, rows: Matrix) -> list[list[Contribution]]:
+    """What moves each pair's prediction, strongest first; features that move next to nothing are left out.
 
-    `row`: (1, features) in the order of the model, NaN = unknown. The contributions and the bias that is left out
-    here sum to the log-odds of the probability.
+    `rows`: (pairs, features) in the order of the model, NaN = unknown. The contributions of a pair and the bias, which
+    is left out here, sum to the log-odds of its probability.
     """
-    amounts = model.contributions(row)[0, : len(model.features)]
+    amounts = model.contributions(rows)[:, : len(model.features)]
+    return [_strongest_first(model.features, values, each) for values, each in zip(rows, amounts, strict=True)]
+
+
+def _strongest_first(features: Sequence[str], values: Matrix, amounts: Floats) -> list[Contribution]:
     found = [
         Contribution(name, LABELS.get(name, name), None if np.isnan(value) else float(value), float(amount))
-        for name, value, amount in zip(model.features, row[0], amounts, strict=True)
+        for name, value, amount in zip(features, values, amounts, strict=True)
         if abs(amount) >= LEAST_CONTRIBUTION
     ]
     return sorted(found, key=lambda item: (-abs(item.contribution), item.feature))

@@ -97,6 +97,11 @@ def score(model: Model, students: Students, tutors: Tutors, *, block_rows: int =
         yield frame.score(students[start : start + per_block])
 
 
+def matrix(model: Model, students: Students, tutors: Tutors) -> Matrix:
+    """(students × tutors, features): what the model is asked about these pairs, in the order of a block."""
+    return _Frame(model, tutors, len(students)).fill(students)[0]
+
+
 class _Frame:
     """The matrix of a block. What is about tutors alone is written once and stays."""
 
@@ -118,6 +123,18 @@ class _Frame:
         self._put("lead_hours", np.full(len(tutors), model.fill.get("lead_hours", np.nan)))
 
     def score(self, students: Students) -> Block:
+        rows, mismatch = self.fill(students)
+        return Block(
+            students=students.ids,
+            tutors=self._tutors.ids,
+            probability=self._model.predict(rows).astype(np.float32),
+            compatibility=compatibility(mismatch).astype(np.float32).reshape(-1),
+            mismatches={name: values.astype(np.float32).reshape(-1) for name, values in mismatch.items()},
+        )
+
+    def fill(self, students: Students) -> tuple[Matrix, dict[str, Floats]]:
+        """The rows of these students, (students × tutors, features), and their mismatches, (students, tutors) each.
+        The next call writes over the rows."""
         count = len(students)
         columns = [column[:, np.newaxis] for column in (students.pace, students.style, students.communication)]
         mismatch = mismatches(Preferences(*columns, students.age[:, np.newaxis]), self._preferences)
@@ -130,14 +147,7 @@ class _Frame:
             ("student_continuation_rate", students.continuation_rate),
         ):
             self._matrix[:count, :, self._position[name]] = column[:, np.newaxis]
-        rows = self._matrix[:count].reshape(count * len(self._tutors), -1)
-        return Block(
-            students=students.ids,
-            tutors=self._tutors.ids,
-            probability=self._model.predict(rows).astype(np.float32),
-            compatibility=compatibility(mismatch).astype(np.float32).reshape(-1),
-            mismatches={name: values.astype(np.float32).reshape(-1) for name, values in mismatch.items()},
-        )
+        return self._matrix[:count].reshape(count * len(self._tutors), -1), mismatch
 
     def _put(self, name: str, column: Floats) -> None:
         self._matrix[:, :, self._position[name]] = column

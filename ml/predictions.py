@@ -308,7 +308,6 @@ def _rewrite(
     connection: psycopg.Connection, settings: Settings, model: Model, students: list[UUID], tutors: list[UUID]
 ) -> int:
     """Replace the pairs of these people, in the transaction of the connection; returns how many there are now."""
-    history_day(connection)
     encoder = RowEncoder(
         model.version, datetime.now(UTC), low=settings.match_medium_risk, high=settings.match_high_risk
     )

@@ -154,7 +154,11 @@ class Pairs:
         scored = None
         if with_explanation or stored is None or facts.is_touched:
             scored = await self._scorer.pair(student, tutor)
-        if stored is not None and not facts.is_touched and (scored is None or scored.is_by(stored.model_version)):
+        if (
+            stored is not None
+            and not facts.is_touched
+            and (scored is None or scored.model.version == stored.model_version)
+        ):
             prediction, is_stored = stored, True
             model = PredictionModel(
                 version=stored.model_version,

@@ -85,7 +85,7 @@ def test_contributions_come_strongest_first_and_sum_to_the_prediction() -> None:
     model = MatchRules()
     row = np.full((1, len(MATCH.names)), np.nan, dtype=np.float32)
     row[0, :4] = 1, 1, 0, 20
-    found = explain.contributions(model, row)
+    [found] = explain.contributions(model, row)
     assert [item.feature for item in found] == ["style_mismatch", "pace_mismatch", "age_mismatch"]
     assert [item.value for item in found] == [1, 1, 20]
     total = sum(item.contribution for item in found) + model.contributions(row)[0, -1]
