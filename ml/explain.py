@@ -86,7 +86,8 @@ class Texts:
 
 
 def contributions(model: Model, rows: Matrix) -> list[list[Contribution]]:
-    """What moves each pair's prediction, strongest first; features that move next to nothing are left out.
+    """What moves each pair's prediction, strongest first. Left out is what moves next to nothing, unless it is that the
+    two agree: rules take that for granted, and people want to know.
 
     `rows`: (pairs, features) in the order of the model, NaN = unknown. The contributions of a pair and the bias, which
     is left out here, sum to the log-odds of its probability.
@@ -99,7 +100,7 @@ def _strongest_first(features: Sequence[str], values: Matrix, amounts: Floats) -
     found = [
         Contribution(name, LABELS.get(name, name), None if np.isnan(value) else float(value), float(amount))
         for name, value, amount in zip(features, values, amounts, strict=True)
-        if abs(amount) >= LEAST_CONTRIBUTION
+        if abs(amount) >= LEAST_CONTRIBUTION or (value == 0 and name in WORST_MISMATCH)
     ]
     return sorted(found, key=lambda item: (-abs(item.contribution), item.feature))
 
@@ -152,7 +153,9 @@ _CLAUSES: dict[str, Callable[[float, bool], str]] = {
     "pace_mismatch": lambda value, _: _steps(value, "pace"),
     "style_mismatch": lambda value, _: _style(value),
     "communication_mismatch": lambda value, _: _steps(value, "way of communicating"),
-    "age_mismatch": lambda value, _: f"they are {_count(round(value), 'year')} apart in age",
+    "age_mismatch": lambda value, _: (
+        f"they are {_count(round(value), 'year')} apart in age" if value else "they are of the same age"
+    ),
     "student_age": lambda _, is_raised: f"students of this age leave {_more_or_less_often(is_raised)}",
     "student_urgency": lambda value, is_raised: (
         f"students with an urgency of {value:g} out of 5 leave {_more_or_less_often(is_raised)}"

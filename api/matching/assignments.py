@@ -22,7 +22,7 @@ from api.matching.schemas import (
     PlanFigures,
     UnassignedStudent,
 )
-from api.matching.scoring import Grid, Scorer
+from api.matching.scoring import Grid, Scorer, as_stored
 from api.matching.version import MATCH_VERSION, SOURCE
 from api.problems import FieldError, InvalidRequestError, OverloadedError
 from core.landing.ids import entity_uuid
@@ -233,7 +233,7 @@ class Assignments:
             student, tutor = problem.students[row], problem.tutors[solved.best.tutor[row]]
             is_fixed, is_exploration = bool(solved.is_fixed[row]), bool(solved.is_exploration[row])
             why = [ON_REQUEST] if is_fixed else [EXPLORATION] if is_exploration else []
-            probability = float(grid.churn[row, solved.best.tutor[row]])
+            probability = as_stored(grid.churn[row, solved.best.tutor[row]])
             pairs.append(
                 AssignedPair(
                     student_id=student.student_id,
@@ -242,7 +242,7 @@ class Assignments:
                     tutor_name=tutor.name,
                     churn_probability=probability,
                     risk_level=self._scorer.risk_level(probability),
-                    compatibility_score=float(grid.compatibility[row, solved.best.tutor[row]]),
+                    compatibility_score=as_stored(grid.compatibility[row, solved.best.tutor[row]]),
                     is_fixed=is_fixed,
                     is_exploration=is_exploration,
                     reasons=why + explain.reasons(found),

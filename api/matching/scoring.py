@@ -102,16 +102,15 @@ class Scorer:
     def _pair(self, by: Champion, student: MatchStudent, tutor: MatchTutor) -> Scored:
         model, students, tutors = by.model, _students([student]), _tutors([tutor])
         [block] = score(model, students, tutors)
-        # As it would be stored: in single precision.
-        probability = float(block.probability[0])
-        apart = {name: None if np.isnan(each[0]) else float(each[0]) for name, each in block.mismatches.items()}
+        probability = as_stored(block.probability[0])
+        apart = {name: None if np.isnan(each[0]) else as_stored(each[0]) for name, each in block.mismatches.items()}
         return Scored(
             Prediction(
                 student_id=student.student_id,
                 tutor_id=tutor.tutor_id,
                 churn_probability=probability,
                 risk_level=self.risk_level(probability),
-                compatibility_score=float(block.compatibility[0]),
+                compatibility_score=as_stored(block.compatibility[0]),
                 **apart,
                 model_version=model.version,
                 predicted_at=datetime.now(UTC),
@@ -143,6 +142,11 @@ class Grid:
             one: Integers = np.array([column], dtype=np.int64)
             features[of_tutor] = matrix(self._model, self._students[rows[of_tutor]], self._tutors[one])
         return explain.contributions(self._model, features)
+
+
+def as_stored(value: np.float32) -> float:
+    """A number in single precision as Postgres writes it: the shortest that is read as the same."""
+    return float(str(value))
 
 
 def _joined(parts: list[Matrix]) -> Matrix:
