@@ -42,7 +42,7 @@ class RowEncoder:
         self._blank["predicted_at"] = np.void(microseconds.to_bytes(8, "big", signed=True))
         self._levels = np.array([np.void(level.encode().ljust(LONGEST_LEVEL)) for level in RISK_LEVELS])
 
-    def encode(self, block: Block) -> memoryview:
+    def encode(self, block: Block) -> bytes:
         """The rows of a block, without HEADER and TRAILER."""
         students, tutors = len(block.students), len(block.tutors)
         rows = np.empty((students, tutors), dtype=self._row)
@@ -66,7 +66,7 @@ class RowEncoder:
             if unknown.any():
                 flat[f"{name} length"][unknown] = -1
                 self._cut(needed, name, np.where(unknown, 4, 0))
-        return memoryview(flat.view(np.uint8).reshape(needed.shape)[needed])
+        return flat.view(np.uint8).reshape(needed.shape)[needed].tobytes()
 
     def _cut(self, needed: npt.NDArray[np.bool_], name: str, surplus: npt.NDArray[np.int64]) -> None:
         """Mark the last `surplus` bytes of a field, row by row, as not needed."""

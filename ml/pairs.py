@@ -64,7 +64,7 @@ class Tutors:
 
 @dataclass(frozen=True)
 class Block:
-    """Predictions of (students × tutors) pairs, in rows: the first student with every tutor, then the next one.
+    """Predictions of pairs, in rows: the first student with every tutor, then the next student.
 
     `mismatches` and the other columns are single precision, as they are stored; NaN = unknown.
     """
@@ -136,8 +136,10 @@ class _Frame:
         """The rows of these students, (students × tutors, features), and their mismatches, (students, tutors) each.
         The next call writes over the rows."""
         count = len(students)
-        columns = [column[:, np.newaxis] for column in (students.pace, students.style, students.communication)]
-        mismatch = mismatches(Preferences(*columns, students.age[:, np.newaxis]), self._preferences)
+        pace, style, communication, age = (
+            column[:, np.newaxis] for column in (students.pace, students.style, students.communication, students.age)
+        )
+        mismatch = mismatches(Preferences(pace, style, communication, age), self._preferences)
         for name, values in mismatch.items():
             self._matrix[:count, :, self._position[name]] = values
         for name, column in (

@@ -82,7 +82,7 @@ def predict_all(
     model: Model,
     *,
     buckets: Sequence[int] = ALL_BUCKETS,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Predicted:
     """Predict every active student of the buckets with every active tutor. Each bucket takes the place of the old one
     as a whole; `on_progress` gets (pairs done, pairs in all).
@@ -103,7 +103,8 @@ def predict_all(
         encoder = RowEncoder(
             model.version, datetime.now(UTC), low=settings.match_medium_risk, high=settings.match_high_risk
         )
-        on_progress(0, total)
+        report = on_progress or _nobody
+        report(0, total)
         with ThreadPoolExecutor(WORKERS) as pool:
             jobs = [
                 pool.submit(_replace_bucket, database, model, encoder, bucket, students[owner == bucket], tutors, as_of)
@@ -111,7 +112,7 @@ def predict_all(
             ]
             for job in as_completed(jobs):
                 done += job.result()
-                on_progress(done, total)
+                report(done, total)
         if set(buckets) == set(ALL_BUCKETS):
             # Only what was noted before people were read: what came later is still to be done.
             with database.connect() as connection:
@@ -138,9 +139,7 @@ def repredict(
     with database.connect() as connection:
         if not _lock_alone(connection, wait=wait):
             return Predicted(0, 0, 0, time.monotonic() - started, is_done=False)
-        connection.execute(
-            "delete from ml.touched_people where person_id = any(%s)", [[*students, *tutors]]
-        )
+        connection.execute("delete from ml.touched_people where person_id = any(%s)", [[*students, *tutors]])
         pairs = _rewrite(connection, settings, model, list(students), list(tutors))
     return Predicted(pairs, len(students), len(tutors), time.monotonic() - started)
 
@@ -233,6 +232,10 @@ def read_frame(connection: psycopg.Connection, query: str, values: Sequence[obje
         cursor.execute(query.encode(), list(values))
         names = [column.name for column in cursor.description or ()]
         return pd.DataFrame(cursor.fetchall(), columns=names)
+
+
+def _nobody(done: int, total: int) -> None:  # noqa: ARG001
+    """Nobody watches the progress."""
 
 
 def _replace_bucket(

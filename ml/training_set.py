@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 MARTS = {MATCH.kind: "match_outcomes", SESSION.kind: "session_outcomes"}
 
 
-def training_set(database: Database, task: Task) -> "pd.DataFrame":
-    """A row per labelled pair or session: key (text), time (UTC), label (boolean), features and subgroups.
+def training_set(database: Database, task: Task, *, last_days: int | None = None) -> "pd.DataFrame":
+    """A row per labelled pair or session: key (text), time (UTC), label (boolean), features and subgroups. With
+    `last_days`, only the rows of so many days before the newest.
 
     The stream goes through a file on disk, so that its text is never in memory beside the frame. Raises TutorqError if
     the mart has not been built.
@@ -37,7 +38,12 @@ def training_set(database: Database, task: Task) -> "pd.DataFrame":
         ),
     ]
     mart = sql.Identifier("marts", MARTS[task.kind])
-    query = sql.SQL("copy (select {} from {}) to stdout (format csv, header)").format(sql.SQL(", ").join(columns), mart)
+    newest = sql.SQL("where {time} > (select max({time}) from {mart}) - make_interval(days => {days})").format(
+        time=sql.Identifier(task.time_column), mart=mart, days=sql.Literal(last_days)
+    )
+    query = sql.SQL("copy (select {} from {} {}) to stdout (format csv, header)").format(
+        sql.SQL(", ").join(columns), mart, newest if last_days is not None else sql.SQL("")
+    )
     with TemporaryFile() as file:
         try:
             with database.connect() as connection, connection.cursor() as cursor, cursor.copy(query) as blocks:
