@@ -27,6 +27,7 @@ from api.health.queries import HealthProbe
 from api.limits import LogInLimit, RateLimit
 from api.logs import RequestLog
 from api.matching import endpoints as matching
+from api.matching.assignments import Assignments
 from api.matching.commands import People
 from api.matching.explanations import open_explainer
 from api.matching.generation import Generation, open_dagster
@@ -171,7 +172,7 @@ def _lifespan(
                 marts = Marts(pool)
                 low, high = settings.match_medium_risk, settings.match_high_risk
                 explainer = await stack.enter_async_context(open_explainer(pool, settings))
-                scorer = Scorer(low=low, high=high)
+                scorer = Scorer(pool, settings, database)
                 key_ring = KeyRing(pool)
                 stack.push_async_callback(key_ring.close)
                 probe = HealthProbe(
@@ -196,6 +197,8 @@ def _lifespan(
                     "mail_preferences": MailPreferences(pool),
                     "people": People(ingest_pool),
                     "generation": Generation(dagster),
+                    "scorer": scorer,
+                    "assignments": Assignments(marts, scorer),
                     "pairs": Pairs(marts, scorer, explainer, low=low, high=high, seconds=settings.explanation_seconds),
                     "audit_trail": AuditTrail(pool),
                     "mail_events": MailEvents(pool),

@@ -94,6 +94,10 @@ class BusyError(ApiError):
     status, kind, title = 503, "busy", "The database does not keep up"
 
 
+class OverloadedError(ApiError):
+    status, kind, title = 503, "overloaded", "Too much is being computed"
+
+
 class NotPublishedError(ApiError):
     status, kind, title = 503, "not-published", "Scores have not been published yet"
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from ml.features import MATCH, WORST_MISMATCH, Matrix
+from ml.features import MATCH, WORST_MISMATCH, Floats, Matrix
 from ml.model import Model
 
 Severity = Literal["none", "low", "medium", "high"]
@@ -85,17 +85,22 @@ class Texts:
     for_tutor: str
 
 
-def contributions(model: Model, row: Matrix) -> list[Contribution]:
-    """What moves one pair's prediction, strongest first; features that move nothing are left out.
+def contributions(model: Model, rows: Matrix) -> list[list[Contribution]]:
+    """What moves each pair's prediction, strongest first. Left out is what moves next to nothing, unless it is that the
+    two agree: rules take that for granted, and people want to know.
 
-    `row`: (1, features) in the order of the model, NaN = unknown. The contributions and the bias that is left out
-    here sum to the log-odds of the probability.
+    `rows`: (pairs, features) in the order of the model, NaN = unknown. The contributions of a pair and the bias, which
+    is left out here, sum to the log-odds of its probability.
     """
-    amounts = model.contributions(row)[0, : len(model.features)]
+    amounts = model.contributions(rows)[:, : len(model.features)]
+    return [_strongest_first(model.features, values, each) for values, each in zip(rows, amounts, strict=True)]
+
+
+def _strongest_first(features: Sequence[str], values: Matrix, amounts: Floats) -> list[Contribution]:
     found = [
         Contribution(name, LABELS.get(name, name), None if np.isnan(value) else float(value), float(amount))
-        for name, value, amount in zip(model.features, row[0], amounts, strict=True)
-        if abs(amount) >= LEAST_CONTRIBUTION
+        for name, value, amount in zip(features, values, amounts, strict=True)
+        if abs(amount) >= LEAST_CONTRIBUTION or (value == 0 and name in WORST_MISMATCH)
     ]
     return sorted(found, key=lambda item: (-abs(item.contribution), item.feature))
 
@@ -148,7 +153,9 @@ _CLAUSES: dict[str, Callable[[float, bool], str]] = {
     "pace_mismatch": lambda value, _: _steps(value, "pace"),
     "style_mismatch": lambda value, _: _style(value),
     "communication_mismatch": lambda value, _: _steps(value, "way of communicating"),
-    "age_mismatch": lambda value, _: f"they are {_count(round(value), 'year')} apart in age",
+    "age_mismatch": lambda value, _: (
+        f"they are {_count(round(value), 'year')} apart in age" if value else "they are of the same age"
+    ),
     "student_age": lambda _, is_raised: f"students of this age leave {_more_or_less_often(is_raised)}",
     "student_urgency": lambda value, is_raised: (
         f"students with an urgency of {value:g} out of 5 leave {_more_or_less_often(is_raised)}"

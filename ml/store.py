@@ -10,13 +10,17 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import TutorqError
 from ml.calibrate import Calibration
 from ml.drift import Reference
 from ml.model import BoostedModel
+
+if TYPE_CHECKING:
+    import xgboost
 
 FORMAT = 1
 TREES, CERTIFICATE = "model.ubj", "certificate.json"
@@ -26,39 +30,44 @@ class ModelStoreError(TutorqError):
     """A model cannot be written, or what is stored is not whole."""
 
 
-def model_bytes(booster: Any) -> bytes:
+def model_bytes(booster: "xgboost.Booster") -> bytes:
     """The trees as XGBoost's UBJSON; the same trees give the same bytes."""
     return bytes(booster.save_raw(raw_format="ubj"))
 
 
-def certificate(
+def make_model(
     *,
     kind: str,
     features: tuple[str, ...],
     fill: Mapping[str, float],
-    trees: bytes,
+    booster: "xgboost.Booster",
     calibration: Calibration,
     reference: Reference,
     birth: Mapping[str, Any],
-) -> dict[str, Any]:
-    """All that a model is besides its trees. It holds no clock time and no place: the same data, seed and code give
-    the same certificate, and with it the same version."""
-    content = {
+) -> BoostedModel:
+    """A model of these parts. Its version is made of its content, which holds no clock time and no place: the same
+    data, seed and code give the same version. `birth` must have the day `data_to`."""
+    parts = BoostedModel(kind, features, fill, booster, calibration, reference, birth, version="")
+    digest = hashlib.sha256(_json(_certificate(parts, model_bytes(booster)))).hexdigest()
+    return replace(parts, version=f"{kind}-{birth['data_to']}-{digest[:12]}")
+
+
+def _certificate(model: BoostedModel, trees: bytes) -> dict[str, Any]:
+    """All that a model is besides its trees, of which it has the hash."""
+    return {
         "format": FORMAT,
-        "kind": kind,
-        "features": list(features),
-        "fill": dict(fill),
+        "kind": model.kind,
+        "version": model.version,
+        "features": list(model.features),
+        "fill": dict(model.fill),
         "model_sha256": hashlib.sha256(trees).hexdigest(),
-        "calibration": calibration.to_dict(),
-        "reference": reference.to_dict(),
-        "birth": dict(birth),
+        "calibration": model.calibration.to_dict(),
+        "reference": model.reference.to_dict(),
+        "birth": dict(model.birth),
     }
-    digest = hashlib.sha256(_json(content)).hexdigest()
-    return {"version": f"{kind}-{birth['data_to']}-{digest[:12]}", **content}
 
 
-def model_from(stored: Mapping[str, Any], trees: bytes) -> BoostedModel:
-    """The model that a certificate and its trees make."""
+def _model_from(stored: Mapping[str, Any], trees: bytes) -> BoostedModel:
     import xgboost
 
     booster = xgboost.Booster()
@@ -100,18 +109,9 @@ class ModelStore:
     def save(self, model: BoostedModel) -> str:
         """Write the model, unless it is there, and return its address."""
         trees = model_bytes(model.booster)
-        stored = certificate(
-            kind=model.kind,
-            features=model.features,
-            fill=model.fill,
-            trees=trees,
-            calibration=model.calibration,
-            reference=model.reference,
-            birth=model.birth,
-        )
         address = f"{model.kind}/{model.version}"
         self._write(f"{address}/{TREES}", trees)
-        self._write(f"{address}/{CERTIFICATE}", _json(stored, indent=2))
+        self._write(f"{address}/{CERTIFICATE}", _json(_certificate(model, trees), indent=2))
         return address
 
     def load(self, address: str) -> BoostedModel:
@@ -125,7 +125,7 @@ class ModelStore:
         trees = self._read(f"{address}/{TREES}")
         if hashlib.sha256(trees).hexdigest() != stored["model_sha256"]:
             raise ModelStoreError(f"the trees of {address} in {self.uri} are not those of its certificate")
-        return model_from(stored, trees)
+        return _model_from(stored, trees)
 
     def _write(self, path: str, content: bytes) -> None:
         from pyarrow import fs

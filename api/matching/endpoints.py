@@ -10,6 +10,7 @@ from api.auth import INGESTER, READER, Admin, Caller
 from api.caching import NOT_MODIFIED, answer, tagged
 from api.database import MartsDependency
 from api.matching import queries
+from api.matching.assignments import Assignments
 from api.matching.commands import People
 from api.matching.generation import Generation
 from api.matching.pairs import Pairs, pair
@@ -34,9 +35,10 @@ from api.matching.schemas import (
     TutorMatchFilters,
     TutorPatch,
 )
+from api.matching.scoring import Scorer
 from api.matching.version import MATCH_VERSION_QUERY
 from api.openapi import body_of
-from api.problems import NotPublishedError, documented
+from api.problems import documented
 from api.publication import NoParameters
 
 MOST_BYTES = 64 << 10
@@ -67,6 +69,20 @@ async def _pairs(request: Request) -> Pairs:
     return pairs
 
 
+async def _assignments(request: Request) -> Assignments:
+    assignments = request.state.assignments
+    assert isinstance(assignments, Assignments)
+    return assignments
+
+
+async def _scorer(request: Request) -> Scorer:
+    scorer = request.state.scorer
+    assert isinstance(scorer, Scorer)
+    return scorer
+
+
+AssignmentsDependency = Annotated[Assignments, Depends(_assignments)]
+ScorerDependency = Annotated[Scorer, Depends(_scorer)]
 PairsDependency = Annotated[Pairs, Depends(_pairs)]
 PeopleDependency = Annotated[People, Depends(_people)]
 GenerationDependency = Annotated[Generation, Depends(_generation)]
@@ -88,13 +104,18 @@ async def list_match_students(
     openapi_extra=body_of(StudentPost, bodies.JSON),
 )
 async def post_match_student(
-    request: Request, caller: Annotated[Caller, Depends(INGESTER)], marts: MartsDependency, people: PeopleDependency
+    request: Request,
+    caller: Annotated[Caller, Depends(INGESTER)],
+    marts: MartsDependency,
+    people: PeopleDependency,
+    scorer: ScorerDependency,
 ) -> Response:
     """Add a student; the answer comes when the student can be matched."""
     post = await bodies.read_model(request, StudentPost, MOST_BYTES)
     # Without marts the row could be written, but not be shown.
     await marts.version(MATCH_VERSION_QUERY)
     student_id = await people.add_student(post, caller.name)
+    await scorer.follow(students=[student_id])
     created = await marts.read(queries.student(student_id))
     return Response(created.body, 201, media_type=bodies.JSON)
 
@@ -112,13 +133,19 @@ async def get_match_student(request: Request, marts: MartsDependency, student_id
     openapi_extra=body_of(StudentPatch, bodies.JSON),
 )
 async def patch_match_student(
-    request: Request, caller: Admin, marts: MartsDependency, people: PeopleDependency, student_id: PersonPath
+    request: Request,
+    caller: Admin,
+    marts: MartsDependency,
+    people: PeopleDependency,
+    scorer: ScorerDependency,
+    student_id: PersonPath,
 ) -> Response:
     """Change preferences of a student; the answer comes when the predictions follow them."""
     patch = await bodies.read_model(request, StudentPatch, MOST_BYTES)
     await marts.version(MATCH_VERSION_QUERY)
     key = uuid_of(student_id, NO_STUDENT)
-    await people.change_student(key, patch, caller.name)
+    if await people.change_student(key, patch, caller.name):
+        await scorer.follow(students=[key])
     changed = await marts.read(queries.student(key))
     return Response(changed.body, media_type=bodies.JSON)
 
@@ -155,13 +182,19 @@ async def get_match_tutor(request: Request, marts: MartsDependency, tutor_id: Pe
     openapi_extra=body_of(TutorPatch, bodies.JSON),
 )
 async def patch_match_tutor(
-    request: Request, caller: Admin, marts: MartsDependency, people: PeopleDependency, tutor_id: PersonPath
+    request: Request,
+    caller: Admin,
+    marts: MartsDependency,
+    people: PeopleDependency,
+    scorer: ScorerDependency,
+    tutor_id: PersonPath,
 ) -> Response:
     """Change preferences of a tutor; the answer comes when the predictions follow them."""
     patch = await bodies.read_model(request, TutorPatch, MOST_BYTES)
     await marts.version(MATCH_VERSION_QUERY)
     key = uuid_of(tutor_id, NO_TUTOR)
-    await people.change_tutor(key, patch, caller.name)
+    if await people.change_tutor(key, patch, caller.name):
+        await scorer.follow(tutors=[key])
     changed = await marts.read(queries.tutor(key))
     return Response(changed.body, media_type=bodies.JSON)
 
@@ -208,10 +241,10 @@ async def generation_status(generation: GenerationDependency, run_id: PersonPath
     "/assignments",
     response_model=Assignment,
     dependencies=[READER],
-    responses=documented(404, 413, 415),
+    responses=documented(413, 415),
     openapi_extra=body_of(AssignmentRequest, bodies.JSON),
 )
-async def post_assignment(request: Request) -> Response:
+async def post_assignment(request: Request, assignments: AssignmentsDependency) -> Assignment:
     """Which tutor each student should get, so that as few as possible are expected to leave. Stores nothing."""
-    await bodies.read_model(request, AssignmentRequest, MOST_ASSIGNMENT_BYTES)
-    raise NotPublishedError("There is no assignment yet.")
+    wanted = await bodies.read_model(request, AssignmentRequest, MOST_ASSIGNMENT_BYTES)
+    return await assignments.assign(wanted)

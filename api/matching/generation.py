@@ -8,7 +8,12 @@ import httpx2
 from api.matching.schemas import GenerationAccepted, GenerationStatus
 from api.problems import DagsterUnavailableError, NotFoundError
 
-JOB = "predict_matches"
+JOB = "predict"
+# All partitions in one run; as orchestration.conventions has it.
+TAGS = [
+    {"key": "dagster/asset_partition_range_start", "value": "00"},
+    {"key": "dagster/asset_partition_range_end", "value": "15"},
+]
 TIMEOUT_SECONDS = 10
 
 FIND_JOB = """
@@ -20,8 +25,8 @@ query Jobs {
 }
 """
 LAUNCH = """
-mutation Launch($selector: JobOrPipelineSelector!) {
-  launchRun(executionParams: {selector: $selector, mode: "default"}) {
+mutation Launch($selector: JobOrPipelineSelector!, $tags: [ExecutionTag!]!) {
+  launchRun(executionParams: {selector: $selector, mode: "default", executionMetadata: {tags: $tags}}) {
     __typename
     ... on LaunchRunSuccess { run { runId } }
   }
@@ -63,7 +68,7 @@ class Generation:
 
     async def start(self) -> GenerationAccepted:
         """Ask for a run; it is queued when this returns."""
-        answer = await self._ask(LAUNCH, {"selector": await self._selector()})
+        answer = await self._ask(LAUNCH, {"selector": await self._selector(), "tags": TAGS})
         launched = answer["launchRun"]
         if launched["__typename"] != "LaunchRunSuccess":
             raise DagsterUnavailableError(f"It refused the run ({launched['__typename']}).")

@@ -154,7 +154,11 @@ class Pairs:
         scored = None
         if with_explanation or stored is None or facts.is_touched:
             scored = await self._scorer.pair(student, tutor)
-        if stored is not None and not facts.is_touched and (scored is None or scored.is_by(stored.model_version)):
+        if (
+            stored is not None
+            and not facts.is_touched
+            and (scored is None or scored.model.version == stored.model_version)
+        ):
             prediction, is_stored = stored, True
             model = PredictionModel(
                 version=stored.model_version,
@@ -187,13 +191,15 @@ class Pairs:
             Statement(ALTERNATIVES, (student.student_id, tutor.tutor_id, prediction.churn_probability, subjects))
         )
         alternatives = _ALTERNATIVES.validate_json(found.body or b"[]")
+        apart = {name: getattr(prediction, name) for name in WORST_MISMATCH}
+        is_comparable = any(value is not None for value in apart.values())
         written = await self._explainer.explain(
             MatchFacts(
                 churn_probability=prediction.churn_probability,
                 risk_level=prediction.risk_level,
                 medium_from=self._low,
                 high_from=self._high,
-                compatibility_score=prediction.compatibility_score,
+                compatibility_score=prediction.compatibility_score if is_comparable else None,
                 student=StatedPreferences(
                     pace=student.preferred_pace,
                     communication=student.communication_style,
@@ -208,7 +214,6 @@ class Pairs:
             ),
             deadline,
         )
-        apart = {name: getattr(prediction, name) for name in WORST_MISMATCH}
         explanation = MatchExplanation(
             source=written.source,
             **asdict(written.texts),

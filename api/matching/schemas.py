@@ -242,8 +242,8 @@ class Prediction(BaseModel):
     tutor_id: UUID
     churn_probability: Fraction = Field(description="Probability of no second session within 30 days of the first.")
     risk_level: RiskLevel
-    compatibility_score: Fraction | None = Field(
-        description="1 is the best fit of preferences, 0 the worst; null if no preference of the two can be compared."
+    compatibility_score: Fraction = Field(
+        description="1 is the best fit of preferences, 0 the worst; 0.5 if no preference of the two can be compared."
     )
     pace_mismatch: float | None = Field(description="0 to 4; null if a preference is unknown.", examples=[1])
     style_mismatch: float | None = Field(description="0 same, 0.5 if either is flexible, else 1.", examples=[0.5])
@@ -327,7 +327,7 @@ class Alternative(BaseModel):
     name: str | None = Field(examples=["Ada Novak"])
     churn_probability: Fraction
     risk_level: RiskLevel
-    compatibility_score: Fraction | None
+    compatibility_score: Fraction
     free_capacity: int | None = Field(description="Null if the capacity is unknown.", examples=[3])
 
 
@@ -422,10 +422,15 @@ class AssignmentRequest(BaseModel):
         default=None, max_length=MOST_STUDENTS, description="By default all active students."
     )
     tutor_ids: list[PersonId] | None = Field(
-        default=None, max_length=MOST_TUTORS, description="By default all active tutors."
+        default=None,
+        max_length=MOST_TUTORS,
+        description="By default all active tutors; inactive ones cannot be chosen.",
     )
     capacities: list[CapacityOverride] = Field(
         default=[], max_length=MOST_TUTORS, description="By default the free capacity of each tutor."
+    )
+    default_capacity: int = Field(
+        default=1, ge=0, le=1000, description="For tutors whose capacity is neither given nor known."
     )
     fixed: list[AssignmentPair] = Field(default=[], max_length=MOST_STUDENTS, description="Pairs that must be.")
     forbidden: list[AssignmentPair] = Field(
@@ -449,7 +454,7 @@ class AssignedPair(BaseModel):
     tutor_name: str | None
     churn_probability: Fraction
     risk_level: RiskLevel
-    compatibility_score: Fraction | None
+    compatibility_score: Fraction
     is_fixed: bool
     is_exploration: bool = Field(description="Given to a tutor with little history, to learn how it goes.")
     reasons: list[str] = Field(examples=[["Both prefer the same pace", "Same teaching style"]])
@@ -463,12 +468,12 @@ class UnassignedStudent(BaseModel):
     reason: str = Field(examples=["No tutor of these subjects has a free place."])
 
 
-class ExpectedChurn(BaseModel):
-    """Students expected not to go on after the first session, by how tutors are chosen."""
+class PlanFigures(BaseModel):
+    """One figure, by how tutors are chosen under the same conditions."""
 
     assigned: float = Field(description="As in this answer.", examples=[41.2])
-    greedy: float | None = Field(description="Student after student, each the best tutor left.", examples=[44.7])
-    random: float | None = Field(description="By chance.", examples=[61.0])
+    greedy: float = Field(description="The best pair that is left, again and again.", examples=[44.7])
+    random: float = Field(description="By chance.", examples=[61.0])
 
 
 class Assignment(BaseModel):
@@ -476,7 +481,13 @@ class Assignment(BaseModel):
 
     pairs: list[AssignedPair]
     unassigned: list[UnassignedStudent]
-    expected_churn: ExpectedChurn
-    students: Count
-    tutors: Count
+    expected_churn: PlanFigures = Field(
+        description="Students expected not to go on after the first session: the sum over the pairs."
+    )
+    students_with_tutor: PlanFigures = Field(
+        description="Pairs in all. A plan with fewer of them has less expected churn for the wrong reason."
+    )
+    students: Count = Field(description="Students to be assigned.")
+    tutors: Count = Field(description="Tutors to choose from.")
+    model_version: str = Field(description="What predicted the churn.", examples=["rules-v1"])
     seconds: float = Field(description="Time it took to compute.", examples=[1.2])

@@ -37,8 +37,8 @@ rows as (
         page.risk_level,
         page.model_version
     from page
-    left join marts.dim_tutors as tutors on page.tutor_id = tutors.tutor_id
-    left join marts.dim_students as students on page.student_id = students.student_id
+    left join marts.match_tutors as tutors on page.tutor_id = tutors.tutor_id
+    left join marts.match_students as students on page.student_id = students.student_id
     order by page.tutor_disruption_probability desc nulls last, page.scheduled_time, page.session_id
 )
 

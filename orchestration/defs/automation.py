@@ -15,26 +15,31 @@ from orchestration.transform import dbt_cli
 
 HISTORY = dg.AssetSelection.assets(["marts", "score_history"])
 RAW = dg.AssetSelection.groups("raw")
+# Histories and outcomes of all pairs are made once a day: they cost as much as the history is long.
+MATCHING = dg.AssetSelection.tag("matching", "")
+MODELS = dg.AssetSelection.groups("models", "predictions")
+SESSION_PREDICTIONS = dg.AssetSelection.assets(["ml", "session_predictions"])
+BATCH = dg.AssetSelection.all() - HISTORY - MATCHING - MODELS | SESSION_PREDICTIONS
 
 load_and_score = dg.define_asset_job(
     "load_and_score",
-    selection=dg.AssetSelection.all() - HISTORY,
+    selection=BATCH,
     description="Load new landing files, then bring every mart up to date.",
     tags=MAX_RUNTIME,
 )
 
 score = dg.define_asset_job(
     "score",
-    selection=dg.AssetSelection.all() - HISTORY - RAW,
+    selection=BATCH - RAW,
     description="Bring every mart up to date with what is in the raw tables.",
     tags=MAX_RUNTIME,
 )
 
 roll_over = dg.define_asset_job(
     "roll_over",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - MODELS,
     partitions_def=SCORE_DAYS,
-    description="The whole graph, and the scores of the chosen days recorded in score_history.",
+    description="Every table and mart, and the scores of the chosen days recorded in score_history.",
     tags=MAX_RUNTIME,
 )
 

@@ -75,7 +75,7 @@ def scramble(database: Database) -> None:
             select
                 ml.student_bucket(student_id), student_id, tutor_id, chance,
                 case when chance < 0.3 then 'low' when chance < 0.7 then 'medium' else 'high' end,
-                nullif(get_byte(uuid_send(tutor_id), 5) / 255.0, 0), 1, 0.5, null, 20, 'rules-v1', %s
+                get_byte(uuid_send(tutor_id), 5) / 255.0, 1, 0.5, null, 20, 'rules-v1', %s
             from marts.match_students as students
             cross join marts.match_tutors as tutors
             cross join lateral (

@@ -15,6 +15,7 @@ from api.matching import generation
 from api.matching.generation import JOB, STATUSES
 from core import keys
 from core.keys import Role
+from orchestration.conventions import ALL_BUCKETS
 from tests.api.conftest import Served, served
 from tests.api.test_problems import problem
 
@@ -114,6 +115,8 @@ def test_a_run_is_asked_for_and_followed(api: Served, dagster: Dagster) -> None:
             "repositoryName": "__repository__",
             "jobName": JOB,
         }
+        tags = {tag["key"]: tag["value"] for tag in launch["tags"]}
+        assert tags == ALL_BUCKETS
         for status, told in STATUSES.items():
             dagster.run = {"status": status, "endTime": 1769860860.0}
             assert client.get(started.json()["status_url"]).json() == {
@@ -171,8 +174,11 @@ def test_admins_start_and_readers_follow(api: Served, dagster: Dagster, role: Ro
 def test_the_queries_are_ones_that_dagster_understands() -> None:
     from dagster_graphql.schema import create_schema
 
+    from orchestration.defs.predictions.automation import predict
+
     schema = create_schema().graphql_schema
     for query in (generation.FIND_JOB, generation.LAUNCH, generation.STATUS):
         assert validate(schema, parse(query)) == []
+    assert JOB == predict.name
     statuses = schema.get_type("RunStatus")
     assert set(statuses.values) == set(STATUSES)  # type: ignore[union-attr]

@@ -114,7 +114,7 @@ def test_filters_and_order_of_matches(client: httpx2.Client, path: str) -> None:
     assert both == [row for row in everything if row["risk_level"] != "medium"]
     assert both
     fitting = everyone(client, address, min_compatibility=0.5)
-    assert fitting == [row for row in everything if (row["compatibility_score"] or 0) >= 0.5]
+    assert fitting == [row for row in everything if row["compatibility_score"] >= 0.5]
     assert everyone(client, address, subject="geography") == [
         row for row in everything if "geography" in row["subjects"]
     ]
@@ -177,14 +177,13 @@ def test_with_no_model_the_rules_answer_and_say_so(client: httpx2.Client) -> Non
     assert all(each["contribution"] > 0 for each in data["explanation"]["contributions"])
 
 
-def test_nothing_known_of_the_two_is_not_a_good_match(client: httpx2.Client) -> None:
-    data = predicted(client, "S-12", "T-8")
-    assert (data["compatibility_score"], data["pace_mismatch"]) == (None, None) or data["is_stored"]
+def test_nothing_known_of_the_two_is_neither_a_good_match_nor_a_bad_one(client: httpx2.Client) -> None:
     student = f"P-{uuid4()}"
     client.post("/api/matching/students", json={"student_id": student})
-    data = predicted(client, student, "T-8")
-    assert data["compatibility_score"] is None
-    assert data["churn_probability"] == pytest.approx(0.378, abs=0.001)
+    data = predicted(client, student, "T-8", explain=True)
+    assert (data["compatibility_score"], data["pace_mismatch"]) == (0.5, None)
+    assert data["risk_level"] == "medium"
+    assert [each["severity"] for each in data["explanation"]["mismatches"]] == [None] * 4
 
 
 def test_a_person_who_changed_by_a_file_is_predicted_on_the_spot(

@@ -38,6 +38,17 @@ comment on table ml.match_predictions is
     'old one, so readers never see it half full.';
 comment on column ml.match_predictions.bucket is 'ml.student_bucket(student_id); name it when you look up a student.';
 
+create table ml.prediction_buckets (
+    bucket smallint primary key,
+    model_version text not null,
+    as_of date,
+    pairs bigint not null,
+    predicted_at timestamptz not null default now()
+);
+comment on table ml.prediction_buckets is
+    'One row per bucket of ml.match_predictions: by which model, and on histories as of which day, it was last '
+    'predicted as a whole. What is missing or older than the champion and the histories is out of date.';
+
 create table ml.session_predictions (
     session_id uuid primary key,
     tutor_disruption_probability real not null check (tutor_disruption_probability between 0 and 1),
@@ -108,7 +119,8 @@ drop trigger tutors_touched_update on raw.tutors;
 drop trigger tutors_touched_delete on raw.tutors;
 drop function ml.note_touched();
 alter table ml.models drop constraint models_kind_check;
-drop table ml.touched_people, ml.prediction_version, ml.session_predictions, ml.match_predictions;
+drop table ml.touched_people, ml.prediction_version, ml.prediction_buckets;
+drop table ml.session_predictions, ml.match_predictions;
 drop function ml.student_bucket(uuid);
 create table ml.match_predictions (
     student_id uuid not null,

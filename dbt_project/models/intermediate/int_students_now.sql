@@ -22,9 +22,10 @@ sessions as (
     select * from {{ ref('int_session_facts') }}
 ),
 
-last_sessions as (
+known_sessions as (
     select
         sessions.student_id,
+        count(*) filter (where sessions.is_final and {{ known_on('sessions') }} <= as_of.as_of) as student_sessions,
         max(sessions.scheduled_on) as newest_session_on,
         max(sessions.scheduled_on) filter (where sessions.scheduled_on <= as_of.as_of) as last_session_on
     from sessions
@@ -34,17 +35,18 @@ last_sessions as (
 
 final as (
     select
-        last_sessions.student_id,
+        known_sessions.student_id,
         as_of.as_of,
-        last_sessions.last_session_on,
-        last_sessions.newest_session_on > as_of.as_of - {{ var('active_student_days') }} as has_recent_session,
+        known_sessions.last_session_on,
+        known_sessions.newest_session_on > as_of.as_of - {{ var('active_student_days') }} as has_recent_session,
+        known_sessions.student_sessions,
         coalesce(histories.student_first_meetings, 0) as student_first_meetings,
         coalesce(histories.student_continuation_rate, {{ prior_mean(var('first_session_fallback_prior')) }})
             as student_continuation_rate
-    from last_sessions
+    from known_sessions
     cross join as_of
     left join histories
-        on last_sessions.student_id = histories.student_id and histories.known_before = as_of.as_of + 1
+        on known_sessions.student_id = histories.student_id and histories.known_before = as_of.as_of + 1
 )
 
 select * from final

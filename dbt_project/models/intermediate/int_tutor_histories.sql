@@ -119,7 +119,8 @@ histories as (
         settled_meetings as (
             partition by tutor_id order by {{ day_number('known_before') }}
             range between
-            {{ var("first_session_window_days") | int }} preceding and {{ var("first_session_follow_up_days") | int + 1 }} preceding
+            {{ var("first_session_window_days") | int }} preceding
+            and {{ var("first_session_follow_up_days") | int + 1 }} preceding
         )
 ),
 

@@ -38,14 +38,7 @@ select
             and earlier.is_tutor_reschedule
             and {{ known_on('earlier') }} <= as_of.as_of
     ) as pair_tutor_reschedules_before,
-    (
-        select count(*)
-        from {{ ref('fct_sessions') }} as earlier
-        where
-            earlier.student_id = sessions.student_id
-            and earlier.is_final
-            and {{ known_on('earlier') }} <= as_of.as_of
-    ) as student_sessions_before,
+    coalesce(students.student_sessions, 0) as student_sessions_before,
     not exists (
         select
         from {{ ref('int_pairs') }} as pairs
@@ -58,4 +51,5 @@ from {{ ref('int_as_of') }} as as_of
 inner join {{ ref('stg_raw__sessions') }} as sessions
     on sessions.scheduled_time >= (as_of.as_of::timestamp at time zone '{{ var("timezone") }}')
 left join {{ ref('int_tutors_now') }} as histories on sessions.tutor_id = histories.tutor_id
+left join {{ ref('int_students_now') }} as students on sessions.student_id = students.student_id
 where not sessions.is_final
