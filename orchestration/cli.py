@@ -100,6 +100,23 @@ def up(
     services.run(Settings(), demo=demo, console=out)
 
 
+@app.command()
+@tells_errors
+def watch(
+    once: Annotated[bool, typer.Option("--once", help="Look once, for cron; exit code 1 if it is silent.")] = False,
+) -> None:
+    """Mail an alert when the Dagster daemon is silent: nobody within Dagster can. `tutorq up` does it by itself."""
+    from orchestration.reports import watch as watching
+
+    settings, database = open_platform()
+    if not once:
+        out.print("Looking after the Dagster daemon; Ctrl-C ends it.", highlight=False)
+        watching.keep_watch(settings, database, time.sleep)
+    if troubles := watching.silence(settings, database):
+        watching.tell(settings, database, troubles)
+        raise TutorqError(troubles[0].title)
+
+
 @app.command("login-link")
 @tells_errors
 def login_link(
@@ -438,14 +455,14 @@ def reports_send(
     as_json: JsonFlag = False,
 ) -> None:
     """Queue the mail that is due, and send what is queued (what Dagster does by itself under `tutorq up`)."""
-    from orchestration.reports import conditions, outbox
+    from orchestration.reports import conditions, outbox, watch
     from orchestration.reports.due import queue_due
     from orchestration.reports.providers import provider_from
 
     settings, database = open_platform()
     provider = provider_from(settings)
     queued = queue_due(settings, database).to_dict()
-    queued["alert"] = conditions.observe(settings, database, conditions.dead_daemon(database))
+    queued["alert"] = conditions.observe(settings, database, watch.silence(settings, database))
     again = outbox.requeue_failed(database) if failed else 0
     with err.status("Sending …"):
         sent = outbox.send_due(settings, database, provider, seconds=3600)

@@ -19,8 +19,6 @@ from core.settings import Settings, settings_problem
 from orchestration.transform import MANIFEST_PATH
 
 OLDEST_SERVER = 18
-LONGEST_WAIT = timedelta(minutes=15)
-LONGEST_SILENCE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,9 @@ def examine() -> list[Finding]:
             findings.append(_server(connection, database))
             findings.append(_schema(database))
             if findings[-1].ok:
-                findings += [check(connection) for check in (_waiting, _quarantine, _publication, _size)]
-        findings.append(_daemon(database))
+                findings.append(_waiting(connection, timedelta(minutes=settings.unprocessed_minutes)))
+                findings += [check(connection) for check in (_quarantine, _publication, _size)]
+        findings.append(_daemon(database, timedelta(seconds=settings.daemon_silent_seconds)))
     except TutorqError as error:
         advice = "Check TUTORQ_DATABASE_URL." if not database.is_embedded else "Look at its log under TUTORQ_HOME."
         findings.append(Finding("database", False, str(error), advice))
@@ -93,9 +92,9 @@ def _schema(database: Database) -> Finding:
     return Finding("schema", ok, found, None if ok else f"`tutorq db migrate` brings it to {newest}.")
 
 
-def _waiting(connection: psycopg.Connection) -> Finding:
+def _waiting(connection: psycopg.Connection, longest: timedelta) -> Finding:
     rows, age = _row(connection, "select count(*), now() - min(changed_at) from raw.changes")
-    ok = age is None or age < LONGEST_WAIT
+    ok = age is None or age < longest
     found = f"{rows:,} rows" + (f", the oldest for {_words(age)}" if age is not None else "")
     advice = None if ok else "Is `tutorq up` (or the Dagster daemon) running? `tutorq score` takes them in by hand."
     return Finding("waiting to be scored", ok, found, advice)
@@ -133,7 +132,7 @@ def _size(connection: psycopg.Connection) -> Finding:
     return Finding("size", True, f"{size}; largest: " + ", ".join(row[0] for row in largest))
 
 
-def _daemon(database: Database) -> Finding:
+def _daemon(database: Database, longest: timedelta) -> Finding:
     try:
         with psycopg.connect(database.dagster_url, connect_timeout=3) as connection:
             (age,) = _row(
@@ -144,7 +143,7 @@ def _daemon(database: Database) -> Finding:
         age = None
     if age is None:
         return Finding("Dagster daemon", True, "has never run here", "`tutorq up` starts it.")
-    ok = age < LONGEST_SILENCE
+    ok = age < longest
     advice = None if ok else "`tutorq up` starts it; without it nothing runs by itself."
     return Finding("Dagster daemon", ok, f"last heard of {_words(age)} ago", advice)
 

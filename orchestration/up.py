@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from core.logins import create_link
 from core.migrate import migrate
 from core.settings import PROJECT_ROOT, Settings
 from orchestration import first_run
+from orchestration.reports import conditions, watch
 
 UP_ID = "TUTORQ_UP_ID"
 GRACE_SECONDS = 4
@@ -52,7 +54,11 @@ def run(settings: Settings, *, demo: bool, console: Console) -> None:
             check_port(settings.api_port, "TUTORQ_API_PORT")
             check_port(settings.dagster_port, "TUTORQ_DAGSTER_PORT")
             _bring_up(settings, database, supervisor, demo=demo, console=console)
-            supervisor.watch()
+            with watching(settings, database):
+                supervisor.watch()
+        except ServiceEndedError as error:
+            watch.tell_anyhow(settings, database, conditions.service_ended(error.service, str(error.log)))
+            raise
         except KeyboardInterrupt:
             console.print("\nStopping …")
         finally:
@@ -156,6 +162,15 @@ def services(settings: Settings, grpc_port: int) -> list[Service]:
     ]
 
 
+class ServiceEndedError(TutorqError):
+    """A service ended that should have stayed."""
+
+    def __init__(self, service: str, log: Path) -> None:
+        super().__init__(f"{service} ended by itself; its log is {log}")
+        self.service = service
+        self.log = log
+
+
 class Supervisor:
     """Starts services, watches them, and ends them together."""
 
@@ -206,7 +221,7 @@ class Supervisor:
         """Return when told to stop.
 
         Raises:
-            TutorqError: a service ended by itself.
+            ServiceEndedError: a service ended by itself.
         """
         while True:
             self.check()
@@ -215,7 +230,7 @@ class Supervisor:
     def check(self) -> None:
         for name, child in self._children.items():
             if child.poll() is not None:
-                raise TutorqError(f"{name} ended by itself; its log is {self._logs / name}.log")
+                raise ServiceEndedError(name, self._logs / f"{name}.log")
 
     def stop(self) -> None:
         """End all services and whatever they started: first asked, then killed."""
@@ -280,6 +295,20 @@ def check_port(port: int, setting: str) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise TutorqError(f"port {port} is taken; choose another with {setting}") from error
+
+
+@contextmanager
+def watching(settings: Settings, database: Database) -> Iterator[None]:
+    """Look after the Dagster daemon meanwhile, in a thread: a process may live and do nothing."""
+    over = threading.Event()
+    thread = threading.Thread(target=watch.keep_watch, args=(settings, database, over.wait), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        # Not for longer: a mail provider that hangs must not hold up the end of everything.
+        thread.join(timeout=1)
 
 
 @contextmanager

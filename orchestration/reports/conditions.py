@@ -75,15 +75,27 @@ def run_failed(job: str, run_id: str, address: str) -> Condition:
     )
 
 
-def troubles(connection: psycopg.Connection) -> Iterator[Condition]:
+def service_ended(name: str, log: str) -> Condition:
+    """A service that ended by itself, whereupon `tutorq up` has stopped the others."""
+    return Condition(
+        name=f"service_ended:{name}",
+        title=f"{name} has ended, and everything is stopped",
+        detail="Nothing is scored, served or sent until it is started again. What has been taken in is kept.",
+        advice=f"Look at the end of {log}, and start `tutorq up` again.",
+        figures=(("service", name),),
+        is_certain=True,
+    )
+
+
+def troubles(connection: psycopg.Connection, oldest_change: timedelta = OLDEST_CHANGE) -> Iterator[Condition]:
     """What is wrong with the platform now, as its database tells."""
     with connection.cursor(row_factory=dict_row) as cursor:
         state = cursor.execute(STATE_OF_THE_PLATFORM, {"quarantine_within": QUARANTINE_WITHIN}).fetchone() or {}
     now: datetime = state["now"]
-    if _older(state["oldest_change"], OLDEST_CHANGE, now):
+    if _older(state["oldest_change"], oldest_change, now):
         yield Condition(
             "unprocessed_changes",
-            f"changes wait for over {_minutes(OLDEST_CHANGE)}",
+            f"changes wait for over {_minutes(oldest_change)}",
             "Sessions have arrived that are not in the scores yet.",
             "Is the Dagster daemon running, and are runs failing? Everything is kept and will be taken over.",
             (("oldest change", _age(state["oldest_change"], now)), ("changes waiting", f"{state['changes']:,}")),
@@ -111,7 +123,7 @@ def troubles(connection: psycopg.Connection) -> Iterator[Condition]:
         )
 
 
-def dead_daemon(database: Database) -> list[Condition]:
+def dead_daemon(database: Database, silent_for: timedelta = HEARTBEAT_STALE) -> list[Condition]:
     """The Dagster daemon, if it has run here and is silent now. Only somebody outside the daemon can notice."""
     try:
         with psycopg.connect(database.dagster_url, connect_timeout=5) as connection:
@@ -122,7 +134,7 @@ def dead_daemon(database: Database) -> list[Condition]:
             ).fetchone()
     except psycopg.Error:
         return []  # no Dagster here yet, or no database: that is noticed elsewhere
-    if row is None or row[0] is None or row[0] < HEARTBEAT_STALE:
+    if row is None or row[0] is None or row[0] < silent_for:
         return []
     return [
         Condition(
@@ -142,7 +154,7 @@ def observe(settings: Settings, database: Database, others: Iterable[Condition] 
     `others` are troubles that the database does not tell: runs that failed, a silent daemon.
     """
     with database.connect() as connection:
-        present = [*troubles(connection), *others]
+        present = [*troubles(connection, timedelta(minutes=settings.unprocessed_minutes)), *others]
         _note(connection, present)
         connection.execute(
             "delete from app.alert_conditions where last_seen_at < now() - %s or (alerted_at is null and "
