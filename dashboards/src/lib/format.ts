@@ -56,6 +56,11 @@ export function decimal(value: Figure, digits = 1, none = "–"): string {
   return shown(value, none, (number) => number.toFixed(digits));
 }
 
+/** A number without more digits than it needs. */
+export function trimmed(value: Figure, none = "not known"): string {
+  return shown(value, none, (number) => String(Number(number.toFixed(2))));
+}
+
 /** A change of a count, with its sign. */
 export function change(value: Figure, none = "–"): string {
   return shown(value, none, (number) => (number === 0 ? "±0" : `${signOf(number, 0)}${Math.abs(number)}`));

@@ -13,7 +13,7 @@ import type {
   Mismatch,
   PairPrediction,
 } from "../../../lib/api-types";
-import { day, decimal, percent } from "../../../lib/format";
+import { day, percent, trimmed, words } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/people";
 import { useIsAdmin } from "../../../lib/session";
 import { useMatchExplanation, usePrediction } from "../api/predictions";
@@ -201,9 +201,9 @@ function ContributionBar({ contribution, all }: { contribution: Contribution; al
   return (
     <li>
       <div className={classes.line}>
-        <span>{contribution.label}</span>
+        <span>{words(contribution.label)}</span>
         <span className={classes.dim}>
-          {raises ? "raises" : "lowers"} · {decimal(contribution.value, 2, "not known")}
+          {raises ? "raises" : "lowers"} · {trimmed(contribution.value)}
         </span>
       </div>
       <div className={classes.balance} data-raises={raises}>

@@ -115,9 +115,11 @@ function Students({ search, onChange, onChoose }: ColumnProps) {
 /** Those who fit the chosen student, the best first; all of them where nobody is chosen, or a name is searched for. */
 function Tutors({ search, onChange, onChoose }: ColumnProps) {
   const student = useStudent(search.student);
-  const isByFit = search.student !== undefined && search.tutorSearch === undefined;
   const free = search.free && true;
-  const matches = useMatches(isByFit ? search.student : undefined, free);
+  const wantsFit = search.student !== undefined && search.tutorSearch === undefined;
+  const matches = useMatches(wantsFit ? search.student : undefined, free);
+  const isPredicted = matches.data === undefined || matches.data.meta.total > 0;
+  const isByFit = wantsFit && (isPredicted || free === true);
   const tutors = useMatchTutors(search.tutorSearch, free);
   const query = isByFit ? matches : tutors;
   const cards = isByFit
@@ -142,7 +144,13 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
     <PeopleList
       className={classes.tutors}
       title="Tutors"
-      note={isByFit && student.data ? `Best for ${studentName(student.data.data)} first` : "By name"}
+      note={
+        isByFit && student.data
+          ? `Best for ${studentName(student.data.data)} first`
+          : wantsFit && !isPredicted
+            ? "Not predicted for yet, so by name"
+            : "By name"
+      }
       query={query}
       cards={cards}
       total={query.data?.meta.total}

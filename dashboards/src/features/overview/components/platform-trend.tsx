@@ -76,6 +76,7 @@ export function PlatformTrend({ weeks, rates }: { weeks: PlatformWeek[]; rates: 
         </EmptyState>
       ) : (
         <WeeklyChart
+          height={340}
           label={`${metric.label} by week`}
           weeks={weeks.map((week) => ({
             week: shortDay(week.week_start),

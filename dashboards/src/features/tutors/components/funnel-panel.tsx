@@ -13,7 +13,7 @@ export function FunnelPanel({ query }: { query: UseQueryResult<FunnelResponse> }
     >
       <Loaded query={query} skeleton={<Skeleton height={420} />}>
         {({ data }) =>
-          data.points.length === 0 || data.platform_reschedule_rate_90d === null ? (
+          data.points.length === 0 || !isKnown(data.platform_reschedule_rate_90d) ? (
             <EmptyState title="Nothing to draw">
               No tutor that fits has sessions in the last 90 days.
             </EmptyState>
@@ -29,3 +29,5 @@ export function FunnelPanel({ query }: { query: UseQueryResult<FunnelResponse> }
     </Panel>
   );
 }
+
+const isKnown = (rate: number | null): rate is number => rate !== null && Number.isFinite(rate);

@@ -187,7 +187,8 @@ function Pages({
   onChange: (page: number) => void;
 }): ReactNode {
   const pages = Math.ceil(total / PAGE_SIZE);
-  if (pages <= 1) return null;
+  // Also where the total cannot be read.
+  if (!(pages > 1)) return null;
   return (
     <footer className={classes.pages}>
       <span>

@@ -1,0 +1,160 @@
+import type { Page, Route } from "@playwright/test";
+import { ask, expect, expectAccessible, test } from "./support";
+
+/** Every page, the data that it cannot do without, and something that shows it is there. */
+const PAGES = [
+  {
+    name: "overview",
+    path: "/",
+    data: "**/api/overview",
+    proof: (page: Page) => page.getByRole("region", { name: "Platform" }),
+    hasFigures: true,
+  },
+  {
+    name: "tutors",
+    path: "/tutors",
+    data: "**/api/tutors?*",
+    proof: (page: Page) => page.locator("tbody tr").first(),
+    hasFigures: true,
+  },
+  {
+    name: "tutor",
+    path: "/tutors/{tutor}",
+    data: "**/api/tutors/*",
+    proof: (page: Page) => page.getByRole("region", { name: "Counted" }),
+    hasFigures: true,
+  },
+  {
+    name: "matching",
+    path: "/matching",
+    data: "**/api/matching/students?*",
+    proof: (page: Page) => page.getByRole("list", { name: "Students" }),
+    hasFigures: false,
+  },
+  {
+    name: "reports",
+    path: "/reports",
+    data: "**/api/reports?*",
+    proof: (page: Page) => page.locator("tbody tr").first(),
+    hasFigures: false,
+  },
+];
+
+const problem = (status: number) => ({
+  status,
+  contentType: "application/problem+json",
+  body: JSON.stringify({
+    type: "about:blank",
+    title: `Trouble ${status}`,
+    status,
+    detail: "It broke.",
+    request_id: "r-17",
+  }),
+});
+
+/** Numbers as a broken API might send them: every one a text, or null. */
+function spoil(value: unknown): unknown {
+  if (typeof value === "number") return value % 2 === 0 ? `${value} or so` : null;
+  if (Array.isArray(value)) return value.map(spoil);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, spoil(inner)]));
+}
+
+async function spoiled(route: Route): Promise<void> {
+  const response = await route.fetch();
+  await route.fulfill({ response, json: spoil(await response.json()) });
+}
+
+for (const { name, path, data, proof, hasFigures } of PAGES) {
+  test.describe(name, () => {
+    const open = async (page: Page) => {
+      const [tutor] = (await ask(page, "/api/tutors?limit=1")).data;
+      await page.goto(path.replace("{tutor}", tutor.tutor_id));
+    };
+
+    test("API down: says so, and comes back", async ({ page }) => {
+      await page.route(data, (route) => route.abort("connectionrefused"));
+      await open(page);
+      const alert = page.getByRole("alert").first();
+      await expect(alert).toContainText("The API cannot be reached");
+      await expectAccessible(page);
+      await page.unroute(data);
+      await alert.getByRole("button", { name: "Try again" }).click();
+      await expect(proof(page)).toBeVisible();
+    });
+
+    test("500: says what the API said, and the rest of the page goes on", async ({ page }) => {
+      await page.route(data, (route) => route.fulfill(problem(500)));
+      await open(page);
+      const alert = page.getByRole("alert").first();
+      await expect(alert).toContainText("Trouble 500");
+      await expect(alert).toContainText("It broke.");
+      await expect(alert).toContainText("r-17");
+      await page
+        .getByRole("navigation")
+        .getByRole("link", { name: name === "reports" ? "Overview" : "Reports" })
+        .click();
+      await expect(page.getByRole("heading", { level: 1 })).toHaveText(
+        name === "reports" ? "Overview" : "Reports",
+      );
+    });
+
+    test("401: asks for a log-in, and keeps the address", async ({ page }) => {
+      await page.route(data, (route) => route.fulfill(problem(401)));
+      await open(page);
+      const address = page.url();
+      await expect(page.getByRole("heading", { name: "Log in to tutorq" })).toBeVisible();
+      expect(page.url()).toBe(address);
+    });
+
+    test("slow: shows that it waits, then the page", async ({ page }) => {
+      await page.route(data, async (route) => {
+        const response = await route.fetch();
+        await new Promise((resolve) => setTimeout(resolve, 10_000));
+        await route.fulfill({ response });
+      });
+      await open(page);
+      await expect(page.getByTestId("loading").first()).toBeVisible();
+      await expect(page.getByText("The API is slow to answer. Still waiting…").first()).toBeVisible();
+      await expect(proof(page)).toBeVisible();
+    });
+
+    if (!hasFigures) return;
+    test("malformed numbers: names them, and shows the rest", async ({ page }) => {
+      await page.route(data, spoiled);
+      await open(page);
+      await expect(page.getByText(/figures that are not numbers.*unreadable.*sessions_90d/)).toBeVisible();
+      await expect(proof(page)).toBeVisible();
+      await expect(proof(page)).toContainText("unreadable");
+    });
+  });
+}
+
+test("malformed numbers on every answer at once: no page breaks", async ({ page }) => {
+  const [tutor] = (await ask(page, "/api/tutors?limit=1")).data;
+  const [student] = (await ask(page, "/api/matching/students?limit=1&is_active=true")).data;
+  await page.route("**/api/{overview,funnel,health,sessions,tutors,matching,reports}**", spoiled);
+  await page.route("**/api/{sessions,tutors,matching}/**", spoiled);
+  const pair = `/matching?student=${student.student_id}&tutor=${tutor.tutor_id}`;
+  for (const path of ["/", "/tutors", `/tutors/${tutor.tutor_id}`, pair, "/reports"]) {
+    await page.goto(path);
+    await expect(page.getByText(/figures that are not numbers/)).toBeVisible();
+    await expect(page.getByText("This page cannot be shown")).toBeHidden();
+    await expect(page.getByTestId("loading")).toHaveCount(0);
+    await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  }
+});
+
+test("an answer that makes no sense breaks its page only, and the page can be tried again", async ({
+  page,
+}) => {
+  await page.route("**/api/overview", (route) =>
+    route.fulfill({ json: { data: { risk_status: 7 }, meta: {} } }),
+  );
+  page.on("pageerror", () => {});
+  await page.goto("/");
+  await expect(page.getByRole("heading", { name: "This page cannot be shown" })).toBeVisible();
+  await page.unroute("**/api/overview");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByRole("region", { name: "Platform" })).toBeVisible();
+});

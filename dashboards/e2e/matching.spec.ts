@@ -1,0 +1,101 @@
+import { ask, expect, expectAccessible, expectFitsTelephone, logIn, READ_KEY, test } from "./support";
+
+// Each test has students of its own, as some change what they prefer.
+const studentAt = async (page: Parameters<typeof ask>[0], index: number) =>
+  (await ask(page, "/api/matching/students?is_active=true&limit=20")).data[index];
+
+test("choosing a student and a tutor shows what is predicted for them, in place", async ({ page }) => {
+  const student = await studentAt(page, 0);
+  const [best] = (await ask(page, `/api/matching/students/${student.student_id}/matches?limit=1`)).data;
+  await page.goto("/matching");
+  await expect(page.getByText("Choose a student and a tutor")).toBeVisible();
+  await page.getByLabel("Search students").fill(student.external_id);
+  await page.getByRole("list", { name: "Students" }).getByRole("button", { name: student.name }).click();
+  await expect(page.getByText(`Best for ${student.name} first`)).toBeVisible();
+  await page.getByRole("list", { name: "Tutors" }).getByRole("button").first().click();
+  await expect(page).toHaveURL(new RegExp(`student=${student.student_id}.*tutor=${best.tutor_id}`));
+  await expect(page.getByText(`${Math.round(best.churn_probability * 100)}% probability`)).toBeVisible();
+  await expect(page.getByRole("progressbar", { name: "Compatibility" })).toHaveAttribute(
+    "aria-valuenow",
+    String(Math.round(best.compatibility_score * 100)),
+  );
+  const explained = await ask(
+    page,
+    `/api/matching/predict/${student.student_id}/${best.tutor_id}?explain=true`,
+  );
+  await expect(page.getByText(explained.data.explanation.for_student)).toBeVisible();
+  await expect(page.getByText("Written by rules")).toBeVisible();
+  const differences = page.getByRole("region", { name: "Differences" });
+  for (const { label } of explained.data.explanation.mismatches)
+    await expect(differences).toContainText(label);
+});
+
+test("an alternative can be chosen", async ({ page }) => {
+  const student = await studentAt(page, 1);
+  const { data } = await ask(page, `/api/matching/students/${student.student_id}/matches?limit=500`);
+  const worst = data.at(-1);
+  await page.goto(`/matching?student=${student.student_id}&tutor=${worst.tutor_id}`);
+  const alternatives = page.getByRole("region", { name: "Alternatives" });
+  const name = await alternatives.getByRole("listitem").first().locator("span").first().textContent();
+  await alternatives.getByRole("button", { name: `Choose ${name}` }).click();
+  await expect(page.getByRole("heading", { level: 2 }).filter({ hasText: student.name })).toContainText(
+    name ?? "",
+  );
+});
+
+test("an edited preference changes the prediction at once", async ({ page }) => {
+  const student = await studentAt(page, 2);
+  const { data } = await ask(page, `/api/matching/students/${student.student_id}/matches?limit=5`);
+  const tutor = await ask(page, `/api/matching/tutors/${data[0].tutor_id}`);
+  await page.goto(`/matching?student=${student.student_id}&tutor=${data[0].tutor_id}`);
+  await page.getByRole("button", { name: "Edit student" }).click();
+  const dialog = page.getByRole("dialog");
+  const opposite = (tutor.data.preferred_pace ?? 1) > 3 ? "1" : "5";
+  await dialog.getByRole("combobox", { name: "Pace" }).click();
+  await page.getByRole("option", { name: opposite, exact: true }).click();
+  await dialog.getByRole("button", { name: /Save/ }).click();
+  await expect(dialog).toBeHidden();
+  const { data: after } = await ask(page, `/api/matching/predict/${student.student_id}/${data[0].tutor_id}`);
+  expect(after.pace_mismatch).toBe(Math.abs(Number(opposite) - tutor.data.preferred_pace));
+  await expect(page.getByRole("progressbar", { name: "Compatibility" })).toHaveAttribute(
+    "aria-valuenow",
+    String(Math.round(after.compatibility_score * 100)),
+  );
+});
+
+test("an assignment is run, and seen against greedy and chance", async ({ page }) => {
+  await page.goto("/matching");
+  await page.getByText("Assignment", { exact: true }).click();
+  await expect(page).toHaveURL("/matching?view=assignment");
+  const answered = page.waitForResponse("**/api/matching/assignments");
+  await page.getByRole("button", { name: "Run the assignment" }).click();
+  const assignment = await (await answered).json();
+  const expected = page.getByRole("region", { name: "Students expected to leave" });
+  await expect(expected).toContainText(assignment.expected_churn.assigned.toFixed(1));
+  await expect(expected).toContainText("Greedy");
+  await expect(page.getByRole("region", { name: "Without a tutor" })).toContainText(
+    assignment.unassigned.length === 0 ? "Every student has one." : String(assignment.unassigned.length),
+  );
+  await expect(page.getByRole("region", { name: "Pairs" }).locator("tbody tr").first()).toBeVisible();
+  await expectAccessible(page);
+});
+
+test("who may only read is offered no changes", async ({ page }) => {
+  const student = await studentAt(page, 3);
+  const { data } = await ask(page, `/api/matching/students/${student.student_id}/matches?limit=1`);
+  await logIn(page, READ_KEY);
+  await page.goto(`/matching?student=${student.student_id}&tutor=${data[0].tutor_id}`);
+  await expect(page.getByRole("progressbar", { name: "Compatibility" })).toBeVisible();
+  await expect(page.getByRole("button", { name: /Edit|Predict all/ })).toHaveCount(0);
+});
+
+test("can be used by everybody, and on a telephone", async ({ page }) => {
+  const student = await studentAt(page, 4);
+  const { data } = await ask(page, `/api/matching/students/${student.student_id}/matches?limit=1`);
+  await page.goto(`/matching?student=${student.student_id}&tutor=${data[0].tutor_id}`);
+  await expect(page.getByRole("region", { name: "Alternatives" })).toBeVisible();
+  await expectAccessible(page);
+  await expectFitsTelephone(page);
+  await page.getByText("Student", { exact: true }).click();
+  await expectFitsTelephone(page);
+});

@@ -1,0 +1,56 @@
+import { ask, expect, test } from "./support";
+
+test("asks again every 30 seconds, is told 304, and moves nothing", async ({ page }) => {
+  await page.clock.install();
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send("Network.enable");
+  const urls = new Map<string, string>();
+  const asked: { url: string; tag: string | undefined }[] = [];
+  const answered: { url: string; status: number }[] = [];
+  cdp.on("Network.requestWillBeSent", ({ requestId, request }) => urls.set(requestId, request.url));
+  cdp.on("Network.requestWillBeSentExtraInfo", ({ requestId, headers }) =>
+    asked.push({ url: urls.get(requestId) ?? "", tag: headers["If-None-Match"] }),
+  );
+  cdp.on("Network.responseReceivedExtraInfo", ({ requestId, statusCode }) =>
+    answered.push({ url: urls.get(requestId) ?? "", status: statusCode }),
+  );
+  const list = (url: string) => url.includes("/api/tutors?");
+
+  await page.goto("/tutors");
+  const last = page.locator("tbody [data-row-link]").last();
+  await last.scrollIntoViewIfNeeded();
+  await last.focus();
+  const before = {
+    top: await page.evaluate(() => window.scrollY),
+    text: await page.locator("tbody").innerText(),
+  };
+  expect(before.top).toBeGreaterThan(0);
+  await page
+    .locator("tbody tr")
+    .first()
+    .evaluate((row) => row.setAttribute("data-kept", "yes"));
+
+  await page.clock.fastForward(31_000);
+  await expect
+    .poll(() => answered.filter(({ url, status }) => list(url) && status === 304).length)
+    .toBeGreaterThan(0);
+  expect(asked.findLast(({ url }) => list(url))?.tag).toMatch(/^W\//);
+  await expect(page.getByTestId("loading")).toHaveCount(0);
+  expect(await page.evaluate(() => window.scrollY)).toBe(before.top);
+  expect(await page.locator("tbody").innerText()).toBe(before.text);
+  await expect(last).toBeFocused();
+  await expect(page.locator("tbody tr[data-kept=yes]")).toHaveCount(1);
+});
+
+test("what cannot be asked anew stays, and is said to be old", async ({ page }) => {
+  await page.clock.install();
+  const { data } = await ask(page, "/api/tutors?limit=1");
+  await page.goto("/tutors");
+  await expect(page.locator("tbody [data-row-link]").first()).toHaveText(data[0].name);
+  await page.route("**/api/**", (route) => route.abort("connectionrefused"));
+  await page.clock.fastForward(31_000);
+  await page.clock.runFor(5_000);
+  await expect(page.getByText(/The API cannot be reached.*This is as of/).first()).toBeVisible();
+  await expect(page.locator("tbody [data-row-link]").first()).toHaveText(data[0].name);
+  await expect(page.getByText("what is shown may be old")).toBeVisible();
+});

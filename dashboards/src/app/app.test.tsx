@@ -1,0 +1,48 @@
+import { render, screen } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { HttpResponse, http } from "msw";
+import { expect, it } from "vitest";
+import type { BrowserSession, Health } from "../lib/api-types";
+import { at, server, serving } from "../testing/server";
+import { App } from "./app";
+
+serving();
+
+const session: BrowserSession = { name: "quality-team", role: "read", expires_at: "2026-02-01T00:00:00Z" };
+const health: Health = {
+  status: "starting",
+  checks: {
+    database: { status: "ok" },
+    publication: { status: "starting" },
+    dagster_daemon: { status: "ok" },
+    unprocessed_changes: { status: "ok" },
+  },
+};
+const problem = (status: number, detail: string) =>
+  HttpResponse.json({ type: "about:blank", title: "Trouble", status, detail, request_id: "r-2" }, { status });
+
+it("asks for a log-in, tells why a key is refused, and goes on with one that is not", async () => {
+  const user = userEvent.setup();
+  server.use(
+    http.get(at("/api/auth/session"), () => problem(401, "Nobody is logged in at this browser.")),
+    http.post(at("/api/auth/session"), async ({ request }) =>
+      ((await request.json()) as { api_key: string }).api_key === "right"
+        ? HttpResponse.json(session, { status: 201 })
+        : problem(401, "The key is unknown or revoked."),
+    ),
+    http.get(at("/api/health"), () => HttpResponse.json(health, { status: 503 })),
+    http.get(at("/api/overview"), () => problem(404, "Nothing is published yet.")),
+    http.get(at("/api/sessions/upcoming"), () => problem(404, "Nothing is published yet.")),
+  );
+  render(<App />);
+  const key = await screen.findByLabelText("API key");
+  await user.type(key, "wrong");
+  await user.click(screen.getByRole("button", { name: "Log in" }));
+  expect(await screen.findByText("The key is unknown or revoked.")).toBeTruthy();
+  await user.clear(key);
+  await user.type(key, "right");
+  await user.click(screen.getByRole("button", { name: "Log in" }));
+  expect(await screen.findByRole("heading", { name: "Overview" })).toBeTruthy();
+  expect((await screen.findAllByText("Nothing is published yet."))[0]).toBeTruthy();
+  expect(await screen.findByText("No scores have been published yet.")).toBeTruthy();
+});

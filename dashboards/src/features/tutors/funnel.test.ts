@@ -1,0 +1,40 @@
+import { describe, expect, it } from "vitest";
+import type { FunnelPoint } from "../../lib/api-types";
+import { bandPath, isDrawable, nearest, rateTicks, scaleOf, sessionTicks } from "./funnel";
+
+const point = (sessions: number, rate: number | null, id = "a"): FunnelPoint => ({
+  tutor_id: id,
+  external_id: null,
+  name: null,
+  risk_status: "ok",
+  sessions_90d: sessions,
+  reschedule_rate_90d: rate,
+});
+
+describe("the funnel", () => {
+  it("finds the point under the mouse, and none where there is none", () => {
+    const points = [point(10, 0.1, "a"), point(90, 0.4, "b")];
+    const scale = scaleOf(points);
+    expect(nearest(points, scale, scale.x(90) + 3, scale.y(0.4) - 3)?.tutor_id).toBe("b");
+    expect(nearest(points, scale, scale.x(40), scale.y(0.3))).toBeUndefined();
+  });
+
+  it("leaves out what cannot be read", () => {
+    expect(isDrawable(point(5, null))).toBe(false);
+    expect(isDrawable(point(Number.NaN, 0.2))).toBe(false);
+    expect(isDrawable(point(5, 0))).toBe(true);
+  });
+
+  it("draws limits for thousands of sessions as a short path without gaps", () => {
+    const path = bandPath(scaleOf([point(6_000, 0.2)]), 0.11, 0.95);
+    expect(path).not.toContain("NaN");
+    expect(path.split("L").length).toBeLessThan(130);
+  });
+
+  it("has ticks that stay within the drawing", () => {
+    const scale = scaleOf([point(37, 0.83)]);
+    expect(Math.max(...sessionTicks(scale))).toBeLessThanOrEqual(37);
+    expect(Math.max(...rateTicks(scale))).toBeLessThanOrEqual(scale.rateTo + 1e-9);
+    expect(scale.rateTo).toBe(0.9);
+  });
+});

@@ -1,0 +1,69 @@
+import { describe, expect, it } from "vitest";
+import {
+  ago,
+  change,
+  counted,
+  day,
+  moment,
+  notice,
+  percent,
+  points,
+  probability,
+  trimmed,
+  UNREADABLE,
+} from "./format";
+
+describe("a rate", () => {
+  it("of nothing is no sessions, of zero is 0%, and of something else is unreadable", () => {
+    expect(percent(null)).toBe("no sessions");
+    expect(percent(0)).toBe("0.0%");
+    expect(percent(Number.NaN)).toBe(UNREADABLE);
+    expect(percent(0.1249)).toBe("12.5%");
+  });
+});
+
+describe("a probability", () => {
+  it.each([
+    [1, "> 99%"],
+    [0.991, "> 99%"],
+    [0.99, "99%"],
+    [0.784, "78%"],
+    [0.004, "< 1%"],
+    [null, "not rated"],
+  ])("%s is %s: never certain", (value, text) => expect(probability(value)).toBe(text));
+});
+
+describe("differences", () => {
+  it("carry their sign, also when there is none", () => {
+    expect(points(0.043)).toBe("+4.3 pts");
+    expect(points(-0.043)).toBe("−4.3 pts");
+    expect(points(0.0001)).toBe("±0.0 pts");
+    expect(change(-2)).toBe("−2");
+    expect(change(0)).toBe("±0");
+    expect(change(null)).toBe("–");
+  });
+});
+
+describe("days and moments", () => {
+  it("a day is the same everywhere, a moment names the reader's zone", () => {
+    expect(day("2026-01-31")).toContain("31");
+    expect(moment("2026-01-31T12:00:00Z")).toMatch(/\d\d:\d\d.*\S+$/);
+    expect(day("not a day")).toBe(UNREADABLE);
+    expect(day(null, "never")).toBe("never");
+  });
+});
+
+describe("words", () => {
+  it("fit their number", () => {
+    expect(counted(1, "session")).toBe("1 session");
+    expect(counted(0, "session")).toBe("0 sessions");
+    expect(counted(null, "session")).toBe("no sessions");
+    expect(ago(5)).toBe("just now");
+    expect(ago(3600 * 3)).toBe("3 h ago");
+    expect(notice(-2)).toBe("after the start");
+    expect(notice(0.5)).toBe("30 min");
+    expect(notice(72)).toBe("3 days");
+    expect(trimmed(1)).toBe("1");
+    expect(trimmed(0.12345)).toBe("0.12");
+  });
+});
