@@ -62,7 +62,7 @@ class Question:
 
 def run(size: Size, console: Console, home: Path, database: Database) -> None:
     """Build marts of made-up tutors, ask all contestants, and print the table."""
-    settings = settings_of(home, database_url=database.url, as_of=history.AS_OF.isoformat(), api_port=_free_port())
+    settings = settings_of(home, database_url=database.url, as_of=history.AS_OF.isoformat(), api_port=free_port())
     report = Report(
         title="read: answers of the API",
         ratio="API ÷ this",
@@ -77,10 +77,10 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
         secret = str(keys.create(connection, "benchmark", keys.Role.READ).secret)
         (tutor_id,) = connection.execute("select min(tutor_id::text) from raw.tutors").fetchone() or ("",)
     transform.build(settings, database)
-    twin_port = _free_port()
+    twin_port = free_port()
     with (
-        _server(settings, settings.api_port, "api"),
-        _server(settings, twin_port, "benchmarks.read_twin", database.url, str(twin_port)),
+        server(settings, settings.api_port, "api"),
+        server(settings, twin_port, "benchmarks.read_twin", database.url, str(twin_port)),
     ):
         key = {"X-API-Key": secret}
         questions = _questions(settings.api_port, key, str(tutor_id))
@@ -164,7 +164,7 @@ def run_bare(url: str, questions: Sequence[Question], connections: int, seconds:
 
 
 @contextmanager
-def _server(settings: Settings, port: int, module: str, *arguments: str) -> Iterator[None]:
+def server(settings: Settings, port: int, module: str, *arguments: str) -> Iterator[None]:
     """`python -m module`, until the block is left."""
     # Nothing of this process's environment, and a directory without `.env`: settings are what is given here.
     environment = {**settings.as_environment(), "PYTHONPATH": str(PROJECT_ROOT)}
@@ -189,7 +189,7 @@ def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
     raise RuntimeError(f"{process.args!r} did not start")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -16,6 +16,10 @@ from core.settings import PROJECT_ROOT
     [
         ("load", ["load_folder", "COPY by the server", "pandas read_csv"]),
         ("scoring", ["sessions, in all", "sessions, models", "sessions, tests", "slowest models"]),
+        (
+            "dashboard",
+            ["overview usable", "sorted list", "filtered list", "searched list", "JavaScript of the first page"],
+        ),
         ("read", ["list of 50: API", "one tutor: API", "unchanged list: API", "its statement on asyncpg alone"]),
     ],
 )
