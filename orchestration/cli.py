@@ -414,5 +414,8 @@ def reports_send(
     out.print(", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in sent.to_dict().items()))
 
 
+# Last, for it hangs its verbs on the app above.
+from orchestration import cli_matching  # noqa: E402, F401
+
 if __name__ == "__main__":
     app()
