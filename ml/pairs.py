@@ -98,7 +98,7 @@ def score(model: Model, students: Students, tutors: Tutors, *, block_rows: int =
 
 
 def matrix(model: Model, students: Students, tutors: Tutors) -> Matrix:
-    """(students × tutors, features): what the model is asked about these pairs, in the order of a block."""
+    """(students x tutors, features): what the model is asked about these pairs, in the order of a block."""
     return _Frame(model, tutors, len(students)).fill(students)[0]
 
 
@@ -133,7 +133,7 @@ class _Frame:
         )
 
     def fill(self, students: Students) -> tuple[Matrix, dict[str, Floats]]:
-        """The rows of these students, (students × tutors, features), and their mismatches, (students, tutors) each.
+        """The rows of these students, (students x tutors, features), and their mismatches, (students, tutors) each.
         The next call writes over the rows."""
         count = len(students)
         pace, style, communication, age = (

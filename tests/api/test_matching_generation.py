@@ -179,6 +179,6 @@ def test_the_queries_are_ones_that_dagster_understands() -> None:
     schema = create_schema().graphql_schema
     for query in (generation.FIND_JOB, generation.LAUNCH, generation.STATUS):
         assert validate(schema, parse(query)) == []
-    assert JOB == predict.name
+    assert predict.name == JOB
     statuses = schema.get_type("RunStatus")
     assert set(statuses.values) == set(STATUSES)  # type: ignore[union-attr]
