@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from api.auth import Caller
-from api.problems import TooManyRequestsError
+from api.problems import TooManyLogInsError, TooManyRequestsError
 
 # Seconds of the permitted rate that may come at once.
 BURST_SECONDS = 2
@@ -30,17 +30,14 @@ class _Buckets:
         self._clock = clock
         self._buckets: dict[Hashable, _Bucket] = {}
 
-    def spend(self, who: Hashable, tokens: int, detail: str) -> None:
-        """Take tokens off; one that is not empty may be overdrawn.
-
-        Raises:
-            TooManyRequestsError: the bucket is empty.
-        """
+    def spend(self, who: Hashable, tokens: int) -> int | None:
+        """Take tokens off; one that is not empty may be overdrawn. From an empty one nothing is taken: then it is
+        said how many seconds to wait."""
         bucket = self.filled(who)
         if bucket.tokens < 1:
-            wait = math.ceil((1 - bucket.tokens) / self._per_second)
-            raise TooManyRequestsError(detail, headers={"Retry-After": str(wait)})
+            return math.ceil((1 - bucket.tokens) / self._per_second)
         bucket.tokens -= tokens
+        return None
 
     def filled(self, who: Hashable) -> _Bucket:
         """The bucket as it is now."""
@@ -73,7 +70,9 @@ class RateLimit:
         Raises:
             TooManyRequestsError: the bucket is empty.
         """
-        self._buckets.spend(caller.key_id, rows, self._detail)
+        wait = self._buckets.spend(caller.key_id, rows)
+        if wait is not None:
+            raise TooManyRequestsError(self._detail, headers={"Retry-After": str(wait)})
 
     def spend_more(self, caller: Caller, rows: int) -> None:
         """Take off what turned out only after the request had been let in."""
@@ -89,9 +88,11 @@ class LogInLimit:
     def spend(self, address: str) -> None:
         """
         Raises:
-            TooManyRequestsError: too many tries.
+            TooManyLogInsError: too many have failed.
         """
-        self._buckets.spend(address, 1, "Too many tries to log in; wait a moment.")
+        wait = self._buckets.spend(address, 1)
+        if wait is not None:
+            raise TooManyLogInsError("Wait a moment before the next one.", headers={"Retry-After": str(wait)})
 
     def forgive(self, address: str) -> None:
         """Give back the try that succeeded."""

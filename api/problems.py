@@ -87,7 +87,11 @@ class IdempotencyMismatchError(ApiError):
 
 
 class TooManyRequestsError(ApiError):
-    status, kind, title = 429, "too-many-requests", "Too many requests"
+    status, kind, title = 429, "too-many-requests", "The key sends too much"
+
+
+class TooManyLogInsError(ApiError):
+    status, kind, title = 429, "too-many-log-ins", "Too many tries to log in"
 
 
 class BusyError(ApiError):

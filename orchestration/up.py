@@ -96,11 +96,11 @@ def _bring_up(
         supervisor.start([daemon])
     with database.connect() as connection:
         link = create_link(connection, settings, Role.ADMIN)
-    console.print("[bold green]tutorq is up.[/]  Dashboard, for one log-in within ten minutes (`tutorq login-link`):")
-    console.print(f"               {link}", soft_wrap=True, highlight=False)
-    console.print(f"               API      http://127.0.0.1:{settings.api_port}/api/docs")
-    console.print(f"               Dagster  http://127.0.0.1:{settings.dagster_port}")
-    console.print(f"               API key  in {settings.api_key_file} (header X-API-Key)", highlight=False)
+    console.print(f"[bold green]tutorq is up.[/]  Dashboard {link}", soft_wrap=True, highlight=False)
+    console.print("               (for one log-in within ten minutes; `tutorq login-link` makes another)")
+    console.print(f"               API       http://127.0.0.1:{settings.api_port}/api/docs")
+    console.print(f"               Dagster   http://127.0.0.1:{settings.dagster_port}")
+    console.print(f"               API key   in {settings.api_key_file} (header X-API-Key)", highlight=False)
     console.print("Ctrl-C stops everything.")
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 
 import asyncpg
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.sessions.ledger import Answer, Ledger, Outcome, Post, Receipt
@@ -19,6 +19,8 @@ class Instruments:
     """The counters of one API process, with a registry of their own."""
 
     def __init__(self) -> None:
+        # When each counter began is of use in a format that is not spoken here, and doubles the answer.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.requests = Counter(

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from api.limits import LOG_INS_AT_ONCE, LogInLimit
-from api.problems import TooManyRequestsError
+from api.problems import TooManyLogInsError
 from core import keys, logins
 from core.keys import Role
 from tests.api.conftest import Served, served
@@ -268,7 +268,7 @@ def test_only_failures_count_and_each_address_has_its_own() -> None:
         limit.forgive("a")
     for _ in range(LOG_INS_AT_ONCE):
         limit.spend("a")
-    with pytest.raises(TooManyRequestsError):
+    with pytest.raises(TooManyLogInsError):
         limit.spend("a")
     limit.spend("b")
     now = 2.0

@@ -79,7 +79,7 @@ def office(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def mailbox(office: Served) -> Iterator[psycopg.Connection]:
     """The database, with an empty outbox."""
     with office.database.connect(autocommit=True) as connection:
-        connection.execute("truncate app.email_reports")
+        connection.execute("truncate app.email_reports, app.mail_events")
         yield connection
 
 

@@ -5,7 +5,7 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,7 +25,6 @@ from tests.conftest import Postgres
 
 PATH = "/api/webhooks/sendgrid"
 PRIVATE = ec.generate_private_key(ec.SECP256R1())
-NOW = int(time.time())
 
 
 def public(key: ec.EllipticCurvePrivateKey) -> str:
@@ -41,6 +40,15 @@ class Desk:
 
     served: Served
     connection: psycopg.Connection
+    # Of the test: events are told apart by their distance from it.
+    now: int = field(default_factory=lambda: int(time.time()))
+
+    def event(self, report: UUID | None, kind: str, *, ago: int = 0, **more: Any) -> dict[str, Any]:
+        """As SendGrid sends it."""
+        return {
+            "email": "ann@example.org", "timestamp": self.now - ago, "event": kind, "sg_event_id": uuid4().hex,
+            "sg_message_id": "x.filter", "smtp-id": "<x>", "report_id": str(report), **more,
+        }  # fmt: skip
 
     def mail(self, state: str = "sent", recipient: str = "Ann@Example.org", claimed_ago: int = 60, **more: Any) -> UUID:
         values = {
@@ -113,13 +121,6 @@ def desk(sendgrid_customer: Served) -> Iterator[Desk]:
         yield Desk(sendgrid_customer, connection)
 
 
-def event(report: UUID | None, kind: str, *, ago: int = 0, **more: Any) -> dict[str, Any]:
-    return {
-        "email": "ann@example.org", "timestamp": NOW - ago, "event": kind, "sg_event_id": uuid4().hex,
-        "sg_message_id": "x.filter", "smtp-id": "<x>", "report_id": str(report), **more,
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("kind", "more", "state", "error", "is_delivered", "suppressed"),
     [
@@ -145,14 +146,14 @@ def test_what_events_mean(
     suppressed: str | None,
 ) -> None:  # fmt: skip
     report = desk.mail(before)
-    assert desk.tell(event(report, kind, **more))["taken"] == 1
+    assert desk.tell(desk.event(report, kind, **more))["taken"] == 1
     assert desk.state(report) == (state, error, is_delivered)
     assert desk.suppressed() == ({"ann@example.org": suppressed} if suppressed else {})
 
 
 def test_an_event_counts_once(desk: Desk) -> None:
     report = desk.mail("unknown")
-    told = event(report, "spamreport")
+    told = desk.event(report, "spamreport")
     assert desk.tell(told, told) == {"taken": 1, "repeated": 1, "unknown": 0, "ignored": 0}
     desk.connection.execute("delete from app.mail_suppressions")
     assert desk.tell(told)["repeated"] == 1
@@ -165,7 +166,7 @@ def test_the_order_of_arrival_does_not_matter(desk: Desk) -> None:
         report = desk.mail("unknown")
         for kind in order:
             ago = {"processed": 3, "delivered": 2, "bounce": 1}[kind]
-            desk.tell(event(report, kind, ago=ago, type="bounce", reason="mailbox gone"))
+            desk.tell(desk.event(report, kind, ago=ago, type="bounce", reason="mailbox gone"))
         outcomes.add(desk.state(report))
     assert outcomes == {("failed", "bounced: mailbox gone", False)}
 
@@ -173,38 +174,38 @@ def test_the_order_of_arrival_does_not_matter(desk: Desk) -> None:
 def test_a_block_that_passed_is_no_failure(desk: Desk) -> None:
     for order in ([0, 1], [1, 0]):
         report = desk.mail("unknown")
-        told = [event(report, "bounce", ago=9, type="blocked"), event(report, "delivered", ago=1)]
+        told = [desk.event(report, "bounce", ago=9, type="blocked"), desk.event(report, "delivered", ago=1)]
         desk.tell(*[told[index] for index in order])
         assert desk.state(report) == ("sent", None, True)
 
 
 def test_events_of_an_earlier_attempt_do_not_judge_the_next(desk: Desk) -> None:
     report = desk.mail("sent", claimed_ago=7200)
-    desk.tell(event(report, "bounce", ago=3600, type="blocked"))
+    desk.tell(desk.event(report, "bounce", ago=3600, type="blocked"))
     assert desk.state(report)[0] == "failed"
     desk.connection.execute("update app.email_reports set state = 'queued', attempts = 0")
-    desk.tell(event(report, "processed", ago=3601))
+    desk.tell(desk.event(report, "processed", ago=3601))
     assert desk.state(report)[0] == "queued", "it is to be sent once more"
     desk.connection.execute(
         "update app.email_reports set state = 'unknown', attempts = 1, claimed_at = now(), error = 'broken off'"
     )
-    desk.tell(event(report, "processed"))
+    desk.tell(desk.event(report, "processed"))
     assert desk.state(report) == ("sent", None, False)
 
 
 def test_what_was_never_handed_over_stays_as_it_is(desk: Desk) -> None:
     report = desk.mail("suppressed")
-    desk.tell(event(report, "delivered"))
+    desk.tell(desk.event(report, "delivered"))
     assert desk.state(report)[0] == "suppressed"
 
 
 def test_mail_of_others_is_counted_and_no_error(desk: Desk) -> None:
     report = desk.mail("unknown")
-    stranger = event(None, "bounce", type="bounce")
+    stranger = desk.event(None, "bounce", type="bounce")
     del stranger["report_id"]
     counts = desk.tell(
-        event(uuid4(), "bounce"), stranger, event(report, "group_resubscribe"), {"event": "delivered"}, 7,
-        event(None, "delivered"), event(report, "delivered", timestamp=-1), event(report, "delivered"),
+        desk.event(uuid4(), "bounce"), stranger, desk.event(report, "group_resubscribe"), {"event": "delivered"}, 7,
+        desk.event(None, "delivered"), desk.event(report, "delivered", timestamp=-1), desk.event(report, "delivered"),
     )  # fmt: skip
     assert counts == {"taken": 1, "repeated": 0, "unknown": 2, "ignored": 5}
     assert desk.suppressed() == {}
@@ -217,16 +218,16 @@ def test_what_is_no_list_of_events(desk: Desk, body: str) -> None:
 
 def test_who_is_not_sendgrid_is_refused(desk: Desk) -> None:
     report = desk.mail("unknown")
-    body = json.dumps([event(report, "delivered")])
+    body = json.dumps([desk.event(report, "delivered")])
     signed = "X-Twilio-Email-Event-Webhook-Signature"
     refused = [
         desk.post(body, key=ec.generate_private_key(ec.SECP256R1())),
         desk.post(body, headers={signed: "not base64!"}),
         desk.post(body, headers={signed: ""}),
         desk.post(body, headers={signed: base64.b64encode(b"x" * 70).decode()}),
-        desk.post(body, at=str(NOW), headers={"X-Twilio-Email-Event-Webhook-Timestamp": str(NOW - 1)}),
-        desk.post(body, at=str(NOW - 26 * 3600)),
-        desk.post(body, at=str(NOW + 3600)),
+        desk.post(body, at=str(desk.now), headers={"X-Twilio-Email-Event-Webhook-Timestamp": str(desk.now - 1)}),
+        desk.post(body, at=str(desk.now - 26 * 3600)),
+        desk.post(body, at=str(desk.now + 3600)),
         desk.post(body, at="soon"),
     ]
     with desk.served.client(desk.served.key) as admin:
@@ -234,14 +235,14 @@ def test_who_is_not_sendgrid_is_refused(desk: Desk) -> None:
     for answer in refused:
         problem(answer, 401)
     assert desk.state(report)[0] == "unknown"
-    assert desk.post(body, at=str(NOW - 23 * 3600)).status_code == 200, "SendGrid tries again for a day"
+    assert desk.post(body, at=str(desk.now - 23 * 3600)).status_code == 200, "SendGrid tries again for a day"
 
 
 def test_old_events_are_forgotten(desk: Desk) -> None:
     report = desk.mail()
-    desk.tell(event(report, "processed"))
+    desk.tell(desk.event(report, "processed"))
     desk.connection.execute("update app.mail_events set received_at = now() - interval '91 days'")
-    desk.tell(event(report, "delivered"))
+    desk.tell(desk.event(report, "delivered"))
     assert desk.connection.execute("select event from app.mail_events").fetchall() == [("delivered",)]
 
 

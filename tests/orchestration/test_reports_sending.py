@@ -51,7 +51,7 @@ def shared_database(postgres: "Postgres", tmp_path_factory: pytest.TempPathFacto
 def database(shared_database: Database) -> Database:
     """One database for all these tests, with an empty outbox; a new one for each would take longer than the test."""
     with shared_database.connect() as connection:
-        connection.execute("truncate app.email_reports, app.mail_opt_outs, app.mail_suppressions")
+        connection.execute("truncate app.email_reports, app.mail_events, app.mail_opt_outs, app.mail_suppressions")
     return shared_database
 
 
