@@ -64,8 +64,13 @@ for (let round = 0; round < Number(rounds); round += 1) {
   await page.goto(`${address}/tutors`);
   await page.locator("tbody tr").first().waitFor();
   await page.locator("path[data-tone]").first().waitFor({ state: "attached" });
-  const step = async (name, act, parameter) => figures[name].push(await beyondTheAnswer(page, act, parameter));
-  await step("sort", () => page.getByRole("columnheader", { name: "Sessions" }).getByRole("button").click(), "sort_by=sessions_90d");
+  const step = async (name, act, parameter) =>
+    figures[name].push(await beyondTheAnswer(page, act, parameter));
+  await step(
+    "sort",
+    () => page.getByRole("columnheader", { name: "Sessions" }).getByRole("button").click(),
+    "sort_by=sessions_90d",
+  );
   await step("filter", () => page.getByText("Fine", { exact: true }).first().click(), "risk_status=ok");
   await step("search", () => page.getByRole("searchbox").first().fill("1"), "search=1");
   await context.close();

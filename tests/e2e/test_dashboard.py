@@ -6,8 +6,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
+import httpx2
 import pytest
 
 from core.settings import PROJECT_ROOT
@@ -15,6 +18,7 @@ from orchestration.demo import write_demo
 from tests.e2e.processes import free_port, wait_for
 
 START_SECONDS = 180
+MAIL_SECONDS = 180
 STOP_SECONDS = 15
 TESTS_SECONDS = 900
 DASHBOARD = PROJECT_ROOT / "dashboards"
@@ -33,10 +37,12 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
         "TUTORQ_DAGSTER_PORT": str(free_port()),
     }
     with _up(environment, home / "up.log"):
+        key = (home / "api-key").read_text().strip()
+        _have_mail_sent(f"http://127.0.0.1:{port}", key)
         yield {
             **environment,
             "TUTORQ_URL": f"http://localhost:{port}",
-            "TUTORQ_ADMIN_KEY": (home / "api-key").read_text().strip(),
+            "TUTORQ_ADMIN_KEY": key,
             "TUTORQ_READ_KEY": _read_key(environment),
         }
 
@@ -54,6 +60,28 @@ def test_in_the_browser(installation: dict[str, str]) -> None:
     )
     print(run.stdout)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def _have_mail_sent(address: str, key: str) -> None:
+    """A tutor who did not come: staff get a mail about it, by way of a run and the outbox."""
+    with httpx2.Client(base_url=address, headers={"X-API-Key": key}, timeout=20) as client:
+        tutor = client.get("/api/tutors?limit=1").json()["data"][0]["tutor_id"]
+        student = client.get("/api/matching/students?limit=1").json()["data"][0]["student_id"]
+        missed = datetime.now(UTC) - timedelta(hours=2)
+        session = {
+            "session_id": str(uuid4()),
+            "tutor_id": tutor,
+            "student_id": student,
+            "scheduled_time": missed.isoformat(),
+            "status": "no_show",
+            "initiator": "tutor",
+        }
+        assert client.post("/api/sessions", json=session).status_code == 202
+
+        def is_sent() -> bool:
+            return any(mail["has_body"] for mail in client.get("/api/reports").json()["data"])
+
+        wait_for(is_sent, MAIL_SECONDS, lambda: client.get("/api/reports").text)
 
 
 def _read_key(environment: dict[str, str]) -> str:

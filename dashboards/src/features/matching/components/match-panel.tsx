@@ -90,7 +90,7 @@ function Prediction({ pair }: { pair: PairPrediction }) {
         <span className={classes.model}>
           {pair.model.kind === "model"
             ? `Predicted by ${pair.model.version}, trained ${day(pair.model.trained_at)}`
-            : `Predicted by rules (${pair.model.version}): no trained model yet`}
+            : `Predicted by rules (${pair.model.version})`}
         </span>
         {isAdmin && (
           <span className={classes.edits}>
@@ -151,15 +151,7 @@ function Explained({ explanation, onChooseTutor }: ExplainedProps) {
           </ul>
         </Panel>
         <Panel title="What moves the risk" note="To the right raises it">
-          <ul className={classes.bars}>
-            {explanation.contributions.slice(0, 6).map((contribution) => (
-              <ContributionBar
-                key={contribution.feature}
-                contribution={contribution}
-                all={explanation.contributions}
-              />
-            ))}
-          </ul>
+          <Contributions all={explanation.contributions} />
         </Panel>
       </div>
       <Panel title="Alternatives" note="Tutors of the subject with a free place and a lower risk" flush>
@@ -191,6 +183,22 @@ function MismatchBar({ mismatch }: { mismatch: Mismatch }) {
         <div style={{ width: widthOf((value ?? 0) / max) }} />
       </div>
     </li>
+  );
+}
+
+const SHOWN_CONTRIBUTIONS = 6;
+/** In log-odds: less moves the probability by less than anybody could see. */
+const LEAST_CONTRIBUTION = 0.005;
+
+function Contributions({ all }: { all: Contribution[] }) {
+  const moving = all.filter(({ contribution }) => !(Math.abs(contribution) < LEAST_CONTRIBUTION));
+  if (moving.length === 0) return <p className={classes.dim}>Nothing about this pair raises or lowers it.</p>;
+  return (
+    <ul className={classes.bars}>
+      {moving.slice(0, SHOWN_CONTRIBUTIONS).map((contribution) => (
+        <ContributionBar key={contribution.feature} contribution={contribution} all={moving} />
+      ))}
+    </ul>
   );
 }
 

@@ -1,12 +1,13 @@
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { api, body } from "../../../lib/api";
 
-const SHOWN = 8;
+/** Enough to find several tutors among them: one who moves much has many sessions at the top. */
+const LOOKED_THROUGH = 200;
 
 const upcomingQuery = queryOptions({
   queryKey: ["upcoming"],
   queryFn: ({ signal }) =>
-    body(api.GET("/api/sessions/upcoming", { signal, params: { query: { limit: SHOWN } } })),
+    body(api.GET("/api/sessions/upcoming", { signal, params: { query: { limit: LOOKED_THROUGH } } })),
 });
 
 /** Sessions to come, those first that the tutor is likeliest to move or miss. */
