@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,18 +49,36 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
 
 
 def test_in_the_browser(installation: dict[str, str]) -> None:
+    run = _npm("run", "--silent", "e2e", folder=DASHBOARD, environment=installation)
+    print(run.stdout)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_a_changed_description_of_the_api_breaks_the_type_check(tmp_path: Path) -> None:
+    ours = shutil.ignore_patterns("node_modules", "dist", "test-results")
+    folder = shutil.copytree(DASHBOARD, tmp_path / "dashboards", ignore=ours)
+    (folder / "node_modules").symlink_to(DASHBOARD / "node_modules")
+    description = (PROJECT_ROOT / "api" / "openapi.json").read_text()
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api" / "openapi.json").write_text(description.replace('"reschedule_rate_90d"', '"rate_90d"'))
+
+    run = _npm("run", "--silent", "types", folder=folder)
+
+    assert run.returncode != 0
+    assert "'reschedule_rate_90d' does not exist" in run.stdout
+
+
+def _npm(*arguments: str, folder: Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    run = subprocess.run(
-        ["npm", "run", "--silent", "e2e"],
-        cwd=DASHBOARD,
-        env={**installation, "PATH": path},
+    return subprocess.run(
+        ["npm", *arguments],
+        cwd=folder,
+        env={**(environment or os.environ), "PATH": path},
         capture_output=True,
         text=True,
         check=False,
         timeout=TESTS_SECONDS,
     )
-    print(run.stdout)
-    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def _have_mail_sent(address: str, key: str) -> None:

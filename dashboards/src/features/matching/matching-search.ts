@@ -6,6 +6,8 @@ export interface MatchingSearch {
   tutor?: string;
   studentSearch?: string;
   tutorSearch?: string;
+  /** Only tutors of this subject. */
+  subject?: string;
   /** Only tutors with a free place. */
   free?: "yes";
   view?: "assignment";
@@ -17,6 +19,7 @@ export function matchingSearch(raw: Record<string, unknown>): MatchingSearch {
     tutor: someText(raw.tutor),
     studentSearch: someText(raw.studentSearch),
     tutorSearch: someText(raw.tutorSearch),
+    subject: someText(raw.subject),
     free: oneOf(raw.free, ["yes"]),
     view: oneOf(raw.view, ["assignment"]),
   };

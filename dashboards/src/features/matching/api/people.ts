@@ -5,6 +5,12 @@ import type { StudentPatch, TutorPatch } from "../../../lib/api-types";
 /** As many as one looks through; a search finds the others. */
 export const SHOWN = 50;
 
+/** Which tutors come into question. */
+export interface TutorConditions {
+  subject?: string;
+  hasCapacity?: true;
+}
+
 const studentsQuery = (search: string | undefined) =>
   queryOptions({
     queryKey: ["matching", "students", search],
@@ -31,14 +37,14 @@ const studentQuery = (studentId: string | undefined) =>
     enabled: studentId !== undefined,
   });
 
-const tutorsQuery = (search: string | undefined, hasCapacity: true | undefined) =>
+const tutorsQuery = (search: string | undefined, { subject, hasCapacity }: TutorConditions) =>
   queryOptions({
-    queryKey: ["matching", "tutors", search, hasCapacity],
+    queryKey: ["matching", "tutors", search, subject, hasCapacity],
     queryFn: ({ signal }) =>
       body(
         api.GET("/api/matching/tutors", {
           signal,
-          params: { query: { search, is_active: true, has_capacity: hasCapacity, limit: SHOWN } },
+          params: { query: { search, subject, is_active: true, has_capacity: hasCapacity, limit: SHOWN } },
         }),
       ),
     placeholderData: keepPreviousData,
@@ -56,8 +62,8 @@ const tutorQuery = (tutorId: string | undefined) =>
 
 export const useStudents = (search?: string) => useQuery(studentsQuery(search));
 export const useStudent = (studentId?: string) => useQuery(studentQuery(studentId));
-export const useMatchTutors = (search?: string, hasCapacity?: true) =>
-  useQuery(tutorsQuery(search, hasCapacity));
+export const useMatchTutors = (search: string | undefined, conditions: TutorConditions) =>
+  useQuery(tutorsQuery(search, conditions));
 export const useMatchTutor = (tutorId?: string) => useQuery(tutorQuery(tutorId));
 
 /** Change what a student or a tutor prefers; their predictions follow at once. */

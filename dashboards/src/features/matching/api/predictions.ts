@@ -1,6 +1,6 @@
 import { keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query";
 import { api, body } from "../../../lib/api";
-import { SHOWN } from "./people";
+import { SHOWN, type TutorConditions } from "./people";
 
 /** The prediction for a pair; its explanation may take seconds, and is asked for apart. */
 const predictionQuery = (studentId: string, tutorId: string, explain: boolean) =>
@@ -16,16 +16,16 @@ const predictionQuery = (studentId: string, tutorId: string, explain: boolean) =
     refetchInterval: explain ? false : undefined,
   });
 
-const matchesQuery = (studentId: string | undefined, hasCapacity: true | undefined) =>
+const matchesQuery = (studentId: string | undefined, { subject, hasCapacity }: TutorConditions) =>
   queryOptions({
-    queryKey: ["matching", "matches", studentId, hasCapacity],
+    queryKey: ["matching", "matches", studentId, subject, hasCapacity],
     queryFn: ({ signal }) =>
       body(
         api.GET("/api/matching/students/{student_id}/matches", {
           signal,
           params: {
             path: { student_id: studentId ?? "" },
-            query: { has_capacity: hasCapacity, limit: SHOWN },
+            query: { subject, has_capacity: hasCapacity, limit: SHOWN },
           },
         }),
       ),
@@ -38,5 +38,5 @@ export const usePrediction = (studentId: string, tutorId: string) =>
 export const useMatchExplanation = (studentId: string, tutorId: string) =>
   useQuery(predictionQuery(studentId, tutorId, true));
 /** Tutors for a student, the best first. */
-export const useMatches = (studentId?: string, hasCapacity?: true) =>
-  useQuery(matchesQuery(studentId, hasCapacity));
+export const useMatches = (studentId: string | undefined, conditions: TutorConditions) =>
+  useQuery(matchesQuery(studentId, conditions));

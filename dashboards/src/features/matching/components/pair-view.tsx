@@ -1,4 +1,4 @@
-import { SegmentedControl, Switch } from "@mantine/core";
+import { SegmentedControl, Select, Switch } from "@mantine/core";
 import { useState } from "react";
 import { EmptyState } from "../../../components/loaded";
 import { Panel } from "../../../components/panel";
@@ -41,7 +41,8 @@ export function PairView({ search, onChange }: PairViewProps) {
           search={search}
           onChange={onChange}
           onChoose={(id) => {
-            onChange({ student: id });
+            // Another student, other subjects.
+            onChange({ student: id, subject: undefined });
             setPart(tutor ? "match" : "tutors");
           }}
         />
@@ -115,12 +116,13 @@ function Students({ search, onChange, onChoose }: ColumnProps) {
 /** Those who fit the chosen student, the best first; all of them where nobody is chosen, or a name is searched for. */
 function Tutors({ search, onChange, onChoose }: ColumnProps) {
   const student = useStudent(search.student);
-  const free = search.free && true;
+  const conditions = { subject: search.subject, hasCapacity: search.free && (true as const) };
+  const isNarrowed = search.subject !== undefined || search.free !== undefined;
   const wantsFit = search.student !== undefined && search.tutorSearch === undefined;
-  const matches = useMatches(wantsFit ? search.student : undefined, free);
+  const matches = useMatches(wantsFit ? search.student : undefined, conditions);
   const isPredicted = matches.data === undefined || matches.data.meta.total > 0;
-  const isByFit = wantsFit && (isPredicted || free === true);
-  const tutors = useMatchTutors(search.tutorSearch, free);
+  const isByFit = wantsFit && (isPredicted || isNarrowed);
+  const tutors = useMatchTutors(search.tutorSearch, conditions);
   const query = isByFit ? matches : tutors;
   const cards = isByFit
     ? matches.data?.data.map(
@@ -159,12 +161,24 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
       onSearch={(tutorSearch) => onChange({ tutorSearch })}
       onChoose={onChoose}
       filter={
-        <Switch
-          size="xs"
-          label="With a free place"
-          checked={search.free === "yes"}
-          onChange={(event) => onChange({ free: event.currentTarget.checked ? "yes" : undefined })}
-        />
+        <div className={classes.filters}>
+          <Select
+            size="xs"
+            aria-label="Subject of the tutor"
+            placeholder={student.data ? "Any subject" : "Choose a student first"}
+            disabled={!student.data}
+            clearable
+            data={student.data?.data.subjects ?? []}
+            value={search.subject ?? null}
+            onChange={(subject) => onChange({ subject: subject ?? undefined })}
+          />
+          <Switch
+            size="xs"
+            label="With a free place"
+            checked={search.free === "yes"}
+            onChange={(event) => onChange({ free: event.currentTarget.checked ? "yes" : undefined })}
+          />
+        </div>
       }
     />
   );

@@ -2,7 +2,7 @@ import { queryOptions, useQuery } from "@tanstack/react-query";
 import { api, body } from "../../../lib/api";
 
 /** Enough to find several tutors among them: one who moves much has many sessions at the top. */
-const LOOKED_THROUGH = 200;
+const LOOKED_THROUGH = 500;
 
 const upcomingQuery = queryOptions({
   queryKey: ["upcoming"],

@@ -8,8 +8,8 @@ import { FunnelPlot } from "./funnel-plot";
 export function FunnelPanel({ query }: { query: UseQueryResult<FunnelResponse> }) {
   return (
     <Panel
-      title="Chance or not"
-      note="Tutors outside the funnel differ from the platform by more than chance."
+      title="Funnel plot"
+      note="Outside the funnel, a tutor differs from the platform by more than chance."
     >
       <Loaded query={query} skeleton={<Skeleton height={420} />}>
         {({ data }) =>

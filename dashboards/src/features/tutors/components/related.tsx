@@ -15,7 +15,7 @@ export function Mail({ tutorId }: { tutorId: string }) {
   return (
     <Panel
       title="Reports"
-      note={mail.data && `${counted(mail.data.meta.total, "mail")} about this tutor`}
+      note={mail.data?.meta.total ? `${counted(mail.data.meta.total, "mail")} about this tutor` : undefined}
       flush
     >
       <Loaded query={mail} skeleton={<Skeleton height={120} m="md" w="auto" />}>
