@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     high_risk_probability: Fraction = 0.8
     watch_probability: Fraction = 0.5
 
+    match_medium_risk: Fraction = 0.3
+    match_high_risk: Fraction = 0.7
+    model_store: str | None = None
+    model_store_endpoint_url: str | None = None
+
     ingest_rate_per_second: int = Field(default=2000, ge=1)
     ingest_queue_rows: int = Field(default=4000, ge=1)
     ingest_commit_seconds: float = Field(default=5, gt=0)
@@ -88,7 +93,7 @@ class Settings(BaseSettings):
     @field_validator(
         "database_url", "dagster_database_url", "landing_dir", "dashboard_url", "public_url", "smtp_url",
         "sendgrid_api_key", "sendgrid_webhook_key", "ses_region", "ses_endpoint_url", "ses_smtp_username",
-        "ses_smtp_password", mode="before",
+        "ses_smtp_password", "model_store", "model_store_endpoint_url", mode="before",
     )  # fmt: skip
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
@@ -126,10 +131,21 @@ class Settings(BaseSettings):
             raise ValueError("TUTORQ_WATCH_PROBABILITY must not be above TUTORQ_HIGH_RISK_PROBABILITY")
         return self
 
+    @model_validator(mode="after")
+    def _medium_risk_comes_before_high(self) -> Self:
+        if self.match_medium_risk > self.match_high_risk:
+            raise ValueError("TUTORQ_MATCH_MEDIUM_RISK must not be above TUTORQ_MATCH_HIGH_RISK")
+        return self
+
     @cached_property
     def landing(self) -> Path:
         """The folder that the Dagster assets load from."""
         return self.landing_dir or self.home / "landing"
+
+    @property
+    def model_store_uri(self) -> str:
+        """Where models are kept: a folder or `s3://bucket/prefix`."""
+        return self.model_store or str(self.home / "models")
 
     @property
     def api_key_file(self) -> Path:

@@ -1,0 +1,190 @@
+"""Training: from labelled rows to a candidate that is promoted or not, with reasons."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ml.baseline import fit_additive_logistic
+from ml.boosted import MOST_ROUNDS, PARAMETERS, PATIENCE, fit_trees
+from ml.calibrate import fit_calibration
+from ml.drift import reference
+from ml.evaluate import evaluation
+from ml.features import Bools, Floats, FrameError, Task, canonical, feature_matrix, labels, times
+from ml.model import BoostedModel, Model
+from ml.promote import Decision, decide, too_little
+from ml.split import time_split
+from ml.store import make_model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# More rows make training longer but hardly better; of more, every n-th is taken, in order of time.
+MOST_ROWS = 1_000_000
+BASELINE = "additive logistic"
+
+
+@dataclass(frozen=True)
+class TestScores:
+    """What happened in the test rows, and what the candidate had said; for plots."""
+
+    __test__ = False  # not a test of pytest's
+
+    label: Bools  # (rows,)
+    probability: Floats  # (rows,)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What training came to. `model` is None where there was too little to learn from; the reason says so.
+
+    `metrics` and `parameters` are JSON: no NaN, no NumPy. `metrics` has the figures of `ml.evaluate.evaluation` on the
+    same test rows for `model`, `baseline`, `rules` and `champion` (those there are), and what the trees' gain is made
+    of. Days are those of the first and last labelled row; `trained_rows` counts the rows the trees were grown on.
+    """
+
+    kind: str
+    model: BoostedModel | None
+    is_promoted: bool
+    reason: str
+    metrics: dict[str, Any]
+    parameters: dict[str, Any]
+    data_from: date | None
+    data_to: date | None
+    trained_rows: int
+    scores: TestScores | None
+
+
+def train(
+    task: Task,
+    frame: "pd.DataFrame",
+    *,
+    seed: int,
+    champion: Model | None,
+    rules: Model,
+    low: float = 0.3,
+    high: float = 0.7,
+) -> Candidate:
+    """Train a challenger on the labelled rows of a task, in any order, and judge it on the last of them.
+
+    Trees grow on the first 70% of the time, the next 15% stop their growth and calibrate them, and the last 15% are
+    for the judgement alone. `low` and `high`: the limits of the risk bands that are reported.
+
+    The same rows and seed give the same model, to the byte. Raises FrameError for a frame that does not fit the task.
+    """
+    frame = canonical(task, frame)
+    label, moments = labels(task, frame), times(task, frame)
+    days: list[date] = moments.astype("datetime64[D]").tolist()
+    data_from, data_to = (days[0], days[-1]) if days else (None, None)
+    matrix = feature_matrix(task.names, frame)
+
+    def without_model(reason: str, metrics: dict[str, Any]) -> Candidate:
+        return Candidate(task.kind, None, False, reason, metrics, {}, data_from, data_to, 0, None)
+
+    def figures(probability: Floats, chosen: "slice | Bools") -> dict[str, Any]:
+        rows = frame.iloc[chosen].reset_index(drop=True)
+        return dict(evaluation(label[chosen], probability, frame=rows, by=task.subgroups, low=low, high=high))
+
+    reason = too_little(len(frame), int(label.sum()))
+    if reason:
+        return without_model(reason, {"rules": figures(rules.predict(matrix), slice(None))})
+    thinned = slice(None, None, -(-len(frame) // MOST_ROWS))
+    frame, label, moments, matrix = frame.iloc[thinned], label[thinned], moments[thinned], matrix[thinned]
+
+    parts = time_split(moments)
+    train_rows, calibrate_rows, test_rows = parts.train, parts.calibrate, parts.test
+    for name, part in (("first", train_rows), ("middle", calibrate_rows)):
+        if not 0 < label[part].sum() < len(label[part]):
+            return without_model(
+                f"the {name} part of the time has only one outcome; there is nothing to tell apart",
+                {"rules": figures(rules.predict(matrix), slice(None))},
+            )
+
+    trees = fit_trees(
+        matrix[train_rows],
+        label[train_rows],
+        (matrix[calibrate_rows], label[calibrate_rows]),
+        monotone=[feature.monotone for feature in task.features],
+        seed=seed,
+    )
+    raw = np.asarray(trees.inplace_predict(matrix[calibrate_rows], predict_type="margin"), dtype=np.float64)
+    calibration = fit_calibration(raw, label[calibrate_rows])
+    parameters = {**PARAMETERS, "seed": seed, "most_rounds": MOST_ROUNDS, "patience": PATIENCE,
+                  "rounds": trees.num_boosted_rounds(), "calibration": calibration.method}  # fmt: skip
+    model = make_model(
+        kind=task.kind,
+        features=task.names,
+        fill={name: _median(matrix[train_rows, task.names.index(name)]) for name in task.filled},
+        booster=trees,
+        calibration=calibration,
+        reference=reference(task.names, matrix[train_rows]),
+        birth={
+            "data_from": days[0].isoformat(),
+            "data_to": days[-1].isoformat(),
+            "labelled_rows": len(label),
+            "trained_rows": len(label[train_rows]),
+            "parameters": parameters,
+        },
+    )
+
+    test = label[test_rows]
+    before = np.concatenate([label[train_rows], label[calibrate_rows]])
+    baseline = fit_additive_logistic(np.concatenate([matrix[train_rows], matrix[calibrate_rows]]), before).predict(
+        matrix[test_rows]
+    )
+    probability = model.predict(matrix[test_rows])
+    by_rules = rules.predict(matrix[test_rows])
+    by_champion = _champion_says(champion, frame.iloc[test_rows])
+    decision = decide(
+        test,
+        probability,
+        prevalence=float(before.mean()),
+        baselines={"rules": by_rules, BASELINE: baseline},
+        champion=by_champion,
+    )
+    if champion is not None and champion.version == model.version:
+        decision = Decision(True, f"the same as the champion {model.version}: same data, same model")
+    metrics: dict[str, Any] = {
+        "split": {
+            "train_rows": len(label[train_rows]),
+            "calibrate_rows": len(label[calibrate_rows]),
+            "test_rows": len(test),
+            "test_from": days[thinned][test_rows.start].isoformat() if len(test) else None,
+        },
+        "model": figures(probability, test_rows),
+        "baseline": figures(baseline, test_rows),
+        "rules": figures(by_rules, test_rows),
+        "gain_shares": model.gain_shares(),
+    }
+    if by_champion is not None:
+        metrics["champion"] = {"version": by_champion[0], **figures(by_champion[1], test_rows)}
+    return Candidate(
+        kind=task.kind,
+        model=model,
+        is_promoted=decision.is_promoted,
+        reason=decision.reason,
+        metrics=metrics,
+        parameters=parameters,
+        data_from=data_from,
+        data_to=data_to,
+        trained_rows=len(label[train_rows]),
+        scores=TestScores(test, probability),
+    )
+
+
+def _champion_says(champion: Model | None, frame: "pd.DataFrame") -> tuple[str, Floats] | None:
+    """The champion's version and probabilities; None for the rules, which are a baseline anyway, and for a champion
+    of other features than there are now, with which nothing can be compared."""
+    if champion is None or champion.source == "rules":
+        return None
+    try:
+        return champion.version, champion.predict(feature_matrix(champion.features, frame))
+    except FrameError:
+        return None
+
+
+def _median(column: "np.typing.NDArray[np.float32]") -> float:
+    """NaN where all are unknown is no number for JSON; 0 is then as good as any, as no tree looks at the feature."""
+    known = column[~np.isnan(column)]
+    return float(np.median(known)) if len(known) else 0.0
