@@ -293,10 +293,10 @@ class _Transaction:
         merged = await self._connection.fetch(
             MERGE[entity.name], *map(list, zip(*rows, strict=True)), SOURCE, OVERRULED
         )
-        changed = {record[0] for record in merged}
-        for place in changed:
-            outcomes[place].is_changed = True
-        rest = [row for row in rows if row[0] not in changed]
+        settled = {record[0] for record in merged}
+        for place, is_changed in merged:
+            outcomes[place].is_changed |= is_changed
+        rest = [row for row in rows if row[0] not in settled]
         if rest:
             columns = map(list, zip(*rest, strict=True))
             for record in await self._connection.fetch(CONFLICTS[entity.name], *columns, SOURCE, entity.conflict):

@@ -87,7 +87,7 @@ def check(bodies: Sequence[object], timezone: str) -> list[Row | Faults]:
         bodies: JSON values; anything but an object is at fault.
         timezone: zone in which times without an offset are read.
     """
-    rows: list[Row | Faults | None] = [_usual(body) for body in bodies]
+    rows: list[Row | Faults | None] = [usual(body) for body in bodies]
     unusual = [place for place, row in enumerate(rows) if row is None]
     if unusual:
         parsed = parse([bodies[place] for place in unusual], timezone)
@@ -96,7 +96,7 @@ def check(bodies: Sequence[object], timezone: str) -> list[Row | Faults]:
     return [row for row in rows if row is not None]
 
 
-def _usual(body: object) -> Row | None:
+def usual(body: object) -> Row | None:
     """A usual session as a row; None if it has to be parsed."""
     if not isinstance(body, dict) or not body.keys() <= _SESSION_FIELDS:
         return None
