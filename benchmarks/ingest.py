@@ -77,10 +77,10 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
     ):
         contestants: dict[str, Callable[[], Mapping[str, float]]] = {}
         for clients in size.clients:
-            ask = partial(_post_from, clients, size.seconds)
+            ask = partial(_post_from, clients, size.seconds, {"X-API-Key": secret})
             contestants |= {
-                f"{clients} api": partial(ask, "api", api_port, {"X-API-Key": secret}),
-                f"{clients} twin": partial(ask, "twin", twin_port, {}),
+                f"{clients} api": partial(ask, "api", api_port),
+                f"{clients} twin": partial(ask, "twin", twin_port),
                 f"{clients} bare": partial(_insert_from, clients, size.seconds, database.url),
             }
         contestants["batch api"] = partial(_post_batches, size, api_port, secret)
@@ -99,7 +99,7 @@ def _add_lines(report: Report, clients: int, figures: Rounds) -> None:
     ours = figures[f"{clients} api"]
     for who, what in (
         ("api", "API"),
-        ("twin", "FastAPI, a commit per request"),
+        ("twin", "FastAPI twin, a commit per request"),
         ("bare", "asyncpg alone, a commit per row"),
     ):
         name = f"{clients} {who}"
@@ -220,7 +220,7 @@ def insert(url: str, clients: int, seconds: float, seed: float) -> Throughput:
     return uvloop.run(main())
 
 
-def _post_from(clients: int, seconds: float, who: str, port: int, headers: Mapping[str, str]) -> Mapping[str, float]:
+def _post_from(clients: int, seconds: float, headers: Mapping[str, str], who: str, port: int) -> Mapping[str, float]:
     return _figures(f"{clients} {who}", run_apart(drive, port, headers, clients, seconds, time.time()))
 
 
