@@ -14,11 +14,11 @@ import structlog
 from api.bodies import invalid
 from api.logs import where_raised
 from api.problems import ApiError, BusyError, InternalError
-from api.sessions.ledger import Answer, Claim, Ledger, Outcome, Post, Receipt
+from api.sessions.ledger import STATEMENT_ROWS, Answer, Claim, Ledger, Outcome, Post, Receipt
 from api.sessions.rows import Row, delivered_id, parse, usual
 
-# More would keep the first of them waiting for longer than it saves.
-MOST_ROWS = 256
+# Only a burst brings as many. The event loop turns slowly then, and each batch takes several turns: large ones pay.
+MOST_ROWS = STATEMENT_ROWS
 GATHER_SECONDS = 0.001
 MOST_WAITING_BYTES = 16 << 20
 FORGET_EVERY_SECONDS = 3600
