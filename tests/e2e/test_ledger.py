@@ -28,7 +28,7 @@ from core.migrate import migrate
 from core.settings import PROJECT_ROOT, Settings
 from orchestration import transform
 from orchestration.verify import verify
-from tests.e2e.test_up import free_port, wait_for
+from tests.e2e.processes import free_port, wait_for
 
 SEED = 20260630
 AS_OF = datetime(2026, 6, 30, 23, tzinfo=UTC)
