@@ -20,6 +20,7 @@ from api.auth_sessions import endpoints as auth_sessions
 from api.auth_sessions.store import BrowserSessions
 from api.dashboard import PAGE, Dashboard
 from api.database import Marts, open_pool
+from api.direct import DirectRoutes
 from api.headers import SecurityHeaders
 from api.health import endpoints as health
 from api.health.queries import HealthProbe
@@ -94,6 +95,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
         generate_unique_id_function=_operation_id,
     )
     # Each one wraps those before it, so the last is the outermost.
+    app.add_middleware(DirectRoutes, endpoints=sessions.DIRECT)
     app.add_middleware(UnexpectedErrors)
     app.add_middleware(Compression, minimum_size=GZIP_FROM_BYTES, compresslevel=GZIP_LEVEL)
     if settings.cors_origins:

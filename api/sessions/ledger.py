@@ -29,7 +29,12 @@ PAUSE_SECONDS = 0.02
 LOCK_SHARE = 0.2
 CAREFUL_LOCK_MILLISECONDS = 100
 
-MERGE = {entity.name: sql.merge_given() for entity, sql in ((SESSIONS, SESSION_SQL), (RESCHEDULES, RESCHEDULE_SQL))}
+# By entity, and whether no key comes twice.
+MERGE = {
+    (entity.name, are_distinct): sql.merge_given(are_distinct=are_distinct)
+    for entity, sql in ((SESSIONS, SESSION_SQL), (RESCHEDULES, RESCHEDULE_SQL))
+    for are_distinct in (True, False)
+}
 CONFLICTS = {
     entity.name: sql.conflicts_given() for entity, sql in ((SESSIONS, SESSION_SQL), (RESCHEDULES, RESCHEDULE_SQL))
 }
@@ -290,13 +295,13 @@ class _Transaction:
         if not rows:
             return
         assert len(rows[0]) == len(sql.staged_names)
-        merged = await self._connection.fetch(
-            MERGE[entity.name], *map(list, zip(*rows, strict=True)), SOURCE, OVERRULED
-        )
-        changed = {record[0] for record in merged}
-        for place in changed:
-            outcomes[place].is_changed = True
-        rest = [row for row in rows if row[0] not in changed]
+        are_distinct = len({row[1] for row in rows}) == len(rows)
+        columns = map(list, zip(*rows, strict=True))
+        merged = await self._connection.fetch(MERGE[entity.name, are_distinct], *columns, SOURCE, OVERRULED)
+        settled = {record[0] for record in merged}
+        for place, is_changed in merged:
+            outcomes[place].is_changed |= is_changed
+        rest = [row for row in rows if row[0] not in settled]
         if rest:
             columns = map(list, zip(*rest, strict=True))
             for record in await self._connection.fetch(CONFLICTS[entity.name], *columns, SOURCE, entity.conflict):

@@ -16,6 +16,8 @@ from core.settings import PROJECT_ROOT
     [
         ("load", ["load_folder", "COPY by the server", "pandas read_csv"]),
         ("scoring", ["sessions, in all", "sessions, models", "sessions, tests", "slowest models"]),
+        ("ingest", ["2 clients: API", "2 clients: FastAPI twin", "2 clients: asyncpg alone", "batches of 20: COPY"]),
+        ("burst", ["2 keys, 2,000/s: stored", "1 key: memory at most", "1 key, 20/s: stored", "1 key: last answer"]),
         ("read", ["list of 50: API", "one tutor: API", "unchanged list: API", "its statement on asyncpg alone"]),
     ],
 )
