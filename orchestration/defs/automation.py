@@ -11,7 +11,6 @@ from core.settings import Settings
 from orchestration.conventions import MAX_RUNTIME, SCORE_DAYS, max_runtime, partition_range
 from orchestration.resources import Platform
 from orchestration.run_history import IN_PROGRESS, pause_after_failures
-from orchestration.transform import dbt_cli
 
 HISTORY = dg.AssetSelection.assets(["marts", "score_history"])
 RAW = dg.AssetSelection.groups("raw")
@@ -183,6 +182,6 @@ def defs() -> dg.Definitions:
         jobs=[load_and_score, score, roll_over],
         schedules=[daily_roll_over(Settings().timezone)],
         sensors=[new_data],
-        resources={"platform": Platform(), "dbt": dbt_cli()},
+        resources={"platform": Platform()},
         executor=dg.in_process_executor,
     )
