@@ -23,7 +23,7 @@ class WarmServer(server.DagsterApiServer):
         forkserver = multiprocessing.get_context("forkserver")
         forkserver.set_forkserver_preload([WARM])
         ensure_running()  # now, so that even the first run finds it warm
-        self._mp_ctx = forkserver
+        self._mp_ctx = forkserver  # type: ignore[assignment]
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
+    from dbt.adapters.base.impl import BaseAdapter
     from dbt.artifacts.schemas.run import RunExecutionResult
     from dbt_common.events.base_types import EventMsg
 
@@ -129,6 +130,6 @@ def _cut_connections() -> None:
     """End the connections of the dbt in this process."""
     from dbt.adapters.factory import FACTORY
 
-    for adapter in FACTORY.adapters.values():
+    for adapter in cast("list[BaseAdapter]", list(FACTORY.adapters.values())):
         with adapter.connection_named("cut"):
-            adapter.cancel_open_connections()
+            adapter.cancel_open_connections()  # type: ignore[no-untyped-call]
