@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     ingest_queue_rows: int = Field(default=4000, ge=1)
     ingest_commit_seconds: float = Field(default=5, gt=0)
 
+    run_retention_days: int = Field(default=3, ge=1)
+
     session_reports: Literal["important", "all", "none"] = "important"
     tutor_snapshots: bool = True
     staff_emails: Annotated[list[MailAddress], NoDecode] = []

@@ -11,22 +11,24 @@ import dagster as dg
 from core.landing import fingerprint, loaded_files, refusal, settled_files
 from core.settings import Settings
 from orchestration.conventions import MAX_RUNTIME, max_runtime, partition_range
+from orchestration.defs.marts.dbt_models import HISTORY, thorough_checks
 from orchestration.resources import Platform
 from orchestration.run_history import IN_PROGRESS, pause_after_failures
 
-HISTORY = dg.AssetSelection.assets(["marts", "score_history"])
 RAW = dg.AssetSelection.groups("raw")
+# The days of score_history, and tests that read whole tables.
+NIGHTLY = dg.AssetSelection.assets(HISTORY) | thorough_checks()
 
 load_and_score = dg.define_asset_job(
     "load_and_score",
-    selection=dg.AssetSelection.all() - HISTORY,
+    selection=dg.AssetSelection.all() - NIGHTLY,
     description="Load new landing files, then bring every mart up to date.",
     tags=MAX_RUNTIME,
 )
 
 score = dg.define_asset_job(
     "score",
-    selection=dg.AssetSelection.all() - HISTORY - RAW,
+    selection=dg.AssetSelection.all() - NIGHTLY - RAW,
     description="Bring every mart up to date with what is in the raw tables.",
     tags=MAX_RUNTIME,
 )

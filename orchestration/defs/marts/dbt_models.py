@@ -20,6 +20,7 @@ from orchestration.transform import DBT_PROJECT_DIR, MANIFEST_PATH, build_events
 DbtNode = Mapping[str, Any]
 
 HISTORY = dg.AssetKey(["marts", "score_history"])
+THOROUGH = "thorough"
 
 
 class Translator(DagsterDbtTranslator):
@@ -71,22 +72,27 @@ def dbt_models(context: dg.AssetExecutionContext, platform: Platform) -> Iterato
     def build(days: list[date], *excluded: str) -> Iterator[Any]:
         chosen = get_updated_cli_invocation_params_for_context(context, MANIFEST, TRANSLATOR, runtime_excludes=excluded)
         # Cautious: a test that also reads a model outside the run waits for a run with all that it reads.
-        selection = [*chosen.selection_args, f"--indirect-selection={chosen.indirect_selection or 'cautious'}"]
+        selection = [*chosen.selection_args, "--indirect-selection=cautious"]
         for message in build_events(platform.settings, platform.database, selection, scoring_days=days):
             told = DbtCoreCliEventMessage(raw_event=message, event_history_metadata={})
             for event in told.to_default_asset_events(MANIFEST, TRANSLATOR, context, project=chosen.dbt_project):
                 yield _with_row_count(context, platform, event) if isinstance(event, dg.Output) else event
 
-    # Tests that read whole tables (thorough) are left to the nightly run.
     days = _scoring_days(context)
     if not days:
-        yield from build([], "tag:thorough")
+        yield from build([], f"tag:{THOROUGH}")
         return
     # Models after the history, each with the tests that read it.
     later = [f"{key.path[-1]}+" for key in context.selected_asset_keys if key.path[0] == "marts" and key != HISTORY]
     yield from build(days, *later)
     if later:
         yield from build([], "path:models/staging", "path:models/intermediate", "score_history")
+
+
+def thorough_checks() -> dg.AssetSelection:
+    """Tests that read whole tables; they are left to the nightly run."""
+    tests = {spec.key: MANIFEST["nodes"][spec.metadata["dagster_dbt/unique_id"]] for spec in dbt_models.check_specs}
+    return dg.AssetSelection.checks(*[key for key, test in tests.items() if THOROUGH in test["tags"]])
 
 
 def _with_row_count(context: dg.AssetExecutionContext, platform: Platform, output: dg.Output[Any]) -> dg.Output[Any]:
