@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import burst, ingest, load, read, scoring
+from benchmarks import burst, freshness, ingest, load, read, scoring
 from benchmarks.harness import fresh_platform
 from core.database import Database
 
@@ -17,6 +17,7 @@ Benchmark = Callable[[Console, Path, Database], None]
 BENCHMARKS: dict[str, dict[str, Benchmark]] = {
     "load": {"small": partial(load.run, load.SMALL), "full": partial(load.run, load.FULL)},
     "scoring": {"small": partial(scoring.run, scoring.SMALL), "full": partial(scoring.run, scoring.FULL)},
+    "freshness": {"small": partial(freshness.run, freshness.SMALL), "full": partial(freshness.run, freshness.FULL)},
     "ingest": {"small": partial(ingest.run, ingest.SMALL), "full": partial(ingest.run, ingest.FULL)},
     "burst": {"small": partial(burst.run, burst.SMALL), "full": partial(burst.run, burst.FULL)},
     "read": {"small": partial(read.run, read.SMALL), "full": partial(read.run, read.FULL)},

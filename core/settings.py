@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     metrics: Literal["key", "open", "off"] = "key"
     daemon_silent_seconds: int = Field(default=120, ge=60)
     unprocessed_minutes: int = Field(default=15, ge=1)
+    run_retention_days: int = Field(default=3, ge=1)
 
     session_reports: Literal["important", "all", "none"] = "important"
     tutor_snapshots: bool = True

@@ -116,6 +116,7 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "roll_over",
         "queue_reports",
         "send_reports",
+        "delete_old_runs",
     }
     assert {sensor.name: sensor.default_status for sensor in repository.sensor_defs} == {
         "new_data": dg.DefaultSensorStatus.RUNNING,
@@ -127,11 +128,12 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "daily_roll_over": dg.DefaultScheduleStatus.RUNNING,
         "daily_digest": dg.DefaultScheduleStatus.RUNNING,
         "monthly_snapshots": dg.DefaultScheduleStatus.RUNNING,
+        "hourly_deletion": dg.DefaultScheduleStatus.RUNNING,
     }
 
 
 def test_steps_retry_and_runs_end(definitions: dg.Definitions) -> None:
-    for job in ("load_and_score", "score", "roll_over", "queue_reports", "send_reports"):
+    for job in ("load_and_score", "score", "roll_over", "queue_reports", "send_reports", "delete_old_runs"):
         assert definitions.resolve_job_def(job).tags["dagster/max_runtime"] == "300"
     dbt = definitions.resolve_job_def("score").get_node_named("dbt_models").definition
     assert dbt.pools == {"dbt"}

@@ -1,29 +1,26 @@
 """The dbt project as assets: staging, intermediate and marts, with dbt's tests as checks."""
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
+from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from psycopg.rows import dict_row
 
 from core.errors import TutorqError
 from orchestration.conventions import DBT_POOL, OWNER, RETRY_POLICY, SCORE_DAYS
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
-from orchestration.transform import (
-    DBT_PROJECT_DIR,
-    MANIFEST_PATH,
-    dbt_target_path,
-    dbt_variables,
-    one_dbt_at_a_time,
-    point_dbt_at,
-)
+from orchestration.transform import DBT_PROJECT_DIR, MANIFEST_PATH, build_events
 
 DbtNode = Mapping[str, Any]
 
 HISTORY = dg.AssetKey(["marts", "score_history"])
+THOROUGH = "thorough"
 
 
 class Translator(DagsterDbtTranslator):
@@ -52,43 +49,50 @@ class Translator(DagsterDbtTranslator):
 
 if not MANIFEST_PATH.exists():
     raise TutorqError(f"{MANIFEST_PATH} is missing; `make install` makes it")
+MANIFEST = json.loads(MANIFEST_PATH.read_text())
+TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True))
 
 
 @dbt_assets(
-    manifest=MANIFEST_PATH,
+    manifest=MANIFEST,
     project=DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR),
-    dagster_dbt_translator=Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True)),
+    dagster_dbt_translator=TRANSLATOR,
     name="dbt_models",
     backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=RETRY_POLICY,
     pool=DBT_POOL,
 )
-def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
+def dbt_models(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Any]:
     """One `dbt build` of what was selected; unit tests are left to `make test`.
 
     Days of score_history are built first and by themselves, so that the marts after it are computed for the
     as-of day alone.
     """
-    point_dbt_at(platform.database)
 
-    def build(days: list[date], *selection: str) -> Iterator[Any]:
-        arguments = ["build", "--exclude-resource-type=unit_test", *dbt_variables(platform.settings, days), *selection]
-        with one_dbt_at_a_time(platform.database):
-            invocation = dbt.cli(arguments, context=context, target_path=dbt_target_path(platform.settings))
-            for event in invocation.stream():
+    def build(days: list[date], *excluded: str) -> Iterator[Any]:
+        chosen = get_updated_cli_invocation_params_for_context(context, MANIFEST, TRANSLATOR, runtime_excludes=excluded)
+        # Cautious: a test that also reads a model outside the run waits for a run with all that it reads.
+        selection = [*chosen.selection_args, "--indirect-selection=cautious"]
+        for message in build_events(platform.settings, platform.database, selection, scoring_days=days):
+            told = DbtCoreCliEventMessage(raw_event=message, event_history_metadata={})
+            for event in told.to_default_asset_events(MANIFEST, TRANSLATOR, context, project=chosen.dbt_project):
                 yield _with_row_count(context, platform, event) if isinstance(event, dg.Output) else event
 
-    # Cautious: a test that also reads a model outside the run waits for a run with all that it reads.
-    # Tests that read whole tables (thorough) are left to the nightly run.
     days = _scoring_days(context)
     if not days:
-        yield from build([], "--indirect-selection=cautious", "--exclude", "tag:thorough")
+        yield from build([], f"tag:{THOROUGH}")
         return
     # Models after the history, each with the tests that read it.
     later = [f"{key.path[-1]}+" for key in context.selected_asset_keys if key.path[0] == "marts" and key != HISTORY]
-    yield from build(days, "--indirect-selection=cautious", *(["--exclude", " ".join(later)] if later else []))
+    yield from build(days, *later)
     if later:
-        yield from build([], "--exclude", "path:models/staging path:models/intermediate score_history")
+        yield from build([], "path:models/staging", "path:models/intermediate", "score_history")
+
+
+def thorough_checks() -> dg.AssetSelection:
+    """Tests that read whole tables; they are left to the nightly run."""
+    tests = {spec.key: MANIFEST["nodes"][spec.metadata["dagster_dbt/unique_id"]] for spec in dbt_models.check_specs}
+    return dg.AssetSelection.checks(*[key for key, test in tests.items() if THOROUGH in test["tags"]])
 
 
 def _with_row_count(context: dg.AssetExecutionContext, platform: Platform, output: dg.Output[Any]) -> dg.Output[Any]:
