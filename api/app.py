@@ -40,8 +40,8 @@ GZIP_FROM_BYTES = 1024
 # On bodies of 75 kB: level 9 takes several times as long, and saves a few per cent.
 GZIP_LEVEL = 2
 HEALTH_POOL_SIZE = 1
-# One for single posts, one for each batch under way, and one for what may come to wait.
-INGEST_POOL_SIZE = 1 + AT_A_TIME + 1
+# One for single posts, one for each batch under way, one for what may come to wait, and one for scores.
+INGEST_POOL_SIZE = 1 + AT_A_TIME + 1 + 1
 
 
 class Api(FastAPI):
@@ -122,6 +122,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 ledger = Ledger(ingest_pool, settings.ingest_commit_seconds)
                 session_writer = SessionWriter(ledger, settings.timezone, settings.ingest_queue_rows)
                 await stack.enter_async_context(_running(session_writer.run()))
+                await stack.enter_async_context(_running(ledger.live.run()))
                 key_ring = KeyRing(pool)
                 stack.push_async_callback(key_ring.close)
                 yield {
@@ -131,7 +132,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                     RateLimit.__name__: RateLimit(settings.ingest_rate_per_second),
                     SessionWriter.__name__: session_writer,
                     BatchWriter.__name__: BatchWriter(ledger, settings.timezone),
-                    "excuses": Excuses(ingest_pool),
+                    "excuses": Excuses(ingest_pool, ledger.live),
                     "mail_preferences": MailPreferences(pool),
                 }
         finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import ingest, load, read, scoring
+from benchmarks import ingest, live, load, read, scoring
 from benchmarks.harness import fresh_platform
 from core.database import Database
 
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, dict[str, Benchmark]] = {
     "load": {"small": partial(load.run, load.SMALL), "full": partial(load.run, load.FULL)},
     "scoring": {"small": partial(scoring.run, scoring.SMALL), "full": partial(scoring.run, scoring.FULL)},
     "ingest": {"small": partial(ingest.run, ingest.SMALL), "full": partial(ingest.run, ingest.FULL)},
+    "live": {"small": partial(live.run, live.SMALL), "full": partial(live.run, live.FULL)},
     "read": {"small": partial(read.run, read.SMALL), "full": partial(read.run, read.FULL)},
 }
 SIZES = ("small", "full")

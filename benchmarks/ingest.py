@@ -55,7 +55,7 @@ TINY = replace(SMALL, seconds=0.1, clients=(2,), rounds=1, batches=1, batch_rows
 
 def run(size: Size, console: Console, home: Path, database: Database) -> None:
     """Post to all contestants, and print the table."""
-    api_port, twin_port = _free_port(), _free_port()
+    api_port, twin_port = free_port(), free_port()
     settings = settings_of(home, database_url=database.url, api_port=api_port).model_copy(
         update={"ingest_rate_per_second": 10_000_000}
     )
@@ -72,8 +72,8 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
         secret = str(keys.create(connection, "benchmark", keys.Role.INGEST).secret)
         _add_people(connection)
     with (
-        _server(settings, api_port, "api"),
-        _server(settings, twin_port, "benchmarks.ingest_twin", database.url, str(twin_port)),
+        server(settings, api_port, "api"),
+        server(settings, twin_port, "benchmarks.ingest_twin", database.url, str(twin_port)),
     ):
         contestants: dict[str, Callable[[], Mapping[str, float]]] = {}
         for clients in size.clients:
@@ -280,7 +280,7 @@ def _copy_batches(size: Size, database: Database) -> Mapping[str, float]:
 
 
 @contextmanager
-def _server(settings: Settings, port: int, module: str, *arguments: str) -> Iterator[None]:
+def server(settings: Settings, port: int, module: str, *arguments: str) -> Iterator[None]:
     """`python -m module`, until the block is left."""
     # Nothing of this process's environment, and a directory without `.env`: settings are what is given here.
     environment = {**settings.as_environment(), "PYTHONPATH": str(PROJECT_ROOT)}
@@ -302,7 +302,7 @@ def _is_open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -16,6 +16,7 @@ from core.settings import PROJECT_ROOT
     [
         ("load", ["load_folder", "COPY by the server", "pandas read_csv"]),
         ("scoring", ["sessions, in all", "sessions, models", "sessions, tests", "slowest models"]),
+        ("live", ["5/s: 202 to score, p50", "500/s: post to 202, p99", "the refresh alone", "0 of 10 tutors differ"]),
         ("read", ["list of 50: API", "one tutor: API", "unchanged list: API", "its statement on asyncpg alone"]),
     ],
 )
