@@ -30,6 +30,7 @@ from api.reschedules.commands import Excuses
 from api.sessions import endpoints as sessions
 from api.sessions.batches import AT_A_TIME, BatchWriter
 from api.sessions.ledger import Ledger
+from api.sessions.live import LiveScores
 from api.sessions.writer import SessionWriter
 from api.tutors import endpoints as tutors
 from core.database import Database
@@ -131,6 +132,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                     "health_probe": HealthProbe(health_pool, dagster_pool),
                     RateLimit.__name__: RateLimit(settings.ingest_rate_per_second),
                     SessionWriter.__name__: session_writer,
+                    LiveScores.__name__: ledger.live,
                     BatchWriter.__name__: BatchWriter(ledger, settings.timezone),
                     "excuses": Excuses(ingest_pool, ledger.live),
                     "mail_preferences": MailPreferences(pool),

@@ -33,6 +33,8 @@ GIVE_UP_SECONDS = 10.0
 # Reading every score at 500 posts a second would measure the reading.
 READS_PER_SECOND = 50
 WARM_UP_SECONDS = 8.0
+# The server hangs up on those who are silent for five.
+IDLE_SECONDS = 2.0
 REFRESH = "select marts.refresh_sessions(%s::uuid[])"
 INTERMEDIATE = ("int_session_facts", "int_tutor_days", "int_pairs")
 
@@ -235,16 +237,19 @@ class _Line:
         self._port = port
         self._head = f"Host: 127.0.0.1\r\nX-API-Key: {secret}\r\nContent-Type: application/json\r\n"
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used_at = 0.0
 
     async def ask(self, start: str, body: bytes = b"") -> tuple[int, bytes]:
         """Status and body of the answer."""
-        if self._streams is None:
+        if self._streams is None or time.perf_counter() - self._used_at > IDLE_SECONDS:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams
         writer.write(f"{start} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
-        return int(head[9:12]), await reader.readexactly(length)
+        content = await reader.readexactly(length)
+        self._used_at = time.perf_counter()
+        return int(head[9:12]), content
 
 
 def drive(

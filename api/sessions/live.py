@@ -15,9 +15,10 @@ import asyncpg
 import structlog
 
 REFRESH = "select marts.refresh_sessions($1::uuid[])"
-# Of one transaction: about 40 ms. Others wait for it, and readers see the scores with its commit.
-MOST_SESSIONS = 64
-# Beyond that an own transaction follows at once, unless it is bulk, which a run scores more cheaply.
+# A session costs half a millisecond, and other posts wait meanwhile. Where more come together the line is long, so they
+# are refreshed in transactions of their own, that many at a time. Bulk is left to the run, which does it more cheaply.
+MOST_AT_ONCE = 32
+MOST_AFTERWARDS = 64
 BULK_SESSIONS = 1_000
 MOST_WAITING = 2_000
 
@@ -30,8 +31,8 @@ BEGIN = (
 )
 ROLLBACK = "rollback to savepoint live"
 
-# After a failure nobody tries until a transaction of our own has succeeded: the first pause before it, and the longest.
-PAUSE_SECONDS = 0.05
+# Before each of these transactions. After a failure posts wait until one of them has succeeded, and pauses double.
+PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 5.0
 # Time works on these; on anything else only the next run does.
 PASSING_ERRORS = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError)
@@ -62,14 +63,14 @@ class LiveScores:
         """Refresh the scores of what the connection's transaction wrote: its last work before the commit.
 
         Never fails because of the scores, and takes `STATEMENT_MILLISECONDS` at most. Returns the sessions that are
-        left over, to be given to `follow_up` after the commit.
+        not refreshed, to be given to `follow_up` after the commit.
         """
-        if not session_ids or len(session_ids) > BULK_SESSIONS or self._failures:
+        if not session_ids or len(session_ids) > MOST_AT_ONCE or self._failures:
             return session_ids
-        if not await self._try(connection, session_ids[:MOST_SESSIONS]):
+        if not await self._try(connection, session_ids):
             return session_ids
-        self.sessions[Refreshed.AT_ONCE] += len(session_ids[:MOST_SESSIONS])
-        return session_ids[MOST_SESSIONS:]
+        self.sessions[Refreshed.AT_ONCE] += len(session_ids)
+        return ()
 
     def follow_up(self, session_ids: Sequence[UUID]) -> None:
         """Refresh these committed sessions as soon as it can be, or leave them to the next run if they are many."""
@@ -88,10 +89,8 @@ class LiveScores:
         """Refresh what was left over, a transaction at a time, until cancelled. No failure ends it."""
         while True:
             await self._arrived.wait()
-            # Posts come first: half of the time is theirs, at least.
-            pause = PAUSE_SECONDS * 2 ** min(self._failures - 1, 10) if self._failures else PAUSE_SECONDS
-            await asyncio.sleep(min(pause, LONGEST_PAUSE_SECONDS))
-            session_ids = list(self._waiting)[:MOST_SESSIONS]
+            await asyncio.sleep(min(PAUSE_SECONDS * 2 ** min(self._failures, 10), LONGEST_PAUSE_SECONDS))
+            session_ids = list(self._waiting)[:MOST_AFTERWARDS]
             try:
                 async with self._pool.acquire(timeout=LONGEST_PAUSE_SECONDS) as connection, connection.transaction():
                     is_done = await self._try(connection, session_ids)
