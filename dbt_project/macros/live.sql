@@ -3,7 +3,7 @@
     marts.refresh_sessions(ids). The functions below are made beside the tables from the models' own compiled SQL,
     so that each formula stands in its model only; a changed model changes its function in the next run.
 
-    refresh_sessions ─► redo_int_session_facts ─► redo_int_tutor_days, redo_int_pairs ─► refresh_tutor_scores
+    refresh_sessions ─► redo_int_session_facts ─► redo_int_tutor_days, redo_int_pairs ─► live_tutor_scores
 
     An incremental model reads what its queue names (macros/queues.sql); its function hides the queue's temporary
     table behind a CTE of the same name. tutor_scores reads everybody; its function sees the given tutors only, and
@@ -52,19 +52,19 @@
 
 
 {#
-    After an incremental model: redo_<model>(arrays of the keys) computes the rows of these keys anew.
+    After an incremental model: redo_<model>(an array for each key) computes the rows of these keys anew.
 
     Args:
         queue: the temporary table that the model reads its keys from.
-        keys: for each column of the queue, the column of the model.
+        keys: for each column of the queue, the column of the model; in the order of the arrays.
 #}
 {% macro create_redo(queue, keys) %}
     {% if execute %}
     {% set columns = adapter.get_columns_in_relation(this) %}
     {% set names = columns | map(attribute='quoted') | join(', ') %}
     {% set parameters = {} %}
-    {% for column in columns if column.name in keys.values() %}
-        {% do parameters.update({column.name ~ '_keys': column.data_type ~ '[]'}) %}
+    {% for key in keys.values() %}
+        {% do parameters.update({key ~ '_keys': (columns | selectattr('name', 'equalto', key) | first).data_type ~ '[]'}) %}
     {% endfor %}
     {% set given %}unnest({% for column in keys.values() %}{{ ', ' if not loop.first }}{{ column }}_keys{% endfor %}) as given ({{ keys.keys() | join(', ') }}){% endset %}
     {% set definition %}
@@ -241,7 +241,7 @@
 
 {#
     Take over what was refreshed live since the snapshot of this run, so that the new table does not fall behind
-    the one that it replaces. Few tutors at a time, since readers may be waiting.
+    the one that it replaces. Fifty tutors at a time, since the function's plan is made for few.
 #}
 {% macro catch_up(relation, most) %}
     do $catch_up$

@@ -30,3 +30,4 @@ def test_prints_a_table(
     benchmark.run(benchmark.TINY, Console(file=text, width=160), tmp_path, database)
     table = text.getvalue()
     assert [line for line in [*lines, "cores", "PostgreSQL"] if line not in table] == []
+    assert "not seen" not in table
