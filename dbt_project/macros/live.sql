@@ -156,7 +156,7 @@
             {% set result.sql = result.sql | replace(node.relation_name, stored(node.name)) %}
         {% elif 'tutor_id' in adapter.get_columns_in_relation(relation) | map(attribute='name') %}
             {% set result.sql = result.sql | replace(node.relation_name, 'narrow_' ~ node.alias) %}
-            {% do result.ctes.append('narrow_' ~ node.alias ~ ' as materialized (select * from ' ~ relation ~ ' where tutor_id = any(tutors))') %}
+            {% do result.ctes.append('narrow_' ~ node.alias ~ ' as not materialized (select * from ' ~ relation ~ ' where tutor_id = any(tutors))') %}
         {% else %}
             {{ exceptions.raise_compiler_error(node.name ~ ' is not about single tutors: name it in meta.stored of ' ~ this.identifier) }}
         {% endif %}
