@@ -39,6 +39,7 @@ from api.reschedules.commands import Excuses
 from api.sessions import endpoints as sessions
 from api.sessions.batches import AT_A_TIME, BatchWriter
 from api.sessions.ledger import Ledger
+from api.sessions.live import LiveScores
 from api.sessions.writer import SessionWriter
 from api.tutors import endpoints as tutors
 from api.webhooks import endpoints as webhooks
@@ -53,8 +54,8 @@ GZIP_FROM_BYTES = 1024
 # On bodies of 75 kB: level 9 takes several times as long, and saves a few per cent.
 GZIP_LEVEL = 2
 HEALTH_POOL_SIZE = 1
-# One for single posts, one for each batch under way, and one for what may come to wait.
-INGEST_POOL_SIZE = 1 + AT_A_TIME + 1
+# One for single posts, one for each batch under way, one for what may come to wait, and one for scores.
+INGEST_POOL_SIZE = 1 + AT_A_TIME + 1 + 1
 
 
 class Api(FastAPI):
@@ -149,6 +150,7 @@ def _lifespan(
                 ledger = CountedLedger(ingest_pool, settings.ingest_commit_seconds, instruments)
                 session_writer = SessionWriter(ledger, settings.timezone, settings.ingest_queue_rows)
                 await stack.enter_async_context(_running(session_writer.run()))
+                await stack.enter_async_context(_running(ledger.live.run()))
                 key_ring = KeyRing(pool)
                 stack.push_async_callback(key_ring.close)
                 probe = HealthProbe(
@@ -168,8 +170,9 @@ def _lifespan(
                     "metrics_need_key": settings.metrics == "key",
                     RateLimit.__name__: RateLimit(settings.ingest_rate_per_second),
                     SessionWriter.__name__: session_writer,
+                    LiveScores.__name__: ledger.live,
                     BatchWriter.__name__: BatchWriter(ledger, settings.timezone),
-                    "excuses": Excuses(ingest_pool),
+                    "excuses": Excuses(ingest_pool, ledger.live),
                     "mail_preferences": MailPreferences(pool),
                     "audit_trail": AuditTrail(pool),
                     "mail_events": MailEvents(pool),

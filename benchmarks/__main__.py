@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import burst, freshness, ingest, load, read, scoring
+from benchmarks import burst, freshness, ingest, live, load, read, scoring
 from benchmarks.harness import fresh_platform
 from core.database import Database
 
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, dict[str, Benchmark]] = {
     "freshness": {"small": partial(freshness.run, freshness.SMALL), "full": partial(freshness.run, freshness.FULL)},
     "ingest": {"small": partial(ingest.run, ingest.SMALL), "full": partial(ingest.run, ingest.FULL)},
     "burst": {"small": partial(burst.run, burst.SMALL), "full": partial(burst.run, burst.FULL)},
+    "live": {"small": partial(live.run, live.SMALL), "full": partial(live.run, live.FULL)},
     "read": {"small": partial(read.run, read.SMALL), "full": partial(read.run, read.FULL)},
 }
 SIZES = ("small", "full")

@@ -13,6 +13,7 @@ import structlog
 
 from api.database import PASSING_ERRORS, UNREACHABLE_ERRORS
 from api.problems import ApiError, BusyError, DatabaseUnavailableError, IdempotencyMismatchError, InternalError
+from api.sessions.live import LiveScores
 from api.sessions.rows import RESCHEDULE_SQL, SESSION_SQL, Person, Row
 from core.landing import merge_sql
 from core.landing.contract import RESCHEDULES, SESSIONS, Entity
@@ -146,6 +147,7 @@ class Ledger:
     def __init__(self, pool: asyncpg.Pool, commit_seconds: float) -> None:
         self._pool = pool
         self._commit_seconds = commit_seconds
+        self.live = LiveScores(pool)
 
     @staticmethod
     def server_settings(commit_seconds: float) -> dict[str, str]:
@@ -206,7 +208,11 @@ class Ledger:
         watchdog = asyncio.get_running_loop().call_later(self._commit_seconds, give_up)
         try:
             async with connection.transaction():
-                return await _Transaction(connection).write(posts, is_careful=is_careful)
+                transaction = _Transaction(connection)
+                answers = await transaction.write(posts, is_careful=is_careful)
+                left = await self.live.refresh(connection, transaction.changed)
+            self.live.follow_up(left)
+            return answers
         except Exception as error:
             if is_late:
                 raise _busy("It took too long to answer.") from error
@@ -226,6 +232,8 @@ class _Transaction:
         self._connection = connection
         # Places of posts that share the Idempotency-Key of an earlier one among the same posts, with its place.
         self._followers: list[tuple[int, int]] = []
+        # Sessions that it has changed.
+        self.changed: list[UUID] = []
 
     async def write(self, posts: Sequence[Post], *, is_careful: bool) -> list[Answer]:
         settled = await self._claim(posts)
@@ -240,6 +248,7 @@ class _Transaction:
         else:
             for first in range(0, len(order), STATEMENT_ROWS):
                 await self._merge(rows, order[first : first + STATEMENT_ROWS], outcomes)
+        self.changed = list({rows[at].session_id for at, outcome in enumerate(outcomes) if outcome.is_changed})
         rejected: list[tuple[str, str]] = []
         done = 0
         for at in going:

@@ -18,6 +18,7 @@ from core.settings import PROJECT_ROOT
         ("scoring", ["sessions, in all", "sessions, models", "sessions, tests", "slowest models"]),
         ("ingest", ["2 clients: API", "2 clients: FastAPI twin", "2 clients: asyncpg alone", "batches of 20: COPY"]),
         ("burst", ["2 keys, 2,000/s: stored", "1 key: memory at most", "1 key, 20/s: stored", "1 key: last answer"]),
+        ("live", ["5/s: 202 to score, p50", "500/s: post to 202, p99", "the refresh alone", "0 of 10 tutors differ"]),
         ("read", ["list of 50: API", "one tutor: API", "unchanged list: API", "its statement on asyncpg alone"]),
     ],
 )
@@ -31,3 +32,4 @@ def test_prints_a_table(
     benchmark.run(benchmark.TINY, Console(file=text, width=160), tmp_path, database)
     table = text.getvalue()
     assert [line for line in [*lines, "cores", "PostgreSQL"] if line not in table] == []
+    assert "not seen" not in table

@@ -15,12 +15,31 @@ from core.errors import TutorqError
 from orchestration.conventions import DBT_POOL, OWNER, RETRY_POLICY, SCORE_DAYS
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
-from orchestration.transform import DBT_PROJECT_DIR, MANIFEST_PATH, build_events
+from orchestration.transform import DBT_PROJECT_DIR, MANIFEST_PATH, build_events, one_dbt_at_a_time
 
 DbtNode = Mapping[str, Any]
 
 HISTORY = dg.AssetKey(["marts", "score_history"])
 THOROUGH = "thorough"
+
+# Columns of tutor_scores that need all tutors, so that only a run computes them.
+LIVE_WAITING = ["peer_percentile"]
+LIVE_SAMPLE = 500
+LIVE_DIFFERENCES = """
+with sample as (
+    select tutor_id from intermediate.live_sample
+    union
+    select tutor_id from intermediate.live_refreshes
+    limit %s
+)
+
+select
+    coalesce(batch.tutor_id, live.tutor_id),
+    (to_jsonb(batch) - waiting.columns)::text is distinct from (to_jsonb(live) - waiting.columns)::text
+from (select * from marts.tutor_scores where tutor_id in (select tutor_id from sample)) as batch
+full join marts.live_tutor_scores((select array_agg(tutor_id) from sample)) as live on batch.tutor_id = live.tutor_id
+cross join (select %s::text[] as columns) as waiting
+"""
 
 
 class Translator(DagsterDbtTranslator):
@@ -113,6 +132,26 @@ def _scoring_days(context: dg.AssetExecutionContext) -> list[date]:
     keys = context.partition_key_range
     first, last = date.fromisoformat(keys.start), date.fromisoformat(keys.end)
     return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+
+
+@dg.asset_check(
+    asset=["marts", "tutor_scores"],
+    description="Scores that writers refreshed live since the run before are those of this run, to the last bit.",
+)
+def live_equals_batch(platform: Platform) -> dg.AssetCheckResult:
+    with one_dbt_at_a_time(platform.database), platform.database.connect() as connection:
+        # One snapshot for table and function, since writers go on.
+        connection.execute("set transaction isolation level repeatable read")
+        (is_live,) = connection.execute("select to_regproc('marts.live_tutor_scores') is not null").fetchone() or (
+            None,
+        )
+        rows = connection.execute(LIVE_DIFFERENCES, [LIVE_SAMPLE, LIVE_WAITING]).fetchall() if is_live else []
+    different = [str(tutor) for tutor, is_different in rows if is_different]
+    return dg.AssetCheckResult(
+        passed=bool(is_live) and not different,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"compared": len(rows), "different": len(different), "tutor_ids": different[:20]},
+    )
 
 
 @dg.asset_check(
