@@ -48,7 +48,8 @@ def predict_touched() -> None:
     predict_touched_pairs()
 
 
-PREDICTING_JOBS = {train.name, predict.name, predict_touched.name}
+# While one of these runs, predictions are about to be made, or about to be out of date.
+PREDICTING_JOBS = {train.name, predict.name, predict_touched.name, "roll_over"}
 
 
 @dg.sensor(
