@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import ingest, load, read, scoring
+from benchmarks import ingest, load, matching, pairs, read, scoring
 from benchmarks.harness import fresh_platform
 from core.database import Database
 
@@ -19,6 +19,8 @@ BENCHMARKS: dict[str, dict[str, Benchmark]] = {
     "scoring": {"small": partial(scoring.run, scoring.SMALL), "full": partial(scoring.run, scoring.FULL)},
     "ingest": {"small": partial(ingest.run, ingest.SMALL), "full": partial(ingest.run, ingest.FULL)},
     "read": {"small": partial(read.run, read.SMALL), "full": partial(read.run, read.FULL)},
+    "pairs": {"small": partial(pairs.run, pairs.SMALL), "full": partial(pairs.run, pairs.FULL)},
+    "matching": {"small": partial(matching.run, matching.SMALL), "full": partial(matching.run, matching.FULL)},
 }
 SIZES = ("small", "full")
 TABLE_WIDTH = 140

@@ -11,8 +11,9 @@ import numpy as np
 from ml.features import Bools, Floats
 
 # Isotonic regression follows any shape but needs many rows; below, Platt's two parameters are steadier.
-ISOTONIC_MIN_ROWS = 5000
-ISOTONIC_MIN_OF_EACH = 1000
+# On 6,000 rows it was measured to lose log loss and AUC against them, by its steps.
+ISOTONIC_MIN_ROWS = 20_000
+ISOTONIC_MIN_OF_EACH = 2000
 
 
 @dataclass(frozen=True)

@@ -85,10 +85,9 @@ class BoostedModel:
 
         check_width(self, matrix)
         raw = self.booster.predict(xgboost.DMatrix(matrix), pred_contribs=True).astype(np.float64)
-        margin = raw.sum(axis=1)
         bias = log_odds(self.calibration.apply(raw[:, -1]))
-        total = log_odds(self.calibration.apply(margin))
-        distance = margin - raw[:, -1]
+        total = log_odds(self.predict(matrix))
+        distance = raw[:, :-1].sum(axis=1)
         stretch = np.divide(total - bias, distance, out=np.zeros_like(total), where=np.abs(distance) > 1e-9)
         answer = np.empty_like(raw)
         answer[:, :-1] = raw[:, :-1] * stretch[:, np.newaxis]

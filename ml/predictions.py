@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 from uuid import UUID
 
 import numpy as np
+import numpy.typing as npt
 import psycopg
 from psycopg import sql
 
@@ -97,7 +98,7 @@ def predict_all(
             connection.execute("set transaction isolation level repeatable read")
             touched = _touched(connection)
             as_of = history_day(connection)
-            students, tutors = _students(connection), _tutors(connection)
+            students, tutors = active_people(connection)
         owner = bucket_of(students.ids)
         total, done = int(np.isin(owner, buckets).sum()) * len(tutors), 0
         encoder = RowEncoder(
@@ -212,6 +213,23 @@ def predict_sessions(settings: Settings, database: Database, model: Model) -> in
     return len(frame)
 
 
+def churn_matrix(
+    database: Database, model: Model, *, students: Sequence[UUID] = (), tutors: Sequence[UUID] = ()
+) -> tuple[list[UUID], list[UUID], npt.NDArray[np.float32]]:
+    """Active students, active tutors, and the churn probability of each pair (students, tutors), as of this moment;
+    of those named, or of all where none are. Nothing is stored."""
+    with database.connect() as connection:
+        one, other = _students(connection, list(students) or None), _tutors(connection, list(tutors) or None)
+    parts = [block.probability.reshape(-1, len(other)) for block in score(model, one, other)]
+    matrix = np.concatenate(parts) if parts else np.empty((len(one), len(other)), dtype=np.float32)
+    return _uuids(one.ids), _uuids(other.ids), matrix
+
+
+def active_people(connection: psycopg.Connection) -> tuple[Students, Tutors]:
+    """Everybody who gets predictions, as of this moment."""
+    return _students(connection), _tutors(connection)
+
+
 def history_day(connection: psycopg.Connection) -> date | None:
     """The day that the histories of people are as of, None where there are none.
 
@@ -234,7 +252,7 @@ def read_frame(connection: psycopg.Connection, query: str, values: Sequence[obje
         return pd.DataFrame(cursor.fetchall(), columns=names)
 
 
-def _nobody(done: int, total: int) -> None:  # noqa: ARG001
+def _nobody(done: int, total: int) -> None:
     """Nobody watches the progress."""
 
 
@@ -327,7 +345,8 @@ def _rewrite(
     if tutors:
         everybody = _students(connection)
         # Those of the students above have all their tutors already.
-        others = ~np.isin(_texts(everybody.ids), [student.bytes for student in students])
+        done = set(students)
+        others = np.array([each not in done for each in _uuids(everybody.ids)], dtype=np.bool_)
         parts.append((everybody[np.flatnonzero(others)], _tutors(connection, tutors)))
     statement = COPY.format(
         sql.Identifier("ml", "match_predictions"), sql.SQL(", ").join(map(sql.Identifier, COLUMNS)), sql.SQL("")
@@ -387,8 +406,8 @@ def _bytes(ids: list[UUID]) -> Ids:
     return np.frombuffer(b"".join(each.bytes for each in ids), dtype=np.uint8).reshape(len(ids), 16)
 
 
-def _texts(ids: Ids) -> Any:
-    return np.array([row.tobytes() for row in ids], dtype=object)
+def _uuids(ids: Ids) -> list[UUID]:
+    return [UUID(bytes=row.tobytes()) for row in ids]
 
 
 def _numbers(column: list[Any]) -> Any:

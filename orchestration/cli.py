@@ -1,27 +1,21 @@
 """The `tutorq` command. Every verb: one clear line on error, `--json` where a script would read the answer."""
 
-import functools
-import json
 import os
 import shlex
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
-from rich import box
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from core.database import Database
 from core.errors import TutorqError
-from core.settings import Settings, settings_problem
+from core.settings import Settings
+from orchestration.cli_matching import matching_app
+from orchestration.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
 
 app = typer.Typer(
     help="tutorq: sessions in, fair and explained tutor scores out.",
@@ -35,53 +29,7 @@ app.add_typer(db_app, name="db")
 app.add_typer(keys_app, name="keys")
 reports_app = typer.Typer(help="Report mail: look at it, and send what is due.", no_args_is_help=True)
 app.add_typer(reports_app, name="reports")
-
-out = Console()
-err = Console(stderr=True)
-
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
-
-
-def tells_errors(command: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Turn the errors that a user can act on into one line and exit code 1."""
-
-    @functools.wraps(command)
-    def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        try:
-            return command(*args, **kwargs)
-        except TutorqError as error:
-            message = str(error)
-        except ValidationError as error:
-            message = settings_problem(error)
-        err.print(f"[red]error:[/] {message}", soft_wrap=True, highlight=False)
-        raise typer.Exit(1)
-
-    return wrapped
-
-
-def plain_table(*columns: str) -> Table:
-    """A table without lines that is not cut: names are folded, numbers stand to the right."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
-    for number, column in enumerate(columns):
-        table.add_column(column, no_wrap=True, justify="left" if number == 0 else "right")
-    return table
-
-
-def open_platform(*, migrated: bool = True) -> tuple[Settings, Database]:
-    """Settings and database, with the schema brought up to date."""
-    from core.migrate import migrate
-
-    settings = Settings()
-    database = Database(settings)
-    if migrated:
-        migrate(database)
-    return settings, database
-
-
-def print_json(answer: object) -> None:
-    sys.stdout.write(json.dumps(answer, indent=2, default=str) + "\n")
+app.add_typer(matching_app)
 
 
 @app.command()

@@ -57,7 +57,7 @@
     {{ prior[0] }}::double precision / ({{ prior[0] }} + {{ prior[1] }})::double precision
 {%- endmacro %}
 
-{# The day on which all about a session was known: it is over, and its reschedule, if any, was asked for. #}
+{# The day on which a session's reschedule was known for good: the session is over, and the reschedule asked for. #}
 {% macro known_on(session) -%}
     greatest({{ session }}.scheduled_on, {{ session }}.requested_on)
 {%- endmacro %}

@@ -24,9 +24,9 @@ pairs as (
 entries as (
     select
         sessions.tutor_id,
-        {{ known_on('sessions') }} as known_before,
+        sessions.scheduled_on as known_before,
         count(*) as sessions,
-        count(*) filter (where sessions.is_tutor_reschedule) as tutor_reschedules,
+        0 as tutor_reschedules,
         count(*) filter (where sessions.is_tutor_no_show) as tutor_no_shows,
         count(sessions.rating) as ratings,
         coalesce(sum(sessions.rating), 0) as rating_sum,
@@ -34,6 +34,23 @@ entries as (
         0 as first_meetings_continued
     from sessions
     where sessions.is_final
+    group by sessions.tutor_id, sessions.scheduled_on
+
+    union all
+
+    -- By themselves, for a session may be called off after the event: until then nobody knew.
+    select
+        sessions.tutor_id,
+        {{ known_on('sessions') }} as known_before,
+        0 as sessions,
+        count(*) as tutor_reschedules,
+        0 as tutor_no_shows,
+        0 as ratings,
+        0 as rating_sum,
+        0 as first_meetings,
+        0 as first_meetings_continued
+    from sessions
+    where sessions.is_final and sessions.is_tutor_reschedule
     group by sessions.tutor_id, known_before
 
     union all

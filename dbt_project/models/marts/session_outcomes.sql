@@ -30,18 +30,30 @@ labelled as (
             and sessions.scheduled_on <= as_of.as_of
 ),
 
--- Each session is in here twice: as history from the day on which all about it was known, and as one that asks, on the
--- day of its booking, what was known before.
+-- A session is history from its own day on, and its reschedule from the day on which that was known. And it asks, on
+-- the day of its booking, what was known before.
 events as (
     select
         null::uuid as session_id,
         sessions.tutor_id,
         sessions.student_id,
-        {{ known_on('sessions') }} as happened_on,
+        sessions.scheduled_on as happened_on,
         1 as is_history,
-        sessions.is_tutor_reschedule::integer as is_tutor_reschedule
+        0 as is_tutor_reschedule
     from sessions
     where sessions.student_id in (select labelled.student_id from labelled)
+
+    union all
+
+    select
+        null::uuid as session_id,
+        sessions.tutor_id,
+        sessions.student_id,
+        {{ known_on('sessions') }} as happened_on,
+        0 as is_history,
+        1 as is_tutor_reschedule
+    from sessions
+    where sessions.is_tutor_reschedule and sessions.student_id in (select labelled.student_id from labelled)
 
     union all
 

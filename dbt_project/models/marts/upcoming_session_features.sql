@@ -26,7 +26,7 @@ select
             earlier.student_id = sessions.student_id
             and earlier.tutor_id = sessions.tutor_id
             and earlier.is_final
-            and {{ known_on('earlier') }} <= as_of.as_of
+            and earlier.scheduled_on <= as_of.as_of
     ) as pair_sessions_before,
     (
         select count(*)

@@ -1,5 +1,6 @@
 """Models as assets: trained weekly, judged on later rows, promoted only if they are better than all there is."""
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -59,7 +60,6 @@ def model_assets(kind: str) -> dg.AssetsDefinition:
     )
     def train(platform: Platform) -> Iterator[Any]:
         from ml import plots
-        from ml.model import BoostedModel
         from ml.retraining import retrain
 
         done = retrain(platform.settings, platform.database, kind)
@@ -81,9 +81,8 @@ def model_assets(kind: str) -> dg.AssetsDefinition:
             "figures": dg.MetadataValue.md(figures_table(figures)),
             "risk_bands": dg.MetadataValue.md(bands_table(figures.get("model", {}).get("risk_bands", []))),
         }
-        if isinstance(candidate.model, BoostedModel) and candidate.scores is not None:
-            for name, png in plots.training_plots(candidate).items():
-                metadata[name] = dg.MetadataValue.md(f"![{name}](data:image/png;base64,{png})")
+        for name, png in plots.plots(candidate).items():
+            metadata[name] = dg.MetadataValue.md(f"![{name}](data:image/png;base64,{b64encode(png).decode()})")
         yield dg.MaterializeResult(asset_key=metrics, metadata=metadata)
         yield from _verdicts(model, candidate.reason, has_model=candidate.model is not None)
 

@@ -1,0 +1,64 @@
+"""What the verbs of the `tutorq` command have in common: output, errors in one line, the platform they work on."""
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from typing import Annotated, ParamSpec, TypeVar
+
+import typer
+from pydantic import ValidationError
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from core.database import Database
+from core.errors import TutorqError
+from core.settings import Settings, settings_problem
+
+out = Console()
+err = Console(stderr=True)
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+def tells_errors(command: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Turn the errors that a user can act on into one line and exit code 1."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        try:
+            return command(*args, **kwargs)
+        except TutorqError as error:
+            message = str(error)
+        except ValidationError as error:
+            message = settings_problem(error)
+        err.print(f"[red]error:[/] {message}", soft_wrap=True, highlight=False)
+        raise typer.Exit(1)
+
+    return wrapped
+
+
+def plain_table(*columns: str) -> Table:
+    """A table without lines that is not cut: names are folded, numbers stand to the right."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
+    for number, column in enumerate(columns):
+        table.add_column(column, no_wrap=True, justify="left" if number == 0 else "right")
+    return table
+
+
+def open_platform(*, migrated: bool = True) -> tuple[Settings, Database]:
+    """Settings and database, with the schema brought up to date."""
+    from core.migrate import migrate
+
+    settings = Settings()
+    database = Database(settings)
+    if migrated:
+        migrate(database)
+    return settings, database
+
+
+def print_json(answer: object) -> None:
+    sys.stdout.write(json.dumps(answer, indent=2, default=str) + "\n")
