@@ -224,6 +224,7 @@ def test_predictions_are_made_and_kept_up(
 
     job = definitions.resolve_job_def("train")
     result = job.execute_in_process(instance=instance, raise_on_error=False, tags=ALL_BUCKETS)
+    assert result.success, "whether or not a candidate is good enough"
     made = {event.asset_key.path[-1] for event in result.get_asset_materialization_events()}
     assert made >= {"match_model", "match_metrics", "session_model", "session_metrics"}
     job = definitions.resolve_job_def("predict")
@@ -234,7 +235,7 @@ def test_predictions_are_made_and_kept_up(
 
     with database.connect(autocommit=True) as connection:
         connection.execute(
-            "update raw.students set age = 9 where student_id = (select max(student_id) from raw.students)"
+            "update raw.students set age = 9 where student_id = (select student_id from raw.students limit 1)"
         )
         answer = tick(instance)
         assert isinstance(answer, dg.RunRequest)
