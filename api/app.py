@@ -26,6 +26,13 @@ from api.health import endpoints as health
 from api.health.queries import HealthProbe
 from api.limits import LogInLimit, RateLimit
 from api.logs import RequestLog
+from api.matching import endpoints as matching
+from api.matching.assignments import Assignments
+from api.matching.commands import People
+from api.matching.explanations import open_explainer
+from api.matching.generation import Generation, open_dagster
+from api.matching.pairs import Pairs
+from api.matching.scoring import Scorer
 from api.metrics import endpoints as metrics
 from api.metrics.figures import PlatformFigures
 from api.metrics.instruments import CountedLedger, Instruments, RequestMetrics
@@ -42,6 +49,7 @@ from api.sessions.ledger import Ledger
 from api.sessions.live import LiveScores
 from api.sessions.writer import SessionWriter
 from api.tutors import endpoints as tutors
+from api.upcoming import endpoints as upcoming
 from api.webhooks import endpoints as webhooks
 from api.webhooks.commands import MailEvents
 from api.webhooks.signatures import SendGridSignatures
@@ -112,7 +120,10 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     app.add_middleware(RequestLog)
     problems.install(app)
     # The first is found soonest: it is asked most often.
-    for resource in (sessions, health, tutors, overview, reschedules, reports, auth_sessions, webhooks):
+    for resource in (
+        *(sessions, health, tutors, overview, matching, upcoming),
+        *(reschedules, reports, auth_sessions, webhooks),
+    ):
         app.include_router(resource.router)
     if settings.metrics != "off":
         app.include_router(metrics.router)
@@ -151,6 +162,11 @@ def _lifespan(
                 session_writer = SessionWriter(ledger, settings.timezone, settings.ingest_queue_rows)
                 await stack.enter_async_context(_running(session_writer.run()))
                 await stack.enter_async_context(_running(ledger.live.run()))
+                dagster = await stack.enter_async_context(open_dagster(settings.dagster))
+                marts = Marts(pool)
+                low, high = settings.match_medium_risk, settings.match_high_risk
+                explainer = await stack.enter_async_context(open_explainer(pool, settings))
+                scorer = Scorer(pool, settings, database)
                 key_ring = KeyRing(pool)
                 stack.push_async_callback(key_ring.close)
                 probe = HealthProbe(
@@ -160,7 +176,7 @@ def _lifespan(
                     unprocessed_minutes=settings.unprocessed_minutes,
                 )
                 yield {
-                    "marts": Marts(pool),
+                    "marts": marts,
                     "key_ring": key_ring,
                     "browser_sessions": BrowserSessions(pool),
                     "log_in_limit": LogInLimit(),
@@ -177,6 +193,11 @@ def _lifespan(
                     "audit_trail": AuditTrail(pool),
                     "mail_events": MailEvents(pool),
                     "sendgrid_signatures": signatures,
+                    "people": People(ingest_pool),
+                    "generation": Generation(dagster),
+                    "scorer": scorer,
+                    "assignments": Assignments(marts, scorer),
+                    "pairs": Pairs(marts, scorer, explainer, low=low, high=high, seconds=settings.explanation_seconds),
                 }
         finally:
             await asyncio.to_thread(database.release)

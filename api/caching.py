@@ -26,25 +26,45 @@ async def answer(
 ) -> Response:
     """200 with the statement's body, put into `shape`; or 304 if the client has it already.
 
-    A 304 costs one look at the publication. The tag is weak because the body may be compressed on its way.
+    A 304 costs one look at the version. The tag is weak because the body may be compressed on its way.
 
     Raises:
         NotFoundError: the statement's body is null.
     """
     resource = _resource(request, statement)
-    known = request.headers.get("if-none-match")
-    if known is not None:
-        versions = [tag.removesuffix(f"-{resource}") for tag in TAG.findall(known) if tag.endswith(f"-{resource}")]
-        if versions:
-            version = await marts.version()
-            if version in versions:
-                return Response(status_code=304, headers=_headers(version, resource, f"{CREDENTIALS}, Accept-Encoding"))
+    versions = _known_versions(request, resource)
+    if versions:
+        version = await marts.version(statement.version_sql)
+        if version in versions:
+            return _not_modified(version, resource)
     published = await marts.read(statement)
     if published.body is None:
         raise NotFoundError(statement.missing)
+    return _found(published.version, resource, shape(published.body))
+
+
+def tagged(request: Request, statement: Statement, version: str, body: bytes) -> Response:
+    """The same for a body that is there already, and that is the same as long as its `version` is."""
+    resource = _resource(request, statement)
+    if version in _known_versions(request, resource):
+        return _not_modified(version, resource)
+    return _found(version, resource, body)
+
+
+def _known_versions(request: Request, resource: str) -> list[str]:
+    """The versions of the resource that the client has."""
+    known = request.headers.get("if-none-match", "")
+    return [tag.removesuffix(f"-{resource}") for tag in TAG.findall(known) if tag.endswith(f"-{resource}")]
+
+
+def _not_modified(version: str, resource: str) -> Response:
+    return Response(status_code=304, headers=_headers(version, resource, f"{CREDENTIALS}, Accept-Encoding"))
+
+
+def _found(version: str, resource: str, body: bytes) -> Response:
     # Compression adds its own entry to Vary.
-    headers = _headers(published.version, resource, CREDENTIALS)
-    return Response(shape(published.body), headers=headers, media_type="application/json")
+    headers = _headers(version, resource, CREDENTIALS)
+    return Response(body, headers=headers, media_type="application/json")
 
 
 def answer_by_content(request: Request, body: bytes) -> Response:

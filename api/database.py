@@ -61,11 +61,13 @@ class Statement:
 
     `version` is that of the publication read with it, and `body` is JSON, or null if what was asked for
     does not exist, which `missing` puts into words. No row means that nothing has been published.
+    `version_sql` yields the present version alone.
     """
 
     sql: str
     arguments: tuple[Any, ...] = ()
     missing: str = ""
+    version_sql: str = VERSION_QUERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,9 @@ class Marts:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def version(self) -> str:
-        """Version of the present publication."""
-        version = await self._run(lambda connection: connection.fetchval(VERSION_QUERY))
+    async def version(self, query: str = VERSION_QUERY) -> str:
+        """Version of the present publication, or of what `query` looks at beside it."""
+        version = await self._run(lambda connection: connection.fetchval(query))
         if version is None:
             raise NotPublishedError("The first run has not finished.")
         return str(version)

@@ -98,12 +98,20 @@ class BusyError(ApiError):
     status, kind, title = 503, "busy", "The database does not keep up"
 
 
+class OverloadedError(ApiError):
+    status, kind, title = 503, "overloaded", "Too much is being computed"
+
+
 class NotPublishedError(ApiError):
     status, kind, title = 503, "not-published", "Scores have not been published yet"
 
 
 class DatabaseUnavailableError(ApiError):
     status, kind, title = 503, "database-unavailable", "The database cannot be reached"
+
+
+class DagsterUnavailableError(ApiError):
+    status, kind, title = 503, "dagster-unavailable", "Dagster cannot be reached"
 
 
 class InternalError(ApiError):

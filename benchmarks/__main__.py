@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import burst, freshness, ingest, live, load, read, scoring
+from benchmarks import burst, freshness, ingest, live, load, matching, pairs, read, scoring
 from benchmarks.harness import fresh_platform
 from core.database import Database
 
@@ -22,6 +22,8 @@ BENCHMARKS: dict[str, dict[str, Benchmark]] = {
     "burst": {"small": partial(burst.run, burst.SMALL), "full": partial(burst.run, burst.FULL)},
     "live": {"small": partial(live.run, live.SMALL), "full": partial(live.run, live.FULL)},
     "read": {"small": partial(read.run, read.SMALL), "full": partial(read.run, read.FULL)},
+    "pairs": {"small": partial(pairs.run, pairs.SMALL), "full": partial(pairs.run, pairs.FULL)},
+    "matching": {"small": partial(matching.run, matching.SMALL), "full": partial(matching.run, matching.FULL)},
 }
 SIZES = ("small", "full")
 TABLE_WIDTH = 140

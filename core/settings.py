@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = 8000
     dagster_port: int = 3000
+    dagster_url: str | None = None
     cors_origins: Annotated[list[str], NoDecode] = []
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -60,6 +61,12 @@ class Settings(BaseSettings):
     match_high_risk: Fraction = 0.7
     model_store: str | None = None
     model_store_endpoint_url: str | None = None
+
+    openai_base_url: str | None = None
+    openai_api_key: SecretStr | None = None
+    openai_model: str = "gpt-4.1-mini"
+    explanation_seconds: float = Field(default=8, gt=0)
+    explanation_daily_budget: int = Field(default=1000, ge=0)
 
     ingest_rate_per_second: int = Field(default=2000, ge=1)
     ingest_queue_rows: int = Field(default=4000, ge=1)
@@ -94,7 +101,8 @@ class Settings(BaseSettings):
     @field_validator(
         "database_url", "dagster_database_url", "landing_dir", "dashboard_url", "public_url", "smtp_url",
         "sendgrid_api_key", "sendgrid_webhook_key", "ses_region", "ses_endpoint_url", "ses_smtp_username",
-        "ses_smtp_password", "model_store", "model_store_endpoint_url", mode="before",
+        "ses_smtp_password", "model_store", "model_store_endpoint_url",
+        "dagster_url", "openai_base_url", "openai_api_key", mode="before",
     )  # fmt: skip
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
@@ -161,6 +169,11 @@ class Settings(BaseSettings):
     def staff_addresses(self) -> list[str]:
         """Who gets the mail for staff. With provider `file` nobody need exist for it to be looked at."""
         return self.staff_emails or (["staff@localhost"] if self.mail_provider == "file" else [])
+
+    @cached_property
+    def dagster(self) -> str:
+        """Address of the Dagster web server, without a slash at the end."""
+        return (self.dagster_url or f"http://127.0.0.1:{self.dagster_port}").rstrip("/")
 
     @cached_property
     def dashboard(self) -> str:

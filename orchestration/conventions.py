@@ -25,6 +25,10 @@ DBT_POOL = "dbt"
 # The first day for which scores can be recorded in score_history.
 SCORE_DAYS = dg.DailyPartitionsDefinition(start_date="2015-01-01", end_offset=1)
 
+# Buckets of students, by which predictions of pairs are written.
+BUCKETS = dg.StaticPartitionsDefinition([f"{bucket:02d}" for bucket in range(16)])
+ALL_BUCKETS = {"dagster/asset_partition_range_start": "00", "dagster/asset_partition_range_end": "15"}
+
 
 def partition_range(first: date, last: date) -> dict[str, str]:
     """Tags that make one run of the days from `first` to `last`."""

@@ -131,9 +131,14 @@
 {% endmacro %}
 
 
-{# Before every mart: readers must learn of it by a new publication, whoever builds it. #}
+{#
+    Before every mart: readers must learn of it by a new publication, whoever builds it. What belongs to matching is
+    no part of the publication; readers of predictions go by ml.prediction_version.
+#}
 {% macro note_unpublished() %}
-    insert into intermediate.unpublished default values;
+    {% if 'matching' not in model.tags %}
+        insert into intermediate.unpublished default values;
+    {% endif %}
 {% endmacro %}
 
 

@@ -18,25 +18,30 @@ from orchestration.run_history import IN_PROGRESS, pause_after_failures
 RAW = dg.AssetSelection.groups("raw")
 # The days of score_history, and tests that read whole tables.
 NIGHTLY = dg.AssetSelection.assets(HISTORY) | thorough_checks()
+# Histories and outcomes of all pairs are made once a day: they cost as much as the history is long.
+MATCHING = dg.AssetSelection.tag("matching", "")
+MODELS = dg.AssetSelection.groups("models", "predictions")
+SESSION_PREDICTIONS = dg.AssetSelection.assets(["ml", "session_predictions"])
+BATCH = dg.AssetSelection.all() - NIGHTLY - MATCHING - MODELS | SESSION_PREDICTIONS
 
 load_and_score = dg.define_asset_job(
     "load_and_score",
-    selection=dg.AssetSelection.all() - NIGHTLY,
+    selection=BATCH,
     description="Load new landing files, then bring every mart up to date.",
     tags=MAX_RUNTIME,
 )
 
 score = dg.define_asset_job(
     "score",
-    selection=dg.AssetSelection.all() - NIGHTLY - RAW,
+    selection=BATCH - RAW,
     description="Bring every mart up to date with what is in the raw tables.",
     tags=MAX_RUNTIME,
 )
 
 roll_over = dg.define_asset_job(
     "roll_over",
-    selection=dg.AssetSelection.all(),
-    description="The whole graph, and the scores of the chosen days recorded in score_history.",
+    selection=dg.AssetSelection.all() - MODELS,
+    description="Every table and mart, and the scores of the chosen days recorded in score_history.",
     tags=MAX_RUNTIME,
 )
 

@@ -29,6 +29,7 @@ DIGEST_FROM = time(7, 0)
 SNAPSHOT_FROM = time(8, 0)
 SNAPSHOT_LAST_DAY = 7
 DIGEST_SESSIONS = 10
+DIGEST_LOOKS_AHEAD = timedelta(days=2)
 DIGEST_FLAGS = 5
 # More than this at once is a bulk load or a changed setting: one mail with a list, instead of one each.
 MOST_MAILS_AT_ONCE = 20
@@ -325,6 +326,9 @@ def digest(
         "counts": counts,
         "sessions": [_for_list(session) for session in sessions[:DIGEST_SESSIONS]],
         "sessions_total": len(sessions),
+        "at_risk": facts.sessions_at_risk(
+            connection, settings.match_medium_risk, ahead=DIGEST_LOOKS_AHEAD, limit=DIGEST_SESSIONS
+        ),
         "now": flagged,
     }
     return Draft("daily_digest", topic, staff, subject_of("daily_digest", payload), payload)

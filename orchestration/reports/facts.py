@@ -261,6 +261,38 @@ where was <> is_now and (was in ('watch', 'high_risk') or is_now in ('watch', 'h
 order by is_now = 'high_risk' desc, risk_probability desc nulls last, tutor_id
 """
 
+# The likeliest first. The view is of matching, which a new installation has only after its first roll-over.
+SESSIONS_AT_RISK = """
+select jsonb_build_object(
+    'tutor', jsonb_build_object(
+        'tutor_id', tutors.tutor_id, 'external_id', tutors.external_id, 'name', tutors.name
+    ),
+    'session', jsonb_build_object(
+        'session', coalesce(upcoming.external_id, upcoming.session_id::text),
+        'scheduled_time', upcoming.scheduled_time,
+        'subject', upcoming.subject
+    ),
+    'probability', upcoming.tutor_disruption_probability
+) as payload
+from marts.upcoming_sessions as upcoming
+inner join marts.dim_tutors as tutors on upcoming.tutor_id = tutors.tutor_id
+where
+    upcoming.scheduled_time between now() and now() + %(ahead)s
+    and upcoming.tutor_disruption_probability >= %(probability)s
+order by upcoming.tutor_disruption_probability desc, upcoming.scheduled_time, upcoming.session_id
+limit %(limit)s
+"""
+
+
+def sessions_at_risk(connection: psycopg.Connection, probability: float, *, ahead: timedelta, limit: int) -> list[Json]:
+    """Payloads of the sessions within the time `ahead` that a tutor moves or misses with at least this probability."""
+    row = connection.execute("select to_regclass('marts.upcoming_sessions') is not null").fetchone()
+    if not (row and row[0]):
+        return []
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(SESSIONS_AT_RISK, {"ahead": ahead, "probability": probability, "limit": limit}).fetchall()
+    return [row["payload"] for row in rows]
+
 
 def notable_sessions(
     connection: psycopg.Connection, important_since: datetime | None, all_since: datetime | None

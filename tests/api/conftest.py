@@ -21,6 +21,7 @@ from core.database import Database
 from core.keys import Role
 from core.migrate import migrate
 from core.settings import Settings
+from tests.api.matching import load_people
 
 if TYPE_CHECKING:
     from tests.conftest import Postgres
@@ -102,6 +103,18 @@ def intake(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
     # Times without an offset are read in this zone. Tests here may send as much as they like.
     with served(postgres.new_database(home), home, timezone=ZONE, ingest_rate_per_second=1_000_000) as intake:
         yield intake
+
+
+@pytest.fixture(scope="session")
+def matching(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The API on published marts with people to be matched, for tests that change them."""
+    home = tmp_path_factory.mktemp("matching")
+    database = postgres.new_database(home)
+    with database.connect() as connection:
+        publish(connection)
+    load_people(database, home / "landing")
+    with served(database, home) as matching:
+        yield matching
 
 
 @contextmanager

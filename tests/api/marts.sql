@@ -343,3 +343,88 @@ create index on marts.fct_sessions (tutor_id, counted_on);
 create unique index on marts.tutor_weekly (tutor_id, week_start);
 create unique index on marts.score_history (tutor_id, as_of);
 create index on marts.score_history (as_of);
+
+-- Matching looks at people and predictions as they are now. Histories are made up from the id.
+create view marts.match_students as
+select
+    student_id,
+    external_id,
+    name,
+    age,
+    subjects,
+    preferred_teaching_style,
+    preferred_pace,
+    communication_style,
+    urgency_level,
+    is_stub,
+    not is_stub and learning_goals is distinct from 'gone' as is_active,
+    (get_byte(uuid_send(student_id), 0) % 4)::bigint as student_first_meetings,
+    0.5 + get_byte(uuid_send(student_id), 1) / 512.0::double precision as student_continuation_rate,
+    date '2026-01-30' - get_byte(uuid_send(student_id), 2) as last_session_on
+from raw.students;
+
+create view marts.match_tutors as
+select
+    tutor_id,
+    external_id,
+    name,
+    subjects,
+    is_active and not is_stub as is_active,
+    capacity,
+    age,
+    experience_years::double precision as experience_years,
+    teaching_style,
+    preferred_pace,
+    communication_style,
+    (get_byte(uuid_send(tutor_id), 0) % 60)::bigint as tutor_sessions_90d,
+    get_byte(uuid_send(tutor_id), 1) / 1024.0::double precision as tutor_reschedule_rate,
+    get_byte(uuid_send(tutor_id), 2) / 4096.0::double precision as tutor_no_show_rate,
+    0.5 + get_byte(uuid_send(tutor_id), 3) / 512.0::double precision as tutor_continuation_rate,
+    3.5 + get_byte(uuid_send(tutor_id), 4) / 256.0::double precision as tutor_rating,
+    2::bigint as active_students,
+    capacity - least(capacity, 2) as free_capacity
+from raw.tutors;
+
+create view marts.match_predictions as
+select
+    bucket,
+    student_id,
+    tutor_id,
+    churn_probability,
+    risk_level,
+    compatibility_score,
+    pace_mismatch,
+    style_mismatch,
+    communication_mismatch,
+    age_mismatch,
+    model_version,
+    predicted_at
+from ml.match_predictions;
+
+create view marts.upcoming_sessions as
+select
+    sessions.session_id,
+    sessions.external_id,
+    sessions.tutor_id,
+    sessions.student_id,
+    sessions.subject,
+    sessions.scheduled_time,
+    sessions.scheduled_time::date as scheduled_on,
+    extract(epoch from sessions.scheduled_time - sessions.booked_at)::double precision / 3600 as lead_hours,
+    extract(hour from sessions.scheduled_time)::smallint as hour,
+    extract(isodow from sessions.scheduled_time)::smallint as weekday,
+    sessions.duration_minutes,
+    0.1::double precision as tutor_reschedule_rate,
+    0.02::double precision as tutor_no_show_rate,
+    20::bigint as tutor_sessions_90d,
+    3::bigint as pair_sessions_before,
+    0::bigint as pair_tutor_reschedules_before,
+    5::bigint as student_sessions_before,
+    false as is_first_meeting,
+    predictions.tutor_disruption_probability,
+    predictions.risk_level,
+    predictions.model_version,
+    predictions.predicted_at
+from raw.sessions
+left join ml.session_predictions as predictions on sessions.session_id = predictions.session_id
+where sessions.status = 'scheduled';

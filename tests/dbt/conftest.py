@@ -23,10 +23,16 @@ AS_OF = "2024-06-30"
 
 # 30 tutors, 90 students and 2,000 sessions in the 150 days up to AS_OF, with every status and case in them.
 DATA = """
-insert into raw.tutors (tutor_id, name, subjects)
-select md5('tutor ' || i)::uuid, 'Tutor ' || i, array['Math'] from generate_series(1, 30) as i;
-insert into raw.students (student_id, name)
-select md5('student ' || i)::uuid, 'Student ' || i from generate_series(1, 90) as i;
+insert into raw.tutors (tutor_id, name, subjects, age, teaching_style, preferred_pace, communication_style)
+select
+    md5('tutor ' || i)::uuid, 'Tutor ' || i, array['Math'], 20 + i,
+    (array['structured', 'flexible', 'interactive', null])[1 + i % 4], 1 + i % 5, nullif(i * 3 % 6, 0)
+from generate_series(1, 30) as i;
+insert into raw.students (student_id, name, age, preferred_teaching_style, preferred_pace, communication_style)
+select
+    md5('student ' || i)::uuid, 'Student ' || i, nullif(6 + i % 10, 12),
+    (array['structured', 'flexible', 'interactive'])[1 + i % 3], nullif(i % 6, 0), 1 + i % 5
+from generate_series(1, 90) as i;
 
 insert into raw.sessions (session_id, tutor_id, student_id, scheduled_time, status, rating, initiator, updated_at)
 select
@@ -40,6 +46,9 @@ select
     case when i % 2 = 0 then 'tutor' else 'student' end,
     '2024-06-30 00:00+00'
 from generate_series(1, 2000) as i;
+update raw.sessions
+set booked_at = scheduled_time - (extract(minute from scheduled_time) - 5) * interval '4 hours'
+where extract(minute from scheduled_time) < 50;
 
 insert into raw.reschedules (session_id, initiator, reason_code, requested_at, original_time, updated_at)
 select
@@ -57,6 +66,10 @@ where i % 9 > 0;
 
 insert into app.excuses (session_id, reason, created_by)
 select session_id, 'ill', 'test' from raw.reschedules where initiator = 'tutor' order by session_id limit 20;
+
+insert into ml.match_predictions
+    (bucket, student_id, tutor_id, churn_probability, risk_level, compatibility_score, model_version)
+select ml.student_bucket(student_id), student_id, md5('tutor 1')::uuid, 0.25, 'low', 0.5, 'test' from raw.students;
 """
 
 

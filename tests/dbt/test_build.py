@@ -33,7 +33,7 @@ def added(connection: psycopg.Connection) -> psycopg.Connection:
 
 def test_a_second_build_changes_nothing(built: Dbt, marts: Marts) -> None:
     before = marts.content()
-    assert len(before) == 11
+    assert len(before) == 17
     assert all(before.values()), "every mart has rows"
     built("run")
     assert marts.content() == before

@@ -28,17 +28,25 @@ MODELS = PROJECT / "models"
 PREFIXES = {"staging": ("stg_",), "intermediate": ("int_",), "marts": ("dim_", "fct_")}
 PLAIN_MARTS = {
     "match_outcomes",
+    "match_predictions",
+    "match_students",
+    "match_tutors",
     "platform_baseline",
     "platform_weekly",
     "publication",
     "score_history",
+    "session_outcomes",
     "tutor_scores",
     "tutor_weekly",
+    "upcoming_session_features",
+    "upcoming_sessions",
 }
 
 MOST_CHILDREN = 5
 MORE_CHILDREN = {
     "int_as_of": "one row that every model of a day has to agree on",
+    "int_pairs": "first meetings, which scores, histories, outcomes and what is to come are about",
+    "int_session_facts": "one row per session, of which everything is counted",
     "int_tutor_windows": "the counts that rates, priors, posteriors and quality all start from",
 }
 
@@ -199,6 +207,7 @@ def test_formulas_have_unit_tests(manifest: Manifest, models: dict[str, ModelNod
     tested = {unit_test.model for unit_test in manifest.unit_tests.values()}
     plain = {"dim_students", "dim_tutors", "fct_sessions", "int_beta_grid"}
     plain |= {"stg_app__excuses", "stg_raw__students", "stg_raw__tutors"}
+    plain |= {"match_predictions", "stg_ml__match_predictions", "stg_ml__session_predictions", "upcoming_sessions"}
     assert set(models) - tested == plain
 
 

@@ -29,8 +29,19 @@ LAYERS = {
         "stg_raw__sessions",
         "stg_raw__reschedules",
         "stg_app__excuses",
+        "stg_ml__match_predictions",
+        "stg_ml__session_predictions",
     },
-    "intermediate": {"int_session_facts", "int_tutor_days", "int_pairs", "int_as_of"},
+    "intermediate": {
+        "int_session_facts",
+        "int_tutor_days",
+        "int_pairs",
+        "int_as_of",
+        "int_student_histories",
+        "int_students_now",
+        "int_tutor_histories",
+        "int_tutors_now",
+    },
     "marts": {
         "dim_tutors",
         "dim_students",
@@ -42,9 +53,24 @@ LAYERS = {
         "platform_baseline",
         "score_history",
         "match_outcomes",
+        "match_predictions",
+        "match_students",
+        "match_tutors",
         "publication",
+        "session_outcomes",
+        "upcoming_session_features",
+        "upcoming_sessions",
+    },
+    "ml": {
+        "match_metrics",
+        "match_model",
+        "match_predictions",
+        "session_metrics",
+        "session_model",
+        "session_predictions",
     },
 }
+GROUPS = ("raw", "staging", "intermediate", "marts", "models", "predictions", "reports")
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +122,7 @@ def test_every_asset_can_be_understood(definitions: dg.Definitions) -> None:
         assert node.description, f"{key} has no description"
         assert node.owners, f"{key} has no owner"
         assert node.kinds, f"{key} has no kinds"
-        assert node.group_name in ("raw", "staging", "intermediate", "marts", "reports"), key
+        assert node.group_name in GROUPS, key
 
 
 def test_lineage_is_complete(definitions: dg.Definitions) -> None:
@@ -106,10 +132,14 @@ def test_lineage_is_complete(definitions: dg.Definitions) -> None:
         parents = graph.get(key).parent_keys
         return parents | {ancestor for parent in parents for ancestor in upstream(parent)}
 
-    publication, mail = dg.AssetKey(["marts", "publication"]), dg.AssetKey(["app", "email_reports"])
+    mail = dg.AssetKey(["app", "email_reports"])
+    pairs = dg.AssetKey(["marts", "match_predictions"])
+    reports = {dg.AssetKey(["ml", f"{kind}_metrics"]) for kind in ("match", "session")}
     everything = graph.get_all_asset_keys()
-    assert everything - upstream(publication) == {publication, mail}
-    assert everything - upstream(mail) == {mail}
+    # Scores and what is to come end in mail, pairs in their mart, and training in its figures.
+    assert everything - upstream(mail) - upstream(pairs) == {mail, pairs, *reports}
+    assert upstream(pairs) >= {dg.AssetKey(["marts", "match_outcomes"]), dg.AssetKey(["ml", "match_model"])}
+    assert upstream(mail) >= {dg.AssetKey(["marts", "publication"]), dg.AssetKey(["ml", "session_predictions"])}
 
 
 def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
@@ -121,10 +151,14 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "queue_reports",
         "send_reports",
         "delete_old_runs",
+        "train",
+        "predict",
+        "predict_touched",
     }
     assert {sensor.name: sensor.default_status for sensor in repository.sensor_defs} == {
         "new_data": dg.DefaultSensorStatus.RUNNING,
         "outbox": dg.DefaultSensorStatus.RUNNING,
+        "stale_predictions": dg.DefaultSensorStatus.RUNNING,
         "run_failures": dg.DefaultSensorStatus.RUNNING,
         "troubles": dg.DefaultSensorStatus.RUNNING,
     }
@@ -133,6 +167,7 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "daily_digest": dg.DefaultScheduleStatus.RUNNING,
         "monthly_snapshots": dg.DefaultScheduleStatus.RUNNING,
         "hourly_deletion": dg.DefaultScheduleStatus.RUNNING,
+        "weekly_training": dg.DefaultScheduleStatus.RUNNING,
     }
 
 

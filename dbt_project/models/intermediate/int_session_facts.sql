@@ -11,7 +11,7 @@
         indexes=[
             {'columns': ['session_id'], 'unique': true},
             {'columns': ['tutor_id', 'counted_on']},
-            {'columns': ['student_id']},
+            {'columns': ['student_id', 'tutor_id']},
         ],
         meta={'depends_on_timezone': true},
     )

@@ -1,6 +1,6 @@
 -- The key is an index and no constraint: a constraint would have to be there before the rows, and slows them down.
 
-{{ config(indexes=[{'columns': ['tutor_id', 'student_id'], 'unique': true}]) }}
+{{ config(tags=['matching'], indexes=[{'columns': ['tutor_id', 'student_id'], 'unique': true}]) }}
 
 with as_of as (
     select * from {{ ref('int_as_of') }}
@@ -10,16 +10,67 @@ pairs as (
     select * from {{ ref('int_pairs') }}
 ),
 
-final as (
+sessions as (
+    select * from {{ ref('fct_sessions') }}
+),
+
+students as (
+    select * from {{ ref('stg_raw__students') }}
+),
+
+tutors as (
+    select * from {{ ref('stg_raw__tutors') }}
+),
+
+student_histories as (
+    select * from {{ ref('int_student_histories') }}
+),
+
+tutor_histories as (
+    select * from {{ ref('int_tutor_histories') }}
+),
+
+features as (
     select
         pairs.tutor_id,
         pairs.student_id,
         pairs.first_session_id,
         pairs.first_session_on,
+        sessions.scheduled_time as first_session_at,
+        sessions.subject,
         pairs.next_session_on,
-        not pairs.is_continued as churned
+        not pairs.is_continued as churned,
+        {{ pace_mismatch('students', 'tutors') }} as pace_mismatch,
+        {{ style_mismatch('students', 'tutors') }} as style_mismatch,
+        {{ communication_mismatch('students', 'tutors') }} as communication_mismatch,
+        {{ age_mismatch('students', 'tutors') }} as age_mismatch,
+        students.age as student_age,
+        students.urgency_level as student_urgency,
+        student_histories.student_first_meetings,
+        student_histories.student_continuation_rate,
+        tutors.experience_years::double precision as tutor_experience_years,
+        tutor_histories.tutor_sessions_90d,
+        tutor_histories.tutor_reschedule_rate,
+        tutor_histories.tutor_no_show_rate,
+        tutor_histories.tutor_continuation_rate,
+        tutor_histories.tutor_rating,
+        (extract(epoch from sessions.scheduled_time - sessions.booked_at) / 3600)::double precision as lead_hours
     from pairs
     inner join as_of on pairs.first_session_on <= as_of.as_of - {{ var('first_session_follow_up_days') }}
+    inner join sessions on pairs.first_session_id = sessions.session_id
+    inner join students on pairs.student_id = students.student_id
+    inner join tutors on pairs.tutor_id = tutors.tutor_id
+    inner join student_histories
+        on pairs.student_id = student_histories.student_id and pairs.first_session_on = student_histories.known_before
+    inner join tutor_histories
+        on pairs.tutor_id = tutor_histories.tutor_id and pairs.first_session_on = tutor_histories.known_before
+),
+
+final as (
+    select
+        features.*,
+        {{ compatibility_score('features') }} as compatibility_score
+    from features
 )
 
 select * from final

@@ -11,7 +11,13 @@ from orchestration.row_counts import table_rows
 
 @dg.asset(
     key=["app", "email_reports"],
-    deps=[["marts", "publication"], ["marts", "score_history"]],
+    deps=[
+        ["marts", "publication"],
+        ["marts", "score_history"],
+        ["marts", "upcoming_sessions"],
+        # Named too, because small batches leave out what lies between.
+        ["ml", "session_predictions"],
+    ],
     group_name="reports",
     kinds={"postgres", "table"},
     owners=[OWNER],

@@ -1,0 +1,284 @@
+"""Assignments: from a request that names people to the plan with the least expected churn, and back to people."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+from uuid import UUID
+
+import numpy as np
+from pydantic import BaseModel
+
+from api import bodies
+from api.database import Marts, Statement, columns
+from api.matching.schemas import (
+    MOST_STUDENTS,
+    MOST_TUTORS,
+    AssignedPair,
+    Assignment,
+    AssignmentPair,
+    AssignmentRequest,
+    MatchStudent,
+    MatchTutor,
+    PlanFigures,
+    UnassignedStudent,
+)
+from api.matching.scoring import Grid, Scorer, as_stored
+from api.matching.version import MATCH_VERSION, SOURCE
+from api.problems import FieldError, InvalidRequestError, OverloadedError
+from core.landing.ids import entity_uuid
+from ml import explain
+from ml.assign import NOBODY, assign
+from ml.features import Bools, Integers, Matrix
+from ml.model import Model
+
+# What one process computes within seconds, in some hundred megabytes.
+MOST_PAIRS = 2_500_000
+# Students times places.
+MOST_CELLS = 15_000_000
+# Of one process: more at the same time would all be slow.
+AT_A_TIME = 1
+PATIENCE_SECONDS = 20
+# A tutor with fewer sessions in 90 days has too little history to be judged by it.
+NEW_TUTOR_SESSIONS = 5
+
+PEOPLE = f"""
+with students as (
+    select {columns(MatchStudent, "people")}
+    from marts.match_students as people
+    where case when $1::uuid[] is null then people.is_active else people.student_id = any($1) end
+    order by people.student_id
+    limit $3
+),
+
+tutors as (
+    select {columns(MatchTutor, "people")}
+    from marts.match_tutors as people
+    where people.is_active and ($2::uuid[] is null or people.tutor_id = any($2))
+    order by people.tutor_id
+    limit $4
+)
+
+select
+    {MATCH_VERSION},
+    json_build_object(
+        'students', coalesce((select json_agg(students) from students), '[]'),
+        'tutors', coalesce((select json_agg(tutors) from tutors), '[]')
+    )
+from {SOURCE}
+"""
+
+WHY_NOBODY: dict[Literal["no_eligible_tutor", "no_capacity"], str] = {
+    "no_eligible_tutor": "No tutor who may be chosen teaches a subject of the student.",
+    "no_capacity": "All tutors who could be chosen are full.",
+}
+ON_REQUEST = "Fixed in the request"
+EXPLORATION = "Drawn to give a tutor with little history a chance"
+
+
+class _People(BaseModel):
+    """What the query gives."""
+
+    students: list[MatchStudent]
+    tutors: list[MatchTutor]
+
+
+class _Problem:
+    """The request in positions: students are rows, tutors are columns.
+
+    Raises:
+        InvalidRequestError: it names nobody, contradicts itself, or is too large.
+    """
+
+    def __init__(self, request: AssignmentRequest, people: _People) -> None:
+        self.students, self.tutors = people.students, people.tutors
+        self._rows = {student.student_id: at for at, student in enumerate(self.students)}
+        self._columns = {tutor.tutor_id: at for at, tutor in enumerate(self.tutors)}
+        self._faults: list[FieldError] = []
+        for at, student_id in enumerate(request.student_ids or ()):
+            self._place(self._rows, student_id, f"student_ids.{at}", "There is no student with this id")
+        for at, tutor_id in enumerate(request.tutor_ids or ()):
+            self._place(self._columns, tutor_id, f"tutor_ids.{at}", "There is no active tutor with this id")
+        self.capacity = self._capacities(request)
+        self.fixed = self._pairs(request.fixed, "fixed")
+        self.forbidden = self._pairs(request.forbidden, "forbidden")
+        if not self._faults:
+            self._check_fixed()
+        if self._faults:
+            raise bodies.invalid(self._faults)
+        places = int(np.minimum(self.capacity, len(self.students)).sum())
+        if (
+            len(self.students) > MOST_STUDENTS
+            or len(self.tutors) > MOST_TUTORS
+            or len(self.students) * len(self.tutors) > MOST_PAIRS
+            or len(self.students) * places > MOST_CELLS
+        ):
+            raise InvalidRequestError(
+                f"Too many for one request: at most {MOST_STUDENTS:,} students, {MOST_TUTORS:,} tutors, {MOST_PAIRS:,} "
+                f"pairs of them, and {MOST_CELLS:,} times a student and a place."
+            )
+
+    def eligible(self) -> Bools:
+        """(students, tutors): whether the two share a subject; a student without any fits every tutor."""
+        subjects = {name: at for at, name in enumerate({name for each in self.students for name in each.subjects})}
+        wanted = _marks([each.subjects for each in self.students], subjects)
+        taught = _marks([each.subjects for each in self.tutors], subjects)
+        shared: Bools = (wanted @ taught.T > 0) | ~wanted.any(axis=1, keepdims=True)
+        return shared
+
+    def is_new(self) -> Bools:
+        """(tutors,): who has little history."""
+        return np.array([tutor.tutor_sessions_90d < NEW_TUTOR_SESSIONS for tutor in self.tutors], dtype=np.bool_)
+
+    def _capacities(self, request: AssignmentRequest) -> Integers:
+        known = [
+            request.default_capacity if tutor.free_capacity is None else tutor.free_capacity for tutor in self.tutors
+        ]
+        capacity: Integers = np.array(known, dtype=np.int64)
+        for at, override in enumerate(request.capacities):
+            column = self._place(self._columns, override.tutor_id, f"capacities.{at}.tutor_id", _NOT_A_TUTOR)
+            if column is not None:
+                capacity[column] = override.capacity
+        return capacity
+
+    def _pairs(self, pairs: Sequence[AssignmentPair], field: str) -> list[tuple[int, int]]:
+        found = []
+        for at, pair in enumerate(pairs):
+            row = self._place(self._rows, pair.student_id, f"{field}.{at}.student_id", _NOT_A_STUDENT)
+            column = self._place(self._columns, pair.tutor_id, f"{field}.{at}.tutor_id", _NOT_A_TUTOR)
+            if row is not None and column is not None:
+                found.append((row, column))
+        return found
+
+    def _check_fixed(self) -> None:
+        forbidden = set(self.forbidden)
+        seen: set[int] = set()
+        taken: Counter[int] = Counter()
+        for at, (row, column) in enumerate(self.fixed):
+            taken[column] += 1
+            if (row, column) in forbidden:
+                self._fault(f"fixed.{at}", "This pair is forbidden, too")
+            elif row in seen:
+                self._fault(f"fixed.{at}.student_id", "This student is fixed to a tutor already")
+            elif taken[column] > self.capacity[column]:
+                self._fault(f"fixed.{at}.tutor_id", f"This tutor has {self.capacity[column]} places only")
+            seen.add(row)
+
+    def _place(self, places: dict[UUID, int], person_id: str, field: str, message: str) -> int | None:
+        place = places.get(entity_uuid(person_id))
+        if place is None:
+            self._fault(field, message)
+        return place
+
+    def _fault(self, field: str, message: str) -> None:
+        self._faults.append(FieldError(field=field, message=message))
+
+
+_NOT_A_STUDENT = "This student is not among those to be assigned"
+_NOT_A_TUTOR = "This tutor is not among those to be chosen from"
+
+
+def _marks(subjects: Sequence[Sequence[str]], places: dict[str, int]) -> Matrix:
+    """(people, subjects): 1 where a person has a subject."""
+    marks = np.zeros((len(subjects), len(places)), dtype=np.float32)
+    for row, names in enumerate(subjects):
+        marks[row, [places[name] for name in names if name in places]] = 1
+    return marks
+
+
+class Assignments:
+    """Computes assignments, in a thread: the event loop goes on."""
+
+    def __init__(self, marts: Marts, scorer: Scorer) -> None:
+        self._marts = marts
+        self._scorer = scorer
+        self._places = asyncio.Semaphore(AT_A_TIME)
+
+    async def assign(self, request: AssignmentRequest) -> Assignment:
+        """
+        Raises:
+            InvalidRequestError: it names nobody, contradicts itself, or is too large.
+            OverloadedError: others are being computed, and that takes too long.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise OverloadedError("Other assignments are being computed.", headers={"Retry-After": "20"}) from error
+        try:
+            people = await self._people(request)
+            by = await self._scorer.champion()
+            return await asyncio.to_thread(self._solve, request, people, by.model)
+        finally:
+            self._places.release()
+
+    async def _people(self, request: AssignmentRequest) -> _People:
+        read = await self._marts.read(
+            Statement(PEOPLE, (_ids(request.student_ids), _ids(request.tutor_ids), MOST_STUDENTS + 1, MOST_TUTORS + 1))
+        )
+        assert read.body is not None
+        return _People.model_validate_json(read.body)
+
+    def _solve(self, request: AssignmentRequest, people: _People, model: Model) -> Assignment:
+        started = time.perf_counter()
+        problem = _Problem(request, people)
+        grid = Grid(model, problem.students, problem.tutors)
+        solved = assign(
+            grid.churn,
+            problem.capacity,
+            eligible=problem.eligible() if request.require_subject else None,
+            forbidden=problem.forbidden,
+            fixed=problem.fixed,
+            is_new_tutor=problem.is_new(),
+            exploration_share=request.exploration_share,
+            seed=request.seed,
+        )
+        rows = np.flatnonzero(solved.best.tutor != NOBODY)
+        pairs = []
+        for row, found in zip(rows.tolist(), grid.contributions(rows, solved.best.tutor[rows]), strict=True):
+            student, tutor = problem.students[row], problem.tutors[solved.best.tutor[row]]
+            is_fixed, is_exploration = bool(solved.is_fixed[row]), bool(solved.is_exploration[row])
+            why = [ON_REQUEST] if is_fixed else [EXPLORATION] if is_exploration else []
+            probability = as_stored(grid.churn[row, solved.best.tutor[row]])
+            pairs.append(
+                AssignedPair(
+                    student_id=student.student_id,
+                    student_name=student.name,
+                    tutor_id=tutor.tutor_id,
+                    tutor_name=tutor.name,
+                    churn_probability=probability,
+                    risk_level=self._scorer.risk_level(probability),
+                    compatibility_score=as_stored(grid.compatibility[row, solved.best.tutor[row]]),
+                    is_fixed=is_fixed,
+                    is_exploration=is_exploration,
+                    reasons=why + explain.reasons(found),
+                )
+            )
+        return Assignment(
+            pairs=pairs,
+            unassigned=[
+                UnassignedStudent(
+                    student_id=problem.students[row].student_id,
+                    student_name=problem.students[row].name,
+                    reason=WHY_NOBODY[reason],
+                )
+                for row, reason in sorted(solved.unassigned.items())
+            ],
+            expected_churn=PlanFigures(
+                assigned=solved.best.expected_churn,
+                greedy=solved.greedy.expected_churn,
+                random=solved.random.expected_churn,
+            ),
+            students_with_tutor=PlanFigures(
+                assigned=solved.best.students, greedy=solved.greedy.students, random=solved.random.students
+            ),
+            students=len(problem.students),
+            tutors=len(problem.tutors),
+            model_version=model.version,
+            seconds=round(time.perf_counter() - started, 3),
+        )
+
+
+def _ids(named: Sequence[str] | None) -> list[UUID] | None:
+    return None if named is None else [entity_uuid(person_id) for person_id in named]

@@ -1,0 +1,250 @@
+"""Matching: the people, predictions for pairs, the run that predicts all of them, and assignments."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from api import bodies
+from api.auth import INGESTER, READER, Admin, Caller
+from api.caching import NOT_MODIFIED, answer, tagged
+from api.database import MartsDependency
+from api.matching import queries
+from api.matching.assignments import Assignments
+from api.matching.commands import People
+from api.matching.generation import Generation
+from api.matching.pairs import Pairs, pair
+from api.matching.people import NO_STUDENT, NO_TUTOR, PersonPath, uuid_of
+from api.matching.schemas import (
+    Assignment,
+    AssignmentRequest,
+    GenerationAccepted,
+    GenerationStatus,
+    MatchesOfStudentFilters,
+    MatchesOfTutorFilters,
+    MatchList,
+    MatchStudentList,
+    MatchStudentResponse,
+    MatchTutorList,
+    MatchTutorResponse,
+    PairPredictionResponse,
+    PredictOptions,
+    StudentFilters,
+    StudentPatch,
+    StudentPost,
+    TutorMatchFilters,
+    TutorPatch,
+)
+from api.matching.scoring import Scorer
+from api.matching.version import MATCH_VERSION_QUERY
+from api.openapi import body_of
+from api.problems import documented
+from api.publication import NoParameters
+
+MOST_BYTES = 64 << 10
+# Ten thousand students, five thousand tutors and a hundred thousand forbidden pairs, by UUID.
+MOST_ASSIGNMENT_BYTES = 16 << 20
+
+router = APIRouter(prefix="/api/matching", tags=["matching"], responses=documented(400, 401, 403, 503))
+
+Nothing = Annotated[NoParameters, Query()]
+ONE = NOT_MODIFIED | documented(404)
+
+
+async def _people(request: Request) -> People:
+    people = request.state.people
+    assert isinstance(people, People)
+    return people
+
+
+async def _generation(request: Request) -> Generation:
+    generation = request.state.generation
+    assert isinstance(generation, Generation)
+    return generation
+
+
+async def _pairs(request: Request) -> Pairs:
+    pairs = request.state.pairs
+    assert isinstance(pairs, Pairs)
+    return pairs
+
+
+async def _assignments(request: Request) -> Assignments:
+    assignments = request.state.assignments
+    assert isinstance(assignments, Assignments)
+    return assignments
+
+
+async def _scorer(request: Request) -> Scorer:
+    scorer = request.state.scorer
+    assert isinstance(scorer, Scorer)
+    return scorer
+
+
+AssignmentsDependency = Annotated[Assignments, Depends(_assignments)]
+ScorerDependency = Annotated[Scorer, Depends(_scorer)]
+PairsDependency = Annotated[Pairs, Depends(_pairs)]
+PeopleDependency = Annotated[People, Depends(_people)]
+GenerationDependency = Annotated[Generation, Depends(_generation)]
+
+
+@router.get("/students", response_model=MatchStudentList, dependencies=[READER], responses=NOT_MODIFIED)
+async def list_match_students(
+    request: Request, marts: MartsDependency, filters: Annotated[StudentFilters, Query()]
+) -> Response:
+    """Students with what matching knows of them, by name unless sorted otherwise."""
+    return await answer(request, marts, queries.student_list(filters))
+
+
+@router.post(
+    "/students",
+    status_code=201,
+    response_model=MatchStudentResponse,
+    responses=documented(409, 413, 415),
+    openapi_extra=body_of(StudentPost, bodies.JSON),
+)
+async def post_match_student(
+    request: Request,
+    caller: Annotated[Caller, Depends(INGESTER)],
+    marts: MartsDependency,
+    people: PeopleDependency,
+    scorer: ScorerDependency,
+) -> Response:
+    """Add a student; the answer comes when the student can be matched."""
+    post = await bodies.read_model(request, StudentPost, MOST_BYTES)
+    # Without marts the row could be written, but not be shown.
+    await marts.version(MATCH_VERSION_QUERY)
+    student_id = await people.add_student(post, caller.name)
+    await scorer.follow(students=[student_id])
+    created = await marts.read(queries.student(student_id))
+    return Response(created.body, 201, media_type=bodies.JSON)
+
+
+@router.get("/students/{student_id}", response_model=MatchStudentResponse, dependencies=[READER], responses=ONE)
+async def get_match_student(request: Request, marts: MartsDependency, student_id: PersonPath, _: Nothing) -> Response:
+    """One student with what matching knows of them."""
+    return await answer(request, marts, queries.student(uuid_of(student_id, NO_STUDENT)))
+
+
+@router.patch(
+    "/students/{student_id}",
+    response_model=MatchStudentResponse,
+    responses=documented(404, 413, 415),
+    openapi_extra=body_of(StudentPatch, bodies.JSON),
+)
+async def patch_match_student(
+    request: Request,
+    caller: Admin,
+    marts: MartsDependency,
+    people: PeopleDependency,
+    scorer: ScorerDependency,
+    student_id: PersonPath,
+) -> Response:
+    """Change preferences of a student; the answer comes when the predictions follow them."""
+    patch = await bodies.read_model(request, StudentPatch, MOST_BYTES)
+    await marts.version(MATCH_VERSION_QUERY)
+    key = uuid_of(student_id, NO_STUDENT)
+    if await people.change_student(key, patch, caller.name):
+        await scorer.follow(students=[key])
+    changed = await marts.read(queries.student(key))
+    return Response(changed.body, media_type=bodies.JSON)
+
+
+@router.get("/students/{student_id}/matches", response_model=MatchList, dependencies=[READER], responses=ONE)
+async def list_matches_of_student(
+    request: Request,
+    marts: MartsDependency,
+    student_id: PersonPath,
+    filters: Annotated[MatchesOfStudentFilters, Query()],
+) -> Response:
+    """The tutors a student could have, those with the lowest risk first unless sorted otherwise."""
+    return await answer(request, marts, queries.matches_of_student(uuid_of(student_id, NO_STUDENT), filters))
+
+
+@router.get("/tutors", response_model=MatchTutorList, dependencies=[READER], responses=NOT_MODIFIED)
+async def list_match_tutors(
+    request: Request, marts: MartsDependency, filters: Annotated[TutorMatchFilters, Query()]
+) -> Response:
+    """Tutors with what matching knows of them, by name unless sorted otherwise."""
+    return await answer(request, marts, queries.tutor_list(filters))
+
+
+@router.get("/tutors/{tutor_id}", response_model=MatchTutorResponse, dependencies=[READER], responses=ONE)
+async def get_match_tutor(request: Request, marts: MartsDependency, tutor_id: PersonPath, _: Nothing) -> Response:
+    """One tutor with what matching knows of them."""
+    return await answer(request, marts, queries.tutor(uuid_of(tutor_id, NO_TUTOR)))
+
+
+@router.patch(
+    "/tutors/{tutor_id}",
+    response_model=MatchTutorResponse,
+    responses=documented(404, 413, 415),
+    openapi_extra=body_of(TutorPatch, bodies.JSON),
+)
+async def patch_match_tutor(
+    request: Request,
+    caller: Admin,
+    marts: MartsDependency,
+    people: PeopleDependency,
+    scorer: ScorerDependency,
+    tutor_id: PersonPath,
+) -> Response:
+    """Change preferences of a tutor; the answer comes when the predictions follow them."""
+    patch = await bodies.read_model(request, TutorPatch, MOST_BYTES)
+    await marts.version(MATCH_VERSION_QUERY)
+    key = uuid_of(tutor_id, NO_TUTOR)
+    if await people.change_tutor(key, patch, caller.name):
+        await scorer.follow(tutors=[key])
+    changed = await marts.read(queries.tutor(key))
+    return Response(changed.body, media_type=bodies.JSON)
+
+
+@router.get("/tutors/{tutor_id}/matches", response_model=MatchList, dependencies=[READER], responses=ONE)
+async def list_matches_of_tutor(
+    request: Request, marts: MartsDependency, tutor_id: PersonPath, filters: Annotated[MatchesOfTutorFilters, Query()]
+) -> Response:
+    """The students a tutor could have, those with the lowest risk first unless sorted otherwise."""
+    return await answer(request, marts, queries.matches_of_tutor(uuid_of(tutor_id, NO_TUTOR), filters))
+
+
+@router.get(
+    "/predict/{student_id}/{tutor_id}", response_model=PairPredictionResponse, dependencies=[READER], responses=ONE
+)
+async def get_prediction(
+    request: Request,
+    pairs: PairsDependency,
+    student_id: PersonPath,
+    tutor_id: PersonPath,
+    options: Annotated[PredictOptions, Query()],
+) -> Response:
+    """How likely it is that a pair does not go on after its first session, and on request why."""
+    student, tutor = uuid_of(student_id, NO_STUDENT), uuid_of(tutor_id, NO_TUTOR)
+    predicted = await pairs.predict(student, tutor, with_explanation=options.explain)
+    if predicted.version is None:
+        return Response(predicted.body, headers={"Cache-Control": "no-store"}, media_type=bodies.JSON)
+    return tagged(request, pair(student, tutor), predicted.version, predicted.body)
+
+
+@router.post("/generate-all", status_code=202, response_model=GenerationAccepted)
+async def post_generation(_: Admin, generation: GenerationDependency) -> GenerationAccepted:
+    """Predict all pairs anew, in the background."""
+    return await generation.start()
+
+
+@router.get("/generate-all/{run_id}", response_model=GenerationStatus, dependencies=[READER], responses=documented(404))
+async def generation_status(generation: GenerationDependency, run_id: PersonPath, _: Nothing) -> GenerationStatus:
+    """How far such a run has come."""
+    return await generation.status(run_id)
+
+
+@router.post(
+    "/assignments",
+    response_model=Assignment,
+    dependencies=[READER],
+    responses=documented(413, 415),
+    openapi_extra=body_of(AssignmentRequest, bodies.JSON),
+)
+async def post_assignment(request: Request, assignments: AssignmentsDependency) -> Assignment:
+    """Which tutor each student should get, so that as few as possible are expected to leave. Stores nothing."""
+    wanted = await bodies.read_model(request, AssignmentRequest, MOST_ASSIGNMENT_BYTES)
+    return await assignments.assign(wanted)

@@ -1,0 +1,227 @@
+"""One pair: its stored prediction, or one computed on the spot, and on request why."""
+
+import asyncio
+from dataclasses import asdict
+from typing import NamedTuple
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, TypeAdapter
+
+from api.database import Marts, Statement, columns
+from api.matching.explanations import Explainer
+from api.matching.people import NO_STUDENT, NO_TUTOR
+from api.matching.queries import HAS_CAPACITY
+from api.matching.schemas import (
+    Alternative,
+    Contribution,
+    MatchExplanation,
+    MatchMeta,
+    MatchStudent,
+    MatchTutor,
+    Mismatch,
+    PairPrediction,
+    PairPredictionResponse,
+    Prediction,
+    PredictionModel,
+)
+from api.matching.scoring import Scored, Scorer
+from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QUERY, SOURCE
+from api.problems import NotFoundError
+from ml import explain
+from ml.explain import MatchFacts, StatedPreferences
+from ml.features import WORST_MISMATCH
+from ml.rules import VERSION as RULES_VERSION
+
+# Of the time for an explanation: what is left to put the answer together.
+RESERVE_SECONDS = 0.25
+
+PAIR = f"""
+with student as (
+    select {columns(MatchStudent, "people")} from marts.match_students as people where people.student_id = $1
+),
+
+tutor as (
+    select {columns(MatchTutor, "people")} from marts.match_tutors as people where people.tutor_id = $2
+),
+
+prediction as (
+    select {columns(Prediction, "predictions")}
+    from marts.match_predictions as predictions
+    where predictions.bucket = ml.student_bucket($1) and predictions.student_id = $1 and predictions.tutor_id = $2
+)
+
+select
+    {MATCH_VERSION},
+    json_build_object(
+        'student', (select row_to_json(student) from student),
+        'tutor', (select row_to_json(tutor) from tutor),
+        'prediction', (select row_to_json(prediction) from prediction),
+        'trained_at', (
+            select models.trained_at
+            from ml.models as models
+            inner join prediction on models.model_version = prediction.model_version
+        ),
+        'is_touched', exists (select from ml.touched_people as touched where touched.person_id in ($1, $2)),
+        'meta', json_build_object({MATCH_META_SQL})
+    )
+from {SOURCE}
+"""
+
+# Tutors of a subject of the student (or, if the student has none, of the tutor's) who are less of a risk.
+ALTERNATIVES = f"""
+with found as (
+    select
+        matches.tutor_id,
+        people.name,
+        matches.churn_probability,
+        matches.risk_level,
+        matches.compatibility_score,
+        people.free_capacity
+    from marts.match_predictions as matches
+    inner join marts.match_tutors as people on matches.tutor_id = people.tutor_id
+    where matches.bucket = ml.student_bucket($1)
+        and matches.student_id = $1
+        and matches.tutor_id <> $2
+        and matches.churn_probability < $3
+        and people.is_active
+        and {HAS_CAPACITY}
+        and people.subjects && $4::text[]
+    order by matches.churn_probability, matches.tutor_id
+    limit 3
+)
+
+select {MATCH_VERSION}, (select coalesce(json_agg(found), '[]') from found)
+from {SOURCE}
+"""
+
+_ALTERNATIVES = TypeAdapter(list[Alternative])
+
+
+class _PairFacts(BaseModel):
+    """What the query gives. `is_touched`: one of the two has changed since their pairs were predicted."""
+
+    student: MatchStudent | None
+    tutor: MatchTutor | None
+    prediction: Prediction | None
+    trained_at: AwareDatetime | None
+    is_touched: bool
+    meta: MatchMeta
+
+
+class Answer(NamedTuple):
+    """The body, and a name for this state of it; None if it may be another the next time it is asked for."""
+
+    body: bytes
+    version: str | None
+
+
+def pair(student_id: UUID, tutor_id: UUID) -> Statement:
+    """What `_PairFacts` is made from."""
+    return Statement(PAIR, (student_id, tutor_id), version_sql=MATCH_VERSION_QUERY)
+
+
+class Pairs:
+    """Answers about single pairs.
+
+    Args:
+        low, high: probabilities from which the risk is medium, and high.
+        seconds: in which an explanation has to be there, counted from the start of the request.
+    """
+
+    def __init__(self, marts: Marts, scorer: Scorer, explainer: Explainer, *, low: float, high: float, seconds: float):
+        self._marts = marts
+        self._scorer = scorer
+        self._explainer = explainer
+        self._low = low
+        self._high = high
+        self._seconds = seconds
+
+    async def predict(self, student_id: UUID, tutor_id: UUID, *, with_explanation: bool) -> Answer:
+        """
+        Raises:
+            NotFoundError: there is no such student or tutor.
+        """
+        deadline = asyncio.get_running_loop().time() + self._seconds - RESERVE_SECONDS
+        read = await self._marts.read(pair(student_id, tutor_id))
+        assert read.body is not None
+        facts = _PairFacts.model_validate_json(read.body)
+        student, tutor, stored = facts.student, facts.tutor, facts.prediction
+        if student is None:
+            raise NotFoundError(NO_STUDENT)
+        if tutor is None:
+            raise NotFoundError(NO_TUTOR)
+        version: str | None = f"{read.version}.{'touched' if facts.is_touched else 'stored'}"
+        scored = None
+        if with_explanation or stored is None or facts.is_touched:
+            scored = await self._scorer.pair(student, tutor)
+        if (
+            stored is not None
+            and not facts.is_touched
+            and (scored is None or scored.model.version == stored.model_version)
+        ):
+            prediction, is_stored = stored, True
+            model = PredictionModel(
+                version=stored.model_version,
+                kind="rules" if stored.model_version == RULES_VERSION else "model",
+                trained_at=facts.trained_at,
+            )
+        else:
+            assert scored is not None
+            prediction, is_stored, model = scored.prediction, False, scored.model
+        explanation = None
+        if with_explanation:
+            assert scored is not None
+            explanation, is_final = await self._explain(student, tutor, prediction, scored, deadline)
+            version = version if is_final else None
+        data = PairPrediction(
+            **prediction.model_dump(),
+            student_name=student.name,
+            tutor_name=tutor.name,
+            is_stored=is_stored,
+            model=model,
+            explanation=explanation,
+        )
+        return Answer(PairPredictionResponse(data=data, meta=facts.meta).model_dump_json().encode(), version)
+
+    async def _explain(
+        self, student: MatchStudent, tutor: MatchTutor, prediction: Prediction, scored: Scored, deadline: float
+    ) -> tuple[MatchExplanation, bool]:
+        subjects = student.subjects or tutor.subjects
+        found = await self._marts.read(
+            Statement(ALTERNATIVES, (student.student_id, tutor.tutor_id, prediction.churn_probability, subjects))
+        )
+        alternatives = _ALTERNATIVES.validate_json(found.body or b"[]")
+        apart = {name: getattr(prediction, name) for name in WORST_MISMATCH}
+        is_comparable = any(value is not None for value in apart.values())
+        written = await self._explainer.explain(
+            MatchFacts(
+                churn_probability=prediction.churn_probability,
+                risk_level=prediction.risk_level,
+                medium_from=self._low,
+                high_from=self._high,
+                compatibility_score=prediction.compatibility_score if is_comparable else None,
+                student=StatedPreferences(
+                    pace=student.preferred_pace,
+                    communication=student.communication_style,
+                    style=student.preferred_teaching_style,
+                    urgency=student.urgency_level,
+                ),
+                tutor=StatedPreferences(
+                    pace=tutor.preferred_pace, communication=tutor.communication_style, style=tutor.teaching_style
+                ),
+                contributions=scored.contributions,
+                model_version=prediction.model_version,
+            ),
+            deadline,
+        )
+        explanation = MatchExplanation(
+            source=written.source,
+            **asdict(written.texts),
+            contributions=[Contribution(**asdict(each)) for each in scored.contributions],
+            mismatches=[
+                Mismatch(name=each.name, label=each.label, value=each.value, max=each.most, severity=each.severity)
+                for each in explain.mismatches(apart)
+            ],
+            alternatives=alternatives,
+        )
+        return explanation, written.is_final

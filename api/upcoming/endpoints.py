@@ -1,0 +1,28 @@
+"""Scheduled sessions that their tutor is likely to move or miss."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.auth import READER
+from api.caching import NOT_MODIFIED, answer
+from api.database import MartsDependency
+from api.problems import documented
+from api.upcoming import queries
+from api.upcoming.schemas import UpcomingFilters, UpcomingList
+
+router = APIRouter(
+    prefix="/api/sessions/upcoming",
+    tags=["sessions"],
+    dependencies=[READER],
+    responses=NOT_MODIFIED | documented(400, 401, 403, 503),
+)
+
+
+@router.get("", response_model=UpcomingList)
+async def list_upcoming_sessions(
+    request: Request, marts: MartsDependency, filters: Annotated[UpcomingFilters, Query()]
+) -> Response:
+    """Sessions to come, those most likely to be rescheduled or missed by their tutor first."""
+    return await answer(request, marts, queries.upcoming_sessions(filters))

@@ -1,0 +1,52 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        tags=['matching'],
+        pre_hook="{{ empty_this() }}",
+        post_hook="analyze {{ this }}",
+        indexes=[{'columns': ['student_id'], 'unique': true}],
+    )
+}}
+
+with as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+histories as (
+    select * from {{ ref('int_student_histories') }}
+),
+
+sessions as (
+    select * from {{ ref('int_session_facts') }}
+),
+
+known_sessions as (
+    select
+        sessions.student_id,
+        count(*) filter (where sessions.is_final and sessions.scheduled_on <= as_of.as_of) as student_sessions,
+        max(sessions.scheduled_on) as newest_session_on,
+        max(sessions.scheduled_on) filter (where sessions.scheduled_on <= as_of.as_of) as last_session_on
+    from sessions
+    cross join as_of
+    group by sessions.student_id
+),
+
+final as (
+    select
+        known_sessions.student_id,
+        as_of.as_of,
+        known_sessions.last_session_on,
+        known_sessions.newest_session_on > as_of.as_of - {{ var('active_student_days') }} as has_recent_session,
+        known_sessions.student_sessions,
+        coalesce(histories.student_first_meetings, 0) as student_first_meetings,
+        coalesce(histories.student_continuation_rate, {{ prior_mean(var('first_session_fallback_prior')) }})
+            as student_continuation_rate
+    from known_sessions
+    cross join as_of
+    left join histories
+        on known_sessions.student_id = histories.student_id and histories.known_before = as_of.as_of + 1
+)
+
+select * from final

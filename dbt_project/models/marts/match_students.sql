@@ -1,0 +1,22 @@
+{{ config(materialized='view', tags=['matching']) }}
+
+-- No CTEs: Postgres cannot look rows up by index in a view that has some, when it is joined.
+
+select
+    students.student_id,
+    students.external_id,
+    students.name,
+    students.age,
+    students.subjects,
+    students.preferred_teaching_style,
+    students.preferred_pace,
+    students.communication_style,
+    students.urgency_level,
+    students.is_stub,
+    not students.is_stub and coalesce(histories.has_recent_session, true) as is_active,
+    coalesce(histories.student_first_meetings, 0) as student_first_meetings,
+    coalesce(histories.student_continuation_rate, {{ prior_mean(var('first_session_fallback_prior')) }})
+        as student_continuation_rate,
+    histories.last_session_on
+from {{ ref('stg_raw__students') }} as students
+left join {{ ref('int_students_now') }} as histories on students.student_id = histories.student_id

@@ -1,0 +1,121 @@
+-- The key is an index and no constraint: a constraint would have to be there before the rows, and slows them down.
+
+{{ config(tags=['matching'], indexes=[{'columns': ['session_id'], 'unique': true}]) }}
+
+with as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+sessions as (
+    select * from {{ ref('fct_sessions') }}
+    where is_final
+),
+
+pairs as (
+    select * from {{ ref('int_pairs') }}
+),
+
+tutor_histories as (
+    select * from {{ ref('int_tutor_histories') }}
+),
+
+labelled as (
+    select
+        sessions.*,
+        {{ booked_on('sessions') }} as booked_on
+    from sessions
+    inner join as_of
+        on
+            sessions.scheduled_on > as_of.as_of - {{ var('session_training_days') }}
+            and sessions.scheduled_on <= as_of.as_of
+),
+
+-- A session is history from its own day on, and its reschedule from the day on which that was known. And it asks, on
+-- the day of its booking, what was known before.
+events as (
+    select
+        null::uuid as session_id,
+        sessions.tutor_id,
+        sessions.student_id,
+        sessions.scheduled_on as happened_on,
+        1 as is_history,
+        0 as is_tutor_reschedule
+    from sessions
+    where sessions.student_id in (select labelled.student_id from labelled)
+
+    union all
+
+    select
+        null::uuid as session_id,
+        sessions.tutor_id,
+        sessions.student_id,
+        {{ known_on('sessions') }} as happened_on,
+        0 as is_history,
+        1 as is_tutor_reschedule
+    from sessions
+    where sessions.is_tutor_reschedule and sessions.student_id in (select labelled.student_id from labelled)
+
+    union all
+
+    select
+        session_id,
+        tutor_id,
+        student_id,
+        booked_on as happened_on,
+        0 as is_history,
+        0 as is_tutor_reschedule
+    from labelled
+),
+
+counted as (
+    select
+        session_id,
+        coalesce(sum(is_history) over of_pair, 0) as pair_sessions_before,
+        coalesce(sum(is_tutor_reschedule) over of_pair, 0) as pair_tutor_reschedules_before,
+        coalesce(sum(is_history) over of_student, 0) as student_sessions_before
+    from events
+    window
+        of_pair as (
+            partition by student_id, tutor_id order by {{ day_number('happened_on') }}
+            range between unbounded preceding and 1 preceding
+        ),
+        of_student as (
+            partition by student_id order by {{ day_number('happened_on') }}
+            range between unbounded preceding and 1 preceding
+        )
+),
+
+before_booking as (
+    select * from counted
+    where session_id is not null
+),
+
+final as (
+    select
+        labelled.session_id,
+        labelled.tutor_id,
+        labelled.student_id,
+        labelled.subject,
+        labelled.scheduled_time,
+        labelled.scheduled_on,
+        labelled.booked_on,
+        (extract(epoch from labelled.scheduled_time - labelled.booked_at) / 3600)::double precision as lead_hours,
+        extract(hour from {{ local_time('labelled.scheduled_time') }})::smallint as hour,
+        extract(isodow from {{ local_time('labelled.scheduled_time') }})::smallint as weekday,
+        labelled.duration_minutes,
+        tutor_histories.tutor_reschedule_rate,
+        tutor_histories.tutor_no_show_rate,
+        tutor_histories.tutor_sessions_90d,
+        before_booking.pair_sessions_before::bigint as pair_sessions_before,
+        before_booking.pair_tutor_reschedules_before::bigint as pair_tutor_reschedules_before,
+        before_booking.student_sessions_before::bigint as student_sessions_before,
+        coalesce(pairs.first_session_on >= labelled.booked_on, true) as is_first_meeting,
+        labelled.is_tutor_reschedule or labelled.is_tutor_no_show as is_disrupted
+    from labelled
+    inner join before_booking on labelled.session_id = before_booking.session_id
+    inner join tutor_histories
+        on labelled.tutor_id = tutor_histories.tutor_id and labelled.booked_on = tutor_histories.known_before
+    left join pairs on labelled.tutor_id = pairs.tutor_id and labelled.student_id = pairs.student_id
+)
+
+select * from final

@@ -1,0 +1,29 @@
+{{ config(materialized='view', tags=['matching']) }}
+
+-- No CTEs: Postgres cannot look rows up by index in a view that has some, when it is joined.
+
+select
+    sessions.session_id,
+    sessions.external_id,
+    sessions.tutor_id,
+    sessions.student_id,
+    sessions.subject,
+    sessions.scheduled_time,
+    sessions.scheduled_on,
+    sessions.lead_hours,
+    sessions.hour,
+    sessions.weekday,
+    sessions.duration_minutes,
+    sessions.tutor_reschedule_rate,
+    sessions.tutor_no_show_rate,
+    sessions.tutor_sessions_90d,
+    sessions.pair_sessions_before,
+    sessions.pair_tutor_reschedules_before,
+    sessions.student_sessions_before,
+    sessions.is_first_meeting,
+    predictions.tutor_disruption_probability,
+    predictions.risk_level,
+    predictions.model_version,
+    predictions.predicted_at
+from {{ ref('upcoming_session_features') }} as sessions
+left join {{ ref('stg_ml__session_predictions') }} as predictions on sessions.session_id = predictions.session_id

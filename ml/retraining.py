@@ -1,0 +1,42 @@
+"""Train, judge and keep: from the mart to a row in ml.models."""
+
+from dataclasses import dataclass
+
+from core.database import Database
+from core.settings import Settings
+from ml.features import TASKS
+from ml.registry import champion, record
+from ml.rules import rules_for
+from ml.training import Candidate, train
+from ml.training_set import training_set
+
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """A candidate, the version it is kept under, and the version that answers from now on."""
+
+    candidate: Candidate
+    version: str | None
+    champion: str
+
+
+def retrain(settings: Settings, database: Database, kind: str, *, seed: int = SEED) -> Retrained:
+    """Train a candidate of a kind on its mart; it becomes the champion if it is better than all there is.
+
+    Raises TutorqError if the marts have not been built.
+    """
+    task = TASKS[kind]
+    before = champion(settings, database, kind).model
+    candidate = train(
+        task,
+        training_set(database, task),
+        seed=seed,
+        champion=before,
+        rules=rules_for(task),
+        low=settings.match_medium_risk,
+        high=settings.match_high_risk,
+    )
+    version = record(settings, database, candidate)
+    return Retrained(candidate, version, version if version and candidate.is_promoted else before.version)

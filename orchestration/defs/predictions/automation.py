@@ -1,0 +1,125 @@
+"""When models are trained and pairs are predicted."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from core.settings import Settings
+from orchestration.conventions import ALL_BUCKETS, BUCKETS, max_runtime
+from orchestration.resources import Platform
+from orchestration.run_history import IN_PROGRESS, pause_after_failures
+
+MODELS = dg.AssetSelection.groups("models")
+PREDICTIONS = dg.AssetSelection.groups("predictions")
+REASON = "tutorq/reason"
+
+# 25 million pairs and the training of both models were measured at well under an hour on two cores.
+LONG = {"dagster/max_runtime": "7200"}
+
+train = dg.define_asset_job(
+    "train",
+    selection=MODELS | PREDICTIONS,
+    description="Train both models on the marts as they are, promote what is better, and predict everything anew.",
+    tags=LONG,
+)
+
+predict = dg.define_asset_job(
+    "predict",
+    selection=PREDICTIONS,
+    description="Predict all pairs and the sessions to come, by the champions.",
+    tags=LONG,
+)
+
+
+@dg.op(description="Predict anew the pairs of people who changed, and no others.")
+def predict_touched_pairs(context: dg.OpExecutionContext, platform: Platform) -> None:
+    from ml.predictions import repredict_touched
+    from ml.registry import champion
+
+    model = champion(platform.settings, platform.database, "match").model
+    done = repredict_touched(platform.settings, platform.database, model)
+    context.add_output_metadata({"pairs": done.pairs, "students": done.students, "tutors": done.tutors})
+
+
+@dg.job(description="Predict anew the pairs of people who changed.", tags=max_runtime())
+def predict_touched() -> None:
+    predict_touched_pairs()
+
+
+# While one of these runs, predictions are about to be made, or about to be out of date.
+PREDICTING_JOBS = {train.name, predict.name, predict_touched.name, "roll_over"}
+
+
+@dg.sensor(
+    jobs=[predict, predict_touched],
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks for one run: of all pairs after a promotion or newer histories, of single people's pairs after "
+    "their attributes changed.",
+)
+def stale_predictions(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
+    records = context.instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS), limit=20)
+    if any(record.dagster_run.job_name in PREDICTING_JOBS for record in records):
+        return dg.SkipReason("a run is in progress; what changes meanwhile is taken by the next one")
+    reason = _reason_to_predict(platform)
+    if reason is None:
+        return dg.SkipReason("every prediction is up to date")
+    job, words = reason
+    runs = context.instance.get_run_records(dg.RunsFilter(job_name=job), limit=10)
+    if (pause := pause_after_failures(runs)) > timedelta(0):
+        return dg.SkipReason(f"the last runs failed; trying again in {pause.total_seconds():.0f} s")
+    return dg.RunRequest(job_name=job, tags={REASON: words, **(ALL_BUCKETS if job == predict.name else {})})
+
+
+def _reason_to_predict(platform: Platform) -> tuple[str, str] | None:
+    """The job to run and why, or None; a cheap query."""
+    from ml.registry import champion_version
+
+    with platform.database.connect() as connection:
+        row = connection.execute(
+            """
+            select
+                to_regclass('marts.match_students') is not null and to_regclass('marts.match_tutors') is not null,
+                exists (select from ml.touched_people)
+            """
+        ).fetchone()
+        is_built, is_touched = row or (False, False)
+        if not is_built:
+            return None
+        (is_stale,) = connection.execute(
+            """
+            select count(*) < %s
+            from ml.prediction_buckets
+            where
+                model_version = %s
+                and as_of is not distinct from (select max(as_of) from intermediate.int_tutors_now)
+            """,
+            [len(BUCKETS.get_partition_keys()), champion_version(connection, "match")],
+        ).fetchone() or (False,)
+    if is_stale:
+        return predict.name, "another champion, or newer histories"
+    return (predict_touched.name, "people changed") if is_touched else None
+
+
+def weekly_training(timezone: str) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="weekly_training",
+        job=train,
+        cron_schedule="30 1 * * 1",
+        execution_timezone=timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Half past one on Mondays, after the roll-over: learn from what the week has shown.",
+    )
+    def schedule() -> dg.RunRequest:
+        return dg.RunRequest(job_name=train.name, tags=ALL_BUCKETS)
+
+    return schedule
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    return dg.Definitions(
+        jobs=[train, predict, predict_touched],
+        sensors=[stale_predictions],
+        schedules=[weekly_training(Settings().timezone)],
+    )

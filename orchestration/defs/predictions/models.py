@@ -1,0 +1,132 @@
+"""Models as assets: trained weekly, judged on later rows, promoted only if they are better than all there is."""
+
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from orchestration.conventions import OWNER, RETRY_POLICY
+from orchestration.resources import Platform
+
+# What each kind of model learns from, in the words of its asset.
+KINDS = {
+    "match": ("match_outcomes", "Does a student go on with a tutor after the first session?"),
+    "session": ("session_outcomes", "Will the tutor reschedule a session, or not turn up?"),
+}
+# How ml.promote words it that a candidate lost to a baseline; a loss to the champion is no fault.
+NO_BETTER = ("not better than", "no better than", "not surely better than")
+FIGURES = ("rows", "observed", "auc", "pr_auc", "log_loss", "brier")
+
+
+def model_assets(kind: str) -> dg.AssetsDefinition:
+    mart, question = KINDS[kind]
+    model, metrics = dg.AssetKey(["ml", f"{kind}_model"]), dg.AssetKey(["ml", f"{kind}_metrics"])
+
+    @dg.multi_asset(
+        name=f"train_{kind}_model",
+        specs=[
+            dg.AssetSpec(
+                model,
+                deps=[["marts", mart]],
+                description=f"{question} The champion among the models that answer; the rules until there is one.",
+                group_name="models",
+                kinds={"xgboost"},
+                owners=[OWNER],
+            ),
+            dg.AssetSpec(
+                metrics,
+                deps=[model],
+                description="How good the newest candidate is, on rows later than all it was trained on.",
+                group_name="models",
+                kinds={"postgres"},
+                owners=[OWNER],
+            ),
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                "beats_baseline",
+                asset=model,
+                description="The candidate is better than the rules and the additive logistic regression. If not, it "
+                "is recorded and not promoted: the champion, or the rules, go on answering.",
+            ),
+            dg.AssetCheckSpec(
+                "is_calibrated",
+                asset=model,
+                description="What the candidate says with 20% happens in about 20% of the rows.",
+            ),
+        ],
+        retry_policy=RETRY_POLICY,
+    )
+    def train(platform: Platform) -> Iterator[Any]:
+        from ml import plots
+        from ml.retraining import retrain
+
+        done = retrain(platform.settings, platform.database, kind)
+        candidate = done.candidate
+        yield dg.MaterializeResult(
+            asset_key=model,
+            metadata={
+                "champion": done.champion,
+                "candidate": done.version or "none",
+                "is_promoted": candidate.is_promoted,
+                "reason": candidate.reason,
+                "trained_rows": candidate.trained_rows,
+                "parameters": dg.MetadataValue.json(candidate.parameters),
+            },
+        )
+        figures = {name: candidate.metrics[name] for name in ("rules", "baseline", "model", "champion")
+                   if name in candidate.metrics}  # fmt: skip
+        metadata: dict[str, Any] = {
+            "figures": dg.MetadataValue.md(figures_table(figures)),
+            "risk_bands": dg.MetadataValue.md(bands_table(figures.get("model", {}).get("risk_bands", []))),
+        }
+        for name, png in plots.plots(candidate).items():
+            metadata[name] = dg.MetadataValue.md(f"![{name}](data:image/png;base64,{b64encode(png).decode()})")
+        yield dg.MaterializeResult(asset_key=metrics, metadata=metadata)
+        yield from _verdicts(model, candidate.reason, has_model=candidate.model is not None)
+
+    return train
+
+
+def figures_table(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """Markdown: a line per model, a column per figure."""
+    lines = ["| |" + "|".join(FIGURES) + "|", "|---" * (len(FIGURES) + 1) + "|"]
+    for name, values in figures.items():
+        shown = (values.get(figure) for figure in FIGURES)
+        lines.append(f"|{name}|" + "|".join(_short(value) for value in shown) + "|")
+    return "\n".join(lines)
+
+
+def bands_table(bands: list[Mapping[str, Any]]) -> str:
+    """Markdown: a line per risk band."""
+    if not bands:
+        return "no model"
+    names = list(bands[0])
+    lines = ["|" + "|".join(names) + "|", "|---" * len(names) + "|"]
+    return "\n".join([*lines, *("|" + "|".join(_short(value) for value in band.values()) + "|" for band in bands)])
+
+
+def _verdicts(model: dg.AssetKey, reason: str, *, has_model: bool) -> Iterator[dg.AssetCheckResult]:
+    """The two checks, out of the words of the judgement. With too little to learn from there is nothing to judge.
+
+    They stop a promotion, which has been decided by the same judgement, and not the run: predictions are made by the
+    champion in any case.
+    """
+    blocks = {
+        "beats_baseline": has_model and any(words in reason for words in NO_BETTER),
+        "is_calibrated": has_model and "badly calibrated" in reason,
+    }
+    for name, is_blocked in blocks.items():
+        yield dg.AssetCheckResult(asset_key=model, check_name=name, passed=not is_blocked, metadata={"reason": reason})
+
+
+def _short(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    return dg.Definitions(assets=[model_assets(kind) for kind in KINDS])

@@ -1,0 +1,154 @@
+"""Predictions as assets: all pairs by buckets of students, and sessions to come; with checks on what was written."""
+
+import dagster as dg
+
+from orchestration.conventions import BUCKETS, OWNER, RETRY_POLICY
+from orchestration.resources import Platform
+from orchestration.row_counts import table_rows
+
+MATCH_PREDICTIONS = dg.AssetKey(["ml", "match_predictions"])
+SESSION_PREDICTIONS = dg.AssetKey(["ml", "session_predictions"])
+
+RECENT_DAYS = 30
+
+
+@dg.asset(
+    key=MATCH_PREDICTIONS,
+    deps=[["ml", "match_model"], ["marts", "match_students"], ["marts", "match_tutors"]],
+    group_name="predictions",
+    kinds={"postgres", "table", "xgboost"},
+    owners=[OWNER],
+    description="One row per active student and active tutor. A partition is a sixteenth of the students; here they "
+    "run in one process, on a cluster each may be a run of its own.",
+    partitions_def=BUCKETS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRY_POLICY,
+)
+def match_predictions(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+    from ml.predictions import predict_all
+    from ml.registry import champion
+
+    model = champion(platform.settings, platform.database, "match").model
+    buckets = [int(key) for key in context.partition_keys]
+    done = predict_all(platform.settings, platform.database, model, buckets=buckets)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": done.pairs,
+            "model": model.version,
+            "students": done.students,
+            "tutors": done.tutors,
+            "pairs_per_second": round(done.pairs / max(done.seconds, 1e-9)),
+        }
+    )
+
+
+@dg.asset(
+    key=SESSION_PREDICTIONS,
+    deps=[["ml", "session_model"], ["marts", "upcoming_session_features"]],
+    group_name="predictions",
+    kinds={"postgres", "table", "xgboost"},
+    owners=[OWNER],
+    description="One row per scheduled session. Predicts what has no prediction of today by the champion yet, so that "
+    "small batches are quick.",
+    retry_policy=RETRY_POLICY,
+)
+def session_predictions(platform: Platform) -> dg.MaterializeResult[None]:
+    from ml.predictions import predict_sessions
+    from ml.registry import champion
+
+    model = champion(platform.settings, platform.database, "session").model
+    predicted = predict_sessions(platform.settings, platform.database, model)
+    with platform.database.connect() as connection:
+        rows = table_rows(connection, "ml", "session_predictions")
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows, "model": model.version, "predicted": predicted})
+
+
+@dg.asset_check(
+    asset=MATCH_PREDICTIONS,
+    description="Every active student has a prediction with every active tutor, but for people touched since.",
+)
+def is_complete(platform: Platform) -> dg.AssetCheckResult:
+    with platform.database.connect() as connection:
+        predicted, wanted, touched = connection.execute(
+            """
+            select
+                (select count(*) from ml.match_predictions),
+                (select count(*) from marts.match_students where is_active)
+                * (select count(*) from marts.match_tutors where is_active),
+                (select count(*) from ml.touched_people)
+            """
+        ).fetchone() or (0, 0, 0)
+    return dg.AssetCheckResult(
+        passed=predicted == wanted or touched > 0,
+        metadata={"predicted": predicted, "wanted": wanted, "touched_since": touched},
+    )
+
+
+@dg.asset_check(
+    asset=MATCH_PREDICTIONS,
+    description="Probabilities tell pairs apart: not all are the same, and their mean is believable.",
+)
+def range_is_plausible(platform: Platform) -> dg.AssetCheckResult:
+    with platform.database.connect() as connection:
+        pairs, lowest, mean, highest = connection.execute(
+            "select count(*), min(churn_probability)::float8, avg(churn_probability)::float8, "
+            "max(churn_probability)::float8 from ml.match_predictions"
+        ).fetchone() or (0, None, None, None)
+    if not pairs:
+        return dg.AssetCheckResult(passed=True, metadata={"pairs": 0})
+    return dg.AssetCheckResult(
+        passed=lowest >= 0 and highest <= 1 and 0.01 < mean < 0.99 and (pairs < 100 or highest > lowest),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"pairs": pairs, "lowest": lowest, "mean": mean, "highest": highest},
+    )
+
+
+@dg.asset_check(
+    asset=MATCH_PREDICTIONS,
+    description="Pairs of the last 30 days look like those the champion was trained on: population stability index per "
+    "feature. Above 0.25 a feature has moved, and the model may need other data.",
+)
+def features_have_not_drifted(platform: Platform) -> dg.AssetCheckResult:
+    from ml.drift import drift
+    from ml.features import MATCH, feature_matrix
+    from ml.model import BoostedModel
+    from ml.registry import champion
+    from ml.training_set import training_set
+
+    model = champion(platform.settings, platform.database, "match").model
+    if not isinstance(model, BoostedModel):
+        return dg.AssetCheckResult(passed=True, metadata={"model": model.version})
+    recent = training_set(platform.database, MATCH, last_days=RECENT_DAYS)
+    found = drift(model.reference, model.features, feature_matrix(model.features, recent))
+    return dg.AssetCheckResult(
+        passed=not found.drifted,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"rows": found.rows, "drifted": ", ".join(found.drifted) or "none",
+                  "psi": dg.MetadataValue.json({name: round(value, 4) for name, value in found.psi.items()})},
+    )  # fmt: skip
+
+
+@dg.asset_check(
+    asset=SESSION_PREDICTIONS,
+    description="Every scheduled session from the as-of day on has a prediction.",
+)
+def sessions_are_complete(platform: Platform) -> dg.AssetCheckResult:
+    with platform.database.connect() as connection:
+        built = connection.execute("select to_regclass('marts.upcoming_sessions') is not null").fetchone()
+        if not (built and built[0]):
+            return dg.AssetCheckResult(passed=True, metadata={"upcoming": 0})
+        upcoming, missing = connection.execute(
+            "select count(*), count(*) filter (where tutor_disruption_probability is null) from marts.upcoming_sessions"
+        ).fetchone() or (0, 0)
+    # What was booked while the check ran is predicted by the next run.
+    return dg.AssetCheckResult(
+        passed=missing <= max(10, 0.01 * upcoming), metadata={"upcoming": upcoming, "missing": missing}
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    return dg.Definitions(
+        assets=[match_predictions, session_predictions],
+        asset_checks=[is_complete, range_is_plausible, features_have_not_drifted, sessions_are_complete],
+    )

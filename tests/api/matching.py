@@ -1,0 +1,102 @@
+"""People and predictions for the tests of matching."""
+
+import csv
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psycopg
+
+from core.database import Database
+from core.landing.load import load_folder
+
+STUDENTS = 12
+TUTORS = 9
+# S-11 has left, T-9 is inactive; S-12 and T-8 are described by nothing but a name.
+ACTIVE_STUDENTS = [f"S-{i}" for i in range(1, STUDENTS + 1) if i != 11]
+ACTIVE_TUTORS = [f"T-{i}" for i in range(1, TUTORS)]
+STYLES = ("structured", "flexible", "interactive")
+SUBJECTS = ("maths;physics", "geography", "maths")
+GOAL = "wants to please Aunt Petronella by May"
+PREDICTED_AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+STUDENT_COLUMNS = (
+    "student_id", "name", "age", "subjects", "preferred_teaching_style", "preferred_pace", "communication_style",
+    "urgency_level", "learning_goals",
+)  # fmt: skip
+TUTOR_COLUMNS = (
+    "tutor_id", "name", "email", "subjects", "is_active", "capacity", "age", "experience_years", "teaching_style",
+    "preferred_pace", "communication_style",
+)  # fmt: skip
+
+
+def student_row(i: int) -> list[object]:
+    name = f"Zebulon Quist {i}"
+    if i == STUDENTS:
+        return [f"S-{i}", name, *[None] * 7]
+    goal = "gone" if i == 11 else GOAL
+    return [f"S-{i}", name, 8 + i, SUBJECTS[i % 3], STYLES[i % 3], 1 + i % 5, 1 + i % 4, 1 + i % 5, goal]
+
+
+def tutor_row(i: int) -> list[object]:
+    name, email = f"Wilhelmina Ibsen {i}", f"wilhelmina{i}@ibsen.example"
+    if i == TUTORS - 1:
+        return [f"T-{i}", name, email, None, True, *[None] * 6]
+    return [
+        *(f"T-{i}", name, email, SUBJECTS[i % 3], i < TUTORS),
+        *(1 + i % 4, 25 + 3 * i, i / 2, STYLES[(i + 1) % 3], 1 + i % 5, 1 + i % 5),
+    ]
+
+
+def load_people(database: Database, folder: Path) -> None:
+    """Twelve students and nine tutors, by way of landing files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, columns, row, count in (
+        ("students.csv", STUDENT_COLUMNS, student_row, STUDENTS),
+        ("tutors.csv", TUTOR_COLUMNS, tutor_row, TUTORS),
+    ):
+        with (folder / name).open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows(row(i) for i in range(1, count + 1))
+    load_folder(database, folder, timezone="UTC")
+    with database.connect() as connection:
+        connection.execute("delete from ml.touched_people")
+
+
+def scramble(database: Database) -> None:
+    """A stored prediction for every active pair, with made-up numbers, so that it shows where an answer comes from."""
+    with database.connect() as connection:
+        connection.execute("delete from ml.match_predictions; delete from ml.touched_people")
+        connection.execute(
+            """
+            insert into ml.match_predictions
+            select
+                ml.student_bucket(student_id), student_id, tutor_id, chance,
+                case when chance < 0.3 then 'low' when chance < 0.7 then 'medium' else 'high' end,
+                get_byte(uuid_send(tutor_id), 5) / 255.0, 1, 0.5, null, 20, 'rules-v1', %s
+            from marts.match_students as students
+            cross join marts.match_tutors as tutors
+            cross join lateral (
+                select (get_byte(uuid_send(student_id), 3) * 7 + get_byte(uuid_send(tutor_id), 6)) %% 256 / 256.0::real
+            ) as made_up (chance)
+            where students.is_active and tutors.is_active
+            """,
+            (PREDICTED_AT,),
+        )
+        connection.execute("update ml.prediction_version set version = version + 1")
+
+
+def rows(connection: psycopg.Connection[Any], query: str, *arguments: object) -> list[Any]:
+    return connection.execute(query.encode(), arguments).fetchall()
+
+
+def everyone(client: httpx2.Client, path: str, **parameters: Any) -> list[dict[str, Any]]:
+    """All rows of a list, which has to fit on one page."""
+    response = client.get(path, params={"limit": 500, **parameters})
+    assert response.status_code == 200, response.text
+    body = response.json()
+    assert len(body["data"]) == body["meta"]["total"]
+    found: list[dict[str, Any]] = body["data"]
+    return found

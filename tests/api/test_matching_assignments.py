@@ -1,0 +1,216 @@
+"""Assignments over the API: conditions are kept, mistakes are named, and the answer says what it rests on."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from api.matching import assignments
+from api.matching.schemas import Assignment, AssignmentRequest
+from api.problems import OverloadedError
+from core import keys
+from core.keys import Role
+from core.landing.ids import entity_uuid
+from tests.api.conftest import Served
+from tests.api.matching import ACTIVE_STUDENTS, ACTIVE_TUTORS, everyone
+from tests.api.test_openapi import assert_is
+from tests.api.test_problems import problem
+
+PATH = "/api/matching/assignments"
+STUDENTS = ACTIVE_STUDENTS
+TUTORS = ACTIVE_TUTORS
+
+
+@pytest.fixture(scope="module")
+def client(matching: Served) -> Iterator[httpx2.Client]:
+    with matching.client(matching.key) as client:
+        yield client
+
+
+def assigned(client: httpx2.Client, **body: Any) -> dict[str, Any]:
+    response = client.post(PATH, json={"student_ids": STUDENTS, "tutor_ids": TUTORS, **body})
+    assert response.status_code == 200, response.text
+    assert_is(Assignment, response.content)
+    found: dict[str, Any] = response.json()
+    return found
+
+
+def pairs(found: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(pair["student_id"], pair["tutor_id"]) for pair in found["pairs"]}
+
+
+def ids(*named: tuple[str, str]) -> set[tuple[str, str]]:
+    return {(str(entity_uuid(student)), str(entity_uuid(tutor))) for student, tutor in named}
+
+
+def test_everybody_is_assigned_or_told_why_not(client: httpx2.Client) -> None:
+    found = assigned(client)
+    everybody = [pair["student_id"] for pair in found["pairs"]] + [one["student_id"] for one in found["unassigned"]]
+    assert sorted(everybody) == sorted(str(entity_uuid(name)) for name in STUDENTS)
+    students = {row["student_id"]: row for row in everyone(client, "/api/matching/students")}
+    tutors = {row["tutor_id"]: row for row in everyone(client, "/api/matching/tutors")}
+    taken = Counter(pair["tutor_id"] for pair in found["pairs"])
+    for tutor_id, count in taken.items():
+        free = tutors[tutor_id]["free_capacity"]
+        assert count <= (1 if free is None else free)
+    for pair in found["pairs"]:
+        student, tutor = students[pair["student_id"]], tutors[pair["tutor_id"]]
+        assert not student["subjects"] or set(student["subjects"]) & set(tutor["subjects"])
+        assert (pair["student_name"], pair["tutor_name"]) == (student["name"], tutor["name"])
+        one = client.get(f"/api/matching/predict/{pair['student_id']}/{pair['tutor_id']}").json()["data"]
+        for name in ("churn_probability", "risk_level", "compatibility_score"):
+            assert pair[name] == one[name]
+    assert found["unassigned"]
+    assert {one["reason"] for one in found["unassigned"]} == {assignments.WHY_NOBODY["no_capacity"]}
+    assert (found["students"], found["tutors"], found["model_version"]) == (len(STUDENTS), len(TUTORS), "rules-v1")
+    total = sum(pair["churn_probability"] for pair in found["pairs"])
+    assert found["expected_churn"]["assigned"] == pytest.approx(total)
+    assert found["students_with_tutor"]["assigned"] == len(found["pairs"])
+    for other in ("greedy", "random"):
+        better = found["students_with_tutor"]["assigned"] - found["students_with_tutor"][other]
+        assert better > 0 or found["expected_churn"]["assigned"] <= found["expected_churn"][other] + 1e-9
+
+
+def test_by_default_all_who_are_active(client: httpx2.Client) -> None:
+    found = client.post(PATH, json={}).json()
+    assert found["students"] == client.get("/api/matching/students?is_active=true").json()["meta"]["total"]
+    assert found["tutors"] == client.get("/api/matching/tutors?is_active=true").json()["meta"]["total"]
+
+
+def test_fixed_and_forbidden_pairs_and_given_capacities(client: httpx2.Client) -> None:
+    capacities = [{"tutor_id": tutor, "capacity": 2} for tutor in TUTORS]
+    free = assigned(client, capacities=capacities)
+    assert len(free["pairs"]) == len(STUDENTS)
+    # Another subject, which only a fixed pair may have.
+    fixed = {"student_id": "S-1", "tutor_id": "T-3"}
+    [forbidden] = [pair for pair in free["pairs"] if pair["student_id"] == str(entity_uuid("S-2"))]
+    found = assigned(
+        client,
+        capacities=capacities,
+        fixed=[fixed],
+        forbidden=[{"student_id": "S-2", "tutor_id": forbidden["tutor_id"]}],
+    )
+    assert ids(("S-1", "T-3")) <= pairs(found)
+    assert not pairs(found) & {("S-2", forbidden["tutor_id"]), (forbidden["student_id"], forbidden["tutor_id"])}
+    [pair] = [pair for pair in found["pairs"] if pair["is_fixed"]]
+    assert pair["reasons"][0] == assignments.ON_REQUEST
+    assert max(Counter(pair["tutor_id"] for pair in found["pairs"]).values()) <= 2
+
+
+def test_subjects_may_be_left_out_of_account(client: httpx2.Client) -> None:
+    body = {"student_ids": ["S-1"], "tutor_ids": ["T-3"]}  # geography, and maths with physics
+    [nobody] = assigned(client, **body)["unassigned"]
+    assert nobody["reason"] == assignments.WHY_NOBODY["no_eligible_tutor"]
+    assert pairs(assigned(client, **body, require_subject=False)) == ids(("S-1", "T-3"))
+    # Without subjects of one's own, everybody fits.
+    assert pairs(assigned(client, student_ids=["S-12"], tutor_ids=["T-3"])) == ids(("S-12", "T-3"))
+
+
+def test_exploration_and_the_same_again(client: httpx2.Client) -> None:
+    sessions = {row["tutor_id"]: row["tutor_sessions_90d"] for row in everyone(client, "/api/matching/tutors")}
+    body = {
+        "capacities": [{"tutor_id": tutor, "capacity": 3} for tutor in TUTORS],
+        "exploration_share": 0.5,
+        "seed": 7,
+        "require_subject": False,
+    }
+    found = assigned(client, **body)
+    explored = [pair for pair in found["pairs"] if pair["is_exploration"]]
+    new = {tutor for tutor in map(str, map(entity_uuid, TUTORS)) if sessions[tutor] < assignments.NEW_TUTOR_SESSIONS}
+    assert {pair["tutor_id"] for pair in explored} <= new
+    assert len(explored) == min(round(len(STUDENTS) / 2), 3 * len(new))
+    assert all(pair["reasons"][0] == assignments.EXPLORATION for pair in explored)
+    again = assigned(client, **body)
+    assert {**again, "seconds": 0} == {**found, "seconds": 0}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"student_ids": ["S-1", "nobody"]}, "student_ids.1"),
+        ({"tutor_ids": ["T-9"]}, "tutor_ids.0"),  # inactive
+        ({"tutor_ids": [" "]}, "tutor_ids.0"),
+        ({"capacities": [{"tutor_id": "T-77", "capacity": 1}]}, "capacities.0.tutor_id"),
+        ({"capacities": [{"tutor_id": "T-1", "capacity": -1}]}, "capacities.0.capacity"),
+        ({"fixed": [{"student_id": "S-77", "tutor_id": "T-1"}]}, "fixed.0.student_id"),
+        ({"fixed": [{"student_id": "S-1", "tutor_id": "T-77"}]}, "fixed.0.tutor_id"),
+        ({"forbidden": [{"student_id": "S-77", "tutor_id": "T-1"}]}, "forbidden.0.student_id"),
+        ({"fixed": [{"student_id": "S-1", "tutor_id": "T-1", "why": "x"}]}, "fixed.0.why"),
+        (
+            {
+                "fixed": [{"student_id": "S-1", "tutor_id": "T-1"}],
+                "forbidden": [{"student_id": str(entity_uuid("S-1")), "tutor_id": "T-1"}],
+                "capacities": [{"tutor_id": "T-1", "capacity": 1}],
+            },
+            "fixed.0",
+        ),
+        (
+            {
+                "fixed": [{"student_id": "S-1", "tutor_id": "T-1"}, {"student_id": "S-1", "tutor_id": "T-2"}],
+                "capacities": [{"tutor_id": tutor, "capacity": 1} for tutor in ("T-1", "T-2")],
+            },
+            "fixed.1.student_id",
+        ),
+        (
+            {
+                "fixed": [{"student_id": student, "tutor_id": "T-1"} for student in ("S-1", "S-2")],
+                "capacities": [{"tutor_id": "T-1", "capacity": 1}],
+            },
+            "fixed.1.tutor_id",
+        ),
+        ({"exploration_share": 1.5}, "exploration_share"),
+        ({"seed": -1}, "seed"),
+        ({"colour": "red"}, "colour"),
+        ({"student_ids": ["S-1"] * 10_001}, "student_ids"),
+    ],
+)
+def test_a_mistake_is_named(client: httpx2.Client, body: dict[str, Any], field: str) -> None:
+    errors = problem(client.post(PATH, json=body), 400).errors
+    assert errors is not None
+    assert [error.field for error in errors] == [field]
+
+
+def test_nobody_to_assign_is_an_empty_answer(client: httpx2.Client) -> None:
+    assert assigned(client, student_ids=[])["pairs"] == []
+    found = assigned(client, tutor_ids=[])
+    assert (found["pairs"], len(found["unassigned"])) == ([], len(STUDENTS))
+
+
+@pytest.mark.parametrize(
+    ("bound", "value"),
+    [
+        ("MOST_PAIRS", len(STUDENTS) * len(TUTORS) - 1),
+        ("MOST_CELLS", 10),
+        ("MOST_STUDENTS", len(STUDENTS) - 1),
+        ("MOST_TUTORS", len(TUTORS) - 1),
+    ],
+)
+def test_too_many_are_refused(client: httpx2.Client, monkeypatch: pytest.MonkeyPatch, bound: str, value: int) -> None:
+    monkeypatch.setattr(assignments, bound, value)
+    assert problem(client.post(PATH, json={}), 400).detail.startswith("Too many for one request")
+
+
+def test_who_waits_too_long_for_others_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assignments, "PATIENCE_SECONDS", 0.01)
+
+    async def work() -> None:
+        busy: Any = assignments.Assignments(None, None)  # type: ignore[arg-type]
+        for _ in range(assignments.AT_A_TIME):
+            await busy._places.acquire()
+        with pytest.raises(OverloadedError):
+            await busy.assign(AssignmentRequest())
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize(("role", "status"), [(None, 401), (Role.READ, 200), (Role.INGEST, 403), (Role.ADMIN, 200)])
+def test_readers_may_ask(matching: Served, role: Role | None, status: int) -> None:
+    secret = None
+    if role is not None:
+        with matching.database.connect() as connection:
+            secret = keys.create(connection, f"assignments-{role}", role).secret
+    with matching.client(secret) as client:
+        assert client.post(PATH, json={"student_ids": STUDENTS}).status_code == status

@@ -1,0 +1,314 @@
+"""Predictions for pairs: lists of matches, single pairs, and why."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from api.matching.schemas import MatchList, PairPredictionResponse
+from core.landing.ids import entity_uuid
+from core.landing.load import load_folder
+from tests.api.conftest import Served, publish, served
+from tests.api.language_model import GOOD, LanguageModel, Reply, language_model, says
+from tests.api.matching import (
+    ACTIVE_STUDENTS,
+    ACTIVE_TUTORS,
+    GOAL,
+    PREDICTED_AT,
+    everyone,
+    load_people,
+    rows,
+    scramble,
+)
+from tests.api.test_openapi import assert_is
+from tests.api.test_problems import problem
+
+if TYPE_CHECKING:
+    from tests.conftest import Postgres
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[LanguageModel]:
+    with language_model() as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def api(postgres: "Postgres", model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The API beside this language model, with a stored prediction for every pair."""
+    home = tmp_path_factory.mktemp("pairs")
+    database = postgres.new_database(home)
+    with database.connect() as connection:
+        publish(connection)
+    load_people(database, home / "landing")
+    scramble(database)
+    settings = {"openai_base_url": model.base_url, "openai_api_key": "secret-of-the-model", "openai_model": "test"}
+    with served(database, home, **settings) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def client(api: Served) -> Iterator[httpx2.Client]:
+    with api.client(api.key) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def unexplained(api: Served, model: LanguageModel) -> None:
+    """Nothing was ever explained, and the language model is well."""
+    with api.database.connect() as connection:
+        connection.execute("delete from app.explanations; delete from app.explanation_calls")
+    model.reply = says(json.dumps(GOOD))
+    model.raw_requests.clear()
+    model.headers.clear()
+
+
+def predicted(client: httpx2.Client, student: str, tutor: str, *, explain: bool = False) -> dict[str, Any]:
+    response = client.get(f"/api/matching/predict/{student}/{tutor}", params={"explain": explain})
+    assert response.status_code == 200, response.text
+    assert_is(PairPredictionResponse, response.content)
+    data: dict[str, Any] = response.json()["data"]
+    return data
+
+
+# ---- lists
+
+
+def test_a_student_s_matches_are_the_stored_ones(client: httpx2.Client) -> None:
+    response = client.get("/api/matching/students/S-1/matches")
+    assert_is(MatchList, response.content)
+    found = response.json()["data"]
+    assert {row["external_id"] for row in found} == set(ACTIVE_TUTORS)
+    chances = [row["churn_probability"] for row in found]
+    assert chances == sorted(chances)
+    for row in found:
+        one = predicted(client, "S-1", row["external_id"])
+        shared = (row.keys() & one.keys()) - {"predicted_at"}
+        assert len(shared) == 10
+        assert {name: row[name] for name in shared} == {name: one[name] for name in shared}
+        assert row["name"] == one["tutor_name"]
+
+
+def test_a_tutor_s_matches_are_the_stored_ones(client: httpx2.Client) -> None:
+    found = everyone(client, "/api/matching/tutors/T-2/matches")
+    assert {row["external_id"] for row in found} == set(ACTIVE_STUDENTS)
+    assert {row["free_capacity"] for row in found} == {None}
+    assert {row["tutor_id"] for row in found} == {str(entity_uuid("T-2"))}
+    # Nobody is matched who left.
+    assert everyone(client, "/api/matching/students/S-11/matches") == []
+
+
+@pytest.mark.parametrize("path", ["students/S-3", "tutors/T-3"])
+def test_filters_and_order_of_matches(client: httpx2.Client, path: str) -> None:
+    address = f"/api/matching/{path}/matches"
+    everything = everyone(client, address)
+    for level in ("low", "medium", "high"):
+        assert everyone(client, address, risk_level=level) == [r for r in everything if r["risk_level"] == level]
+    both = everyone(client, address, risk_level=["low", "high"])
+    assert both == [row for row in everything if row["risk_level"] != "medium"]
+    assert both
+    fitting = everyone(client, address, min_compatibility=0.5)
+    assert fitting == [row for row in everything if row["compatibility_score"] >= 0.5]
+    assert everyone(client, address, subject="geography") == [
+        row for row in everything if "geography" in row["subjects"]
+    ]
+    for sort_by, reverse in (("compatibility_score", True), ("name", False), ("churn_probability", False)):
+        values = [row[sort_by] for row in everyone(client, address, sort_by=sort_by)]
+        known = [value for value in values if value is not None]
+        assert values == sorted(known, reverse=reverse) + [None] * (len(values) - len(known))
+    turned = [row["churn_probability"] for row in everyone(client, address, sort_order="desc")]
+    assert turned == sorted(turned, reverse=True)
+    seen: list[dict[str, Any]] = []
+    for offset in range(0, len(everything), 3):
+        body = client.get(address, params={"limit": 3, "offset": offset}).json()
+        assert body["meta"]["total"] == len(everything)
+        seen += body["data"]
+    assert seen == everything
+
+
+def test_matches_with_a_free_place(client: httpx2.Client) -> None:
+    everything = everyone(client, "/api/matching/students/S-3/matches")
+    free = everyone(client, "/api/matching/students/S-3/matches", has_capacity=True)
+    assert free == [row for row in everything if row["free_capacity"] is None or row["free_capacity"] > 0]
+    assert 0 < len(free) < len(everything)
+    problem(client.get("/api/matching/tutors/T-1/matches?has_capacity=true"), 400)
+
+
+# ---- one pair
+
+
+def test_a_stored_prediction_is_answered_from_the_table(client: httpx2.Client) -> None:
+    data = predicted(client, "S-1", "T-1")
+    assert data["is_stored"] is True
+    assert datetime.fromisoformat(data["predicted_at"]) == PREDICTED_AT
+    assert data["model"] == {"version": "rules-v1", "kind": "rules", "trained_at": None}
+    assert data["explanation"] is None
+    assert (data["student_name"], data["tutor_name"]) == ("Zebulon Quist 1", "Wilhelmina Ibsen 1")
+    assert predicted(client, str(entity_uuid("S-1")), str(entity_uuid("T-1")).upper()) == data
+
+
+def test_with_no_model_the_rules_answer_and_say_so(client: httpx2.Client) -> None:
+    """A student nobody has predicted yet."""
+    body = {
+        "student_id": f"P-{uuid4()}",
+        "age": 14,
+        "preferred_teaching_style": "structured",
+        "preferred_pace": 5,
+        "communication_style": 2,
+    }
+    client.post("/api/matching/students", json=body)
+    # T-3: style flexible (position (3 + 1) % 3), pace and communication 4, age 34.
+    tutor = client.get("/api/matching/tutors/T-3").json()["data"]
+    assert (tutor["teaching_style"], tutor["preferred_pace"], tutor["age"]) == ("flexible", 4, 34)
+    data = predicted(client, body["student_id"], "T-3", explain=True)
+    apart = {name: data[f"{name}_mismatch"] for name in ("pace", "style", "communication", "age")}
+    assert apart == {"pace": 1, "style": 0.5, "communication": 2, "age": 20}
+    assert data["compatibility_score"] == pytest.approx(1 - (0.35 / 4 + 0.30 * 0.5 + 0.25 * 2 / 4 + 0.10 * 20 / 50))
+    assert data["model"]["kind"] == "rules"
+    assert data["model_version"] == "rules-v1"
+    names = [each["feature"] for each in data["explanation"]["contributions"]]
+    assert names == ["style_mismatch", "communication_mismatch", "pace_mismatch", "age_mismatch"]
+    assert all(each["contribution"] > 0 for each in data["explanation"]["contributions"])
+
+
+def test_nothing_known_of_the_two_is_neither_a_good_match_nor_a_bad_one(client: httpx2.Client) -> None:
+    student = f"P-{uuid4()}"
+    client.post("/api/matching/students", json={"student_id": student})
+    data = predicted(client, student, "T-8", explain=True)
+    assert (data["compatibility_score"], data["pace_mismatch"]) == (0.5, None)
+    assert data["risk_level"] == "medium"
+    assert [each["severity"] for each in data["explanation"]["mismatches"]] == [None] * 4
+
+
+def test_a_person_who_changed_by_a_file_is_predicted_on_the_spot(
+    api: Served, client: httpx2.Client, tmp_path: Path
+) -> None:
+    path = "/api/matching/predict/S-2/T-2"
+    before = client.get(path)
+    assert client.get(path, headers={"If-None-Match": before.headers["etag"]}).status_code == 304
+    (tmp_path / "students.csv").write_text("student_id,preferred_pace\nS-2,5\n")
+    load_folder(api.database, tmp_path, timezone="UTC")
+    after = client.get(path, headers={"If-None-Match": before.headers["etag"]})
+    assert after.status_code == 200
+    assert (before.json()["data"]["is_stored"], after.json()["data"]["is_stored"]) == (True, False)
+    assert after.json()["data"]["pace_mismatch"] == 2
+    scramble(api.database)
+
+
+@pytest.mark.parametrize("pair", ["nobody/T-1", "S-1/nobody", f"{uuid4()}/T-1", "S-1/%20"])
+def test_a_pair_with_nobody_is_a_404(client: httpx2.Client, pair: str) -> None:
+    who = "student" if pair.endswith("T-1") else "tutor"
+    assert problem(client.get(f"/api/matching/predict/{pair}"), 404).detail == f"There is no {who} with this id."
+
+
+def test_a_wrong_option_is_named(client: httpx2.Client) -> None:
+    for option in ("explain=perhaps", "verbose=1"):
+        problem(client.get(f"/api/matching/predict/S-1/T-1?{option}"), 400)
+
+
+# ---- explanations
+
+
+def test_an_explanation_by_the_language_model(client: httpx2.Client, model: LanguageModel) -> None:
+    data = predicted(client, "S-4", "T-4", explain=True)
+    explanation = data["explanation"]
+    assert (explanation["source"], explanation["for_student"]) == ("model", GOOD["for_student"])
+    assert explanation["for_tutor"] == GOOD["for_tutor"]
+    assert data["is_stored"] is True
+    assert [each["name"] for each in explanation["mismatches"]] == [
+        f"{name}_mismatch" for name in ("pace", "style", "communication", "age")
+    ]
+    # It stays the same, so the client may keep it.
+    path = "/api/matching/predict/S-4/T-4?explain=true"
+    tag = client.get(path).headers["etag"]
+    assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_alternatives_are_less_of_a_risk_and_have_a_place(api: Served, client: httpx2.Client) -> None:
+    found = 0
+    for student, tutor in itertools.product(ACTIVE_STUDENTS[:6], ACTIVE_TUTORS):
+        data = predicted(client, student, tutor, explain=True)
+        subjects = set(client.get(f"/api/matching/students/{student}").json()["data"]["subjects"])
+        free = everyone(client, f"/api/matching/students/{student}/matches", has_capacity=True)
+        expected = [
+            row["tutor_id"]
+            for row in free
+            if row["churn_probability"] < data["churn_probability"] and subjects & set(row["subjects"])
+        ]
+        alternatives = data["explanation"]["alternatives"]
+        assert [each["tutor_id"] for each in alternatives] == expected[:3]
+        found += len(alternatives)
+    assert found > 10
+
+
+def test_a_failure_leads_to_rules_that_nobody_may_keep(
+    api: Served, client: httpx2.Client, model: LanguageModel
+) -> None:
+    model.reply = Reply(status=429)
+    response = client.get("/api/matching/predict/S-5/T-8?explain=true")
+    explanation = response.json()["data"]["explanation"]
+    assert explanation["source"] == "rules"
+    assert explanation["for_student"]
+    assert explanation["for_tutor"]
+    assert "etag" not in response.headers
+    with api.database.connect() as connection:
+        connection.execute("delete from app.explanation_calls")
+    model.reply = says(json.dumps(GOOD))
+    assert predicted(client, "S-5", "T-8", explain=True)["explanation"]["source"] == "model"
+
+
+def test_nothing_that_tells_who_somebody_is_leaves_the_house(
+    api: Served, client: httpx2.Client, model: LanguageModel
+) -> None:
+    """Every person, with a name, an address and a free text that are all known here."""
+    for student, tutor in itertools.product(ACTIVE_STUDENTS, ACTIVE_TUTORS):
+        predicted(client, student, tutor, explain=True)
+    assert len(model.raw_requests) > 20
+    with api.database.connect() as connection:
+        personal = rows(
+            connection,
+            """
+            select student_id::text, external_id, name, learning_goals, null, subjects from raw.students
+            union all
+            select tutor_id::text, external_id, name, null, email, subjects from raw.tutors
+            """,
+        )
+    assert any(goal == GOAL for _, _, _, goal, _, _ in personal)
+    words = set()
+    for *texts, subjects in personal:
+        for text in (*texts, *subjects):
+            if text:
+                words |= {text, *(word for word in text.split() if len(word) > 3 and word not in ("wants", "please"))}
+    assert {"Zebulon", "Ibsen", "Petronella", "maths", "S-1", "wilhelmina1@ibsen.example"} <= words
+    for sent, headers in zip(model.raw_requests, model.headers, strict=True):
+        text = sent.decode().lower()
+        assert [word for word in words if word.lower() in text] == []
+        assert headers["authorization"] == "Bearer secret-of-the-model"
+        assert not {"cookie", "x-api-key", "x-request-id"} & headers.keys()
+
+
+def test_a_language_model_that_stalls_holds_nobody_up(api: Served, model: LanguageModel) -> None:
+    """It would stall until the end of the test: that there is an answer shows that nobody waited for it."""
+    model.reply = Reply(stalls=True)
+    settings = {"openai_base_url": model.base_url, "explanation_seconds": 0.6}
+    with (
+        served(api.database, api.settings.home, **settings) as hasty,
+        hasty.client(hasty.key) as client,
+    ):
+        data = predicted(client, "S-6", "T-6", explain=True)
+    assert data["explanation"]["source"] == "rules"
+    assert data["is_stored"] is True
+
+
+def test_without_a_language_model_rules_explain(api: Served) -> None:
+    with served(api.database, api.settings.home) as plain, plain.client(plain.key) as client:
+        path = "/api/matching/predict/S-7/T-7?explain=true"
+        response = client.get(path)
+        assert response.json()["data"]["explanation"]["source"] == "rules"
+        assert client.get(path, headers={"If-None-Match": response.headers["etag"]}).status_code == 304

@@ -1,0 +1,109 @@
+"""Scheduled sessions, those that their tutor is likely to disturb first."""
+
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from api.upcoming.schemas import UpcomingList
+from core import keys
+from core.keys import Role
+from core.landing.ids import entity_uuid
+from tests.api.conftest import Served
+from tests.api.matching import everyone
+from tests.api.test_openapi import assert_is
+from tests.api.test_problems import problem
+
+PATH = "/api/sessions/upcoming"
+SESSIONS = 14
+START = datetime(2026, 2, 1, 15, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def client(matching: Served) -> Iterator[httpx2.Client]:
+    """With fourteen scheduled sessions, the last of which nobody has predicted; two are as likely as each other."""
+    with matching.client(matching.key) as client:
+        body = [
+            {
+                "session_id": f"U-{i}",
+                "tutor_id": f"T-{1 + i % 3}",
+                "student_id": f"S-{1 + i % 4}",
+                "scheduled_time": (START + timedelta(hours=i)).isoformat(),
+                "status": "scheduled",
+                "subject": "maths",
+                "duration_minutes": 45,
+            }
+            for i in range(SESSIONS)
+        ]
+        assert client.post("/api/sessions/batch", json=body).json()["queued"] == SESSIONS
+        with matching.database.connect() as connection:
+            for i in range(SESSIONS - 1):
+                chance = 0.05 * max(i, 1)
+                connection.execute(
+                    "insert into ml.session_predictions values (%s, %s, %s, 'session-1', now())",
+                    (entity_uuid(f"U-{i}"), chance, "low" if chance < 0.3 else "medium"),
+                )
+            connection.execute("update ml.prediction_version set version = version + 1")
+        yield client
+
+
+def test_the_likeliest_come_first_and_the_unknown_last(client: httpx2.Client) -> None:
+    assert_is(UpcomingList, client.get(PATH).content)
+    found = everyone(client, PATH)
+    expected = [f"U-{i}" for i in (*range(SESSIONS - 2, 1, -1), 0, 1, SESSIONS - 1)]
+    assert [row["external_id"] for row in found] == expected
+    assert (found[-1]["tutor_disruption_probability"], found[-1]["risk_level"]) == (None, None)
+    first = found[0]
+    assert first["tutor_disruption_probability"] == 0.6
+    assert (first["risk_level"], first["model_version"]) == ("medium", "session-1")
+    assert datetime.fromisoformat(first["scheduled_time"]) == START + timedelta(hours=12)
+    assert (first["subject"], first["duration_minutes"]) == ("maths", 45)
+    assert first["tutor_id"] == str(entity_uuid("T-1"))
+    assert (first["tutor_name"], first["student_name"]) == ("Wilhelmina Ibsen 1", "Zebulon Quist 1")
+
+
+def test_filters_and_pages(client: httpx2.Client) -> None:
+    everything = everyone(client, PATH)
+    risky = everyone(client, PATH, min_risk=0.3)
+    assert risky == [row for row in everything if (row["tutor_disruption_probability"] or 0) >= 0.3]
+    assert len(risky) == 7
+    for tutor in ("T-2", str(entity_uuid("T-2"))):
+        assert everyone(client, PATH, tutor_id=tutor) == [
+            row for row in everything if row["tutor_id"] == str(entity_uuid("T-2"))
+        ]
+    assert everyone(client, PATH, tutor_id=str(uuid4())) == []
+    seen: list[dict[str, Any]] = []
+    for offset in itertools.count(0, 5):
+        body = client.get(PATH, params={"limit": 5, "offset": offset}).json()
+        assert body["meta"]["total"] == SESSIONS
+        seen += body["data"]
+        if not body["data"]:
+            break
+    assert seen == everything
+
+
+def test_new_predictions_show_at_once(matching: Served, client: httpx2.Client) -> None:
+    tag = client.get(PATH).headers["etag"]
+    assert client.get(PATH, headers={"If-None-Match": tag}).status_code == 304
+    with matching.database.connect() as connection:
+        connection.execute("update ml.prediction_version set version = version + 1")
+    assert client.get(PATH, headers={"If-None-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize("query", ["min_risk=2", "min_risk=low", "tutor_id=", "tutor_id=%20", "limit=0", "day=1"])
+def test_a_wrong_parameter_is_named(client: httpx2.Client, query: str) -> None:
+    problem(client.get(f"{PATH}?{query}"), 400)
+
+
+@pytest.mark.parametrize(("role", "status"), [(None, 401), (Role.READ, 200), (Role.INGEST, 403)])
+def test_readers_read(matching: Served, client: httpx2.Client, role: Role | None, status: int) -> None:
+    secret = None
+    if role is not None:
+        with matching.database.connect() as connection:
+            secret = keys.create(connection, f"upcoming-{role}", role).secret
+    with matching.client(secret) as other:
+        assert other.get(PATH).status_code == status
