@@ -20,6 +20,7 @@ from api.auth_sessions import endpoints as auth_sessions
 from api.auth_sessions.store import BrowserSessions
 from api.dashboard import PAGE, Dashboard
 from api.database import Marts, open_pool
+from api.direct import DirectRoutes
 from api.funnel import endpoints as funnel
 from api.headers import SecurityHeaders
 from api.health import endpoints as health
@@ -46,6 +47,7 @@ from api.reschedules.commands import Excuses
 from api.sessions import endpoints as sessions
 from api.sessions.batches import AT_A_TIME, BatchWriter
 from api.sessions.ledger import Ledger
+from api.sessions.live import LiveScores
 from api.sessions.writer import SessionWriter
 from api.tutors import endpoints as tutors
 from api.upcoming import endpoints as upcoming
@@ -61,8 +63,8 @@ GZIP_FROM_BYTES = 1024
 # On bodies of 75 kB: level 9 takes several times as long, and saves a few per cent.
 GZIP_LEVEL = 2
 HEALTH_POOL_SIZE = 1
-# One for single posts, one for each batch under way, and one for what may come to wait.
-INGEST_POOL_SIZE = 1 + AT_A_TIME + 1
+# One for single posts, one for each batch under way, one for what may come to wait, and one for scores.
+INGEST_POOL_SIZE = 1 + AT_A_TIME + 1 + 1
 
 
 class Api(FastAPI):
@@ -103,6 +105,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
         generate_unique_id_function=_operation_id,
     )
     # Each one wraps those before it, so the last is the outermost.
+    app.add_middleware(DirectRoutes, endpoints=sessions.DIRECT)
     app.add_middleware(UnexpectedErrors)
     app.add_middleware(Compression, minimum_size=GZIP_FROM_BYTES, compresslevel=GZIP_LEVEL)
     if settings.cors_origins:
@@ -119,17 +122,8 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     problems.install(app)
     # The first is found soonest: it is asked most often.
     for resource in (
-        sessions,
-        health,
-        tutors,
-        overview,
-        funnel,
-        matching,
-        upcoming,
-        reschedules,
-        reports,
-        auth_sessions,
-        webhooks,
+        *(sessions, health, tutors, overview, funnel, matching, upcoming),
+        *(reschedules, reports, auth_sessions, webhooks),
     ):
         app.include_router(resource.router)
     if settings.metrics != "off":
@@ -168,6 +162,7 @@ def _lifespan(
                 ledger = CountedLedger(ingest_pool, settings.ingest_commit_seconds, instruments)
                 session_writer = SessionWriter(ledger, settings.timezone, settings.ingest_queue_rows)
                 await stack.enter_async_context(_running(session_writer.run()))
+                await stack.enter_async_context(_running(ledger.live.run()))
                 dagster = await stack.enter_async_context(open_dagster(settings.dagster))
                 marts = Marts(pool)
                 low, high = settings.match_medium_risk, settings.match_high_risk
@@ -192,17 +187,18 @@ def _lifespan(
                     "metrics_need_key": settings.metrics == "key",
                     RateLimit.__name__: RateLimit(settings.ingest_rate_per_second),
                     SessionWriter.__name__: session_writer,
+                    LiveScores.__name__: ledger.live,
                     BatchWriter.__name__: BatchWriter(ledger, settings.timezone),
-                    "excuses": Excuses(ingest_pool),
+                    "excuses": Excuses(ingest_pool, ledger.live),
                     "mail_preferences": MailPreferences(pool),
+                    "audit_trail": AuditTrail(pool),
+                    "mail_events": MailEvents(pool),
+                    "sendgrid_signatures": signatures,
                     "people": People(ingest_pool),
                     "generation": Generation(dagster),
                     "scorer": scorer,
                     "assignments": Assignments(marts, scorer),
                     "pairs": Pairs(marts, scorer, explainer, low=low, high=high, seconds=settings.explanation_seconds),
-                    "audit_trail": AuditTrail(pool),
-                    "mail_events": MailEvents(pool),
-                    "sendgrid_signatures": signatures,
                 }
         finally:
             await asyncio.to_thread(database.release)

@@ -21,8 +21,9 @@ STATEMENT_CACHE_SIZE = 256
 # More than two: after a restart of the server, several connections of the pool may be half closed.
 ATTEMPTS = 3
 
-# What one publication is called in an ETag. The generation alone would come round again in a new database.
-VERSION = "(generation || '.' || (extract(epoch from published_at) * 1000000)::bigint)"
+# What one state of the marts is called in an ETag. The generation alone would come round again in a new database,
+# and between two publications scores are refreshed live.
+VERSION = "(generation || '.' || (extract(epoch from refreshed_at) * 1000000)::bigint)"
 VERSION_QUERY = f"select {VERSION} from marts.publication"
 
 # A table was swapped or the server restarted under a statement; the same statement works a moment later.

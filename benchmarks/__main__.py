@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import dashboard, ingest, load, read, scoring
+from benchmarks import burst, dashboard, freshness, ingest, live, load, matching, pairs, read, scoring
 from benchmarks.harness import fresh_platform
 from core.database import Database
 
@@ -17,9 +17,14 @@ Benchmark = Callable[[Console, Path, Database], None]
 BENCHMARKS: dict[str, dict[str, Benchmark]] = {
     "load": {"small": partial(load.run, load.SMALL), "full": partial(load.run, load.FULL)},
     "scoring": {"small": partial(scoring.run, scoring.SMALL), "full": partial(scoring.run, scoring.FULL)},
+    "freshness": {"small": partial(freshness.run, freshness.SMALL), "full": partial(freshness.run, freshness.FULL)},
     "ingest": {"small": partial(ingest.run, ingest.SMALL), "full": partial(ingest.run, ingest.FULL)},
+    "burst": {"small": partial(burst.run, burst.SMALL), "full": partial(burst.run, burst.FULL)},
+    "live": {"small": partial(live.run, live.SMALL), "full": partial(live.run, live.FULL)},
     "dashboard": {"small": partial(dashboard.run, dashboard.SMALL), "full": partial(dashboard.run, dashboard.FULL)},
     "read": {"small": partial(read.run, read.SMALL), "full": partial(read.run, read.FULL)},
+    "pairs": {"small": partial(pairs.run, pairs.SMALL), "full": partial(pairs.run, pairs.FULL)},
+    "matching": {"small": partial(matching.run, matching.SMALL), "full": partial(matching.run, matching.FULL)},
 }
 SIZES = ("small", "full")
 TABLE_WIDTH = 140

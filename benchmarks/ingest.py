@@ -55,7 +55,7 @@ TINY = replace(SMALL, seconds=0.1, clients=(2,), rounds=1, batches=1, batch_rows
 
 def run(size: Size, console: Console, home: Path, database: Database) -> None:
     """Post to all contestants, and print the table."""
-    api_port, twin_port = _free_port(), _free_port()
+    api_port, twin_port = free_port(), free_port()
     settings = settings_of(home, database_url=database.url, api_port=api_port).model_copy(
         update={"ingest_rate_per_second": 10_000_000}
     )
@@ -70,17 +70,17 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
     )
     with database.connect() as connection:
         secret = str(keys.create(connection, "benchmark", keys.Role.INGEST).secret)
-        _add_people(connection)
+        add_people(connection)
     with (
-        _server(settings, api_port, "api"),
-        _server(settings, twin_port, "benchmarks.ingest_twin", database.url, str(twin_port)),
+        server(settings, api_port, "api"),
+        server(settings, twin_port, "benchmarks.ingest_twin", database.url, str(twin_port)),
     ):
         contestants: dict[str, Callable[[], Mapping[str, float]]] = {}
         for clients in size.clients:
-            ask = partial(_post_from, clients, size.seconds)
+            ask = partial(_post_from, clients, size.seconds, {"X-API-Key": secret})
             contestants |= {
-                f"{clients} api": partial(ask, "api", api_port, {"X-API-Key": secret}),
-                f"{clients} twin": partial(ask, "twin", twin_port, {}),
+                f"{clients} api": partial(ask, "api", api_port),
+                f"{clients} twin": partial(ask, "twin", twin_port),
                 f"{clients} bare": partial(_insert_from, clients, size.seconds, database.url),
             }
         contestants["batch api"] = partial(_post_batches, size, api_port, secret)
@@ -99,7 +99,7 @@ def _add_lines(report: Report, clients: int, figures: Rounds) -> None:
     ours = figures[f"{clients} api"]
     for who, what in (
         ("api", "API"),
-        ("twin", "FastAPI, a commit per request"),
+        ("twin", "FastAPI twin, a commit per request"),
         ("bare", "asyncpg alone, a commit per row"),
     ):
         name = f"{clients} {who}"
@@ -109,7 +109,7 @@ def _add_lines(report: Report, clients: int, figures: Rounds) -> None:
         report.add(f"{clients} clients: {what}", figures[name], "/s", compared, note)
 
 
-def _add_people(connection: psycopg.Connection) -> None:
+def add_people(connection: psycopg.Connection) -> None:
     for table, key, prefix, count in (("tutors", "tutor_id", "T", TUTORS), ("students", "student_id", "P", STUDENTS)):
         with connection.cursor().copy(f"copy raw.{table} ({key}, external_id) from stdin".encode()) as copy:
             for at in range(count):
@@ -142,15 +142,20 @@ def sessions(seed: object) -> Iterator[dict[str, Any]]:
         yield session
 
 
-class _Poster(asyncio.Protocol):
+class Poster(asyncio.Protocol):
     """One kept-alive connection that posts one session after the other."""
 
-    def __init__(self, headers: str, bodies: Iterator[dict[str, Any]]) -> None:
-        self._headers = headers
-        self._bodies = bodies
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._head = f"POST /api/sessions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n{lines}"
         self._transport: asyncio.Transport | None = None
-        self._answered: asyncio.Future[None] | None = None
+        self._answered: asyncio.Future[int] | None = None
         self._received = b""
+
+    @classmethod
+    async def connect(cls, port: int, headers: Mapping[str, str]) -> "Poster":
+        loop = asyncio.get_running_loop()
+        return (await loop.create_connection(lambda: cls(headers), "127.0.0.1", port))[1]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # No isinstance: uvloop's transports are not derived from asyncio's.
@@ -164,21 +169,18 @@ class _Poster(asyncio.Protocol):
             return
         self._received = b""
         assert self._answered is not None
-        if head.startswith(b"HTTP/1.1 202 "):
-            self._answered.set_result(None)
-        else:
-            self._answered.set_exception(RuntimeError(f"the answer was {head.splitlines()[0].decode()}"))
+        self._answered.set_result(int(head.split(b" ", 2)[1]))
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._answered is not None and not self._answered.done():
             self._answered.set_exception(error or ConnectionResetError("the server hung up"))
 
-    def ask(self) -> Awaitable[None]:
-        """Send the next session; the answer has arrived when this is done."""
+    def post(self, session: dict[str, Any]) -> asyncio.Future[int]:
+        """Send a session; the status of the answer."""
         assert self._transport is not None
-        body = json.dumps(next(self._bodies)).encode()
+        body = json.dumps(session).encode()
         self._answered = asyncio.get_running_loop().create_future()
-        self._transport.write(f"{self._headers}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        self._transport.write(f"{self._head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         return self._answered
 
 
@@ -188,16 +190,17 @@ def drive(port: int, headers: Mapping[str, str], clients: int, seconds: float, s
     Raises:
         RuntimeError: an answer is not 202.
     """
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    head = f"POST /api/sessions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n{lines}"
 
     async def main() -> Throughput:
-        loop = asyncio.get_running_loop()
-        posters = [
-            (await loop.create_connection(partial(_Poster, head, sessions(f"{seed}-{client}")), "127.0.0.1", port))[1]
-            for client in range(clients)
+        async def ask(poster: Poster, bodies: Iterator[dict[str, Any]]) -> None:
+            status = await poster.post(next(bodies))
+            if status != 202:
+                raise RuntimeError(f"the answer was {status}")
+
+        askers: list[Callable[[], Awaitable[None]]] = [
+            partial(ask, await Poster.connect(port, headers), sessions(f"{seed}-{client}")) for client in range(clients)
         ]
-        return await repeat([poster.ask for poster in posters], seconds)
+        return await repeat(askers, seconds)
 
     return uvloop.run(main())
 
@@ -220,7 +223,7 @@ def insert(url: str, clients: int, seconds: float, seed: float) -> Throughput:
     return uvloop.run(main())
 
 
-def _post_from(clients: int, seconds: float, who: str, port: int, headers: Mapping[str, str]) -> Mapping[str, float]:
+def _post_from(clients: int, seconds: float, headers: Mapping[str, str], who: str, port: int) -> Mapping[str, float]:
     return _figures(f"{clients} {who}", run_apart(drive, port, headers, clients, seconds, time.time()))
 
 
@@ -280,7 +283,7 @@ def _copy_batches(size: Size, database: Database) -> Mapping[str, float]:
 
 
 @contextmanager
-def _server(settings: Settings, port: int, module: str, *arguments: str) -> Iterator[None]:
+def server(settings: Settings, port: int, module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """`python -m module`, until the block is left."""
     # Nothing of this process's environment, and a directory without `.env`: settings are what is given here.
     environment = {**settings.as_environment(), "PYTHONPATH": str(PROJECT_ROOT)}
@@ -288,21 +291,21 @@ def _server(settings: Settings, port: int, module: str, *arguments: str) -> Iter
     with subprocess.Popen(command, cwd=settings.home, env=environment, stdout=subprocess.DEVNULL) as process:
         try:
             deadline = time.monotonic() + START_SECONDS
-            while not _is_open(port):
+            while not is_open(port):
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"{command!r} did not start")
                 time.sleep(0.05)
-            yield
+            yield process
         finally:
             process.terminate()
 
 
-def _is_open(port: int) -> bool:
+def is_open(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,21 +1,24 @@
 """`POST /api/sessions` as most people would write it: FastAPI, a Pydantic model, and a commit per request.
 
-Same tables and triggers, on asyncpg without an ORM; no keys, no conflicts, no quarantine, no reschedules, no logs.
+Same tables and triggers, stubs of unknown people, and the same keys, remembered as long; on asyncpg without an ORM. No
+conflicts, no quarantine, no reschedules, no Idempotency-Key, no limits, no log lines.
 """
 
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-import asyncpg
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, HTTPException, Request, Security
+from fastapi.security import APIKeyHeader
 from pydantic import BaseModel, Field
 
+from api.auth import KeyRing
 from api.database import open_pool
+from core.keys import Role
 from core.landing.ids import entity_uuid, external_id
 
 ADD_TUTOR = "insert into raw.tutors (tutor_id, external_id, is_stub) values ($1, $2, true) on conflict do nothing"
@@ -55,13 +58,18 @@ def create_app(url: str) -> FastAPI:
     """The twin, on the database at a URL."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, asyncpg.Pool]]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         async with open_pool(url, size=POOL_SIZE) as pool:
-            yield {"pool": pool}
+            yield {"pool": pool, "key_ring": KeyRing(pool)}
+
+    async def require_key(request: Request, secret: Annotated[str, Security(APIKeyHeader(name="X-API-Key"))]) -> None:
+        caller = await request.state.key_ring.find(secret)
+        if caller is None or caller.role not in (Role.INGEST, Role.ADMIN):
+            raise HTTPException(401)
 
     app = FastAPI(lifespan=lifespan)
 
-    @app.post("/api/sessions", status_code=202)
+    @app.post("/api/sessions", status_code=202, dependencies=[Depends(require_key)])
     async def post_session(request: Request, session: Session) -> Receipt:
         tutor_id, student_id = entity_uuid(session.tutor_id), entity_uuid(session.student_id)
         async with request.state.pool.acquire() as connection, connection.transaction():

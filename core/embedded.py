@@ -78,8 +78,9 @@ class EmbeddedPostgres:
                 try:
                     server.ensure_postgres_running()
                     break
-                except subprocess.SubprocessError as error:
-                    # Recovery after a crash can outlast the ten seconds that one attempt is given.
+                except (subprocess.SubprocessError, AssertionError) as error:
+                    # Recovery after a crash can outlast the ten seconds that one attempt is given; the next attempt
+                    # asserts that the server it finds is ready.
                     if time.monotonic() > deadline:
                         raise TutorqError(
                             f"the embedded Postgres did not start; its log is {self._data / 'log'}"

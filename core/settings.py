@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     metrics: Literal["key", "open", "off"] = "key"
     daemon_silent_seconds: int = Field(default=120, ge=60)
     unprocessed_minutes: int = Field(default=15, ge=1)
+    run_retention_days: int = Field(default=3, ge=1)
 
     session_reports: Literal["important", "all", "none"] = "important"
     tutor_snapshots: bool = True
@@ -99,8 +100,8 @@ class Settings(BaseSettings):
 
     @field_validator(
         "database_url", "dagster_database_url", "landing_dir", "dashboard_url", "public_url", "smtp_url",
-        "model_store", "model_store_endpoint_url", "sendgrid_api_key", "sendgrid_webhook_key",
-        "ses_region", "ses_endpoint_url", "ses_smtp_username", "ses_smtp_password",
+        "sendgrid_api_key", "sendgrid_webhook_key", "ses_region", "ses_endpoint_url", "ses_smtp_username",
+        "ses_smtp_password", "model_store", "model_store_endpoint_url",
         "dagster_url", "openai_base_url", "openai_api_key", mode="before",
     )  # fmt: skip
     @classmethod

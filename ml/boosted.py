@@ -21,9 +21,10 @@ PARAMETERS: dict[str, Any] = {
     "colsample_bytree": 0.6,
     "reg_lambda": 5.0,
     "max_bin": 128,
-    # Fixed, as sums over another number of threads differ in the last bit, and with them the file.
-    "nthread": 2,
 }
+# By the data and not by the machine, as sums over another number of threads differ in the last bit, and with them the
+# file. On few rows threads wait for each other longer than they work, the more so where other work goes on.
+ROWS_FOR_TWO_THREADS = 100_000
 MOST_ROUNDS = 1500
 PATIENCE = 60  # rounds without a better log loss on the rows held out
 
@@ -43,14 +44,16 @@ def fit_trees(
     """
     import xgboost
 
+    threads = 2 if len(label) >= ROWS_FOR_TWO_THREADS else 1
     parameters = {
         **PARAMETERS,
+        "nthread": threads,
         "seed": seed,
         "monotone_constraints": tuple(monotone),
         "base_score": float(np.mean(label)),
     }
-    train = xgboost.QuantileDMatrix(matrix, label, max_bin=PARAMETERS["max_bin"], nthread=PARAMETERS["nthread"])
-    watched = xgboost.DMatrix(held_out[0], held_out[1], nthread=PARAMETERS["nthread"])
+    train = xgboost.QuantileDMatrix(matrix, label, max_bin=PARAMETERS["max_bin"], nthread=threads)
+    watched = xgboost.DMatrix(held_out[0], held_out[1], nthread=threads)
     grown = xgboost.train(
         parameters,
         train,

@@ -133,8 +133,10 @@ def _count(number: float, noun: str) -> str:
     return f"{number:g} {noun if number == 1 else f'{noun}s'}"
 
 
-def _steps(value: float, what: str) -> str:
-    return f"they prefer the same {what}" if value == 0 else f"their preferred {what} differs by {value:g} of 4 steps"
+def _steps(value: float, what: str, is_raised: bool) -> str:
+    if value == 0:
+        return f"they prefer the same {what}"
+    return f"their preferred {what} differs by {'' if is_raised else 'only '}{value:g} of 4 steps"
 
 
 def _style(value: float) -> str:
@@ -150,9 +152,9 @@ def _more_or_less_often(is_raised: bool) -> str:
 # Value, and whether it raises the risk. A feature that is not here stays out of texts: the lead time of a pair that
 # is not booked is a stand-in and no fact about it.
 _CLAUSES: dict[str, Callable[[float, bool], str]] = {
-    "pace_mismatch": lambda value, _: _steps(value, "pace"),
+    "pace_mismatch": lambda value, is_raised: _steps(value, "pace", is_raised),
     "style_mismatch": lambda value, _: _style(value),
-    "communication_mismatch": lambda value, _: _steps(value, "way of communicating"),
+    "communication_mismatch": lambda value, is_raised: _steps(value, "way of communicating", is_raised),
     "age_mismatch": lambda value, _: (
         f"they are {_count(round(value), 'year')} apart in age" if value else "they are of the same age"
     ),
@@ -199,13 +201,13 @@ def rule_texts(facts: MatchFacts) -> Texts:
 def _for_student(facts: MatchFacts) -> str:
     share = _percent(facts.churn_probability)
     verdict = {
-        "low": f"This tutor is likely to suit the student: the risk that they part after the first session is {share}.",
-        "medium": f"This tutor may suit the student: the risk that they part after the first session is {share}.",
-        "high": f"This tutor is a risky choice: the chance that they part after the first session is {share}.",
+        "low": "This tutor is likely to suit the student",
+        "medium": "It is open whether this tutor suits the student",
+        "high": "This tutor is a risky choice for the student",
     }[facts.risk_level]
     good = clauses(facts.contributions, raising=False, most=2)
     bad = clauses(facts.contributions, raising=True, most=2)
-    sentences = [verdict]
+    sentences = [f"{verdict}: the risk that they part after the first session is {share}."]
     if good:
         sentences.append(f"In its favour, {_joined(good)}.")
     if bad:

@@ -84,6 +84,8 @@ class BoostedModel:
         import xgboost
 
         check_width(self, matrix)
+        if not len(matrix):
+            return np.empty((0, len(self.features) + 1))
         raw = self.booster.predict(xgboost.DMatrix(matrix), pred_contribs=True).astype(np.float64)
         bias = log_odds(self.calibration.apply(raw[:, -1]))
         total = log_odds(self.predict(matrix))

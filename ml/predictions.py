@@ -98,7 +98,7 @@ def predict_all(
             connection.execute("set transaction isolation level repeatable read")
             touched = _touched(connection)
             as_of = history_day(connection)
-            students, tutors = _students(connection), _tutors(connection)
+            students, tutors = active_people(connection)
         owner = bucket_of(students.ids)
         total, done = int(np.isin(owner, buckets).sum()) * len(tutors), 0
         encoder = RowEncoder(
@@ -223,6 +223,11 @@ def churn_matrix(
     parts = [block.probability.reshape(-1, len(other)) for block in score(model, one, other)]
     matrix = np.concatenate(parts) if parts else np.empty((len(one), len(other)), dtype=np.float32)
     return _uuids(one.ids), _uuids(other.ids), matrix
+
+
+def active_people(connection: psycopg.Connection) -> tuple[Students, Tutors]:
+    """Everybody who gets predictions, as of this moment."""
+    return _students(connection), _tutors(connection)
 
 
 def history_day(connection: psycopg.Connection) -> date | None:

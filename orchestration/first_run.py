@@ -15,7 +15,7 @@ from core.database import Database
 from core.errors import TutorqError
 from core.landing import landing_files
 from core.settings import PROJECT_ROOT, Settings
-from orchestration.conventions import partition_range
+from orchestration.conventions import ALL_BUCKETS, partition_range
 
 HISTORY_DAYS = 30
 SUBMIT_ATTEMPTS = 20
@@ -73,9 +73,10 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
 
 def runs(settings: Settings, database: Database) -> Iterator["Run"]:
-    """Load what has landed, build all marts, and fill score_history for the 30 days before the as-of day.
+    """Load what has landed, build all marts, fill score_history for the 30 days before the as-of day, and train and
+    predict on that.
 
-    One run if that day is known now; with `latest` it is known only once everything is loaded.
+    One run of the marts if that day is known now; with `latest` it is known only once everything is loaded.
     """
     if settings.as_of == "latest":
         yield Run(settings, "load_and_score", {})
@@ -91,6 +92,7 @@ def runs(settings: Settings, database: Database) -> Iterator["Run"]:
             "roll_over",
             partition_range(as_of - timedelta(days=HISTORY_DAYS), as_of - timedelta(days=1)),
         )
+        yield Run(settings, "train", ALL_BUCKETS)
 
 
 class Run:

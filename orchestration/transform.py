@@ -2,20 +2,22 @@
 
 import json
 import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, cast
 
 from core.database import Database
 from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
-    from dagster_dbt import DbtCliResource
+    from dbt.adapters.base.impl import BaseAdapter
     from dbt.artifacts.schemas.run import RunExecutionResult
+    from dbt_common.events.base_types import EventMsg
 
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 DBT_LOCK = 7_461_003
@@ -26,30 +28,6 @@ MANIFEST_PATH = DBT_PROJECT_DIR / "target" / "manifest.json"
 def dbt_target_path(settings: Settings) -> Path:
     """Where dbt writes its artifacts; one place for all runs, because only one runs at a time."""
     return settings.home / "dbt"
-
-
-def dbt_variables(settings: Settings, scoring_days: Sequence[date] = ()) -> list[str]:
-    """`--vars` from the settings; `scoring_days` are recorded in score_history besides the as-of day."""
-    variables: dict[str, object] = dict(settings.dbt_vars())
-    if scoring_days:
-        variables["scoring_days"] = [day.isoformat() for day in scoring_days]
-    return ["--vars", json.dumps(variables)]
-
-
-def dbt_cli() -> "DbtCliResource":
-    """The dbt of this Python environment, whether or not it is on the PATH."""
-    from dagster_dbt import DbtCliResource
-
-    return DbtCliResource(
-        project_dir=str(DBT_PROJECT_DIR),
-        profiles_dir=str(DBT_PROJECT_DIR),
-        dbt_executable=str(Path(sys.executable).parent / "dbt"),
-    )
-
-
-def point_dbt_at(database: Database) -> None:
-    """Put the connection where the shipped dbt profile reads it: libpq's own variables."""
-    os.environ.update(database.libpq_environment())
 
 
 @contextmanager
@@ -68,34 +46,90 @@ def build(
     full_refresh: bool = False,
     scoring_days: Sequence[date] = (),
 ) -> None:
-    """`dbt build` in this process, without unit tests (of formulas) and thorough tests (left to the nightly run).
+    """`dbt build` in this process; `scoring_days` are recorded in score_history besides the as-of day.
+
+    Without unit tests (of formulas) and thorough tests (left to the nightly run).
+
+    Raises:
+        TutorqError: names what failed.
+    """
+    arguments = ["--quiet", *_build_arguments(settings, scoring_days), "--exclude=tag:thorough"]
+    if select:
+        arguments += ["--select", *select]
+    if full_refresh:
+        arguments.append("--full-refresh")
+    with one_dbt_at_a_time(database):
+        _invoke(database, arguments)
+
+
+def build_events(
+    settings: Settings, database: Database, selection: Sequence[str], *, scoring_days: Sequence[date] = ()
+) -> Iterator[dict[str, Any]]:
+    """`dbt build` of a selection in a thread of this process; yields dbt's events as its JSON log has them.
+
+    In this process, because a dbt of its own takes 3 s and more to start, longer than a small run takes. Whoever
+    closes the iterator before its end stops dbt: its connections are cut, and the models at work roll back.
+
+    Raises:
+        TutorqError: names what failed; after the last event.
+    """
+    from dbt_common.events.base_types import EventMsg
+    from dbt_common.events.functions import msg_to_dict
+
+    told: SimpleQueue[EventMsg | None] = SimpleQueue()
+    arguments = [*_build_arguments(settings, scoring_days), *selection]
+    with one_dbt_at_a_time(database), ThreadPoolExecutor(max_workers=1) as pool:
+        dbt = pool.submit(_invoke, database, arguments, told.put)
+        dbt.add_done_callback(lambda _: told.put(None))
+        try:
+            while (event := told.get()) is not None:
+                yield msg_to_dict(event)
+        finally:
+            if not dbt.done():
+                _cut_connections()
+        dbt.result()
+
+
+def _build_arguments(settings: Settings, scoring_days: Sequence[date]) -> list[str]:
+    """What every build is told. Days of history have a target path of their own: other vars make dbt parse anew."""
+    variables: dict[str, object] = dict(settings.dbt_vars())
+    target_path = dbt_target_path(settings)
+    if scoring_days:
+        variables["scoring_days"] = [day.isoformat() for day in scoring_days]
+        target_path /= "history"
+    return [
+        "build",
+        "--exclude-resource-type=unit_test",
+        f"--project-dir={DBT_PROJECT_DIR}",
+        f"--profiles-dir={DBT_PROJECT_DIR}",
+        f"--target-path={target_path}",
+        f"--log-path={dbt_target_path(settings)}",
+        f"--vars={json.dumps(variables)}",
+    ]
+
+
+def _invoke(database: Database, arguments: list[str], on_event: "Callable[[EventMsg], None] | None" = None) -> None:
+    """Run dbt; its profile reads the connection from libpq's own variables.
 
     Raises:
         TutorqError: names what failed.
     """
     from dbt.cli.main import dbtRunner
 
-    point_dbt_at(database)
-    arguments = [
-        "--quiet",
-        "build",
-        "--exclude-resource-type=unit_test",
-        "--exclude=tag:thorough",
-        f"--project-dir={DBT_PROJECT_DIR}",
-        f"--profiles-dir={DBT_PROJECT_DIR}",
-        f"--target-path={dbt_target_path(settings)}",
-        f"--log-path={dbt_target_path(settings)}",
-        *dbt_variables(settings, scoring_days),
-    ]
-    if select:
-        arguments += ["--select", *select]
-    if full_refresh:
-        arguments.append("--full-refresh")
-    with one_dbt_at_a_time(database):
-        outcome = dbtRunner().invoke(arguments)
+    os.environ.update(database.libpq_environment())
+    outcome = dbtRunner(callbacks=[on_event] if on_event else []).invoke(arguments)
     if outcome.exception is not None:
         raise TutorqError(f"dbt failed: {outcome.exception}")
     if not outcome.success:
         results = cast("RunExecutionResult", outcome.result).results
         failed = [f"{result.node.name}: {result.message}" for result in results if result.status in ("error", "fail")]
         raise TutorqError("dbt failed: " + "; ".join(failed))
+
+
+def _cut_connections() -> None:
+    """End the connections of the dbt in this process."""
+    from dbt.adapters.factory import FACTORY
+
+    for adapter in cast("list[BaseAdapter]", list(FACTORY.adapters.values())):
+        with adapter.connection_named("cut"):
+            adapter.cancel_open_connections()  # type: ignore[no-untyped-call]

@@ -146,7 +146,7 @@ def services(settings: Settings, grpc_port: int) -> list[Service]:
         Service(
             "code-location",
             [
-                *(python, "-m", "dagster", "api", "grpc", "-h", "127.0.0.1", "-p", str(grpc_port)),
+                *(python, "-m", "orchestration.code_location", "-h", "127.0.0.1", "-p", str(grpc_port)),
                 *("-m", "orchestration.definitions", "--location-name", "tutorq"),
                 "--use-python-environment-entry-point",
             ],

@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from api import bodies
 from api.database import Marts, Statement, columns
 from api.matching.schemas import (
+    MOST_STUDENTS,
+    MOST_TUTORS,
     AssignedPair,
     Assignment,
     AssignmentPair,
@@ -106,10 +108,15 @@ class _Problem:
         if self._faults:
             raise bodies.invalid(self._faults)
         places = int(np.minimum(self.capacity, len(self.students)).sum())
-        if len(self.students) * len(self.tutors) > MOST_PAIRS or len(self.students) * places > MOST_CELLS:
+        if (
+            len(self.students) > MOST_STUDENTS
+            or len(self.tutors) > MOST_TUTORS
+            or len(self.students) * len(self.tutors) > MOST_PAIRS
+            or len(self.students) * places > MOST_CELLS
+        ):
             raise InvalidRequestError(
-                f"{len(self.students):,} students, {len(self.tutors):,} tutors and {places:,} places are too many for "
-                f"one request; at most {MOST_PAIRS:,} pairs, and {MOST_CELLS:,} times a student and a place."
+                f"Too many for one request: at most {MOST_STUDENTS:,} students, {MOST_TUTORS:,} tutors, {MOST_PAIRS:,} "
+                f"pairs of them, and {MOST_CELLS:,} times a student and a place."
             )
 
     def eligible(self) -> Bools:
@@ -208,7 +215,7 @@ class Assignments:
 
     async def _people(self, request: AssignmentRequest) -> _People:
         read = await self._marts.read(
-            Statement(PEOPLE, (_ids(request.student_ids), _ids(request.tutor_ids), MOST_PAIRS, MOST_PAIRS))
+            Statement(PEOPLE, (_ids(request.student_ids), _ids(request.tutor_ids), MOST_STUDENTS + 1, MOST_TUTORS + 1))
         )
         assert read.body is not None
         return _People.model_validate_json(read.body)

@@ -138,7 +138,8 @@ async def _merge(connection: Any, kind: _Kind, person_id: UUID, external: str | 
         **{name: ";".join(value) if isinstance(value, list) else value for name, value in values.items()},
     }
     arrays = ([cells[name]] for name in merge.staged_names)
-    return bool(await connection.fetch(merge.merge_given(), *arrays, SOURCE, ""))
+    merged = await connection.fetch(merge.merge_given(are_distinct=True), *arrays, SOURCE, "")
+    return any(is_changed for _, is_changed in merged)
 
 
 def _json(details: object) -> str:

@@ -26,8 +26,6 @@ from ml.registry import Champion, champion
 from ml.rules import rules_for
 
 CHAMPION = "select model_version from ml.models where kind = $1 and is_champion"
-# Each waits on a thread and a connection of its own while it writes.
-REPREDICT_AT_A_TIME = 2
 REPREDICT_SECONDS = 5
 
 log = structlog.get_logger("api")
@@ -54,7 +52,8 @@ class Scorer:
         self._database = database
         self._champion: Champion | None = None
         self._loading = asyncio.Lock()
-        self._repredicting = asyncio.Semaphore(REPREDICT_AT_A_TIME)
+        # Who writes single people holds a lock in the database, and a second one would give up.
+        self._repredicting = asyncio.Lock()
 
     def risk_level(self, probability: float) -> Literal["low", "medium", "high"]:
         level: Any = risk_level(probability, self._settings.match_medium_risk, self._settings.match_high_risk)

@@ -10,6 +10,7 @@ import asyncpg
 from api.database import with_connection
 from api.problems import ConflictError, DatabaseUnavailableError, NotFoundError
 from api.reschedules.schemas import Excuse
+from api.sessions.live import LiveScores
 
 HAS_RESCHEDULE = "select exists (select from raw.reschedules where session_id = $1)"
 FIND = "select session_id, reason, created_by, created_at from app.excuses where session_id = $1"
@@ -33,8 +34,9 @@ class Excuses:
         DatabaseUnavailableError: the server cannot be reached, or not in time.
     """
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, live: LiveScores) -> None:
         self._pool = pool
+        self._live = live
 
     async def add(self, session_id: UUID, reason: str, actor: str) -> tuple[Excuse, bool]:
         """The excuse, and whether it is new; the same reason again changes nothing.
@@ -56,7 +58,9 @@ class Excuses:
                     return Excuse.model_validate(dict(found)), False
                 details = json.dumps({"reason": reason}, ensure_ascii=False)
                 await connection.execute(AUDIT, actor, "excuse.add", str(session_id), details)
-                return Excuse.model_validate(dict(added)), True
+                left = await self._live.refresh(connection, [session_id])
+            self._live.follow_up(left)
+            return Excuse.model_validate(dict(added)), True
 
         return await self._run(work)
 
@@ -74,6 +78,8 @@ class Excuses:
                     raise NotFoundError("There is no excuse for a session with this id.")
                 details = json.dumps(dict(removed), ensure_ascii=False)
                 await connection.execute(AUDIT, actor, "excuse.remove", str(session_id), details)
+                left = await self._live.refresh(connection, [session_id])
+            self._live.follow_up(left)
 
         await self._run(work)
 

@@ -13,6 +13,7 @@ import structlog
 
 from api.database import PASSING_ERRORS, UNREACHABLE_ERRORS
 from api.problems import ApiError, BusyError, DatabaseUnavailableError, IdempotencyMismatchError, InternalError
+from api.sessions.live import LiveScores
 from api.sessions.rows import RESCHEDULE_SQL, SESSION_SQL, Person, Row
 from core.landing import merge_sql
 from core.landing.contract import RESCHEDULES, SESSIONS, Entity
@@ -29,7 +30,12 @@ PAUSE_SECONDS = 0.02
 LOCK_SHARE = 0.2
 CAREFUL_LOCK_MILLISECONDS = 100
 
-MERGE = {entity.name: sql.merge_given() for entity, sql in ((SESSIONS, SESSION_SQL), (RESCHEDULES, RESCHEDULE_SQL))}
+# By entity, and whether no key comes twice.
+MERGE = {
+    (entity.name, are_distinct): sql.merge_given(are_distinct=are_distinct)
+    for entity, sql in ((SESSIONS, SESSION_SQL), (RESCHEDULES, RESCHEDULE_SQL))
+    for are_distinct in (True, False)
+}
 CONFLICTS = {
     entity.name: sql.conflicts_given() for entity, sql in ((SESSIONS, SESSION_SQL), (RESCHEDULES, RESCHEDULE_SQL))
 }
@@ -141,6 +147,7 @@ class Ledger:
     def __init__(self, pool: asyncpg.Pool, commit_seconds: float) -> None:
         self._pool = pool
         self._commit_seconds = commit_seconds
+        self.live = LiveScores(pool)
 
     @staticmethod
     def server_settings(commit_seconds: float) -> dict[str, str]:
@@ -201,7 +208,11 @@ class Ledger:
         watchdog = asyncio.get_running_loop().call_later(self._commit_seconds, give_up)
         try:
             async with connection.transaction():
-                return await _Transaction(connection).write(posts, is_careful=is_careful)
+                transaction = _Transaction(connection)
+                answers = await transaction.write(posts, is_careful=is_careful)
+                left = await self.live.refresh(connection, transaction.changed)
+            self.live.follow_up(left)
+            return answers
         except Exception as error:
             if is_late:
                 raise _busy("It took too long to answer.") from error
@@ -221,6 +232,8 @@ class _Transaction:
         self._connection = connection
         # Places of posts that share the Idempotency-Key of an earlier one among the same posts, with its place.
         self._followers: list[tuple[int, int]] = []
+        # Sessions that it has changed.
+        self.changed: list[UUID] = []
 
     async def write(self, posts: Sequence[Post], *, is_careful: bool) -> list[Answer]:
         settled = await self._claim(posts)
@@ -235,6 +248,7 @@ class _Transaction:
         else:
             for first in range(0, len(order), STATEMENT_ROWS):
                 await self._merge(rows, order[first : first + STATEMENT_ROWS], outcomes)
+        self.changed = list({rows[at].session_id for at, outcome in enumerate(outcomes) if outcome.is_changed})
         rejected: list[tuple[str, str]] = []
         done = 0
         for at in going:
@@ -290,13 +304,13 @@ class _Transaction:
         if not rows:
             return
         assert len(rows[0]) == len(sql.staged_names)
-        merged = await self._connection.fetch(
-            MERGE[entity.name], *map(list, zip(*rows, strict=True)), SOURCE, OVERRULED
-        )
-        changed = {record[0] for record in merged}
-        for place in changed:
-            outcomes[place].is_changed = True
-        rest = [row for row in rows if row[0] not in changed]
+        are_distinct = len({row[1] for row in rows}) == len(rows)
+        columns = map(list, zip(*rows, strict=True))
+        merged = await self._connection.fetch(MERGE[entity.name, are_distinct], *columns, SOURCE, OVERRULED)
+        settled = {record[0] for record in merged}
+        for place, is_changed in merged:
+            outcomes[place].is_changed |= is_changed
+        rest = [row for row in rows if row[0] not in settled]
         if rest:
             columns = map(list, zip(*rest, strict=True))
             for record in await self._connection.fetch(CONFLICTS[entity.name], *columns, SOURCE, entity.conflict):

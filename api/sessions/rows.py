@@ -1,7 +1,7 @@
 """Posted sessions as checked rows, by the rules of landing files.
 
 A value is turned into the text that would stand in a file, and then read by the same parser: whole batches at
-a time, which costs a few microseconds per row.
+a time, because it takes long to start. What is posted as usual (see usual.py) is read without it, with the same result.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,11 +11,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import asyncpg.pgproto.pgproto
 import numpy as np
 import pyarrow as pa
 
 from api.problems import FieldError
+from api.sessions.usual import FAST_UUID, UsualReader
 from core.landing.arrow import ArrowColumn, compute
 from core.landing.contract import LONGEST_ID, RESCHEDULES, SESSIONS, Column, Entity, Kind
 from core.landing.merge_sql import MergeSql
@@ -43,8 +43,11 @@ POSTED_RESCHEDULE = replace(
 # Beyond this no number is an id, and Python refuses to write some of them.
 _LARGEST_NUMBER = 10**30
 _UTC = pa.timestamp("us", "UTC")
-# A subclass of UUID that is made several times faster.
-_FAST_UUID: type[UUID] = asyncpg.pgproto.pgproto.UUID
+
+_USUAL_SESSION = UsualReader(SESSIONS)
+_USUAL_RESCHEDULE = UsualReader(POSTED_RESCHEDULE)
+_SESSION_FIELDS = frozenset((INFO, *(column.name for column in SESSIONS.columns)))
+_INFO_FIELDS = frozenset(column.name for column in POSTED_RESCHEDULE.columns)
 
 # A tutor or a student: the id, and the one delivered if it was not a UUID.
 Person = tuple[UUID, str | None]
@@ -84,6 +87,35 @@ def check(bodies: Sequence[object], timezone: str) -> list[Row | Faults]:
         bodies: JSON values; anything but an object is at fault.
         timezone: zone in which times without an offset are read.
     """
+    rows: list[Row | Faults | None] = [usual(body) for body in bodies]
+    unusual = [place for place, row in enumerate(rows) if row is None]
+    if unusual:
+        parsed = parse([bodies[place] for place in unusual], timezone)
+        for place, row in zip(unusual, parsed, strict=True):
+            rows[place] = row
+    return [row for row in rows if row is not None]
+
+
+def usual(body: object) -> Row | None:
+    """A usual session as a row; None if it has to be parsed."""
+    if not isinstance(body, dict) or not body.keys() <= _SESSION_FIELDS:
+        return None
+    session, info = _USUAL_SESSION.read(body), body.get(INFO)
+    if session is None:
+        return None
+    reschedule = None
+    if info is not None:
+        if not isinstance(info, dict) or not info.keys() <= _INFO_FIELDS:
+            return None
+        reschedule = _USUAL_RESCHEDULE.read(info)
+    if reschedule is None and (info is not None or session["status"] == "rescheduled"):
+        return None
+    row = _row(session, reschedule)
+    return row if isinstance(row, Row) else None
+
+
+def parse(bodies: Sequence[object], timezone: str) -> list[Row | Faults]:
+    """As `check`, all of them by the parser of files."""
     found: dict[int, dict[str, str]] = {}
     objects: dict[int, Mapping[str, object]] = {}
     infos: dict[int, Mapping[str, object]] = {}
@@ -161,14 +193,14 @@ def _by_place(entity: Entity, batch: TypedBatch) -> dict[int, dict[str, Any]]:
         if kind is Kind.TIME:
             values[name] = compute.cast(column, _UTC).to_pylist()
         elif kind is Kind.ID:
-            values[name] = map(_FAST_UUID, column.to_pylist())
+            values[name] = map(FAST_UUID, column.to_pylist())
         elif kind is Kind.NUMBER:
             # By way of the shortest text, as COPY gets it: the float itself would be rounded differently.
             values[name] = [None if value is None else Decimal(repr(value)) for value in column.to_pylist()]
         else:
             values[name] = column.to_pylist()
     externals = {
-        table: {_FAST_UUID(key): external for key, external in pairs if external}
+        table: {FAST_UUID(key): external for key, external in pairs if external}
         for table, pairs in batch.people.items()
     }
     names = list(values)

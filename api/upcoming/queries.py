@@ -5,9 +5,11 @@ from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QU
 from api.upcoming.schemas import UpcomingFilters
 from core.landing.ids import entity_uuid
 
+# What is known of a pair is looked up for the rows of the page only: for all sessions to come it takes a second.
 LIST = f"""
 with matching as materialized (
-    select * from marts.upcoming_sessions
+    select session_id, scheduled_time, tutor_disruption_probability
+    from marts.upcoming_sessions
     where ($1::double precision is null or tutor_disruption_probability >= $1)
         and ($2::uuid is null or tutor_id = $2)
 ),
@@ -20,25 +22,26 @@ page as (
 
 rows as (
     select
-        page.session_id,
-        page.external_id,
-        page.scheduled_time,
-        page.subject,
-        page.duration_minutes,
-        page.tutor_id,
+        sessions.session_id,
+        sessions.external_id,
+        sessions.scheduled_time,
+        sessions.subject,
+        sessions.duration_minutes,
+        sessions.tutor_id,
         tutors.name as tutor_name,
-        page.student_id,
+        sessions.student_id,
         students.name as student_name,
-        page.is_first_meeting,
-        page.tutor_reschedule_rate,
-        page.tutor_no_show_rate,
-        page.pair_sessions_before,
-        page.tutor_disruption_probability,
-        page.risk_level,
-        page.model_version
+        sessions.is_first_meeting,
+        sessions.tutor_reschedule_rate,
+        sessions.tutor_no_show_rate,
+        sessions.pair_sessions_before,
+        sessions.tutor_disruption_probability,
+        sessions.risk_level,
+        sessions.model_version
     from page
-    left join marts.match_tutors as tutors on page.tutor_id = tutors.tutor_id
-    left join marts.match_students as students on page.student_id = students.student_id
+    inner join marts.upcoming_sessions as sessions on page.session_id = sessions.session_id
+    left join marts.match_tutors as tutors on sessions.tutor_id = tutors.tutor_id
+    left join marts.match_students as students on sessions.student_id = students.student_id
     order by page.tutor_disruption_probability desc nulls last, page.scheduled_time, page.session_id
 )
 

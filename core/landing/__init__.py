@@ -1,6 +1,7 @@
 """Landing files (CSV, gzipped CSV, Parquet) into the schema `raw`; bad rows into quarantine."""
 
-from core.landing.files import is_loaded, landing_files, refusal, refuse, settled_files
+from core.landing.checksums import fingerprint
+from core.landing.files import landing_files, loaded_files, refusal, refuse, settled_files
 from core.landing.load import load_file, load_folder
 from core.landing.summary import FileError, FileSummary, FolderSummary, Progress
 
@@ -9,10 +10,11 @@ __all__ = [
     "FileSummary",
     "FolderSummary",
     "Progress",
-    "is_loaded",
+    "fingerprint",
     "landing_files",
     "load_file",
     "load_folder",
+    "loaded_files",
     "refusal",
     "refuse",
     "settled_files",

@@ -1,21 +1,19 @@
 """Which files of a folder are landing files, and whether they are in already."""
 
-import hashlib
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.database import Database
 from core.errors import TutorqError
+from core.landing.checksums import SETTLED_SECONDS, checksums
 from core.landing.contract import ENTITIES, Entity
 
 _NAME = re.compile(rf"({'|'.join(ENTITIES)})\.(?:.+\.)?(?:csv|csv\.gz|parquet)", re.IGNORECASE)
 _ORDER = list(ENTITIES)
 
 NAMES_HINT = "sessions.csv, sessions.2026-01.csv.gz or tutors.parquet"
-
-
-SETTLED_SECONDS = 2
 
 
 def entity_of(path: Path) -> Entity:
@@ -52,33 +50,43 @@ def ignored_files(folder: Path) -> list[str]:
     )
 
 
-def checksum(path: Path) -> str:
-    """SHA-256 of a file, in hex.
-
-    Raises:
-        TutorqError: the file cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise TutorqError(f"cannot read {path}: {error.strerror}") from error
-
-
-def is_loaded(database: Database, path: Path) -> bool:
-    """Whether loading this file again would change nothing: its content is in.
+def loaded_files(database: Database, paths: Sequence[Path]) -> set[Path]:
+    """Those of the files that need not be loaded again: it would change nothing, their content is in.
 
     Sessions and reschedules have versions, so any earlier load of the content counts. Tutors and students are
     what the last file says, so only the last load under this name does.
+
+    Raises:
+        TutorqError: a file cannot be read.
     """
-    entity = entity_of(path)
     with database.connect() as connection:
-        loads = connection.execute(
-            "select checksum from raw.loads where entity = %s and (source = %s or %s) order by load_id desc",
-            (entity.name, path.name, entity.is_versioned),
-        )
-        checksums = [str(row[0]) for row in (loads.fetchall() if entity.is_versioned else loads.fetchmany(1))]
-    return checksum(path) in checksums
+        contents = checksums(connection, paths)
+        rows = connection.execute(
+            """
+            select file.position
+            from unnest(%s::text[], %s::text[], %s::text[], %s::boolean[]) with ordinality
+                as file (entity, source, checksum, is_versioned, position)
+            where
+                case
+                    when file.is_versioned then exists (
+                        select from raw.loads where loads.entity = file.entity and loads.checksum = file.checksum
+                    )
+                    else file.checksum = (
+                        select checksum from raw.loads
+                        where loads.entity = file.entity and loads.source = file.source
+                        order by load_id desc
+                        limit 1
+                    )
+                end
+            """,
+            [
+                [entity_of(path).name for path in paths],
+                [path.name for path in paths],
+                [contents[path] for path in paths],
+                [entity_of(path).is_versioned for path in paths],
+            ],
+        ).fetchall()
+    return {paths[position - 1] for (position,) in rows}
 
 
 def refusal(database: Database, path: Path) -> str | None:
@@ -86,7 +94,7 @@ def refusal(database: Database, path: Path) -> str | None:
     with database.connect() as connection:
         row = connection.execute(
             "select reason from raw.refused_files where entity = %s and checksum = %s",
-            (entity_of(path).name, checksum(path)),
+            (entity_of(path).name, checksums(connection, [path])[path]),
         ).fetchone()
     return str(row[0]) if row else None
 
@@ -97,7 +105,7 @@ def refuse(database: Database, path: Path, reason: str) -> None:
         connection.execute(
             "insert into raw.refused_files (entity, source, checksum, reason) values (%s, %s, %s, %s) "
             "on conflict (entity, checksum) do update set source = excluded.source, refused_at = now()",
-            (entity_of(path).name, path.name, checksum(path), reason),
+            (entity_of(path).name, path.name, checksums(connection, [path])[path], reason),
         )
 
 

@@ -16,8 +16,9 @@ import pyarrow.csv
 from core.database import Database
 from core.errors import DatabaseUnreachableError, TutorqError
 from core.landing import merge_sql
+from core.landing.checksums import checksum
 from core.landing.contract import ENTITIES, Entity
-from core.landing.files import NAMES_HINT, checksum, entity_of, ignored_files, landing_files
+from core.landing.files import NAMES_HINT, entity_of, ignored_files, landing_files
 from core.landing.merge_sql import MergeSql
 from core.landing.parse import BatchParser, TypedBatch, quarantine_json, staged_columns
 from core.landing.readers import CsvReader, ParquetReader, Reject, open_reader

@@ -99,22 +99,22 @@ class MergeSql:
             select count(*) filter (where is_new), count(*) filter (where not is_new) from merged
         """
 
-    def merge_given(self) -> str:
-        """Merge rows that are parameters, in one statement; yields the `line` of each that changed something.
+    def merge_given(self, *, are_distinct: bool) -> str:
+        """Merge rows that are parameters, in one statement; yields the `line` of each that changed something, with
+        true, and of each that was stored before as it is, with false.
 
         For small batches: it makes no temporary tables. A stored version that is replaced by one as new goes
-        to quarantine. Parameters: an array per column of `staged_names`, then source and reason.
+        to quarantine. Parameters: an array per column of `staged_names`, then source and reason. If no key comes
+        twice (`are_distinct`), there are no winners to be found, which takes a sixth of the time.
         """
         key = self._key
+        rank = "1"
+        if not are_distinct:
+            rank = f"row_number() over (partition by g.{key} order by {self._winner_first('g')}, g.line)"
         is_overruled = f"old.{key} is not null and {self._overrules('new', 'old')}"
         return f"""
             with given as ({self._given()}),
-            ranked as (
-                select
-                    g.*,
-                    row_number() over (partition by g.{key} order by {self._winner_first("g")}, g.line) as rank
-                from given as g
-            ),
+            ranked as materialized (select g.*, {rank} as rank from given as g),
             merged as (
                 {self._insert("ranked as o where o.rank = 1")}
                 returning new.{key}, case when {is_overruled} then {self._delivered("old")} end as overruled
@@ -124,13 +124,24 @@ class MergeSql:
                 select {self._place()}, m.overruled from merged as m where m.overruled is not null
                 {_SEEN_AGAIN}
             )
-            select r.line from ranked as r inner join merged as m on m.{key} = r.{key} where r.rank = 1
+            select r.line, m.{key} is not null
+            from ranked as r
+            left join merged as m on m.{key} = r.{key}
+            where
+                r.rank = 1
+                and (
+                    m.{key} is not null
+                    or exists (
+                        select from {self._entity.table} as t
+                        where t.{key} = r.{key} and not ({self._differs("r", "t")})
+                    )
+                )
         """
 
     def conflicts_given(self) -> str:
         """Quarantine what `conflicts` would, for rows that are parameters; yields the `line` of each.
 
-        To be run after `merge_given`, in its transaction, on the rows that changed nothing. Parameters as there.
+        To be run after `merge_given`, in its transaction, on the rows that it did not yield. Parameters as there.
         """
         return f"""
             with given as ({self._given()}),

@@ -17,6 +17,8 @@ LAST_YEAR = 2100
 _DATE = r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?"
 _OFFSET = r"(?:Z|[+-](?:0\d|1[0-5])(?::?[0-5]\d)?)"
+# What most times look like; none of them needs `zone`.
+ZONED_TIME_PATTERN = rf"{_DATE}[T ]{_CLOCK}{_OFFSET}"
 _TIME_PATTERN = rf"^{_DATE}(?:[T ]{_CLOCK}{_OFFSET}?)?$"
 _ZONED_PATTERN = rf"^.{{10}}[T ].*{_OFFSET}$"
 # A date may carry an empty clock: that is how a midnight is written by tools that know only times.

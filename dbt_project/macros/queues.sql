@@ -21,6 +21,8 @@
     create table if not exists intermediate.touched_pairs (tutor_id uuid not null, student_id uuid not null);
     create table if not exists intermediate.built_with (timezone text not null);
     create table if not exists intermediate.unpublished (taken_at timestamptz not null default now());
+    create table if not exists intermediate.live_refreshes (tutor_id uuid not null);
+    create table if not exists intermediate.live_sample (tutor_id uuid not null);
 {% endmacro %}
 
 

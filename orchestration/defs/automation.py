@@ -1,25 +1,28 @@
 """When the graph runs: on new data, on a new day, and on changed settings."""
 
 import json
-from datetime import time, timedelta
+import time
+from datetime import time as time_of_day
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 
-from core.landing import is_loaded, refusal, settled_files
+from core.landing import fingerprint, loaded_files, refusal, settled_files
 from core.settings import Settings
-from orchestration.conventions import MAX_RUNTIME, SCORE_DAYS, max_runtime, partition_range
+from orchestration.conventions import MAX_RUNTIME, max_runtime, partition_range
+from orchestration.defs.marts.dbt_models import HISTORY, thorough_checks
 from orchestration.resources import Platform
 from orchestration.run_history import IN_PROGRESS, pause_after_failures
-from orchestration.transform import dbt_cli
 
-HISTORY = dg.AssetSelection.assets(["marts", "score_history"])
 RAW = dg.AssetSelection.groups("raw")
+# The days of score_history, and tests that read whole tables.
+NIGHTLY = dg.AssetSelection.assets(HISTORY) | thorough_checks()
 # Histories and outcomes of all pairs are made once a day: they cost as much as the history is long.
 MATCHING = dg.AssetSelection.tag("matching", "")
 MODELS = dg.AssetSelection.groups("models", "predictions")
 SESSION_PREDICTIONS = dg.AssetSelection.assets(["ml", "session_predictions"])
-BATCH = dg.AssetSelection.all() - HISTORY - MATCHING - MODELS | SESSION_PREDICTIONS
+BATCH = dg.AssetSelection.all() - NIGHTLY - MATCHING - MODELS | SESSION_PREDICTIONS
 
 load_and_score = dg.define_asset_job(
     "load_and_score",
@@ -38,7 +41,6 @@ score = dg.define_asset_job(
 roll_over = dg.define_asset_job(
     "roll_over",
     selection=dg.AssetSelection.all() - MODELS,
-    partitions_def=SCORE_DAYS,
     description="Every table and mart, and the scores of the chosen days recorded in score_history.",
     tags=MAX_RUNTIME,
 )
@@ -47,8 +49,10 @@ roll_over = dg.define_asset_job(
 SCORING_JOBS = {load_and_score.name, score.name, roll_over.name, "__ASSET_JOB"}
 REASON = "tutorq/reason"
 NEW_DAY = "a new day has begun"
-ROLL_OVER_OVERDUE = time(0, 30)
+ROLL_OVER_OVERDUE = time_of_day(0, 30)
 CATCH_UP = timedelta(days=30)
+WATCH_SECONDS = 4.0
+LOOK_EVERY_SECONDS = 0.5
 
 
 def daily_roll_over(timezone: str) -> dg.ScheduleDefinition:
@@ -68,17 +72,25 @@ def daily_roll_over(timezone: str) -> dg.ScheduleDefinition:
 
 @dg.sensor(
     jobs=[load_and_score, score, roll_over],
-    minimum_interval_seconds=2,
+    minimum_interval_seconds=1,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Asks for one run per batch: on new landing files, changed rows, a new day or changed settings.",
 )
 def new_data(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
+    """Dagster ticks every five seconds at most, so a tick watches for most of that time instead of looking once."""
+    until = time.monotonic() + WATCH_SECONDS
+    while isinstance(answer := _look(context, platform), dg.SkipReason) and time.monotonic() < until:
+        time.sleep(LOOK_EVERY_SECONDS)
+    return answer
+
+
+def _look(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
     if _scoring_runs(context.instance, dg.RunsFilter(statuses=IN_PROGRESS)):
         return dg.SkipReason("a run is in progress; what arrives meanwhile is taken by the next one")
     if (pause := pause_after_failures(_scoring_runs(context.instance, dg.RunsFilter()))) > timedelta(0):
         return dg.SkipReason(f"the last runs failed; trying again in {pause.total_seconds():.0f} s")
 
-    seen: dict[str, list[float]] = json.loads(context.cursor or "{}")
+    seen: dict[str, str] = json.loads(context.cursor or "{}")
     pending, done = _landing(platform, seen)
     context.update_cursor(json.dumps(done))
     if pending:
@@ -114,24 +126,16 @@ def _roll_over_request(platform: Platform) -> dg.RunRequest:
     return dg.RunRequest(job_name=roll_over.name, tags=partition_range(first, yesterday))
 
 
-def _landing(platform: Platform, seen: dict[str, list[float]]) -> tuple[list[Path], dict[str, list[float]]]:
-    """Landing files still to be loaded, and those that need nothing more (name: modified, size).
+def _landing(platform: Platform, seen: dict[str, str]) -> tuple[list[Path], dict[str, str]]:
+    """Landing files still to be loaded, and those that need nothing more (name: fingerprint).
 
-    The database knows which are which; `seen` only saves looking into files that have not changed.
+    The database knows which are which; `seen` only saves asking it about files that have not changed.
     """
-    pending, done = [], {}
-    for path in settled_files(platform.settings.landing):
-        stat = path.stat()
-        fingerprint = [stat.st_mtime, float(stat.st_size)]
-        if (
-            seen.get(path.name) == fingerprint
-            or is_loaded(platform.database, path)
-            or refusal(platform.database, path) is not None
-        ):
-            done[path.name] = fingerprint
-        else:
-            pending.append(path)
-    return pending, done
+    now = {path: fingerprint(path) for path in settled_files(platform.settings.landing)}
+    unseen = [path for path in now if seen.get(path.name) != now[path]]
+    loaded = loaded_files(platform.database, unseen) if unseen else set()
+    pending = [path for path in unseen if path not in loaded and refusal(platform.database, path) is None]
+    return pending, {path.name: now[path] for path in now if path not in pending}
 
 
 def _reason_to_score(platform: Platform) -> str | None:
@@ -188,6 +192,6 @@ def defs() -> dg.Definitions:
         jobs=[load_and_score, score, roll_over],
         schedules=[daily_roll_over(Settings().timezone)],
         sensors=[new_data],
-        resources={"platform": Platform(), "dbt": dbt_cli()},
+        resources={"platform": Platform()},
         executor=dg.in_process_executor,
     )

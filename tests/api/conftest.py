@@ -143,7 +143,9 @@ def publish(connection: psycopg.Connection) -> None:
 @contextmanager
 def serve(settings: Settings) -> Iterator[str]:
     """Run the API in a thread; yields its base URL."""
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_config=None, timeout_graceful_shutdown=5))
+    # Lines of requests would come after their test has ended, and stand between the results.
+    quiet = settings.model_copy(update={"log_level": "warning"})
+    server = uvicorn.Server(uvicorn.Config(create_app(quiet), port=0, log_config=None, timeout_graceful_shutdown=5))
     thread = threading.Thread(target=server.run)
     thread.start()
     deadline = time.monotonic() + START_SECONDS

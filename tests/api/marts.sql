@@ -7,6 +7,7 @@ create table marts.publication (
     generation bigint not null,
     as_of date not null,
     published_at timestamptz not null,
+    refreshed_at timestamptz not null,
     timezone text not null,
     risk_threshold double precision not null,
     high_risk_probability double precision not null,
@@ -17,7 +18,7 @@ create table marts.publication (
     rating_weight double precision not null
 );
 insert into marts.publication values
-(7, '2026-01-31', '2026-01-31 12:00:04.512+00', 'UTC', 0.15, 0.8, 0.5, 0.4, 0.25, 0.2, 0.15);
+(7, '2026-01-31', '2026-01-31 12:00:04.512+00', '2026-01-31 12:00:04.512+00', 'UTC', 0.15, 0.8, 0.5, 0.4, 0.25, 0.2, 0.15);
 
 -- Every seventh tutor has a UUID only, every ninth has left, every eleventh has hardly taught, the last never.
 create table marts.dim_tutors as

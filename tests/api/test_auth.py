@@ -13,6 +13,9 @@ PROTECTED = [
     "/api/tutors/T-1/history",
     "/api/tutors/T-1/explanation",
     "/api/overview",
+    "/api/matching/students",
+    "/api/matching/tutors",
+    "/api/sessions/upcoming",
 ]
 
 

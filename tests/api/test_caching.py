@@ -43,9 +43,9 @@ def test_a_new_generation_is_sent(published: Served, client: httpx2.Client) -> N
     assert again.headers["etag"] != first.headers["etag"]
 
 
-def test_the_same_generation_of_a_new_database_is_sent(published: Served, client: httpx2.Client) -> None:
+def test_what_was_refreshed_live_is_sent(published: Served, client: httpx2.Client) -> None:
     tag = client.get("/api/overview").headers["etag"]
-    move = "update marts.publication set published_at = published_at + %s::interval"
+    move = "update marts.publication set refreshed_at = refreshed_at + %s::interval"
     with published.database.connect(autocommit=True) as connection:
         connection.execute(move, ("1 second",))
         try:

@@ -1,6 +1,7 @@
 """The dashboard that the API serves, where one is built."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -82,3 +83,9 @@ def test_the_page_may_load_from_here_alone(site: TestClient) -> None:
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cross-origin-opener-policy"] == "same-origin"
+
+
+def test_without_one_the_front_page_leads_to_the_description(published: Served, tmp_path: Path) -> None:
+    with TestClient(create_app(published.settings, dashboard=tmp_path), follow_redirects=False) as client:
+        answer = client.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/api/docs")

@@ -80,3 +80,10 @@ def _is_up(port: int) -> bool:
         return httpx2.get(f"http://127.0.0.1:{port}/api/health").status_code == 200
     except httpx2.TransportError:
         return False
+
+
+def test_what_takes_long_to_import_is_imported_when_it_is_needed() -> None:
+    slow = ("xgboost", "scipy", "sklearn", "openai", "matplotlib", "dagster")
+    code = f"import sys, api.app; print([name for name in {slow} if name in sys.modules])"
+    output = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    assert output.stdout.strip() == "[]"

@@ -179,14 +179,18 @@ def test_nobody_to_assign_is_an_empty_answer(client: httpx2.Client) -> None:
     assert (found["pairs"], len(found["unassigned"])) == ([], len(STUDENTS))
 
 
-def test_too_many_are_refused_before_anything_is_computed(
-    client: httpx2.Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(assignments, "MOST_PAIRS", len(STUDENTS) * len(TUTORS) - 1)
-    assert "too many for one request" in problem(client.post(PATH, json={}), 400).detail
-    monkeypatch.undo()
-    monkeypatch.setattr(assignments, "MOST_CELLS", 10)
-    assert "too many for one request" in problem(client.post(PATH, json={}), 400).detail
+@pytest.mark.parametrize(
+    ("bound", "value"),
+    [
+        ("MOST_PAIRS", len(STUDENTS) * len(TUTORS) - 1),
+        ("MOST_CELLS", 10),
+        ("MOST_STUDENTS", len(STUDENTS) - 1),
+        ("MOST_TUTORS", len(TUTORS) - 1),
+    ],
+)
+def test_too_many_are_refused(client: httpx2.Client, monkeypatch: pytest.MonkeyPatch, bound: str, value: int) -> None:
+    monkeypatch.setattr(assignments, bound, value)
+    assert problem(client.post(PATH, json={}), 400).detail.startswith("Too many for one request")
 
 
 def test_who_waits_too_long_for_others_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -76,6 +77,19 @@ def test_a_change_predicts_the_pairs_of_that_person_and_no_others(
     )
     with api.database.connect() as connection:
         assert rows(connection, "select count(*) from ml.touched_people") == [(0,)]
+
+
+def test_many_changes_at_a_time_are_all_followed(api: Served, client: httpx2.Client) -> None:
+    def change(i: int) -> int:
+        path = f"/api/matching/{'students/S' if i % 2 else 'tutors/T'}-{1 + i // 2}"
+        return client.patch(path, json={"communication_style": 5, "age": 20 + i}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(change, range(12))) == {200}
+    with api.database.connect() as connection:
+        assert rows(connection, "select count(*) from ml.touched_people") == [(0,)]
+    assert predicted(client, "S-1", "T-6")["is_stored"] is True
+    assert predicted(client, "S-1", "T-6")["age_mismatch"] == 9
 
 
 def test_who_leaves_has_no_pairs_and_who_comes_has_all(api: Served, client: httpx2.Client) -> None:

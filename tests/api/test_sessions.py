@@ -499,7 +499,7 @@ def test_the_queue_is_bounded_in_rows_and_bytes() -> None:
         running.cancel()
         return ledger.sizes
 
-    assert asyncio.run(main()) == [1, 256, 44, 1, 3]
+    assert asyncio.run(main()) == [1, 300, 1, 3]
 
 
 def test_an_unexpected_failure_does_not_end_the_writer() -> None:

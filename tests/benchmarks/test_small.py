@@ -16,6 +16,9 @@ from core.settings import PROJECT_ROOT
     [
         ("load", ["load_folder", "COPY by the server", "pandas read_csv"]),
         ("scoring", ["sessions, in all", "sessions, models", "sessions, tests", "slowest models"]),
+        ("ingest", ["2 clients: API", "2 clients: FastAPI twin", "2 clients: asyncpg alone", "batches of 20: COPY"]),
+        ("burst", ["2 keys, 2,000/s: stored", "1 key: memory at most", "1 key, 20/s: stored", "1 key: last answer"]),
+        ("live", ["5/s: 202 to score, p50", "500/s: post to 202, p99", "the refresh alone", "0 of 10 tutors differ"]),
         (
             "dashboard",
             ["overview usable", "sorted list", "filtered list", "searched list", "JavaScript of the first page"],
@@ -33,3 +36,4 @@ def test_prints_a_table(
     benchmark.run(benchmark.TINY, Console(file=text, width=160), tmp_path, database)
     table = text.getvalue()
     assert [line for line in [*lines, "cores", "PostgreSQL"] if line not in table] == []
+    assert "not seen" not in table

@@ -22,5 +22,14 @@ def raw_database(shared_database: Database) -> Database:
 
 def empty_raw(database: Database) -> None:
     with database.connect() as connection:
-        for table in ("reschedules", "sessions", "tutors", "students", "quarantine", "loads", "changes"):
+        for table in (
+            "reschedules",
+            "sessions",
+            "tutors",
+            "students",
+            "quarantine",
+            "loads",
+            "landing_checksums",
+            "changes",
+        ):
             connection.execute(f"delete from raw.{table}".encode())

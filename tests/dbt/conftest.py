@@ -132,7 +132,7 @@ class Marts:
         return {name: self._rows(name) for name in self.names()}
 
     def _rows(self, name: str) -> list[str]:
-        ignored = " - 'generation' - 'published_at'" if name == "publication" else ""
+        ignored = " - 'generation' - 'published_at' - 'refreshed_at'" if name == "publication" else ""
         rows = self._connection.execute(f"select (to_jsonb(t){ignored})::text from marts.{name} as t".encode())
         return sorted(str(row) for (row,) in rows)
 

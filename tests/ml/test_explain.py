@@ -126,7 +126,7 @@ def test_texts_by_rules_say_what_is_for_and_against() -> None:
     ]
     texts = explain.rule_texts(facts(found))
     assert texts.for_student == (
-        "This tutor may suit the student: the risk that they part after the first session is 41%. "
+        "It is open whether this tutor suits the student: the risk that they part after the first session is 41%. "
         "In its favour, an estimated 81% of new students stay with the tutor. "
         "On the other hand, the tutor reschedules an estimated 18% of sessions."
     )
@@ -140,6 +140,11 @@ def test_texts_by_rules_say_what_is_for_and_against() -> None:
         "An estimated 81% of new students stay with the tutor",
         "But the tutor reschedules an estimated 18% of sessions",
     ]
+
+
+def test_a_small_difference_can_speak_for_a_pair() -> None:
+    for amount, words in ((-0.2, "differs by only 1 of 4 steps"), (0.2, "differs by 1 of 4 steps")):
+        assert words in explain.rule_texts(facts([contribution("pace_mismatch", 1, amount)])).for_student
 
 
 def test_with_nothing_known_the_texts_say_so() -> None:

@@ -70,7 +70,7 @@ def test_the_same_model_again_stays_champion(make_matches, trained):
 
 
 def test_a_challenger_worse_than_the_champion_is_not_promoted(candidate, matches, trained):
-    """The challenger has seen a twelfth of the rows, from before the champion's test rows."""
+    """Half of what the challenger learns from is noise; the rows both are judged by are not."""
     blurred = matches.sort_values("first_session_at").copy()
     rng = np.random.default_rng(0)
     early = np.arange(len(blurred)) < 0.85 * len(blurred)

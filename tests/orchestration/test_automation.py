@@ -14,6 +14,7 @@ from core.database import Database
 from core.landing import load_folder, refuse
 from core.settings import Settings
 from orchestration import transform
+from orchestration.defs import automation
 from orchestration.defs.automation import REASON, ROLL_OVER_OVERDUE, daily_roll_over, new_data
 from orchestration.resources import Platform
 
@@ -22,6 +23,12 @@ from orchestration.resources import Platform
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.instance_for_test() as instance:
         yield instance
+
+
+@pytest.fixture(autouse=True)
+def _one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tick of these tests looks once."""
+    monkeypatch.setattr(automation, "WATCH_SECONDS", 0.0)
 
 
 def tick(instance: dg.DagsterInstance, cursor: str | None = None) -> tuple[dg.RunRequest | dg.SkipReason, str | None]:
@@ -97,6 +104,22 @@ def test_a_changed_row_is_scored(instance: dg.DagsterInstance, database: Databas
     answer, _ = tick(instance)
     assert isinstance(answer, dg.RunRequest)
     assert (answer.job_name, answer.tags[REASON]) == ("score", "rows changed")
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_tick_notices_what_arrives_while_it_lasts(
+    instance: dg.DagsterInstance, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def arrive(_seconds: float) -> None:
+        with database.connect() as connection:
+            (is_there,) = connection.execute("select exists (select from raw.sessions)").fetchone() or (False,)
+        if not is_there:
+            add_session(database)
+
+    monkeypatch.setattr(automation, "WATCH_SECONDS", 600.0)
+    monkeypatch.setattr("orchestration.defs.automation.time.sleep", arrive)
+    answer, _ = tick(instance)
+    assert isinstance(answer, dg.RunRequest)
 
 
 @pytest.mark.usefixtures("environment")

@@ -1,5 +1,6 @@
 """The code location as the Dagster server loads it, and its jobs run for real."""
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -13,7 +14,10 @@ from core.database import Database
 from core.landing import load_folder
 from core.settings import Settings
 from orchestration.definitions import defs as load_definitions
+from orchestration.defs.marts.dbt_models import LIVE_WAITING, live_equals_batch
 from orchestration.demo import write_demo
+from orchestration.resources import Platform
+from orchestration.transform import MANIFEST_PATH
 from orchestration.verify import verify
 
 LAYERS = {
@@ -146,6 +150,7 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "roll_over",
         "queue_reports",
         "send_reports",
+        "delete_old_runs",
         "train",
         "predict",
         "predict_touched",
@@ -161,12 +166,13 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "daily_roll_over": dg.DefaultScheduleStatus.RUNNING,
         "daily_digest": dg.DefaultScheduleStatus.RUNNING,
         "monthly_snapshots": dg.DefaultScheduleStatus.RUNNING,
+        "hourly_deletion": dg.DefaultScheduleStatus.RUNNING,
         "weekly_training": dg.DefaultScheduleStatus.RUNNING,
     }
 
 
 def test_steps_retry_and_runs_end(definitions: dg.Definitions) -> None:
-    for job in ("load_and_score", "score", "roll_over", "queue_reports", "send_reports"):
+    for job in ("load_and_score", "score", "roll_over", "queue_reports", "send_reports", "delete_old_runs"):
         assert definitions.resolve_job_def(job).tags["dagster/max_runtime"] == "300"
     dbt = definitions.resolve_job_def("score").get_node_named("dbt_models").definition
     assert dbt.pools == {"dbt"}
@@ -243,6 +249,33 @@ def test_rows_that_vanish_are_noticed(
 
     failed = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
     assert failed == {"read_equals_accepted_plus_quarantined"}
+
+
+def test_live_scores_are_compared_with_those_of_the_run(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
+) -> None:
+    model = json.loads(MANIFEST_PATH.read_text())["nodes"]["model.tutorq.tutor_scores"]
+    assert model["config"]["meta"]["waiting"] == LIVE_WAITING
+
+    assert run(definitions, instance, "load_and_score").success
+    with database.connect() as connection:
+        connection.execute(
+            "select marts.refresh_sessions(array(select session_id from raw.sessions order by session_id limit 3))"
+        )
+    result = run(definitions, instance, "score")
+    [found] = [each for each in result.get_asset_check_evaluations() if each.check_name == "live_equals_batch"]
+    assert found.passed
+    assert found.metadata["compared"].value in (1, 2, 3)
+
+    with database.connect() as connection:
+        connection.execute(
+            "update marts.tutor_scores set sessions_7d = sessions_7d + 1"
+            " where tutor_id = (select tutor_id from intermediate.live_sample limit 1)"
+        )
+    different = live_equals_batch(Platform())
+    assert isinstance(different, dg.AssetCheckResult)
+    assert not different.passed
+    assert different.metadata["different"].value == 1
 
 
 def test_a_failed_blocking_check_keeps_the_marts_as_they_are(

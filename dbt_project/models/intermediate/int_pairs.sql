@@ -3,8 +3,11 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
-        pre_hook="{{ take_touched_pairs() }}",
-        post_hook="{{ analyze_after_bulk('touched') }}",
+        pre_hook=["{{ keep_live_writers_out() }}", "{{ take_touched_pairs() }}"],
+        post_hook=[
+            "{{ analyze_after_bulk('touched') }}",
+            "{{ create_redo('touched', {'tutor_id': 'tutor_id', 'student_id': 'student_id'}) }}",
+        ],
         indexes=[
             {'columns': ['tutor_id', 'student_id'], 'unique': true},
             {'columns': ['first_session_on', 'tutor_id', 'is_continued']},

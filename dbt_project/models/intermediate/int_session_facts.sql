@@ -3,8 +3,11 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
-        pre_hook="{{ take_changed_sessions() }}",
-        post_hook="{{ pass_on_changed_sessions() }}",
+        pre_hook=["{{ keep_live_writers_out() }}", "{{ take_changed_sessions() }}"],
+        post_hook=[
+            "{{ pass_on_changed_sessions() }}",
+            "{{ create_redo('changed_sessions', {'entity_id': 'session_id'}) }}",
+        ],
         indexes=[
             {'columns': ['session_id'], 'unique': true},
             {'columns': ['tutor_id', 'counted_on']},

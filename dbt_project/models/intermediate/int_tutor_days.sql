@@ -3,8 +3,11 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
-        pre_hook="{{ take_touched_tutor_days() }}",
-        post_hook="{{ analyze_after_bulk('touched_days') }}",
+        pre_hook=["{{ keep_live_writers_out() }}", "{{ take_touched_tutor_days() }}"],
+        post_hook=[
+            "{{ analyze_after_bulk('touched_days') }}",
+            "{{ create_redo('touched_days', {'tutor_id': 'tutor_id', 'counted_on': 'counted_on'}) }}",
+        ],
         indexes=[
             {'columns': ['tutor_id', 'counted_on'], 'unique': true},
             {'columns': ['counted_on']},

@@ -1,4 +1,4 @@
-{{ config(pre_hook="{{ forget_changes('tutor') }}") }}
+{{ config(pre_hook="{{ forget_changes('tutor') }}", post_hook="{{ create_add_rows() }}") }}
 
 with tutors as (
     select * from {{ ref('stg_raw__tutors') }}

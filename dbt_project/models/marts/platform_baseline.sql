@@ -8,16 +8,8 @@ priors as (
     select * from {{ ref('int_rate_priors') }}
 ),
 
-windows as (
-    select * from {{ ref('int_tutor_windows') }}
-),
-
-ratings as (
-    select
-        as_of,
-        (sum(rating_sum_90d) / nullif(sum(ratings_90d), 0))::double precision as rating_mean_90d
-    from windows
-    group by as_of
+rating_means as (
+    select * from {{ ref('int_rating_means') }}
 ),
 
 final as (
@@ -35,13 +27,13 @@ final as (
         first_session.rate as first_session_rate,
         first_session.prior_alpha as first_session_prior_alpha,
         first_session.prior_beta as first_session_prior_beta,
-        ratings.rating_mean_90d
+        rating_means.platform_rating_mean as rating_mean_90d
     from as_of
     inner join priors as reschedule on as_of.as_of = reschedule.as_of and reschedule.rate_name = 'reschedule'
     inner join priors as no_show on as_of.as_of = no_show.as_of and no_show.rate_name = 'no_show'
     inner join priors as first_session
         on as_of.as_of = first_session.as_of and first_session.rate_name = 'first_session'
-    left join ratings on as_of.as_of = ratings.as_of
+    left join rating_means on as_of.as_of = rating_means.as_of
 )
 
 select * from final

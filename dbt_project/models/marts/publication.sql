@@ -14,6 +14,7 @@ final as (
         nextval('app.publication_generation') as generation,
         as_of,
         clock_timestamp() as published_at,
+        clock_timestamp() as refreshed_at,
         '{{ var("timezone") }}'::text as timezone,
         {{ var('risk_threshold') }}::double precision as risk_threshold,
         {{ var('high_risk_probability') }}::double precision as high_risk_probability,

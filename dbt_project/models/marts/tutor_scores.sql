@@ -1,4 +1,14 @@
-{{ config(pre_hook="{{ prefer_hash_joins() }}", indexes=[{'columns': ['risk_status']}]) }}
+{{
+    config(
+        pre_hook=["{{ prefer_hash_joins() }}", "{{ store_inputs() }}", "{{ take_live_refreshes() }}"],
+        post_hook=["{{ catch_up(this, 250) }}", "{{ create_refresh() }}"],
+        indexes=[{'columns': ['risk_status']}],
+        meta={
+            'stored': ['int_as_of', 'int_rate_priors', 'int_rating_means'],
+            'waiting': ['peer_percentile'],
+        },
+    )
+}}
 
 {% set score_history = ref('score_history') %}
 

@@ -6,7 +6,7 @@ import dagster as dg
 from psycopg import sql
 
 from core.errors import DatabaseUnreachableError, TutorqError
-from core.landing import is_loaded, load_file, refusal, refuse, settled_files
+from core.landing import load_file, loaded_files, refusal, refuse, settled_files
 from orchestration.conventions import OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
@@ -43,7 +43,8 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
     )
     def table(platform: Platform) -> dg.MaterializeResult:  # type: ignore[type-arg]
         database, files = platform.database, settled_files(platform.settings.landing, entity)
-        new = [path for path in files if not is_loaded(database, path)]
+        loaded = loaded_files(database, files)
+        new = [path for path in files if path not in loaded]
         summaries, refused = [], []
         for path in new:
             if (reason := refusal(database, path)) is None:

@@ -1,29 +1,45 @@
 """The dbt project as assets: staging, intermediate and marts, with dbt's tests as checks."""
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
+from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from psycopg.rows import dict_row
 
 from core.errors import TutorqError
 from orchestration.conventions import DBT_POOL, OWNER, RETRY_POLICY, SCORE_DAYS
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
-from orchestration.transform import (
-    DBT_PROJECT_DIR,
-    MANIFEST_PATH,
-    dbt_target_path,
-    dbt_variables,
-    one_dbt_at_a_time,
-    point_dbt_at,
-)
+from orchestration.transform import DBT_PROJECT_DIR, MANIFEST_PATH, build_events, one_dbt_at_a_time
 
 DbtNode = Mapping[str, Any]
 
 HISTORY = dg.AssetKey(["marts", "score_history"])
+THOROUGH = "thorough"
+
+# Columns of tutor_scores that need all tutors, so that only a run computes them.
+LIVE_WAITING = ["peer_percentile"]
+LIVE_SAMPLE = 500
+LIVE_DIFFERENCES = """
+with sample as (
+    select tutor_id from intermediate.live_sample
+    union
+    select tutor_id from intermediate.live_refreshes
+    limit %s
+)
+
+select
+    coalesce(batch.tutor_id, live.tutor_id),
+    (to_jsonb(batch) - waiting.columns)::text is distinct from (to_jsonb(live) - waiting.columns)::text
+from (select * from marts.tutor_scores where tutor_id in (select tutor_id from sample)) as batch
+full join marts.live_tutor_scores((select array_agg(tutor_id) from sample)) as live on batch.tutor_id = live.tutor_id
+cross join (select %s::text[] as columns) as waiting
+"""
 
 
 class Translator(DagsterDbtTranslator):
@@ -52,43 +68,50 @@ class Translator(DagsterDbtTranslator):
 
 if not MANIFEST_PATH.exists():
     raise TutorqError(f"{MANIFEST_PATH} is missing; `make install` makes it")
+MANIFEST = json.loads(MANIFEST_PATH.read_text())
+TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True))
 
 
 @dbt_assets(
-    manifest=MANIFEST_PATH,
+    manifest=MANIFEST,
     project=DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR),
-    dagster_dbt_translator=Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True)),
+    dagster_dbt_translator=TRANSLATOR,
     name="dbt_models",
     backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=RETRY_POLICY,
     pool=DBT_POOL,
 )
-def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
+def dbt_models(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Any]:
     """One `dbt build` of what was selected; unit tests are left to `make test`.
 
     Days of score_history are built first and by themselves, so that the marts after it are computed for the
     as-of day alone.
     """
-    point_dbt_at(platform.database)
 
-    def build(days: list[date], *selection: str) -> Iterator[Any]:
-        arguments = ["build", "--exclude-resource-type=unit_test", *dbt_variables(platform.settings, days), *selection]
-        with one_dbt_at_a_time(platform.database):
-            invocation = dbt.cli(arguments, context=context, target_path=dbt_target_path(platform.settings))
-            for event in invocation.stream():
+    def build(days: list[date], *excluded: str) -> Iterator[Any]:
+        chosen = get_updated_cli_invocation_params_for_context(context, MANIFEST, TRANSLATOR, runtime_excludes=excluded)
+        # Cautious: a test that also reads a model outside the run waits for a run with all that it reads.
+        selection = [*chosen.selection_args, "--indirect-selection=cautious"]
+        for message in build_events(platform.settings, platform.database, selection, scoring_days=days):
+            told = DbtCoreCliEventMessage(raw_event=message, event_history_metadata={})
+            for event in told.to_default_asset_events(MANIFEST, TRANSLATOR, context, project=chosen.dbt_project):
                 yield _with_row_count(context, platform, event) if isinstance(event, dg.Output) else event
 
-    # Cautious: a test that also reads a model outside the run waits for a run with all that it reads.
-    # Tests that read whole tables (thorough) are left to the nightly run.
     days = _scoring_days(context)
     if not days:
-        yield from build([], "--indirect-selection=cautious", "--exclude", "tag:thorough")
+        yield from build([], f"tag:{THOROUGH}")
         return
     # Models after the history, each with the tests that read it.
     later = [f"{key.path[-1]}+" for key in context.selected_asset_keys if key.path[0] == "marts" and key != HISTORY]
-    yield from build(days, "--indirect-selection=cautious", *(["--exclude", " ".join(later)] if later else []))
+    yield from build(days, *later)
     if later:
-        yield from build([], "--exclude", "path:models/staging path:models/intermediate score_history")
+        yield from build([], "path:models/staging", "path:models/intermediate", "score_history")
+
+
+def thorough_checks() -> dg.AssetSelection:
+    """Tests that read whole tables; they are left to the nightly run."""
+    tests = {spec.key: MANIFEST["nodes"][spec.metadata["dagster_dbt/unique_id"]] for spec in dbt_models.check_specs}
+    return dg.AssetSelection.checks(*[key for key, test in tests.items() if THOROUGH in test["tags"]])
 
 
 def _with_row_count(context: dg.AssetExecutionContext, platform: Platform, output: dg.Output[Any]) -> dg.Output[Any]:
@@ -109,6 +132,26 @@ def _scoring_days(context: dg.AssetExecutionContext) -> list[date]:
     keys = context.partition_key_range
     first, last = date.fromisoformat(keys.start), date.fromisoformat(keys.end)
     return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+
+
+@dg.asset_check(
+    asset=["marts", "tutor_scores"],
+    description="Scores that writers refreshed live since the run before are those of this run, to the last bit.",
+)
+def live_equals_batch(platform: Platform) -> dg.AssetCheckResult:
+    with one_dbt_at_a_time(platform.database), platform.database.connect() as connection:
+        # One snapshot for table and function, since writers go on.
+        connection.execute("set transaction isolation level repeatable read")
+        (is_live,) = connection.execute("select to_regproc('marts.live_tutor_scores') is not null").fetchone() or (
+            None,
+        )
+        rows = connection.execute(LIVE_DIFFERENCES, [LIVE_SAMPLE, LIVE_WAITING]).fetchall() if is_live else []
+    different = [str(tutor) for tutor, is_different in rows if is_different]
+    return dg.AssetCheckResult(
+        passed=bool(is_live) and not different,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"compared": len(rows), "different": len(different), "tutor_ids": different[:20]},
+    )
 
 
 @dg.asset_check(

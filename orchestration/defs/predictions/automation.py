@@ -19,7 +19,6 @@ LONG = {"dagster/max_runtime": "7200"}
 train = dg.define_asset_job(
     "train",
     selection=MODELS | PREDICTIONS,
-    partitions_def=BUCKETS,
     description="Train both models on the marts as they are, promote what is better, and predict everything anew.",
     tags=LONG,
 )
@@ -27,7 +26,6 @@ train = dg.define_asset_job(
 predict = dg.define_asset_job(
     "predict",
     selection=PREDICTIONS,
-    partitions_def=BUCKETS,
     description="Predict all pairs and the sessions to come, by the champions.",
     tags=LONG,
 )
@@ -48,7 +46,8 @@ def predict_touched() -> None:
     predict_touched_pairs()
 
 
-PREDICTING_JOBS = {train.name, predict.name, predict_touched.name}
+# While one of these runs, predictions are about to be made, or about to be out of date.
+PREDICTING_JOBS = {train.name, predict.name, predict_touched.name, "roll_over"}
 
 
 @dg.sensor(

@@ -1,0 +1,70 @@
+"""Old runs are deleted: Dagster keeps them for ever, and a busy installation makes thousands a day of 0.5 MB each."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import psycopg
+
+from orchestration.conventions import MAX_RUNTIME
+from orchestration.resources import Platform
+
+# Runs of other jobs are few, and Dagster knows by them which days of score_history are there.
+JOBS = ("load_and_score", "score", "queue_reports", "send_reports", "delete_old_runs")
+ENDED_WELL = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED]
+FAILURES_KEPT = timedelta(days=30)
+# So that a run ends within its time; the next one goes on.
+MOST_RUNS = 2_000
+
+# Dagster's own deletion of a run leaves these behind. The newest of each check is its state, so that stays.
+DELETE_CHECKS = """
+delete from asset_check_executions as old
+where
+    run_id = any(%s)
+    and exists (
+        select from asset_check_executions as newer
+        where newer.asset_key = old.asset_key and newer.check_name = old.check_name and newer.id > old.id
+    )
+"""
+
+
+@dg.op(description="Delete runs that ended long ago, with their events, logs and check results.")
+def delete_ended_runs(context: dg.OpExecutionContext, platform: Platform) -> None:
+    run_ids = list(_old_runs(context.instance, timedelta(days=platform.settings.run_retention_days)))
+    with psycopg.connect(platform.database.dagster_url) as connection:
+        connection.execute(DELETE_CHECKS, [run_ids])
+    for run_id in run_ids:
+        context.instance.compute_log_manager.delete_logs(prefix=[run_id])
+        context.instance.delete_run(run_id)
+    context.add_output_metadata({"runs_deleted": len(run_ids)})
+
+
+def _old_runs(instance: dg.DagsterInstance, kept: timedelta) -> Iterator[str]:
+    """Ids of the runs to be deleted, the oldest of each job first."""
+    now = datetime.now(UTC)
+    for statuses, age in ((ENDED_WELL, kept), ([dg.DagsterRunStatus.FAILURE], max(kept, FAILURES_KEPT))):
+        for job in JOBS:
+            old = dg.RunsFilter(job_name=job, statuses=statuses, updated_before=now - age)
+            for record in instance.get_run_records(old, limit=MOST_RUNS // len(JOBS), ascending=True):
+                yield record.dagster_run.run_id
+
+
+@dg.job(description="Delete the records of runs that ended long ago.", tags=MAX_RUNTIME)
+def delete_old_runs() -> None:
+    delete_ended_runs()
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    return dg.Definitions(
+        jobs=[delete_old_runs],
+        schedules=[
+            dg.ScheduleDefinition(
+                name="hourly_deletion",
+                job=delete_old_runs,
+                cron_schedule="40 * * * *",
+                default_status=dg.DefaultScheduleStatus.RUNNING,
+                description="Twenty to every hour: delete the records of runs that ended long ago.",
+            )
+        ],
+    )

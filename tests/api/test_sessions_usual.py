@@ -1,0 +1,152 @@
+"""What is read without the parser of files is read as the parser would."""
+
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from api.sessions.rows import Row, check, parse, usual
+from tests.api.conftest import ZONE
+
+USUAL: dict[str, Any] = {
+    "session_id": "S-1042",
+    "tutor_id": "0d9d7c0e-5b0a-4c55-9d0b-6a3f5a1c7e42",
+    "student_id": 230,
+    "scheduled_time": "2026-01-31T15:00:00Z",
+    "status": "completed",
+    "subject": "Français, 2e année",
+    "booked_at": "2026-01-01 08:30:00.25+05:30",
+    "completed_time": None,
+    "duration_minutes": 60,
+    "rating": 4.5,
+    "updated_at": "2026-01-31T16:00:01.123456-0330",
+}
+INFO = {"initiator": "tutor", "reason": "ill", "hours_before_session": 5.5, "new_time": "2026-02-01T10:00+01"}
+
+
+@pytest.mark.parametrize(
+    "body", [USUAL, {**USUAL, "reschedule_info": INFO}, {**USUAL, "status": "rescheduled", "reschedule_info": INFO}]
+)
+def test_the_usual_is_read_without_the_parser(body: dict[str, Any]) -> None:
+    row = usual(body)
+    assert isinstance(row, Row)
+    assert [row] == parse([body], ZONE)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"session_id": " S-1042"},
+        {"scheduled_time": "2026-01-31"},
+        {"scheduled_time": "2026-01-31T15:00:00"},
+        {"scheduled_time": "2026-02-30T15:00:00Z"},
+        {"scheduled_time": "2026-01-31T15:00:00.1234567Z"},
+        {"scheduled_time": "9999-12-31T23:00:00-05:00"},
+        {"subject": "maths "},
+        {"subject": "a\u00a0b"},
+        {"subject": ""},
+        {"rating": "4.5"},
+        {"rating": 6},
+        {"duration_minutes": 60.0},
+        {"duration_minutes": True},
+        {"status": "rescheduled"},
+        {"reschedule_info": {"initiator": "tutor", "hours_before_session": 1e-7}},
+        {"colour": "red"},
+    ],
+)
+def test_the_unusual_is_left_to_the_parser(changes: dict[str, Any]) -> None:
+    assert usual(USUAL | changes) is None
+
+
+_digits = st.integers(0, 99).map(lambda number: f"{number:02}")
+_years = st.sampled_from(["0001", "1969", "1970", "2026", "2100", "2101", "9999"])
+_clocks = st.builds(lambda *parts: ":".join(parts), _digits, _digits) | st.sampled_from(
+    ["10:00:00", "23:59:59.999999", "24:00", "10:00:00.1", "10:00:60", "10", "10:00:00.1234567", "\u0661\u0660:00"]
+)
+_offsets = st.sampled_from(["Z", "z", "", "+01", "-0330", "+05:45", "+15:59", "-16:00", "+00:00:30", " Z", "-00:00"])
+_times = st.builds(
+    lambda year, month, day, between, clock, offset: f"{year}-{month}-{day}{between}{clock}{offset}",
+    _years,
+    st.sampled_from(["01", "02", "12", "13", "1"]),
+    st.sampled_from(["01", "28", "29", "31", "00"]),
+    st.sampled_from(["T", " ", "t", ""]),
+    _clocks,
+    _offsets,
+)
+_texts = st.text(max_size=12) | st.sampled_from(
+    ["x" * 200, "x" * 201, "é" * 500, "ü" * 501, "a b", "\u200b", "a\u2028"]
+)
+_numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([-0.0, 1, 5, 4.005, 1e-5])
+_ids = st.uuids().map(str) | st.uuids().map(lambda key: str(key).upper()) | st.sampled_from(["S-1", "{S}", "1/2"])
+_anything = st.none() | st.booleans() | _numbers | _texts | _times | st.just([])
+
+
+def _mostly(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.integers(0, 9).flatmap(lambda at: values if at else _anything)
+
+
+_id = _mostly(_ids | st.integers(-(10**31), 10**31) | _texts)
+_time = _mostly(_times | st.datetimes(timezones=st.timezones()).map(lambda time: time.isoformat()))
+_initiator = _mostly(st.sampled_from(["tutor", "student", "platform", "Tutor", " tutor"]))
+_number = _mostly(st.integers(-10, 90_000) | st.floats(-9_000, 90_000) | st.floats(0, 6) | st.integers(0, 6))
+_info = st.fixed_dictionaries(
+    {"initiator": _initiator},
+    optional={
+        "original_time": _time,
+        "new_time": _time,
+        "requested_at": _time,
+        "cancelled_at": _time,
+        "reason_code": _mostly(_texts),
+        "reason": _mostly(_texts),
+        "hours_before_session": _number,
+        "who": _texts,
+    },
+)
+_bodies = st.fixed_dictionaries(
+    {
+        "session_id": _id,
+        "tutor_id": _id,
+        "student_id": _id,
+        "scheduled_time": st.just("2026-01-31T15:00:00Z") | _time,
+        "status": _mostly(st.sampled_from(["completed", "rescheduled", "no_show"])),
+    },
+    optional={
+        "subject": _mostly(_texts),
+        "booked_at": _time,
+        "completed_time": _time,
+        "duration_minutes": _number,
+        "rating": _number,
+        "initiator": _initiator,
+        "updated_at": _time,
+        "reschedule_info": _mostly(_info),
+        "color": st.just("red"),
+    },
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(bodies=st.lists(_bodies | st.just(USUAL) | _anything, min_size=1, max_size=8))
+def test_both_ways_give_the_same(bodies: list[object]) -> None:
+    assert check(bodies, ZONE) == parse(bodies, ZONE)
+
+
+@settings(max_examples=100, deadline=None)
+@given(field=st.sampled_from([*USUAL, "initiator"]), values=st.data())
+def test_one_field_at_a_time(field: str, values: st.DataObject) -> None:
+    strategy = {
+        "session_id": _id, "tutor_id": _id, "student_id": _id, "status": _anything, "subject": _texts,
+        "duration_minutes": _number, "rating": _number, "initiator": _initiator,
+    }.get(field, _time)  # fmt: skip
+    bodies = [USUAL | {field: value} for value in values.draw(st.lists(strategy, min_size=1, max_size=20))]
+    assert check(bodies, ZONE) == parse(bodies, ZONE)
+    for body in bodies:
+        row = usual(body)
+        assert row is None or [row] == parse([body], ZONE)
+
+
+@settings(max_examples=100, deadline=None)
+@given(infos=st.lists(_info, min_size=1, max_size=20))
+def test_reschedules(infos: list[dict[str, Any]]) -> None:
+    bodies = [{**USUAL, "status": "rescheduled", "reschedule_info": info} for info in infos]
+    assert check(bodies, ZONE) == parse(bodies, ZONE)

@@ -1,0 +1,443 @@
+"""Posts refresh scores in their own transaction: to what a rebuild would give, and whatever else goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from hashlib import md5
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from api.database import VERSION, open_pool
+from api.reschedules.commands import Excuses
+from api.sessions import live
+from api.sessions.ledger import Ledger, Outcome, Post, Receipt
+from api.sessions.live import LiveScores, Refreshed
+from api.sessions.rows import Row, check
+from core.database import Database
+
+if TYPE_CHECKING:
+    from tests.dbt.conftest import Dbt, Marts
+
+LAST = datetime(2024, 6, 30, 12, tzinfo=UTC)
+COMMIT_SECONDS = 20.0
+POSTS = 2_000
+INTERMEDIATE = ("int_session_facts", "int_tutor_days", "int_pairs")
+# As JSON without the columns that wait for a run.
+SCORES = "select tutor_id, to_jsonb(scores) - 'peer_percentile' from {} as scores order by tutor_id"
+LIVE = "marts.live_tutor_scores((select array_agg(tutor_id) from marts.dim_tutors))"
+
+
+def named(text: str) -> str:
+    """The id that DATA gives to a tutor, student or session."""
+    return str(uuid.UUID(md5(text.encode(), usedforsecurity=False).hexdigest()))
+
+
+def session(name: str, tutor: int, student: int, at: datetime = LAST, **more: object) -> dict[str, Any]:
+    """A completed session as it is posted."""
+    return {
+        "session_id": named(name),
+        "tutor_id": named(f"tutor {tutor}"),
+        "student_id": named(f"student {student}"),
+        "scheduled_time": at.isoformat(),
+        "status": "completed",
+        "updated_at": datetime.now(UTC).isoformat(),
+        **more,
+    }
+
+
+def anything(chance: random.Random) -> dict[str, Any]:
+    """A new session, or another version of one that is there, of any outcome."""
+    at = LAST - timedelta(minutes=chance.randrange(-2_000, 120 * 24 * 60))
+    status = chance.choice(["completed", "completed", "scheduled", "rescheduled", "no_show", "cancelled"])
+    body = session(
+        f"session {chance.randrange(1, 3500)}", chance.randrange(1, 34), chance.randrange(1, 91), at,
+        status=status,
+        # Not in the order of arrival: older versions come late, and change nothing.
+        updated_at=(LAST + timedelta(minutes=chance.randrange(10_000))).isoformat(),
+    )  # fmt: skip
+    if status == "completed" and chance.random() < 0.5:
+        body["rating"] = chance.randrange(4, 21) / 4
+    if status == "no_show":
+        body["initiator"] = chance.choice(["tutor", "student"])
+    if status == "rescheduled" or chance.random() < 0.1:
+        body["reschedule_info"] = {
+            "initiator": chance.choice(["tutor", "tutor", "student"]),
+            "reason_code": chance.choice(["sick", "school"]),
+            "requested_at": (at - timedelta(hours=chance.randrange(-2, 90))).isoformat(),
+        }
+    return body
+
+
+def posts(bodies: Sequence[dict[str, Any]]) -> list[Post]:
+    def render(outcomes: Sequence[Outcome]) -> Receipt:
+        assert all(outcome.error is None for outcome in outcomes)
+        return Receipt("{}")
+
+    rows = check(bodies, "UTC")
+    return [Post([row], render) for row in rows if isinstance(row, Row)]
+
+
+@asynccontextmanager
+async def opened(database: Database) -> AsyncIterator[Ledger]:
+    """The ledger of one API process."""
+    settings = Ledger.server_settings(COMMIT_SECONDS)
+    async with open_pool(database.url, size=4, settings=settings) as pool:
+        ledger = Ledger(pool, COMMIT_SECONDS)
+        task = asyncio.create_task(ledger.live.run())
+        try:
+            yield ledger
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def settled(ledger: Ledger) -> Ledger:
+    """The same ledger, when all that could not be refreshed at once has been."""
+    async with asyncio.timeout(60):
+        while ledger.live._waiting or ledger.live._failures:
+            await asyncio.sleep(0.01)
+    return ledger
+
+
+def post(database: Database, *bodies: dict[str, Any], wait: bool = True) -> Ledger:
+    """Post in one transaction, and `wait` for the scores; returns the closed ledger, for its counts."""
+
+    async def work() -> Ledger:
+        async with opened(database) as ledger:
+            assert len(await ledger.write(posts(bodies))) == len(bodies)
+            return await settled(ledger) if wait else ledger
+
+    return asyncio.run(work())
+
+
+def rows(connection: psycopg.Connection, query: str) -> dict[Any, Any]:
+    return dict(connection.execute(query.encode()).fetchall())
+
+
+def scores(connection: psycopg.Connection) -> dict[Any, Any]:
+    return rows(connection, SCORES.format("marts.tutor_scores"))
+
+
+def score(connection: psycopg.Connection, tutor: int, column: str) -> Any:
+    query = f"select {column} from marts.tutor_scores where tutor_id = %s".encode()
+    (value,) = connection.execute(query, [named(f"tutor {tutor}")]).fetchone() or (None,)
+    return value
+
+
+def intermediate(connection: psycopg.Connection) -> list[list[Any]]:
+    return [
+        connection.execute(f"select to_jsonb(t)::text from intermediate.{name} as t order by 1".encode()).fetchall()
+        for name in INTERMEDIATE
+    ]
+
+
+@pytest.fixture(scope="module")
+def current(built: Dbt) -> Dbt:
+    """dbt, with a run after whatever other tests have changed, their settings included."""
+    built("run")
+    return built
+
+
+def test_any_posts_leave_what_a_rebuild_makes(
+    current: Dbt, database: Database, connection: psycopg.Connection, marts: Marts
+) -> None:
+    chance = random.Random(5)
+    before = scores(connection)
+
+    async def work() -> Ledger:
+        async with opened(database) as ledger:
+            bodies = [anything(chance) for _ in range(POSTS)]
+            while bodies:
+                size = chance.randrange(1, 40)
+                await ledger.write(posts(bodies[:size]))
+                del bodies[:size]
+            return await settled(ledger)
+
+    ledger = asyncio.run(work())
+    assert ledger.live.sessions[Refreshed.AT_ONCE] > POSTS / 3
+    assert ledger.live.sessions[Refreshed.SOON_AFTER] > 0
+    assert ledger.live.sessions[Refreshed.LEFT_TO_RUN] == 0
+
+    # Every tutor's row is what the model gives with the priors of the last run, for all tutors at a time ...
+    refreshed, rebuilt = scores(connection), rows(connection, SCORES.format(LIVE))
+    assert refreshed == rebuilt
+    assert sum(refreshed[tutor] != before[tutor] for tutor in before) > 20
+    # ... from tables that the next run, which does the same sessions again, and a full refresh do not change.
+    tables = intermediate(connection)
+    current("run")
+    assert intermediate(connection) == tables
+    assert scores(connection) == rows(connection, SCORES.format(LIVE))
+    incremental = marts.content()
+    current("run", "--full-refresh")
+    assert intermediate(connection) == tables
+    assert marts.content() == incremental
+
+
+def test_a_session_that_changes_hands_refreshes_both(
+    current: Dbt, database: Database, connection: psycopg.Connection
+) -> None:
+    post(database, session("handed over", 3, 5, rating=2))
+    before = [score(connection, tutor, "sessions_7d") for tutor in (3, 4)]
+    post(database, session("handed over", 4, 5, rating=2))
+    assert [score(connection, tutor, "sessions_7d") for tutor in (3, 4)] == [before[0] - 1, before[1] + 1]
+    evidence = rows(connection, "select session_id::text, tutor_id::text from marts.fct_sessions")
+    assert evidence[named("handed over")] == named("tutor 4")
+
+
+def test_the_first_session_of_a_new_tutor(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
+    post(database, session("first of all", 50, 5, rating=2))
+    assert score(connection, 50, "sessions_7d") == 1
+    assert named("tutor 50") in rows(connection, "select tutor_id::text, 1 from marts.dim_tutors")
+    current("run")
+    assert score(connection, 50, "sessions_7d") == 1
+
+
+def test_what_needs_all_tutors_waits(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
+    (best,) = connection.execute(
+        "select split_part(name, ' ', 2)::integer from marts.tutor_scores"
+        " order by peer_percentile desc nulls last limit 1"
+    ).fetchone() or (0,)
+    baseline = rows(connection, "select 1, to_jsonb(b) from marts.platform_baseline as b")
+    missed = [session(f"missed {number}", best, 7, status="no_show", initiator="tutor") for number in range(40)]
+    info = {"initiator": "tutor", "requested_at": LAST.isoformat()}
+    moved = [session(f"moved {n}", best, 7, status="rescheduled", reschedule_info=info) for n in range(20)]
+    post(database, *missed, *moved)
+    assert score(connection, best, "tutor_no_shows_7d") >= 40
+    assert score(connection, best, "tutor_reschedules_7d") >= 20
+    assert score(connection, best, "peer_percentile") == 1
+    assert rows(connection, "select 1, to_jsonb(b) from marts.platform_baseline as b") == baseline
+    current("run")
+    assert score(connection, best, "peer_percentile") < 1
+
+
+def test_an_excuse_counts_at_once(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
+    info = {"initiator": "tutor", "requested_at": LAST.isoformat()}
+    post(database, session("to excuse", 8, 9, status="rescheduled", reschedule_info=info))
+    counted = score(connection, 8, "tutor_reschedules_7d")
+    seen = []
+
+    async def work() -> None:
+        async with opened(database) as ledger:
+            excuses = Excuses(ledger._pool, ledger.live)
+            await excuses.add(uuid.UUID(named("to excuse")), "ill", "test")
+            seen.append(score(connection, 8, "tutor_reschedules_7d"))
+            await excuses.remove(uuid.UUID(named("to excuse")), "test")
+            seen.append(score(connection, 8, "tutor_reschedules_7d"))
+
+    asyncio.run(work())
+    assert seen == [counted - 1, counted]
+
+
+def test_other_settings_make_other_functions(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
+    current("run", risk_threshold=0.4, reliability_weight=0.9)
+    post(database, session("under other settings", 9, 9, rating=1))
+    assert scores(connection) == rows(connection, SCORES.format(LIVE))
+    current("run")
+    assert scores(connection) == rows(connection, SCORES.format(LIVE))
+
+
+def test_a_run_that_changes_nothing_leaves_the_functions(current: Dbt, connection: psycopg.Connection) -> None:
+    functions = "select proname, pg_proc.oid from pg_proc where proname ~ '^(refresh_sessions|live_|redo_|add_)'"
+    before = rows(connection, functions)
+    current("run")
+    assert len(before) == 6
+    assert rows(connection, functions) == before
+
+
+def test_the_role_of_the_api_may_refresh_and_no_more(current: Dbt, connection: psycopg.Connection) -> None:
+    denied = [
+        "update marts.tutor_scores set is_high_risk = true",
+        "select * from marts.live_tutor_scores(array[]::uuid[])",
+        "select marts.add_dim_tutors(array[]::uuid[])",
+    ]
+    with connection.transaction():
+        connection.execute("set local role tutorq_api")
+        refresh = "select marts.refresh_sessions(array[%s::uuid])"
+        assert connection.execute(refresh, [named("session 1")]).fetchone() == (1,)
+        for statement in denied:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
+                connection.execute(statement.encode())
+
+
+REFRESH = "create function marts.refresh_sessions(sessions uuid[]) returns integer language plpgsql as "
+SPOILED = {
+    "missing": "",
+    "raising": f"{REFRESH} $$ begin raise division_by_zero; end $$",
+    "slow": f"{REFRESH} $$ begin perform pg_sleep(30); return 0; end $$",
+    "half done": f"{REFRESH} $$ begin delete from marts.tutor_scores; raise division_by_zero; end $$",
+    "locked out": f"{REFRESH} $$ begin lock table marts.dim_students; return 0; end $$",
+}
+
+
+@pytest.fixture(params=list(SPOILED))
+def spoiled(request: pytest.FixtureRequest, current: Dbt, connection: psycopg.Connection) -> Iterator[str]:
+    """The function is not as it should be."""
+    connection.execute("alter function marts.refresh_sessions rename to genuine")
+    connection.execute(SPOILED[request.param].encode())
+    with connection.transaction():
+        connection.execute("lock table marts.dim_students")
+        yield request.param
+    connection.execute("drop function if exists marts.refresh_sessions(uuid[])")
+    connection.execute("alter function marts.genuine rename to refresh_sessions")
+
+
+def test_posts_are_accepted_whatever_becomes_of_the_scores(
+    spoiled: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "BEGIN", live.BEGIN.replace("500", "50").replace("250", "20"))
+    with database.connect(autocommit=True) as connection:
+        before = score(connection, 11, "sessions_7d")
+        ledgers = [post(database, session(f"{spoiled} {number}", 11, 2), wait=False) for number in range(3)]
+        assert score(connection, 11, "sessions_7d") == before
+        assert all(not ledger.live.sessions[Refreshed.AT_ONCE] for ledger in ledgers)
+        stored = rows(connection, "select session_id::text, 1 from raw.sessions")
+        assert {named(f"{spoiled} {number}") for number in range(3)} <= set(stored)
+
+
+def test_the_next_run_scores_what_was_not_refreshed(
+    current: Dbt, database: Database, connection: psycopg.Connection
+) -> None:
+    before = score(connection, 12, "sessions_7d")
+    connection.execute("drop function marts.refresh_sessions(uuid[])")
+    post(database, session("for the run", 12, 3), wait=False)
+    assert score(connection, 12, "sessions_7d") == before
+    current("run")
+    assert score(connection, 12, "sessions_7d") == before + 1
+    post(database, session("for the function that the run has made", 12, 3))
+    assert score(connection, 12, "sessions_7d") == before + 2
+
+
+def test_what_a_lock_kept_back_follows(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
+    before = score(connection, 13, "sessions_7d")
+
+    async def work() -> Ledger:
+        async with opened(database) as ledger:
+            with connection.transaction():
+                connection.execute("select pg_advisory_xact_lock(7461004, 1)")
+                await ledger.write(posts([session("kept back", 13, 4)]))
+                assert score(connection, 13, "sessions_7d") == before
+            await settled(ledger)
+            await ledger.write(posts([session("in time again", 13, 4)]))
+            return ledger
+
+    ledger = asyncio.run(work())
+    assert ledger.live.sessions == {Refreshed.SOON_AFTER: 1, Refreshed.AT_ONCE: 1}
+    assert score(connection, 13, "sessions_7d") == before + 2
+
+
+def test_bulk_is_left_to_the_run(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
+    before = score(connection, 14, "sessions_7d")
+    bulk = [session(f"bulk {number}", 14, number % 90 + 1) for number in range(live.BULK_SESSIONS + 1)]
+    ledger = post(database, *bulk, wait=False)
+    assert ledger.live.sessions == {Refreshed.LEFT_TO_RUN: len(bulk)}
+    assert score(connection, 14, "sessions_7d") == before
+    current("run")
+    assert score(connection, 14, "sessions_7d") == before + len(bulk)
+
+
+def in_background(work: Callable[[threading.Event], Any]) -> Callable[[], Any]:
+    """Run `work` in a thread; the function returned tells it to stop, and gives its result or raises its error."""
+    stop = threading.Event()
+    result: list[Any] = []
+    errors: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            result.append(work(stop))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+
+    def finish() -> Any:
+        stop.set()
+        thread.join()
+        if errors:
+            raise errors[0]
+        return result[0]
+
+    return finish
+
+
+def test_a_tag_stands_for_one_body(current: Dbt, database: Database) -> None:
+    read = f"""
+        select {VERSION}, md5(string_agg(scores::text, '' order by tutor_id))
+        from marts.tutor_scores as scores
+        cross join marts.publication
+        group by 1
+    """
+
+    def look(stop: threading.Event) -> set[tuple[str, str]]:
+        seen = set()
+        with database.connect(autocommit=True) as connection:
+            while not stop.is_set():
+                seen.add(tuple(connection.execute(read.encode()).fetchone() or ()))
+        return seen
+
+    readers = [in_background(look) for _ in range(2)]
+    for number in range(60):
+        post(database, session(f"tagged {number}", number % 30 + 1, 6, rating=1 + number % 5))
+    seen = set().union(*(reader() for reader in readers))
+    assert len(seen) > 10
+    assert len({tag for tag, _ in seen}) == len(seen) == len({body for _, body in seen})
+
+
+def test_runs_and_two_processes_at_the_same_time(
+    current: Dbt, database: Database, connection: psycopg.Connection, marts: Marts
+) -> None:
+    tutors = [20, 21, 22]
+
+    def keep_posting(name: str, chance: random.Random) -> Callable[[threading.Event], LiveScores]:
+        async def work(stop: threading.Event) -> LiveScores:
+            async with opened(database) as ledger:
+                number = 0
+                while not stop.is_set():
+                    few = [
+                        session(f"{name} {(number := number + 1)}", chance.choice(tutors), 8, rating=3)
+                        for _ in range(chance.randrange(1, 4))
+                    ]
+                    assert await ledger.write(posts(few)) == ["{}"] * len(few)
+                    await asyncio.sleep(0.002)
+                return (await settled(ledger)).live
+
+        return lambda stop: asyncio.run(work(stop))
+
+    def watch(stop: threading.Event) -> int:
+        """Sessions are only added, so no count may ever fall."""
+        highest = dict.fromkeys(tutors, 0)
+        looks = 0
+        with database.connect(autocommit=True) as reader:
+            while not stop.is_set():
+                looks += 1
+                for tutor in tutors:
+                    counted = score(reader, tutor, "sessions_7d")
+                    assert counted >= highest[tutor], (tutor, counted, highest[tutor])
+                    highest[tutor] = counted
+        return looks
+
+    background = [in_background(keep_posting(name, random.Random(name))) for name in ("one", "two")]
+    watcher = in_background(watch)
+    try:
+        for _ in range(2):
+            current("run")
+    finally:
+        refreshed = [finish() for finish in background]
+        looks = watcher()
+    assert looks > 100
+    for scored in refreshed:
+        assert scored.sessions[Refreshed.AT_ONCE] > 50
+        assert scored.sessions[Refreshed.LEFT_TO_RUN] == 0
+    assert scores(connection) == rows(connection, SCORES.format(LIVE))
+    current("run")
+    incremental = marts.content()
+    current("run", "--full-refresh")
+    assert marts.content() == incremental

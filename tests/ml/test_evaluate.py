@@ -1,0 +1,154 @@
+"""Figures, calibration, drift and promotion on numbers that can be worked out."""
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml.calibrate import Calibration, fit_calibration
+from ml.drift import Reference, drift, reference
+from ml.evaluate import calibration_error, evaluation, reliability, risk_bands, subgroups, summary
+from ml.promote import decide
+from ml.split import folds, time_split
+
+
+def test_summary_by_hand():
+    figures = summary(np.array([True, False, True, False]), np.array([0.9, 0.6, 0.5, 0.1]))
+    assert figures["auc"] == 0.75
+    assert figures["pr_auc"] == pytest.approx((1 + 2 / 3) / 2)
+    assert figures["brier"] == pytest.approx((0.01 + 0.36 + 0.25 + 0.01) / 4)
+    assert figures["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.5, 0.9]).mean())
+
+
+def test_what_does_not_exist_is_none():
+    nothing = evaluation(np.empty(0, dtype=bool), np.empty(0))
+    assert (nothing["rows"], nothing["auc"], nothing["log_loss"], nothing["reliability"]) == (0, None, None, [])
+    one_class = summary(np.array([True, True]), np.array([1.0, 0.5]))
+    assert one_class["auc"] is None
+    assert one_class["log_loss"] == pytest.approx(np.log(2) / 2)
+    assert np.isfinite(summary(np.array([True]), np.array([0.0]))["log_loss"])
+
+
+def test_reliability_keeps_equal_probabilities_together():
+    label = np.array([True] * 3 + [False] * 7 + [True] * 9 + [False])
+    curve = reliability(label, np.repeat([0.3, 0.8], 10))
+    assert curve == [
+        {"rows": 10, "predicted": pytest.approx(0.3), "observed": pytest.approx(0.3)},
+        {"rows": 10, "predicted": pytest.approx(0.8), "observed": pytest.approx(0.9)},
+    ]
+    error, by_chance = calibration_error(curve)
+    assert error == pytest.approx(0.05)
+    assert 0.09 < by_chance < 0.12
+
+
+def test_bands_and_groups_count_every_row():
+    label, probability = np.array([True, False, True, False]), np.array([0.1, 0.3, 0.9, 0.7])
+    bands = risk_bands(label, probability, 0.3, 0.7)
+    assert [(band["risk_level"], band["rows"], band["observed"]) for band in bands] == [
+        ("low", 1, 1.0), ("medium", 1, 0.0), ("high", 2, 0.5),
+    ]  # fmt: skip
+    frame = pd.DataFrame({"student_age": [9, 10, None, 40], "subject": ["b", None, "a", "b"]})
+    groups = subgroups(label, probability, frame, ("student_age", "subject", "absent"))
+    assert [(group["by"], group["group"], group["rows"]) for group in groups] == [
+        ("student_age", "under 10", 1), ("student_age", "10-12", 1), ("student_age", "30 and over", 1),
+        ("student_age", "unknown", 1), ("subject", "a", 1), ("subject", "b", 2), ("subject", "unknown", 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("rows", [2000, 60_000], ids=["platt", "isotonic"])
+def test_calibration_undoes_overconfidence(rows):
+    rng = np.random.default_rng(0)
+    truth = rng.normal(-1, 1, rows)
+    label = rng.random(rows) < 1 / (1 + np.exp(-truth))
+    fitted = fit_calibration(3 * truth + 1, label)
+    assert fitted.method == ("platt" if rows == 2000 else "isotonic")
+    points = np.array([-2.0, -1.0, 0.0])
+    assert fitted.apply(3 * points + 1) == pytest.approx(1 / (1 + np.exp(-points)), abs=0.04)
+    assert Calibration.from_dict(fitted.to_dict()) == fitted
+
+
+@settings(deadline=None)  # SciPy is imported in the first example
+@given(st.lists(st.tuples(st.floats(-50, 50), st.booleans()), min_size=1, max_size=60))
+def test_calibration_never_turns_the_order_round_or_is_certain(rows):
+    margin, label = np.array([m for m, _ in rows]), np.array([y for _, y in rows])
+    answer = fit_calibration(margin, label).apply(np.array([-1e6, *np.sort(margin), 1e6]))
+    assert (np.diff(answer) >= 0).all()
+    assert 0 < answer[0] <= answer[-1] < 1
+
+
+def test_drift_is_seen_and_named():
+    rng = np.random.default_rng(0)
+    names = ("steady", "shifted", "lost", "constant")
+    then = np.column_stack([rng.normal(size=(5000, 3)), np.ones(5000)]).astype(np.float32)
+    now = np.column_stack([rng.normal(size=(2000, 3)), np.ones(2000)]).astype(np.float32)
+    stored = reference(names, then)
+    assert drift(stored, names, now).drifted == ()
+    now[:, 1] += 1
+    now[:800, 2] = np.nan
+    found = drift(Reference.from_dict(stored.to_dict()), names, now)
+    assert found.drifted == ("shifted", "lost")
+    assert found.psi["steady"] < 0.05
+    assert found.psi["constant"] < 0.01
+    assert found.psi["shifted"] > 0.5
+    assert drift(stored, names, now[:100]).drifted == ()  # too few rows to tell
+    assert np.isfinite(list(drift(stored, names, now[:0]).psi.values())).all()
+
+
+def test_psi_by_hand():
+    half = Reference({"x": (0.5,)}, {"x": (0.5, 0.4999, 0.0001)})
+    now = np.repeat([0.0, 1.0], [7500, 2500]).astype(np.float32)[:, np.newaxis]
+    assert drift(half, ("x",), now).psi["x"] == pytest.approx(0.25 * np.log(1.5) - 0.25 * np.log(0.5), rel=0.01)
+
+
+def outcomes(rows=4000):
+    rng = np.random.default_rng(3)
+    truth = 1 / (1 + np.exp(-rng.normal(-1, 1, rows)))
+    return rng.random(rows) < truth, truth
+
+
+def test_a_good_challenger_is_promoted_and_the_reason_names_figures():
+    label, truth = outcomes()
+    rules = np.full(len(label), 0.5)
+    answer = decide(label, truth, prevalence=0.3, baselines={"rules": rules}, champion=("match-1", 0.5 * truth + 0.15))
+    assert answer.is_promoted
+    assert "rules 0.6931" in answer.reason
+    assert "champion" in answer.reason
+
+
+def test_each_reason_to_refuse_is_told():
+    label, truth = outcomes()
+    base = {"rules": np.full(len(label), 0.5)}
+    overconfident = 1 / (1 + np.exp(-3 * np.log(truth / (1 - truth))))
+    for challenger, champion, said in (
+        (truth[::-1], None, "no better than chance"),
+        (overconfident, None, "badly calibrated"),
+        (0.9 * truth + 0.03, ("match-1", truth), "worse than the champion match-1"),
+    ):
+        answer = decide(label, challenger, prevalence=0.3, baselines=base, champion=champion)
+        assert not answer.is_promoted
+        assert said in answer.reason
+    beaten = decide(label, 0.9 * truth + 0.03, prevalence=0.3, baselines={"the baseline": truth}, champion=None)
+    assert "not better than the baseline" in beaten.reason
+    none = decide(label[:0], truth[:0], prevalence=0.3, baselines=base, champion=("match-1", truth[:0]))
+    assert "too few test rows" in none.reason
+
+
+@given(st.lists(st.integers(0, 30), max_size=80))
+def test_a_time_split_is_in_order_and_cuts_no_day(days):
+    ordered = np.sort(np.array(days, dtype="int64")).astype("datetime64[D]").astype("datetime64[us]")
+    split = time_split(ordered)
+    parts = [ordered[split.train], ordered[split.calibrate], ordered[split.test]]
+    assert sum(len(part) for part in parts) == len(days)
+    filled = [part for part in parts if len(part)]
+    assert all(one[-1] < other[0] for one, other in pairwise(filled))
+
+
+def test_folds_are_all_rows_once_and_by_seed():
+    parts = folds(103, 5, seed=0)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(103))
+    assert {len(part) for part in parts} == {20, 21}
+    assert all(np.array_equal(one, other) for one, other in zip(parts, folds(103, 5, seed=0), strict=True))
+    assert not np.array_equal(parts[0], folds(103, 5, seed=1)[0])

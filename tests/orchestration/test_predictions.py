@@ -1,0 +1,250 @@
+"""Predictions of a small marketplace: complete, exact about whom they touch, swapped whole, and kept up by Dagster."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import dagster as dg
+import numpy as np
+import psycopg
+import pytest
+
+from core.database import Database
+from core.landing import load_folder
+from core.settings import Settings
+from ml.features import MATCH
+from ml.pairs import score
+from ml.predictions import WRITE_LOCK, active_people, churn_matrix, predict_all, predict_sessions, repredict
+from ml.registry import champion, champion_version, record
+from ml.rules import MatchRules, SessionRules
+from ml.training import train
+from ml.training_set import training_set
+from orchestration import transform
+from orchestration.conventions import ALL_BUCKETS
+from orchestration.definitions import defs as load_definitions
+from orchestration.defs.predictions.automation import REASON, stale_predictions
+from orchestration.demo import write_demo
+from orchestration.resources import Platform
+from tests.conftest import Postgres
+
+RULES = MatchRules()
+
+
+@pytest.fixture(scope="module")
+def template(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Database:
+    """A small marketplace with its marts, made once; tests get copies of it."""
+    home = tmp_path_factory.mktemp("marketplace")
+    database = postgres.new_database(home)
+    write_demo(home / "demo", tutors=20, students=60, days=120, seed=3)
+    load_folder(database, home / "demo", timezone="UTC")
+    transform.build(Settings(home=home, database_url=database.url), database)
+    return database
+
+
+@pytest.fixture
+def marketplace(
+    template: Database, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Settings, Database]:
+    name = f"copy_{uuid4().hex[:8]}"
+    of = template.url.partition("?")[0].rpartition("/")[2]
+    server = Database(Settings(home=tmp_path, database_url=template.url.replace(f"/{of}?", "/postgres?")))
+    with server.connect(autocommit=True) as connection:
+        connection.execute(f"create database {name} template {of}".encode())
+    monkeypatch.setenv("TUTORQ_HOME", str(tmp_path))
+    monkeypatch.setenv("TUTORQ_DATABASE_URL", template.url.replace(f"/{of}?", f"/{name}?"))
+    settings = Settings()
+    return settings, Database(settings)
+
+
+def rows(connection: psycopg.Connection, query: str, *values: object) -> list[tuple[object, ...]]:
+    return connection.execute(query.encode(), list(values)).fetchall()
+
+
+ALL = (
+    "select student_id, tutor_id, churn_probability, risk_level, compatibility_score, pace_mismatch, style_mismatch, "
+    "communication_mismatch, age_mismatch, model_version from marts.match_predictions order by 1, 2"
+)
+
+
+def test_every_pair_has_the_prediction_of_the_model(marketplace: tuple[Settings, Database]) -> None:
+    settings, database = marketplace
+    with database.connect(autocommit=True) as connection:
+        connection.execute("update raw.students set preferred_pace = null, age = null where age > 16")
+        done = predict_all(settings, database, RULES)
+        stored = rows(connection, ALL)
+        students, tutors = active_people(connection)
+        buckets = rows(connection, "select distinct bucket = ml.student_bucket(student_id) from ml.match_predictions")
+        touched = rows(connection, "select count(*) from ml.touched_people")
+    assert len(stored) == done.pairs == len(students) * len(tutors) > 500
+    assert (buckets, touched) == ([(True,)], [(0,)])
+
+    expected = {}
+    for block in score(RULES, students, tutors, block_rows=50):
+        for position, probability in enumerate(block.probability):
+            student = UUID(bytes=block.students[position // len(tutors)].tobytes())
+            tutor = UUID(bytes=block.tutors[position % len(tutors)].tobytes())
+            values = [probability, block.compatibility[position], *(v[position] for v in block.mismatches.values())]
+            expected[student, tutor] = [None if np.isnan(value) else float(value) for value in values]
+    for student, tutor, probability, level, compatible, *others, version in stored:
+        found = [None if value is None else float(np.float32(value)) for value in (probability, compatible, *others)]  # type: ignore[arg-type]
+        assert found == expected[student, tutor]  # type: ignore[index]
+        assert level == ("low" if probability < 0.3 else "medium" if probability < 0.7 else "high")  # type: ignore[operator]
+        assert version == "rules-v1"
+    assert any(row[5] is None for row in stored)
+    assert {row[3] for row in stored} >= {"low", "medium"}
+
+
+def test_mismatches_are_those_of_the_training_set(marketplace: tuple[Settings, Database]) -> None:
+    """The formulas stand in SQL and in NumPy; pairs that met have both."""
+    settings, database = marketplace
+    predict_all(settings, database, RULES)
+    with database.connect() as connection:
+        compared, apart = rows(
+            connection,
+            """
+            select count(*), max(abs(p.pace_mismatch - o.pace_mismatch) + abs(p.style_mismatch - o.style_mismatch)
+                + abs(p.communication_mismatch - o.communication_mismatch) + abs(p.age_mismatch - o.age_mismatch)
+                + abs(p.compatibility_score - o.compatibility_score))
+            from marts.match_predictions as p inner join marts.match_outcomes as o using (student_id, tutor_id)
+            """,
+        )[0]
+    assert int(str(compared)) > 50
+    assert float(str(apart)) < 1e-6
+
+
+def test_one_changed_person_predicts_that_persons_pairs_only(marketplace: tuple[Settings, Database]) -> None:
+    settings, database = marketplace
+    predict_all(settings, database, RULES)
+    with database.connect(autocommit=True) as connection:
+        before = rows(connection, "select student_id, tutor_id, predicted_at from ml.match_predictions")
+        version = rows(connection, "select version from ml.prediction_version")[0][0]
+        (tutor,) = rows(connection, "select tutor_id from marts.match_tutors where is_active order by 1 limit 1")[0]
+        connection.execute(
+            "update raw.tutors set preferred_pace = case preferred_pace when 1 then 5 else 1 end where tutor_id = %s",
+            [tutor],
+        )
+        assert rows(connection, "select entity, person_id from ml.touched_people") == [("tutor", tutor)]
+        done = repredict(settings, database, RULES, tutors=[tutor])  # type: ignore[list-item]
+        after = rows(connection, "select student_id, tutor_id, predicted_at from ml.match_predictions")
+        assert {row[1] for row in set(after) - set(before)} == {tutor}
+        assert done.pairs == len(set(after) - set(before)) == sum(row[1] == tutor for row in before)
+        assert {row[:2] for row in after} == {row[:2] for row in before}
+        assert rows(connection, "select count(*) from ml.touched_people") == [(0,)]
+        assert rows(connection, "select version from ml.prediction_version")[0][0] > version  # type: ignore[operator]
+        single = rows(connection, ALL)
+        predict_all(settings, database, RULES)
+        assert rows(connection, ALL) == single, "as if everybody had been predicted"
+
+        connection.execute("update raw.tutors set is_active = false where tutor_id = %s", [tutor])
+        repredict(settings, database, RULES, tutors=[tutor])  # type: ignore[list-item]
+        assert rows(connection, "select count(*) from ml.match_predictions where tutor_id = %s", tutor) == [(0,)]
+
+
+def test_readers_see_a_bucket_whole_while_it_is_replaced(marketplace: tuple[Settings, Database]) -> None:
+    settings, database = marketplace
+    predict_all(settings, database, RULES)
+    with database.connect() as reader:
+        count = rows(reader, "select count(*) from ml.match_predictions")
+        reader.commit()
+        # A reader in the middle of a transaction holds the swap up, and sees what was there when it began.
+        reader.execute("set transaction isolation level repeatable read")
+        rows(reader, "select 1")
+        predict_all(settings, database, RULES, buckets=[3])
+        assert rows(reader, "select count(*) from ml.match_predictions") == count
+
+
+def test_a_person_waits_for_nobody_where_asked_not_to(marketplace: tuple[Settings, Database]) -> None:
+    settings, database = marketplace
+    with database.connect() as writer:
+        writer.execute("select pg_advisory_xact_lock_shared(%s)", [WRITE_LOCK])
+        (student,) = rows(writer, "select student_id from raw.students limit 1")[0]
+        done = repredict(settings, database, RULES, students=[student], wait=False)  # type: ignore[list-item]
+    assert not done.is_done
+
+
+def test_sessions_to_come_are_predicted_once_a_day(marketplace: tuple[Settings, Database]) -> None:
+    settings, database = marketplace
+    first = predict_sessions(settings, database, SessionRules())
+    assert first > 10
+    assert predict_sessions(settings, database, SessionRules()) == 0
+    with database.connect(autocommit=True) as connection:
+        assert rows(
+            connection, "select count(*) from marts.upcoming_sessions where tutor_disruption_probability is null"
+        ) == [(0,)]
+        connection.execute("update raw.sessions set status = 'cancelled' where status = 'scheduled'")
+        predict_sessions(settings, database, SessionRules())
+        assert rows(connection, "select count(*) from ml.session_predictions") == [(0,)]
+
+
+def test_a_candidate_is_kept_and_champions_take_turns(marketplace: tuple[Settings, Database]) -> None:
+    settings, database = marketplace
+    assert champion(settings, database, "match").model.version == "rules-v1"
+    frame = training_set(database, MATCH)
+    candidate = train(MATCH, frame, seed=1, champion=None, rules=RULES)
+    if candidate.model is None:
+        pytest.fail(candidate.reason)
+    record(settings, database, replace(candidate, is_promoted=False))
+    assert champion(settings, database, "match").model.version == "rules-v1"
+    version = record(settings, database, replace(candidate, is_promoted=True))
+    found = champion(settings, database, "match").model
+    assert found.version == version
+    with database.connect() as connection:
+        assert champion_version(connection, "match") == version
+        students, tutors = active_people(connection)
+    _, _, churn = churn_matrix(database, found)
+    assert churn.shape == (len(students), len(tutors))
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return load_definitions()
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+def tick(instance: dg.DagsterInstance) -> dg.RunRequest | dg.SkipReason:
+    context = dg.build_sensor_context(instance=instance, resources={"platform": Platform()})
+    answer = stale_predictions(context)
+    assert isinstance(answer, (dg.RunRequest, dg.SkipReason))
+    return answer
+
+
+def test_predictions_are_made_and_kept_up(
+    marketplace: tuple[Settings, Database], definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    _, database = marketplace
+    answer = tick(instance)
+    assert isinstance(answer, dg.RunRequest)
+    assert answer.job_name == "predict"
+
+    job = definitions.resolve_job_def("train")
+    result = job.execute_in_process(instance=instance, raise_on_error=False, tags=ALL_BUCKETS)
+    assert result.success, "whether or not a candidate is good enough"
+    made = {event.asset_key.path[-1] for event in result.get_asset_materialization_events()}
+    assert made >= {"match_model", "match_metrics", "session_model", "session_metrics"}
+    job = definitions.resolve_job_def("predict")
+    result = job.execute_in_process(instance=instance, raise_on_error=False, tags=ALL_BUCKETS)
+    assert result.success
+    assert [check.check_name for check in result.get_asset_check_evaluations() if not check.passed] == []
+    assert isinstance(tick(instance), dg.SkipReason)
+
+    with database.connect(autocommit=True) as connection:
+        connection.execute(
+            "update raw.students set age = 9 where student_id = (select student_id from raw.students limit 1)"
+        )
+        answer = tick(instance)
+        assert isinstance(answer, dg.RunRequest)
+        assert (answer.job_name, answer.tags[REASON]) == ("predict_touched", "people changed")
+        job = definitions.resolve_job_def("predict_touched")
+        assert job.execute_in_process(instance=instance).success
+        assert isinstance(tick(instance), dg.SkipReason)
+
+        connection.execute("update ml.prediction_buckets set as_of = as_of - 1 where bucket = 5")
+        answer = tick(instance)
+        assert isinstance(answer, dg.RunRequest)
+        assert answer.job_name == "predict"
