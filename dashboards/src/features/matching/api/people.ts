@@ -84,12 +84,11 @@ export function useChangeStudent(studentId: string) {
 export function useChangeTutor(tutorId: string) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (patch: Partial<TutorPatch>) =>
+    mutationFn: (patch: TutorPatch) =>
       body(
         api.PATCH("/api/matching/tutors/{tutor_id}", {
           params: { path: { tutor_id: tutorId } },
-          // What is left out stays as it is, also where the description names a default.
-          body: patch as TutorPatch,
+          body: patch,
         }),
       ),
     onSuccess: () => client.invalidateQueries({ queryKey: ["matching"] }),

@@ -20,12 +20,8 @@ export function AssignmentView() {
   const { mutate, data, error, isPending } = useAssignment();
   const run = () =>
     mutate({
-      capacities: [],
-      fixed: [],
-      forbidden: [],
       require_subject: isOfSubject,
       exploration_share: isExploring ? 0.05 : 0,
-      seed: 0,
     });
   return (
     <>

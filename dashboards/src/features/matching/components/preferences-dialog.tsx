@@ -103,12 +103,7 @@ function StudentFields({
   );
 }
 
-function TutorFields({
-  tutor,
-  isBusy,
-  error,
-  onSave,
-}: FieldsProps<Partial<TutorPatch>> & { tutor: MatchTutor }) {
+function TutorFields({ tutor, isBusy, error, onSave }: FieldsProps<TutorPatch> & { tutor: MatchTutor }) {
   const [style, setStyle] = useState(tutor.teaching_style);
   const [pace, setPace] = useState(tutor.preferred_pace);
   const [communication, setCommunication] = useState(tutor.communication_style);

@@ -152,7 +152,7 @@ function Row({ tutor, threshold }: { tutor: TutorRow; threshold?: number }) {
       </td>
       <td className={classes.trend}>
         <Sparkline
-          values={tutor.weekly_reschedule_rates}
+          values={tutor.weekly_reschedule_rates ?? []}
           label={`Reschedules of ${name} in the last 12 weeks`}
         />
         <span className={classes.about} title="Last 30 days against the 30 before">
