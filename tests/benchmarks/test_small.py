@@ -16,6 +16,7 @@ from core.settings import PROJECT_ROOT
     [
         ("load", ["load_folder", "COPY by the server", "pandas read_csv"]),
         ("scoring", ["sessions, in all", "sessions, models", "sessions, tests", "slowest models"]),
+        ("pairs", ["tutorq, end to end", "the obvious way", "the bare minimum", "one changed student"]),
         ("read", ["list of 50: API", "one tutor: API", "unchanged list: API", "its statement on asyncpg alone"]),
     ],
 )
