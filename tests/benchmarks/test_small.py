@@ -19,6 +19,7 @@ from core.settings import PROJECT_ROOT
         ("ingest", ["2 clients: API", "2 clients: FastAPI twin", "2 clients: asyncpg alone", "batches of 20: COPY"]),
         ("burst", ["2 keys, 2,000/s: stored", "1 key: memory at most", "1 key, 20/s: stored", "1 key: last answer"]),
         ("live", ["5/s: 202 to score, p50", "500/s: post to 202, p99", "the refresh alone", "0 of 10 tutors differ"]),
+        ("pairs", ["tutorq, end to end", "the obvious way", "the bare minimum", "one changed student"]),
         ("read", ["list of 50: API", "one tutor: API", "unchanged list: API", "its statement on asyncpg alone"]),
     ],
 )
