@@ -183,7 +183,7 @@ def _lifespan(
                     "log_in_limit": LogInLimit(),
                     "health_probe": probe,
                     "instruments": instruments,
-                    "platform_figures": PlatformFigures(pool, probe, session_writer, instruments.registry),
+                    "platform_figures": PlatformFigures(pool, probe, session_writer, ledger.live, instruments.registry),
                     "metrics_need_key": settings.metrics == "key",
                     RateLimit.__name__: RateLimit(settings.ingest_rate_per_second),
                     SessionWriter.__name__: session_writer,

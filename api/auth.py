@@ -232,5 +232,6 @@ READER = Depends(Require(Role.READ))
 Reader = Annotated[Caller | BrowserCaller, READER]
 INGESTER = RequireKey(Role.INGEST)
 READER_KEY = RequireKey(Role.READ)
+Ingester = Annotated[Caller | BrowserCaller, Depends(Require(Role.INGEST))]
 Admin = Annotated[Caller | BrowserCaller, Depends(Require(Role.ADMIN))]
 SignedIn = Annotated[BrowserCaller, Depends(_signed_in)]

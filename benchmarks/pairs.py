@@ -116,7 +116,7 @@ def _model(rows: int) -> BoostedModel:
     frame = pd.DataFrame({name: rng.random(rows) * 4 for name in MATCH.names})
     burden = frame["pace_mismatch"] + frame["style_mismatch"] * frame["student_urgency"] / 3 - frame["tutor_rating"]
     frame["churned"] = rng.random(rows) < 1 / (1 + np.exp(2 - burden))
-    frame["first_session_at"] = pd.date_range("2025-01-01", periods=rows, freq="min", tz="UTC")
+    frame["first_session_at"] = pd.date_range("2025-01-01", periods=rows, freq="h", tz="UTC")
     frame["student_id"], frame["tutor_id"], frame["subject"] = np.arange(rows).astype(str), "t", "maths"
     model = train(MATCH, frame, seed=7, champion=None, rules=rules_for(MATCH)).model
     assert model is not None

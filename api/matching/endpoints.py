@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from api import bodies
-from api.auth import INGESTER, READER, Admin, Caller
+from api.auth import READER, Admin, Ingester
 from api.caching import NOT_MODIFIED, answer, tagged
 from api.database import MartsDependency
 from api.matching import queries
@@ -105,7 +105,7 @@ async def list_match_students(
 )
 async def post_match_student(
     request: Request,
-    caller: Annotated[Caller, Depends(INGESTER)],
+    caller: Ingester,
     marts: MartsDependency,
     people: PeopleDependency,
     scorer: ScorerDependency,
@@ -114,7 +114,7 @@ async def post_match_student(
     post = await bodies.read_model(request, StudentPost, MOST_BYTES)
     # Without marts the row could be written, but not be shown.
     await marts.version(MATCH_VERSION_QUERY)
-    student_id = await people.add_student(post, caller.name)
+    student_id = await people.add_student(post, caller.actor)
     await scorer.follow(students=[student_id])
     created = await marts.read(queries.student(student_id))
     return Response(created.body, 201, media_type=bodies.JSON)
@@ -144,7 +144,7 @@ async def patch_match_student(
     patch = await bodies.read_model(request, StudentPatch, MOST_BYTES)
     await marts.version(MATCH_VERSION_QUERY)
     key = uuid_of(student_id, NO_STUDENT)
-    if await people.change_student(key, patch, caller.name):
+    if await people.change_student(key, patch, caller.actor):
         await scorer.follow(students=[key])
     changed = await marts.read(queries.student(key))
     return Response(changed.body, media_type=bodies.JSON)
@@ -193,7 +193,7 @@ async def patch_match_tutor(
     patch = await bodies.read_model(request, TutorPatch, MOST_BYTES)
     await marts.version(MATCH_VERSION_QUERY)
     key = uuid_of(tutor_id, NO_TUTOR)
-    if await people.change_tutor(key, patch, caller.name):
+    if await people.change_tutor(key, patch, caller.actor):
         await scorer.follow(tutors=[key])
     changed = await marts.read(queries.tutor(key))
     return Response(changed.body, media_type=bodies.JSON)

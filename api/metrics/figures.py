@@ -9,12 +9,13 @@ from typing import Any
 import asyncpg
 import structlog
 from prometheus_client import CollectorRegistry, Metric
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from api.database import with_connection
 from api.health.queries import HealthProbe
 from api.health.schemas import Health, Status
+from api.sessions.live import LiveScores, Refreshed
 from api.sessions.writer import SessionWriter
 
 REMEMBERED_SECONDS = 10
@@ -51,11 +52,17 @@ class PlatformFigures(Collector):
     """Figures as they were when last looked up. What could not be looked up is not shown, rather than as 0."""
 
     def __init__(
-        self, pool: asyncpg.Pool, probe: HealthProbe, writer: SessionWriter, registry: CollectorRegistry
+        self,
+        pool: asyncpg.Pool,
+        probe: HealthProbe,
+        writer: SessionWriter,
+        live: LiveScores,
+        registry: CollectorRegistry,
     ) -> None:
         self._pool = pool
         self._probe = probe
         self._writer = writer
+        self._live = live
         self._lock = asyncio.Lock()
         self._latest: tuple[float, Health, dict[str, Any] | None] | None = None
         registry.register(self)
@@ -70,6 +77,12 @@ class PlatformFigures(Collector):
     def collect(self) -> Iterator[Metric]:
         """For the registry."""
         yield _gauge("tutorq_ingest_waiting_rows", "Posted rows that wait for a commit.", self._writer.waiting)
+        refreshed = CounterMetricFamily(
+            "tutorq_live_scores_sessions", "Posted sessions, by when their scores were refreshed.", labels=["when"]
+        )
+        for when in Refreshed:
+            refreshed.add_metric([when], self._live.sessions[when])
+        yield refreshed
         if self._latest is None:
             return
         _, health, counts = self._latest

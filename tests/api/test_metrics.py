@@ -83,6 +83,10 @@ def test_posted_rows_are_counted_by_what_became_of_them(platform: Served) -> Non
     assert rows["accepted"] >= 3
     assert rows["quarantined"] == 2
     assert figures["tutorq_ingest_waiting_rows",] == 0
+    live = {
+        when: figures["tutorq_live_scores_sessions_total", when] for when in ("at_once", "soon_after", "left_to_run")
+    }
+    assert live["at_once"] == live["soon_after"] == 0, "there is no function before dbt has run"
 
 
 def test_figures_of_the_platform(postgres: Postgres, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ OPERATIONS = {
 WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session",
                "post_sendgrid_events"}  # fmt: skip
 WITHOUT_JSON = {"delete_excuse", "post_unsubscribe", "get_unsubscribe", "delete_auth_session", "get_report_html"}
-FOR_PROGRAMS = {"post_session", "post_session_batch", "post_match_student"}
+FOR_PROGRAMS = {"post_session", "post_session_batch"}
 # What changes beside the publication is not cached.
 UNCACHED = {"get_auth_session", "get_report_html"}
 

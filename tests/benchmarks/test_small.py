@@ -23,6 +23,7 @@ from core.settings import PROJECT_ROOT
             "dashboard",
             ["overview usable", "sorted list", "filtered list", "searched list", "JavaScript of the first page"],
         ),
+        ("pairs", ["tutorq, end to end", "the obvious way", "the bare minimum", "one changed student"]),
         ("read", ["list of 50: API", "one tutor: API", "unchanged list: API", "its statement on asyncpg alone"]),
     ],
 )
