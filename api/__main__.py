@@ -25,7 +25,7 @@ def main() -> None:
         http="httptools",
         log_config=logs.configuration(settings.log_level),
         access_log=False,
-        # Nothing here depends on the client's address or scheme.
+        # What a proxy says of the client's address is not believed: only the limit of log-ins goes by it.
         proxy_headers=False,
         ws="none",
         server_header=False,

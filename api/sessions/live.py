@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -53,8 +54,8 @@ class LiveScores:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        # Of committed sessions; a dict, because it keeps their order.
-        self._waiting: dict[UUID, None] = {}
+        # Of committed sessions, each with a mark of its latest post; a dict, because it keeps their order.
+        self._waiting: dict[UUID, object] = {}
         self._arrived = asyncio.Event()
         self._failures = 0
         self.sessions: Counter[Refreshed] = Counter()
@@ -79,7 +80,7 @@ class LiveScores:
         if len(session_ids) > BULK_SESSIONS:
             self.sessions[Refreshed.LEFT_TO_RUN] += len(session_ids)
             return
-        self._waiting |= dict.fromkeys(session_ids)
+        self._waiting |= dict.fromkeys(session_ids, object())
         for session_id in list(self._waiting)[: max(0, len(self._waiting) - MOST_WAITING)]:
             del self._waiting[session_id]
             self.sessions[Refreshed.LEFT_TO_RUN] += 1
@@ -90,17 +91,19 @@ class LiveScores:
         while True:
             await self._arrived.wait()
             await asyncio.sleep(min(PAUSE_SECONDS * 2 ** min(self._failures, 10), LONGEST_PAUSE_SECONDS))
-            session_ids = list(self._waiting)[:MOST_AFTERWARDS]
+            taken = dict(islice(self._waiting.items(), MOST_AFTERWARDS))
             try:
                 async with self._pool.acquire(timeout=LONGEST_PAUSE_SECONDS) as connection, connection.transaction():
-                    is_done = await self._try(connection, session_ids)
+                    is_done = await self._try(connection, list(taken))
             except Exception as error:  # the database is away, say; the posts have their own word on that
                 self._failed(error)
                 is_done = False
             if is_done:
-                for session_id in session_ids:
-                    self._waiting.pop(session_id, None)
-                self.sessions[Refreshed.SOON_AFTER] += len(session_ids)
+                for session_id, mark in taken.items():
+                    # Posted again meanwhile, it may have been read too early.
+                    if self._waiting.get(session_id) is mark:
+                        del self._waiting[session_id]
+                self.sessions[Refreshed.SOON_AFTER] += len(taken)
             if not self._waiting:
                 self._arrived.clear()
 

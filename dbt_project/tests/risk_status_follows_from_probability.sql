@@ -1,3 +1,5 @@
+{{ config(meta={'dagster': {'ref': {'name': 'tutor_scores'}}}) }}
+
 -- The status of every tutor is what its sessions, its probability and the published cuts say.
 
 with scores as (

@@ -1,4 +1,4 @@
-{{ config(tags=['thorough']) }}
+{{ config(tags=['thorough'], meta={'dagster': {'ref': {'name': 'int_tutor_days'}}}) }}
 
 -- The incremental counts of the last 90 days are what the sessions themselves add up to.
 

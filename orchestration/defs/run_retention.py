@@ -9,9 +9,10 @@ import psycopg
 from orchestration.conventions import MAX_RUNTIME
 from orchestration.resources import Platform
 
-# Runs of other jobs are few, and Dagster knows by them which days of score_history are there.
-JOBS = ("load_and_score", "score", "queue_reports", "send_reports", "delete_old_runs")
+# Runs of other jobs are few, and Dagster knows by them which days of score_history and which buckets are there.
+JOBS = ("load_and_score", "score", "predict_touched", "queue_reports", "send_reports", "delete_old_runs")
 ENDED_WELL = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED]
+ENDED = [*ENDED_WELL, dg.DagsterRunStatus.FAILURE]
 FAILURES_KEPT = timedelta(days=30)
 # So that a run ends within its time; the next one goes on.
 MOST_RUNS = 2_000
@@ -40,13 +41,23 @@ def delete_ended_runs(context: dg.OpExecutionContext, platform: Platform) -> Non
 
 
 def _old_runs(instance: dg.DagsterInstance, kept: timedelta) -> Iterator[str]:
-    """Ids of the runs to be deleted, the oldest of each job first."""
+    """Ids of the runs to be deleted, the oldest of each job first.
+
+    The newest of each job stays: without it an older failure, which is kept for longer, would be the job's last word,
+    and be told by an alert.
+    """
     now = datetime.now(UTC)
+    newest = {
+        record.dagster_run.run_id
+        for job in JOBS
+        for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=ENDED), limit=1)
+    }
     for statuses, age in ((ENDED_WELL, kept), ([dg.DagsterRunStatus.FAILURE], max(kept, FAILURES_KEPT))):
         for job in JOBS:
             old = dg.RunsFilter(job_name=job, statuses=statuses, updated_before=now - age)
             for record in instance.get_run_records(old, limit=MOST_RUNS // len(JOBS), ascending=True):
-                yield record.dagster_run.run_id
+                if record.dagster_run.run_id not in newest:
+                    yield record.dagster_run.run_id
 
 
 @dg.job(description="Delete the records of runs that ended long ago.", tags=MAX_RUNTIME)

@@ -88,7 +88,7 @@ class Desk:
         *,
         key: ec.EllipticCurvePrivateKey = PRIVATE,
         at: str | None = None,
-        headers: dict[str, str] | None = None,
+        headers: dict[str, str | bytes] | None = None,
     ) -> httpx2.Response:
         timestamp = at or str(int(time.time()))
         signature = base64.b64encode(key.sign((timestamp + body).encode(), ec.ECDSA(hashes.SHA256()))).decode()
@@ -223,6 +223,7 @@ def test_who_is_not_sendgrid_is_refused(desk: Desk) -> None:
     refused = [
         desk.post(body, key=ec.generate_private_key(ec.SECP256R1())),
         desk.post(body, headers={signed: "not base64!"}),
+        desk.post(body, headers={signed: "no text at all: é".encode("latin-1")}),
         desk.post(body, headers={signed: ""}),
         desk.post(body, headers={signed: base64.b64encode(b"x" * 70).decode()}),
         desk.post(body, at=str(desk.now), headers={"X-Twilio-Email-Event-Webhook-Timestamp": str(desk.now - 1)}),

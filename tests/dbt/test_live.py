@@ -333,6 +333,26 @@ def test_what_a_lock_kept_back_follows(current: Dbt, database: Database, connect
     assert score(connection, 13, "sessions_7d") == before + 2
 
 
+def test_what_is_posted_again_meanwhile_is_refreshed_again(
+    current: Dbt, database: Database, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refresh under way may have read the session before its second post was committed."""
+    refreshed: list[list[uuid.UUID]] = []
+    attempt = LiveScores._try
+
+    async def overtaken(scores: LiveScores, on: Any, session_ids: Sequence[uuid.UUID]) -> bool:
+        refreshed.append(list(session_ids))
+        is_done = await attempt(scores, on, session_ids)
+        if len(refreshed) == 1:
+            scores.follow_up(session_ids)
+        return is_done
+
+    monkeypatch.setattr(LiveScores, "_try", overtaken)
+    post(database, *[session(f"again {number}", 15, 5) for number in range(live.MOST_AT_ONCE + 1)])
+    assert len(refreshed) == 2
+    assert sorted(refreshed[0]) == sorted(refreshed[1])
+
+
 def test_bulk_is_left_to_the_run(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
     before = score(connection, 14, "sessions_7d")
     bulk = [session(f"bulk {number}", 14, number % 90 + 1) for number in range(live.BULK_SESSIONS + 1)]

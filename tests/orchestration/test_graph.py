@@ -1,6 +1,5 @@
 """The code location as the Dagster server loads it, and its jobs run for real."""
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -14,10 +13,9 @@ from core.database import Database
 from core.landing import load_folder
 from core.settings import Settings
 from orchestration.definitions import defs as load_definitions
-from orchestration.defs.marts.dbt_models import LIVE_WAITING, live_equals_batch
+from orchestration.defs.marts.dbt_models import LIVE_WAITING, MANIFEST, dbt_models, live_equals_batch
 from orchestration.demo import write_demo
 from orchestration.resources import Platform
-from orchestration.transform import MANIFEST_PATH
 from orchestration.verify import verify
 
 LAYERS = {
@@ -113,6 +111,12 @@ def test_assets_are_the_ones_we_know(definitions: dg.Definitions) -> None:
 def test_no_asset_is_external(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     assert [key for key in graph.get_all_asset_keys() if not graph.get(key).is_materializable] == []
+
+
+def test_every_dbt_test_is_a_check() -> None:
+    """One that reads several models has to name the one that it is a check of."""
+    tests = {key for key, node in MANIFEST["nodes"].items() if node["resource_type"] == "test"}
+    assert {spec.metadata["dagster_dbt/unique_id"] for spec in dbt_models.check_specs} == tests
 
 
 def test_every_asset_can_be_understood(definitions: dg.Definitions) -> None:
@@ -219,6 +223,8 @@ def test_roll_over_records_the_chosen_days(
     )
 
     assert result.success
+    evaluated = {check.check_name for check in result.get_asset_check_evaluations()}
+    assert evaluated >= {"risk_status_follows_from_probability", "tutor_days_reproduce_sessions"}
     with database.connect() as connection:
         recorded = connection.execute("select distinct as_of from marts.score_history order by 1").fetchall()
         scores = connection.execute(
@@ -254,7 +260,7 @@ def test_rows_that_vanish_are_noticed(
 def test_live_scores_are_compared_with_those_of_the_run(
     definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
 ) -> None:
-    model = json.loads(MANIFEST_PATH.read_text())["nodes"]["model.tutorq.tutor_scores"]
+    model = MANIFEST["nodes"]["model.tutorq.tutor_scores"]
     assert model["config"]["meta"]["waiting"] == LIVE_WAITING
 
     assert run(definitions, instance, "load_and_score").success
