@@ -124,6 +124,13 @@ def test_a_share_of_students_tries_new_tutors_and_the_rest_does_not_pay_for_it()
     assert not np.array_equal(answer.best.tutor, other.best.tutor)
 
 
+def test_of_students_for_one_place_the_one_who_explores_gets_it():
+    churn = np.array([[0.1], [0.0]])
+    for seed in range(10):
+        answer = assign(churn, [1], is_new_tutor=np.array([True]), exploration_share=0.5, seed=seed)
+        assert (answer.best.students, answer.best.explorations) == (1, 1)
+
+
 def test_nobody_loses_a_place_to_exploration():
     """The only new tutor is the only one for student 1: drawn or not, student 0 may not take that place."""
     eligible = np.array([[True, True], [False, True]])
