@@ -201,10 +201,8 @@ def test_the_first_session_of_a_new_tutor(current: Dbt, database: Database, conn
 
 
 def test_what_needs_all_tutors_waits(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
-    (best,) = connection.execute(
-        "select split_part(name, ' ', 2)::integer from marts.tutor_scores"
-        " order by peer_percentile desc nulls last limit 1"
-    ).fetchone() or (0,)
+    percentiles = {tutor: score(connection, tutor, "peer_percentile") or 0 for tutor in range(1, 34)}
+    best = max(percentiles, key=percentiles.__getitem__)
     baseline = rows(connection, "select 1, to_jsonb(b) from marts.platform_baseline as b")
     missed = [session(f"missed {number}", best, 7, status="no_show", initiator="tutor") for number in range(40)]
     info = {"initiator": "tutor", "requested_at": LAST.isoformat()}
@@ -212,10 +210,10 @@ def test_what_needs_all_tutors_waits(current: Dbt, database: Database, connectio
     post(database, *missed, *moved)
     assert score(connection, best, "tutor_no_shows_7d") >= 40
     assert score(connection, best, "tutor_reschedules_7d") >= 20
-    assert score(connection, best, "peer_percentile") == 1
+    assert score(connection, best, "peer_percentile") == percentiles[best] > 0
     assert rows(connection, "select 1, to_jsonb(b) from marts.platform_baseline as b") == baseline
     current("run")
-    assert score(connection, best, "peer_percentile") < 1
+    assert score(connection, best, "peer_percentile") < percentiles[best]
 
 
 def test_an_excuse_counts_at_once(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
