@@ -2,12 +2,15 @@
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from orchestration.conventions import OWNER, RETRY_POLICY
 from orchestration.resources import Platform
+
+if TYPE_CHECKING:
+    from ml.promote import Fault
 
 # What each kind of model learns from, in the words of its asset.
 KINDS = {
@@ -15,7 +18,10 @@ KINDS = {
     "session": ("session_outcomes", "Will the tutor reschedule a session, or not turn up?"),
 }
 # What may be at fault with a candidate, by check; that the champion is better is no fault.
-FAULTS = {"beats_baseline": {"chance", "baseline"}, "is_calibrated": {"calibration"}}
+FAULTS: dict[str, frozenset["Fault"]] = {
+    "beats_baseline": frozenset({"chance", "baseline"}),
+    "is_calibrated": frozenset({"calibration"}),
+}
 FIGURES = ("rows", "observed", "auc", "pr_auc", "log_loss", "brier")
 
 
@@ -85,7 +91,7 @@ def model_assets(kind: str) -> dg.AssetsDefinition:
         for name, png in plots.plots(candidate).items():
             metadata[name] = dg.MetadataValue.md(f"![{name}](data:image/png;base64,{b64encode(png).decode()})")
         yield dg.MaterializeResult(asset_key=metrics, metadata=metadata)
-        yield from _verdicts(model, candidate.faults, candidate.reason)
+        yield from verdicts(model, candidate.faults, candidate.reason)
 
     return train
 
@@ -108,7 +114,7 @@ def bands_table(bands: list[Mapping[str, Any]]) -> str:
     return "\n".join([*lines, *("|" + "|".join(_short(value) for value in band.values()) + "|" for band in bands)])
 
 
-def _verdicts(model: dg.AssetKey, faults: frozenset[str], reason: str) -> Iterator[dg.AssetCheckResult]:
+def verdicts(model: dg.AssetKey, faults: frozenset["Fault"], reason: str) -> Iterator[dg.AssetCheckResult]:
     """The two checks, from what the judgement found. With too little to learn from there is nothing to judge.
 
     They stop a promotion, which has been decided by the same judgement, and not the run: predictions are made by the
