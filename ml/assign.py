@@ -17,7 +17,8 @@ Unassigned = Literal["no_eligible_tutor", "no_capacity"]
 # How softly the sketch has students choose, in probabilities, from softly to almost sharply.
 SKETCH_LEVELS = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
 SKETCH_ROUNDS = 10
-# In the sketch, what is impossible or ought not to be counts as twice the worst churn: it needs no hard penalties.
+# In the sketch, what is impossible costs twice the worst churn, and what ought to be earns as much: it needs no hard
+# penalties and rewards.
 WORST_IN_SKETCH = 2.0
 MOST_SLOTS_PER_STUDENT = 1.5
 
@@ -93,8 +94,9 @@ def assign(
 
     new: Bools = np.broadcast_to(np.bool_(False), tutors) if is_new_tutor is None else is_new_tutor
     explores = _explorers(rng, possible & new & (room > 0), is_fixed, exploration_share)
-    # In one number, by importance: to have a tutor, to explore where drawn, and not to churn.
-    weighed = cost + (students + 1.0) * (explores[:, np.newaxis] & ~new)
+    # In one number, by importance: to have a tutor, to explore where drawn, and not to churn. A reward, for a penalty on
+    # other tutors would have those who were drawn lose places with them.
+    weighed = cost - (students + 1.0) * (explores[:, np.newaxis] & new)
     weighed[~possible] = (students + 1.0) * (students + 2.0)
 
     free = np.flatnonzero(~is_fixed)
@@ -105,7 +107,7 @@ def assign(
         return _plan(everybody, cost, explores, new)
 
     best = plan(_least_cost(weighed[free], possible[free], room))
-    has_choice: Bools = np.asarray((possible & (capacity > 0)).any(axis=1))
+    has_choice: Bools = np.asarray(possible.any(axis=1))
     return Assignment(
         best=best,
         greedy=plan(_greedy(weighed[free], possible[free], room)),
@@ -176,7 +178,7 @@ def _least_cost(cost: Floats, possible: Bools, room: Integers) -> Integers:
     matrix = cost[:, slots]
     if len(slots) <= MOST_SLOTS_PER_STUDENT * students:
         idle = np.zeros((max(0, len(slots) - students), len(slots)))
-        matrix = np.vstack([matrix, idle]) - _prices(np.minimum(cost, WORST_IN_SKETCH), room)[slots]
+        matrix = np.vstack([matrix, idle]) - _prices(np.clip(cost, -WORST_IN_SKETCH, WORST_IN_SKETCH), room)[slots]
     rows, columns = linear_sum_assignment(matrix)
     rows, columns = rows[rows < students], columns[rows < students]
     answer[rows] = slots[columns]
@@ -231,7 +233,7 @@ def _random(cost: Floats, possible: Bools, room: Integers, rng: np.random.Genera
     for student in rng.permutation(len(cost)):
         choice = np.flatnonzero(possible[student] & (left > 0))
         if len(choice):
-            explored = choice[cost[student, choice] <= 1]
+            explored = choice[cost[student, choice] < 0]
             answer[student] = rng.choice(explored if len(explored) else choice)
             left[answer[student]] -= 1
     return answer
