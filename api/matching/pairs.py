@@ -61,7 +61,10 @@ select
             from ml.models as models
             inner join prediction on models.model_version = prediction.model_version
         ),
-        'is_touched', exists (select from ml.touched_people as touched where touched.person_id in ($1, $2)),
+        'is_touched', exists (
+            select from ml.touched_people as touched
+            where (touched.entity, touched.person_id) in (('student', $1), ('tutor', $2))
+        ),
         'meta', json_build_object({MATCH_META_SQL})
     )
 from {SOURCE}
