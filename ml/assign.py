@@ -11,6 +11,8 @@ from core.errors import TutorqError
 from ml.features import Bools, Floats, Integers
 
 NOBODY = -1
+# A tutor with fewer sessions in 90 days has too little history to be judged by it, and is new.
+NEW_TUTOR_SESSIONS = 5
 
 Unassigned = Literal["no_eligible_tutor", "no_capacity"]
 
@@ -94,8 +96,8 @@ def assign(
 
     new: Bools = np.broadcast_to(np.bool_(False), tutors) if is_new_tutor is None else is_new_tutor
     explores = _explorers(rng, possible & new & (room > 0), is_fixed, exploration_share)
-    # In one number, by importance: to have a tutor, to explore where drawn, and not to churn. A reward, for a penalty on
-    # other tutors would have those who were drawn lose places with them.
+    # In one number, by importance: to have a tutor, to explore where drawn, and not to churn. A reward, for a penalty
+    # on other tutors would have those who were drawn lose places with them.
     weighed = cost - (students + 1.0) * (explores[:, np.newaxis] & new)
     weighed[~possible] = (students + 1.0) * (students + 2.0)
 

@@ -97,8 +97,8 @@ def predict_all(
         # A second run of the same buckets waits here for the first; in one order, so that no two wait for each other.
         for bucket in sorted(set(buckets)):
             keeper.execute("select pg_advisory_lock(%s, %s)", [BUCKET_LOCK, bucket])
-        # Here and not where a bucket is written: between two of them, the pairs of a person who has changed since people
-        # were read could be written, and then be lost to the next bucket. It ends with the connection.
+        # Here and not where a bucket is written: between two of them, the pairs of a person who has changed since
+        # people were read could be written, and then be lost to the next bucket. It ends with the connection.
         keeper.execute("select pg_advisory_lock_shared(%s)", [WRITE_LOCK])
         with database.connect() as connection:
             connection.execute("set transaction isolation level repeatable read")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import dagster as dg
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 
 from core.database import Database
+from core.errors import TutorqError
 from core.landing import load_folder
 from core.settings import Settings
 from ml.features import MATCH
@@ -28,7 +30,7 @@ from ml.registry import champion, champion_version, record
 from ml.rules import MatchRules, SessionRules
 from ml.training import train
 from ml.training_set import training_set
-from orchestration import transform
+from orchestration import assignment, transform
 from orchestration.conventions import ALL_BUCKETS
 from orchestration.definitions import defs as load_definitions
 from orchestration.defs.predictions.automation import REASON, stale_predictions
@@ -247,6 +249,34 @@ def test_a_candidate_is_kept_and_champions_take_turns(marketplace: tuple[Setting
         students, tutors = active_people(connection)
     _, _, churn = churn_matrix(database, found)
     assert churn.shape == (len(students), len(tutors))
+
+
+def test_an_assignment_from_the_command_line_tells_people_of_one_id_apart(
+    marketplace: tuple[Settings, Database],
+) -> None:
+    settings, database = marketplace
+    with database.connect(autocommit=True) as connection:
+        (tutor,) = rows(connection, "select tutor_id from marts.match_tutors where is_active order by 1 desc limit 1")[
+            0
+        ]
+        (other,) = rows(connection, "select student_id from marts.match_students where is_active order by 1 limit 1")[0]
+        connection.execute("insert into raw.students (student_id, external_id) values (%s, 'same')", [tutor])
+        connection.execute("update raw.tutors set capacity = 99")
+    request: dict[str, Any] = {
+        "students": [], "tutors": [], "forbidden": [], "unknown_capacity": 0, "require_subject": True,
+        "exploration_share": 0.0, "seed": 0,
+    }  # fmt: skip
+    found = assignment.plan(settings, database, **request, fixed=[(tutor, tutor)])
+    (fixed,) = [pair for pair in found.pairs if "fixed" in pair.remarks]
+    assert fixed.student == "same"
+    assert fixed.tutor != "same"
+    free = assignment.plan(settings, database, **request, fixed=[])
+    assert "same" in {pair.student for pair in free.pairs}, "without a subject every tutor will do"
+
+    with database.connect(autocommit=True) as connection:
+        connection.execute("update raw.tutors set is_active = false where tutor_id = %s", [tutor])
+    with pytest.raises(TutorqError, match="takes no part"):
+        assignment.plan(settings, database, **{**request, "students": [other], "tutors": [tutor]}, fixed=[])
 
 
 @pytest.fixture(scope="module")
