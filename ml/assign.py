@@ -11,14 +11,16 @@ from core.errors import TutorqError
 from ml.features import Bools, Floats, Integers
 
 NOBODY = -1
+# A tutor with fewer sessions in 90 days has too little history to be judged by it, and is new.
+NEW_TUTOR_SESSIONS = 5
 
 Unassigned = Literal["no_eligible_tutor", "no_capacity"]
 
 # How softly the sketch has students choose, in probabilities, from softly to almost sharply.
 SKETCH_LEVELS = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
 SKETCH_ROUNDS = 10
-# In the sketch, what is impossible counts as twice the worst churn, and what is wanted most as its opposite: it needs
-# no hard penalties.
+# In the sketch, what is impossible costs twice the worst churn, and what ought to be earns as much: it needs no hard
+# penalties and rewards.
 WORST_IN_SKETCH = 2.0
 MOST_SLOTS_PER_STUDENT = 1.5
 
@@ -94,7 +96,8 @@ def assign(
 
     new: Bools = np.broadcast_to(np.bool_(False), tutors) if is_new_tutor is None else is_new_tutor
     explores = _explorers(rng, possible & new & (room > 0), is_fixed, exploration_share)
-    # In one number, by importance: to have a tutor, to explore where drawn, and not to churn.
+    # In one number, by importance: to have a tutor, to explore where drawn, and not to churn. A reward, for a penalty
+    # on other tutors would have those who were drawn lose places with them.
     weighed = cost - (students + 1.0) * (explores[:, np.newaxis] & new)
     weighed[~possible] = (students + 1.0) * (students + 2.0)
 
@@ -106,7 +109,7 @@ def assign(
         return _plan(everybody, cost, explores, new)
 
     best = plan(_least_cost(weighed[free], possible[free], room))
-    has_choice: Bools = np.asarray((possible & (capacity > 0)).any(axis=1))
+    has_choice: Bools = np.asarray(possible.any(axis=1))
     return Assignment(
         best=best,
         greedy=plan(_greedy(weighed[free], possible[free], room)),

@@ -1,7 +1,8 @@
 """Predictions in the database: all pairs bucket by bucket, the pairs of single people, and sessions to come.
 
-Who writes holds a lock. Whole buckets share it and may be written side by side; single people need it alone. So a
-prediction made from older attributes never takes the place of one made from newer ones.
+Who writes holds a lock, from before people are read to after their pairs are written. Whole buckets share it and may
+be written side by side; single people need it alone. So a prediction made from older attributes never takes the place
+of one made from newer ones.
 """
 
 import time
@@ -29,7 +30,8 @@ from ml.pairs import BUCKETS, Ids, Students, Tutors, bucket_of, score
 if TYPE_CHECKING:
     import pandas as pd
 
-RUN_LOCK, WRITE_LOCK = 7_461_010, 7_461_011
+# The first one goes with the number of a bucket.
+BUCKET_LOCK, WRITE_LOCK = 7_461_020, 7_461_021
 WORKERS = 2
 ALL_BUCKETS = tuple(range(BUCKETS))
 
@@ -92,8 +94,12 @@ def predict_all(
     """
     started = time.monotonic()
     with database.connect(autocommit=True) as keeper:
-        # A second run waits here for the first.
-        keeper.execute("select pg_advisory_lock(%s)", [RUN_LOCK])
+        # A second run of the same buckets waits here for the first; in one order, so that no two wait for each other.
+        for bucket in sorted(set(buckets)):
+            keeper.execute("select pg_advisory_lock(%s, %s)", [BUCKET_LOCK, bucket])
+        # Here and not where a bucket is written: between two of them, the pairs of a person who has changed since
+        # people were read could be written, and then be lost to the next bucket. It ends with the connection.
+        keeper.execute("select pg_advisory_lock_shared(%s)", [WRITE_LOCK])
         with database.connect() as connection:
             connection.execute("set transaction isolation level repeatable read")
             touched = _touched(connection)
@@ -140,7 +146,11 @@ def repredict(
     with database.connect() as connection:
         if not _lock_alone(connection, wait=wait):
             return Predicted(0, 0, 0, time.monotonic() - started, is_done=False)
-        connection.execute("delete from ml.touched_people where person_id = any(%s)", [[*students, *tutors]])
+        # By kind: a student and a tutor who are both called 17 have one UUID.
+        for entity, people in (("student", students), ("tutor", tutors)):
+            connection.execute(
+                "delete from ml.touched_people where entity = %s and person_id = any(%s)", [entity, list(people)]
+            )
         pairs = _rewrite(connection, settings, model, list(students), list(tutors))
     return Predicted(pairs, len(students), len(tutors), time.monotonic() - started)
 
@@ -271,7 +281,6 @@ def _replace_bucket(
         )
         connection.commit()
         # Emptied in the transaction that fills it, so rows need no log of their own and are frozen from the start.
-        connection.execute("select pg_advisory_xact_lock_shared(%s)", [WRITE_LOCK])
         connection.execute(sql.SQL("truncate {}").format(coming))
         pairs = 0
         statement = COPY.format(coming, sql.SQL(", ").join(map(sql.Identifier, COLUMNS)), sql.SQL(", freeze"))

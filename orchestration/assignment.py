@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import numpy as np
+import psycopg
 
 from core.database import Database
 from core.errors import TutorqError
 from core.settings import Settings
-from ml.assign import NOBODY, Plan, assign
-from ml.features import risk_level
+from ml.assign import NEW_TUTOR_SESSIONS, NOBODY, Plan, assign
+from ml.features import Bools, Matrix, risk_level
 from ml.predictions import churn_matrix
 from ml.registry import champion
 
@@ -41,6 +42,28 @@ class Answer:
         return {**asdict(self), "expected": expected}
 
 
+@dataclass(frozen=True)
+class _Person:
+    """The name is the id as delivered. Places and sessions are of tutors only; None = unknown."""
+
+    name: str
+    subjects: list[str]
+    free_capacity: int | None
+    sessions_90d: int
+
+
+STUDENTS: LiteralString = """
+select student_id, coalesce(external_id, student_id::text), subjects, null, 0
+from marts.match_students
+where student_id = any(%s)
+"""
+TUTORS: LiteralString = """
+select tutor_id, coalesce(external_id, tutor_id::text), subjects, free_capacity, tutor_sessions_90d
+from marts.match_tutors
+where tutor_id = any(%s)
+"""
+
+
 def plan(
     settings: Settings,
     database: Database,
@@ -56,32 +79,28 @@ def plan(
 ) -> Answer:
     """The assignment of these students to these tutors (all active ones, where none are named) with free places.
 
-    Raises TutorqError if a fixed or forbidden pair names somebody who takes no part, or pairs contradict each other.
+    Raises TutorqError if somebody who is not active is named, or a fixed or forbidden pair names somebody who takes no
+    part, or pairs contradict each other.
     """
     model = champion(settings, database, "match").model
     student_ids, tutor_ids, churn = churn_matrix(database, model, students=students, tutors=tutors)
+    # Apart from each other: a student and a tutor who are both called 17 have one UUID.
+    rows = {person: position for position, person in enumerate(student_ids)}
+    columns = {person: position for position, person in enumerate(tutor_ids)}
+    for named, places in ((students, rows), (tutors, columns)):
+        for person in named:
+            _place(places, person)
     with database.connect() as connection:
-        people = {
-            row[0]: row
-            for row in connection.execute(
-                """
-                select student_id as id, coalesce(external_id, student_id::text), subjects, null::int, null::bigint
-                from marts.match_students
-                union all
-                select tutor_id, coalesce(external_id, tutor_id::text), subjects, free_capacity, tutor_sessions_90d
-                from marts.match_tutors
-                """
-            ).fetchall()
-        }
-    places = {person: position for ids in (student_ids, tutor_ids) for position, person in enumerate(ids)}
-    room = [people[tutor][3] if people[tutor][3] is not None else unknown_capacity for tutor in tutor_ids]
+        about_student = _about(connection, STUDENTS, student_ids)
+        about_tutor = _about(connection, TUTORS, tutor_ids)
+    room = [unknown_capacity if each.free_capacity is None else each.free_capacity for each in about_tutor]
     found = assign(
         churn,
         np.array(room, dtype=np.int64),
-        eligible=_share_a_subject(people, student_ids, tutor_ids) if require_subject else None,
-        fixed=[_positions(places, pair) for pair in fixed],
-        forbidden=[_positions(places, pair) for pair in forbidden],
-        is_new_tutor=np.array([people[tutor][4] == 0 for tutor in tutor_ids], dtype=np.bool_),
+        eligible=_share_a_subject(about_student, about_tutor) if require_subject else None,
+        fixed=[(_place(rows, student), _place(columns, tutor)) for student, tutor in fixed],
+        forbidden=[(_place(rows, student), _place(columns, tutor)) for student, tutor in forbidden],
+        is_new_tutor=np.array([each.sessions_90d < NEW_TUTOR_SESSIONS for each in about_tutor], dtype=np.bool_),
         exploration_share=exploration_share,
         seed=seed,
     )
@@ -93,13 +112,11 @@ def plan(
         marks = {"fixed": found.is_fixed[position], "tries a new tutor": found.is_exploration[position]}
         remarks = tuple(mark for mark, is_set in marks.items() if is_set)
         level = risk_level(probability, settings.match_medium_risk, settings.match_high_risk)
-        pairs.append(
-            Pair(people[student_ids[position]][1], people[tutor_ids[int(chosen)]][1], probability, level, remarks)
-        )
+        pairs.append(Pair(about_student[position].name, about_tutor[int(chosen)].name, probability, level, remarks))
     return Answer(
         model=model.version,
         pairs=pairs,
-        unassigned={people[student_ids[position]][1]: reason for position, reason in found.unassigned.items()},
+        unassigned={about_student[position].name: reason for position, reason in found.unassigned.items()},
         expected={name: _summary(each) for name, each in
                   (("assigned", found.best), ("greedy", found.greedy), ("random", found.random))},
     )  # fmt: skip
@@ -109,23 +126,31 @@ def _summary(of: Plan) -> tuple[int, float]:
     return of.students, round(of.expected_churn, 3)
 
 
-def _positions(places: dict[UUID, int], pair: tuple[UUID, UUID]) -> tuple[int, int]:
-    for person in pair:
-        if person not in places:
-            raise TutorqError(f"{person} takes no part: not active, or not among those to be assigned")
-    return places[pair[0]], places[pair[1]]
+def _place(places: dict[UUID, int], person: UUID) -> int:
+    if person not in places:
+        raise TutorqError(f"{person} takes no part: not active, or not among those to be assigned")
+    return places[person]
 
 
-def _share_a_subject(people: dict[UUID, Any], students: list[UUID], tutors: list[UUID]) -> Any:
-    """(students, tutors): whether they have a subject in common, in any case; without subjects one has none."""
-    vocabulary = sorted({subject.casefold() for person in people.values() for subject in person[2]})
+def _about(connection: psycopg.Connection, query: LiteralString, ids: Sequence[UUID]) -> list[_Person]:
+    """In the order of the ids."""
+    found = {row[0]: _Person(*row[1:]) for row in connection.execute(query, [list(ids)])}
+    return [found[person] for person in ids]
+
+
+def _share_a_subject(students: Sequence[_Person], tutors: Sequence[_Person]) -> Bools:
+    """(students, tutors): whether they have a subject in common, in upper or lower case; a student without any fits
+    every tutor."""
+    vocabulary = sorted({subject.casefold() for person in (*students, *tutors) for subject in person.subjects})
     column = {subject: position for position, subject in enumerate(vocabulary)}
 
-    def flags(ids: list[UUID]) -> Any:
-        matrix = np.zeros((len(ids), len(vocabulary)), dtype=np.float32)
-        for row, person in enumerate(ids):
-            for subject in people[person][2]:
+    def flags(people: Sequence[_Person]) -> Matrix:
+        matrix = np.zeros((len(people), len(vocabulary)), dtype=np.float32)
+        for row, person in enumerate(people):
+            for subject in person.subjects:
                 matrix[row, column[subject.casefold()]] = 1
         return matrix
 
-    return flags(students) @ flags(tutors).T > 0
+    wanted = flags(students)
+    shared: Bools = (wanted @ flags(tutors).T > 0) | ~wanted.any(axis=1, keepdims=True)
+    return shared

@@ -29,7 +29,7 @@ from api.matching.version import MATCH_VERSION, SOURCE
 from api.problems import FieldError, InvalidRequestError, OverloadedError
 from core.landing.ids import entity_uuid
 from ml import explain
-from ml.assign import NOBODY, assign
+from ml.assign import NEW_TUTOR_SESSIONS, NOBODY, assign
 from ml.features import Bools, Integers, Matrix
 from ml.model import Model
 
@@ -40,8 +40,6 @@ MOST_CELLS = 15_000_000
 # Of one process: more at the same time would all be slow.
 AT_A_TIME = 1
 PATIENCE_SECONDS = 20
-# A tutor with fewer sessions in 90 days has too little history to be judged by it.
-NEW_TUTOR_SESSIONS = 5
 
 PEOPLE = f"""
 with students as (

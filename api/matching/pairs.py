@@ -61,7 +61,10 @@ select
             from ml.models as models
             inner join prediction on models.model_version = prediction.model_version
         ),
-        'is_touched', exists (select from ml.touched_people as touched where touched.person_id in ($1, $2)),
+        'is_touched', exists (
+            select from ml.touched_people as touched
+            where (touched.entity, touched.person_id) in (('student', $1), ('tutor', $2))
+        ),
         'meta', json_build_object({MATCH_META_SQL})
     )
 from {SOURCE}
@@ -168,11 +171,13 @@ class Pairs:
         else:
             assert scored is not None
             prediction, is_stored, model = scored.prediction, False, scored.model
+            version = f"{version}.{model.version}"
         explanation = None
         if with_explanation:
             assert scored is not None
             explanation, is_final = await self._explain(student, tutor, prediction, scored, deadline)
-            version = version if is_final else None
+            # What is told follows the champion and the language model at once, what is stored follows later.
+            version = f"{version}.{scored.model.version}.{explanation.source}" if is_final else None
         data = PairPrediction(
             **prediction.model_dump(),
             student_name=student.name,

@@ -14,6 +14,7 @@ from api.problems import OverloadedError
 from core import keys
 from core.keys import Role
 from core.landing.ids import entity_uuid
+from ml.assign import NEW_TUTOR_SESSIONS
 from tests.api.conftest import Served
 from tests.api.matching import ACTIVE_STUDENTS, ACTIVE_TUTORS, everyone
 from tests.api.test_openapi import assert_is
@@ -119,7 +120,7 @@ def test_exploration_and_the_same_again(client: httpx2.Client) -> None:
     }
     found = assigned(client, **body)
     explored = [pair for pair in found["pairs"] if pair["is_exploration"]]
-    new = {tutor for tutor in map(str, map(entity_uuid, TUTORS)) if sessions[tutor] < assignments.NEW_TUTOR_SESSIONS}
+    new = {tutor for tutor in map(str, map(entity_uuid, TUTORS)) if sessions[tutor] < NEW_TUTOR_SESSIONS}
     assert {pair["tutor_id"] for pair in explored} <= new
     assert len(explored) == min(round(len(STUDENTS) / 2), 3 * len(new))
     assert all(pair["reasons"][0] == assignments.EXPLORATION for pair in explored)

@@ -158,6 +158,19 @@ def test_a_promoted_model_answers_and_explains(api: Served, client: httpx2.Clien
     assert (again["churn_probability"], again["model"]) == (data["churn_probability"], data["model"])
 
 
+def test_what_another_champion_says_is_no_news_that_is_kept_back(
+    api: Served, client: httpx2.Client, promoted: str
+) -> None:
+    """Explanations follow the champion at once, before anything stored has changed."""
+    path = f"/api/matching/predict/{entity_uuid('S-2')}/{entity_uuid('T-1')}?explain=true"
+    first = client.get(path)
+    assert client.get(path, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+    with api.database.connect() as connection:
+        connection.execute("update ml.models set is_champion = false")
+    after = client.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert (after.status_code, after.json()["data"]["model_version"]) == (200, "rules-v1")
+
+
 def test_a_model_that_is_not_in_the_store_leaves_the_answer_to_rules_that_say_so(
     api: Served, client: httpx2.Client, promoted: str
 ) -> None:

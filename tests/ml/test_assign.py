@@ -110,6 +110,8 @@ def test_students_left_over_are_told_why():
     answer = assign(np.array([[0.4], [0.2], [0.1]]), np.array([1]), eligible=eligible)
     assert answer.best.tutor.tolist() == [NOBODY, 0, NOBODY]
     assert answer.unassigned == {0: "no_capacity", 2: "no_eligible_tutor"}
+    full = assign(np.array([[0.4], [0.2], [0.1]]), np.array([0]), eligible=eligible)
+    assert full.unassigned == {0: "no_capacity", 1: "no_capacity", 2: "no_eligible_tutor"}
 
 
 def test_a_share_of_students_tries_new_tutors_and_the_rest_does_not_pay_for_it():
@@ -139,6 +141,17 @@ def test_nobody_loses_a_place_to_exploration():
         is_new_tutor=np.array([False, True]), exploration_share=1,
     )  # fmt: skip
     assert answer.best.tutor.tolist() == [0, 1]
+
+
+def test_who_is_drawn_to_explore_loses_no_place_with_other_tutors():
+    """All are drawn but the last, who has no new tutor. One new place and one old one are left for three."""
+    eligible = np.array([[True, True], [True, True], [False, True]])
+    answer = assign(
+        np.array([[0.1, 0.1], [0.5, 0.2], [0.9, 0.9]]), np.array([1, 1]), eligible=eligible,
+        is_new_tutor=np.array([True, False]), exploration_share=1,
+    )  # fmt: skip
+    assert answer.best.tutor.tolist() == [0, 1, NOBODY]
+    assert answer.best.explorations == 1
 
 
 def test_nobody_to_assign_and_nobody_to_assign_to():

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import dagster as dg
@@ -11,17 +12,26 @@ import psycopg
 import pytest
 
 from core.database import Database
+from core.errors import TutorqError
 from core.landing import load_folder
 from core.settings import Settings
 from ml.features import MATCH
-from ml.pairs import score
-from ml.predictions import WRITE_LOCK, active_people, churn_matrix, predict_all, predict_sessions, repredict
+from ml.pairs import Students, Tutors, score
+from ml.predictions import (
+    BUCKET_LOCK,
+    WRITE_LOCK,
+    active_people,
+    churn_matrix,
+    predict_all,
+    predict_sessions,
+    repredict,
+)
 from ml.promote import Fault
 from ml.registry import champion, champion_version, record
 from ml.rules import MatchRules, SessionRules
 from ml.training import train
 from ml.training_set import training_set
-from orchestration import transform
+from orchestration import assignment, transform
 from orchestration.conventions import ALL_BUCKETS
 from orchestration.definitions import defs as load_definitions
 from orchestration.defs.predictions.automation import REASON, stale_predictions
@@ -165,6 +175,51 @@ def test_a_person_waits_for_nobody_where_asked_not_to(marketplace: tuple[Setting
     assert not done.is_done
 
 
+def test_from_reading_people_to_the_last_bucket_nobody_else_writes_pairs(
+    marketplace: tuple[Settings, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a tutor who changes meanwhile is predicted, and the next bucket puts the old tutor back."""
+    settings, database = marketplace
+    with database.connect() as connection:
+        (tutor,) = rows(connection, "select tutor_id from marts.match_tutors where is_active order by 1 limit 1")[0]
+    written = []
+
+    def read(connection: psycopg.Connection) -> tuple[Students, Tutors]:
+        people = active_people(connection)
+        with database.connect(autocommit=True) as other:
+            other.execute("update raw.tutors set age = 99 where tutor_id = %s", [tutor])
+        written.append(repredict(settings, database, RULES, tutors=[tutor], wait=False).is_done)  # type: ignore[list-item]
+        return people
+
+    monkeypatch.setattr("ml.predictions.active_people", read)
+    predict_all(settings, database, RULES)
+    assert written == [False]
+    with database.connect() as connection:
+        assert rows(connection, "select entity, person_id from ml.touched_people") == [("tutor", tutor)]
+
+
+def test_other_buckets_may_be_written_by_somebody_else_at_the_same_time(
+    marketplace: tuple[Settings, Database],
+) -> None:
+    settings, database = marketplace
+    with database.connect() as elsewhere:
+        elsewhere.execute("select pg_advisory_lock(%s, 3)", [BUCKET_LOCK])
+        elsewhere.execute("select pg_advisory_lock_shared(%s)", [WRITE_LOCK])
+        assert predict_all(settings, database, RULES, buckets=[2, 4]).pairs > 0
+
+
+def test_a_student_and_a_tutor_of_one_id_are_two_people(marketplace: tuple[Settings, Database]) -> None:
+    settings, database = marketplace
+    with database.connect(autocommit=True) as connection:
+        (tutor,) = rows(connection, "select tutor_id from raw.tutors limit 1")[0]
+        connection.execute("insert into raw.students (student_id, external_id) values (%s, '17')", [tutor])
+        predict_all(settings, database, RULES)
+        connection.execute("update raw.students set age = 9 where student_id = %s", [tutor])
+        connection.execute("update raw.tutors set age = 40 where tutor_id = %s", [tutor])
+        repredict(settings, database, RULES, students=[tutor])  # type: ignore[list-item]
+        assert rows(connection, "select entity from ml.touched_people") == [("tutor",)]
+
+
 def test_sessions_to_come_are_predicted_once_a_day(marketplace: tuple[Settings, Database]) -> None:
     settings, database = marketplace
     first = predict_sessions(settings, database, SessionRules())
@@ -212,6 +267,34 @@ def test_the_checks_of_a_candidate_follow_its_faults(faults: set[Fault], failed:
     checks = [*verdicts(dg.AssetKey("model"), frozenset(faults), "said in words")]
     assert [check.check_name for check in checks if not check.passed] == failed
     assert {check.check_name for check in checks} == {"beats_baseline", "is_calibrated"}
+
+
+def test_an_assignment_from_the_command_line_tells_people_of_one_id_apart(
+    marketplace: tuple[Settings, Database],
+) -> None:
+    settings, database = marketplace
+    with database.connect(autocommit=True) as connection:
+        (tutor,) = rows(connection, "select tutor_id from marts.match_tutors where is_active order by 1 desc limit 1")[
+            0
+        ]
+        (other,) = rows(connection, "select student_id from marts.match_students where is_active order by 1 limit 1")[0]
+        connection.execute("insert into raw.students (student_id, external_id) values (%s, 'same')", [tutor])
+        connection.execute("update raw.tutors set capacity = 99")
+    request: dict[str, Any] = {
+        "students": [], "tutors": [], "forbidden": [], "unknown_capacity": 0, "require_subject": True,
+        "exploration_share": 0.0, "seed": 0,
+    }  # fmt: skip
+    found = assignment.plan(settings, database, **request, fixed=[(tutor, tutor)])
+    (fixed,) = [pair for pair in found.pairs if "fixed" in pair.remarks]
+    assert fixed.student == "same"
+    assert fixed.tutor != "same"
+    free = assignment.plan(settings, database, **request, fixed=[])
+    assert "same" in {pair.student for pair in free.pairs}, "without a subject every tutor will do"
+
+    with database.connect(autocommit=True) as connection:
+        connection.execute("update raw.tutors set is_active = false where tutor_id = %s", [tutor])
+    with pytest.raises(TutorqError, match="takes no part"):
+        assignment.plan(settings, database, **{**request, "students": [other], "tutors": [tutor]}, fixed=[])
 
 
 @pytest.fixture(scope="module")
