@@ -16,6 +16,13 @@ with report as (
 opted_out as (
     insert into app.mail_opt_outs (address, kind) select address, kind from report
     on conflict do nothing
+    returning kind
+),
+
+noted as (
+    insert into app.audit_log (actor, action, subject_kind, subject_id, details)
+    select 'whoever has the mail', 'mail.opted_out', 'report', $1::uuid::text, jsonb_build_object('kind', kind)
+    from opted_out
 )
 
 select kind from report

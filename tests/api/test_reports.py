@@ -57,6 +57,9 @@ def test_one_click_stops_one_kind_of_mail_for_one_person(intake: Served, report_
             answer = client.post(f"/api/reports/{report_id}/unsubscribe", data={"List-Unsubscribe": "One-Click"})
             assert answer.status_code == 200
     assert opt_outs(intake) == [("ann@example.org", "daily_digest")]
+    with intake.database.connect() as connection:
+        noted = connection.execute("select subject_id from app.audit_log where action = 'mail.opted_out'").fetchall()
+    assert noted == [(str(report_id),)]
 
 
 @pytest.mark.parametrize(("report", "status"), [(uuid4(), 404), ("x", 400)])
