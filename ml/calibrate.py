@@ -1,68 +1,58 @@
 """Calibration: from the log-odds of a model to probabilities that come true as often as they say.
 
-A calibration is a few numbers, kept in the model's JSON.
+Platt's two parameters, kept in the model's JSON. Isotonic regression was tried: on 100,000 sessions its steps changed
+the log loss by -0.001 to +0.005.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Self
 
 import numpy as np
 
 from ml.features import Bools, Floats
 
-# Isotonic regression follows any shape but needs many rows; below, Platt's two parameters are steadier.
-# On 6,000 rows it was measured to lose log loss and AUC against them, by its steps.
-ISOTONIC_MIN_ROWS = 20_000
-ISOTONIC_MIN_OF_EACH = 2000
+MOST_LOG_ODDS = 30.0  # beyond, a probability is 1 in double precision, and its log-odds would be infinite
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A rising function of log-odds. `platt`: xs = (slope, intercept); `isotonic`: straight lines between the points
-    (xs, ys), level outside."""
+    """Log-odds = slope · margin + intercept; the slope is not below zero."""
 
-    method: Literal["platt", "isotonic"]
-    xs: tuple[float, ...]
-    ys: tuple[float, ...] = ()
+    slope: float
+    intercept: float
+
+    def log_odds(self, margin: Floats) -> Floats:
+        """(rows,) calibrated log-odds."""
+        return np.clip(self.slope * margin + self.intercept, -MOST_LOG_ODDS, MOST_LOG_ODDS)
 
     def apply(self, margin: Floats) -> Floats:
         """(rows,) probabilities, never 0 or 1."""
-        if self.method == "platt":
-            slope, intercept = self.xs
-            # Beyond 30 a probability is 1 in double precision, and its log-odds would be infinite.
-            return np.asarray(1 / (1 + np.exp(-np.clip(slope * margin + intercept, -30, 30))))
-        return np.interp(margin, self.xs, self.ys)
+        return np.asarray(1 / (1 + np.exp(-self.log_odds(margin))))
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"method": self.method, "xs": list(self.xs), "ys": list(self.ys)}
+    def to_dict(self) -> dict[str, float]:
+        return {"slope": self.slope, "intercept": self.intercept}
 
     @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> Self:
-        return cls(stored["method"], tuple(stored["xs"]), tuple(stored["ys"]))
+    def from_dict(cls, stored: dict[str, float]) -> Self:
+        return cls(stored["slope"], stored["intercept"])
 
 
-UNCALIBRATED = Calibration("platt", (1.0, 0.0))
+UNCALIBRATED = Calibration(1.0, 0.0)
 
 
 def fit_calibration(margin: Floats, label: Bools) -> Calibration:
     """From (rows,) log-odds and what happened, on rows the model was not fitted to. With one class only there is
-    nothing to learn: the log-odds stay as they are."""
-    positives = int(label.sum())
-    negatives = len(label) - positives
-    if not positives or not negatives:
-        return UNCALIBRATED
-    if len(label) >= ISOTONIC_MIN_ROWS and min(positives, negatives) >= ISOTONIC_MIN_OF_EACH:
-        return _isotonic(margin, label)
-    return _platt(margin, label)
+    nothing to learn: the log-odds stay as they are.
 
-
-def _platt(margin: Floats, label: Bools) -> Calibration:
-    """Platt (1999): logistic regression on the log-odds, with targets drawn in a little so that perfectly separated
-    rows do not lead to infinite slopes. The slope is not let below zero: calibration must not turn the order round."""
+    Platt (1999): logistic regression on the log-odds, with targets drawn in a little so that perfectly separated rows
+    do not lead to infinite slopes. The slope is not let below zero: calibration must not turn the order round.
+    """
     from scipy.optimize import minimize
 
     positives = int(label.sum())
     negatives = len(label) - positives
+    if not positives or not negatives:
+        return UNCALIBRATED
     target = np.where(label, (positives + 1) / (positives + 2), 1 / (negatives + 2))
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
@@ -72,13 +62,4 @@ def _platt(margin: Floats, label: Bools) -> Calibration:
         return value, np.array([np.mean(residual * margin), np.mean(residual)])
 
     found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)])
-    return Calibration("platt", (float(found.x[0]), float(found.x[1])))
-
-
-def _isotonic(margin: Floats, label: Bools) -> Calibration:
-    from sklearn.isotonic import IsotonicRegression
-
-    # No step is trusted to be certain: its probability keeps half a row's distance from 0 and 1.
-    edge = 0.5 / len(label)
-    fitted = IsotonicRegression(y_min=edge, y_max=1 - edge).fit(margin, label.astype(np.float64))
-    return Calibration("isotonic", tuple(fitted.X_thresholds_.tolist()), tuple(fitted.y_thresholds_.tolist()))
+    return Calibration(float(found.x[0]), float(found.x[1]))

@@ -44,6 +44,11 @@ def row_losses(label: Bools, probability: Floats) -> Floats:
     return np.asarray(-np.log(likely))
 
 
+def margin_losses(label: Bools, margin: Floats) -> Floats:
+    """(rows,) log loss of each row, from log-odds."""
+    return np.asarray(np.logaddexp(0, np.where(label, -margin, margin)))
+
+
 def auc_standard_error(auc: float, positives: int, negatives: int) -> float:
     """Hanley and McNeil (1982)."""
     q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)

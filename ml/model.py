@@ -1,4 +1,4 @@
-"""What can predict: the protocol of all models, and the boosted trees. The rules are in `ml.baseline`."""
+"""What can predict: the protocol of all models, and the boosted trees. The rules are in `ml.rules`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ import numpy as np
 from ml.calibrate import Calibration
 from ml.drift import Reference
 from ml.features import Floats, Matrix
+from ml.linear import Linear
 
 if TYPE_CHECKING:
     import xgboost
@@ -63,11 +64,13 @@ def check_width(model: Model, matrix: Matrix) -> None:
 
 @dataclass(frozen=True)
 class BoostedModel:
-    """Boosted trees with their calibration. All of it is numbers that a store writes and reads back the same."""
+    """A straight part, boosted trees on top of it, and the calibration of their sum. All of it is numbers that a store
+    writes and reads back the same."""
 
     kind: str
     features: tuple[str, ...]
     fill: Mapping[str, float]
+    linear: Linear
     booster: "xgboost.Booster"
     calibration: Calibration
     reference: Reference  # what the features looked like in training
@@ -79,32 +82,40 @@ class BoostedModel:
         return self.calibration.apply(self._margins(matrix))
 
     def contributions(self, matrix: Matrix) -> Floats:
-        """The trees' own (exact SHAP values of the uncalibrated log-odds), stretched so that a row sums to the
-        calibrated ones. Calibration rises with the margin, so no feature changes its sign."""
-        import xgboost
-
         check_width(self, matrix)
         if not len(matrix):
             return np.empty((0, len(self.features) + 1))
-        raw = self.booster.predict(xgboost.DMatrix(matrix), pred_contribs=True).astype(np.float64)
-        bias = log_odds(self.calibration.apply(raw[:, -1]))
-        total = log_odds(self.predict(matrix))
-        distance = raw[:, :-1].sum(axis=1)
-        stretch = np.divide(total - bias, distance, out=np.zeros_like(total), where=np.abs(distance) > 1e-9)
-        answer = np.empty_like(raw)
-        answer[:, :-1] = raw[:, :-1] * stretch[:, np.newaxis]
-        answer[:, -1] = total - answer[:, :-1].sum(axis=1)
+        answer = raw_contributions(self.linear, self.booster, matrix) * self.calibration.slope
+        # What single precision lost goes to the bias.
+        answer[:, -1] = self.calibration.log_odds(self._margins(matrix)) - answer[:, :-1].sum(axis=1)
         return answer
 
-    def gain_shares(self) -> dict[str, float]:
-        """Which part of the trees' total gain each feature brought; fractions that sum to 1, in order of features."""
-        gains = self.booster.get_score(importance_type="total_gain")
-        values = {name: float(np.sum(gains.get(f"f{position}", 0.0))) for position, name in enumerate(self.features)}
-        total = sum(values.values())
-        return {name: value / total if total else 0.0 for name, value in values.items()}
+    def influence(self, matrix: Matrix) -> dict[str, float]:
+        """How much each feature moves the log-odds on (rows, features), as a share of what all of them do: fractions
+        that sum to 1, in order of features."""
+        moved = np.abs(self.contributions(matrix)[:, :-1]).sum(axis=0)
+        total = float(moved.sum())
+        shares = (float(value) / total if total else 0.0 for value in moved)
+        return dict(zip(self.features, shares, strict=True))
 
     def _margins(self, matrix: Matrix) -> Floats:
         check_width(self, matrix)
-        if not len(matrix):
-            return np.empty(0)
-        return np.asarray(self.booster.inplace_predict(matrix, predict_type="margin"), dtype=np.float64)
+        return raw_margins(self.linear, self.booster, matrix) if len(matrix) else np.empty(0)
+
+
+def raw_margins(linear: Linear, trees: "xgboost.Booster", matrix: Matrix) -> Floats:
+    """(rows,) log-odds before the calibration, for at least one row."""
+    margins = linear.margin(matrix)
+    margins += trees.inplace_predict(matrix, predict_type="margin")
+    return margins
+
+
+def raw_contributions(linear: Linear, trees: "xgboost.Booster", matrix: Matrix) -> Floats:
+    """(rows, features + 1): the terms of the straight part and the exact SHAP values of the trees, either 0 on average
+    over the training rows, and last the bias; for at least one row."""
+    import xgboost
+
+    answer: Floats = trees.predict(xgboost.DMatrix(matrix), pred_contribs=True).astype(np.float64)
+    answer[:, :-1] += linear.contributions(matrix)
+    answer[:, -1] += linear.intercept
+    return answer

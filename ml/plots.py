@@ -16,13 +16,13 @@ SIZE_INCHES = (5.0, 4.0)
 
 
 def plots(candidate: Candidate) -> dict[str, bytes]:
-    """`calibration`, `feature_gain` and `score_histogram` by name; none for a candidate without a model, and only the
-    gain where no test rows were left."""
+    """`calibration`, `influence` and `score_histogram` by name; none for a candidate without a model, and only the
+    influence where no test rows were left."""
     if candidate.model is None or candidate.scores is None:
         return {}
     labels = {feature.name: feature.label for feature in TASKS[candidate.kind].features}
-    shares = {labels[name]: share for name, share in candidate.model.gain_shares().items()}
-    drawn = {"feature_gain": feature_gain(shares)}
+    shares = {labels[name]: share for name, share in candidate.metrics["influence"].items()}
+    drawn = {"influence": influence(shares)}
     if len(candidate.scores.label):
         drawn["calibration"] = calibration(candidate.scores.label, candidate.scores.probability)
         drawn["score_histogram"] = score_histogram(candidate.scores.label, candidate.scores.probability)
@@ -44,10 +44,10 @@ def calibration(label: Bools, probability: Floats) -> bytes:
     return _png(axes)
 
 
-def feature_gain(shares: dict[str, float]) -> bytes:
-    """Shares of the trees' gain by name, greatest on top."""
+def influence(shares: dict[str, float]) -> bytes:
+    """Shares by name, greatest on top."""
     ordered = sorted(shares.items(), key=lambda item: item[1])
-    axes = _axes("What the trees look at", "share of gain", "")
+    axes = _axes("What moves predictions", "share", "")
     axes.barh([name for name, _ in ordered], [share for _, share in ordered])
     return _png(axes)
 

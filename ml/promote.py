@@ -1,6 +1,7 @@
 """Promotion: may a new model take over from the champion? Every reason is a sentence that a person can act on."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -9,17 +10,22 @@ from ml.features import Bools, Floats
 
 MIN_ROWS = 200
 MIN_OF_EACH = 10  # rows of either class in the test rows; with fewer, their figures are chance
-# One-sided 99%: chance alone gets so far once in a hundred times.
-SURE = 2.326
+# One-sided, in standard errors. Chance alone gets beyond the first once in a thousand times, beyond the other once in
+# twenty.
+BEYOND_CHANCE = 3.09
+BEYOND_NOISE = 1.645
 MOST_CALIBRATION_ERROR = 0.05
+
+Fault = Literal["too_little", "chance", "baseline", "calibration", "champion"]
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to promote, and why or why not."""
+    """Whether to promote, why or why not in words, and what is at fault, of which there is nothing where nothing is."""
 
     is_promoted: bool
     reason: str
+    faults: frozenset[Fault] = frozenset()
 
 
 def too_little(rows: int, positives: int) -> str | None:
@@ -36,43 +42,64 @@ def decide(
     challenger: Floats,
     *,
     prevalence: float,
-    baselines: dict[str, Floats],
+    rules: Floats,
+    baseline: tuple[str, Floats],
     champion: tuple[str, Floats] | None,
 ) -> Decision:
-    """Compare probabilities for the same test rows: the challenger's, those of each baseline by name, and the
-    champion's with its version. `prevalence`: the share of positives in training, which needs no model at all."""
-    blocks = [*_blocks(label, challenger, prevalence, baselines)]
-    loss = float(row_losses(label, challenger).mean()) if len(label) else float("nan")
-    if champion is not None and len(label):
+    """Compare probabilities for the same test rows: the challenger's, those of the rules, of the baseline with its
+    name, and of the champion with its version. `prevalence`: the share of positives in training, which needs no model
+    at all."""
+    positives = int(label.sum())
+    if min(positives, len(label) - positives) < MIN_OF_EACH:
+        said = f"too few test rows to judge: {positives:,} with the outcome and {len(label) - positives:,} without"
+        return Decision(False, said, frozenset({"too_little"}))
+    losses = row_losses(label, challenger)
+    loss, by_rules = float(losses.mean()), row_losses(label, rules)
+    name, by_baseline = baseline[0], row_losses(label, baseline[1])
+    blocks = _chance(label, challenger, prevalence)
+
+    gain, error = _gain(losses, by_rules)
+    if gain <= BEYOND_NOISE * error:
+        said = f"not surely better than the rules (log loss {loss:.4f}, rules {by_rules.mean():.4f} ± {error:.4f})"
+        blocks.append(("baseline", said))
+    gain, error = _gain(losses, by_baseline)
+    if gain < -BEYOND_NOISE * error:
+        said = f"worse than {name} (log loss {loss:.4f}, {name} {by_baseline.mean():.4f} ± {error:.4f})"
+        blocks.append(("baseline", said))
+    off, by_chance = calibration_error(reliability(label, challenger))
+    if off - by_chance > MOST_CALIBRATION_ERROR:
+        blocks.append(("calibration", f"badly calibrated (off by {off:.3f} on average, by chance {by_chance:.3f})"))
+    compared = f"rules {by_rules.mean():.4f}, {name} {by_baseline.mean():.4f}"
+    if champion is not None:
         version, probability = champion
         best = float(row_losses(label, probability).mean())
+        compared += f", champion {best:.4f}"
         if loss > best:
-            blocks.append(f"worse than the champion {version} (log loss {loss:.4f}, champion {best:.4f})")
+            said = f"worse than the champion {version} (log loss {loss:.4f}, champion {best:.4f})"
+            blocks.append(("champion", said))
     if blocks:
-        return Decision(False, "; ".join(blocks))
-    better = ", ".join(f"{name} {row_losses(label, probability).mean():.4f}" for name, probability in baselines.items())
-    than = f", champion {row_losses(label, champion[1]).mean():.4f}" if champion else ""
-    return Decision(True, f"log loss {loss:.4f} on {len(label):,} later rows ({better}{than}), and well calibrated")
+        return Decision(False, "; ".join(said for _, said in blocks), frozenset(fault for fault, _ in blocks))
+    return Decision(True, f"log loss {loss:.4f} on {len(label):,} later rows ({compared}), and well calibrated")
 
 
-def _blocks(label: Bools, challenger: Floats, prevalence: float, baselines: dict[str, Floats]) -> list[str]:
+def _chance(label: Bools, challenger: Floats, prevalence: float) -> list[tuple[Fault, str]]:
+    """Does the challenger know anything? It must tell rows apart, and be worth more than one probability for all."""
     figures = summary(label, challenger)
-    positives, negatives = figures["positives"], figures["rows"] - figures["positives"]
-    if min(positives, negatives) < MIN_OF_EACH:
-        return [f"too few test rows to judge: {positives:,} with the outcome and {negatives:,} without"]
-    blocks = []
-    chance_auc = 0.5 + SURE * auc_standard_error(0.5, positives, negatives)
+    positives = figures["positives"]
+    blocks: list[tuple[Fault, str]] = []
+    chance_auc = 0.5 + BEYOND_CHANCE * auc_standard_error(0.5, positives, len(label) - positives)
     if figures["auc"] <= chance_auc:
-        blocks.append(f"no better than chance (AUC {figures['auc']:.3f}; chance reaches {chance_auc:.3f})")
-    losses = row_losses(label, challenger)
-    constant = float(row_losses(label, np.full(len(label), prevalence)).mean())
-    if losses.mean() >= constant:
-        blocks.append(f"not better than one probability for all (log loss {losses.mean():.4f}, that {constant:.4f})")
-    for name, probability in baselines.items():
-        other = float(row_losses(label, probability).mean())
-        if losses.mean() >= other:
-            blocks.append(f"not better than {name} (log loss {losses.mean():.4f}, {name} {other:.4f})")
-    error, by_chance = calibration_error(reliability(label, challenger))
-    if error - by_chance > MOST_CALIBRATION_ERROR:
-        blocks.append(f"badly calibrated (off by {error:.3f} on average, by chance {by_chance:.3f})")
+        blocks.append(("chance", f"no better than chance (AUC {figures['auc']:.3f}; chance reaches {chance_auc:.3f})"))
+    constant = row_losses(label, np.full(len(label), prevalence))
+    gain, error = _gain(row_losses(label, challenger), constant)
+    if gain <= BEYOND_NOISE * error:
+        said = f"not surely better than one probability for all (log loss {figures['log_loss']:.4f}, "
+        blocks.append(("chance", said + f"that {constant.mean():.4f} ± {error:.4f})"))
     return blocks
+
+
+def _gain(losses: Floats, others: Floats) -> tuple[float, float]:
+    """By how much the losses are less than the others' on average, and the standard error of that. The rows are the
+    same, so it is the spread of the differences that counts, and it is much less than that of the losses."""
+    difference = others - losses
+    return float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))

@@ -18,10 +18,10 @@ import numpy as np
 
 from core.errors import TutorqError
 from ml.baseline import fit_additive_logistic
-from ml.boosted import fit_trees
-from ml.calibrate import fit_calibration
+from ml.boosted import fit
 from ml.evaluate import summary
 from ml.features import MATCH, Bools, Floats, FrameError, Integers, Matrix
+from ml.model import raw_contributions, raw_margins
 from ml.rules import rules_for
 from ml.split import folds
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 BAD_RATING = 2
 INNER_FOLDS = 5
+TRIALS = 2  # of the inner folds, to find settings and calibrate
 ROUNDS = 8
 MOST_GROUPS = 50  # a column of more different values is no circumstance but an identity
 # Least and most rows that the overall mean weighs against a group's own.
@@ -63,7 +64,7 @@ def read_ratings(ratings: Path, students: Path, tutors: Path) -> "pd.DataFrame":
 
 def evaluate_ratings(frame: "pd.DataFrame", *, number_of_folds: int = 5, seed: int = 0) -> dict[str, Any]:
     """Figures over all rows, each predicted by models that have not seen it, for the rules, for logistic regressions on
-    single histories and on both (the baseline), for the sum of all effects, and for the trees; JSON.
+    single histories and on both (the baseline), for the sum of all effects, and for the model; JSON.
 
     Raises FrameError for ratings that are no numbers or all alike, and for too few rows.
     """
@@ -79,7 +80,7 @@ def evaluate_ratings(frame: "pd.DataFrame", *, number_of_folds: int = 5, seed: i
     monotone = [1] * (3 + len(factors)) + [0] * (2 + circumstances.shape[1])
 
     predicted = {name: np.empty(len(label)) for name in ("student", "tutor", "baseline", "effects", "model")}
-    gains: Floats = np.zeros(len(names))
+    moved: Floats = np.zeros(len(names))
     for test in folds(len(label), number_of_folds, seed):
         train = np.setdiff1d(np.arange(len(label)), test)
         extra = circumstances.to_numpy(dtype=np.float32)
@@ -90,25 +91,20 @@ def evaluate_ratings(frame: "pd.DataFrame", *, number_of_folds: int = 5, seed: i
             matrix[held] = _encode(factors, strictness, np.setdiff1d(train, held), held, extra)
         matrix[test] = _encode(factors, strictness, train, test, extra)
 
-        watched = train[inner[0]]
-        grown = np.setdiff1d(train, watched)
-        trees = fit_trees(matrix[grown], label[grown], (matrix[watched], label[watched]), monotone=monotone, seed=seed)
-
-        def margin(rows: Integers, trees: Any = trees, matrix: Matrix = matrix) -> Floats:
-            return np.asarray(trees.inplace_predict(matrix[rows], predict_type="margin"), dtype=np.float64)
-
-        predicted["model"][test] = fit_calibration(margin(watched), label[watched]).apply(margin(test))
+        trials = [(np.setdiff1d(np.arange(len(train)), part), part) for part in inner[:TRIALS]]
+        fitted = fit(matrix[train], label[train], trials, monotone=monotone, seed=seed)
+        margins = raw_margins(fitted.linear, fitted.trees, matrix[test])
+        predicted["model"][test] = fitted.calibration.apply(margins)
+        moved += np.abs(raw_contributions(fitted.linear, fitted.trees, matrix[test])[:, :-1]).sum(axis=0)
         for name, columns in (
             ("student", [0]), ("tutor", [1]), ("baseline", [0, 1]), ("effects", [names.index("sum_of_effects")]),
         ):  # fmt: skip
             logistic = fit_additive_logistic(matrix[train][:, columns], label[train])
             predicted[name][test] = logistic.predict(matrix[test][:, columns])
-        gain = trees.get_score(importance_type="total_gain")
-        gains += np.array([float(np.sum(gain.get(f"f{i}", 0.0))) for i in range(len(names))])
 
     # No preferences are known of anybody, so the rules say the same of every pair.
     blank: Matrix = np.full((len(label), len(MATCH.features)), np.nan, dtype=np.float32)
-    shares = sorted(zip(names, (gains / gains.sum()).tolist(), strict=True), key=lambda pair: -pair[1])
+    shares = sorted(zip(names, (moved / moved.sum()).tolist(), strict=True), key=lambda pair: -pair[1])
     return {
         "ratings": len(label),
         "students": factors[0].groups,
@@ -122,7 +118,7 @@ def evaluate_ratings(frame: "pd.DataFrame", *, number_of_folds: int = 5, seed: i
         "baseline": summary(label, predicted["baseline"]),
         "sum_of_effects": summary(label, predicted["effects"]),
         "model": summary(label, predicted["model"]),
-        "gain_shares": dict(shares),
+        "influence": dict(shares),
         "seconds": round(time.perf_counter() - started, 1),
     }
 

@@ -1,36 +1,48 @@
 """Splits: by time wherever there are times, so that a model is judged on what came after all it has seen."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from ml.features import Integers
 
-TRAIN_SHARE, CALIBRATE_SHARE = 0.70, 0.15
+TRAIN_SHARE = 0.85
+# Beginnings of the training rows; on each a model is tried out, and watched on the rows up to the next one.
+BEGINNINGS = (0.4, 0.6, 0.8, 1.0)
 
 
 @dataclass(frozen=True)
 class TimeSplit:
-    """Positions of rows: all of `train` are before all of `calibrate`, and those before all of `test`."""
+    """Positions of rows: all of `train` are before all of `test`."""
 
     train: slice
-    calibrate: slice
     test: slice
 
 
 def time_split(times: npt.NDArray[np.datetime64]) -> TimeSplit:
-    """Split rows that are in order of time, about 70 : 15 : 15. Rows of one UTC day stay together, so on few days
-    a part may be empty."""
-    days = times.astype("datetime64[D]")
-    count = len(days)
-    cuts = []
-    for share in (TRAIN_SHARE, TRAIN_SHARE + CALIBRATE_SHARE):
-        position = int(share * count)
-        cuts.append(int(np.searchsorted(days, days[position])) if position < count else count)
-    return TimeSplit(slice(0, cuts[0]), slice(cuts[0], cuts[1]), slice(cuts[1], count))
+    """Split rows that are in order of time, about 85 : 15. Rows of one UTC day stay together, so on few days a part
+    may be empty."""
+    cut = _cut(times, TRAIN_SHARE)
+    return TimeSplit(slice(0, cut), slice(cut, len(times)))
+
+
+def rolling_folds(times: npt.NDArray[np.datetime64], *, every: int = 1) -> list[tuple[slice, slice]]:
+    """Positions to learn from and positions to watch: beginnings of rows that are in order of time, each with what
+    comes next; of either only every so many-th. UTC days stay together. Folds with nothing to learn from or to watch
+    are left out."""
+    cuts = [_cut(times, share) for share in BEGINNINGS]
+    return [(slice(0, cut, every), slice(cut, until, every)) for cut, until in pairwise(cuts) if 0 < cut < until]
 
 
 def folds(count: int, number: int, seed: int) -> list[Integers]:
     """Positions of `number` folds of nearly equal size, by chance: only for data that has no times."""
     return [np.sort(part) for part in np.array_split(np.random.default_rng(seed).permutation(count), number)]
+
+
+def _cut(times: npt.NDArray[np.datetime64], share: float) -> int:
+    """The first position of the day in which that share of the rows is reached."""
+    days = times.astype("datetime64[D]")
+    position = int(share * len(days))
+    return int(np.searchsorted(days, days[position])) if position < len(days) else len(days)

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from core.errors import TutorqError
 from ml.calibrate import Calibration
 from ml.drift import Reference
+from ml.linear import Linear
 from ml.model import BoostedModel
 
 if TYPE_CHECKING:
     import xgboost
 
-FORMAT = 1
+FORMAT = 2
 TREES, CERTIFICATE = "model.ubj", "certificate.json"
 
 
@@ -40,6 +41,7 @@ def make_model(
     kind: str,
     features: tuple[str, ...],
     fill: Mapping[str, float],
+    linear: Linear,
     booster: "xgboost.Booster",
     calibration: Calibration,
     reference: Reference,
@@ -47,7 +49,7 @@ def make_model(
 ) -> BoostedModel:
     """A model of these parts. Its version is made of its content, which holds no clock time and no place: the same
     data, seed and code give the same version. `birth` must have the day `data_to`."""
-    parts = BoostedModel(kind, features, fill, booster, calibration, reference, birth, version="")
+    parts = BoostedModel(kind, features, fill, linear, booster, calibration, reference, birth, version="")
     digest = hashlib.sha256(_json(_certificate(parts, model_bytes(booster)))).hexdigest()
     return replace(parts, version=f"{kind}-{birth['data_to']}-{digest[:12]}")
 
@@ -61,6 +63,7 @@ def _certificate(model: BoostedModel, trees: bytes) -> dict[str, Any]:
         "features": list(model.features),
         "fill": dict(model.fill),
         "model_sha256": hashlib.sha256(trees).hexdigest(),
+        "linear": model.linear.to_dict(),
         "calibration": model.calibration.to_dict(),
         "reference": model.reference.to_dict(),
         "birth": dict(model.birth),
@@ -76,6 +79,7 @@ def _model_from(stored: Mapping[str, Any], trees: bytes) -> BoostedModel:
         kind=stored["kind"],
         features=tuple(stored["features"]),
         fill=dict(stored["fill"]),
+        linear=Linear.from_dict(stored["linear"]),
         booster=booster,
         calibration=Calibration.from_dict(stored["calibration"]),
         reference=Reference.from_dict(stored["reference"]),

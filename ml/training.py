@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ml.baseline import fit_additive_logistic
-from ml.boosted import MOST_ROUNDS, PARAMETERS, PATIENCE, fit_trees
-from ml.calibrate import fit_calibration
+from ml.boosted import PARAMETERS, fit
 from ml.drift import reference
 from ml.evaluate import evaluation
 from ml.features import Bools, Floats, FrameError, Task, canonical, feature_matrix, labels, times
 from ml.model import BoostedModel, Model
-from ml.promote import Decision, decide, too_little
-from ml.split import time_split
+from ml.promote import Decision, Fault, decide, too_little
+from ml.split import rolling_folds, time_split
 from ml.store import make_model
 
 if TYPE_CHECKING:
@@ -22,7 +21,10 @@ if TYPE_CHECKING:
 
 # More rows make training longer but hardly better; of more, every n-th is taken, in order of time.
 MOST_ROWS = 1_000_000
+# Settings and calibration need no more; of more, again every n-th is taken.
+MOST_TRIAL_ROWS = 60_000
 BASELINE = "additive logistic"
+ROWS_FOR_INFLUENCE = 10_000  # SHAP values of more take long and say the same
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,16 @@ class Candidate:
     """What training came to. `model` is None where there was too little to learn from; the reason says so.
 
     `metrics` and `parameters` are JSON: no NaN, no NumPy. `metrics` has the figures of `ml.evaluate.evaluation` on the
-    same test rows for `model`, `baseline`, `rules` and `champion` (those there are), and what the trees' gain is made
-    of. Days are those of the first and last labelled row; `trained_rows` counts the rows the trees were grown on.
+    same test rows for `model`, `baseline`, `rules` and `champion` (those there are), and the share of each feature in
+    what moves predictions. `faults` say for programs what `reason` says for people. Days are those of the first and
+    last labelled row; `trained_rows` counts the rows the model was fitted to.
     """
 
     kind: str
     model: BoostedModel | None
     is_promoted: bool
     reason: str
+    faults: frozenset[Fault]
     metrics: dict[str, Any]
     parameters: dict[str, Any]
     data_from: date | None
@@ -68,8 +72,9 @@ def train(
 ) -> Candidate:
     """Train a challenger on the labelled rows of a task, in any order, and judge it on the last of them.
 
-    Trees grow on the first 70% of the time, the next 15% stop their growth and calibrate them, and the last 15% are
-    for the judgement alone. `low` and `high`: the limits of the risk bands that are reported.
+    The model is fitted to the first 85% of the rows, with settings and a calibration from beginnings of them that were
+    watched on what came next; the last 15% are for the judgement alone. `low` and `high`: the limits of the risk bands
+    that are reported.
 
     The same rows and seed give the same model, to the byte. Raises FrameError for a frame that does not fit the task.
     """
@@ -80,7 +85,9 @@ def train(
     matrix = feature_matrix(task.names, frame)
 
     def without_model(reason: str, metrics: dict[str, Any]) -> Candidate:
-        return Candidate(task.kind, None, False, reason, metrics, {}, data_from, data_to, 0, None)
+        return Candidate(
+            task.kind, None, False, reason, frozenset({"too_little"}), metrics, {}, data_from, data_to, 0, None
+        )
 
     def figures(probability: Floats, chosen: "slice | Bools") -> dict[str, Any]:
         rows = frame.iloc[chosen].reset_index(drop=True)
@@ -93,46 +100,42 @@ def train(
     frame, label, moments, matrix = frame.iloc[thinned], label[thinned], moments[thinned], matrix[thinned]
 
     parts = time_split(moments)
-    train_rows, calibrate_rows, test_rows = parts.train, parts.calibrate, parts.test
-    for name, part in (("first", train_rows), ("middle", calibrate_rows)):
-        if not 0 < label[part].sum() < len(label[part]):
-            return without_model(
-                f"the {name} part of the time has only one outcome; there is nothing to tell apart",
-                {"rules": figures(rules.predict(matrix), slice(None))},
-            )
-
-    trees = fit_trees(
-        matrix[train_rows],
-        label[train_rows],
-        (matrix[calibrate_rows], label[calibrate_rows]),
-        monotone=[feature.monotone for feature in task.features],
-        seed=seed,
+    train_rows, test_rows = parts.train, parts.test
+    every = -(-len(label[train_rows]) // MOST_TRIAL_ROWS) or 1
+    trials = [
+        fold
+        for fold in rolling_folds(moments[train_rows], every=every)
+        if all(0 < label[part].mean() < 1 for part in fold)
+    ]
+    if not trials:
+        return without_model(
+            "the time before the test rows has only one outcome; there is nothing to tell apart",
+            {"rules": figures(rules.predict(matrix), slice(None))},
+        )
+    before = label[train_rows]
+    fitted = fit(
+        matrix[train_rows], before, trials, monotone=[feature.monotone for feature in task.features], seed=seed
     )
-    raw = np.asarray(trees.inplace_predict(matrix[calibrate_rows], predict_type="margin"), dtype=np.float64)
-    calibration = fit_calibration(raw, label[calibrate_rows])
-    parameters = {**PARAMETERS, "seed": seed, "most_rounds": MOST_ROUNDS, "patience": PATIENCE,
-                  "rounds": trees.num_boosted_rounds(), "calibration": calibration.method}  # fmt: skip
+    parameters = {**PARAMETERS, "seed": seed, "linear_share": fitted.linear_share, "rounds": fitted.rounds}
     model = make_model(
         kind=task.kind,
         features=task.names,
         fill={name: _median(matrix[train_rows, task.names.index(name)]) for name in task.filled},
-        booster=trees,
-        calibration=calibration,
+        linear=fitted.linear,
+        booster=fitted.trees,
+        calibration=fitted.calibration,
         reference=reference(task.names, matrix[train_rows]),
         birth={
             "data_from": days[0].isoformat(),
             "data_to": days[-1].isoformat(),
             "labelled_rows": len(label),
-            "trained_rows": len(label[train_rows]),
+            "trained_rows": len(before),
             "parameters": parameters,
         },
     )
 
     test = label[test_rows]
-    before = np.concatenate([label[train_rows], label[calibrate_rows]])
-    baseline = fit_additive_logistic(np.concatenate([matrix[train_rows], matrix[calibrate_rows]]), before).predict(
-        matrix[test_rows]
-    )
+    baseline = fit_additive_logistic(matrix[train_rows], before).predict(matrix[test_rows])
     probability = model.predict(matrix[test_rows])
     by_rules = rules.predict(matrix[test_rows])
     by_champion = _champion_says(champion, frame.iloc[test_rows])
@@ -140,22 +143,22 @@ def train(
         test,
         probability,
         prevalence=float(before.mean()),
-        baselines={"rules": by_rules, BASELINE: baseline},
+        rules=by_rules,
+        baseline=(BASELINE, baseline),
         champion=by_champion,
     )
     if champion is not None and champion.version == model.version:
         decision = Decision(True, f"the same as the champion {model.version}: same data, same model")
     metrics: dict[str, Any] = {
         "split": {
-            "train_rows": len(label[train_rows]),
-            "calibrate_rows": len(label[calibrate_rows]),
+            "train_rows": len(before),
             "test_rows": len(test),
             "test_from": days[thinned][test_rows.start].isoformat() if len(test) else None,
         },
         "model": figures(probability, test_rows),
         "baseline": figures(baseline, test_rows),
         "rules": figures(by_rules, test_rows),
-        "gain_shares": model.gain_shares(),
+        "influence": model.influence(matrix[train_rows][:: -(-len(before) // ROWS_FOR_INFLUENCE)]),
     }
     if by_champion is not None:
         metrics["champion"] = {"version": by_champion[0], **figures(by_champion[1], test_rows)}
@@ -164,11 +167,12 @@ def train(
         model=model,
         is_promoted=decision.is_promoted,
         reason=decision.reason,
+        faults=decision.faults,
         metrics=metrics,
         parameters=parameters,
         data_from=data_from,
         data_to=data_to,
-        trained_rows=len(label[train_rows]),
+        trained_rows=len(before),
         scores=TestScores(test, probability),
     )
 

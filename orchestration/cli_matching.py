@@ -57,8 +57,10 @@ def _print(answer: dict[str, Any]) -> None:
     for name, words in PREDICTORS.items():
         table.add_row(words, *(f"{answer[name][figure]:.4f}" for figure in FIGURES))
     out.print(table)
-    strongest = list(answer["gain_shares"].items())[:5]
-    out.print("The trees' gain: " + ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in strongest))
+    strongest = list(answer["influence"].items())[:5]
+    out.print(
+        "What moves predictions: " + ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in strongest)
+    )
 
 
 @matching_app.command()

@@ -45,8 +45,8 @@ def test_the_command_prints_figures_of_all_predictors(files):
     assert figures["baseline"]["auc"] > figures["tutor_history_only"]["auc"]
     assert figures["rules"]["auc"] == 0.5
     assert (figures["folds"], figures["seed"], figures["model"]["rows"]) == (3, 4, 3000)
-    assert sum(figures["gain_shares"].values()) == pytest.approx(1)
-    assert "comment" not in figures["gain_shares"]
+    assert sum(figures["influence"].values()) == pytest.approx(1)
+    assert "comment" not in figures["influence"]
 
     read = read_ratings(files["ratings"], files["students"], files["tutors"])
     assert {"year", "place_tutor"} <= set(read.columns)

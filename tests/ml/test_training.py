@@ -21,11 +21,14 @@ def test_a_model_that_found_something_is_promoted(candidate):
     assert metrics["model"]["log_loss"] < metrics["baseline"]["log_loss"]
     assert abs(metrics["model"]["predicted"] - metrics["model"]["observed"]) < 0.04
     assert "log loss" in candidate.reason
+    assert candidate.faults == frozenset()
+    assert sum(metrics["influence"].values()) == pytest.approx(1)
+    assert metrics["influence"]["pace_mismatch"] > 0.1
 
 
 def test_the_parts_follow_each_other_in_time(candidate, matches):
     split = candidate.metrics["split"]
-    assert split["train_rows"] + split["calibrate_rows"] + split["test_rows"] == len(matches)
+    assert split["train_rows"] + split["test_rows"] == len(matches)
     days = matches["first_session_at"].dt.date.astype(str)
     assert (days >= split["test_from"]).sum() == split["test_rows"]
     assert candidate.trained_rows == split["train_rows"]
@@ -49,7 +52,7 @@ def test_nothing_is_learnt_from_shuffled_labels(make_matches, trained, seed):
     frame["churned"] = np.random.default_rng(seed).permutation(frame["churned"])
     answer = trained(frame)
     assert not answer.is_promoted
-    assert "no better than chance" in answer.reason
+    assert "chance" in answer.faults
 
 
 def test_the_same_rows_in_any_order_give_the_same_file(make_matches, trained):
@@ -79,6 +82,7 @@ def test_a_challenger_worse_than_the_champion_is_not_promoted(candidate, matches
     answer = trained(blurred, champion=candidate.model)
     assert not answer.is_promoted
     assert f"worse than the champion {candidate.model.version}" in answer.reason
+    assert "champion" in answer.faults
     assert answer.metrics["champion"]["log_loss"] < answer.metrics["model"]["log_loss"]
 
 
@@ -164,6 +168,7 @@ def test_test_rows_of_one_class_cannot_promote(make_matches, trained):
     answer = trained(frame)
     assert not answer.is_promoted
     assert "too few test rows to judge" in answer.reason
+    assert answer.faults == {"too_little"}
     assert answer.metrics["model"]["auc"] is None
 
 
@@ -206,5 +211,5 @@ def test_a_frame_that_does_not_fit_is_refused_by_column(make_matches, trained, c
 
 def test_plots_are_png(candidate):
     drawn = plots(candidate)
-    assert set(drawn) == {"calibration", "feature_gain", "score_histogram"}
+    assert set(drawn) == {"calibration", "influence", "score_histogram"}
     assert all(image.startswith(b"\x89PNG") for image in drawn.values())

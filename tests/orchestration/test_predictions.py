@@ -16,6 +16,7 @@ from core.settings import Settings
 from ml.features import MATCH
 from ml.pairs import score
 from ml.predictions import WRITE_LOCK, active_people, churn_matrix, predict_all, predict_sessions, repredict
+from ml.promote import Fault
 from ml.registry import champion, champion_version, record
 from ml.rules import MatchRules, SessionRules
 from ml.training import train
@@ -24,6 +25,7 @@ from orchestration import transform
 from orchestration.conventions import ALL_BUCKETS
 from orchestration.definitions import defs as load_definitions
 from orchestration.defs.predictions.automation import REASON, stale_predictions
+from orchestration.defs.predictions.models import verdicts
 from orchestration.demo import write_demo
 from orchestration.resources import Platform
 from tests.conftest import Postgres
@@ -194,6 +196,22 @@ def test_a_candidate_is_kept_and_champions_take_turns(marketplace: tuple[Setting
         students, tutors = active_people(connection)
     _, _, churn = churn_matrix(database, found)
     assert churn.shape == (len(students), len(tutors))
+
+
+@pytest.mark.parametrize(
+    ("faults", "failed"),
+    [
+        (set(), []),
+        ({"too_little"}, []),
+        ({"champion"}, []),
+        ({"chance"}, ["beats_baseline"]),
+        ({"baseline", "calibration", "champion"}, ["beats_baseline", "is_calibrated"]),
+    ],
+)
+def test_the_checks_of_a_candidate_follow_its_faults(faults: set[Fault], failed: list[str]) -> None:
+    checks = [*verdicts(dg.AssetKey("model"), frozenset(faults), "said in words")]
+    assert [check.check_name for check in checks if not check.passed] == failed
+    assert {check.check_name for check in checks} == {"beats_baseline", "is_calibrated"}
 
 
 @pytest.fixture(scope="module")

@@ -2,20 +2,26 @@
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from orchestration.conventions import OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 
+if TYPE_CHECKING:
+    from ml.promote import Fault
+
 # What each kind of model learns from, in the words of its asset.
 KINDS = {
     "match": ("match_outcomes", "Does a student go on with a tutor after the first session?"),
     "session": ("session_outcomes", "Will the tutor reschedule a session, or not turn up?"),
 }
-# How ml.promote words it that a candidate lost to a baseline; a loss to the champion is no fault.
-NO_BETTER = ("not better than", "no better than", "not surely better than")
+# What may be at fault with a candidate, by check; that the champion is better is no fault.
+FAULTS: dict[str, frozenset["Fault"]] = {
+    "beats_baseline": frozenset({"chance", "baseline"}),
+    "is_calibrated": frozenset({"calibration"}),
+}
 FIGURES = ("rows", "observed", "auc", "pr_auc", "log_loss", "brier")
 
 
@@ -47,8 +53,9 @@ def model_assets(kind: str) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(
                 "beats_baseline",
                 asset=model,
-                description="The candidate is better than the rules and the additive logistic regression. If not, it "
-                "is recorded and not promoted: the champion, or the rules, go on answering.",
+                description="The candidate is surely better than chance and the rules, and not worse than the additive "
+                "logistic regression. If not, it is recorded and not promoted: the champion, or the rules, go on "
+                "answering.",
             ),
             dg.AssetCheckSpec(
                 "is_calibrated",
@@ -84,7 +91,7 @@ def model_assets(kind: str) -> dg.AssetsDefinition:
         for name, png in plots.plots(candidate).items():
             metadata[name] = dg.MetadataValue.md(f"![{name}](data:image/png;base64,{b64encode(png).decode()})")
         yield dg.MaterializeResult(asset_key=metrics, metadata=metadata)
-        yield from _verdicts(model, candidate.reason, has_model=candidate.model is not None)
+        yield from verdicts(model, candidate.faults, candidate.reason)
 
     return train
 
@@ -107,18 +114,16 @@ def bands_table(bands: list[Mapping[str, Any]]) -> str:
     return "\n".join([*lines, *("|" + "|".join(_short(value) for value in band.values()) + "|" for band in bands)])
 
 
-def _verdicts(model: dg.AssetKey, reason: str, *, has_model: bool) -> Iterator[dg.AssetCheckResult]:
-    """The two checks, out of the words of the judgement. With too little to learn from there is nothing to judge.
+def verdicts(model: dg.AssetKey, faults: frozenset["Fault"], reason: str) -> Iterator[dg.AssetCheckResult]:
+    """The two checks, from what the judgement found. With too little to learn from there is nothing to judge.
 
     They stop a promotion, which has been decided by the same judgement, and not the run: predictions are made by the
     champion in any case.
     """
-    blocks = {
-        "beats_baseline": has_model and any(words in reason for words in NO_BETTER),
-        "is_calibrated": has_model and "badly calibrated" in reason,
-    }
-    for name, is_blocked in blocks.items():
-        yield dg.AssetCheckResult(asset_key=model, check_name=name, passed=not is_blocked, metadata={"reason": reason})
+    for name, wrong in FAULTS.items():
+        yield dg.AssetCheckResult(
+            asset_key=model, check_name=name, passed=not faults & wrong, metadata={"reason": reason}
+        )
 
 
 def _short(value: object) -> str:
