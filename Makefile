@@ -18,7 +18,7 @@ up: install ## Start tutorq with demo data; Ctrl-C stops it
 
 test: lint ## The whole gate: lint, types, and all tests on real components
 	$(NPM) test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 lint: install ## Style, types, import directions, SQL, the OpenAPI description, container files
 	$(BIN)/ruff check
