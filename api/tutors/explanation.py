@@ -82,7 +82,7 @@ def status_sentence(score: TutorScore, rules: Rules) -> str:
         held = "no session" if score.sessions_90d == 0 else f"only {sessions}"
         return f"Not rated: there was {held} in the last 90 days, too few for a fair judgement."
     what = f"the tutor rescheduled {score.tutor_reschedules_90d} of {sessions} in the last 90 days"
-    sure = f"the probability that the long-run rate is above {threshold} is {_percent(score.risk_probability)}"
+    sure = f"the probability that the long-run rate is above {threshold} is {_estimated(score.risk_probability)}"
     since = f"since {score.risk_status_since:%-d %B %Y}"
     if score.risk_status is RiskStatus.OK:
         return f"Fine {since}: {what}, and {sure}."
@@ -204,6 +204,11 @@ def _clearing(score: TutorScore) -> Clearing | None:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _estimated(probability: float | None) -> str:
+    """A probability as `_percent` writes it; never certain, though floating point rounds it to 0 or 1."""
+    return _percent(None if probability is None else min(max(probability, 1e-9), 1 - 1e-9))
 
 
 def _percent(fraction: float | None) -> str:

@@ -8,16 +8,26 @@ from core.landing.ids import entity_uuid
 # What is known of a pair is looked up for the rows of the page only: for all sessions to come it takes a second.
 LIST = f"""
 with matching as materialized (
-    select session_id, scheduled_time, tutor_disruption_probability
+    select
+        session_id,
+        scheduled_time,
+        tutor_disruption_probability,
+        count(*) over (partition by tutor_id) as tutor_sessions,
+        row_number() over (
+            partition by tutor_id
+            order by tutor_disruption_probability desc nulls last, scheduled_time, session_id
+        ) as place
     from marts.upcoming_sessions
     where ($1::double precision is null or tutor_disruption_probability >= $1)
         and ($2::uuid is null or tutor_id = $2)
 ),
 
+listed as (select * from matching where place = 1 or not $3::boolean),
+
 page as (
-    select * from matching
+    select * from listed
     order by tutor_disruption_probability desc nulls last, scheduled_time, session_id
-    limit $3 offset $4
+    limit $4 offset $5
 ),
 
 rows as (
@@ -29,6 +39,7 @@ rows as (
         sessions.duration_minutes,
         sessions.tutor_id,
         tutors.name as tutor_name,
+        page.tutor_sessions,
         sessions.student_id,
         students.name as student_name,
         sessions.is_first_meeting,
@@ -50,7 +61,7 @@ select
     json_build_object(
         'data', coalesce((select json_agg(rows) from rows), '[]'),
         'meta', json_build_object(
-            'total', (select count(*) from matching), 'limit', $3::bigint, 'offset', $4::bigint, {MATCH_META_SQL}
+            'total', (select count(*) from listed), 'limit', $4::bigint, 'offset', $5::bigint, {MATCH_META_SQL}
         )
     )
 from {SOURCE}
@@ -62,6 +73,6 @@ def upcoming_sessions(filters: UpcomingFilters) -> Statement:
     tutor_id = entity_uuid(filters.tutor_id) if filters.tutor_id is not None else None
     return Statement(
         LIST,
-        (filters.min_risk, tutor_id, filters.limit, filters.offset),
+        (filters.min_risk, tutor_id, filters.one_per_tutor, filters.limit, filters.offset),
         version_sql=MATCH_VERSION_QUERY,
     )

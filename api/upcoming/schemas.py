@@ -18,6 +18,7 @@ class UpcomingSession(BaseModel):
     duration_minutes: int | None = Field(examples=[60])
     tutor_id: UUID
     tutor_name: str | None = Field(examples=["Ada Novak"])
+    tutor_sessions: Count = Field(description="Sessions of this tutor that match the filters, this one among them.")
     student_id: UUID
     student_name: str | None = Field(examples=["Lea Berg"])
     is_first_meeting: bool = Field(description="Whether the two have not met before.")
@@ -43,5 +44,6 @@ class UpcomingFilters(BaseModel, extra="forbid"):
 
     min_risk: float | None = Field(default=None, ge=0, le=1, description="Least tutor_disruption_probability.")
     tutor_id: PersonId | None = Field(default=None, description="UUID or external id of a tutor.")
+    one_per_tutor: bool = Field(default=False, description="Only the likeliest session of each tutor.")
     limit: int = Field(default=50, ge=1, le=500)
     offset: int = Field(default=0, ge=0, le=10_000_000)

@@ -108,14 +108,22 @@ for (const { name, path, data, proof, hasFigures } of PAGES) {
     });
 
     test("slow: shows that it waits, then the page", async ({ page }) => {
+      // Ten seconds by the clock of the page.
+      await page.clock.install();
+      let letItCome = () => {};
+      const late = new Promise<void>((resolve) => {
+        letItCome = resolve;
+      });
       await page.route(data, async (route) => {
         const response = await route.fetch();
-        await new Promise((resolve) => setTimeout(resolve, 10_000));
+        await late;
         await route.fulfill({ response });
       });
       await open(page);
       await expect(page.getByTestId("loading").first()).toBeVisible();
+      await page.clock.fastForward(10_000);
       await expect(page.getByText("The API is slow to answer. Still waiting…").first()).toBeVisible();
+      letItCome();
       await expect(proof(page)).toBeVisible();
     });
 

@@ -55,7 +55,7 @@ def write_demo(
 
     The same arguments give the same bytes. The last of the `days` local days is that of `until`: None is now, a
     datetime without a zone is local to `timezone`, a date means its end. About a third of a session per student
-    and day; a session that is over at `until` is final, and bookings reach two weeks further.
+    and day; a session that is over or moved at `until` is final, and bookings reach two weeks further.
 
     Raises:
         TutorqError: a size is not positive, the seed is negative, the zone is unknown, or the folder holds

@@ -92,7 +92,8 @@ def draw_sessions(
 ) -> Sessions:
     """All sessions booked by `until`, on the days of the timeline and the two weeks after it.
 
-    A session that is over at `until` is final, one in progress or ahead is `scheduled`.
+    A session that is over at `until` is final, and so is one that was moved before; others are `scheduled`. Without
+    the moves of sessions ahead, the last days would have fewer moves than all days before them.
     """
     bursts = _draw_bursts(rng, tutors, timeline)
     lessons = _draw_lessons(rng, tutors, students, pairs, timeline, bursts)
@@ -100,10 +101,11 @@ def draw_sessions(
     start = lessons.day * DAY_SECONDS + 60 * _lay_out(pairs, lessons, duration, timeline)
     # Ten minutes' grace, within which a lesson may run over.
     is_over = start + (duration + 10) * 60 <= timeline.until
-    status = np.where(is_over, lessons.status, SCHEDULED)
-    by = np.where(is_over, lessons.by, NOBODY)
     requested = _requested(rng, tutors, pairs, lessons, bursts, start)
     booked, requested = _booked(rng, pairs, lessons, start, duration, requested)
+    is_known = is_over | ((lessons.status == RESCHEDULED) & (requested <= timeline.until))
+    status = np.where(is_known, lessons.status, SCHEDULED)
+    by = np.where(is_known, lessons.by, NOBODY)
 
     exists = booked <= timeline.until
     has_parent = lessons.parent >= 0
@@ -242,7 +244,7 @@ def _decide(
     minute: IntArray,
     parent: IntArray,
 ) -> _Lessons:
-    """Status and who caused it, for lessons up to the last day; later ones stay scheduled."""
+    """Status and who caused it; lessons after the last day are moved by single decisions or stay scheduled."""
     count = len(pair)
     tutor = pairs.tutor[pair]
     past = day <= timeline.last_day
@@ -272,8 +274,8 @@ def _decide(
         day=day,
         minute=minute,
         parent=parent,
-        status=np.where(past, status, SCHEDULED),
-        by=np.where(past, by, NOBODY),
+        status=np.where(past | (status == RESCHEDULED), status, SCHEDULED),
+        by=np.where(past | (status == RESCHEDULED), by, NOBODY),
         burst=np.where(in_burst, burst, -1),
     )
 
@@ -397,7 +399,7 @@ def _take(values: IntArray, index: IntArray) -> IntArray:
 def true_probability(tutors: Tutors, pairs: Pairs, sessions: Sessions, timeline: Timeline, days: int) -> FloatArray:
     """Mean true reschedule probability of a tutor's final sessions of the last `days` days; NaN without any."""
     day = sessions.scheduled // DAY_SECONDS
-    recent = sessions.is_final & (day > timeline.last_day - days)
+    recent = sessions.is_final & (day > timeline.last_day - days) & (day <= timeline.last_day)
     tutor = pairs.tutor[sessions.pair[recent]]
     total = np.bincount(tutor, tutors.reschedule_probability(tutor, day[recent]), minlength=len(tutors))
     count = np.bincount(tutor, minlength=len(tutors))

@@ -1,6 +1,7 @@
 """Scheduled sessions, those that their tutor is likely to disturb first."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -69,7 +70,8 @@ def test_the_likeliest_come_first_and_the_unknown_last(client: httpx2.Client) ->
 def test_filters_and_pages(client: httpx2.Client) -> None:
     everything = everyone(client, PATH)
     risky = everyone(client, PATH, min_risk=0.3)
-    assert risky == [row for row in everything if (row["tutor_disruption_probability"] or 0) >= 0.3]
+    expected = [row for row in everything if (row["tutor_disruption_probability"] or 0) >= 0.3]
+    assert [row["session_id"] for row in risky] == [row["session_id"] for row in expected]
     assert len(risky) == 7
     for tutor in ("T-2", str(entity_uuid("T-2"))):
         assert everyone(client, PATH, tutor_id=tutor) == [
@@ -84,6 +86,18 @@ def test_filters_and_pages(client: httpx2.Client) -> None:
         if not body["data"]:
             break
     assert seen == everything
+
+
+@pytest.mark.parametrize("least", [0, 0.3])
+def test_one_per_tutor_is_the_likeliest_of_each(client: httpx2.Client, least: float) -> None:
+    everything = everyone(client, PATH, min_risk=least)
+    first_of = {row["tutor_id"]: row for row in reversed(everything)}
+    found = everyone(client, PATH, min_risk=least, one_per_tutor=True)
+    assert found == [row for row in everything if row == first_of[row["tutor_id"]]]
+    assert len(found) == 3
+    assert {row["tutor_id"]: row["tutor_sessions"] for row in found} == Counter(row["tutor_id"] for row in everything)
+    page = client.get(PATH, params={"min_risk": least, "one_per_tutor": True, "limit": 1, "offset": 1}).json()
+    assert (page["data"], page["meta"]["total"]) == (found[1:2], 3)
 
 
 def test_new_predictions_show_at_once(matching: Served, client: httpx2.Client) -> None:

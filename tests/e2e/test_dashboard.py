@@ -39,12 +39,13 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
     }
     with _up(environment, home / "up.log"):
         key = (home / "api-key").read_text().strip()
-        _have_mail_sent(f"http://127.0.0.1:{port}", key)
+        with _mail_on_its_way(f"http://127.0.0.1:{port}", key):
+            read_key = _read_key(environment)
         yield {
             **environment,
             "TUTORQ_URL": f"http://localhost:{port}",
             "TUTORQ_ADMIN_KEY": key,
-            "TUTORQ_READ_KEY": _read_key(environment),
+            "TUTORQ_READ_KEY": read_key,
         }
 
 
@@ -81,8 +82,9 @@ def _npm(*arguments: str, folder: Path, environment: dict[str, str] | None = Non
     )
 
 
-def _have_mail_sent(address: str, key: str) -> None:
-    """A tutor who did not come: staff get a mail about it, by way of a run and the outbox."""
+@contextmanager
+def _mail_on_its_way(address: str, key: str) -> Iterator[None]:
+    """A tutor who did not come: staff get a mail, by way of a run and the outbox; it is sent when the block is left."""
     with httpx2.Client(base_url=address, headers={"X-API-Key": key}, timeout=20) as client:
         tutor = client.get("/api/tutors?limit=1").json()["data"][0]["tutor_id"]
         student = client.get("/api/matching/students?limit=1").json()["data"][0]["student_id"]
@@ -96,6 +98,8 @@ def _have_mail_sent(address: str, key: str) -> None:
             "initiator": "tutor",
         }
         assert client.post("/api/sessions", json=session).status_code == 202
+
+        yield
 
         def is_sent() -> bool:
             return any(mail["has_body"] for mail in client.get("/api/reports").json()["data"])

@@ -94,7 +94,8 @@ def assert_consistent(world: World) -> None:
     assert set(world.reschedules.session_id) == set(sessions.session_id[sessions.status == "rescheduled"])
 
     length = pd.to_timedelta(sessions.duration_minutes, unit="m")
-    assert (final.scheduled_time < until).all()
+    assert (final.scheduled_time < until)[final.status != "rescheduled"].all()
+    assert (moved.requested_at <= until).all()
     assert (sessions.scheduled_time + length)[sessions.status == "scheduled"].gt(until - pd.Timedelta("10min")).all()
     assert sessions.scheduled_time.le(until + pd.Timedelta(days=15)).all()
     assert (sessions.booked_at < sessions.scheduled_time).all()
@@ -221,7 +222,8 @@ def test_the_week_and_the_year_have_their_rhythm(world: World) -> None:
     assert by_weekday[[0, 1, 2, 3, 4]].min() > by_weekday[5] > by_weekday[6]
     working_day = when[when.dt.day_of_week < 5]
     assert working_day.dt.hour.between(14, 21).mean() > 0.8
-    per_month = world.final.groupby(world.final.scheduled_time.dt.month).size() / [5, 30, 31, 31, 30, 31, 22]
+    over = when[when < pd.Timestamp(world.summary.until)]
+    per_month = over.groupby(over.dt.month).size() / [5, 30, 31, 31, 30, 31, 22]
     assert per_month[8] < 0.8 * per_month[10]
 
 
@@ -239,6 +241,18 @@ def test_ill_tutors_move_several_sessions_of_a_day(world: World) -> None:
     together = moved.groupby(["tutor_id", moved.requested_at.dt.date, "reason_code"]).size()
     assert 0.65 < len(together) / len(moved) < 0.9
     assert (together >= 4).sum() > 100
+
+
+def test_the_last_week_has_as_many_moves_as_others(world: World) -> None:
+    """Moves count on the day they are asked for, and so do those of sessions that are still ahead."""
+    known = world.final.merge(world.moved[["session_id", "requested_at"]], on="session_id", how="left")
+    counted = known[["scheduled_time", "requested_at"]].min(axis=1)
+    until = pd.Timestamp(world.summary.until)
+    share = [
+        known.requested_at.notna()[(counted > until - pd.Timedelta(days=days)) & (counted <= until)].mean()
+        for days in (7, 90)
+    ]
+    assert share[0] == pytest.approx(share[1], rel=0.15)
 
 
 def test_what_happens_follows_the_true_probability(world: World) -> None:
@@ -309,7 +323,8 @@ def test_a_date_means_its_end_and_a_naive_time_is_local(tmp_path: Path) -> None:
     whole_day = write_demo(tmp_path, tutors=9, students=60, days=20, until=date(2026, 3, 5), timezone="Europe/Vienna")
     assert whole_day.until == datetime(2026, 3, 5, 23, tzinfo=UTC)
     assert whole_day.first_day == date(2026, 2, 14)
-    assert read(tmp_path, whole_day).final.scheduled_time.max().date() == date(2026, 3, 5)
+    sessions = read(tmp_path, whole_day).sessions
+    assert sessions.scheduled_time[sessions.status == "completed"].max().date() == date(2026, 3, 5)
     noon = write_demo(tmp_path, tutors=2, students=2, days=2, until=datetime(2026, 7, 5, 12), timezone="Europe/Vienna")
     assert noon.until == datetime(2026, 7, 5, 10, tzinfo=UTC)
 

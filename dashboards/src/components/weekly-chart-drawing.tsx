@@ -11,7 +11,7 @@ export default function WeeklyChartDrawing({
   threshold,
   height = 300,
 }: WeeklyChartProps) {
-  const newest = weeks.at(-1);
+  const newest = weeks.findLast((week) => series.some(({ name }) => week[name] !== null));
   const said = series
     .map(({ name, label }) => `${label} ${write(newest?.[name] as number | null)}`)
     .join(", ");

@@ -153,7 +153,10 @@ function Pairs({ pairs }: { pairs: AssignedPair[] }) {
               <td>{studentName({ ...pair, name: pair.student_name })}</td>
               <td>{tutorName({ ...pair, name: pair.tutor_name, external_id: null })}</td>
               <td>
-                <RiskLevelBadge level={pair.risk_level} /> {percent(pair.churn_probability, { digits: 0 })}
+                <div className={classes.risk}>
+                  <RiskLevelBadge level={pair.risk_level} />
+                  {percent(pair.churn_probability, { digits: 0 })}
+                </div>
               </td>
               <td>{percent(pair.compatibility_score, { digits: 0, none: "not known" })}</td>
               <td className={classes.why}>{pair.reasons.join(" · ")}</td>

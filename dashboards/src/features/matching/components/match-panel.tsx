@@ -209,10 +209,10 @@ function ContributionBar({ contribution, all }: { contribution: Contribution; al
   return (
     <li>
       <div className={classes.line}>
-        <span>{words(contribution.label)}</span>
-        <span className={classes.dim}>
-          {raises ? "raises" : "lowers"} · {trimmed(contribution.value)}
+        <span>
+          {words(contribution.label)}: {trimmed(contribution.value)}
         </span>
+        <span className={classes.dim}>{raises ? "raises it" : "lowers it"}</span>
       </div>
       <div className={classes.balance} data-raises={raises}>
         <div style={{ left: raises ? "50%" : `${50 - share}%`, width: `${share}%` }} />
@@ -233,7 +233,7 @@ function AlternativeRow({
     <li className={classes.alternative}>
       <span className={classes.alternativeName}>{name}</span>
       <RiskLevelBadge level={alternative.risk_level} />
-      <span className={classes.dim}>
+      <span className={classes.alternativeFacts}>
         {percent(alternative.churn_probability, { digits: 0 })} ·{" "}
         {percent(alternative.compatibility_score, { digits: 0, none: UNKNOWN })} fit ·{" "}
         {places(alternative.free_capacity)}

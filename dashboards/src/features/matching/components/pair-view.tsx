@@ -22,7 +22,7 @@ type Part = "students" | "match" | "tutors";
 export function PairView({ search, onChange }: PairViewProps) {
   const { student, tutor } = search;
   // Only one of the three fits a telephone.
-  const [part, setPart] = useState<Part>(student && tutor ? "match" : "students");
+  const [part, setPart] = useState<Part>(!student ? "students" : tutor ? "match" : "tutors");
   return (
     <>
       <SegmentedControl

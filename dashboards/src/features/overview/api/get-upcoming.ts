@@ -1,14 +1,18 @@
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { api, body } from "../../../lib/api";
 
-/** Enough to find several tutors among them: one who moves much has many sessions at the top. */
-const LOOKED_THROUGH = 500;
+const SHOWN_TUTORS = 8;
 
 const upcomingQuery = queryOptions({
   queryKey: ["upcoming"],
   queryFn: ({ signal }) =>
-    body(api.GET("/api/sessions/upcoming", { signal, params: { query: { limit: LOOKED_THROUGH } } })),
+    body(
+      api.GET("/api/sessions/upcoming", {
+        signal,
+        params: { query: { one_per_tutor: true, limit: SHOWN_TUTORS } },
+      }),
+    ),
 });
 
-/** Sessions to come, those first that the tutor is likeliest to move or miss. */
+/** Of each tutor the session that is likeliest to be moved or missed; the likeliest of all first. */
 export const useUpcoming = () => useQuery(upcomingQuery);

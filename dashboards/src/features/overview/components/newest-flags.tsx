@@ -10,7 +10,7 @@ import classes from "./newest-flags.module.css";
 /** Tutors on watch or at high risk, those first whose status is newest. */
 export function NewestFlags({ flags }: { flags: Flag[] }) {
   return (
-    <Panel title="Newest flags" note="With the probability that the long-run rate is too high" flush>
+    <Panel title="Newest flags" note="How likely it is that the long-run rate is too high" flush>
       {flags.length === 0 ? (
         <EmptyState icon="check" title="Nobody is flagged">
           No active tutor is on watch or at high risk.
@@ -24,7 +24,7 @@ export function NewestFlags({ flags }: { flags: Flag[] }) {
                 <StatusBadge status={flag.risk_status} />
                 <span className={classes.facts}>
                   {percent(flag.reschedule_rate_90d, { digits: 0 })} of{" "}
-                  {counted(flag.sessions_90d, "session")} · {probability(flag.risk_probability)} sure
+                  {counted(flag.sessions_90d, "session")} · {probability(flag.risk_probability)} likely
                 </span>
                 <span className={classes.since}>since {shortDay(flag.risk_status_since)}</span>
               </Link>

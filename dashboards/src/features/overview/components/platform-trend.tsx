@@ -93,7 +93,7 @@ export function PlatformTrend({ weeks, rates }: { weeks: PlatformWeek[]; rates: 
 /** The first days of a platform have so few sessions that their rate would set the scale for all other weeks. */
 function isThin(week: PlatformWeek, weeks: PlatformWeek[]): boolean {
   const most = Math.max(...weeks.map(({ sessions }) => (Number.isFinite(sessions) ? sessions : 0)));
-  return week.sessions < most / 20;
+  return week.sessions < most / 8;
 }
 
 function Figure({ label, value }: { label: string; value: string }) {

@@ -17,7 +17,7 @@ export function UpcomingSessions() {
       title="Upcoming sessions at risk"
       note={
         upcoming.data
-          ? `The likeliest of ${counted(upcoming.data.meta.total, "planned session")} to be moved or missed by the tutor, by tutor`
+          ? `The likeliest to be moved or missed by the tutor, one for each of ${counted(upcoming.data.meta.total, "tutor")} with planned sessions`
           : "The likeliest to be moved or missed by the tutor"
       }
       flush
@@ -39,8 +39,8 @@ export function UpcomingSessions() {
                 </tr>
               </thead>
               <tbody>
-                {byTutor(data).map(({ next, others }) => (
-                  <Row key={next.session_id} session={next} others={others} />
+                {data.map((session) => (
+                  <Row key={session.session_id} session={session} />
                 ))}
               </tbody>
             </table>
@@ -51,29 +51,8 @@ export function UpcomingSessions() {
   );
 }
 
-interface TutorSessions {
-  /** The soonest of the tutor's sessions. */
-  next: UpcomingSession;
-  others: number;
-}
-
-const SHOWN_TUTORS = 8;
-
-/** One row per tutor, in the order of risk: the sessions of a tutor are at risk for the same reasons. */
-function byTutor(sessions: UpcomingSession[]): TutorSessions[] {
-  const tutors = new Map<string, TutorSessions>();
-  for (const session of sessions) {
-    const known = tutors.get(session.tutor_id);
-    if (!known) tutors.set(session.tutor_id, { next: session, others: 0 });
-    else {
-      known.others += 1;
-      if (session.scheduled_time < known.next.scheduled_time) known.next = session;
-    }
-  }
-  return [...tutors.values()].slice(0, SHOWN_TUTORS);
-}
-
-function Row({ session, others }: { session: UpcomingSession; others: number }) {
+function Row({ session }: { session: UpcomingSession }) {
+  const others = session.tutor_sessions - 1;
   return (
     <tr>
       <td>
@@ -87,7 +66,7 @@ function Row({ session, others }: { session: UpcomingSession; others: number }) 
           {tutorName({ ...session, name: session.tutor_name, external_id: null })}
         </Link>
         <span className={classes.about}>
-          {others > 0 && `and ${counted(others, "more session")} like it`}
+          {others !== 0 && `and ${counted(others, "more session")} planned`}
         </span>
       </td>
       <td>{studentName({ ...session, name: session.student_name, external_id: null })}</td>

@@ -85,7 +85,7 @@ export function EventTable({ events, total, onChanged }: EventTableProps) {
       {!isWhole && events.length > SHOWN_AT_FIRST && (
         <div className={classes.more}>
           <Button size="xs" variant="default" onClick={() => showWhole(true)}>
-            Show all {count(events.length)}
+            Show {total > events.length ? "the newest" : "all"} {count(events.length)}
           </Button>
         </div>
       )}

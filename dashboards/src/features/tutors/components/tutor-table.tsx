@@ -130,8 +130,8 @@ function Row({ tutor, threshold }: { tutor: TutorRow; threshold?: number }) {
       </th>
       <td className={classes.status}>
         <StatusBadge status={tutor.risk_status} />
-        <span className={classes.about} title="Probability that the long-run rate is above the threshold">
-          {probability(tutor.risk_probability)} above limit
+        <span className={classes.about} title="How likely it is that the long-run rate is above the limit">
+          {probability(tutor.risk_probability)} likely too high
         </span>
       </td>
       <td className={classes.rate}>
