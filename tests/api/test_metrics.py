@@ -50,7 +50,7 @@ def test_requests_are_counted_by_route_and_never_by_path(platform: Served) -> No
         for _ in range(3):
             client.get("/api/tutors/Hortensia?x=Secret")
         client.get("/api/tutors/T-1")
-        client.get("/Hortensia")
+        client.get("/api/Hortensia")
         client.request("BREW", "/api/tutors")
     figures = read(platform)
     assert figures["tutorq_http_requests_total", "GET", "/api/tutors/{tutor_id}", "400"] == 3

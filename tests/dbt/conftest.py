@@ -80,8 +80,10 @@ class Dbt:
     where the vars are others, so each command gets its own copy.
     """
 
-    def __init__(self, target_path: Path) -> None:
+    def __init__(self, database: Database, target_path: Path) -> None:
         self.target_path = target_path
+        self._libpq = database.libpq_environment()
+        os.environ.update(self._libpq)
         parsed = dbtRunner().invoke(["parse", "--no-partial-parse", *self._options({})])
         assert parsed.success, parsed.exception
         assert isinstance(parsed.result, Manifest)
@@ -89,6 +91,8 @@ class Dbt:
 
     def __call__(self, *command: str, **variables: object) -> Any:
         """Run `command`; `as_of` is AS_OF unless it is among the variables. Fails the test unless dbt succeeds."""
+        # Tests of other folders, in between, have dbt build other databases.
+        os.environ.update(self._libpq)
         runner = dbtRunner(manifest=self.manifest.deepcopy())  # type: ignore[no-untyped-call]
         outcome = runner.invoke([*command, *self._options(variables)])
         assert outcome.success, outcome.exception or failures(outcome.result)
@@ -138,24 +142,17 @@ class Marts:
 
 
 @pytest.fixture(scope="session")
-def database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """One database for all tests here, with DATA in it; libpq's variables point to it."""
+def database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Database:
+    """One database for all tests here, with DATA in it."""
     database = postgres.new_database(tmp_path_factory.mktemp("dbt"))
     with database.connect() as connection:
         connection.execute(DATA)
-    before = {name: value for name, value in os.environ.items() if name.startswith("PG")}
-    for name in before:
-        del os.environ[name]
-    os.environ.update(database.libpq_environment())
-    yield database
-    for name in database.libpq_environment():
-        os.environ.pop(name, None)
-    os.environ.update(before)
+    return database
 
 
 @pytest.fixture(scope="session")
 def dbt(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Dbt:
-    return Dbt(tmp_path_factory.mktemp("target"))
+    return Dbt(database, tmp_path_factory.mktemp("target"))
 
 
 @pytest.fixture(scope="session")
