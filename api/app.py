@@ -38,6 +38,7 @@ from api.metrics import endpoints as metrics
 from api.metrics.figures import PlatformFigures
 from api.metrics.instruments import CountedLedger, Instruments, RequestMetrics
 from api.overview import endpoints as overview
+from api.parts import parts
 from api.problems import UnexpectedErrors
 from api.reports import endpoints as reports
 from api.reports.commands import MailPreferences
@@ -47,7 +48,6 @@ from api.reschedules.commands import Excuses
 from api.sessions import endpoints as sessions
 from api.sessions.batches import AT_A_TIME, BatchWriter
 from api.sessions.ledger import Ledger
-from api.sessions.live import LiveScores
 from api.sessions.writer import SessionWriter
 from api.tutors import endpoints as tutors
 from api.upcoming import endpoints as upcoming
@@ -177,28 +177,29 @@ def _lifespan(
                     unprocessed_minutes=settings.unprocessed_minutes,
                 )
                 yield {
-                    "marts": marts,
-                    "key_ring": key_ring,
-                    "browser_sessions": BrowserSessions(pool),
-                    "log_in_limit": LogInLimit(),
-                    "health_probe": probe,
-                    "instruments": instruments,
-                    "platform_figures": PlatformFigures(pool, probe, session_writer, ledger.live, instruments.registry),
                     "metrics_need_key": settings.metrics == "key",
-                    RateLimit.__name__: RateLimit(settings.ingest_rate_per_second),
-                    SessionWriter.__name__: session_writer,
-                    LiveScores.__name__: ledger.live,
-                    BatchWriter.__name__: BatchWriter(ledger, settings.timezone),
-                    "excuses": Excuses(ingest_pool, ledger.live),
-                    "mail_preferences": MailPreferences(pool),
-                    "audit_trail": AuditTrail(pool),
-                    "mail_events": MailEvents(pool),
-                    "sendgrid_signatures": signatures,
-                    "people": People(ingest_pool),
-                    "generation": Generation(dagster),
-                    "scorer": scorer,
-                    "assignments": Assignments(marts, scorer),
-                    "pairs": Pairs(marts, scorer, explainer, low=low, high=high, seconds=settings.explanation_seconds),
+                    **parts(
+                        marts,
+                        key_ring,
+                        BrowserSessions(pool),
+                        LogInLimit(),
+                        probe,
+                        instruments,
+                        PlatformFigures(pool, probe, session_writer, ledger.live, instruments.registry),
+                        RateLimit(settings.ingest_rate_per_second),
+                        session_writer,
+                        BatchWriter(ledger, settings.timezone),
+                        Excuses(ingest_pool, ledger.live),
+                        MailPreferences(pool),
+                        AuditTrail(pool),
+                        MailEvents(pool),
+                        *([signatures] if signatures else []),
+                        People(ingest_pool),
+                        Generation(dagster),
+                        scorer,
+                        Assignments(marts, scorer),
+                        Pairs(marts, scorer, explainer, low=low, high=high, seconds=settings.explanation_seconds),
+                    ),
                 }
         finally:
             await asyncio.to_thread(database.release)

@@ -14,6 +14,7 @@ from fastapi.security import APIKeyCookie, APIKeyHeader
 
 from api.auth_sessions.store import BrowserCaller, BrowserSessions
 from api.database import with_connection
+from api.parts import part
 from api.problems import DatabaseUnavailableError, ForbiddenError, UnauthorizedError
 from core import keys
 from core.keys import Role
@@ -198,9 +199,7 @@ def forbid_forgery(request: Request) -> None:
 
 
 async def _with_key(request: Request, secret: str) -> Caller:
-    ring = request.state.key_ring
-    assert isinstance(ring, KeyRing)
-    caller = await ring.find(secret)
+    caller = await part(request, KeyRing).find(secret)
     if caller is None:
         raise UnauthorizedError("The key is unknown or revoked.", headers=_CHALLENGE)
     request.scope["tutorq.key_name"] = caller.actor
@@ -208,9 +207,7 @@ async def _with_key(request: Request, secret: str) -> Caller:
 
 
 async def _with_cookie(request: Request, cookie: str) -> BrowserCaller:
-    sessions = request.state.browser_sessions
-    assert isinstance(sessions, BrowserSessions)
-    caller = await sessions.find(cookie)
+    caller = await part(request, BrowserSessions).find(cookie)
     if caller is None:
         raise UnauthorizedError("The log-in is over; log in again.", headers=_CHALLENGE)
     request.scope["tutorq.key_name"] = caller.actor

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 import asyncpg
-from fastapi import Depends, Request
 from pydantic import BaseModel
 
+from api.parts import needs
 from api.problems import DatabaseUnavailableError, NotPublishedError
 
 POOL_SIZE = 10
@@ -181,10 +181,4 @@ async def _json_as_bytes(connection: asyncpg.Connection) -> None:
     )
 
 
-async def _marts(request: Request) -> Marts:
-    marts = request.state.marts
-    assert isinstance(marts, Marts)
-    return marts
-
-
-MartsDependency = Annotated[Marts, Depends(_marts)]
+MartsDependency = Annotated[Marts, needs(Marts)]

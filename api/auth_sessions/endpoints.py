@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import bodies
@@ -11,6 +11,7 @@ from api.auth_sessions.schemas import BrowserSession, LogIn
 from api.auth_sessions.store import LONGEST, BrowserCaller, BrowserSessions
 from api.limits import LogInLimit
 from api.openapi import body_of
+from api.parts import needs, part
 from api.problems import ForbiddenError, UnauthorizedError, documented
 from core.keys import Role
 
@@ -21,13 +22,7 @@ COOKIE_PATH = "/api"
 router = APIRouter(prefix="/api/auth/session", tags=["auth"], responses=documented(400, 401, 403, 503))
 
 
-async def _sessions(request: Request) -> BrowserSessions:
-    sessions = request.state.browser_sessions
-    assert isinstance(sessions, BrowserSessions)
-    return sessions
-
-
-Sessions = Annotated[BrowserSessions, Depends(_sessions)]
+Sessions = Annotated[BrowserSessions, needs(BrowserSessions)]
 
 
 @router.post(
@@ -39,8 +34,7 @@ Sessions = Annotated[BrowserSessions, Depends(_sessions)]
 )
 async def post_auth_session(request: Request, sessions: Sessions) -> Response:
     """Log in with a key (role read or admin) or the token of a one-time link. The answer sets the cookie."""
-    limit = request.state.log_in_limit
-    assert isinstance(limit, LogInLimit)
+    limit = part(request, LogInLimit)
     address = request.client.host if request.client else ""
     limit.spend(address)
     log_in = await bodies.read_model(request, LogIn, MOST_BYTES)
@@ -82,9 +76,7 @@ async def _open(request: Request, sessions: BrowserSessions, log_in: LogIn) -> t
         if opened is None:
             raise UnauthorizedError("The link has been used, or is too old. `tutorq login-link` makes another one.")
         return opened
-    ring = request.state.key_ring
-    assert isinstance(ring, KeyRing)
-    key = await ring.find(log_in.api_key or "")
+    key = await part(request, KeyRing).find(log_in.api_key or "")
     if key is None:
         raise UnauthorizedError("The key is unknown or revoked.")
     if key.role is Role.INGEST:

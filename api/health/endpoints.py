@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from api.health.queries import HealthProbe
 from api.health.schemas import Health, Status
+from api.parts import part
 from api.problems import documented
 
 router = APIRouter(prefix="/api/health", tags=["health"], responses=documented(400))
@@ -23,9 +24,7 @@ async def get_health(
 ) -> Response:
     """Needs no key. 503 only if the database cannot be read or nothing has been published yet: what can be read is
     served, even if nothing new comes. `degraded`: the Dagster daemon is silent, or changes wait for too long."""
-    probe = request.state.health_probe
-    assert isinstance(probe, HealthProbe)
-    health = await probe.health()
+    health = await part(request, HealthProbe).health()
     bad = (Status.STARTING, Status.FAILED, Status.DEGRADED) if strict else (Status.STARTING, Status.FAILED)
     status = 503 if health.status in bad else 200
     return Response(health.model_dump_json(), status, {"Cache-Control": "no-store"}, "application/json")

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import bodies
@@ -38,6 +38,7 @@ from api.matching.schemas import (
 from api.matching.scoring import Scorer
 from api.matching.version import MATCH_VERSION_QUERY
 from api.openapi import body_of
+from api.parts import needs
 from api.problems import documented
 from api.publication import NoParameters
 
@@ -51,41 +52,11 @@ Nothing = Annotated[NoParameters, Query()]
 ONE = NOT_MODIFIED | documented(404)
 
 
-async def _people(request: Request) -> People:
-    people = request.state.people
-    assert isinstance(people, People)
-    return people
-
-
-async def _generation(request: Request) -> Generation:
-    generation = request.state.generation
-    assert isinstance(generation, Generation)
-    return generation
-
-
-async def _pairs(request: Request) -> Pairs:
-    pairs = request.state.pairs
-    assert isinstance(pairs, Pairs)
-    return pairs
-
-
-async def _assignments(request: Request) -> Assignments:
-    assignments = request.state.assignments
-    assert isinstance(assignments, Assignments)
-    return assignments
-
-
-async def _scorer(request: Request) -> Scorer:
-    scorer = request.state.scorer
-    assert isinstance(scorer, Scorer)
-    return scorer
-
-
-AssignmentsDependency = Annotated[Assignments, Depends(_assignments)]
-ScorerDependency = Annotated[Scorer, Depends(_scorer)]
-PairsDependency = Annotated[Pairs, Depends(_pairs)]
-PeopleDependency = Annotated[People, Depends(_people)]
-GenerationDependency = Annotated[Generation, Depends(_generation)]
+AssignmentsDependency = Annotated[Assignments, needs(Assignments)]
+ScorerDependency = Annotated[Scorer, needs(Scorer)]
+PairsDependency = Annotated[Pairs, needs(Pairs)]
+PeopleDependency = Annotated[People, needs(People)]
+GenerationDependency = Annotated[Generation, needs(Generation)]
 
 
 @router.get("/students", response_model=MatchStudentList, dependencies=[READER], responses=NOT_MODIFIED)

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from api.auth import READER_KEY
 from api.metrics.figures import PlatformFigures
 from api.metrics.instruments import Instruments
+from api.parts import part
 
 router = APIRouter(include_in_schema=False)
 BEARER = "bearer "
@@ -17,13 +18,9 @@ async def get_metrics(request: Request) -> Response:
     """Counters of this process, and figures of the platform."""
     if request.state.metrics_need_key:
         await READER_KEY(request, request.headers.get("x-api-key") or _bearer(request))
-    figures, instruments = request.state.platform_figures, request.state.instruments
-    assert isinstance(figures, PlatformFigures)
-    assert isinstance(instruments, Instruments)
-    await figures.look()
-    return Response(
-        generate_latest(instruments.registry), headers={"Cache-Control": "no-store"}, media_type=CONTENT_TYPE_LATEST
-    )
+    await part(request, PlatformFigures).look()
+    registry = part(request, Instruments).registry
+    return Response(generate_latest(registry), headers={"Cache-Control": "no-store"}, media_type=CONTENT_TYPE_LATEST)
 
 
 def _bearer(request: Request) -> str | None:

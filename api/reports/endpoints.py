@@ -4,11 +4,12 @@ needed for that."""
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from api.auth import Reader
 from api.caching import NOT_MODIFIED, answer_by_content
+from api.parts import needs
 from api.problems import documented
 from api.publication import NoParameters
 from api.reports.commands import MailPreferences
@@ -43,19 +44,7 @@ MAIL_HEADERS = {
 LINKS_IN_NEW_WINDOW = '<base target="_blank">'
 
 
-async def _preferences(request: Request) -> MailPreferences:
-    preferences = request.state.mail_preferences
-    assert isinstance(preferences, MailPreferences)
-    return preferences
-
-
-async def _audit_trail(request: Request) -> AuditTrail:
-    audit_trail = request.state.audit_trail
-    assert isinstance(audit_trail, AuditTrail)
-    return audit_trail
-
-
-Trail = Annotated[AuditTrail, Depends(_audit_trail)]
+Trail = Annotated[AuditTrail, needs(AuditTrail)]
 
 
 @router.get("", response_model=ReportList, responses=NOT_MODIFIED | documented(401, 403))
@@ -81,7 +70,7 @@ async def get_report_html(_caller: Reader, trail: Trail, report_id: ReportId, _:
 
 @router.post("/{report_id}/unsubscribe", response_class=PlainTextResponse, responses=documented(404))
 async def post_unsubscribe(
-    preferences: Annotated[MailPreferences, Depends(_preferences)], report_id: ReportId
+    preferences: Annotated[MailPreferences, needs(MailPreferences)], report_id: ReportId
 ) -> Response:
     """Stop this kind of mail for its receiver (one click, RFC 8058)."""
     kind = await preferences.unsubscribe(report_id)

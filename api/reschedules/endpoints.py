@@ -3,12 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from api import bodies
 from api.auth import Admin
 from api.openapi import body_of
+from api.parts import needs
 from api.problems import NotFoundError, documented
 from api.reschedules.commands import Excuses
 from api.reschedules.schemas import Excuse, ExcusePost
@@ -25,13 +26,7 @@ SessionId = Annotated[
 ]
 
 
-async def _excuses(request: Request) -> Excuses:
-    excuses = request.state.excuses
-    assert isinstance(excuses, Excuses)
-    return excuses
-
-
-ExcusesDependency = Annotated[Excuses, Depends(_excuses)]
+ExcusesDependency = Annotated[Excuses, needs(Excuses)]
 
 
 @router.post(

@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -13,6 +12,7 @@ from api.auth import INGESTER
 from api.direct import Endpoint
 from api.limits import RateLimit
 from api.openapi import body_of
+from api.parts import part
 from api.problems import FieldError, documented
 from api.sessions import batches
 from api.sessions.batches import BatchWriter
@@ -21,8 +21,6 @@ from api.sessions.schemas import BatchReceipt, SessionPost, SessionReceipt
 from api.sessions.writer import SessionWriter
 
 MOST_BYTES = 64 << 10
-
-Part = TypeVar("Part")
 
 IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 IDEMPOTENCY_HEADER = {
@@ -54,7 +52,7 @@ router = APIRouter(
 async def post_session(request: Request) -> Response:
     """One session. Answered when it is durably stored; sending it again changes nothing."""
     caller = await INGESTER.caller(request)
-    limit, writer = _part(request, RateLimit), _part(request, SessionWriter)
+    limit, writer = part(request, RateLimit), part(request, SessionWriter)
     bodies.media_type(request, (bodies.JSON,))
     key = _idempotency_key(request)
     limit.spend(caller)
@@ -77,7 +75,7 @@ async def post_session_batch(request: Request) -> Response:
     """Up to 10,000 sessions and 20 MiB, as a JSON array or as NDJSON. The status is 200 whatever becomes of
     single rows: each has its own result, in the order sent."""
     caller = await INGESTER.caller(request)
-    limit, writer = _part(request, RateLimit), _part(request, BatchWriter)
+    limit, writer = part(request, RateLimit), part(request, BatchWriter)
     kind = bodies.media_type(request, (bodies.JSON, bodies.NDJSON))
     key = _idempotency_key(request)
     limit.spend(caller)
@@ -96,12 +94,6 @@ DIRECT: Mapping[tuple[str, str], Endpoint] = {
     ("POST", PATH): post_session,
     ("POST", f"{PATH}/batch"): post_session_batch,
 }
-
-
-def _part(request: Request, kind: type[Part]) -> Part:
-    part = getattr(request.state, kind.__name__)
-    assert isinstance(part, kind)
-    return part
 
 
 def _idempotency_key(request: Request) -> str | None:

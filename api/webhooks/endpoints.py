@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from api import bodies
 from api.openapi import body_of
+from api.parts import needs, part
 from api.problems import FieldError, NotFoundError, documented
 from api.webhooks.commands import MailEvents
 from api.webhooks.schemas import SendGridEvent, WebhookReceipt
@@ -20,17 +21,9 @@ router = APIRouter(prefix="/api/webhooks", tags=["webhooks"], responses=document
 
 
 async def _signatures(request: Request) -> SendGridSignatures:
-    signatures = request.state.sendgrid_signatures
-    if signatures is None:
+    if not hasattr(request.state, SendGridSignatures.__name__):
         raise NotFoundError("TUTORQ_SENDGRID_WEBHOOK_KEY is not set.")
-    assert isinstance(signatures, SendGridSignatures)
-    return signatures
-
-
-async def _mail_events(request: Request) -> MailEvents:
-    mail_events = request.state.mail_events
-    assert isinstance(mail_events, MailEvents)
-    return mail_events
+    return part(request, SendGridSignatures)
 
 
 def _header(name: str) -> dict[str, object]:
@@ -48,7 +41,7 @@ def _header(name: str) -> dict[str, object]:
 async def post_sendgrid_events(
     request: Request,
     signatures: Annotated[SendGridSignatures, Depends(_signatures)],
-    mail_events: Annotated[MailEvents, Depends(_mail_events)],
+    mail_events: Annotated[MailEvents, needs(MailEvents)],
 ) -> Response:
     """Takes SendGrid's events, each once. Instead of a key there is SendGrid's signature."""
     bodies.media_type(request, (bodies.JSON,))
