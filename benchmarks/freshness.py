@@ -159,9 +159,11 @@ class Contestant:
                 """
                 select
                     (select count(*) from marts.fct_sessions where session_id = any(%s::uuid[])),
-                    exists (select from intermediate.unpublished)
+                    -- A posted session is in the marts at once, but its run is still to come.
+                    exists (select from raw.changes where entity_id = any(%s::uuid[]))
+                    or exists (select from intermediate.unpublished)
                 """,
-                [session_ids],
+                [session_ids, session_ids],
             ).fetchone() or (0, True)
         return bool(count == len(session_ids) and not is_pending)
 
