@@ -4,6 +4,7 @@ import { Icon } from "../../../components/icons";
 import { EmptyState, ProblemState } from "../../../components/loaded";
 import { Panel } from "../../../components/panel";
 import { RiskLevelBadge } from "../../../components/risk-level";
+import table from "../../../components/table.module.css";
 import type { AssignedPair, Assignment } from "../../../lib/api-types";
 import { csv, download } from "../../../lib/csv";
 import { count, counted, decimal, percent } from "../../../lib/format";
@@ -137,7 +138,7 @@ function Pairs({ pairs }: { pairs: AssignedPair[] }) {
         </Button>
       }
     >
-      <table className={classes.table}>
+      <table className={`${table.table} ${classes.table}`}>
         <thead>
           <tr>
             <th scope="col">Student</th>

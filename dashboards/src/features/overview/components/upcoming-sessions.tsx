@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { EmptyState, Loaded } from "../../../components/loaded";
 import { Panel } from "../../../components/panel";
 import { RiskLevelBadge } from "../../../components/risk-level";
+import table from "../../../components/table.module.css";
 import type { UpcomingSession } from "../../../lib/api-types";
 import { counted, moment, probability } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/people";
@@ -29,7 +30,7 @@ export function UpcomingSessions() {
               Sessions with the status “scheduled” appear here.
             </EmptyState>
           ) : (
-            <table className={classes.table}>
+            <table className={`${table.folding} ${classes.table}`}>
               <thead>
                 <tr>
                   <th scope="col">When</th>
@@ -57,7 +58,7 @@ function Row({ session }: { session: UpcomingSession }) {
     <tr>
       <td>
         {moment(session.scheduled_time)}
-        <span className={classes.about}>
+        <span className={table.about}>
           {[session.subject, session.is_first_meeting && "first meeting"].filter(Boolean).join(" · ")}
         </span>
       </td>
@@ -65,14 +66,14 @@ function Row({ session }: { session: UpcomingSession }) {
         <Link to="/tutors/$tutorId" params={{ tutorId: session.tutor_id }} className={classes.tutor}>
           {tutorName({ ...session, name: session.tutor_name, external_id: null })}
         </Link>
-        <span className={classes.about}>
+        <span className={table.about}>
           {others !== 0 && `and ${counted(others, "more session")} planned`}
         </span>
       </td>
       <td>{studentName({ ...session, name: session.student_name, external_id: null })}</td>
       <td className={classes.risk}>
         <RiskLevelBadge level={session.risk_level} />
-        <span className={classes.about}>{probability(session.tutor_disruption_probability, "")}</span>
+        <span className={table.about}>{probability(session.tutor_disruption_probability, "")}</span>
       </td>
     </tr>
   );

@@ -1,9 +1,11 @@
-import { Button, Pagination, Select, Skeleton } from "@mantine/core";
+import { Button, Pagination, Select } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { EmptyState, Loaded } from "../../../components/loaded";
 import { MailState } from "../../../components/mail-state";
 import { Page } from "../../../components/page";
 import { Panel } from "../../../components/panel";
+import table from "../../../components/table.module.css";
+import { TableSkeleton } from "../../../components/table-skeleton";
 import type { Report } from "../../../lib/api-types";
 import { count, counted, moment } from "../../../lib/format";
 import { PAGE_SIZE, useReports } from "../api/get-reports";
@@ -41,13 +43,13 @@ export function ReportsPage() {
         />
       </search>
       <Panel flush>
-        <Loaded query={reports} skeleton={<ListSkeleton />}>
+        <Loaded query={reports} skeleton={<TableSkeleton rows={10} height={36} />}>
           {({ data, meta }) =>
             data.length === 0 ? (
               <NoMail isFiltered={isFiltered} onClear={() => navigate({ search: {} })} />
             ) : (
               <>
-                <table className={classes.table}>
+                <table className={`${table.folding} ${classes.table}`}>
                   <thead>
                     <tr>
                       <th scope="col">Subject</th>
@@ -67,7 +69,7 @@ export function ReportsPage() {
                   </tbody>
                 </table>
                 {meta.total > PAGE_SIZE && (
-                  <footer className={classes.pages}>
+                  <footer className={table.pages}>
                     <span>{count(meta.total)} in all</span>
                     <Pagination
                       size="sm"
@@ -96,13 +98,13 @@ function Row({ report, onOpen }: { report: Report; onOpen: () => void }) {
         <button type="button" className={classes.subject} onClick={onOpen}>
           {report.subject}
         </button>
-        <span className={classes.about}>{KINDS[report.kind] ?? report.kind}</span>
+        <span className={table.about}>{KINDS[report.kind] ?? report.kind}</span>
       </td>
       <td className={classes.recipient}>{report.recipient}</td>
       <td className={classes.when}>{moment(report.created_at)}</td>
       <td className={classes.state}>
         <MailState report={report} />
-        {report.error && <span className={classes.about}>{report.error}</span>}
+        {report.error && <span className={table.about}>{report.error}</span>}
       </td>
     </tr>
   );
@@ -127,17 +129,5 @@ function NoMail({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => v
       Alerts, digests and snapshots are listed here as soon as they are queued. To whom they go is a matter of
       settings (TUTORQ_MAIL_…).
     </EmptyState>
-  );
-}
-
-const SKELETON_ROWS = Array.from({ length: 10 }, (_, index) => index);
-
-function ListSkeleton() {
-  return (
-    <div className={classes.skeleton}>
-      {SKELETON_ROWS.map((row) => (
-        <Skeleton key={row} height={36} />
-      ))}
-    </div>
   );
 }

@@ -2,6 +2,7 @@ import { Button } from "@mantine/core";
 import { useState } from "react";
 import { EmptyState } from "../../../components/loaded";
 import { Tag } from "../../../components/status-badge";
+import table from "../../../components/table.module.css";
 import type { TutorEvent } from "../../../lib/api-types";
 import { count, decimal, moment, notice, words } from "../../../lib/format";
 import { useIsAdmin } from "../../../lib/session";
@@ -37,7 +38,7 @@ export function EventTable({ events, total, onChanged }: EventTableProps) {
   const shown = isWhole ? events : events.slice(0, SHOWN_AT_FIRST);
   return (
     <>
-      <table className={classes.table}>
+      <table className={`${table.folding} ${classes.table}`}>
         <thead>
           <tr>
             <th scope="col">When</th>
@@ -58,7 +59,7 @@ export function EventTable({ events, total, onChanged }: EventTableProps) {
               <td>{moment(event.happened_at)}</td>
               <td>
                 {whatOf(event)}
-                <span className={classes.about}>{event.subject ?? "no subject"}</span>
+                <span className={table.about}>{event.subject ?? "no subject"}</span>
               </td>
               <td data-short={event.is_short_notice}>
                 {event.kind === "reschedule" || event.kind === "tutor_cancellation"

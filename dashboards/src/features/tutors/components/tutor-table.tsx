@@ -1,4 +1,4 @@
-import { Button, Pagination, Skeleton } from "@mantine/core";
+import { Button, Pagination } from "@mantine/core";
 import type { UseQueryResult } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { KeyboardEvent, ReactNode } from "react";
@@ -8,6 +8,8 @@ import { Panel } from "../../../components/panel";
 import { RateInterval } from "../../../components/rate-interval";
 import { Sparkline } from "../../../components/sparkline";
 import { StatusBadge } from "../../../components/status-badge";
+import table from "../../../components/table.module.css";
+import { TableSkeleton } from "../../../components/table-skeleton";
 import type { TutorList, TutorRow } from "../../../lib/api-types";
 import { count, decimal, percent, points, probability } from "../../../lib/format";
 import { tutorName } from "../../../lib/people";
@@ -26,14 +28,14 @@ interface TutorTableProps {
 export function TutorTable({ query, search, threshold, onChange, onClear }: TutorTableProps) {
   return (
     <Panel flush>
-      <Loaded query={query} skeleton={<TableSkeleton />}>
+      <Loaded query={query} skeleton={<TableSkeleton rows={12} height={38} />}>
         {({ data, meta }) =>
           meta.total === 0 ? (
             <NobodyFits isFiltered={isFiltered(search)} onClear={onClear} />
           ) : (
             <>
               <table
-                className={classes.table}
+                className={`${table.folding} ${classes.table}`}
                 aria-busy={query.isPlaceholderData}
                 data-stale={query.isPlaceholderData}
               >
@@ -118,7 +120,7 @@ function Row({ tutor, threshold }: { tutor: TutorRow; threshold?: number }) {
         >
           {name}
         </Link>
-        <span className={classes.about}>
+        <span className={`${table.about} ${classes.which}`}>
           {[
             tutor.external_id !== name && tutor.external_id,
             tutor.is_active ? "" : "not active",
@@ -130,7 +132,7 @@ function Row({ tutor, threshold }: { tutor: TutorRow; threshold?: number }) {
       </th>
       <td className={classes.status}>
         <StatusBadge status={tutor.risk_status} />
-        <span className={classes.about} title="How likely it is that the long-run rate is above the limit">
+        <span className={table.about} title="How likely it is that the long-run rate is above the limit">
           {probability(tutor.risk_probability)} likely too high
         </span>
       </td>
@@ -141,7 +143,7 @@ function Row({ tutor, threshold }: { tutor: TutorRow; threshold?: number }) {
           high={tutor.reschedule_rate_high}
           threshold={threshold}
         />
-        <span className={classes.about}>
+        <span className={table.about}>
           {tutor.sessions_90d === 0
             ? "no sessions"
             : `${percent(tutor.reschedule_rate_90d)} · ${count(tutor.tutor_reschedules_90d)} of ${count(tutor.sessions_90d)}`}
@@ -155,7 +157,7 @@ function Row({ tutor, threshold }: { tutor: TutorRow; threshold?: number }) {
           values={tutor.weekly_reschedule_rates ?? []}
           label={`Reschedules of ${name} in the last 12 weeks`}
         />
-        <span className={classes.about} title="Last 30 days against the 30 before">
+        <span className={table.about} title="Last 30 days against the 30 before">
           {points(tutor.trend_30d, "no comparison")}
         </span>
       </td>
@@ -190,7 +192,7 @@ function Pages({
   // Also where the total cannot be read.
   if (!(pages > 1)) return null;
   return (
-    <footer className={classes.pages}>
+    <footer className={table.pages}>
       <span>
         {count((page - 1) * PAGE_SIZE + 1)}–{count(Math.min(total, page * PAGE_SIZE))} of {count(total)}
       </span>
@@ -227,17 +229,5 @@ function NobodyFits({ isFiltered, onClear }: { isFiltered: boolean; onClear: () 
     >
       Try a shorter search, or fewer filters.
     </EmptyState>
-  );
-}
-
-const SKELETON_ROWS = Array.from({ length: 12 }, (_, index) => index);
-
-function TableSkeleton() {
-  return (
-    <div className={classes.skeleton}>
-      {SKELETON_ROWS.map((row) => (
-        <Skeleton key={row} height={38} />
-      ))}
-    </div>
   );
 }
