@@ -98,48 +98,78 @@
 
 {#
     Before tutor_scores, in its transaction: compute what it takes from all tutors, and keep it. Then the scores of
-    this run and the live ones after it start from the same numbers, to the last bit.
+    this run and the live ones after it start from the same numbers, to the last bit. What several of its statements
+    begin with is computed once for all of them.
 #}
 {% macro store_inputs() %}
     {% if execute %}
+    {% set ctes = model.extra_ctes | map(attribute='sql') | join(', ') %}
+    {% for name in config.get('meta').once %}
+        create temporary table {{ once(name) }} on commit drop as with {{ ctes }} select * from __dbt__cte__{{ name }};
+        analyze {{ once(name) }};
+    {% endfor %}
     {% for name in config.get('meta').stored %}
-        {% set ctes = model.extra_ctes | selectattr('id', 'equalto', 'model.' ~ project_name ~ '.' ~ name) | list %}
-        {% set query %}
-            {% if ctes %}
-                with {{ model.extra_ctes | map(attribute='sql') | join(', ') }} select * from __dbt__cte__{{ name }}
-            {% else %}
-                select * from {{ ref(name) }}
-            {% endif %}
-        {% endset %}
+        {% if 'model.' ~ project_name ~ '.' ~ name in model.extra_ctes | map(attribute='id') %}
+            {% set query = 'with ' ~ ctes ~ ' select * from __dbt__cte__' ~ name %}
+        {% else %}
+            {% set query = 'select * from ' ~ ref(name) %}
+        {% endif %}
         {% set wanted = get_column_schema_from_query(query) | map(attribute='dtype') | list %}
         {% set table = api.Relation.create(database=this.database, schema='intermediate', identifier='stored_' ~ name) %}
         {% set found = get_column_schema_from_query('select * from ' ~ table) | map(attribute='dtype') | list if load_relation(table) %}
         {# Emptied and filled, not made anew: the plans that read it live on. #}
         {% if found == wanted %}
             delete from {{ stored(name) }};
-            insert into {{ stored(name) }} {{ query }};
+            insert into {{ stored(name) }} {{ from_once(query) }};
         {% else %}
             drop table if exists {{ stored(name) }};
-            create table {{ stored(name) }} as {{ query }};
+            create table {{ stored(name) }} as {{ from_once(query) }};
         {% endif %}
     {% endfor %}
     {% endif %}
 {% endmacro %}
 
 
-{# Compiled SQL of this model, with what was stored in place of the ephemeral models that it came from. #}
-{% macro from_stored(sql) %}
+{# Where a model is computed for the statements of one transaction of tutor_scores. #}
+{% macro once(name) -%}
+    once_{{ name }}
+{%- endmacro %}
+
+
+{# Compiled SQL of this model, with tables in place of the code of ephemeral models: a dict of name and table. #}
+{% macro with_tables(sql, tables) %}
     {% set result = namespace(sql=sql) %}
     {% for cte in model.extra_ctes %}
         {% set name = cte.id.split('.')[-1] %}
-        {% if name in config.get('meta', {}).get('stored', []) %}
-            {% if cte.sql not in result.sql %}
+        {% if name in tables %}
+            {% if cte.sql not in result.sql and ('__dbt__cte__' ~ name) in result.sql %}
                 {{ exceptions.raise_compiler_error('the code of ' ~ name ~ ' is not in that of ' ~ this.identifier) }}
             {% endif %}
-            {% set result.sql = result.sql | replace(cte.sql, ' __dbt__cte__' ~ name ~ ' as (select * from ' ~ stored(name) ~ ')') %}
+            {% set result.sql = result.sql | replace(cte.sql, ' __dbt__cte__' ~ name ~ ' as (select * from ' ~ tables[name] ~ ')') %}
         {% endif %}
     {% endfor %}
     {{ return(result.sql) }}
+{% endmacro %}
+
+
+{# Compiled SQL of this model on what was stored, by itself or by the model whose stored inputs it reuses. #}
+{% macro from_stored(sql) %}
+    {% set tables = {} %}
+    {% set meta = config.get('meta', {}) %}
+    {% for name in meta.get('stored', meta.get('reuses', [])) %}
+        {% do tables.update({name: stored(name)}) %}
+    {% endfor %}
+    {{ return(with_tables(sql, tables)) }}
+{% endmacro %}
+
+
+{# Compiled SQL of this model on what was computed once. #}
+{% macro from_once(sql) %}
+    {% set tables = {} %}
+    {% for name in config.get('meta').once %}
+        {% do tables.update({name: once(name)}) %}
+    {% endfor %}
+    {{ return(with_tables(sql, tables)) }}
 {% endmacro %}
 
 
@@ -283,13 +313,15 @@
 {#
     How dbt fills a table. One that has live rows is filled from stored inputs, gets its function, and catches up
     with what was refreshed live meanwhile; a last time after the swap, when nobody else can write (catch_up as a
-    post-hook).
+    post-hook). One that reuses stored inputs is filled from them.
 #}
 {% macro postgres__get_create_table_as_sql(temporary, relation, sql) %}
     {% if config.get('meta', {}).get('stored') and not temporary %}
-        {{ default__get_create_table_as_sql(temporary, relation, from_stored(sql)) }};
+        {{ default__get_create_table_as_sql(temporary, relation, from_stored(from_once(sql))) }};
         {{ create_live_rows(sql) }}
         {{ catch_up(relation, 10000) }}
+    {% elif config.get('meta', {}).get('reuses') and not temporary %}
+        {{ default__get_create_table_as_sql(temporary, relation, from_stored(sql)) }}
     {% else %}
         {{ default__get_create_table_as_sql(temporary, relation, sql) }}
     {% endif %}
@@ -347,6 +379,9 @@
             end if;
             perform intermediate.redo_int_tutor_days(tutor_keys, day_keys);
             perform intermediate.redo_int_pairs(tutor_keys, student_keys);
+            -- The next run will find no trace of the days that a session has left.
+            insert into intermediate.touched_weeks
+            select distinct {{ week_of('counted_on') }} from unnest(day_keys) as counted_on;
 
             perform {{ this.schema }}.add_dim_tutors(tutors);
             {{ write_live_rows(this, 'tutors') }};

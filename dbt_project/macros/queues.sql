@@ -1,7 +1,7 @@
 {#
     How incremental models take over what changed, exactly once.
 
-    raw.changes ─► int_session_facts ─► touched_tutor_days ─► int_tutor_days
+    raw.changes ─► int_session_facts ─► touched_tutor_days ─► int_tutor_days ─► touched_weeks ─► int_tutor_weeks
                                     └─► touched_pairs      ─► int_pairs
 
     Whoever takes changes over also leaves a mark in unpublished; publication, the last model, wipes it out.
@@ -19,6 +19,8 @@
     create schema if not exists intermediate;
     create table if not exists intermediate.touched_tutor_days (tutor_id uuid not null, counted_on date not null);
     create table if not exists intermediate.touched_pairs (tutor_id uuid not null, student_id uuid not null);
+    create table if not exists intermediate.touched_weeks (week_start date not null);
+    create table if not exists intermediate.weeks_up_to (as_of date not null);
     create table if not exists intermediate.built_with (timezone text not null);
     create table if not exists intermediate.unpublished (taken_at timestamptz not null default now());
     create table if not exists intermediate.live_refreshes (tutor_id uuid not null);
@@ -107,9 +109,62 @@
         {{ take_queue("intermediate.touched_tutor_days", "tutor_id, counted_on", "touched_days") }}
         delete from {{ this }} as days using touched_days
         where days.tutor_id = touched_days.tutor_id and days.counted_on = touched_days.counted_on;
+        insert into intermediate.touched_weeks select distinct {{ week_of('counted_on') }} from touched_days;
     {% else %}
         delete from intermediate.touched_tutor_days;
+        {# No week can be relied on. #}
+        delete from intermediate.weeks_up_to;
     {% endif %}
+{% endmacro %}
+
+
+{# The Monday of a date's week. #}
+{% macro week_of(date) -%} date_trunc('week', {{ date }}::timestamp)::date {%- endmacro %}
+
+
+{#
+    Before int_tutor_weeks: take the weeks out that were touched, that are older than 52 weeks, and that another as_of
+    than the one they were made for has opened, closed or cut in two.
+#}
+{% macro take_touched_weeks() %}
+    {% set as_of = "(select as_of from " ~ ref('int_as_of') ~ ")" %}
+    {% if is_incremental() %}
+        create temporary table touched on commit drop as
+        with taken as (
+            delete from intermediate.touched_weeks returning week_start
+        ),
+
+        wanted as (
+            select
+                days.as_of,
+                {{ week_of('days.as_of') }} - 7 * weeks_ago as week_start
+            from {{ ref('int_as_of') }} as days
+            cross join generate_series(0, 51) as weeks_ago
+        )
+
+        select wanted.week_start
+        from wanted
+        left join intermediate.weeks_up_to as made on true
+        where
+            wanted.week_start in (select taken.week_start from taken)
+            or made.as_of is null
+            or made.as_of <> wanted.as_of
+            and (
+                wanted.week_start = {{ week_of('wanted.as_of') }}
+                or wanted.week_start >= {{ week_of('made.as_of') }}
+                or wanted.week_start < {{ week_of('made.as_of') }} - 7 * 51
+            );
+        delete from {{ this }}
+        where
+            week_start in (select week_start from touched)
+            or week_start > {{ as_of }}
+            or week_start < {{ week_of(as_of) }} - 7 * 51;
+        analyze touched;
+    {% else %}
+        delete from intermediate.touched_weeks;
+    {% endif %}
+    delete from intermediate.weeks_up_to;
+    insert into intermediate.weeks_up_to select as_of from {{ ref('int_as_of') }};
 {% endmacro %}
 
 
@@ -121,6 +176,18 @@
         where pairs.tutor_id = touched.tutor_id and pairs.student_id = touched.student_id;
     {% else %}
         delete from intermediate.touched_pairs;
+    {% endif %}
+{% endmacro %}
+
+
+{# Before dim_students: take out the students who changed. There are as many as the history is long. #}
+{% macro take_changed_students() %}
+    {% if is_incremental() %}
+        {{ take_queue("raw.changes", "entity_id", "changed_students", "entity = 'student'") }}
+        delete from {{ this }} as students using changed_students
+        where students.student_id = changed_students.entity_id;
+    {% else %}
+        {{ forget_changes('student') }}
     {% endif %}
 {% endmacro %}
 
@@ -147,7 +214,8 @@
     delete from intermediate.unpublished
     where
         not exists (select from intermediate.touched_tutor_days)
-        and not exists (select from intermediate.touched_pairs);
+        and not exists (select from intermediate.touched_pairs)
+        and not exists (select from intermediate.touched_weeks);
 {% endmacro %}
 
 

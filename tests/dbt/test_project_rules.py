@@ -230,7 +230,7 @@ def test_types_are_those_of_the_database(
     types = connection.execute(
         "select attrelid::regclass::text, attname, format_type(atttypid, atttypmod) from pg_attribute"
         " join pg_class on pg_class.oid = attrelid"
-        " where relnamespace = 'marts'::regnamespace and relkind in ('r', 'v') and attnum > 0"
+        " where relnamespace = 'marts'::regnamespace and relkind in ('r', 'v') and attnum > 0 and not attisdropped"
     ).fetchall()
     found = {(str(table).removeprefix("marts."), str(column)): str(kind) for table, column, kind in types}
     declared = {

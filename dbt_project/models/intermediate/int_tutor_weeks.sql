@@ -1,3 +1,17 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook="{{ take_touched_weeks() }}",
+        post_hook="analyze {{ this }}",
+        indexes=[
+            {'columns': ['tutor_id', 'week_start'], 'unique': true},
+            {'columns': ['week_start']},
+        ],
+    )
+}}
+
 with as_of as (
     select * from {{ ref('int_as_of') }}
 ),
@@ -6,10 +20,20 @@ tutor_days as (
     select * from {{ ref('int_tutor_days') }}
 ),
 
+weeks as (
+    {% if is_incremental() %}
+        select touched.week_start from touched
+    {% else %}
+        select {{ week_of('as_of') }} - 7 * weeks_ago as week_start
+        from as_of
+        cross join generate_series(0, 51) as weeks_ago
+    {% endif %}
+),
+
 final as (
     select
         tutor_days.tutor_id,
-        date_trunc('week', tutor_days.counted_on::timestamp)::date as week_start,
+        weeks.week_start,
         sum(tutor_days.sessions)::bigint as sessions,
         sum(tutor_days.reschedules)::bigint as reschedules,
         sum(tutor_days.tutor_reschedules)::bigint as tutor_reschedules,
@@ -17,12 +41,14 @@ final as (
         sum(tutor_days.short_notice_reschedules)::bigint as short_notice_reschedules,
         sum(tutor_days.ratings)::bigint as ratings,
         sum(tutor_days.rating_sum) as rating_sum
-    from tutor_days
-    inner join as_of
+    from weeks
+    cross join as_of
+    inner join tutor_days
         on
-            tutor_days.counted_on <= as_of.as_of
-            and tutor_days.counted_on >= date_trunc('week', as_of.as_of::timestamp)::date - 51 * 7
-    group by tutor_days.tutor_id, date_trunc('week', tutor_days.counted_on::timestamp)
+            tutor_days.counted_on >= weeks.week_start
+            and tutor_days.counted_on < weeks.week_start + 7
+            and tutor_days.counted_on <= as_of.as_of
+    group by tutor_days.tutor_id, weeks.week_start
 )
 
 select * from final

@@ -8,7 +8,8 @@ tutor_days as (
     select * from {{ ref('int_tutor_days') }}
 ),
 
-in_window as (
+-- Not materialized: the planner then knows how many tutors there are, and hashes them where it would sort all days.
+in_window as not materialized (
     select
         scoring_days.as_of,
         tutor_days.*,
@@ -27,6 +28,7 @@ episodes as (
         count(distinct episode) as episodes_90d
     from in_window
     cross join lateral unnest(episodes) as episode
+    where episodes is not null
     group by as_of, tutor_id
 ),
 

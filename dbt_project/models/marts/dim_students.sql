@@ -1,7 +1,17 @@
-{{ config(pre_hook="{{ forget_changes('student') }}") }}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook="{{ take_changed_students() }}",
+    )
+}}
 
 with students as (
     select * from {{ ref('stg_raw__students') }}
+    {% if is_incremental() %}
+        where student_id in (select changed_students.entity_id from changed_students)
+    {% endif %}
 ),
 
 final as (

@@ -1,4 +1,7 @@
-{{ config(pre_hook="{{ prefer_hash_joins() }}") }}
+{{ config(meta={'reuses': ['int_rate_priors', 'int_rating_means']}) }}
+
+-- What tutor_scores has stored of these models, so that the numbers are those that its scores were made from.
+-- depends_on: {{ ref('tutor_scores') }}
 
 with as_of as (
     select * from {{ ref('int_as_of') }}

@@ -1,3 +1,15 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook="{{ empty_this() }}",
+        post_hook="analyze {{ this }}",
+    )
+}}
+
+-- Emptied and filled, and not put in the place of another table, because tutor_weekly is a view of it.
+
 with tutor_weeks as (
     select * from {{ ref('int_tutor_weeks') }}
 ),

@@ -4,6 +4,7 @@
         post_hook=["{{ catch_up(this, 250) }}", "{{ create_refresh() }}"],
         indexes=[{'columns': ['risk_status']}],
         meta={
+            'once': ['int_tutor_windows'],
             'stored': ['int_as_of', 'int_rate_priors', 'int_rating_means'],
             'waiting': ['peer_percentile'],
         },
@@ -43,14 +44,19 @@ tutor_days as (
 ),
 
 -- The first scoring of a new database may come before any day was recorded.
-history as (
+day_before as (
     {% if not execute or score_history.is_cte or load_relation(score_history) %}
-        select * from {{ score_history }}
+        select
+            tutor_id,
+            risk_status,
+            risk_status_since
+        from {{ score_history }}
+        where as_of = (select as_of.as_of - 1 from as_of)
     {% else %}
         select
             null::uuid as tutor_id,
-            null::date as as_of,
-            null::text as risk_status
+            null::text as risk_status,
+            null::date as risk_status_since
         where false
     {% endif %}
 ),
@@ -85,30 +91,6 @@ statuses as (
     left join posteriors on tutors.tutor_id = posteriors.tutor_id and as_of.as_of = posteriors.as_of
 ),
 
--- Days in a row, going back from the day before as_of, on which the status was the same as now.
-same_status_days as (
-    select
-        history.tutor_id,
-        history.as_of,
-        statuses.as_of - history.as_of as days_ago,
-        row_number() over (partition by history.tutor_id order by history.as_of desc) as place
-    from history
-    inner join statuses
-        on
-            history.tutor_id = statuses.tutor_id
-            and history.as_of < statuses.as_of
-            and history.risk_status = statuses.risk_status
-),
-
-stretches as (
-    select
-        tutor_id,
-        min(as_of) as risk_status_since
-    from same_status_days
-    where days_ago = place
-    group by tutor_id
-),
-
 percentiles as (
     select
         posteriors.tutor_id,
@@ -141,7 +123,7 @@ final as (
         posteriors.risk_probability,
         statuses.risk_status,
         coalesce(posteriors.is_high_risk, false) as is_high_risk,
-        coalesce(stretches.risk_status_since, statuses.as_of) as risk_status_since,
+        coalesce(day_before.risk_status_since, statuses.as_of) as risk_status_since,
         sessions_to_clear.sessions_to_clear,
         quality.tutor_no_show_rate_expected,
         coalesce(quality.first_meetings, 0) as first_meetings,
@@ -167,7 +149,8 @@ final as (
     left join sessions_to_clear
         on tutors.tutor_id = sessions_to_clear.tutor_id and statuses.as_of = sessions_to_clear.as_of
     left join quality on tutors.tutor_id = quality.tutor_id and statuses.as_of = quality.as_of
-    left join stretches on tutors.tutor_id = stretches.tutor_id
+    left join day_before
+        on tutors.tutor_id = day_before.tutor_id and statuses.risk_status = day_before.risk_status
     left join percentiles on tutors.tutor_id = percentiles.tutor_id
     left join last_sessions on tutors.tutor_id = last_sessions.tutor_id
 )
