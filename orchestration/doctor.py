@@ -1,6 +1,7 @@
 """`tutorq doctor`: look at an installation and say what is wrong and what to do."""
 
 import os
+import shutil
 import sys
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -19,6 +20,12 @@ from core.settings import Settings, settings_problem
 from orchestration.transform import MANIFEST_PATH
 
 OLDEST_SERVER = 18
+# Mail that is due waits for seconds, pairs of changed people for a minute.
+MAIL_PATIENCE = timedelta(minutes=15)
+PREDICTION_PATIENCE = timedelta(hours=1)
+LARGEST_TABLES = 5
+# A table where most rows are dead is read for nothing; small ones do not matter.
+DEAD_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -52,8 +59,13 @@ def examine() -> list[Finding]:
             findings.append(_schema(database))
             if findings[-1].ok:
                 findings.append(_waiting(connection, timedelta(minutes=settings.unprocessed_minutes)))
-                findings += [check(connection) for check in (_quarantine, _publication, _size)]
-        findings.append(_daemon(database, timedelta(seconds=settings.daemon_silent_seconds)))
+                findings += [
+                    check(connection)
+                    for check in (_quarantine, _publication, _predictions, _mail, _size, _tables, _dead_rows)
+                ]
+                if database.is_embedded:
+                    findings.append(_disk(connection, settings))
+        findings += _dagster(database, timedelta(seconds=settings.daemon_silent_seconds))
     except TutorqError as error:
         advice = "Check TUTORQ_DATABASE_URL." if not database.is_embedded else "Look at its log under TUTORQ_HOME."
         findings.append(Finding("database", False, str(error), advice))
@@ -121,31 +133,107 @@ def _publication(connection: psycopg.Connection) -> Finding:
     return Finding("publication", ok, found, None if ok else "`tutorq score` publishes anew.")
 
 
+def _predictions(connection: psycopg.Connection) -> Finding:
+    people, age = _row(connection, "select count(distinct person_id), now() - min(noted_at) from ml.touched_people")
+    ok = age is None or age < PREDICTION_PATIENCE
+    found = f"{people:,} changed {'person' if people == 1 else 'people'}" + (
+        f", the first {_words(age)} ago" if age is not None else ""
+    )
+    advice = None if ok else "Is the Dagster daemon running? `tutorq predict` predicts their pairs by hand."
+    return Finding("waiting to be predicted", ok, found, advice)
+
+
+def _mail(connection: psycopg.Connection) -> Finding:
+    due, age, failed = _row(
+        connection,
+        """
+        select
+            count(*) filter (where state = 'queued' and next_attempt_at <= now()),
+            now() - min(next_attempt_at) filter (where state = 'queued'),
+            count(*) filter (where state in ('failed', 'unknown') and created_at > now() - interval '7 days')
+        from app.email_reports
+        """,
+    )
+    ok = not due or age < MAIL_PATIENCE
+    found = f"{due:,} due" + (f", the first for {_words(age)}" if due else "")
+    if failed:
+        found += f"; {failed:,} of the last 7 days failed, or nobody knows"
+    advice = None if ok else "Is the Dagster daemon running? `tutorq reports send` sends what is due by hand."
+    return Finding("mail", ok, found, advice or ("See `error` in app.email_reports." if failed else None))
+
+
 def _size(connection: psycopg.Connection) -> Finding:
-    (size,) = _row(connection, "select pg_size_pretty(pg_database_size(current_database()))")
+    size, sessions = _row(
+        connection,
+        """
+        select
+            pg_size_pretty(pg_database_size(current_database())),
+            (select greatest(reltuples, 0)::bigint from pg_class where oid = 'raw.sessions'::regclass)
+        """,
+    )
+    return Finding("size of the database", True, f"{size}, about {sessions:,} sessions")
+
+
+def _tables(connection: psycopg.Connection) -> Finding:
     largest = connection.execute(
         """
-        select format('%s.%s %s', schemaname, relname, pg_size_pretty(pg_total_relation_size(relid)))
-        from pg_stat_user_tables order by pg_total_relation_size(relid) desc limit 3
-        """
+        select format('%%s.%%s %%s', schemaname, relname, pg_size_pretty(pg_total_relation_size(relid)))
+        from pg_stat_user_tables order by pg_total_relation_size(relid) desc limit %s
+        """,
+        [LARGEST_TABLES],
     ).fetchall()
-    return Finding("size", True, f"{size}; largest: " + ", ".join(row[0] for row in largest))
+    return Finding("largest tables", True, ", ".join(row[0] for row in largest))
 
 
-def _daemon(database: Database, longest: timedelta) -> Finding:
+def _dead_rows(connection: psycopg.Connection) -> Finding:
+    tables = connection.execute(
+        """
+        select schemaname || '.' || relname, n_dead_tup from pg_stat_user_tables
+        where n_dead_tup > greatest(n_live_tup, %s) order by n_dead_tup desc
+        """,
+        [DEAD_ROWS],
+    ).fetchall()
+    if not tables:
+        return Finding("dead rows", True, "few; autovacuum keeps up")
+    found = ", ".join(f"{name} {rows:,}" for name, rows in tables)
+    advice = f"`tutorq db shell -c 'vacuum analyze {tables[0][0]}'`; is autovacuum on, or an old transaction open?"
+    return Finding("dead rows", False, found, advice)
+
+
+def _disk(connection: psycopg.Connection, settings: Settings) -> Finding:
+    """A full refresh makes the large tables a second time before it drops the old ones."""
+    (size,) = _row(connection, "select pg_database_size(current_database())")
+    free = shutil.disk_usage(settings.home).free
+    ok = bool(free > size)
+    advice = None if ok else "Make room: a full refresh needs as much again as the database has."
+    return Finding("disk", ok, f"{free / 2**30:,.1f} GiB free under TUTORQ_HOME", advice)
+
+
+def _dagster(database: Database, longest: timedelta) -> list[Finding]:
+    """The daemon, and the records of runs, which are a database of their own."""
     try:
         with psycopg.connect(database.dagster_url, connect_timeout=3) as connection:
-            (age,) = _row(
+            age, runs, oldest, size = _row(
                 connection,
-                "select now() at time zone 'utc' - max(timestamp) from daemon_heartbeats",
+                """
+                select
+                    (select now() at time zone 'utc' - max(timestamp) from daemon_heartbeats),
+                    (select count(*) from runs),
+                    (select now() at time zone 'utc' - min(create_timestamp) from runs),
+                    pg_size_pretty(pg_database_size(current_database()))
+                """,
             )
     except psycopg.Error:
         age = None
     if age is None:
-        return Finding("Dagster daemon", True, "has never run here", "`tutorq up` starts it.")
+        return [Finding("Dagster daemon", True, "has never run here", "`tutorq up` starts it.")]
     ok = age < longest
     advice = None if ok else "`tutorq up` starts it; without it nothing runs by itself."
-    return Finding("Dagster daemon", ok, f"last heard of {_words(age)} ago", advice)
+    kept = f"{runs:,} runs" + (f", the oldest {_words(oldest)} old" if oldest is not None else "") + f"; {size}"
+    return [
+        Finding("Dagster daemon", ok, f"last heard of {_words(age)} ago", advice),
+        Finding("Dagster's records", True, kept, None),
+    ]
 
 
 def _row(connection: psycopg.Connection, query: str) -> tuple[Any, ...]:

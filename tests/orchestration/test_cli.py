@@ -170,6 +170,30 @@ def test_doctor_before_and_after(tmp_path: Path) -> None:
     assert findings["waiting to be scored"]["found"] == "0 rows"
 
 
+def test_doctor_says_what_waits_and_what_to_do(database: Database) -> None:
+    assert answer_of_doctor()["mail"] == {"what": "mail", "ok": True, "found": "0 due", "advice": None}
+    with database.connect() as connection:
+        connection.execute(
+            "insert into app.email_reports (kind, topic, unique_key, recipient, subject, payload, next_attempt_at)"
+            " select 'alert', 'a', state, 'a@example.org', 'a', '{}', now() - interval '3 hours'"
+            " from unnest(array['one', 'two']) as state"
+        )
+        connection.execute("update app.email_reports set state = 'failed' where unique_key = 'two'")
+        connection.execute("insert into raw.tutors (tutor_id) values (gen_random_uuid())")
+        connection.execute("update ml.touched_people set noted_at = now() - interval '2 days'")
+    findings = answer_of_doctor()
+    mail, predictions = findings["mail"], findings["waiting to be predicted"]
+    assert (mail["ok"], mail["found"]) == (
+        False,
+        "1 due, the first for 3 hours; 1 of the last 7 days failed, or nobody knows",
+    )
+    assert "tutorq reports send" in mail["advice"]
+    assert (predictions["ok"], predictions["found"]) == (False, "1 changed person, the first 2 days ago")
+    assert "tutorq predict" in predictions["advice"]
+    assert findings["size of the database"]["found"].endswith("about 0 sessions")
+    assert "app.email_reports" in findings["largest tables"]["found"]
+
+
 def test_login_link(database: Database) -> None:
     made = answer("login-link", "--role", "read", "--name", "Ann")
     assert made["link"].startswith("http://localhost:8000/login#token=")
