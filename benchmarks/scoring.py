@@ -1,21 +1,30 @@
 """Does a scoring run cost what has changed, or what there is? The same change, on histories of three sizes."""
 
 import json
+import os
 import statistics
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from rich.console import Console
 from sqlalchemy import make_url
 
 from benchmarks import history
-from benchmarks.harness import Report, alternate, ratios, settings_of
+from benchmarks.harness import Report, alternate, ratios, run_apart, settings_of
 from core.database import Database
 from core.migrate import migrate
+from core.settings import Settings
 from orchestration import transform
+
+# What the job `score` leaves to the nightly run.
+NIGHTLY = ("tag:matching", "score_history")
+# Time that connections of this database spent on statements; the statistics of a connection reach it when it ends.
+ACTIVE_SECONDS = "select active_time / 1000 from pg_stat_database where datname = current_database()"
 
 
 @dataclass(frozen=True)
@@ -43,27 +52,46 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
             f"{size.changes:,} changed sessions (half new, half corrected) of {size.tutors:,} tutors, "
             f"{size.per_day:,} sessions a day; histories of {', '.join(f'{n:,}' for n in size.histories)} sessions"
         ),
-        packages=["dbt-core", "dbt-postgres"],
+        packages=["dbt-core", "dbt-postgres", "dagster"],
     )
     runs = {}
     for sessions in size.histories:
         console.print(f"making a history of {sessions:,} sessions …", style="dim", highlight=False)
         runs[f"{sessions:,}"] = _ScoringRun(home, database, size, sessions)
     figures = alternate({name: scoring.measure for name, scoring in runs.items()}, size.rounds)
-    smallest = next(iter(runs))
+    smallest, largest = f"{size.histories[0]:,}", f"{size.histories[-1]:,}"
     for part, note in (
-        ("in all", "`transform.build` in a warm process: dbt, models, tests"),
-        ("models", "sum of the models' times in dbt's run_results; two may run at once"),
-        ("tests", "the same of the data tests"),
+        ("in all", "`dbt build` in a warm process, as the job `score` does it: models and tests, two at once"),
+        ("SQL", "what its connections spent on statements, added up"),
+        ("dbt", "processor time of this process: dbt, its adapter, Python"),
     ):
         for name in runs:
             values = figures[f"{name} {part}"]
             report.add(f"{name} sessions, {part}", values, "s", ratios(values, figures[f"{smallest} {part}"]), note)
             note = ""
+    jobs = [runs[largest].job() for _ in range(size.rounds)]
+    report.add(
+        f"{largest} sessions, the job in Dagster",
+        jobs,
+        "s",
+        note="the same, run in a process, with its checks and events",
+    )
     for name, scoring in runs.items():
         report.add(f"{name} sessions, first build", [scoring.first_build_seconds], "s")
+    rebuild, by_hand = runs[largest].rebuild()
+    report.add(f"{largest} sessions, full refresh", [rebuild], "s", note=f"{rebuild / by_hand:.2f} of the next line")
+    report.add(f"{largest} sessions, its SQL by hand", [by_hand], "s", note="`create table as` and indexes, one by one")
     report.remarks = [f"slowest models, {name}: {scoring.slowest()}" for name, scoring in runs.items()]
     report.show(console, database)
+
+
+@dataclass
+class _Spent:
+    """Seconds from begin to end, of statements, and of this process's processor time."""
+
+    seconds: float = 0.0
+    sql: float = 0.0
+    cpu: float = field(default=0.0)
 
 
 class _ScoringRun:
@@ -84,25 +112,31 @@ class _ScoringRun:
         with self._database.connect() as connection:
             history.write(connection, sessions=sessions, per_day=size.per_day, tutors=size.tutors)
         self._models: dict[str, list[float]] = {}
-        self.first_build_seconds = self._build()
+        self.first_build_seconds = self._build().seconds
 
     def measure(self) -> Mapping[str, float]:
-        """Seconds in all, in models and in tests, of a scoring run after a change."""
-        with self._database.connect() as connection:
-            history.change(connection, self._size.changes)
-        seconds = self._build()
-        spent = {"model": 0.0, "test": 0.0}
+        """Seconds of a scoring run after a change: in all, of its SQL, and of dbt's processor time."""
+        self._change()
+        spent = self._build()
         for result in self._results():
             kind, *_, name = result["unique_id"].split(".")
-            if kind in spent:
-                spent[kind] += result["execution_time"]
             if kind == "model":
                 self._models.setdefault(name, []).append(result["execution_time"])
         return {
-            f"{self._name} in all": seconds,
-            f"{self._name} models": spent["model"],
-            f"{self._name} tests": spent["test"],
+            f"{self._name} in all": spent.seconds,
+            f"{self._name} SQL": spent.sql,
+            f"{self._name} dbt": spent.cpu,
         }
+
+    def job(self) -> float:
+        """Seconds that Dagster's job takes after a change, with its own checks, once its process has started."""
+        self._change()
+        return run_apart(run_job, self._settings)
+
+    def rebuild(self) -> tuple[float, float]:
+        """Seconds of a full refresh, and of the same SQL without dbt."""
+        rebuild = self._build(full_refresh=True).seconds
+        return rebuild, self._by_hand()
 
     def slowest(self, models: int = 4) -> str:
         """The models that took longest, by their medians."""
@@ -110,12 +144,77 @@ class _ScoringRun:
         longest = sorted(medians, key=lambda name: -medians[name])[:models]
         return ", ".join(f"{name} {medians[name]:.2f} s" for name in longest)
 
-    def _build(self) -> float:
-        started = time.perf_counter()
-        transform.build(self._settings, self._database)
-        return time.perf_counter() - started
+    def _change(self) -> None:
+        with self._database.connect() as connection:
+            history.change(connection, self._size.changes)
+
+    def _build(self, *, full_refresh: bool = False) -> _Spent:
+        with self._spent() as spent:
+            transform.build(self._settings, self._database, exclude=NIGHTLY, full_refresh=full_refresh)
+        return spent
+
+    @contextmanager
+    def _spent(self) -> Iterator[_Spent]:
+        spent = _Spent()
+        with self._database.connect(autocommit=True) as connection:
+            active = _value(connection, ACTIVE_SECONDS)
+            started, cpu = time.perf_counter(), time.process_time()
+            yield spent
+            spent.seconds, spent.cpu = time.perf_counter() - started, time.process_time() - cpu
+            while _value(connection, "select count(*) from pg_stat_activity where datname = current_database()") > 1:
+                time.sleep(0.05)  # connections that are ending
+            connection.execute("select pg_stat_clear_snapshot()")
+            spent.sql = _value(connection, ACTIVE_SECONDS) - active
+
+    def _by_hand(self) -> float:
+        """Make every table of the run once more in a schema of its own, from the SQL that dbt compiled."""
+        nodes = json.loads((transform.dbt_target_path(self._settings) / "manifest.json").read_text())["nodes"]
+        built = [nodes[result["unique_id"]] for result in self._results() if result["unique_id"].startswith("model.")]
+        with self._database.connect(autocommit=True) as connection:
+            connection.execute("create schema by_hand")
+            started = time.perf_counter()
+            for node in built:
+                if node["config"]["materialized"] == "view":
+                    continue
+                table = f"by_hand.{node['name']}"
+                connection.execute(f"create table {table} as {node['compiled_code']}".encode())
+                for columns in _keys(node):
+                    connection.execute(f"create index on {table} ({', '.join(columns)})".encode())
+            seconds = time.perf_counter() - started
+            connection.execute("drop schema by_hand cascade")
+        return seconds
 
     def _results(self) -> list[dict[str, Any]]:
         path = transform.dbt_target_path(self._settings) / "run_results.json"
         results: list[dict[str, Any]] = json.loads(path.read_text())["results"]
         return results
+
+
+def _keys(node: dict[str, Any]) -> list[list[str]]:
+    """The columns of each index of a model, its primary key among them."""
+    constraints = [
+        *node["constraints"],
+        *({**each, "columns": [name]} for name, column in node["columns"].items() for each in column["constraints"]),
+    ]
+    keys = [each["columns"] for each in constraints if each["type"] == "primary_key"]
+    return keys + [index["columns"] for index in node["config"].get("indexes") or []]
+
+
+def run_job(settings: Settings) -> float:
+    """Run Dagster's job `score` in this process; seconds, without the imports."""
+    os.environ.update(settings.as_environment())
+
+    import dagster as dg
+
+    from orchestration.definitions import defs
+
+    with dg.instance_for_test() as instance:
+        job = defs().resolve_job_def("score")
+        started = time.perf_counter()
+        assert job.execute_in_process(instance=instance).success
+        return time.perf_counter() - started
+
+
+def _value(connection: psycopg.Connection, query: str) -> float:
+    (value,) = connection.execute(query.encode()).fetchone() or (0,)
+    return float(value)

@@ -43,6 +43,7 @@ def build(
     database: Database,
     *,
     select: Sequence[str] = (),
+    exclude: Sequence[str] = (),
     full_refresh: bool = False,
     scoring_days: Sequence[date] = (),
 ) -> None:
@@ -53,7 +54,7 @@ def build(
     Raises:
         TutorqError: names what failed.
     """
-    arguments = ["--quiet", *_build_arguments(settings, scoring_days), "--exclude=tag:thorough"]
+    arguments = ["--quiet", *_build_arguments(settings, scoring_days), "--exclude", "tag:thorough", *exclude]
     if select:
         arguments += ["--select", *select]
     if full_refresh:

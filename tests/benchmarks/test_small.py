@@ -15,7 +15,7 @@ from core.settings import PROJECT_ROOT
     ("name", "lines"),
     [
         ("load", ["load_folder", "COPY by the server", "pandas read_csv"]),
-        ("scoring", ["sessions, in all", "sessions, models", "sessions, tests", "slowest models"]),
+        ("scoring", ["sessions, in all", "sessions, SQL", "the job in Dagster", "its SQL by hand", "slowest models"]),
         ("ingest", ["2 clients: API", "2 clients: FastAPI twin", "2 clients: asyncpg alone", "batches of 20: COPY"]),
         ("burst", ["2 keys, 2,000/s: stored", "1 key: memory at most", "1 key, 20/s: stored", "1 key: last answer"]),
         ("live", ["5/s: 202 to score, p50", "500/s: post to 202, p99", "the refresh alone", "0 of 10 tutors differ"]),
