@@ -197,9 +197,15 @@ def predict_sessions(settings: Settings, database: Database, model: Model) -> in
             )
         """
         frame = read_frame(connection, query, [model.version, settings.timezone, today, settings.timezone])
+        # Not `not in`, which would read every session there ever was.
         forgotten = connection.execute(
-            "delete from ml.session_predictions where session_id not in "
-            "(select session_id from raw.sessions where status = 'scheduled')"
+            """
+            delete from ml.session_predictions as predictions
+            where not exists (
+                select from raw.sessions as sessions
+                where sessions.session_id = predictions.session_id and sessions.status = 'scheduled'
+            )
+            """
         ).rowcount
         if len(frame):
             probability = model.predict(feature_matrix(model.features, frame)).astype(np.float32)
