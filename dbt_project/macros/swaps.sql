@@ -1,8 +1,8 @@
 {#
     How dbt puts a new table in the place of an old one: it renames both, commits, and drops the old one with
-    everything that reads it. A view would go with it, and be away until its own model is built anew; an analyst's
-    view, for good. So in the transaction of the renaming, views of the old table become views of the new one, and
-    nothing is left to go.
+    everything that reads it. A view would go with it, and be away until its own model is built anew, or for good if
+    it is nobody's model. So in the transaction of the renaming, views of the old table become views of the new one,
+    and nothing is left to go.
 #}
 {% macro postgres__rename_relation(from_relation, to_relation) %}
     {% set backup_relation = make_backup_relation(to_relation, 'table') %}
@@ -16,13 +16,16 @@
 {% endmacro %}
 
 
-{# The views that read a table themselves, as rows (oid, name). #}
+{# Views that read a table themselves and are ours to change, as rows (oid, name, owner). #}
 {% macro views_of(relation) %}
-    select distinct views.oid, views.oid::regclass::text as name
+    select distinct views.oid, views.oid::regclass::text as name, views.relowner::regrole::text as owner
     from pg_depend
     inner join pg_rewrite on pg_depend.classid = 'pg_rewrite'::regclass and pg_depend.objid = pg_rewrite.oid
     inner join pg_class as views on pg_rewrite.ev_class = views.oid and views.relkind = 'v'
-    where pg_depend.refclassid = 'pg_class'::regclass and pg_depend.refobjid = to_regclass('{{ relation }}')
+    where
+        pg_depend.refclassid = 'pg_class'::regclass
+        and pg_depend.refobjid = to_regclass('{{ relation }}')
+        and pg_has_role(views.relowner, 'usage')
 {% endmacro %}
 
 
@@ -34,17 +37,18 @@
 {% macro lock_with_views(relation) %}
     do $locking$
     declare
-        relations text := (select string_agg(name, ', ' order by oid) || ', ' from ({{ views_of(relation) }}) as views);
         patience text := current_setting('lock_timeout');
+        reader record;
     begin
-        if relations is null then
-            return;
-        end if;
         for attempt in 1..60 loop
             begin
                 -- Less than deadlock_timeout, after which Postgres would end one of the two.
                 perform set_config('lock_timeout', case when attempt < 60 then '500ms' else patience end, true);
-                execute format('lock table %s {{ relation }} in access exclusive mode', relations);
+                -- Changes nothing, and locks the view alone, where `lock table` would lock all that it reads.
+                for reader in {{ views_of(relation) }} order by oid loop
+                    execute format('alter view %s owner to %s', reader.name, reader.owner);
+                end loop;
+                lock table {{ relation }} in access exclusive mode;
                 exit;
             exception when lock_not_available then
                 perform pg_sleep(0.01);
