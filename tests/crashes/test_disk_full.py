@@ -56,10 +56,11 @@ class LimitedFiles:
         self._limit(resource.RLIM_INFINITY)
 
     def _limit(self, most: int) -> None:
-        postmaster = psutil.Process(int(self._postmaster_file.read_text().split()[0]))
-        for process in (postmaster, *postmaster.children()):
-            with suppress(ProcessLookupError):
-                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+        with suppress(FileNotFoundError, psutil.NoSuchProcess):  # it may have ended over the limit
+            postmaster = psutil.Process(int(self._postmaster_file.read_text().split()[0]))
+            for process in (*postmaster.children(), postmaster):
+                with suppress(ProcessLookupError):
+                    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
 
 
 @contextmanager
@@ -111,6 +112,7 @@ def test_a_full_disk(disk: Disk, tmp_path: Path) -> None:
                 assert refused.stderr.startswith("error: ")
                 assert refused.stderr.count("\n") == 1
                 disk.free()
+                server.process.start()
                 server.process.wait()
                 taken = tutorq(platform, *verb)
                 assert (taken.returncode, taken.stderr) == (0, "")

@@ -59,6 +59,10 @@ class EmbeddedServer:
         processes = [postmaster, *postmaster.children()]
         end(processes)
         psutil.wait_procs(processes, timeout=START_SECONDS)
+        self.start()
+
+    def start(self) -> None:
+        """Start it, unless it runs."""
         self._database.embedded.start()
 
     def wait(self) -> None:
