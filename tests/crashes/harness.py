@@ -51,7 +51,7 @@ os.environ.update(environment)
 settings = Settings()
 transform._invoke(
     Database(settings),
-    [*transform._build_arguments(settings, ()), "--resource-type=model", "--threads=8", *options],
+    ["--quiet", *transform._build_arguments(settings, ()), "--resource-type=model", "--threads=8", *options],
 )
 """
 
