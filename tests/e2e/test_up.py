@@ -202,15 +202,17 @@ def test_killed_in_the_middle_of_a_run(installation: Installation, victim: str) 
         if victim not in SURVIVED:
             assert victim == "up" or f"{victim} ended by itself" in " ".join(installation.log.read_text().split())
             installation.up()
-        wait_for(lambda: settled(platform), FOLLOW_SECONDS, lambda: "nothing makes up for the run")
+        wait_for(lambda: is_scored(platform, tutor), FOLLOW_SECONDS, lambda: "nothing makes up for the run")
     assert installation.get(f"/api/tutors/{tutor}")["data"]["sessions_7d"] == 3
     assert installation.get("/api/tutors?limit=1")["meta"]["total"] == total + 1
     assert_only_whole_states(reader, before, read(platform))
 
 
-def settled(platform: Platform) -> bool:
+def is_scored(platform: Platform, tutor: str) -> bool:
+    """The tutor's file is loaded, and all that has changed is published."""
     try:
-        return platform.is_settled()
+        is_loaded = platform.value(f"select count(*) from raw.tutors where external_id = '{tutor}'") == 1
+        return is_loaded and platform.is_settled()
     except psycopg.OperationalError:
         return False
 
