@@ -57,6 +57,15 @@ class EmbeddedPostgres:
     def is_running(self) -> bool:
         return (self._data / "postmaster.pid").exists() and self._status_is_ready()
 
+    @property
+    def has_ended(self) -> bool:
+        """Its first process is gone: stopped, killed, or ended on a full disk."""
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return True
+        return bool(lines) and not psutil.pid_exists(int(lines[0]))
+
     def start(self) -> str:
         """Start the server unless it runs, hold it for this process, and return its base URL.
 

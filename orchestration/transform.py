@@ -1,6 +1,7 @@
 """Running dbt: where its project is, what it is told, and how it connects."""
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +55,9 @@ def build(
     Raises:
         TutorqError: names what failed.
     """
-    arguments = ["--quiet", *_build_arguments(settings, scoring_days), "--exclude", "tag:thorough", *exclude]
+    # What went wrong is in the error, and all of it in dbt's log file.
+    arguments = ["--log-level=none", "--log-level-file=debug", *_build_arguments(settings, scoring_days)]
+    arguments += ["--exclude", "tag:thorough", *exclude]
     if select:
         arguments += ["--select", *select]
     if full_refresh:
@@ -118,13 +121,29 @@ def _invoke(database: Database, arguments: list[str], on_event: "Callable[[Event
     from dbt.cli.main import dbtRunner
 
     os.environ.update(database.libpq_environment())
-    outcome = dbtRunner(callbacks=[on_event] if on_event else []).invoke(arguments)
+    with _silent_logging():
+        outcome = dbtRunner(callbacks=[on_event] if on_event else []).invoke(arguments)
     if outcome.exception is not None:
-        raise TutorqError(f"dbt failed: {outcome.exception}")
+        raise TutorqError(f"dbt failed: {_one_line(outcome.exception)}")
     if not outcome.success:
         results = cast("RunExecutionResult", outcome.result).results
-        failed = [f"{result.node.name}: {result.message}" for result in results if result.status in ("error", "fail")]
-        raise TutorqError("dbt failed: " + "; ".join(failed))
+        first, *others = [result for result in results if result.status in ("error", "fail")]
+        more = f"; and {', '.join(result.node.name for result in others)}" if others else ""
+        raise TutorqError(f"dbt failed: {first.node.name}: {_one_line(first.message)}{more}")
+
+
+@contextmanager
+def _silent_logging() -> Iterator[None]:
+    """A log file that cannot be written, as on a full disk, is no reason for a page of traces from each line of it."""
+    before, logging.raiseExceptions = logging.raiseExceptions, False
+    try:
+        yield
+    finally:
+        logging.raiseExceptions = before
+
+
+def _one_line(message: object) -> str:
+    return " ".join(str(message).split())
 
 
 def _cut_connections() -> None:

@@ -218,13 +218,17 @@ class Supervisor:
             self._wait_until_ready(service)
 
     def watch(self) -> None:
-        """Return when told to stop.
+        """Return when told to stop; the embedded server is started again if it ends.
 
         Raises:
             ServiceEndedError: a service ended by itself.
+            TutorqError: the server does not start.
         """
         while True:
             self.check()
+            if self._database.is_embedded and self._database.embedded.has_ended:
+                self._console.print("The embedded Postgres has ended; it is started again.")
+                self._database.embedded.start()
             time.sleep(0.5)
 
     def check(self) -> None:

@@ -59,6 +59,7 @@ WORST_NO_SHOW_RATE = 0.10
 
 PROBABILITY_TOLERANCE = 1e-3
 EXAMPLES = 3
+NOTHING_TO_VERIFY = "there are no scores to verify yet; run `tutorq score` first"
 
 
 class BetaPrior(NamedTuple):
@@ -755,7 +756,7 @@ def verify(database: Database, *, settings: Settings) -> VerifyReport:
         _freeze(connection)
         basis = _published_basis(connection)
         if basis is None:
-            raise TutorqError("there are no scores to verify yet; run `tutorq score` first")
+            raise TutorqError(NOTHING_TO_VERIFY)
         notes = (*_pending_changes(connection), *_changed_settings(basis, settings))
         published = _published_scores(connection)
         frames = load_raw(connection)
@@ -764,15 +765,22 @@ def verify(database: Database, *, settings: Settings) -> VerifyReport:
 
 
 def _freeze(connection: psycopg.Connection) -> None:
-    """All reads of the transaction see one state, whatever is loaded or scored meanwhile."""
+    """All reads of the transaction see one state, whatever is loaded or scored meanwhile.
+
+    The marts are locked before that state is taken: one that is swapped later would be empty in it.
+
+    Raises:
+        TutorqError: there are no marts.
+    """
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
+    try:
+        connection.execute("lock table marts.publication, marts.tutor_scores in access share mode")
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+        raise TutorqError(NOTHING_TO_VERIFY) from error
 
 
 def _published_basis(connection: psycopg.Connection) -> Basis | None:
-    exists = connection.execute("select to_regclass('marts.publication') is not null").fetchone()
-    if exists != (True,):
-        return None
     row = connection.execute(
         """
         select as_of, timezone, risk_threshold, high_risk_probability, watch_probability

@@ -98,7 +98,8 @@ def load_file(
     except psycopg.Error as error:
         if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             # A lost connection, a deadlock, a full disk: nothing is wrong with the file.
-            raise DatabaseUnreachableError(f"{path.name}: the database could not take it now") from error
+            reason = "; its disk is full" if isinstance(error, psycopg.errors.DiskFull) else ""
+            raise DatabaseUnreachableError(f"{path.name}: the database could not take it now{reason}") from error
         # Its own words may quote rows, which are nobody's business in a log.
         raise TutorqError(f"{path.name}: the database refused it ({type(error).__name__})") from error
     finally:

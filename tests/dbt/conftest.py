@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,63 +14,12 @@ from dbt.contracts.graph.manifest import Manifest
 
 from core.database import Database
 from core.settings import PROJECT_ROOT
+from tests.marts import AS_OF, DATA, Marts
 
 if TYPE_CHECKING:
     from tests.conftest import Postgres
 
 PROJECT = PROJECT_ROOT / "dbt_project"
-AS_OF = "2024-06-30"
-
-# 30 tutors, 90 students and 2,000 sessions in the 150 days up to AS_OF, with every status and case in them.
-DATA = """
-insert into raw.tutors (tutor_id, name, subjects, age, teaching_style, preferred_pace, communication_style)
-select
-    md5('tutor ' || i)::uuid, 'Tutor ' || i, array['Math'], 20 + i,
-    (array['structured', 'flexible', 'interactive', null])[1 + i % 4], 1 + i % 5, nullif(i * 3 % 6, 0)
-from generate_series(1, 30) as i;
-insert into raw.students (student_id, name, age, preferred_teaching_style, preferred_pace, communication_style)
-select
-    md5('student ' || i)::uuid, 'Student ' || i, nullif(6 + i % 10, 12),
-    (array['structured', 'flexible', 'interactive'])[1 + i % 3], nullif(i % 6, 0), 1 + i % 5
-from generate_series(1, 90) as i;
-
-insert into raw.sessions (session_id, tutor_id, student_id, scheduled_time, status, rating, initiator, updated_at)
-select
-    md5('session ' || i)::uuid,
-    md5('tutor ' || 1 + (i * i + i / 29) % 29)::uuid,
-    md5('student ' || 1 + i % 90)::uuid,
-    '2024-06-30 23:30+00'::timestamptz - i * interval '107 minutes',
-    (array['completed', 'completed', 'completed', 'completed', 'rescheduled', 'cancelled', 'no_show', 'scheduled'])
-    [1 + i * 7 % 8],
-    case when i % 3 = 0 then 1 + i % 17 / 4.25 end,
-    case when i % 2 = 0 then 'tutor' else 'student' end,
-    '2024-06-30 00:00+00'
-from generate_series(1, 2000) as i;
-update raw.sessions
-set booked_at = scheduled_time - (extract(minute from scheduled_time) - 5) * interval '4 hours'
-where extract(minute from scheduled_time) < 50;
-
-insert into raw.reschedules (session_id, initiator, reason_code, requested_at, original_time, updated_at)
-select
-    session_id,
-    case when i % 10 = 0 then 'student' else 'tutor' end,
-    (array['sick', 'school', null])[1 + i % 3],
-    case when i % 7 > 0 then scheduled_time - (i % 60 - 5) * interval '1 hour' end,
-    case when i % 4 > 0 then scheduled_time end,
-    '2024-06-30 00:00+00'
-from (
-    select *, row_number() over (order by session_id) as i from raw.sessions
-    where status in ('rescheduled', 'cancelled')
-) as numbered
-where i % 9 > 0;
-
-insert into app.excuses (session_id, reason, created_by)
-select session_id, 'ill', 'test' from raw.reschedules where initiator = 'tutor' order by session_id limit 20;
-
-insert into ml.match_predictions
-    (bucket, student_id, tutor_id, churn_probability, risk_level, compatibility_score, model_version)
-select ml.student_bucket(student_id), student_id, md5('tutor 1')::uuid, 0.25, 'low', 0.5, 'test' from raw.students;
-"""
 
 
 class Dbt:
@@ -118,27 +67,6 @@ class Dbt:
 
 def failures(result: Any) -> list[str]:
     return [f"{each.node.name}: {each.message}" for each in result if each.status in ("fail", "error", "warn")]
-
-
-class Marts:
-    """What the marts hold, row by row, as text; Postgres writes numbers so that no bit is lost."""
-
-    def __init__(self, connection: psycopg.Connection) -> None:
-        self._connection = connection
-
-    def names(self) -> Sequence[str]:
-        rows = self._connection.execute(
-            "select table_name from information_schema.tables where table_schema = 'marts' order by table_name"
-        )
-        return [str(name) for (name,) in rows]
-
-    def content(self) -> dict[str, list[str]]:
-        return {name: self._rows(name) for name in self.names()}
-
-    def _rows(self, name: str) -> list[str]:
-        ignored = " - 'generation' - 'published_at' - 'refreshed_at'" if name == "publication" else ""
-        rows = self._connection.execute(f"select (to_jsonb(t){ignored})::text from marts.{name} as t".encode())
-        return sorted(str(row) for (row,) in rows)
 
 
 @pytest.fixture(scope="session")

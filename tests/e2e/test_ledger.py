@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import psutil
-import psycopg
 import pytest
 
 from core import keys
@@ -28,7 +26,7 @@ from core.migrate import migrate
 from core.settings import PROJECT_ROOT, Settings
 from orchestration import transform
 from orchestration.verify import verify
-from tests.e2e.processes import free_port, wait_for
+from tests.e2e.processes import EmbeddedServer, free_port, wait_for
 
 SEED = 20260630
 AS_OF = datetime(2026, 6, 30, 23, tzinfo=UTC)
@@ -167,44 +165,6 @@ def _answers(port: int) -> bool:
         return False
 
 
-class Postgres:
-    """The embedded server, as seen by who wants to kill it."""
-
-    def __init__(self, database: Database, home: Path) -> None:
-        self._database = database
-        self._home = home
-
-    def kill_backend(self, chance: random.Random) -> None:
-        """kill -9 of one connection's process; Postgres then ends all others, and recovers."""
-        backends = [child for child in self._postmaster().children() if "tutorq [local]" in " ".join(child.cmdline())]
-        if backends:
-            chance.choice(backends).kill()
-
-    def kill(self) -> None:
-        """kill -9 of all of it, and start it again."""
-        postmaster = self._postmaster()
-        processes = [postmaster, *postmaster.children()]
-        postmaster.kill()
-        for process in processes[1:]:
-            process.kill()
-        psutil.wait_procs(processes, timeout=30)
-        self._database.embedded.start()
-
-    def wait(self) -> None:
-        wait_for(self._is_up, START_SECONDS, lambda: "Postgres did not recover")
-
-    def _is_up(self) -> bool:
-        try:
-            with psycopg.connect(self._database.url, connect_timeout=5) as connection:
-                return connection.execute("select true").fetchone() == (True,)
-        except psycopg.OperationalError:
-            return False
-
-    def _postmaster(self) -> psutil.Process:
-        pid = (self._home / "postgres" / "postmaster.pid").read_text().split()[0]
-        return psutil.Process(int(pid))
-
-
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """A server of its own: this one dies."""
@@ -219,7 +179,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_stored_twice(database: Data
     with database.connect() as connection:
         key = str(keys.create(connection, "load", keys.Role.INGEST).secret)
     chance = random.Random(SEED)
-    postgres = Postgres(database, tmp_path)
+    postgres = EmbeddedServer(database, tmp_path)
     stop = threading.Event()
     with ExitStack() as stack:
         servers = Servers(settings)

@@ -7,19 +7,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 import psutil
+import psycopg
 import pytest
 
+from core.database import Database
+from core.settings import Settings
 from orchestration.demo import write_demo
+from tests.crashes.harness import Platform, assert_only_whole_states, read, watched
 from tests.e2e.processes import free_port, wait_for
 
-START_SECONDS = 150
-FOLLOW_SECONDS = 60
+START_SECONDS = 300
+FOLLOW_SECONDS = 120
+# What `tutorq up` starts again by itself.
+SURVIVED = ("run", "postgres")
 STOP_SECONDS = 10
 
 
@@ -45,7 +52,7 @@ class Installation:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=START_SECONDS,
         )
 
     def start(self) -> None:
@@ -64,6 +71,43 @@ class Installation:
         response = httpx2.get(f"http://127.0.0.1:{self.api_port}{path}", headers={"X-API-Key": key}, timeout=20)
         assert response.status_code == 200, response.text
         return response.json()
+
+    def drop_sessions(self, count: int) -> str:
+        """A landing file with so many sessions of a new tutor, whom this names."""
+        tutor, student = f"new-{uuid4()}", f"new-{uuid4()}"
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
+        lines = ["session_id,tutor_id,student_id,scheduled_time,status"]
+        lines += [f"{uuid4()},{tutor},{student},{moment},completed" for _ in range(count)]
+        (self.home / "landing" / f"sessions.{tutor}.csv").write_text("\n".join(lines) + "\n")
+        return tutor
+
+    def platform(self) -> Platform:
+        """Its database, for one who does not hold the server."""
+        settings = Settings(home=self.home, database_url=self.tutorq("db", "url").stdout.strip())
+        return Platform(Database(settings), settings)
+
+    def kill(self, victim: str) -> None:
+        """kill -9 of one process: `up`, a service, that of the run, or the first one of Postgres."""
+        if victim == "postgres":
+            psutil.Process(int((self.home / "postgres" / "postmaster.pid").read_text().split()[0])).kill()
+            return
+        of_runs = "multiprocessing.forkserver"
+        for process in self.processes():
+            command, parent = " ".join(process.cmdline()), process.parent()
+            if {
+                "up": command.endswith("orchestration.cli up"),
+                "dagster-daemon": "dagster._daemon" in command,
+                "code-location": "orchestration.code_location" in command,
+                "run": of_runs in command and parent is not None and of_runs in " ".join(parent.cmdline()),
+            }[victim]:
+                process.kill()
+                return
+        raise AssertionError(f"no process is {victim}")
+
+    def wait(self) -> None:
+        """Until `up` has ended."""
+        assert self.process is not None
+        self.process.wait(START_SECONDS)
 
     def processes(self) -> list[psutil.Process]:
         """All processes that work in this home, whoever started them."""
@@ -126,11 +170,7 @@ def test_the_next_up_publishes_scores_that_verify(installation: Installation) ->
 
 def test_a_dropped_file_is_scored_by_itself(installation: Installation) -> None:
     before = installation.get("/api/tutors?limit=1")
-    tutor, student = f"new-{uuid4()}", f"new-{uuid4()}"
-    lines = ["session_id,tutor_id,student_id,scheduled_time,status"]
-    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
-    lines += [f"{uuid4()},{tutor},{student},{moment},completed" for _ in range(6)]
-    (installation.home / "landing" / "sessions.new.csv").write_text("\n".join(lines) + "\n")
+    tutor = installation.drop_sessions(6)
 
     def arrived() -> bool:
         return bool(installation.get("/api/tutors?limit=1")["meta"]["generation"] > before["meta"]["generation"])
@@ -145,19 +185,48 @@ def test_one_home_is_for_one_up(installation: Installation) -> None:
     assert "already running" in second.stderr
 
 
-def test_killed_and_started_again(installation: Installation) -> None:
+@pytest.mark.parametrize("victim", ["run", "postgres", "dagster-daemon", "code-location", "up"])
+def test_killed_in_the_middle_of_a_run(installation: Installation, victim: str) -> None:
+    """The run waits before its publication, all other marts are built: there it dies, by itself or with the others."""
     total = installation.get("/api/tutors?limit=1")["meta"]["total"]
-    assert installation.process is not None
-    installation.process.kill()
-    installation.process.wait()
+    platform = installation.platform()
+    before = read(platform)
+    with watched(platform, may_be_cut=True) as reader:
+        with suppress(psycopg.OperationalError), psycopg.connect(platform.database.url) as obstacle:
+            obstacle.execute("lock table marts.publication in share mode")
+            tutor = installation.drop_sessions(3)
+            wait_for(lambda: "publication" in platform.waiting(), FOLLOW_SECONDS, lambda: "no run comes to its end")
+            installation.kill(victim)
+            if victim not in SURVIVED:
+                installation.wait()
+        if victim not in SURVIVED:
+            assert victim == "up" or f"{victim} ended by itself" in " ".join(installation.log.read_text().split())
+            installation.up()
+        wait_for(lambda: is_scored(platform, tutor), FOLLOW_SECONDS, lambda: "nothing makes up for the run")
+    assert installation.get(f"/api/tutors/{tutor}")["data"]["sessions_7d"] == 3
+    assert installation.get("/api/tutors?limit=1")["meta"]["total"] == total + 1
+    assert_only_whole_states(reader, before, read(platform))
 
-    installation.up()
 
+def is_scored(platform: Platform, tutor: str) -> bool:
+    """The tutor's file is loaded, and all that has changed is published."""
+    try:
+        is_loaded = platform.value(f"select count(*) from raw.tutors where external_id = '{tutor}'") == 1
+        return is_loaded and platform.is_settled()
+    except psycopg.OperationalError:
+        return False
+
+
+def test_all_is_as_if_nothing_had_happened(installation: Installation) -> None:
     assert installation.get("/api/health")["status"] == "ok"
-    assert installation.get("/api/tutors?limit=1")["meta"]["total"] == total
     doctor = installation.tutorq("doctor", "--json")
     assert doctor.returncode == 0, doctor.stdout
     assert {finding["what"] for finding in json.loads(doctor.stdout)} >= {"database", "publication", "Dagster daemon"}
+    verified = installation.tutorq("verify", "--json")
+    assert verified.returncode == 0, verified.stdout
+    content = installation.platform().content()
+    assert installation.tutorq("score", "--full-refresh").returncode == 0
+    assert installation.platform().content() == content
 
 
 def test_ctrl_c_stops_everything(installation: Installation) -> None:
