@@ -43,7 +43,7 @@ limit 1
 # The rows that a load put into quarantine carry the time of its transaction, which is when it started.
 LOAD = """
 select
-    source,
+    source, checksum,
     read_rows as read, inserted_rows as inserted, updated_rows as updated, unchanged_rows as unchanged,
     quarantined_rows as quarantined, unknown_columns, finished_at,
     array(
@@ -105,8 +105,8 @@ def _take(
         digest = checksums(connection, [file.path])[file.path]
         if (load := _earlier_load(connection, file, digest)) is None:
             _check_not_refused(connection, file, digest)
-            load_file(database, file.path, timezone=timezone, source=file.source)
-            load, is_new = _earlier_load(connection, file, digest), True
+            summary = load_file(database, file.path, timezone=timezone, source=file.source)
+            load, is_new = (summary.load_id, True), True
     except DatabaseUnreachableError:
         raise
     except TutorqError as error:
@@ -119,7 +119,7 @@ def _take(
         _refuse(connection, report)
         return Taken(report, is_new, _move_away(connection, landing, file, report))
     load_id, is_this_file = load
-    report = _load_report(connection, file, str(digest), load_id, is_this_file=is_this_file)
+    report = _load_report(connection, file, load_id, is_this_file=is_this_file)
     return Taken(report, is_new, _move_away(connection, landing, file, report, load_id if is_this_file else None))
 
 
@@ -168,9 +168,7 @@ def _refuse(connection: psycopg.Connection, report: FileReport) -> None:
     )
 
 
-def _load_report(
-    connection: psycopg.Connection, file: LandedFile, digest: str, load_id: int, *, is_this_file: bool
-) -> FileReport:
+def _load_report(connection: psycopg.Connection, file: LandedFile, load_id: int, *, is_this_file: bool) -> FileReport:
     with connection.cursor(row_factory=dict_row) as cursor:
         load = cursor.execute(LOAD, {"load_id": load_id, "reasons": REPORTED_REASONS}).fetchone() or {}
     rows = {name: load[name] for name in ("read", "inserted", "updated", "unchanged", "quarantined")}
@@ -186,7 +184,7 @@ def _load_report(
         message=message,
         entity=file.entity,
         bytes=file.bytes,
-        sha256=digest,
+        sha256=load["checksum"],
         load_id=load_id,
         loaded_at=load["finished_at"].astimezone(UTC).isoformat(timespec="seconds"),
         rows=rows,

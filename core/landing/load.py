@@ -154,10 +154,10 @@ class _Load:
         read = self._staged_rows + self._rejected_rows
         unchanged = read - inserted - updated - quarantined
         # now() is the time of the transaction, which its rows in quarantine carry, too.
-        self._execute(
+        (load_id,) = self._row(
             "insert into raw.loads (entity, source, checksum, read_rows, inserted_rows, updated_rows,"
             " unchanged_rows, quarantined_rows, unknown_columns, started_at)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, now())",
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, now()) returning load_id",
             (
                 self._entity.name,
                 self._source,
@@ -174,6 +174,7 @@ class _Load:
         self._connection.commit()
         self._report("done", read)
         return FileSummary(
+            load_id=load_id,
             source=self._source,
             entity=self._entity.name,
             read=read,
