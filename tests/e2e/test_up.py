@@ -20,6 +20,7 @@ from tests.e2e.processes import free_port, wait_for
 
 START_SECONDS = 150
 FOLLOW_SECONDS = 60
+PAUSE_SECONDS = 8  # longer than a file has to be left alone
 STOP_SECONDS = 10
 
 
@@ -130,13 +131,21 @@ def test_a_dropped_file_is_scored_by_itself(installation: Installation) -> None:
     lines = ["session_id,tutor_id,student_id,scheduled_time,status"]
     moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
     lines += [f"{uuid4()},{tutor},{student},{moment},completed" for _ in range(6)]
-    (installation.home / "landing" / "sessions.new.csv").write_text("\n".join(lines) + "\n")
+    landing = installation.home / "landing"
+    assert list(landing.glob("*.csv*")) == [], "what the first run has loaded"
+    with (landing / "sessions.new.csv").open("w") as slowly:
+        slowly.writelines(f"{line}\n" for line in lines[:4])
+        slowly.flush()
+        time.sleep(PAUSE_SECONDS)
+        slowly.writelines(f"{line}\n" for line in lines[4:])
 
     def arrived() -> bool:
         return bool(installation.get("/api/tutors?limit=1")["meta"]["generation"] > before["meta"]["generation"])
 
     wait_for(arrived, FOLLOW_SECONDS, lambda: (installation.home / "logs" / "dagster-daemon.log").read_text()[-3000:])
     assert installation.get(f"/api/tutors/{tutor}")["data"]["sessions_7d"] == 6
+    [report] = landing.glob("processed/*/sessions.new.csv.report.json")
+    assert json.loads(report.read_text())["rows"]["inserted"] == 6
 
 
 def test_one_home_is_for_one_up(installation: Installation) -> None:
