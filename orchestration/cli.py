@@ -219,7 +219,7 @@ def demo(
     seed: Annotated[int, typer.Option(metavar="N", help="The same seed makes the same marketplace.")] = 7,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write landing files of a made-up but believable marketplace; the hidden truth goes to FOLDER/truth."""
+    """Write landing files of a made-up but believable marketplace; the hidden truth goes to FOLDER/.truth."""
     from dataclasses import asdict
 
     from orchestration.demo import write_demo

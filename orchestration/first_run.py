@@ -13,7 +13,7 @@ from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
 
 from core.database import Database
 from core.errors import TutorqError
-from core.landing import landing_files
+from core.landing import has_landing_files
 from core.settings import PROJECT_ROOT, Settings
 from orchestration.conventions import ALL_BUCKETS, partition_range
 
@@ -45,8 +45,7 @@ def is_needed(settings: Settings, database: Database) -> bool:
         has_sessions, is_published = connection.execute(
             "select exists (select from raw.sessions), to_regclass('marts.publication') is not null"
         ).fetchone() or (False, False)
-    has_files = settings.landing.is_dir() and bool(landing_files(settings.landing))
-    return not is_published and (has_sessions or has_files)
+    return not is_published and (has_sessions or has_landing_files(settings.landing))
 
 
 def cancel_dead_runs(settings: Settings, database: Database) -> None:

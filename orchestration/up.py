@@ -27,7 +27,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from core.database import Database
 from core.errors import TutorqError
 from core.keys import Role, ensure_local_key
-from core.landing import landing_files
+from core.landing import has_landing_files
 from core.logins import create_link
 from core.migrate import migrate
 from core.settings import PROJECT_ROOT, Settings
@@ -76,7 +76,7 @@ def _bring_up(
             has_sessions = connection.execute("select exists (select from raw.sessions)").fetchone() == (True,)
         if database.is_embedded:
             first_run.cancel_dead_runs(settings, database)
-    if demo and not has_sessions and not _has_landing_files(settings):
+    if demo and not has_sessions and not has_landing_files(settings.landing):
         from orchestration.demo import write_demo
 
         with console.status("Making up a marketplace …"):
@@ -121,10 +121,6 @@ def _run_for_the_first_time(
                 run.wait(lambda done, total: progress.update(task, completed=done, total=total), supervisor.check)
         except first_run.RunFailedError as error:
             console.print(f"[red]error:[/] {error}", soft_wrap=True, highlight=False)
-
-
-def _has_landing_files(settings: Settings) -> bool:
-    return settings.landing.is_dir() and bool(landing_files(settings.landing))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Checksums of landing files, which are read only if they may have changed."""
 
 import hashlib
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,16 +28,20 @@ def checksum(path: Path) -> str:
 
 
 def fingerprint(path: Path) -> str:
-    """What changes whenever the file does. Its change time, which nobody can set, tells of a copy that kept its times.
+    """What changes whenever the file does.
 
     Raises:
         TutorqError: there is no such file.
     """
     try:
-        found = path.stat()
+        return fingerprint_of(path.stat())
     except OSError as error:
         raise TutorqError(f"cannot read {path}: {error.strerror}") from error
-    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
+
+
+def fingerprint_of(status: os.stat_result) -> str:
+    """The change time, which nobody can set, tells of a copy that kept its times."""
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 
 
 def checksums(connection: psycopg.Connection, paths: Sequence[Path]) -> dict[Path, str]:

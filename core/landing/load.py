@@ -5,7 +5,6 @@ import io
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pyarrow.csv
 from core.database import Database
 from core.errors import DatabaseUnreachableError, TutorqError
 from core.landing import merge_sql
-from core.landing.checksums import checksum
+from core.landing.checksums import checksum, fingerprint
 from core.landing.contract import ENTITIES, Entity
 from core.landing.files import NAMES_HINT, entity_of, ignored_files, landing_files
 from core.landing.merge_sql import MergeSql
@@ -71,6 +70,7 @@ def load_file(
     *,
     timezone: str,
     entity: str | None = None,
+    source: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> FileSummary:
     """Load one landing file in one transaction; loading it again changes nothing.
@@ -78,18 +78,25 @@ def load_file(
     Args:
         timezone: zone in which times without an offset are read.
         entity: `tutors`, `students`, `sessions` or `reschedules`; by default the file name tells.
+        source: what the file is called in `raw`; by default its name.
 
     Raises:
-        TutorqError: the file as a whole cannot be read, or the database refuses; then nothing is loaded.
+        TutorqError: the file as a whole cannot be read, somebody writes to it meanwhile, or the database refuses;
+            then nothing is loaded.
     """
     contract = _contract(path, entity)
-    started, started_at = time.monotonic(), datetime.now(UTC)
+    started, found = time.monotonic(), fingerprint(path)
     digest = checksum(path)
+
+    def check_unchanged() -> None:
+        if fingerprint(path) != found:
+            raise TutorqError(f"{path.name} changed while it was read; load it when it is complete")
+
     reader = open_reader(path, contract)
     try:
         with database.connect() as connection:
-            load = _Load(connection, contract, path.name, reader, on_progress)
-            summary = load.run(timezone, digest, started, started_at)
+            load = _Load(connection, contract, source or path.name, reader, on_progress)
+            summary = load.run(timezone, digest, started, check_unchanged)
         if summary.inserted + summary.updated >= ANALYZE_ROWS:
             with database.connect(autocommit=True) as connection:
                 connection.execute(f"analyze {contract.table}")
@@ -135,7 +142,7 @@ class _Load:
         self._staged_rows = 0
         self._rejected_rows = 0
 
-    def run(self, timezone: str, digest: str, started: float, started_at: datetime) -> FileSummary:
+    def run(self, timezone: str, digest: str, started: float, check_unchanged: Callable[[], None]) -> FileSummary:
         # COPY reads the staged times in it, and times become text in canonical content.
         self._execute("set local timezone to 'UTC'")
         self._execute("set local work_mem to '64MB'")
@@ -147,9 +154,11 @@ class _Load:
             self._execute(merge_sql.QUARANTINE_REJECTED, {"entity": self._entity.name, "source": self._source})
         read = self._staged_rows + self._rejected_rows
         unchanged = read - inserted - updated - quarantined
-        self._execute(
+        # now() is the time of the transaction, which its rows in quarantine carry, too.
+        (load_id,) = self._row(
             "insert into raw.loads (entity, source, checksum, read_rows, inserted_rows, updated_rows,"
-            " unchanged_rows, quarantined_rows, started_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " unchanged_rows, quarantined_rows, unknown_columns, started_at)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, now()) returning load_id",
             (
                 self._entity.name,
                 self._source,
@@ -159,12 +168,14 @@ class _Load:
                 updated,
                 unchanged,
                 quarantined,
-                started_at,
+                self._reader.header.unknown,
             ),
         )
+        check_unchanged()
         self._connection.commit()
         self._report("done", read)
         return FileSummary(
+            load_id=load_id,
             source=self._source,
             entity=self._entity.name,
             read=read,

@@ -19,6 +19,7 @@ class Progress:
 class FileSummary:
     """What became of the rows of one file: read = inserted + updated + unchanged + quarantined."""
 
+    load_id: int
     source: str
     entity: str
     read: int

@@ -4,11 +4,10 @@ import json
 import time
 from datetime import time as time_of_day
 from datetime import timedelta
-from pathlib import Path
 
 import dagster as dg
 
-from core.landing import fingerprint, loaded_files, refusal, settled_files
+from core.landing import LandedFile, complete_files, unmoved_files
 from core.settings import Settings
 from orchestration.conventions import MAX_RUNTIME, max_runtime, partition_range
 from orchestration.defs.marts.dbt_models import HISTORY, thorough_checks
@@ -94,7 +93,7 @@ def _look(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequ
     pending, done = _landing(platform, seen)
     context.update_cursor(json.dumps(done))
     if pending:
-        size = sum(path.stat().st_size for path in pending)
+        size = sum(file.bytes for file in pending)
         return dg.RunRequest(job_name=load_and_score.name, tags={REASON: "new landing files", **max_runtime(size)})
     reason = _reason_to_score(platform)
     if reason == NEW_DAY:
@@ -126,16 +125,16 @@ def _roll_over_request(platform: Platform) -> dg.RunRequest:
     return dg.RunRequest(job_name=roll_over.name, tags=partition_range(first, yesterday))
 
 
-def _landing(platform: Platform, seen: dict[str, str]) -> tuple[list[Path], dict[str, str]]:
-    """Landing files still to be loaded, and those that need nothing more (name: fingerprint).
+def _landing(platform: Platform, seen: dict[str, str]) -> tuple[list[LandedFile], dict[str, str]]:
+    """Files still to be loaded or moved away, and those for which nothing more can be done (path: fingerprint).
 
     The database knows which are which; `seen` only saves asking it about files that have not changed.
     """
-    now = {path: fingerprint(path) for path in settled_files(platform.settings.landing)}
-    unseen = [path for path in now if seen.get(path.name) != now[path]]
-    loaded = loaded_files(platform.database, unseen) if unseen else set()
-    pending = [path for path in unseen if path not in loaded and refusal(platform.database, path) is None]
-    return pending, {path.name: now[path] for path in now if path not in pending}
+    files = complete_files(platform.settings.landing)
+    unseen = [file for file in files if seen.get(file.source) != file.fingerprint]
+    unmoved = unmoved_files(platform.database, unseen) if unseen else []
+    pending = [file for file in unseen if file not in unmoved]
+    return pending, {file.source: file.fingerprint for file in files if file not in pending}
 
 
 def _reason_to_score(platform: Platform) -> str | None:

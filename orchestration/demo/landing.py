@@ -159,8 +159,8 @@ def write_truth(
     sessions: Sessions,
     timeline: Timeline,
 ) -> BoolArray:
-    """`truth/tutors.csv` and `truth/pairs.csv.gz`: what no platform could know; returns who is truly poor."""
-    (folder / "truth").mkdir(exist_ok=True)
+    """`.truth/tutors.csv` and `.truth/pairs.csv.gz`: what no platform could know; returns who is truly poor."""
+    (folder / ".truth").mkdir(exist_ok=True)
     everyone = np.arange(len(tutors))
     current = tutors.reschedule_probability(everyone, np.full(len(tutors), timeline.last_day))
     recent = true_probability(tutors, pairs, sessions, timeline, days=90)
@@ -188,9 +188,9 @@ def write_truth(
         )
         for i in everyone.tolist()
     )
-    _write_rows(folder / "truth" / "tutors.csv", header, rows)
+    _write_rows(folder / ".truth" / "tutors.csv", header, rows)
     met = np.unique(sessions.pair)
-    with _table(folder / "truth" / "pairs.csv.gz") as write_pair_rows:
+    with _table(folder / ".truth" / "pairs.csv.gz") as write_pair_rows:
         write_pair_rows(
             {
                 "tutor_id": pa.array(np.array(tutor_ids)[pairs.tutor[met]]),

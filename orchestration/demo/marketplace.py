@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import TutorqError
-from core.landing import landing_files
+from core.landing import PROCESSED, landing_files
 from orchestration.demo.landing import write_sessions, write_students, write_truth, write_tutors
 from orchestration.demo.pairs import Pairs, draw_pairs
 from orchestration.demo.people import draw_students, draw_tutors
@@ -51,7 +51,7 @@ def write_demo(
     until: datetime | date | None = None,
     timezone: str = "UTC",
 ) -> DemoSummary:
-    """Write landing files of a made-up marketplace, and the truth about it under `folder/truth`.
+    """Write landing files of a made-up marketplace, and the truth about it under `folder/.truth`.
 
     The same arguments give the same bytes. The last of the `days` local days is that of `until`: None is now, a
     datetime without a zone is local to `timezone`, a date means its end. About a third of a session per student
@@ -65,7 +65,7 @@ def write_demo(
         raise TutorqError("a demo needs at least one tutor, one student and one day")
     if seed < 0:
         raise TutorqError("the seed of a demo must not be negative")
-    if folder.is_dir() and landing_files(folder) and not (folder / "truth").is_dir():
+    if _holds_data(folder) and not (folder / ".truth").is_dir():
         raise TutorqError(f"{folder} holds landing files that are no demo; choose another folder")
     timeline = Timeline.ending(until, days, timezone)
     # One stream per part, so that a change in one leaves the others as they were.
@@ -83,6 +83,11 @@ def write_demo(
     write_sessions(folder, landing_rng, tutor_ids, student_ids, pairs, sessions, timeline)
     is_poor = write_truth(folder, tutor_ids, student_ids, all_tutors, pairs, sessions, timeline)
     return _summary(folder, timeline, is_poor, students, pairs, sessions)
+
+
+def _holds_data(folder: Path) -> bool:
+    """Landing files lie there, or did: it is a landing directory that has been in use."""
+    return folder.is_dir() and (bool(landing_files(folder)) or (folder / PROCESSED).is_dir())
 
 
 def _summary(

@@ -29,6 +29,8 @@ def empty_raw(database: Database) -> None:
             "students",
             "quarantine",
             "loads",
+            "refused_files",
+            "unmoved_files",
             "landing_checksums",
             "changes",
         ):

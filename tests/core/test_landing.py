@@ -16,7 +16,7 @@ import pytest
 
 from core.database import Database
 from core.errors import TutorqError
-from core.landing import FileSummary, Progress, landing_files, load_file, load_folder, loaded_files, readers
+from core.landing import FileSummary, Progress, landing_files, load_file, load_folder, readers
 from core.landing import load as load_module
 from core.landing.ids import entity_uuid
 from core.settings import Settings
@@ -347,28 +347,6 @@ def test_a_folder_goes_on_after_a_bad_file(database: Database, tmp_path: Path) -
         ("tutors.csv", "tutors.csv: required column missing: tutor_id")
     ]
     assert summary.to_dict()["errors"][0]["source"] == "tutors.csv"
-
-
-def test_what_is_loaded_goes_by_content(database: Database, tmp_path: Path) -> None:
-    path = tmp_path / "tutors.csv"
-    path.write_text("tutor_id\nt1\n")
-    assert loaded_files(database, [path]) == set()
-    load_file(database, path, timezone="UTC")
-    assert loaded_files(database, [path]) == {path}
-    path.write_text("tutor_id\nt2\n")
-    assert loaded_files(database, [path]) == set()
-    as_students = tmp_path / "students.csv"
-    as_students.write_text("tutor_id\nt1\n")
-    assert loaded_files(database, [path, as_students]) == set()
-    # People are what the last file of that name says, sessions are what any file says.
-    load_file(database, path, timezone="UTC")
-    path.write_text("tutor_id\nt1\n")
-    assert loaded_files(database, [path]) == set()
-    sessions, copy = tmp_path / "sessions.csv", tmp_path / "sessions.copy.csv"
-    for each in (sessions, copy):
-        each.write_text(csv_text(HEADER, "s1,t1,p1,2026-01-05,completed"))
-    load_file(database, sessions, timezone="UTC")
-    assert loaded_files(database, [copy, path, sessions]) == {copy, sessions}
 
 
 @pytest.mark.parametrize(

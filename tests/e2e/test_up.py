@@ -25,6 +25,7 @@ from tests.e2e.processes import free_port, wait_for
 
 START_SECONDS = 300
 FOLLOW_SECONDS = 120
+PAUSE_SECONDS = 8  # longer than a file has to be left alone
 # What `tutorq up` starts again by itself.
 SURVIVED = ("run", "postgres")
 STOP_SECONDS = 10
@@ -72,13 +73,17 @@ class Installation:
         assert response.status_code == 200, response.text
         return response.json()
 
-    def drop_sessions(self, count: int) -> str:
-        """A landing file with so many sessions of a new tutor, whom this names."""
+    def drop_sessions(self, count: int, *, pause_seconds: float = 0) -> str:
+        """A landing file with so many sessions of a new tutor, whom this names; the upload pauses in the middle."""
         tutor, student = f"new-{uuid4()}", f"new-{uuid4()}"
         moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
         lines = ["session_id,tutor_id,student_id,scheduled_time,status"]
         lines += [f"{uuid4()},{tutor},{student},{moment},completed" for _ in range(count)]
-        (self.home / "landing" / f"sessions.{tutor}.csv").write_text("\n".join(lines) + "\n")
+        with (self.home / "landing" / f"sessions.{tutor}.csv").open("w") as slowly:
+            slowly.writelines(f"{line}\n" for line in lines[:3])
+            slowly.flush()
+            time.sleep(pause_seconds)
+            slowly.writelines(f"{line}\n" for line in lines[3:])
         return tutor
 
     def platform(self) -> Platform:
@@ -170,13 +175,17 @@ def test_the_next_up_publishes_scores_that_verify(installation: Installation) ->
 
 def test_a_dropped_file_is_scored_by_itself(installation: Installation) -> None:
     before = installation.get("/api/tutors?limit=1")
-    tutor = installation.drop_sessions(6)
+    landing = installation.home / "landing"
+    assert list(landing.glob("*.csv*")) == [], "what the first run has loaded"
+    tutor = installation.drop_sessions(6, pause_seconds=PAUSE_SECONDS)
 
     def arrived() -> bool:
         return bool(installation.get("/api/tutors?limit=1")["meta"]["generation"] > before["meta"]["generation"])
 
     wait_for(arrived, FOLLOW_SECONDS, lambda: (installation.home / "logs" / "dagster-daemon.log").read_text()[-3000:])
     assert installation.get(f"/api/tutors/{tutor}")["data"]["sessions_7d"] == 6
+    [report] = landing.glob(f"processed/*/sessions.{tutor}.csv.report.json")
+    assert json.loads(report.read_text())["rows"]["inserted"] == 6
 
 
 def test_one_home_is_for_one_up(installation: Installation) -> None:

@@ -99,8 +99,8 @@ def test_one_mail_however_often_the_threshold_is_crossed(
         ]
         return [text for message in messages if "pushed" in (text := str(message["Subject"]))]
 
-    write_demo(environment.landing, tutors=10, students=30, days=40, seed=4)
-    load_folder(database, environment.landing, timezone="UTC")
+    write_demo(environment.home / "demo", tutors=10, students=30, days=40, seed=4)
+    load_folder(database, environment.home / "demo", timezone="UTC")
     build(environment, database)  # with score_history, which the mail is about, too
     run("score")
     assert push("completed", 4) == "insufficient_data"

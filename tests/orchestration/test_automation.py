@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from core.database import Database
-from core.landing import load_folder, refuse
+from core.landing import Taken, arrivals, load_file, take_files
 from core.settings import Settings
 from orchestration import transform
 from orchestration.defs import automation
@@ -51,8 +51,8 @@ def add_session(database: Database) -> None:
 
 
 def land(settings: Settings, name: str, text: str, *, age_seconds: float = 10) -> None:
-    settings.landing.mkdir(parents=True, exist_ok=True)
     path = settings.landing / name
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     moment = time.time() - age_seconds
     os.utime(path, (moment, moment))
@@ -64,21 +64,65 @@ def test_nothing_to_do_in_an_empty_installation(instance: dg.DagsterInstance) ->
     assert isinstance(answer, dg.SkipReason)
 
 
+def take(settings: Settings, database: Database) -> list[Taken]:
+    """What the run does that is asked for."""
+    return [
+        taken
+        for entity in ("tutors", "sessions")
+        for taken in take_files(database, settings.landing, entity, timezone="UTC")
+    ]
+
+
 def test_a_landing_file_is_loaded_once(instance: dg.DagsterInstance, environment: Settings, database: Database) -> None:
     land(environment, "tutors.csv", "tutor_id\nt1\n")
     answer, cursor = tick(instance)
     assert isinstance(answer, dg.RunRequest)
     assert answer.job_name == "load_and_score"
 
-    # Asked for is not loaded: until it is in the database, the file is asked for.
+    # Asked for is not loaded: until it is in the database and moved away, the file is asked for.
     answer, cursor = tick(instance, cursor)
     assert isinstance(answer, dg.RunRequest)
-    load_folder(database, environment.landing, timezone="UTC")
+    load_file(database, environment.landing / "tutors.csv", timezone="UTC")
+    answer, cursor = tick(instance, cursor)
+    assert isinstance(answer, dg.RunRequest)
+    assert [taken.is_new for taken in take(environment, database)] == [False]
     answer, cursor = tick(instance, cursor)
     assert isinstance(answer, dg.SkipReason)
-    assert json.loads(cursor or "{}").keys() == {"tutors.csv"}
 
     land(environment, "tutors.csv", "tutor_id\nt1\nt2\n")
+    answer, _ = tick(instance, cursor)
+    assert isinstance(answer, dg.RunRequest)
+
+
+def test_a_run_for_a_large_file_may_take_longer(instance: dg.DagsterInstance, environment: Settings) -> None:
+    for name in ("sessions.csv", "day/sessions.csv"):
+        land(environment, name, "x" * 3_000_000)
+    asked = []
+    with pytest.MonkeyPatch.context() as patch:
+        for quiet_seconds in (10, 0):
+            patch.setattr(arrivals, "QUIET_SECONDS", quiet_seconds)
+            answer, _ = tick(instance)
+            assert isinstance(answer, dg.RunRequest)
+            asked.append(answer.tags["dagster/max_runtime"])
+    assert asked == ["350", "400"]
+
+
+def test_what_cannot_be_moved_is_asked_for_once(
+    instance: dg.DagsterInstance, environment: Settings, database: Database
+) -> None:
+    land(environment, "sessions.csv", "nothing,that,is,known\n")
+    land(environment, "tutors.csv", "tutor_id\nt1\n")
+    for folder in ("processed", "failed"):
+        (environment.landing / folder).write_text("in the way")
+    answer, cursor = tick(instance)
+    assert isinstance(answer, dg.RunRequest)
+    assert all(taken.stays for taken in take(environment, database))
+    answer, cursor = tick(instance, cursor)
+    assert isinstance(answer, dg.SkipReason)
+    assert json.loads(cursor or "{}").keys() == {"sessions.csv", "tutors.csv"}
+    assert isinstance(tick(instance)[0], dg.SkipReason), "without a cursor, the database knows"
+
+    land(environment, "sessions.csv", "session_id,tutor_id,student_id,scheduled_time,status\n")
     answer, _ = tick(instance, cursor)
     assert isinstance(answer, dg.RunRequest)
 
@@ -87,15 +131,6 @@ def test_a_file_that_is_being_written_is_left_alone(instance: dg.DagsterInstance
     land(environment, "sessions.csv", "session_id,tutor_id", age_seconds=0)
     answer, _ = tick(instance)
     assert isinstance(answer, dg.SkipReason)
-
-
-def test_a_refused_file_is_not_tried_again(
-    instance: dg.DagsterInstance, environment: Settings, database: Database
-) -> None:
-    land(environment, "sessions.csv", "nothing,that,is,known\n")
-    assert isinstance(tick(instance)[0], dg.RunRequest)
-    refuse(database, environment.landing / "sessions.csv", "not a sessions file")
-    assert isinstance(tick(instance)[0], dg.SkipReason)
 
 
 @pytest.mark.usefixtures("environment")

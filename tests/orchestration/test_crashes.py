@@ -44,8 +44,8 @@ STEPS = {
 @pytest.fixture
 def scored(environment: Settings, database: Database, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A small marketplace, scored."""
-    write_demo(environment.landing, tutors=10, students=30, days=40, seed=4)
-    load_folder(database, environment.landing, timezone="UTC")
+    write_demo(environment.home / "demo", tutors=10, students=30, days=40, seed=4)
+    load_folder(database, environment.home / "demo", timezone="UTC")
     build(environment, database)
     monkeypatch.setattr(automation, "WATCH_SECONDS", 0.0)
     return environment

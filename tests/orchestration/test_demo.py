@@ -70,8 +70,8 @@ def read(folder: Path, summary: DemoSummary) -> World:
         pd.read_csv(folder / "students.csv"),
         read_times(folder, "sessions"),
         read_times(folder, "reschedules"),
-        pd.read_csv(folder / "truth" / "tutors.csv"),
-        pd.read_csv(folder / "truth" / "pairs.csv.gz"),
+        pd.read_csv(folder / ".truth" / "tutors.csv"),
+        pd.read_csv(folder / ".truth" / "pairs.csv.gz"),
     )
 
 
@@ -143,7 +143,7 @@ def test_files_have_the_contracted_columns_and_nothing_else_is_left_behind(tmp_p
     write_demo(tmp_path, tutors=6, students=20, days=10, until=UNTIL)
     names = {"tutors": "tutors.csv", "students": "students.csv"}
     names |= {"sessions": "sessions.csv.gz", "reschedules": "reschedules.csv.gz"}
-    assert {path.name for path in tmp_path.iterdir()} == {*names.values(), "truth"}
+    assert {path.name for path in tmp_path.iterdir()} == {*names.values(), ".truth"}
     for entity, name in names.items():
         raw = (tmp_path / name).read_bytes()
         text = (gzip.decompress(raw) if name.endswith(".gz") else raw).decode()

@@ -32,7 +32,7 @@ def test_flags_are_right_far_more_often_than_a_raw_cut(
     load_folder(database, tmp_path / "demo", timezone="UTC")
     transform.build(environment, database)
 
-    truth = pd.read_csv(tmp_path / "demo" / "truth" / "tutors.csv")
+    truth = pd.read_csv(tmp_path / "demo" / ".truth" / "tutors.csv")
     with database.connect() as connection:
         scores = pd.DataFrame(
             connection.execute(

@@ -1,6 +1,8 @@
 """The code location as the Dagster server loads it, and its jobs run for real."""
 
 import os
+import re
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -15,6 +17,7 @@ from core.settings import Settings
 from orchestration.definitions import defs as load_definitions
 from orchestration.defs.marts.dbt_models import LIVE_WAITING, MANIFEST, dbt_models, live_equals_batch
 from orchestration.demo import write_demo
+from orchestration.demo.marketplace import FILES
 from orchestration.resources import Platform
 from orchestration.verify import verify
 
@@ -199,6 +202,8 @@ def test_files_become_published_and_correct_scores(
     assert sessions["rows_inserted"].value == sessions["dagster/row_count"].value > 0
     assert verify(database, settings=landed).ok
 
+    assert [path.name for path in landed.landing.iterdir() if not path.name.startswith(".")] == ["processed"]
+
     again = run(definitions, instance, "load_and_score")
     assert again.success
     assert again.asset_materializations_for_node("raw__sessions")[0].metadata["rows_read"].value == 0
@@ -298,18 +303,59 @@ def test_a_failed_blocking_check_keeps_the_marts_as_they_are(
 def test_a_broken_file_is_named_and_the_others_are_loaded(
     definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
 ) -> None:
-    Path(landed.landing / "sessions.broken.csv").write_text("session_id\nx\n")
-    settle(landed.landing)
-    Path(landed.landing / "sessions.unfinished.csv").write_text("session_id,tutor_id,stud")
-    result = run(definitions, instance, "load_and_score")
+    landing = landed.landing
+    (landing / "sessions.broken.csv").write_text("session_id\nx\n")
+    (landing / "notes.txt").write_text("no landing file")
+    settle(landing)
+    with (landing / "sessions.unfinished.csv").open("w") as unfinished:
+        unfinished.write("session_id,tutor_id,stud")
+        unfinished.flush()
+        result = run(definitions, instance, "load_and_score")
 
     assert result.success
     failed = {check.check_name: check for check in result.get_asset_check_evaluations() if not check.passed}
-    assert failed.keys() == {"every_file_could_be_read"}
-    assert "tutor_id" in str(failed["every_file_could_be_read"].metadata["files_refused"].value)
+    assert failed.keys() == {"every_file_could_be_read", "nothing_else_has_landed"}
+    refused = str(failed["every_file_could_be_read"].metadata["files_refused"].value)
+    assert re.fullmatch(r"- failed/\S+/sessions.broken.csv: sessions.broken.csv: required .*: tutor_id.*", refused)
+    assert failed["nothing_else_has_landed"].metadata["left_alone"].value == "- notes.txt"
     with database.connect() as connection:
         loaded = connection.execute("select count(*) from raw.sessions").fetchone()
         published = connection.execute("select count(*) from marts.publication").fetchone()
     assert loaded is not None
     assert loaded[0] > 0
     assert published == (1,)
+    lying = {path.name for path in landing.iterdir() if not path.name.startswith(".")}
+    assert lying == {"notes.txt", "sessions.unfinished.csv", "processed", "failed"}
+    assert {path.name for path in landing.glob("processed/*/*") if path.suffix != ".json"} == set(FILES)
+
+    # It is told until somebody has seen to it.
+    raw = [dg.AssetKey(["raw", "sessions"])]
+
+    (landing / "sessions.unfinished.csv").unlink()
+
+    def failures() -> set[str]:
+        result = run(definitions, instance, "load_and_score", asset_selection=raw)
+        return {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
+
+    assert failures() == {"every_file_could_be_read", "nothing_else_has_landed"}
+    shutil.rmtree(landing / "failed")
+    (landing / "notes.txt").unlink()
+    assert failures() == set()
+
+
+def test_files_that_cannot_be_moved_are_loaded_and_named(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
+) -> None:
+    (landed.landing / "processed").write_text("in the way")
+    results = [run(definitions, instance, "load_and_score") for _ in range(2)]
+
+    for result in results:
+        assert result.success
+        failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+        assert {check.check_name for check in failed} == {"every_file_could_be_moved"}
+        assert {str(check.metadata["files_that_stay"].value) for check in failed} == {
+            f"- {name}: File exists" for name in FILES
+        }
+    first, second = [result.asset_materializations_for_node("raw__sessions")[0].metadata for result in results]
+    assert first["rows_inserted"].value == first["dagster/row_count"].value > 0
+    assert (second["rows_read"].value, second["files_already_in"].value) == (0, 1)

@@ -1,12 +1,11 @@
-"""Raw tables: landing files go in, each file once."""
+"""Raw tables: landing files go in, each file once, and away."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 from psycopg import sql
 
-from core.errors import DatabaseUnreachableError, TutorqError
-from core.landing import load_file, loaded_files, refusal, refuse, settled_files
+from core.landing import failures, left_alone, take_files
 from orchestration.conventions import OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
@@ -18,6 +17,7 @@ DESCRIPTIONS = {
     "reschedules": "At most one row per session. May arrive before its session.",
 }
 
+SHOWN_FILES = 50
 
 # People before their sessions, sessions before their reschedules: any order works, this one makes no stubs.
 REFERS_TO = {"sessions": ("tutors", "students"), "reschedules": ("sessions",)}
@@ -28,7 +28,13 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
     readable = dg.AssetCheckSpec(
         "every_file_could_be_read",
         asset=key,
-        description="A file that is no such file at all is left out and named here; the others are loaded.",
+        description="A file of which nothing can be taken is named here, and the others are loaded. It lies in the "
+        "folder failed of the landing directory until somebody deletes it, or mends it and drops it again.",
+    )
+    movable = dg.AssetCheckSpec(
+        "every_file_could_be_moved",
+        asset=key,
+        description="Files that are done with leave the landing directory. What has to stay is not loaded again.",
     )
 
     @dg.asset(
@@ -38,42 +44,39 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
         kinds={"postgres", "table"},
         owners=[OWNER],
         description=DESCRIPTIONS[entity],
-        check_specs=[readable],
+        check_specs=[readable, movable],
         retry_policy=RETRY_POLICY,
     )
     def table(platform: Platform) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        database, files = platform.database, settled_files(platform.settings.landing, entity)
-        loaded = loaded_files(database, files)
-        new = [path for path in files if path not in loaded]
-        summaries, refused = [], []
-        for path in new:
-            if (reason := refusal(database, path)) is None:
-                try:
-                    summaries.append(load_file(database, path, timezone=platform.settings.timezone))
-                    continue
-                except DatabaseUnreachableError:
-                    raise  # the step is tried again, and the file is still new then
-                except TutorqError as error:
-                    reason = str(error)
-                    refuse(database, path, reason)
-            refused.append(reason)
+        landing = platform.settings.landing
+        taken = take_files(platform.database, landing, entity, timezone=platform.settings.timezone)
+        refused = failures(landing, entity)
+        staying = [file for file in taken if file.stays]
+        refused += [f"{file.report.file}: {file.report.message}" for file in staying if file.report.outcome == "failed"]
         with platform.database.connect() as connection:
             rows = table_rows(connection, "raw", entity)
+        loaded = [file.report for file in taken if file.is_new]
         counts = {
-            name: sum(getattr(summary, name) for summary in summaries)
+            name: sum(report.rows[name] for report in loaded)
             for name in ("read", "inserted", "updated", "unchanged", "quarantined")
         }
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": rows,
-                "files_loaded": _bullets([summary.source for summary in summaries]),
-                "files_already_in": len(files) - len(new),
+                "files_loaded": _bullets([report.file for report in loaded]),
+                "files_already_in": sum(not file.is_new and file.report.load_id is not None for file in taken),
                 **{f"rows_{name}": count for name, count in counts.items()},
             },
             check_results=[
                 dg.AssetCheckResult(
                     check_name=readable.name, passed=not refused, metadata={"files_refused": _bullets(refused)}
-                )
+                ),
+                dg.AssetCheckResult(
+                    check_name=movable.name,
+                    passed=not staying,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata={"files_that_stay": _bullets([f"{file.report.file}: {file.stays}" for file in staying])},
+                ),
             ],
         )
 
@@ -81,7 +84,21 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
 
 
 def _bullets(lines: list[str]) -> dg.MarkdownMetadataValue:
-    return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines) or "none")
+    shown = [f"- {line}" for line in lines[:SHOWN_FILES]]
+    if more := len(lines) - len(shown):
+        shown.append(f"- and {more:,} more")
+    return dg.MetadataValue.md("\n".join(shown) or "none")
+
+
+@dg.asset_check(
+    asset=["raw", "sessions"],
+    description="Nothing lies in the landing directory that is not going to be loaded, such as a file of another name.",
+)
+def nothing_else_has_landed(platform: Platform) -> dg.AssetCheckResult:
+    others = left_alone(platform.settings.landing)
+    return dg.AssetCheckResult(
+        passed=not others, severity=dg.AssetCheckSeverity.WARN, metadata={"left_alone": _bullets(others)}
+    )
 
 
 @dg.asset(
@@ -196,7 +213,7 @@ def _all() -> Iterator[dg.AssetsDefinition | dg.AssetChecksDefinition]:
     for entity in DESCRIPTIONS:
         yield raw_table(entity)
         yield loads_reconcile(entity)
-    yield from (excuses, has_sessions, is_fresh, quarantine_is_small)
+    yield from (excuses, has_sessions, nothing_else_has_landed, is_fresh, quarantine_is_small)
 
 
 @dg.definitions
