@@ -133,8 +133,8 @@ def _landing(platform: Platform, seen: dict[str, str]) -> tuple[list[Path], dict
     """
     now = {path: fingerprint(path) for path in settled_files(platform.settings.landing)}
     unseen = [path for path in now if seen.get(path.name) != now[path]]
-    loaded = loaded_files(platform.database, unseen) if unseen else set()
-    pending = [path for path in unseen if path not in loaded and refusal(platform.database, path) is None]
+    loaded = loaded_files(platform.landing_database, unseen) if unseen else set()
+    pending = [path for path in unseen if path not in loaded and refusal(platform.landing_database, path) is None]
     return pending, {path.name: now[path] for path in now if path not in pending}
 
 

@@ -74,7 +74,7 @@ def office(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The API with no more rights than its role has, and an outbox of its own."""
     home = tmp_path_factory.mktemp("office")
     database = postgres.new_database(home)
-    with served(database, home, database_url=f"{database.url}&role=tutorq_api") as office:
+    with served(database, home) as office:
         yield office
 
 

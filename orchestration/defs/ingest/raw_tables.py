@@ -42,7 +42,7 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
         retry_policy=RETRY_POLICY,
     )
     def table(platform: Platform) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        database, files = platform.database, settled_files(platform.settings.landing, entity)
+        database, files = platform.landing_database, settled_files(platform.settings.landing, entity)
         loaded = loaded_files(database, files)
         new = [path for path in files if path not in loaded]
         summaries, refused = [], []
@@ -57,7 +57,7 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
                     reason = str(error)
                     refuse(database, path, reason)
             refused.append(reason)
-        with platform.database.connect() as connection:
+        with platform.landing_database.connect() as connection:
             rows = table_rows(connection, "raw", entity)
         counts = {
             name: sum(getattr(summary, name) for summary in summaries)
@@ -105,7 +105,7 @@ def loads_reconcile(entity: str) -> dg.AssetChecksDefinition:
         "Fails, without holding anything up, after rows were deleted by hand.",
     )
     def check(platform: Platform) -> dg.AssetCheckResult:
-        with platform.database.connect() as connection:
+        with platform.landing_database.connect() as connection:
             read, inserted, accepted, quarantined = connection.execute(
                 """
                 select
@@ -154,7 +154,7 @@ def loads_reconcile(entity: str) -> dg.AssetChecksDefinition:
     description="There are sessions to score; without any, the marts stay as they are.",
 )
 def has_sessions(platform: Platform) -> dg.AssetCheckResult:
-    with platform.database.connect() as connection:
+    with platform.landing_database.connect() as connection:
         row = connection.execute("select exists (select from raw.sessions)").fetchone()
     return dg.AssetCheckResult(passed=bool(row and row[0]))
 
@@ -164,7 +164,7 @@ def has_sessions(platform: Platform) -> dg.AssetCheckResult:
     description="Sessions keep arriving: the newest came within 26 hours. A warning, for data can be historic.",
 )
 def is_fresh(platform: Platform) -> dg.AssetCheckResult:
-    with platform.database.connect() as connection:
+    with platform.landing_database.connect() as connection:
         row = connection.execute(
             "select max(finished_at), max(finished_at) > now() - interval '26 hours' from raw.loads "
             "where entity = 'sessions'"
@@ -182,7 +182,7 @@ def is_fresh(platform: Platform) -> dg.AssetCheckResult:
     description="Few rows are refused: under 1% of all that was read.",
 )
 def quarantine_is_small(platform: Platform) -> dg.AssetCheckResult:
-    with platform.database.connect() as connection:
+    with platform.landing_database.connect() as connection:
         row = connection.execute(
             "select coalesce(sum(quarantined_rows)::float8 / nullif(sum(read_rows), 0), 0) from raw.loads"
         ).fetchone()
