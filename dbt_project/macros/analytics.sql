@@ -6,7 +6,9 @@
 
 {#
     After a mart, in its transaction: make its view, or point it at the table that has just been put in the place of
-    the old one, which takes all that still reads it with it when it is dropped.
+    the old one, which takes all that still reads it with it when it is dropped. A mart that is a view itself is
+    replaced in place, so a view of it that is the same is left alone: locking the two now, the mart first, this run
+    and a reader could wait for each other.
 #}
 {% macro show_to_analysts() %}
     {% if execute %}
@@ -28,13 +30,18 @@
         {% endfor %}
         from {{ this }};
     {% endset %}
-    do $view$ begin
-        {{ definition }}
-    exception when invalid_table_definition then
-        drop view {{ view }};  -- other columns than before
-        {{ definition }}
-    end $view$;
-    grant select on {{ view }} to tutorq_analyst;
+    {% set comment = model.name ~ ' for analysts, made by dbt; version ' ~ local_md5(definition) %}
+    {% set known = run_query("select obj_description(to_regclass('" ~ view ~ "'), 'pg_class')").rows[0][0] %}
+    {% if config.get('materialized') != 'view' or known != comment %}
+        do $view$ begin
+            {{ definition }}
+        exception when invalid_table_definition then
+            drop view {{ view }};  -- other columns than before
+            {{ definition }}
+        end $view$;
+        grant select on {{ view }} to tutorq_analyst;
+        comment on view {{ view }} is '{{ comment }}';
+    {% endif %}
     {% endif %}
 {% endmacro %}
 

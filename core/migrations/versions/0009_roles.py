@@ -123,13 +123,15 @@ grant select, insert, update, delete on app.report_switches, app.risk_alert_stat
     to tutorq_transform;
 """
 
-# What belongs to nobody's work: the views in analytics are granted as dbt makes them.
+# What earlier versions granted too much of. The views in analytics are granted as dbt makes them.
 OTHERS = """
 grant usage on schema marts to tutorq_api;
 grant usage on schema analytics to tutorq_analyst;
 revoke all on schema marts from tutorq_analyst;
 revoke all on all tables in schema marts from tutorq_analyst;
 revoke all on ml.touched_people from tutorq_analyst;
+revoke all on ml.prediction_buckets, ml.session_predictions from tutorq_api;
+revoke update on ml.match_predictions from tutorq_api;
 
 revoke execute on function raw.log_change(), ml.note_touched(), ml.student_bucket(uuid) from public;
 grant execute on function ml.student_bucket(uuid) to tutorq_transform, tutorq_api, tutorq_analyst;
@@ -139,6 +141,8 @@ grant execute on function ml.student_bucket(uuid) to tutorq_transform, tutorq_ap
 UNDO = """
 grant execute on function raw.log_change(), ml.note_touched(), ml.student_bucket(uuid) to public;
 grant select on ml.touched_people to tutorq_analyst;
+grant select on ml.prediction_buckets, ml.session_predictions to tutorq_api;
+grant update on ml.match_predictions to tutorq_api;
 grant usage on schema marts to tutorq_analyst;
 grant select on all tables in schema marts to tutorq_analyst;
 drop schema analytics cascade;
