@@ -60,12 +60,17 @@ class Database:
 
     @property
     def is_embedded(self) -> bool:
-        return self._settings.database_url is None and not any(map(self._own_login, DatabaseRole))
+        return self._settings.database_url is None and not self.own_logins
 
     @property
     def has_owner(self) -> bool:
         """Whether this process could connect as the owner; with logins of their own most need not be able to."""
         return self._settings.database_url is not None or self.is_embedded
+
+    @property
+    def own_logins(self) -> dict[DatabaseRole, str]:
+        """URL of the login of its own that each role has, as the settings say."""
+        return {role: url for role in DatabaseRole if (url := self._own_login(role))}
 
     @property
     def embedded(self) -> EmbeddedPostgres:
@@ -124,10 +129,14 @@ class Database:
         with connection:
             yield connection
 
+    def ensure_database(self) -> None:
+        """Create the platform's database if it is missing."""
+        _ensure_database(self.url)
+
     def ensure_databases(self) -> None:
         """Create the platform's and Dagster's database where they are missing."""
-        for url in (self.url, self.dagster_url):
-            _ensure_database(url)
+        self.ensure_database()
+        _ensure_database(self.dagster_url)
 
     def release(self) -> None:
         """Let go of the embedded server, if this process holds it."""

@@ -287,10 +287,20 @@ def db_shell(context: typer.Context) -> None:
 
 @db_app.command("migrate")
 @tells_errors
-def db_migrate() -> None:
+def db_migrate(
+    logins: Annotated[
+        bool,
+        typer.Option("--logins", help="Also make the logins of TUTORQ_INGEST_, _TRANSFORM_, _API_DATABASE_URL."),
+    ] = False,
+) -> None:
     """Bring the schemas raw, app and ml to the newest version."""
-    open_platform()
+    from core.process_logins import migrate_with_logins
+
+    _, database = open_platform(migrated=not logins)
+    made = migrate_with_logins(database) if logins else []
     out.print("The schema is up to date.")
+    if made:
+        out.print(f"Logins: {', '.join(made)}.", highlight=False)
 
 
 @db_app.command("stop")

@@ -29,7 +29,7 @@ from api.sessions.endpoints import MOST_BYTES
 from api.sessions.ledger import Ledger, Post
 from api.sessions.writer import SessionWriter
 from core import keys
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.keys import Role
 from core.landing import load_folder
 from core.landing.ids import entity_uuid
@@ -577,7 +577,7 @@ def load_files(database: Database, folder: Path, bodies: Sequence[dict[str, Any]
             writer = csv.DictWriter(file, CONTENT["reschedules"].replace(" ", "").split(","))
             writer.writeheader()
             writer.writerows(moved)
-    assert load_folder(database, folder, timezone=ZONE).errors == []
+    assert load_folder(database.as_role(DatabaseRole.INGEST), folder, timezone=ZONE).errors == []
 
 
 def content(database: Database) -> dict[str, list[tuple[Any, ...]]]:

@@ -10,7 +10,7 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.landing import load_folder, refuse
 from core.settings import Settings
 from orchestration import transform
@@ -73,7 +73,7 @@ def test_a_landing_file_is_loaded_once(instance: dg.DagsterInstance, environment
     # Asked for is not loaded: until it is in the database, the file is asked for.
     answer, cursor = tick(instance, cursor)
     assert isinstance(answer, dg.RunRequest)
-    load_folder(database, environment.landing, timezone="UTC")
+    load_folder(database.as_role(DatabaseRole.INGEST), environment.landing, timezone="UTC")
     answer, cursor = tick(instance, cursor)
     assert isinstance(answer, dg.SkipReason)
     assert json.loads(cursor or "{}").keys() == {"tutors.csv"}

@@ -11,7 +11,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.landing import load_folder
 from core.settings import Settings
@@ -49,7 +49,7 @@ def template(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Da
     home = tmp_path_factory.mktemp("marketplace")
     database = postgres.new_database(home)
     write_demo(home / "demo", tutors=20, students=60, days=120, seed=3)
-    load_folder(database, home / "demo", timezone="UTC")
+    load_folder(database.as_role(DatabaseRole.INGEST), home / "demo", timezone="UTC")
     transform.build(Settings(home=home, database_url=database.url), database)
     return database
 
@@ -66,7 +66,7 @@ def marketplace(
     monkeypatch.setenv("TUTORQ_HOME", str(tmp_path))
     monkeypatch.setenv("TUTORQ_DATABASE_URL", template.url.replace(f"/{of}?", f"/{name}?"))
     settings = Settings()
-    return settings, Database(settings)
+    return settings, Database(settings, DatabaseRole.TRANSFORM)
 
 
 def rows(connection: psycopg.Connection, query: str, *values: object) -> list[tuple[object, ...]]:
