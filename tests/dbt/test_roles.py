@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import pytest
 from core.database import Database, DatabaseRole
 from core.migrate import migrate
 from core.settings import Settings
+from orchestration.transform import build_events
 from tests.dbt.conftest import DATA, Dbt
 
 if TYPE_CHECKING:
@@ -284,6 +286,25 @@ def test_views_of_analysts_are_never_away(built_twice: Dbt, database: Database) 
             reader.join()
     assert faults == []
     assert {name: len(counts) for name, counts in seen.items()} == dict.fromkeys(names, 1)
+
+
+def test_a_build_that_is_given_up_ends_its_sessions(built_twice: Dbt, database: Database, tmp_path: Path) -> None:
+    """They belong to the login, and not to the role that has to end them."""
+    settings = Settings(home=tmp_path, database_url=database.url)
+    waiting = "select count(*) from pg_stat_activity where application_name = 'dbt' and wait_event_type = 'Lock'"
+    with database.connect() as blocker, database.connect(autocommit=True) as looker:
+        blocker.execute("lock table raw.students in access exclusive mode")
+        events = build_events(settings, database.as_role(DatabaseRole.TRANSFORM), ["--select", "dim_students"])
+        assert any(event["info"]["name"] == "LogStartLine" for event in events)
+        while looker.execute(waiting).fetchone() == (0,):
+            time.sleep(0.1)
+        giving_up = threading.Thread(target=events.close)
+        giving_up.start()
+        giving_up.join(30)
+        left = looker.execute(waiting).fetchone()
+        blocker.rollback()
+        giving_up.join()
+    assert left == (0,)
 
 
 def test_what_an_earlier_version_has_built_changes_hands(

@@ -231,7 +231,7 @@ def test_everybody_connects_as_themselves(host: Host) -> None:
     with psycopg.connect(address) as connection:
         logins = connection.execute(
             "select distinct usename::text from pg_stat_activity "
-            "where backend_type = 'client backend' and pid <> pg_backend_pid()"
+            "where backend_type = 'client backend' and pid <> pg_backend_pid() and usename is not null"
         ).fetchall()
         owners = connection.execute("select distinct tableowner::text from pg_tables where schemaname = 'marts'")
         assert owners.fetchall() == [("tutorq_transform",)]
