@@ -54,7 +54,7 @@ from api.upcoming import endpoints as upcoming
 from api.webhooks import endpoints as webhooks
 from api.webhooks.commands import MailEvents
 from api.webhooks.signatures import SendGridSignatures
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.settings import PROJECT_ROOT, Settings
 
 DASHBOARD = PROJECT_ROOT / "dashboards" / "dist"
@@ -144,7 +144,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         logs.configure(settings.log_level)
-        database = Database(settings)
+        database = Database(settings, DatabaseRole.API)
         # Reading the URL starts the embedded server if there is one, which may take seconds.
         url = await asyncio.to_thread(lambda: database.url)
         try:

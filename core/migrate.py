@@ -4,16 +4,28 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy.exc import ProgrammingError
 
 from core.database import Database
+from core.errors import TutorqError
 
 MIGRATIONS_DIR = Path(__file__).parent / "migrations"
 
 
 def migrate(database: Database, revision: str = "head") -> None:
-    """Run Alembic up to `revision`; running it again changes nothing. Safe to call from several processes."""
+    """Run Alembic up to `revision`; running it again changes nothing. Safe to call from several processes.
+
+    Raises:
+        TutorqError: this login is not the owner of the database, or may not do what the roles need.
+    """
     database.ensure_databases()
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS_DIR))
     config.attributes["url"] = database.sqlalchemy_url()
-    command.upgrade(config, revision)
+    try:
+        command.upgrade(config, revision)
+    except ProgrammingError as error:
+        if isinstance(error.orig, InsufficientPrivilege):
+            raise TutorqError(f"the database could not be migrated: {error.orig.diag.message_primary}") from error
+        raise

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
 
     home: Path = PROJECT_ROOT / "var"
     database_url: str | None = None
+    ingest_database_url: str | None = None
+    transform_database_url: str | None = None
+    api_database_url: str | None = None
     dagster_database_url: str | None = None
     landing_dir: Path | None = None
 
@@ -99,7 +102,8 @@ class Settings(BaseSettings):
         return value.expanduser().resolve() if value else None
 
     @field_validator(
-        "database_url", "dagster_database_url", "landing_dir", "dashboard_url", "public_url", "smtp_url",
+        "database_url", "ingest_database_url", "transform_database_url", "api_database_url", "dagster_database_url",
+        "landing_dir", "dashboard_url", "public_url", "smtp_url",
         "sendgrid_api_key", "sendgrid_webhook_key", "ses_region", "ses_endpoint_url", "ses_smtp_username",
         "ses_smtp_password", "model_store", "model_store_endpoint_url",
         "dagster_url", "openai_base_url", "openai_api_key", mode="before",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.settings import Settings
 from orchestration.cli_matching import matching_app
@@ -56,7 +56,7 @@ def watch(
     """Mail an alert when the Dagster daemon is silent: nobody within Dagster can. `tutorq up` does it by itself."""
     from orchestration.reports import watch as watching
 
-    settings, database = open_platform()
+    settings, database = open_platform(DatabaseRole.TRANSFORM)
     if not once:
         out.print("Looking after the Dagster daemon; Ctrl-C ends it.", highlight=False)
         watching.keep_watch(settings, database, time.sleep)
@@ -111,7 +111,7 @@ def load(
     from core.landing import Progress as FileProgress
     from core.landing import load_folder
 
-    settings, database = open_platform()
+    settings, database = open_platform(DatabaseRole.INGEST)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]:,} rows"), TimeElapsedColumn(),
         console=err, transient=True, disable=not err.is_terminal,
@@ -169,7 +169,7 @@ def score(
     """Bring every mart up to date with the raw tables (what Dagster does by itself under `tutorq up`)."""
     from orchestration import transform
 
-    settings, database = open_platform()
+    settings, database = open_platform(DatabaseRole.TRANSFORM)
     started = time.monotonic()
     with err.status("Building the marts …"):
         transform.build(settings, database, full_refresh=full_refresh)
@@ -192,7 +192,7 @@ def verify(as_json: JsonFlag = False) -> None:
     """Recompute the scores from the raw tables with pandas and SciPy, and compare them with the marts."""
     from orchestration.verify import verify as run_verify
 
-    settings, database = open_platform()
+    settings, database = open_platform(DatabaseRole.TRANSFORM)
     with err.status("Recomputing …"):
         report = run_verify(database, settings=settings)
     if as_json:
@@ -287,10 +287,20 @@ def db_shell(context: typer.Context) -> None:
 
 @db_app.command("migrate")
 @tells_errors
-def db_migrate() -> None:
+def db_migrate(
+    logins: Annotated[
+        bool,
+        typer.Option("--logins", help="Also make the logins of TUTORQ_INGEST_, _TRANSFORM_, _API_DATABASE_URL."),
+    ] = False,
+) -> None:
     """Bring the schemas raw, app and ml to the newest version."""
-    open_platform()
+    from core.process_logins import migrate_with_logins
+
+    _, database = open_platform(migrated=not logins)
+    made = migrate_with_logins(database) if logins else []
     out.print("The schema is up to date.")
+    if made:
+        out.print(f"Logins: {', '.join(made)}.", highlight=False)
 
 
 @db_app.command("stop")
@@ -384,7 +394,7 @@ def reports_preview(
     """Write a mail as it would look now, due or not, as .html. Nothing is queued, sent or opened."""
     from orchestration.reports.preview import preview
 
-    settings, database = open_platform()
+    settings, database = open_platform(DatabaseRole.TRANSFORM)
     mail = preview(settings, database, kind, tutor=tutor, session=session)
     path = file or Path(f"{kind}.html")
     try:
@@ -407,7 +417,7 @@ def reports_send(
     from orchestration.reports.due import queue_due
     from orchestration.reports.providers import provider_from
 
-    settings, database = open_platform()
+    settings, database = open_platform(DatabaseRole.TRANSFORM)
     provider = provider_from(settings)
     queued = queue_due(settings, database).to_dict()
     queued["alert"] = conditions.observe(settings, database, watch.silence(settings, database))

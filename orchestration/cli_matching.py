@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from orchestration.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
 
@@ -77,7 +77,7 @@ def train(
 
     if kind is not None and kind not in KINDS:
         raise TutorqError(f"{kind!r} is not one of {', '.join(KINDS)}")
-    settings, database = open_platform()
+    settings, database = open_platform(DatabaseRole.TRANSFORM)
     _need_marts(database)
     if refresh:
         with err.status("Bringing histories and outcomes up to date …"):
@@ -120,7 +120,7 @@ def predict(
     from ml.predictions import predict_all, predict_sessions, repredict
     from ml.registry import champion
 
-    settings, database = open_platform()
+    settings, database = open_platform(DatabaseRole.TRANSFORM)
     _need_marts(database)
     model = champion(settings, database, "match").model
     sessions = 0
@@ -174,7 +174,7 @@ def assign(
     """Give students tutors with free places, so that the fewest pairs are expected to end early. Nothing is written."""
     from orchestration.assignment import plan
 
-    settings, database = open_platform()
+    settings, database = open_platform(DatabaseRole.TRANSFORM)
     _need_marts(database)
     started = time.monotonic()
     with err.status("Weighing all pairs …"):

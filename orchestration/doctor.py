@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from pydantic import ValidationError
 from sqlalchemy import create_engine
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.migrate import MIGRATIONS_DIR
 from core.settings import Settings, settings_problem
@@ -58,6 +58,7 @@ def examine() -> list[Finding]:
             findings.append(_server(connection, database))
             findings.append(_schema(database))
             if findings[-1].ok:
+                findings.append(_roles(database))
                 findings.append(_waiting(connection, timedelta(minutes=settings.unprocessed_minutes)))
                 findings += [
                     check(connection)
@@ -102,6 +103,19 @@ def _schema(database: Database) -> Finding:
     ok = present == newest
     found = f"version {present}" if present else "not there yet"
     return Finding("schema", ok, found, None if ok else f"`tutorq db migrate` brings it to {newest}.")
+
+
+def _roles(database: Database) -> Finding:
+    """Whether every kind of process gets in, as its role."""
+    try:
+        for role in DatabaseRole:
+            with database.as_role(role).connect():
+                pass
+    except TutorqError as error:
+        advice = "See the roles in docs/operations.md; `tutorq db migrate --logins` makes missing logins."
+        return Finding("roles", False, str(error), advice)
+    own = ", ".join(database.own_logins) or "none"
+    return Finding("roles", True, f"every process can connect as its own; with a login of its own: {own}")
 
 
 def _waiting(connection: psycopg.Connection, longest: timedelta) -> Finding:

@@ -6,12 +6,15 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.settings import Settings
 
 
 class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Settings and database of this installation; nothing is opened before it is used."""
+    """Settings and database of this installation; nothing is opened before it is used.
+
+    Landing files are loaded with the rights to load, all else is done with those to transform.
+    """
 
     @cached_property
     def settings(self) -> Settings:
@@ -19,7 +22,11 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @cached_property
     def database(self) -> Database:
-        return Database(self.settings)
+        return Database(self.settings, DatabaseRole.TRANSFORM)
+
+    @cached_property
+    def landing_database(self) -> Database:
+        return self.database.as_role(DatabaseRole.INGEST)
 
     def now(self) -> datetime:
         """The time now in the reporting time zone."""

@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.settings import Settings, settings_problem
 
@@ -49,15 +49,18 @@ def plain_table(*columns: str) -> Table:
     return table
 
 
-def open_platform(*, migrated: bool = True) -> tuple[Settings, Database]:
-    """Settings and database, with the schema brought up to date."""
+def open_platform(role: DatabaseRole | None = None, *, migrated: bool = True) -> tuple[Settings, Database]:
+    """Settings and database, as this role or as its owner, with the schema brought up to date.
+
+    Where the owner's login is elsewhere, so is the migration.
+    """
     from core.migrate import migrate
 
     settings = Settings()
-    database = Database(settings)
-    if migrated:
-        migrate(database)
-    return settings, database
+    owner = Database(settings)
+    if migrated and (role is None or owner.has_owner):
+        migrate(owner)
+    return settings, owner.as_role(role) if role else owner
 
 
 def print_json(answer: object) -> None:

@@ -152,4 +152,6 @@ def _cut_connections() -> None:
 
     for adapter in cast("list[BaseAdapter]", list(FACTORY.adapters.values())):
         with adapter.connection_named("cut"):
+            # Connections belong to their login, not to the role that it has taken.
+            adapter.execute("reset role")
             adapter.cancel_open_connections()  # type: ignore[no-untyped-call]

@@ -24,7 +24,7 @@ import psutil
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.keys import Role, ensure_local_key
 from core.landing import has_landing_files
@@ -48,16 +48,17 @@ def run(settings: Settings, *, demo: bool, console: Console) -> None:
     """
     with only_one(settings), stop_on_signals():
         database = Database(settings)
+        transform = database.as_role(DatabaseRole.TRANSFORM)
         supervisor = Supervisor(settings, database, console)
         try:
             supervisor.end_leftovers()
             check_port(settings.api_port, "TUTORQ_API_PORT")
             check_port(settings.dagster_port, "TUTORQ_DAGSTER_PORT")
             _bring_up(settings, database, supervisor, demo=demo, console=console)
-            with watching(settings, database):
+            with watching(settings, transform):
                 supervisor.watch()
         except ServiceEndedError as error:
-            watch.tell_anyhow(settings, database, conditions.service_ended(error.service, str(error.log)))
+            watch.tell_anyhow(settings, transform, conditions.service_ended(error.service, str(error.log)))
             raise
         except KeyboardInterrupt:
             console.print("\nStopping …")
@@ -90,8 +91,9 @@ def _bring_up(
         # The webserver looks for the code location once, at its start.
         supervisor.start([code_location])
         supervisor.start([webserver, api])
-    if first_run.is_needed(settings, database):
-        _run_for_the_first_time(settings, database, supervisor, daemon, console)
+    transform = database.as_role(DatabaseRole.TRANSFORM)
+    if first_run.is_needed(settings, transform):
+        _run_for_the_first_time(settings, transform, supervisor, daemon, console)
     else:
         supervisor.start([daemon])
     with database.connect() as connection:

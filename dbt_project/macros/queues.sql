@@ -16,7 +16,6 @@
 #}
 
 {% macro prepare_queues() %}
-    create schema if not exists intermediate;
     create table if not exists intermediate.touched_tutor_days (tutor_id uuid not null, counted_on date not null);
     create table if not exists intermediate.touched_pairs (tutor_id uuid not null, student_id uuid not null);
     create table if not exists intermediate.touched_weeks (week_start date not null);
@@ -230,12 +229,4 @@
     {% endif %}
     {% set built_with = run_query("select timezone from intermediate.built_with") %}
     {{ return(built_with.rows | length > 0 and built_with.rows[0][0] != var("timezone")) }}
-{% endmacro %}
-
-
-{% macro grant_schema_usage() %}
-    {% if flags.WHICH in ("build", "run") %}
-        create schema if not exists marts;
-        grant usage on schema marts to tutorq_api, tutorq_analyst;
-    {% endif %}
 {% endmacro %}

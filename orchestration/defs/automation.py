@@ -132,7 +132,7 @@ def _landing(platform: Platform, seen: dict[str, str]) -> tuple[list[LandedFile]
     """
     files = complete_files(platform.settings.landing)
     unseen = [file for file in files if seen.get(file.source) != file.fingerprint]
-    unmoved = unmoved_files(platform.database, unseen) if unseen else []
+    unmoved = unmoved_files(platform.landing_database, unseen) if unseen else []
     pending = [file for file in unseen if file not in unmoved]
     return pending, {file.source: file.fingerprint for file in files if file not in pending}
 

@@ -1,7 +1,8 @@
 -- The marts as their contract describes them, with made-up rows that any run makes again exactly.
 -- `fixture.tutors` says how many tutors; half a year of sessions ends on 2026-01-31.
 
-create schema marts;
+-- As dbt leaves them: they are its role's, and the API may read them.
+set role tutorq_transform;
 
 create table marts.publication (
     generation bigint not null,
@@ -428,3 +429,6 @@ select
 from raw.sessions
 left join ml.session_predictions as predictions on sessions.session_id = predictions.session_id
 where sessions.status = 'scheduled';
+
+grant select on all tables in schema marts to tutorq_api;
+reset role;

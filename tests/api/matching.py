@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import psycopg
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.landing.load import load_folder
 
 STUDENTS = 12
@@ -60,7 +60,7 @@ def load_people(database: Database, folder: Path) -> None:
             writer = csv.writer(file)
             writer.writerow(columns)
             writer.writerows(row(i) for i in range(1, count + 1))
-    load_folder(database, folder, timezone="UTC")
+    load_folder(database.as_role(DatabaseRole.INGEST), folder, timezone="UTC")
     with database.connect() as connection:
         connection.execute("delete from ml.touched_people")
 

@@ -26,7 +26,7 @@ def platform(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> It
     """The API with no more rights than `tutorq_api` has."""
     home = tmp_path_factory.mktemp("auth")
     database = postgres.new_database(home)
-    with served(database, home, database_url=f"{database.url}&role=tutorq_api") as platform:
+    with served(database, home) as platform:
         yield platform
 
 

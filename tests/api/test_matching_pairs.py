@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from api.matching.schemas import MatchList, PairPredictionResponse
+from core.database import DatabaseRole
 from core.landing.ids import entity_uuid
 from core.landing.load import load_folder
 from tests.api.conftest import Served, publish, served
@@ -193,7 +194,7 @@ def test_a_person_who_changed_by_a_file_is_predicted_on_the_spot(
     before = client.get(path)
     assert client.get(path, headers={"If-None-Match": before.headers["etag"]}).status_code == 304
     (tmp_path / "students.csv").write_text("student_id,preferred_pace\nS-2,5\n")
-    load_folder(api.database, tmp_path, timezone="UTC")
+    load_folder(api.database.as_role(DatabaseRole.INGEST), tmp_path, timezone="UTC")
     after = client.get(path, headers={"If-None-Match": before.headers["etag"]})
     assert after.status_code == 200
     assert (before.json()["data"]["is_stored"], after.json()["data"]["is_stored"]) == (True, False)

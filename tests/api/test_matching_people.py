@@ -21,6 +21,7 @@ from api.matching.schemas import (
     TutorPatch,
 )
 from core import keys
+from core.database import DatabaseRole
 from core.keys import Role
 from core.landing.contract import STUDENTS as STUDENTS_FILE
 from core.landing.contract import TUTORS as TUTORS_FILE
@@ -303,7 +304,7 @@ def test_the_last_writer_of_a_column_wins_be_it_a_file_or_a_request(
     client.patch(path, json={"preferred_pace": 5, "urgency_level": 4})
     folder = tmp_path_factory.mktemp("later")
     (folder / "students.csv").write_text(f"student_id,preferred_pace\n{student},1\n")
-    load_folder(matching.database, folder, timezone="UTC")
+    load_folder(matching.database.as_role(DatabaseRole.INGEST), folder, timezone="UTC")
     data = client.get(path).json()["data"]
     # A column that the file leaves out is as the request set it.
     assert (data["preferred_pace"], data["urgency_level"]) == (1, 4)

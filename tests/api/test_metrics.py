@@ -26,9 +26,7 @@ def platform(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> It
     database = postgres.new_database(home)
     with database.connect() as connection:
         publish(connection)
-        connection.execute("grant usage on schema marts to tutorq_api")
-        connection.execute("grant select on all tables in schema marts to tutorq_api")
-    with served(database, home, database_url=f"{database.url}&role=tutorq_api") as platform:
+    with served(database, home) as platform:
         yield platform
 
 

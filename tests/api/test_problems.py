@@ -14,6 +14,7 @@ from tests.api.conftest import DASHBOARD_ORIGIN, Served, publish, serve
 
 SWAP = """
 create table marts.{table}__dbt_tmp as select * from marts.{table};
+grant select on marts.{table}__dbt_tmp to tutorq_api;
 alter table marts.{table} rename to {table}__dbt_backup;
 alter table marts.{table}__dbt_tmp rename to {table};
 drop table marts.{table}__dbt_backup;

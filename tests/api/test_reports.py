@@ -12,6 +12,7 @@ import pytest
 
 from api.reports.schemas import Report, ReportDetail, ReportKind, ReportList, ReportResponse, ReportState
 from core import keys
+from core.database import DatabaseRole
 from core.keys import Role
 from core.landing.ids import entity_uuid
 from orchestration.reports import outbox
@@ -74,7 +75,7 @@ def office(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The API with no more rights than its role has, and an outbox of its own."""
     home = tmp_path_factory.mktemp("office")
     database = postgres.new_database(home)
-    with served(database, home, database_url=f"{database.url}&role=tutorq_api") as office:
+    with served(database, home) as office:
         yield office
 
 
@@ -204,7 +205,9 @@ def test_what_was_sent_can_be_looked_at(office: Served, mailbox: psycopg.Connect
     assert before["next_attempt_at"] is not None
     problem(reader.get(f"/api/reports/{report}/html"), 404)
 
-    outbox.send_due(office.settings, office.database, FileProvider(office.settings.outbox_dir))
+    outbox.send_due(
+        office.settings, office.database.as_role(DatabaseRole.TRANSFORM), FileProvider(office.settings.outbox_dir)
+    )
     (path,) = office.settings.outbox_dir.glob("*.eml")
     message = message_from_bytes(path.read_bytes(), policy=policy.default)
     sent = reader.get(f"/api/reports/{report}").json()["data"]

@@ -29,12 +29,12 @@ from api.sessions.endpoints import MOST_BYTES
 from api.sessions.ledger import Ledger, Post
 from api.sessions.writer import SessionWriter
 from core import keys
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.keys import Role
 from core.landing import load_folder
 from core.landing.ids import entity_uuid
-from core.settings import PROJECT_ROOT, Settings
-from tests.api.conftest import ZONE, Served, serve, served
+from core.settings import PROJECT_ROOT
+from tests.api.conftest import ZONE, Served, served
 from tests.api.test_problems import problem
 
 if TYPE_CHECKING:
@@ -577,7 +577,7 @@ def load_files(database: Database, folder: Path, bodies: Sequence[dict[str, Any]
             writer = csv.DictWriter(file, CONTENT["reschedules"].replace(" ", "").split(","))
             writer.writeheader()
             writer.writerows(moved)
-    assert load_folder(database, folder, timezone=ZONE).errors == []
+    assert load_folder(database.as_role(DatabaseRole.INGEST), folder, timezone=ZONE).errors == []
 
 
 def content(database: Database) -> dict[str, list[tuple[Any, ...]]]:
@@ -652,25 +652,6 @@ def test_parallel_workers_and_the_loader_do_not_deadlock(intake: Served, tmp_pat
     [(stored,)] = rows(intake.database, "select count(*) from raw.sessions")
     assert stored == 150
     assert newest == [(max(body["updated_at"] for body in bodies if body["session_id"] == "p-0"),)]
-
-
-def test_the_api_needs_no_more_rights_than_its_role_has(postgres: "Postgres", tmp_path: Path) -> None:
-    database = postgres.new_database(tmp_path)
-    # Every connection of the API takes the role on; keys are made by the owner.
-    with database.connect(autocommit=True) as connection:
-        secret = keys.create(connection, "any", Role.ADMIN).secret
-    limited = Settings(
-        home=tmp_path, database_url=f"{database.url}&role=tutorq_api", dagster_database_url=database.dagster_url
-    )
-    with serve(limited) as base_url, Served(database, limited, base_url, "").client(secret) as client:
-        info = {"initiator": "tutor"}
-        first = post(client, session("r1", status="rescheduled", reschedule_info=info), **{"Idempotency-Key": "k"})
-        assert first.status_code == 202, first.text
-        assert post(client, session("r1", rating=2)).status_code == 202
-        batch = client.post("/api/sessions/batch", json=[session("r2"), {}])
-        assert (batch.json()["queued"], batch.json()["rejected"]) == (1, 1)
-        assert client.post("/api/reschedules/r1/excuse", json={"reason": "storm"}).status_code == 201
-        assert client.delete("/api/reschedules/r1/excuse").status_code == 204
 
 
 def test_what_a_killed_process_acknowledged_is_stored(postgres: "Postgres", tmp_path: Path) -> None:

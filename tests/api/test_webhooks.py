@@ -109,8 +109,7 @@ class Desk:
 def sendgrid_customer(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     home = tmp_path_factory.mktemp("webhooks")
     database = postgres.new_database(home)
-    limited = f"{database.url}&role=tutorq_api"
-    with served(database, home, database_url=limited, sendgrid_webhook_key=public(PRIVATE)) as customer:
+    with served(database, home, sendgrid_webhook_key=public(PRIVATE)) as customer:
         yield customer
 
 

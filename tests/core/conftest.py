@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 
 
 @pytest.fixture(scope="session")
@@ -15,9 +15,9 @@ def shared_database(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def raw_database(shared_database: Database) -> Database:
-    """A migrated database whose schema `raw` is empty."""
+    """A migrated database whose schema `raw` is empty, as those who load connect to it."""
     empty_raw(shared_database)
-    return shared_database
+    return shared_database.as_role(DatabaseRole.INGEST)
 
 
 def empty_raw(database: Database) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.landing import FileSummary, load_folder
 from core.landing.ids import NAMESPACE, convert_keys, entity_uuid
 from core.landing.times import parse_times
@@ -59,8 +59,9 @@ _row = st.one_of(
 
 
 @pytest.fixture
-def database(raw_database: Database) -> Database:
-    return raw_database
+def database(shared_database: Database) -> Database:
+    """As its owner, who may empty it between examples."""
+    return shared_database
 
 
 def load_rows(database: Database, folder: Path, files: list[list[tuple[str, tuple[str, ...]]]]) -> list[FileSummary]:
@@ -76,7 +77,7 @@ def load_rows(database: Database, folder: Path, files: list[list[tuple[str, tupl
             lines = [",".join(cells) for name, cells in rows if name == table]
             if lines:
                 (folder / f"{table}.csv").write_text("\n".join([header, *lines]))
-        summary = load_folder(database, folder, timezone="Europe/Vienna")
+        summary = load_folder(database.as_role(DatabaseRole.INGEST), folder, timezone="Europe/Vienna")
         assert summary.errors == []
         summaries += summary.files
     return summaries
@@ -162,6 +163,6 @@ def test_local_times_are_read_as_zoneinfo_reads_them(wall: datetime, zone: str) 
 @given(st.binary(max_size=400))
 def test_no_bytes_at_all_make_the_loader_crash(database: Database, tmp_path: Path, noise: bytes) -> None:
     (tmp_path / "tutors.csv").write_bytes(b"tutor_id,name\n" + noise)
-    summary = load_folder(database, tmp_path, timezone="UTC")
+    summary = load_folder(database.as_role(DatabaseRole.INGEST), tmp_path, timezone="UTC")
     assert summary.errors == []
     assert summary.read == summary.inserted + summary.updated + summary.unchanged + summary.quarantined

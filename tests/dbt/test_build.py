@@ -123,8 +123,8 @@ def test_history_of_a_day_is_what_the_scores_were_on_it_and_stays(built: Dbt, co
 
 def test_readers_keep_their_rights(built: Dbt, connection: psycopg.Connection, marts: Marts) -> None:
     for name in marts.names():
-        for role in ("tutorq_api", "tutorq_analyst"):
-            granted = connection.execute("select has_table_privilege(%s, %s, 'select')", (role, f"marts.{name}"))
+        for role, schema in (("tutorq_api", "marts"), ("tutorq_analyst", "analytics")):
+            granted = connection.execute("select has_table_privilege(%s, %s, 'select')", (role, f"{schema}.{name}"))
             assert granted.fetchone() == (True,), (role, name)
 
 

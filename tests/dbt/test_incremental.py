@@ -99,5 +99,8 @@ def test_incremental_runs_equal_a_first_build(
     incremental = marts.content()
     connection.execute("set client_min_messages = warning")
     connection.execute("drop schema marts, intermediate, staging cascade")
+    for schema in ("marts", "intermediate", "staging"):
+        connection.execute(f"create schema {schema} authorization tutorq_transform".encode())
+    connection.execute("grant usage on schema marts to tutorq_api")
     built("run")
     assert marts.content() == incremental

@@ -23,7 +23,8 @@ from tests.e2e.processes import free_port, wait_for
 COMPOSE = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
-PASSWORD = "pass-word"
+# Another one for each login, so that nobody gets in with one that is not theirs.
+PASSWORDS = {name: f"pass-{name}" for name in ("POSTGRES", "INGEST", "TRANSFORM", "API", "DAGSTER")}
 # Addresses between containers, and the port that each has here.
 INTERNAL_PORTS = ("postgres:5432", "code-location:4000", "dagster-webserver:3000", "api:8000", "mail:1025")
 
@@ -93,8 +94,9 @@ class Host:
                 process.kill()
 
     def _interpolated(self, value: str) -> str:
-        """Compose's ${NAME:-default} and ${NAME:?problem}, with nothing in .env but the password."""
-        value = value.replace("${TUTORQ_POSTGRES_PASSWORD:?set it in .env}", PASSWORD)
+        """Compose's ${NAME:-default} and ${NAME:?problem}, with nothing in .env but the passwords."""
+        for name, password in PASSWORDS.items():
+            value = value.replace(f"${{TUTORQ_{name}_PASSWORD:?set it in .env}}", password)
         while "${" in value:
             head, _, rest = value.partition("${")
             inside, _, tail = rest.partition("}")
@@ -145,7 +147,7 @@ def start_postgres(folder: Path, port: int) -> subprocess.Popen[bytes]:
             if parent.stat().st_uid == 0 and parent != Path("/tmp"):
                 parent.chmod(parent.stat().st_mode | 0o011)
     secret = folder / "password"
-    secret.write_text(PASSWORD)
+    secret.write_text(PASSWORDS["POSTGRES"])
     secret.chmod(0o644)
     subprocess.run(
         [programs / "initdb", "--pgdata", folder / "data", "--username=tutorq", "--auth=scram-sha-256",
@@ -157,7 +159,7 @@ def start_postgres(folder: Path, port: int) -> subprocess.Popen[bytes]:
          "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"],
         user=user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    address = f"postgresql://tutorq:{PASSWORD}@127.0.0.1:{port}/postgres"
+    address = f"postgresql://tutorq:{PASSWORDS['POSTGRES']}@127.0.0.1:{port}/postgres"
 
     def answers() -> bool:
         try:
@@ -185,6 +187,19 @@ def test_every_service_is_well_formed() -> None:
         assert SERVICES[name]["cap_drop"] == ["ALL"]
 
 
+@pytest.mark.parametrize("name", [name for name in OURS if name != "migrate"])
+def test_service_knows_no_password_but_its_own(host: Host, name: str) -> None:
+    needed = {
+        "code-location": {"INGEST", "TRANSFORM"},
+        "api": {"API"},
+        "watch": {"TRANSFORM"},
+    }.get(name, set()) | {"DAGSTER"}
+    environment = host.environment(name)
+    assert {login for login, word in PASSWORDS.items() if any(word in each for each in environment.values())} == needed
+    # Whatever is in .env is given to all services, unless they are given something else.
+    assert {environment.get(f"TUTORQ_{login}_PASSWORD") for login in PASSWORDS.keys() - needed} <= {""}
+
+
 def test_migrations_run_and_may_run_again(host: Host) -> None:
     for _ in range(2):
         outcome = host.run("migrate")
@@ -198,7 +213,7 @@ def test_service_gets_healthy(host: Host, name: str) -> None:
 
 
 def test_what_lands_is_published_and_served(host: Host) -> None:
-    made = host.run("api", str(Path(sys.executable).parent / "tutorq"), "keys", "create", "--name=me", "--json")
+    made = host.run("migrate", str(Path(sys.executable).parent / "tutorq"), "keys", "create", "--name=me", "--json")
     assert made.returncode == 0, made.stderr
     key = json.loads(made.stdout)["secret"]
     write_demo(host.home / "landing", tutors=10, students=40, days=40, seed=5)
@@ -209,3 +224,31 @@ def test_what_lands_is_published_and_served(host: Host) -> None:
     )
 
     assert httpx2.get(url, headers={"X-API-Key": key}).json()["meta"]["total"] == 10
+
+
+def test_everybody_connects_as_themselves(host: Host) -> None:
+    address = f"postgresql://tutorq:{PASSWORDS['POSTGRES']}@127.0.0.1:{host.ports['postgres:5432']}/tutorq"
+    with psycopg.connect(address) as connection:
+        logins = connection.execute(
+            "select distinct usename::text from pg_stat_activity "
+            "where backend_type = 'client backend' and pid <> pg_backend_pid() and usename is not null"
+        ).fetchall()
+        owners = connection.execute("select distinct tableowner::text from pg_tables where schemaname = 'marts'")
+        assert owners.fetchall() == [("tutorq_transform",)]
+    assert {login for (login,) in logins} <= {"api", "transform", "ingest", "dagster"}
+    assert {("api",), ("dagster",)} <= set(logins)
+
+
+def test_a_service_can_do_what_its_role_may_and_no_more(host: Host) -> None:
+    for role, allowed, denied in (
+        ("ingest", "select count(*) from raw.sessions", "select * from marts.tutor_scores"),
+        ("transform", "select count(*) from marts.tutor_scores", "update raw.sessions set rating = 5"),
+        ("api", "select count(*) from marts.tutor_scores", "drop table marts.tutor_scores"),
+    ):
+        login = f"{role}:{PASSWORDS[role.upper()]}@127.0.0.1:{host.ports['postgres:5432']}"
+        with psycopg.connect(f"postgresql://{login}/tutorq", autocommit=True) as connection:
+            assert connection.execute(allowed.encode()).fetchone() is not None
+            for statement in (denied, "select * from raw.landing_checksums" if role != "ingest" else denied,
+                              "set role tutorq"):  # fmt: skip
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(statement.encode())

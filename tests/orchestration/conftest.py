@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.settings import Settings
 from orchestration.reports.due import Queued, queue_due
 
@@ -115,7 +115,9 @@ class Marketplace:
         )  # fmt: skip
 
     def queue(self, now: datetime = EVENING, **changes: Any) -> Queued:
-        return queue_due(self.settings.model_copy(update=changes), self.database, now=now)
+        return queue_due(
+            self.settings.model_copy(update=changes), self.database.as_role(DatabaseRole.TRANSFORM), now=now
+        )
 
     def outbox(self, kind: str, state: str = "queued") -> list[tuple[str, str, dict[str, Any]]]:
         """(topic without the kind, recipient, payload), in the order of topics."""
@@ -133,7 +135,13 @@ def marketplace(database: Database, environment: Settings) -> Marketplace:
     with database.connect() as connection:
         connection.execute("select set_config('fixture.tutors', %s, false)", [str(TUTORS)])
         connection.execute(MARTS.read_text())
-        connection.execute("create table marts.dim_students (student_id uuid, external_id text, name text)")
+        connection.execute(
+            """
+            set role tutorq_transform;
+            create table marts.dim_students (student_id uuid, external_id text, name text);
+            reset role
+            """
+        )
         connection.execute("update marts.tutor_scores set risk_status = 'ok', sessions_to_clear = null")
         connection.execute("update marts.score_history set risk_status = 'ok'")
     return Marketplace(database, environment.model_copy(update={"staff_emails": STAFF}))

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from core import keys
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.landing import load_folder
 from core.settings import Settings
 from orchestration.definitions import defs as load_definitions
@@ -100,7 +100,7 @@ def test_one_mail_however_often_the_threshold_is_crossed(
         return [text for message in messages if "pushed" in (text := str(message["Subject"]))]
 
     write_demo(environment.home / "demo", tutors=10, students=30, days=40, seed=4)
-    load_folder(database, environment.home / "demo", timezone="UTC")
+    load_folder(database.as_role(DatabaseRole.INGEST), environment.home / "demo", timezone="UTC")
     build(environment, database)  # with score_history, which the mail is about, too
     run("score")
     assert push("completed", 4) == "insufficient_data"

@@ -9,7 +9,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.landing import load_folder
 from core.settings import Settings
 from orchestration.defs import automation
@@ -45,7 +45,7 @@ STEPS = {
 def scored(environment: Settings, database: Database, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A small marketplace, scored."""
     write_demo(environment.home / "demo", tutors=10, students=30, days=40, seed=4)
-    load_folder(database, environment.home / "demo", timezone="UTC")
+    load_folder(database.as_role(DatabaseRole.INGEST), environment.home / "demo", timezone="UTC")
     build(environment, database)
     monkeypatch.setattr(automation, "WATCH_SECONDS", 0.0)
     return environment
@@ -105,7 +105,7 @@ def test_killed_at_each_step(scored: Settings, database: Database) -> None:
                 "select sessions_90d from marts.tutor_scores where tutor_id = %s", [tutor]
             ).fetchone() or (None,)
             assert sessions == 3, step
-        assert verify(database, settings=scored).ok
+        assert verify(database.as_role(DatabaseRole.TRANSFORM), settings=scored).ok
         incremental = _scores(watcher)
         build(scored, database, full_refresh=True)
         assert _scores(watcher) == incremental

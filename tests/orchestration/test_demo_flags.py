@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.landing import load_folder
 from core.settings import Settings
 from orchestration import transform
@@ -29,7 +29,7 @@ def test_flags_are_right_far_more_often_than_a_raw_cut(
     environment: Settings, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_demo(tmp_path / "demo", seed=1)
-    load_folder(database, tmp_path / "demo", timezone="UTC")
+    load_folder(database.as_role(DatabaseRole.INGEST), tmp_path / "demo", timezone="UTC")
     transform.build(environment, database)
 
     truth = pd.read_csv(tmp_path / "demo" / ".truth" / "tutors.csv")

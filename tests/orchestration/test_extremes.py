@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.settings import Settings
 from orchestration import transform
 from orchestration.verify import verify
@@ -50,5 +50,5 @@ def test_extremes_are_published_and_confirmed(
 
     transform.build(environment, database)
 
-    report = verify(database, settings=environment)
+    report = verify(database.as_role(DatabaseRole.TRANSFORM), settings=environment)
     assert report.ok, report.to_dict()

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.landing import load_folder
 from core.settings import Settings
 from orchestration.definitions import defs as load_definitions
@@ -200,7 +200,7 @@ def test_files_become_published_and_correct_scores(
     assert ("marts", "publication") in materialized
     sessions = result.asset_materializations_for_node("raw__sessions")[0].metadata
     assert sessions["rows_inserted"].value == sessions["dagster/row_count"].value > 0
-    assert verify(database, settings=landed).ok
+    assert verify(database.as_role(DatabaseRole.TRANSFORM), settings=landed).ok
 
     assert [path.name for path in landed.landing.iterdir() if not path.name.startswith(".")] == ["processed"]
 
@@ -253,7 +253,7 @@ def test_roll_over_records_the_chosen_days(
 def test_rows_that_vanish_are_noticed(
     definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
 ) -> None:
-    load_folder(database, landed.landing, timezone="UTC")
+    load_folder(database.as_role(DatabaseRole.INGEST), landed.landing, timezone="UTC")
     with database.connect() as connection:
         connection.execute("delete from raw.sessions where ctid = (select min(ctid) from raw.sessions)")
     result = run(definitions, instance, "load_and_score", asset_selection=[dg.AssetKey(["raw", "sessions"])])

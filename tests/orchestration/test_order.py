@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.landing import load_file, load_folder
 from core.settings import Settings
 from orchestration import transform
@@ -38,7 +38,7 @@ def test_any_order_gives_the_same_marts(
     environment: Settings, database: Database, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_demo(tmp_path / "demo", tutors=10, students=40, days=50, seed=11)
-    load_folder(database, tmp_path / "demo", timezone="UTC")
+    load_folder(database.as_role(DatabaseRole.INGEST), tmp_path / "demo", timezone="UTC")
     transform.build(environment, database)
 
     other = postgres.new_database(tmp_path / "other")
@@ -50,7 +50,7 @@ def test_any_order_gives_the_same_marts(
         for number in range(3):
             part = tmp_path / "parts" / f"{entity}.{number}.csv"
             rows.iloc[number::3].to_csv(part, index=False)
-            load_file(other, part, timezone="UTC")
+            load_file(other.as_role(DatabaseRole.INGEST), part, timezone="UTC")
         if entity == "sessions":
             transform.build(Settings(), other)  # half of it is there; the rest has to be taken in later
     transform.build(Settings(), other)

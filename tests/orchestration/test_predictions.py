@@ -11,7 +11,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.landing import load_folder
 from core.settings import Settings
@@ -49,7 +49,7 @@ def template(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Da
     home = tmp_path_factory.mktemp("marketplace")
     database = postgres.new_database(home)
     write_demo(home / "demo", tutors=20, students=60, days=120, seed=3)
-    load_folder(database, home / "demo", timezone="UTC")
+    load_folder(database.as_role(DatabaseRole.INGEST), home / "demo", timezone="UTC")
     transform.build(Settings(home=home, database_url=database.url), database)
     return database
 
@@ -69,6 +69,11 @@ def marketplace(
     return settings, Database(settings)
 
 
+def as_runs_do(database: Database) -> Database:
+    """What is to be tested connects as runs do; what a test prepares, as the owner."""
+    return database.as_role(DatabaseRole.TRANSFORM)
+
+
 def rows(connection: psycopg.Connection, query: str, *values: object) -> list[tuple[object, ...]]:
     return connection.execute(query.encode(), list(values)).fetchall()
 
@@ -83,7 +88,7 @@ def test_every_pair_has_the_prediction_of_the_model(marketplace: tuple[Settings,
     settings, database = marketplace
     with database.connect(autocommit=True) as connection:
         connection.execute("update raw.students set preferred_pace = null, age = null where age > 16")
-        done = predict_all(settings, database, RULES)
+        done = predict_all(settings, as_runs_do(database), RULES)
         stored = rows(connection, ALL)
         students, tutors = active_people(connection)
         buckets = rows(connection, "select distinct bucket = ml.student_bucket(student_id) from ml.match_predictions")
@@ -110,7 +115,7 @@ def test_every_pair_has_the_prediction_of_the_model(marketplace: tuple[Settings,
 def test_mismatches_are_those_of_the_training_set(marketplace: tuple[Settings, Database]) -> None:
     """The formulas stand in SQL and in NumPy; pairs that met have both."""
     settings, database = marketplace
-    predict_all(settings, database, RULES)
+    predict_all(settings, as_runs_do(database), RULES)
     with database.connect() as connection:
         compared, apart = rows(
             connection,
@@ -127,7 +132,7 @@ def test_mismatches_are_those_of_the_training_set(marketplace: tuple[Settings, D
 
 def test_one_changed_person_predicts_that_persons_pairs_only(marketplace: tuple[Settings, Database]) -> None:
     settings, database = marketplace
-    predict_all(settings, database, RULES)
+    predict_all(settings, as_runs_do(database), RULES)
     with database.connect(autocommit=True) as connection:
         before = rows(connection, "select student_id, tutor_id, predicted_at from ml.match_predictions")
         version = rows(connection, "select version from ml.prediction_version")[0][0]
@@ -137,7 +142,7 @@ def test_one_changed_person_predicts_that_persons_pairs_only(marketplace: tuple[
             [tutor],
         )
         assert rows(connection, "select entity, person_id from ml.touched_people") == [("tutor", tutor)]
-        done = repredict(settings, database, RULES, tutors=[tutor])  # type: ignore[list-item]
+        done = repredict(settings, as_runs_do(database), RULES, tutors=[tutor])  # type: ignore[list-item]
         after = rows(connection, "select student_id, tutor_id, predicted_at from ml.match_predictions")
         assert {row[1] for row in set(after) - set(before)} == {tutor}
         assert done.pairs == len(set(after) - set(before)) == sum(row[1] == tutor for row in before)
@@ -145,24 +150,24 @@ def test_one_changed_person_predicts_that_persons_pairs_only(marketplace: tuple[
         assert rows(connection, "select count(*) from ml.touched_people") == [(0,)]
         assert rows(connection, "select version from ml.prediction_version")[0][0] > version  # type: ignore[operator]
         single = rows(connection, ALL)
-        predict_all(settings, database, RULES)
+        predict_all(settings, as_runs_do(database), RULES)
         assert rows(connection, ALL) == single, "as if everybody had been predicted"
 
         connection.execute("update raw.tutors set is_active = false where tutor_id = %s", [tutor])
-        repredict(settings, database, RULES, tutors=[tutor])  # type: ignore[list-item]
+        repredict(settings, as_runs_do(database), RULES, tutors=[tutor])  # type: ignore[list-item]
         assert rows(connection, "select count(*) from ml.match_predictions where tutor_id = %s", tutor) == [(0,)]
 
 
 def test_readers_see_a_bucket_whole_while_it_is_replaced(marketplace: tuple[Settings, Database]) -> None:
     settings, database = marketplace
-    predict_all(settings, database, RULES)
+    predict_all(settings, as_runs_do(database), RULES)
     with database.connect() as reader:
         count = rows(reader, "select count(*) from ml.match_predictions")
         reader.commit()
         # A reader in the middle of a transaction holds the swap up, and sees what was there when it began.
         reader.execute("set transaction isolation level repeatable read")
         rows(reader, "select 1")
-        predict_all(settings, database, RULES, buckets=[3])
+        predict_all(settings, as_runs_do(database), RULES, buckets=[3])
         assert rows(reader, "select count(*) from ml.match_predictions") == count
 
 
@@ -171,7 +176,7 @@ def test_a_person_waits_for_nobody_where_asked_not_to(marketplace: tuple[Setting
     with database.connect() as writer:
         writer.execute("select pg_advisory_xact_lock_shared(%s)", [WRITE_LOCK])
         (student,) = rows(writer, "select student_id from raw.students limit 1")[0]
-        done = repredict(settings, database, RULES, students=[student], wait=False)  # type: ignore[list-item]
+        done = repredict(settings, as_runs_do(database), RULES, students=[student], wait=False)  # type: ignore[list-item]
     assert not done.is_done
 
 
@@ -188,11 +193,11 @@ def test_from_reading_people_to_the_last_bucket_nobody_else_writes_pairs(
         people = active_people(connection)
         with database.connect(autocommit=True) as other:
             other.execute("update raw.tutors set age = 99 where tutor_id = %s", [tutor])
-        written.append(repredict(settings, database, RULES, tutors=[tutor], wait=False).is_done)  # type: ignore[list-item]
+        written.append(repredict(settings, as_runs_do(database), RULES, tutors=[tutor], wait=False).is_done)  # type: ignore[list-item]
         return people
 
     monkeypatch.setattr("ml.predictions.active_people", read)
-    predict_all(settings, database, RULES)
+    predict_all(settings, as_runs_do(database), RULES)
     assert written == [False]
     with database.connect() as connection:
         assert rows(connection, "select entity, person_id from ml.touched_people") == [("tutor", tutor)]
@@ -205,7 +210,7 @@ def test_other_buckets_may_be_written_by_somebody_else_at_the_same_time(
     with database.connect() as elsewhere:
         elsewhere.execute("select pg_advisory_lock(%s, 3)", [BUCKET_LOCK])
         elsewhere.execute("select pg_advisory_lock_shared(%s)", [WRITE_LOCK])
-        assert predict_all(settings, database, RULES, buckets=[2, 4]).pairs > 0
+        assert predict_all(settings, as_runs_do(database), RULES, buckets=[2, 4]).pairs > 0
 
 
 def test_a_student_and_a_tutor_of_one_id_are_two_people(marketplace: tuple[Settings, Database]) -> None:
@@ -213,43 +218,43 @@ def test_a_student_and_a_tutor_of_one_id_are_two_people(marketplace: tuple[Setti
     with database.connect(autocommit=True) as connection:
         (tutor,) = rows(connection, "select tutor_id from raw.tutors limit 1")[0]
         connection.execute("insert into raw.students (student_id, external_id) values (%s, '17')", [tutor])
-        predict_all(settings, database, RULES)
+        predict_all(settings, as_runs_do(database), RULES)
         connection.execute("update raw.students set age = 9 where student_id = %s", [tutor])
         connection.execute("update raw.tutors set age = 40 where tutor_id = %s", [tutor])
-        repredict(settings, database, RULES, students=[tutor])  # type: ignore[list-item]
+        repredict(settings, as_runs_do(database), RULES, students=[tutor])  # type: ignore[list-item]
         assert rows(connection, "select entity from ml.touched_people") == [("tutor",)]
 
 
 def test_sessions_to_come_are_predicted_once_a_day(marketplace: tuple[Settings, Database]) -> None:
     settings, database = marketplace
-    first = predict_sessions(settings, database, SessionRules())
+    first = predict_sessions(settings, as_runs_do(database), SessionRules())
     assert first > 10
-    assert predict_sessions(settings, database, SessionRules()) == 0
+    assert predict_sessions(settings, as_runs_do(database), SessionRules()) == 0
     with database.connect(autocommit=True) as connection:
         assert rows(
             connection, "select count(*) from marts.upcoming_sessions where tutor_disruption_probability is null"
         ) == [(0,)]
         connection.execute("update raw.sessions set status = 'cancelled' where status = 'scheduled'")
-        predict_sessions(settings, database, SessionRules())
+        predict_sessions(settings, as_runs_do(database), SessionRules())
         assert rows(connection, "select count(*) from ml.session_predictions") == [(0,)]
 
 
 def test_a_candidate_is_kept_and_champions_take_turns(marketplace: tuple[Settings, Database]) -> None:
     settings, database = marketplace
-    assert champion(settings, database, "match").model.version == "rules-v1"
-    frame = training_set(database, MATCH)
+    assert champion(settings, as_runs_do(database), "match").model.version == "rules-v1"
+    frame = training_set(as_runs_do(database), MATCH)
     candidate = train(MATCH, frame, seed=1, champion=None, rules=RULES)
     if candidate.model is None:
         pytest.fail(candidate.reason)
-    record(settings, database, replace(candidate, is_promoted=False))
-    assert champion(settings, database, "match").model.version == "rules-v1"
-    version = record(settings, database, replace(candidate, is_promoted=True))
-    found = champion(settings, database, "match").model
+    record(settings, as_runs_do(database), replace(candidate, is_promoted=False))
+    assert champion(settings, as_runs_do(database), "match").model.version == "rules-v1"
+    version = record(settings, as_runs_do(database), replace(candidate, is_promoted=True))
+    found = champion(settings, as_runs_do(database), "match").model
     assert found.version == version
     with database.connect() as connection:
         assert champion_version(connection, "match") == version
         students, tutors = active_people(connection)
-    _, _, churn = churn_matrix(database, found)
+    _, _, churn = churn_matrix(as_runs_do(database), found)
     assert churn.shape == (len(students), len(tutors))
 
 
@@ -284,17 +289,17 @@ def test_an_assignment_from_the_command_line_tells_people_of_one_id_apart(
         "students": [], "tutors": [], "forbidden": [], "unknown_capacity": 0, "require_subject": True,
         "exploration_share": 0.0, "seed": 0,
     }  # fmt: skip
-    found = assignment.plan(settings, database, **request, fixed=[(tutor, tutor)])
+    found = assignment.plan(settings, as_runs_do(database), **request, fixed=[(tutor, tutor)])
     (fixed,) = [pair for pair in found.pairs if "fixed" in pair.remarks]
     assert fixed.student == "same"
     assert fixed.tutor != "same"
-    free = assignment.plan(settings, database, **request, fixed=[])
+    free = assignment.plan(settings, as_runs_do(database), **request, fixed=[])
     assert "same" in {pair.student for pair in free.pairs}, "without a subject every tutor will do"
 
     with database.connect(autocommit=True) as connection:
         connection.execute("update raw.tutors set is_active = false where tutor_id = %s", [tutor])
     with pytest.raises(TutorqError, match="takes no part"):
-        assignment.plan(settings, database, **{**request, "students": [other], "tutors": [tutor]}, fixed=[])
+        assignment.plan(settings, as_runs_do(database), **{**request, "students": [other], "tutors": [tutor]}, fixed=[])
 
 
 @pytest.fixture(scope="module")

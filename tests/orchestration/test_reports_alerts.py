@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.settings import Settings
 from orchestration.reports.conditions import Condition, dead_daemon, observe, report, run_failed
 
@@ -74,60 +74,60 @@ def test_a_trouble_is_told_once_while_it_lasts_and_again_when_it_returns(
         return alerts(database).count(trouble)
 
     execute(database, *statements)
-    observe(SETTINGS, database)
+    observe(SETTINGS, database.as_role(DatabaseRole.TRANSFORM))
     assert told() == 0, "one look may be a coincidence"
     let_pass(database, timedelta(minutes=1))
-    observe(SETTINGS, database)
+    observe(SETTINGS, database.as_role(DatabaseRole.TRANSFORM))
     assert told() == 1
     for _ in range(3):
         let_pass(database, timedelta(minutes=5))
-        observe(SETTINGS, database)
+        observe(SETTINGS, database.as_role(DatabaseRole.TRANSFORM))
     assert told() == 1
 
     execute(database, cure)
-    observe(SETTINGS, database)
+    observe(SETTINGS, database.as_role(DatabaseRole.TRANSFORM))
     execute(database, *statements)
-    observe(SETTINGS, database)
+    observe(SETTINGS, database.as_role(DatabaseRole.TRANSFORM))
     assert told() == 1, "away for a moment only"
 
     execute(database, cure)
     let_pass(database, timedelta(minutes=11))
-    observe(SETTINGS, database)
+    observe(SETTINGS, database.as_role(DatabaseRole.TRANSFORM))
     execute(database, *statements)
-    observe(SETTINGS, database)
+    observe(SETTINGS, database.as_role(DatabaseRole.TRANSFORM))
     let_pass(database, timedelta(minutes=1))
-    observe(SETTINGS, database)
+    observe(SETTINGS, database.as_role(DatabaseRole.TRANSFORM))
     assert told() == 2
 
 
 def test_healthy_is_silent(database: Database) -> None:
     execute(database, PUBLISHED, "insert into raw.changes values ('session', gen_random_uuid())", REFUSED_ROWS)
     for _ in range(2):
-        assert observe(SETTINGS, database) == 0
+        assert observe(SETTINGS, database.as_role(DatabaseRole.TRANSFORM)) == 0
         let_pass(database, timedelta(minutes=2))
     assert alerts(database) == []
 
 
 def test_before_the_first_publication_changes_may_be_old(database: Database) -> None:
     execute(database, OLD_CHANGE)
-    observe(SETTINGS, database)
+    observe(SETTINGS, database.as_role(DatabaseRole.TRANSFORM))
     let_pass(database, timedelta(minutes=2))
-    observe(SETTINGS, database)
+    observe(SETTINGS, database.as_role(DatabaseRole.TRANSFORM))
     assert alerts(database) == []
 
 
 def test_a_failed_job_is_told_at_once_and_once_until_it_has_succeeded(database: Database) -> None:
     assert report(SETTINGS, database, FAILED) == 1
     assert report(SETTINGS, database, FAILED) == 0
-    assert observe(SETTINGS, database, [FAILED]) == 0
+    assert observe(SETTINGS, database.as_role(DatabaseRole.TRANSFORM), [FAILED]) == 0
     let_pass(database, timedelta(minutes=11))
-    observe(SETTINGS, database, [])
+    observe(SETTINGS, database.as_role(DatabaseRole.TRANSFORM), [])
     assert report(SETTINGS, database, FAILED) == 1
 
 
 def test_alerts_about_two_jobs_are_two(database: Database) -> None:
     other = Condition(**{name: getattr(FAILED, name) for name in FAILED.__slots__} | {"name": "run_failed:roll_over"})
-    assert observe(SETTINGS, database, [FAILED, other]) == 2
+    assert observe(SETTINGS, database.as_role(DatabaseRole.TRANSFORM), [FAILED, other]) == 2
 
 
 def test_a_silent_daemon_is_noticed_from_outside(database: Database) -> None:

@@ -22,7 +22,7 @@ from uuid import UUID
 import pytest
 from pydantic import SecretStr
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
 from orchestration.reports import outbox
@@ -81,7 +81,7 @@ def rows(database: Database) -> list[Row]:
 
 
 def send(database: Database, provider: Provider) -> outbox.Sent:
-    return send_due(Settings(), database, provider, jitter=random.Random(1))
+    return send_due(Settings(), database.as_role(DatabaseRole.TRANSFORM), provider, jitter=random.Random(1))
 
 
 def send_again_at_once(database: Database, provider: Provider) -> outbox.Sent:
@@ -233,7 +233,7 @@ def test_sendgrid_errors_are_tried_again_six_times_at_most(database: Database, s
     assert sendgrid.accepted == []
 
     sendgrid.answer = accepts
-    assert outbox.requeue_failed(database) == 1
+    assert outbox.requeue_failed(database.as_role(DatabaseRole.TRANSFORM)) == 1
     send(database, client(sendgrid))
     assert rows(database)[0].state == "sent"
     assert len(sendgrid.accepted) == 1
@@ -296,12 +296,12 @@ def test_a_refused_connection_is_tried_again(database: Database) -> None:
 
 SENDER = """
 import sys
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.settings import Settings
 from orchestration.reports.outbox import send_due
 from orchestration.reports.providers.sendgrid import SendGridProvider
 settings = Settings()
-send_due(settings, Database(settings), SendGridProvider("SG.key", sys.argv[1]))
+send_due(settings, Database(settings, DatabaseRole.TRANSFORM), SendGridProvider("SG.key", sys.argv[1]))
 """
 
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.settings import Settings
 from orchestration import up
@@ -55,7 +55,7 @@ def looks(settings: Settings, database: Database, *steps: Callable[[], None]) ->
             return False
         return True
 
-    watch.keep_watch(settings, database, is_over)
+    watch.keep_watch(settings, database.as_role(DatabaseRole.TRANSFORM), is_over)
 
 
 def test_a_silent_daemon_is_mailed_once_by_the_watch_itself(

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from scipy import integrate, stats
 
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.migrate import migrate
 from core.settings import Settings
@@ -609,13 +609,13 @@ def fill_raw(connection: psycopg.Connection, frames: RawFrames) -> None:
 def marts(database: Database, settings: Settings) -> Iterator[psycopg.Connection]:
     """A mart with the columns that are compared, filled with the recomputed scores."""
     types = {"as_of": "date", "risk_status": "text", "is_high_risk": "boolean", "last_session_at": "timestamptz"}
-    scores = as_published(recompute(database, settings=settings))
+    scores = as_published(recompute(database.as_role(DatabaseRole.TRANSFORM), settings=settings))
     integers = {name for name, column in scores.items() if any(type(value) is int for value in column)}
     columns = ", ".join(
         f"{name} {types.get(name, 'bigint' if name in integers else 'double precision')}" for name in TOLERANCES
     )
     with database.connect(autocommit=True) as connection:
-        connection.execute("create schema marts")
+        connection.execute("set role tutorq_transform")
         connection.execute(
             """
             create table marts.publication (
@@ -634,8 +634,9 @@ def marts(database: Database, settings: Settings) -> Iterator[psycopg.Connection
                 f"insert into marts.tutor_scores values ({places})".encode(),
                 [(tutor, *row) for tutor, row in zip(scores.index, scores.to_numpy().tolist(), strict=True)],
             )
+        connection.execute("reset role")
         yield connection
-        connection.execute("drop schema marts cascade")
+        connection.execute("drop table marts.publication, marts.tutor_scores")
 
 
 def test_what_is_loaded_is_what_was_written(database: Database) -> None:
@@ -668,17 +669,18 @@ def test_what_is_loaded_is_what_was_written(database: Database) -> None:
 
 def test_verify_needs_a_publication(database: Database, settings: Settings) -> None:
     with pytest.raises(TutorqError, match="tutorq score"):
-        verify(database, settings=settings)
+        verify(database.as_role(DatabaseRole.TRANSFORM), settings=settings)
 
 
 def test_recompute_before_the_first_publication_follows_the_settings(database: Database, settings: Settings) -> None:
-    latest = recompute(database, settings=settings.model_copy(update={"as_of": "latest", "risk_threshold": 0.9}))
+    wanted = settings.model_copy(update={"as_of": "latest", "risk_threshold": 0.9})
+    latest = recompute(database.as_role(DatabaseRole.TRANSFORM), settings=wanted)
     assert set(latest["as_of"]) == {AS_OF - timedelta(days=1)}
     assert latest.loc[ANN, "risk_status"] == "ok"
 
 
 def test_verify_accepts_correct_marts(database: Database, settings: Settings, marts: psycopg.Connection) -> None:
-    report = verify(database, settings=settings)
+    report = verify(database.as_role(DatabaseRole.TRANSFORM), settings=settings)
     assert report.ok
     assert report.notes == ()
     assert {column.compared for column in report.columns} == {3}
@@ -690,7 +692,7 @@ def test_verify_reports_the_column_of_a_changed_cell(
     database: Database, settings: Settings, marts: psycopg.Connection
 ) -> None:
     marts.execute("update marts.tutor_scores set tutor_reschedules_30d = 99 where tutor_id = %s", [ANN])
-    report = verify(database, settings=settings)
+    report = verify(database.as_role(DatabaseRole.TRANSFORM), settings=settings)
     assert not report.ok
     (wrong,) = [column for column in report.columns if column.differences]
     assert (wrong.column, wrong.differences, wrong.largest_difference) == ("tutor_reschedules_30d", 1, 96)
@@ -708,7 +710,7 @@ def test_the_publication_outweighs_the_settings_and_notes_say_what_changed(
     now = settings.model_copy(update={"as_of": "2020-01-01", "timezone": "Asia/Tokyo"})
     marts.execute("update raw.tutors set name = 'Cyd' where tutor_id = %s", [CYD])
     try:
-        report = verify(database, settings=now)
+        report = verify(database.as_role(DatabaseRole.TRANSFORM), settings=now)
     finally:
         marts.execute("delete from raw.changes")
     assert report.ok

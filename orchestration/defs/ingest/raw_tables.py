@@ -49,11 +49,11 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
     )
     def table(platform: Platform) -> dg.MaterializeResult:  # type: ignore[type-arg]
         landing = platform.settings.landing
-        taken = take_files(platform.database, landing, entity, timezone=platform.settings.timezone)
+        taken = take_files(platform.landing_database, landing, entity, timezone=platform.settings.timezone)
         refused = failures(landing, entity)
         staying = [file for file in taken if file.stays]
         refused += [f"{file.report.file}: {file.report.message}" for file in staying if file.report.outcome == "failed"]
-        with platform.database.connect() as connection:
+        with platform.landing_database.connect() as connection:
             rows = table_rows(connection, "raw", entity)
         loaded = [file.report for file in taken if file.is_new]
         counts = {
@@ -122,7 +122,7 @@ def loads_reconcile(entity: str) -> dg.AssetChecksDefinition:
         "Fails, without holding anything up, after rows were deleted by hand.",
     )
     def check(platform: Platform) -> dg.AssetCheckResult:
-        with platform.database.connect() as connection:
+        with platform.landing_database.connect() as connection:
             read, inserted, accepted, quarantined = connection.execute(
                 """
                 select
@@ -171,7 +171,7 @@ def loads_reconcile(entity: str) -> dg.AssetChecksDefinition:
     description="There are sessions to score; without any, the marts stay as they are.",
 )
 def has_sessions(platform: Platform) -> dg.AssetCheckResult:
-    with platform.database.connect() as connection:
+    with platform.landing_database.connect() as connection:
         row = connection.execute("select exists (select from raw.sessions)").fetchone()
     return dg.AssetCheckResult(passed=bool(row and row[0]))
 
@@ -181,7 +181,7 @@ def has_sessions(platform: Platform) -> dg.AssetCheckResult:
     description="Sessions keep arriving: the newest came within 26 hours. A warning, for data can be historic.",
 )
 def is_fresh(platform: Platform) -> dg.AssetCheckResult:
-    with platform.database.connect() as connection:
+    with platform.landing_database.connect() as connection:
         row = connection.execute(
             "select max(finished_at), max(finished_at) > now() - interval '26 hours' from raw.loads "
             "where entity = 'sessions'"
@@ -199,7 +199,7 @@ def is_fresh(platform: Platform) -> dg.AssetCheckResult:
     description="Few rows are refused: under 1% of all that was read.",
 )
 def quarantine_is_small(platform: Platform) -> dg.AssetCheckResult:
-    with platform.database.connect() as connection:
+    with platform.landing_database.connect() as connection:
         row = connection.execute(
             "select coalesce(sum(quarantined_rows)::float8 / nullif(sum(read_rows), 0), 0) from raw.loads"
         ).fetchone()

@@ -1,0 +1,81 @@
+"""Logins for processes, each a member of one role: then a process knows no password that lets it do more.
+
+The settings name them, by the URLs that the processes connect with.
+"""
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from core.database import Database
+from core.errors import TutorqError
+from core.migrate import migrate
+
+# What Dagster has made in its database so far, as another login.
+TABLES = "select oid::regclass::text from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
+
+
+def migrate_with_logins(database: Database) -> list[str]:
+    """Make the logins that the settings name, or give them these passwords, and migrate; returns their names.
+
+    Dagster's login, if it is another than the owner's, gets Dagster's database. Running it again changes nothing.
+
+    Raises:
+        TutorqError: the settings name no login, or the owner may not make any.
+    """
+    logins = {role: _credentials(url) for role, url in database.own_logins.items()}
+    if not logins:
+        raise TutorqError("no login to make: none of TUTORQ_INGEST_, _TRANSFORM_ and _API_DATABASE_URL is set")
+    owner, dagster = conninfo_to_dict(database.url), conninfo_to_dict(database.dagster_url)
+    has_own_dagster = dagster["user"] != owner["user"] and dagster.get("host") == owner.get("host")
+    database.ensure_database()
+    try:
+        with database.connect(autocommit=True) as connection:
+            for user, password in logins.values():
+                _ensure_login(connection, user, password)
+            if has_own_dagster:
+                _ensure_login(connection, *_credentials(database.dagster_url))
+                _hand_over(connection, str(dagster["dbname"]), str(dagster["user"]))
+        migrate(database)
+        with database.connect() as connection:
+            for role, (user, _) in logins.items():
+                if user != role:
+                    connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(role), sql.Identifier(user)))
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise TutorqError(f"the logins could not be made: {error.diag.message_primary}") from error
+    names = {user for user, _ in logins.values()}
+    return sorted(names | {str(dagster["user"])} if has_own_dagster else names)
+
+
+def _credentials(url: str) -> tuple[str, str]:
+    parameters = conninfo_to_dict(url)
+    user, password = parameters.get("user"), parameters.get("password")
+    if not user or not password:
+        raise TutorqError("a login of its own needs a user and a password in its URL")
+    return str(user), str(password)
+
+
+def _ensure_login(connection: psycopg.Connection, user: str, password: str) -> None:
+    exists = connection.execute("select exists (select from pg_roles where rolname = %s)", [user]).fetchone()
+    # Encrypted here, so that the password is in no log of the server.
+    secret = connection.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256").decode()
+    connection.execute(
+        sql.SQL("{} role {} login password {}").format(
+            sql.SQL("alter" if exists == (True,) else "create"), sql.Identifier(user), sql.Literal(secret)
+        )
+    )
+
+
+def _hand_over(connection: psycopg.Connection, name: str, user: str) -> None:
+    """Give Dagster's database to its login, with what is in it."""
+    if connection.execute("select pg_has_role(%s, 'set')", [user]).fetchone() != (True,):
+        connection.execute(sql.SQL("grant {} to current_user with set true").format(sql.Identifier(user)))
+    identifiers = sql.Identifier(name), sql.Identifier(user)
+    if connection.execute("select from pg_database where datname = %s", [name]).fetchone() is None:
+        connection.execute(sql.SQL("create database {} owner {}").format(*identifiers))
+        return
+    connection.execute(sql.SQL("alter database {} owner to {}").format(*identifiers))
+    address = make_conninfo(connection.info.dsn, password=connection.info.password, dbname=name)
+    with psycopg.connect(address) as dagster:
+        for (table,) in dagster.execute(TABLES).fetchall():
+            dagster.execute(sql.SQL("alter table {} owner to {}").format(sql.SQL(table), sql.Identifier(user)))

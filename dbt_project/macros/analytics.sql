@@ -1,0 +1,44 @@
+{#
+    Marts for analysts: for each one a view in the schema analytics, of the same name and columns, in which columns
+    that are marked `personal` (config.meta in the mart's YAML) read as *** unless the reader is a member of
+    tutorq_analyst_names. Analysts cannot read the marts themselves.
+#}
+
+{#
+    After a mart: make its view, unless it is there and the same. A view goes on as a view of the new table when the
+    mart is swapped (macros/swaps.sql), so most runs have nothing to do here.
+#}
+{% macro show_to_analysts() %}
+    {% if execute %}
+    {% set view = 'analytics.' ~ this.identifier %}
+    {% set definition %}
+        create or replace view {{ view }} as
+        select
+        {% for column in model.columns.values() %}
+            {% if column.config.meta.personal %}
+                {# Asked once per query. Nobody's name stays nobody's. #}
+                case
+                    when (select pg_has_role('tutorq_analyst_names', 'usage')) or {{ column.name }} is null then {{ column.name }}
+                    else '***'
+                end as {{ column.name }}
+            {% else %}
+                {{ column.name }}
+            {% endif %}
+            {{ ',' if not loop.last }}
+        {% endfor %}
+        from {{ this }};
+    {% endset %}
+    {% set comment = model.name ~ ' for analysts, made by dbt; version ' ~ local_md5(definition) %}
+    {% set known = run_query("select obj_description(to_regclass('" ~ view ~ "'), 'pg_class')").rows[0][0] %}
+    {% if known != comment %}
+        do $view$ begin
+            {{ definition }}
+        exception when invalid_table_definition then
+            drop view {{ view }};  -- other columns than before
+            {{ definition }}
+        end $view$;
+        grant select on {{ view }} to tutorq_analyst;
+        comment on view {{ view }} is '{{ comment }}';
+    {% endif %}
+    {% endif %}
+{% endmacro %}
