@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -129,7 +130,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     server = start_postgres(tmp_path_factory.mktemp("server"), host.ports["postgres:5432"])
     yield host
     host.stop()
-    server.terminate()
+    server.send_signal(signal.SIGINT)  # without waiting for a run that outlives its code location for a moment
     server.wait(30)
 
 

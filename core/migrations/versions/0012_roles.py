@@ -86,7 +86,11 @@ do $$
 declare
     part regclass;
 begin
-    for part in select inhrelid::regclass from pg_inherits where inhparent = 'ml.match_predictions'::regclass loop
+    -- Also what a run that died has left behind, which the next one drops.
+    for part in
+        select oid::regclass from pg_class
+        where relnamespace = 'ml'::regnamespace and relkind = 'r' and relname ~ '^match_predictions_'
+    loop
         execute format('alter table %s owner to tutorq_transform', part);
         -- Readers and writers come by way of the whole table.
         execute format('revoke all on %s from tutorq_api, tutorq_analyst', part);
