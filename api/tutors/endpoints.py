@@ -10,11 +10,11 @@ from api.caching import NOT_MODIFIED, answer
 from api.database import MartsDependency
 from api.problems import documented
 from api.publication import NoParameters
+from api.texts import NO_NUL
 from api.tutors import queries
 from api.tutors.explanation import explain
 from api.tutors.schemas import (
     MAX_TEXT,
-    NO_NUL,
     HistoryRange,
     TutorExplanationResponse,
     TutorFilters,

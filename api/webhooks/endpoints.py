@@ -35,7 +35,7 @@ def _header(name: str) -> dict[str, object]:
     response_model=WebhookReceipt,
     openapi_extra={
         "parameters": [_header(SIGNATURE_HEADER), _header(TIMESTAMP_HEADER)],
-        **body_of(SendGridEvent, many=bodies.JSON),
+        **body_of(SendGridEvent, many=bodies.JSON, or_else="What makes no sense is counted as ignored."),
     },
 )
 async def post_sendgrid_events(
