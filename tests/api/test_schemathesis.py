@@ -121,9 +121,10 @@ def api(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with database.connect() as connection:
         publish(connection)
         connection.cursor().executemany(
-            "insert into app.email_reports (report_id, kind, unique_key, topic, recipient, subject, payload, state, "
-            "body_html) values (%s, 'daily_digest', %s, 'digest', 'Ann@Example.org', 'Digest', '{}', 'sent', '<p>')",
-            [(report, report) for report in KNOWN["reports"]],
+            "insert into app.email_reports (report_id, unsubscribe_token, kind, unique_key, topic, recipient, subject, "
+            "payload, state, body_html) "
+            "values (%s, %s, 'daily_digest', %s, 'digest', 'Ann@Example.org', 'Digest', '{}', 'sent', '<p>')",
+            [(report, report, report) for report in KNOWN["reports"]],
         )
     load_people(database, home / "landing")
     scramble(database)
