@@ -274,6 +274,10 @@ class MatchesOfTutorFilters(_MatchFilters):
 class MatchesOfStudentFilters(_MatchFilters):
     """Which tutors, in which order, and which page of them."""
 
+    shares_subject: bool = Field(
+        default=True,
+        description="Only tutors of one of the student's subjects, if there are any; `subject` goes first.",
+    )
     has_capacity: bool | None = Field(
         default=None, description="Whether another student would fit; a tutor without a known capacity always can."
     )
