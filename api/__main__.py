@@ -25,8 +25,9 @@ def main() -> None:
         http="httptools",
         log_config=logs.configuration(settings.log_level),
         access_log=False,
-        # What a proxy says of the client's address is not believed: only the limit of log-ins goes by it.
-        proxy_headers=False,
+        # Only the limit of log-ins goes by the client's address; what others say of it is not believed.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         ws="none",
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,

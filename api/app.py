@@ -102,6 +102,8 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # It would look for exporters with every request, and log the messages of errors, which may carry personal data.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         generate_unique_id_function=_operation_id,
     )
     # Each one wraps those before it, so the last is the outermost.
@@ -119,13 +121,14 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestMetrics, instruments=instruments)
     app.add_middleware(RequestLog)
-    problems.install(app)
     # The first is found soonest: it is asked most often.
-    for resource in (
+    resources = (
         *(sessions, health, tutors, overview, funnel, matching, upcoming),
         *(reschedules, reports, auth_sessions, webhooks),
-    ):
+    )
+    for resource in resources:
         app.include_router(resource.router)
+    problems.install(app, [route for resource in resources for route in resource.router.routes])
     if settings.metrics != "off":
         app.include_router(metrics.router)
     app.add_api_route(DOCS_PATH, _docs, include_in_schema=False)

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 
@@ -17,6 +17,18 @@ NDJSON = "application/x-ndjson"
 READ_SECONDS = 30
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# JSON has one kind of number: 4.0 is a whole one. Stands behind the limits of a field, which else are not described.
+WHOLE = BeforeValidator(_whole)
+
+
+class Body(BaseModel, extra="forbid", strict=True):
+    """What is sent, as it is described: a text is no number, and a field that is not known is a mistake."""
 
 
 def media_type(request: Request, accepted: Collection[str]) -> str:

@@ -9,6 +9,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from api.database import Marts, Statement
+from api.parts import part
 from api.problems import NotFoundError
 
 TAG = re.compile(r'"([^"]*)"')
@@ -21,9 +22,7 @@ def _unchanged(body: bytes) -> bytes:
     return body
 
 
-async def answer(
-    request: Request, marts: Marts, statement: Statement, shape: Callable[[bytes], bytes] = _unchanged
-) -> Response:
+async def answer(request: Request, statement: Statement, shape: Callable[[bytes], bytes] = _unchanged) -> Response:
     """200 with the statement's body, put into `shape`; or 304 if the client has it already.
 
     A 304 costs one look at the version. The tag is weak because the body may be compressed on its way.
@@ -31,6 +30,8 @@ async def answer(
     Raises:
         NotFoundError: the statement's body is null.
     """
+    # No dependency of the endpoints: FastAPI takes longer to hand it over than some of them take.
+    marts = part(request, Marts)
     resource = _resource(request, statement)
     versions = _known_versions(request, resource)
     if versions:

@@ -33,14 +33,18 @@ def describe(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def body_of(model: type[BaseModel], *media_types: str, many: str | None = None) -> dict[str, Any]:
-    """`openapi_extra=` of a route that reads its body itself; with `many`, an array of the model in that type."""
+def body_of(
+    model: type[BaseModel], *media_types: str, many: str | None = None, or_else: str | None = None
+) -> dict[str, Any]:
+    """`openapi_extra=` of a route that reads its body itself; with `many`, an array of the model in that type, which
+    may hold anything else, too, if `or_else` says what becomes of it."""
     definitions = model.model_json_schema(ref_template="#/components/schemas/{model}")
     inner = definitions.pop("$defs", {})
-    one = {"$ref": f"#/components/schemas/{model.__name__}"}
+    one: dict[str, Any] = {"$ref": f"#/components/schemas/{model.__name__}"}
     schemas: dict[str, dict[str, Any]] = {name: dict(one) for name in media_types}
     if many is not None:
-        schemas[many] = {"type": "array", "items": one}
+        items: dict[str, Any] = one if or_else is None else {"anyOf": [one, {"description": or_else}]}
+        schemas[many] = {"type": "array", "items": items}
     next(iter(schemas.values()))["$defs"] = {**inner, model.__name__: definitions}
     return {"requestBody": {"required": True, "content": {name: {"schema": each} for name, each in schemas.items()}}}
 

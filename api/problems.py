@@ -1,15 +1,17 @@
 """Errors as the client sees them: RFC 9457 problem details, in one shape for every status."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MEDIA_TYPE = "application/problem+json"
@@ -138,11 +140,25 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in statuses}
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error that FastAPI or Starlette raises as a problem."""
+def install(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
+    """Answer every error that FastAPI or Starlette raises as a problem; `routes` are those of the API."""
+    methods: dict[str, set[str]] = {}
+    for route in routes:
+        assert isinstance(route, APIRoute)
+        methods.setdefault(route.path, set()).update(route.methods or ())
+
+    async def on_http_exception(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        headers = error.headers
+        route = request.scope.get("route")
+        if error.status_code == 405 and isinstance(route, APIRoute) and route.path in methods:
+            # The router names the methods of one route, and there may be others with the same path.
+            headers = {"Allow": ", ".join(sorted(methods[route.path]))}
+        return _http_problem(request, error, headers)
+
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(HTTPException, on_http_exception)
 
 
 class UnexpectedErrors:
@@ -189,8 +205,7 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
     )
 
 
-async def _on_http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+def _http_problem(request: Request, error: HTTPException, headers: Mapping[str, str] | None) -> Response:
     details = {
         404: "There is nothing at this address.",
         405: f"{request.method} is not possible at this address.",
@@ -203,7 +218,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         detail=details.get(error.status_code, error.detail or title),
         request_id=request.scope["tutorq.request_id"],
     )
-    return _response(problem, error.headers)
+    return _response(problem, headers)
 
 
 def _field(location: tuple[int | str, ...]) -> str:

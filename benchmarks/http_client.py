@@ -95,16 +95,37 @@ def drive(port: int, requests: Sequence[Request], connections: int, seconds: flo
     """
 
     async def main(request: Request) -> Throughput:
-        lines = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
-        text = f"GET {request.path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}\r\n".encode()
-        loop = asyncio.get_running_loop()
-        protocols = [
-            (await loop.create_connection(lambda: _Connection(text, request.status), "127.0.0.1", port))[1]
-            for _ in range(connections)
-        ]
-        return await repeat([protocol.ask for protocol in protocols], seconds)
+        return await repeat(await _connect(port, request, connections), seconds)
 
     return [uvloop.run(main(request)) for request in requests]
+
+
+def pace(
+    port: int, requests: Sequence[Request], per_second: Sequence[float], connections: int, seconds: float
+) -> list[float]:
+    """The same at constant rates, whatever the server does. Returns the 99% quantile of the time to an answer, in ms.
+
+    The time counts from when the request was due, so one that had to wait for a free connection is not flattered.
+    Timers are exact to a millisecond.
+
+    Raises:
+        RuntimeError: an answer has another status.
+    """
+
+    async def main(request: Request, rate: float) -> float:
+        return await keep_pace(await _connect(port, request, connections), rate, seconds)
+
+    return [uvloop.run(main(request, rate)) for request, rate in zip(requests, per_second, strict=True)]
+
+
+async def _connect(port: int, request: Request, connections: int) -> list[Callable[[], Awaitable[None]]]:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    text = f"GET {request.path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}\r\n".encode()
+    loop = asyncio.get_running_loop()
+    return [
+        (await loop.create_connection(lambda: _Connection(text, request.status), "127.0.0.1", port))[1].ask
+        for _ in range(connections)
+    ]
 
 
 async def repeat(askers: list[Callable[[], Awaitable[None]]], seconds: float) -> Throughput:
@@ -127,3 +148,19 @@ async def repeat(askers: list[Callable[[], Awaitable[None]]], seconds: float) ->
     duration = await all_asking(seconds)
     p50, p99 = np.quantile(times, [0.5, 0.99]) * 1000
     return Throughput(len(times) / duration, float(p50), float(p99), (time.process_time() - cpu) / duration)
+
+
+async def keep_pace(askers: list[Callable[[], Awaitable[None]]], per_second: float, seconds: float) -> float:
+    """Ask at times that are fixed beforehand, each time whoever is free first; as `pace`."""
+    times: list[float] = []
+    started = time.perf_counter()
+    moments = iter([started + place / per_second for place in range(max(1, round(per_second * seconds)))])
+
+    async def keep_asking(ask: Callable[[], Awaitable[None]]) -> None:
+        for due in moments:
+            await asyncio.sleep(due - time.perf_counter())
+            await ask()
+            times.append(time.perf_counter() - due)
+
+    await asyncio.gather(*map(keep_asking, askers))
+    return float(np.quantile(times, 0.99)) * 1000

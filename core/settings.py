@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     dagster_port: int = 3000
     dagster_url: str | None = None
     cors_origins: Annotated[list[str], NoDecode] = []
+    trusted_proxies: Annotated[list[str], NoDecode] = []
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     timezone: str = "UTC"
@@ -112,7 +113,7 @@ class Settings(BaseSettings):
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("cors_origins", "staff_emails", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", "staff_emails", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         if isinstance(value, str):

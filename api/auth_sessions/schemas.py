@@ -4,15 +4,20 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from api.bodies import Body
 from core.keys import Role
 
 Secret = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
 
 
-class LogIn(BaseModel):
+class LogIn(Body):
     """A key or the token of a one-time link: exactly one of the two."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in ("api_key", "token")]
+        }
+    )
 
     api_key: Secret | None = Field(default=None, repr=False, description="A key with the role read or admin.")
     token: Secret | None = Field(

@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from api.auth import READER
 from api.caching import NOT_MODIFIED, answer
-from api.database import MartsDependency
 from api.funnel import queries
 from api.funnel.schemas import FunnelResponse
 from api.problems import documented
@@ -22,8 +21,6 @@ router = APIRouter(
 
 
 @router.get("", response_model=FunnelResponse)
-async def get_funnel(
-    request: Request, marts: MartsDependency, conditions: Annotated[TutorConditions, Query()]
-) -> Response:
+async def get_funnel(request: Request, conditions: Annotated[TutorConditions, Query()]) -> Response:
     """Sessions against reschedule rates: all tutors that fit in one answer, without pages."""
-    return await answer(request, marts, queries.funnel(conditions))
+    return await answer(request, queries.funnel(conditions))

@@ -60,11 +60,9 @@ GenerationDependency = Annotated[Generation, needs(Generation)]
 
 
 @router.get("/students", response_model=MatchStudentList, dependencies=[READER], responses=NOT_MODIFIED)
-async def list_match_students(
-    request: Request, marts: MartsDependency, filters: Annotated[StudentFilters, Query()]
-) -> Response:
+async def list_match_students(request: Request, filters: Annotated[StudentFilters, Query()]) -> Response:
     """Students with what matching knows of them, by name unless sorted otherwise."""
-    return await answer(request, marts, queries.student_list(filters))
+    return await answer(request, queries.student_list(filters))
 
 
 @router.post(
@@ -92,9 +90,9 @@ async def post_match_student(
 
 
 @router.get("/students/{student_id}", response_model=MatchStudentResponse, dependencies=[READER], responses=ONE)
-async def get_match_student(request: Request, marts: MartsDependency, student_id: PersonPath, _: Nothing) -> Response:
+async def get_match_student(request: Request, student_id: PersonPath, _: Nothing) -> Response:
     """One student with what matching knows of them."""
-    return await answer(request, marts, queries.student(uuid_of(student_id, NO_STUDENT)))
+    return await answer(request, queries.student(uuid_of(student_id, NO_STUDENT)))
 
 
 @router.patch(
@@ -124,26 +122,23 @@ async def patch_match_student(
 @router.get("/students/{student_id}/matches", response_model=MatchList, dependencies=[READER], responses=ONE)
 async def list_matches_of_student(
     request: Request,
-    marts: MartsDependency,
     student_id: PersonPath,
     filters: Annotated[MatchesOfStudentFilters, Query()],
 ) -> Response:
     """The tutors a student could have, those with the lowest risk first unless sorted otherwise."""
-    return await answer(request, marts, queries.matches_of_student(uuid_of(student_id, NO_STUDENT), filters))
+    return await answer(request, queries.matches_of_student(uuid_of(student_id, NO_STUDENT), filters))
 
 
 @router.get("/tutors", response_model=MatchTutorList, dependencies=[READER], responses=NOT_MODIFIED)
-async def list_match_tutors(
-    request: Request, marts: MartsDependency, filters: Annotated[TutorMatchFilters, Query()]
-) -> Response:
+async def list_match_tutors(request: Request, filters: Annotated[TutorMatchFilters, Query()]) -> Response:
     """Tutors with what matching knows of them, by name unless sorted otherwise."""
-    return await answer(request, marts, queries.tutor_list(filters))
+    return await answer(request, queries.tutor_list(filters))
 
 
 @router.get("/tutors/{tutor_id}", response_model=MatchTutorResponse, dependencies=[READER], responses=ONE)
-async def get_match_tutor(request: Request, marts: MartsDependency, tutor_id: PersonPath, _: Nothing) -> Response:
+async def get_match_tutor(request: Request, tutor_id: PersonPath, _: Nothing) -> Response:
     """One tutor with what matching knows of them."""
-    return await answer(request, marts, queries.tutor(uuid_of(tutor_id, NO_TUTOR)))
+    return await answer(request, queries.tutor(uuid_of(tutor_id, NO_TUTOR)))
 
 
 @router.patch(
@@ -172,10 +167,10 @@ async def patch_match_tutor(
 
 @router.get("/tutors/{tutor_id}/matches", response_model=MatchList, dependencies=[READER], responses=ONE)
 async def list_matches_of_tutor(
-    request: Request, marts: MartsDependency, tutor_id: PersonPath, filters: Annotated[MatchesOfTutorFilters, Query()]
+    request: Request, tutor_id: PersonPath, filters: Annotated[MatchesOfTutorFilters, Query()]
 ) -> Response:
     """The students a tutor could have, those with the lowest risk first unless sorted otherwise."""
-    return await answer(request, marts, queries.matches_of_tutor(uuid_of(tutor_id, NO_TUTOR), filters))
+    return await answer(request, queries.matches_of_tutor(uuid_of(tutor_id, NO_TUTOR), filters))
 
 
 @router.get(

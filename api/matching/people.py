@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Path
 
 from api.problems import NotFoundError
-from api.tutors.schemas import NO_NUL
+from api.texts import NO_NUL
 from core.landing.contract import LONGEST_ID
 from core.landing.ids import entity_uuid
 

@@ -18,6 +18,13 @@ from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QU
 # Without a known capacity nothing says that another student would be too many.
 HAS_CAPACITY = "(people.capacity is null or people.free_capacity > 0)"
 
+# As assignments have it: a student without subjects fits every tutor. A subject that is named goes first.
+SHARES_SUBJECT = """(
+    $4::text is not null
+    or (select cardinality(subjects) = 0 from marts.match_students where student_id = $1)
+    or people.subjects && (select subjects from marts.match_students where student_id = $1)
+)"""
+
 # The only partition of the predictions that can hold the student $1.
 IN_BUCKET = "and matches.bucket = ml.student_bucket($1)"
 
@@ -162,11 +169,13 @@ def matches_of_student(student_id: UUID, filters: MatchesOfStudentFilters) -> St
         other_table="marts.match_tutors",
         bucket=IN_BUCKET,
         free_capacity="people.free_capacity",
-        condition=f"and ($7::boolean is null or $7 = {HAS_CAPACITY})",
+        condition=f"and ($7::boolean is null or $7 = {HAS_CAPACITY}) and (not $8::boolean or {SHARES_SUBJECT})",
         sort_by=filters.sort_by,
         sort_order=_order(filters),
     )
-    return _matching(sql, student_id, *_arguments(filters), filters.has_capacity, missing=NO_STUDENT)
+    return _matching(
+        sql, student_id, *_arguments(filters), filters.has_capacity, filters.shares_subject, missing=NO_STUDENT
+    )
 
 
 def matches_of_tutor(tutor_id: UUID, filters: MatchesOfTutorFilters) -> Statement:

@@ -5,25 +5,23 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
+from api.bodies import WHOLE, Body
 from api.publication import Meta, PageMeta
+from api.texts import Id, LongText, Name, Subject
 from api.tutors.schemas import Count, Fraction, SearchText
-from core.landing.contract import LONGEST_ID, LONGEST_NAME, LONGEST_TEXT
+from core.landing.contract import LONGEST_TEXT
 
 TeachingStyle = Literal["structured", "flexible", "interactive"]
 RiskLevel = Literal["low", "medium", "high"]
 SortOrder = Literal["asc", "desc"]
-Pace = Annotated[int, Field(ge=1, le=5, description="1 slow to 5 fast.", examples=[3])]
-Communication = Annotated[int, Field(ge=1, le=5, description="1 formal to 5 casual.", examples=[4])]
-Urgency = Annotated[int, Field(ge=1, le=5, description="1 relaxed to 5 urgent.", examples=[2])]
-Age = Annotated[int, Field(ge=0, le=130, examples=[14])]
-Capacity = Annotated[int, Field(ge=0, le=1000, description="Students the tutor can take at a time.", examples=[12])]
-# Stored texts hold no NUL, and landing files trim theirs.
-Text = StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME, pattern=r"^[^\x00]*$")
-# A landing file separates subjects by semicolons.
-Subject = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME, pattern=r"^[^\x00;]*$")
+Pace = Annotated[int, Field(ge=1, le=5, description="1 slow to 5 fast.", examples=[3]), WHOLE]
+Communication = Annotated[int, Field(ge=1, le=5, description="1 formal to 5 casual.", examples=[4]), WHOLE]
+Urgency = Annotated[int, Field(ge=1, le=5, description="1 relaxed to 5 urgent.", examples=[2]), WHOLE]
+Age = Annotated[int, Field(ge=0, le=130, examples=[14]), WHOLE]
+Capacity = Annotated[
+    int, Field(ge=0, le=1000, description="Students the tutor can take at a time.", examples=[12]), WHOLE
 ]
 
 
@@ -181,34 +179,24 @@ class TutorMatchFilters(_PeopleFilters):
     )
 
 
-class StudentPost(BaseModel):
+class StudentPost(Body):
     """A new student; what is left out is unknown."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    student_id: Annotated[str, Text, Field(max_length=LONGEST_ID, description="A UUID, or any other id.")] = Field(
-        examples=["P-231"]
-    )
-    name: Annotated[str, Text] | None = Field(default=None, examples=["Lea Berg"])
+    student_id: Id = Field(description="A UUID, or any other id.", examples=["P-231"])
+    name: Name | None = Field(default=None, examples=["Lea Berg"])
     age: Age | None = None
-    subjects: Subjects = []
+    subjects: Subjects = Field(default=[])
     preferred_teaching_style: TeachingStyle | None = None
     preferred_pace: Pace | None = None
     communication_style: Communication | None = None
     urgency_level: Urgency | None = None
-    learning_goals: (
-        Annotated[
-            str,
-            StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_TEXT, pattern=r"^[^\x00]*$"),
-        ]
-        | None
-    ) = Field(default=None, description="Kept, and never shown or sent to anybody by matching.")
+    learning_goals: LongText | None = Field(
+        default=None, description="Kept, and never shown or sent to anybody by matching."
+    )
 
 
-class StudentPatch(BaseModel):
+class StudentPatch(Body):
     """What to change; what is left out stays, null clears."""
-
-    model_config = ConfigDict(extra="forbid")
 
     age: Age | None = None
     subjects: Subjects | None = None
@@ -218,10 +206,8 @@ class StudentPatch(BaseModel):
     urgency_level: Urgency | None = None
 
 
-class TutorPatch(BaseModel):
+class TutorPatch(Body):
     """What to change; what is left out stays, null clears."""
-
-    model_config = ConfigDict(extra="forbid")
 
     age: Age | None = None
     subjects: Subjects | None = None
@@ -288,6 +274,10 @@ class MatchesOfTutorFilters(_MatchFilters):
 class MatchesOfStudentFilters(_MatchFilters):
     """Which tutors, in which order, and which page of them."""
 
+    shares_subject: bool = Field(
+        default=True,
+        description="Only tutors of one of the student's subjects, if there are any; `subject` goes first.",
+    )
     has_capacity: bool | None = Field(
         default=None, description="Whether another student would fit; a tutor without a known capacity always can."
     )
@@ -388,40 +378,31 @@ class GenerationStatus(BaseModel):
 
 # ---- assignments
 
-PersonId = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00]*$")
-]
 MOST_STUDENTS = 10_000
 MOST_TUTORS = 5_000
 
 
-class CapacityOverride(BaseModel):
+class CapacityOverride(Body):
     """How many students a tutor may get, whatever is stored."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    tutor_id: PersonId = Field(examples=["T-17"])
-    capacity: int = Field(ge=0, le=1000, examples=[5])
+    tutor_id: Id = Field(examples=["T-17"])
+    capacity: Annotated[int, Field(ge=0, le=1000, examples=[5]), WHOLE]
 
 
-class AssignmentPair(BaseModel):
+class AssignmentPair(Body):
     """A student and a tutor."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    student_id: PersonId = Field(examples=["P-230"])
-    tutor_id: PersonId = Field(examples=["T-17"])
+    student_id: Id = Field(examples=["P-230"])
+    tutor_id: Id = Field(examples=["T-17"])
 
 
-class AssignmentRequest(BaseModel):
+class AssignmentRequest(Body):
     """Who is to be assigned, and under which conditions. Ids are UUIDs, or external ids as delivered."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    student_ids: list[PersonId] | None = Field(
+    student_ids: list[Id] | None = Field(
         default=None, max_length=MOST_STUDENTS, description="By default all active students."
     )
-    tutor_ids: list[PersonId] | None = Field(
+    tutor_ids: list[Id] | None = Field(
         default=None,
         max_length=MOST_TUTORS,
         description="By default all active tutors; inactive ones cannot be chosen.",
@@ -429,9 +410,9 @@ class AssignmentRequest(BaseModel):
     capacities: list[CapacityOverride] = Field(
         default=[], max_length=MOST_TUTORS, description="By default the free capacity of each tutor."
     )
-    default_capacity: int = Field(
-        default=1, ge=0, le=1000, description="For tutors whose capacity is neither given nor known."
-    )
+    default_capacity: Annotated[
+        int, Field(ge=0, le=1000, description="For tutors whose capacity is neither given nor known."), WHOLE
+    ] = 1
     fixed: list[AssignmentPair] = Field(default=[], max_length=MOST_STUDENTS, description="Pairs that must be.")
     forbidden: list[AssignmentPair] = Field(
         default=[], max_length=10 * MOST_STUDENTS, description="Pairs that must not be."
@@ -442,7 +423,9 @@ class AssignmentRequest(BaseModel):
     exploration_share: float = Field(
         default=0, ge=0, le=1, description="Share of the students that go to tutors with little history."
     )
-    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="The same request with it gives the same answer.")
+    seed: Annotated[
+        int, Field(ge=0, le=2**32 - 1, description="The same request with it gives the same answer."), WHOLE
+    ] = 0
 
 
 class AssignedPair(BaseModel):

@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from api.auth import READER
 from api.caching import NOT_MODIFIED, answer
-from api.database import MartsDependency
 from api.overview import queries
 from api.overview.schemas import OverviewResponse
 from api.problems import documented
@@ -22,6 +21,6 @@ router = APIRouter(
 
 
 @router.get("", response_model=OverviewResponse)
-async def get_overview(request: Request, marts: MartsDependency, _: Annotated[NoParameters, Query()]) -> Response:
+async def get_overview(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
     """Tutors per risk status, platform rates, the weekly series and the newest flags."""
-    return await answer(request, marts, queries.overview())
+    return await answer(request, queries.overview())

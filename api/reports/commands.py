@@ -1,5 +1,6 @@
 """What receivers of mail can do about it."""
 
+import hmac
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +8,8 @@ import asyncpg
 
 from api.database import with_connection
 from api.problems import NotFoundError
+
+FIND = "select unsubscribe_token from app.email_reports where report_id = $1"
 
 OPT_OUT = """
 with report as (
@@ -35,18 +38,18 @@ class MailPreferences:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def unsubscribe(self, report_id: UUID) -> str:
+    async def unsubscribe(self, report_id: UUID, token: UUID) -> str:
         """Stop this kind of mail for the receiver of one; again changes nothing. Returns the kind.
 
         Raises:
-            NotFoundError: there is no such mail.
+            NotFoundError: there is no mail with this id and this token.
             DatabaseUnavailableError: the server cannot be reached, or not in time.
         """
 
         async def work(connection: Any) -> str:
-            kind = await connection.fetchval(OPT_OUT, report_id)
-            if kind is None:
-                raise NotFoundError("There is no mail with this id.")
-            return str(kind)
+            found = await connection.fetchval(FIND, report_id)
+            if found is None or not hmac.compare_digest(found.bytes, token.bytes):
+                raise NotFoundError("There is no mail with this link.")
+            return str(await connection.fetchval(OPT_OUT, report_id))
 
         return await with_connection(self._pool, work)

@@ -1,4 +1,4 @@
-"""Report mail: the audit trail, and leaving it. The random id in a mail's headers is the right to leave; no key is
+"""Report mail: the audit trail, and leaving it. The token in the link of a mail is the right to leave; no key is
 needed for that."""
 
 from typing import Annotated
@@ -19,7 +19,8 @@ from core.keys import Role
 
 router = APIRouter(prefix="/api/reports", tags=["reports"], responses=documented(400, 503))
 
-ReportId = Annotated[UUID, Path(description="Id of the mail, as in its List-Unsubscribe header.")]
+ReportId = Annotated[UUID, Path(description="Id of the mail.")]
+Token = Annotated[UUID, Query(description="As in the mail's List-Unsubscribe header.")]
 Nothing = Annotated[NoParameters, Query()]
 
 # Mail scanners follow links, so a GET must change nothing: it asks first.
@@ -29,6 +30,16 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Unsubscribe</title>
 <form method="post"><p>No more mail of this kind?</p><button>Unsubscribe</button></form>
+</html>
+"""
+
+# The links of mails that were sent before links had a token. Ids are no secret: the audit trail shows them.
+OLD_LINK = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Unsubscribe</title>
+<p>This link is from an older mail, and works no more. Please use “unsubscribe” on a newer one, or answer this one.</p>
 </html>
 """
 
@@ -70,14 +81,18 @@ async def get_report_html(_caller: Reader, trail: Trail, report_id: ReportId, _:
 
 @router.post("/{report_id}/unsubscribe", response_class=PlainTextResponse, responses=documented(404))
 async def post_unsubscribe(
-    preferences: Annotated[MailPreferences, needs(MailPreferences)], report_id: ReportId
+    preferences: Annotated[MailPreferences, needs(MailPreferences)], report_id: ReportId, token: Token
 ) -> Response:
     """Stop this kind of mail for its receiver (one click, RFC 8058)."""
-    kind = await preferences.unsubscribe(report_id)
+    kind = await preferences.unsubscribe(report_id, token)
     return PlainTextResponse(f"You will get no more mail of this kind ({kind.replace('_', ' ')}).\n")
 
 
-@router.get("/{report_id}/unsubscribe", response_class=HTMLResponse, responses=documented(404))
-async def get_unsubscribe(report_id: ReportId) -> Response:  # noqa: ARG001
+@router.get(
+    "/{report_id}/unsubscribe",
+    response_class=HTMLResponse,
+    responses={410: {"description": "The link is from before links had a token", "content": {"text/html": {}}}},
+)
+async def get_unsubscribe(report_id: ReportId, token: Token | None = None) -> Response:  # noqa: ARG001
     """The page behind the link in a mail: a button that posts."""
-    return HTMLResponse(PAGE)
+    return HTMLResponse(OLD_LINK, 410) if token is None else HTMLResponse(PAGE)

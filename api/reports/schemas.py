@@ -4,12 +4,21 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
-from core.landing.contract import LONGEST_ID
+from api.texts import Id
 
-# Something beside space, and no NUL, which Postgres has no text with.
-TutorId = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
+
+def _no_number(value: object) -> object:
+    # pydantic would take it for seconds since 1970.
+    try:
+        float(str(value))
+    except ValueError:
+        return value
+    raise ValueError("Input should be a date and time with an offset")
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_no_number)]
 
 
 class ReportKind(StrEnum):
@@ -38,10 +47,10 @@ class ReportFilters(BaseModel, extra="forbid"):
 
     kind: list[ReportKind] = Field(default=[], description="Any of these; may be given several times.")
     state: list[ReportState] = Field(default=[], description="Any of these; may be given several times.")
-    tutor_id: TutorId | None = Field(
+    tutor_id: Id | None = Field(
         default=None, description="Mail that speaks of this tutor: UUID, or the external id as delivered."
     )
-    since: AwareDatetime | None = Field(default=None, description="Queued at this moment or later.")
+    since: Instant | None = Field(default=None, description="Queued at this moment or later.")
     limit: int = Field(default=50, ge=1, le=500)
     offset: int = Field(default=0, ge=0, le=10_000_000)
 

@@ -3,18 +3,19 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
+
+from api.bodies import Body
+from api.texts import NOT_BLANK
 
 LONGEST_REASON = 2_000
 
 
-class ExcusePost(BaseModel):
+class ExcusePost(Body):
     """Why a reschedule does not count against the tutor."""
 
-    model_config = ConfigDict(extra="forbid")
-
     reason: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_REASON, pattern=r"^[^\x00]*$")
+        str, StringConstraints(min_length=1, max_length=LONGEST_REASON, pattern=NOT_BLANK), AfterValidator(str.strip)
     ] = Field(examples=["Storm: all schools were closed"])
 
 

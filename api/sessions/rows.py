@@ -41,7 +41,7 @@ POSTED_RESCHEDULE = replace(
 )
 
 # Beyond this no number is an id, and Python refuses to write some of them.
-_LARGEST_NUMBER = 10**30
+LARGEST_NUMBER = 10**30
 _UTC = pa.timestamp("us", "UTC")
 
 _USUAL_SESSION = UsualReader(SESSIONS)
@@ -220,12 +220,17 @@ def _text(column: Column, value: object, at: int, problems: dict[int, list[str]]
     is_number = column.kind in (Kind.INTEGER, Kind.NUMBER)
     if isinstance(value, bool) or not isinstance(value, int | float):
         fault = f"must be a {'number' if is_number else 'string'}"
-    elif not is_number and (column.kind is not Kind.ID or isinstance(value, float)):
+    elif not is_number and column.kind is not Kind.ID:
         fault = "must be a string"
-    elif abs(value) >= _LARGEST_NUMBER:
+    elif abs(value) >= LARGEST_NUMBER:
         fault = "is too large"
-    else:
+    elif is_number:
         return repr(value)
+    elif value == int(value):
+        # JSON has one kind of number: 12.0 is 12.
+        return repr(int(value))
+    else:
+        fault = "must be a string"
     problems.setdefault(at, []).append(f"{column.name}: {fault}")
     return None
 

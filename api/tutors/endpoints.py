@@ -7,14 +7,13 @@ from starlette.responses import Response
 
 from api.auth import READER
 from api.caching import NOT_MODIFIED, answer
-from api.database import MartsDependency
 from api.problems import documented
 from api.publication import NoParameters
+from api.texts import NO_NUL
 from api.tutors import queries
 from api.tutors.explanation import explain
 from api.tutors.schemas import (
     MAX_TEXT,
-    NO_NUL,
     HistoryRange,
     TutorExplanationResponse,
     TutorFilters,
@@ -38,29 +37,28 @@ Nothing = Annotated[NoParameters, Query()]
 
 
 @router.get("", response_model=TutorList)
-async def list_tutors(request: Request, marts: MartsDependency, filters: Annotated[TutorFilters, Query()]) -> Response:
+async def list_tutors(request: Request, filters: Annotated[TutorFilters, Query()]) -> Response:
     """Tutors with their scores, those most likely above the threshold first unless sorted otherwise."""
-    return await answer(request, marts, queries.tutor_list(filters))
+    return await answer(request, queries.tutor_list(filters))
 
 
 @router.get("/{tutor_id}", response_model=TutorResponse, responses=documented(404))
-async def get_tutor(request: Request, marts: MartsDependency, tutor_id: TutorId, _: Nothing) -> Response:
+async def get_tutor(request: Request, tutor_id: TutorId, _: Nothing) -> Response:
     """One tutor's scores and profile."""
-    return await answer(request, marts, queries.tutor(tutor_id))
+    return await answer(request, queries.tutor(tutor_id))
 
 
 @router.get("/{tutor_id}/history", response_model=TutorHistoryResponse, responses=documented(404))
 async def get_tutor_history(
     request: Request,
-    marts: MartsDependency,
     tutor_id: TutorId,
     wanted: Annotated[HistoryRange, Query()],
 ) -> Response:
     """What happened to one tutor's sessions, the weekly trend beside the platform's, and the scores day by day."""
-    return await answer(request, marts, queries.tutor_history(tutor_id, wanted))
+    return await answer(request, queries.tutor_history(tutor_id, wanted))
 
 
 @router.get("/{tutor_id}/explanation", response_model=TutorExplanationResponse, responses=documented(404))
-async def get_tutor_explanation(request: Request, marts: MartsDependency, tutor_id: TutorId, _: Nothing) -> Response:
+async def get_tutor_explanation(request: Request, tutor_id: TutorId, _: Nothing) -> Response:
     """Why the tutor has this status and score: components, sessions that count, and what ends a flag."""
-    return await answer(request, marts, queries.tutor_explanation(tutor_id), explain)
+    return await answer(request, queries.tutor_explanation(tutor_id), explain)

@@ -8,12 +8,11 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from api.publication import Meta, PageMeta
+from api.texts import NO_NUL
 
 Count = Annotated[int, Field(ge=0, examples=[24])]
 Fraction = Annotated[float, Field(ge=0, le=1, examples=[0.12])]
 MAX_TEXT = 200
-# Postgres has no text with a NUL in it.
-NO_NUL = r"^[^\x00]*$"
 SearchText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=NO_NUL)]
 
 

@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from api.auth import READER
 from api.caching import NOT_MODIFIED, answer
-from api.database import MartsDependency
 from api.problems import documented
 from api.upcoming import queries
 from api.upcoming.schemas import UpcomingFilters, UpcomingList
@@ -21,8 +20,6 @@ router = APIRouter(
 
 
 @router.get("", response_model=UpcomingList)
-async def list_upcoming_sessions(
-    request: Request, marts: MartsDependency, filters: Annotated[UpcomingFilters, Query()]
-) -> Response:
+async def list_upcoming_sessions(request: Request, filters: Annotated[UpcomingFilters, Query()]) -> Response:
     """Sessions to come, those most likely to be rescheduled or missed by their tutor first."""
-    return await answer(request, marts, queries.upcoming_sessions(filters))
+    return await answer(request, queries.upcoming_sessions(filters))

@@ -4,7 +4,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api.matching.schemas import MatchPageMeta, PersonId, RiskLevel
+from api.matching.schemas import MatchPageMeta, RiskLevel
+from api.texts import Id
 from api.tutors.schemas import Count, Fraction
 
 
@@ -43,7 +44,7 @@ class UpcomingFilters(BaseModel, extra="forbid"):
     """Which sessions, and which page of them; the likeliest to be disturbed come first."""
 
     min_risk: float | None = Field(default=None, ge=0, le=1, description="Least tutor_disruption_probability.")
-    tutor_id: PersonId | None = Field(default=None, description="UUID or external id of a tutor.")
+    tutor_id: Id | None = Field(default=None, description="UUID or external id of a tutor.")
     one_per_tutor: bool = Field(default=False, description="Only the likeliest session of each tutor.")
     limit: int = Field(default=50, ge=1, le=500)
     offset: int = Field(default=0, ge=0, le=10_000_000)

@@ -6,7 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+from api.texts import NO_NUL
+
+Text = Annotated[str, Field(pattern=NO_NUL)]
 LONGEST_REASON = 300
 
 # Ours are fewer: what matters is whether the provider has the mail, and whether it arrived.

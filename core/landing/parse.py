@@ -18,7 +18,7 @@ SHOWN_CHARACTERS = 60
 KEPT_CELL_CHARACTERS = 2_000
 
 _INTEGER_PATTERN = r"^[+-]?\d{1,9}(?:\.0*)?$"
-_NUMBER_PATTERN = r"^[+-]?(?:\d{1,12}(?:\.\d{0,17})?|\.\d{1,17})(?:[eE][+-]?\d{1,2})?$"
+_NUMBER_PATTERN = r"^[+-]?(?:\d{1,12}(?:\.\d{0,17})?|\.\d{1,17})(?:[eE][+-]?\d{1,3})?$"
 _TRUE = pa.array(["true", "t", "yes", "1"])
 _FALSE = pa.array(["false", "f", "no", "0"])
 _NOTHING = pa.scalar(None, pa.string())

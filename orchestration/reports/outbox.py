@@ -65,6 +65,7 @@ class Claimed:
 
     report_id: UUID
     claim_id: UUID
+    unsubscribe_token: UUID
     kind: str
     recipient: str
     subject: str
@@ -156,7 +157,8 @@ set
 from next
 where report.report_id = next.report_id
 returning
-    report.report_id, report.claim_id, report.kind, report.recipient, report.subject, report.payload, report.attempts
+    report.report_id, report.claim_id, report.unsubscribe_token, report.kind, report.recipient, report.subject,
+    report.payload, report.attempts
 """
 
 # Before the provider is called, so that it can be seen what may have left even if this sender dies.
@@ -284,7 +286,7 @@ def _attempt(settings: Settings, connection: psycopg.Connection, provider: Provi
             subject=row.subject,
             text=rendered.text,
             html=rendered.html,
-            headers=unsubscribe_headers(settings, row.kind, row.report_id),
+            headers=unsubscribe_headers(settings, row.kind, row.report_id, row.unsubscribe_token),
         )
         mail.to_message()
     except Exception as error:
@@ -319,12 +321,12 @@ def _settle(connection: psycopg.Connection, row: Claimed, verdict: Verdict, jitt
         connection.execute(PAUSE_OTHERS, {"pause": pause if verdict.outcome == "later" else PAUSE_OF_ALL})
 
 
-def unsubscribe_headers(settings: Settings, kind: str, report_id: UUID) -> dict[str, str]:
-    """RFC 2369 and, where the API can be reached from outside, RFC 8058. The random `report_id` is the token."""
+def unsubscribe_headers(settings: Settings, kind: str, report_id: UUID, token: UUID) -> dict[str, str]:
+    """RFC 2369 and, where the API can be reached from outside, RFC 8058."""
     by_mail = f"<mailto:{settings.mail_from}?subject=unsubscribe%20{kind}>"
     if settings.public_url is None:
         return {"List-Unsubscribe": by_mail}
-    by_click = f"<{settings.public_url.rstrip('/')}/api/reports/{report_id}/unsubscribe>"
+    by_click = f"<{settings.public_url.rstrip('/')}/api/reports/{report_id}/unsubscribe?token={token}>"
     return {"List-Unsubscribe": f"{by_click}, {by_mail}", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 

@@ -8,10 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+import pytest
 
+from api.limits import LOG_INS_AT_ONCE
 from core.settings import PROJECT_ROOT
 from tests.api.conftest import Served
 
@@ -21,19 +25,7 @@ START_SECONDS = 20
 def test_the_process_logs_lines_without_personal_data_and_finishes_what_it_started(
     published: Served, tmp_path: Path
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {
-        "TUTORQ_HOME": str(tmp_path),
-        "TUTORQ_DATABASE_URL": published.database.url,
-        "TUTORQ_API_PORT": str(port),
-    }
     log = tmp_path / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "api"], cwd=PROJECT_ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
     headers = {"X-API-Key": published.key, "X-Request-ID": "found-again"}
     statuses: list[int] = []
 
@@ -41,12 +33,7 @@ def test_the_process_logs_lines_without_personal_data_and_finishes_what_it_start
         response = httpx2.get(f"http://127.0.0.1:{port}/api/tutors?search=Hortensia", headers=headers, timeout=20)
         statuses.append(response.status_code)
 
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _is_up(port):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
+    with started(published, log) as (process, port):
         with published.database.connect() as connection:
             # The request waits for this lock while the process is told to stop.
             connection.execute("lock table marts.tutor_scores in access exclusive mode")
@@ -59,9 +46,6 @@ def test_the_process_logs_lines_without_personal_data_and_finishes_what_it_start
             connection.rollback()
         asking.join()
         assert process.wait(timeout=10) == 0
-    finally:
-        process.kill()
-        process.wait()
     assert statuses == [200]
     text = log.read_text()
     lines = [json.loads(line) for line in text.splitlines()]
@@ -73,6 +57,50 @@ def test_the_process_logs_lines_without_personal_data_and_finishes_what_it_start
     assert published.key not in text
     assert "Hortensia" not in text
     assert sum(line.get("request_id") == "found-again" for line in lines) == 1
+
+
+@pytest.mark.parametrize(("proxies", "last"), [("", 429), ("192.0.2.1, 127.0.0.0/8", 401), ("192.0.2.1", 429)])
+def test_clients_behind_a_trusted_proxy_are_told_apart(
+    published: Served, tmp_path: Path, proxies: str, last: int
+) -> None:
+    with started(published, tmp_path / "log", TUTORQ_TRUSTED_PROXIES=proxies) as (_, port):
+        statuses = [
+            httpx2.post(
+                f"http://127.0.0.1:{port}/api/auth/session",
+                json={"api_key": "nobody's"},
+                headers={"X-Forwarded-For": f"203.0.113.{number}"},
+            ).status_code
+            for number in range(2 * LOG_INS_AT_ONCE)
+        ]
+    assert (statuses[0], statuses[-1]) == (401, last)
+
+
+@contextmanager
+def started(published: Served, log: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The process on published marts, when it answers, and its port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "TUTORQ_HOME": str(log.parent),
+        "TUTORQ_DATABASE_URL": published.database.url,
+        "TUTORQ_API_PORT": str(port),
+        **settings,
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "api"], cwd=PROJECT_ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not _is_up(port):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        yield process, port
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _is_up(port: int) -> bool:

@@ -82,7 +82,7 @@ def predicted(client: httpx2.Client, student: str, tutor: str, *, explain: bool 
 
 
 def test_a_student_s_matches_are_the_stored_ones(client: httpx2.Client) -> None:
-    response = client.get("/api/matching/students/S-1/matches")
+    response = client.get("/api/matching/students/S-1/matches?shares_subject=false")
     assert_is(MatchList, response.content)
     found = response.json()["data"]
     assert {row["external_id"] for row in found} == set(ACTIVE_TUTORS)
@@ -105,7 +105,24 @@ def test_a_tutor_s_matches_are_the_stored_ones(client: httpx2.Client) -> None:
     assert everyone(client, "/api/matching/students/S-11/matches") == []
 
 
-@pytest.mark.parametrize("path", ["students/S-3", "tutors/T-3"])
+@pytest.mark.parametrize("student", ["S-1", "S-3", "S-5", "S-12"])
+def test_tutors_of_other_subjects_are_shown_on_request(client: httpx2.Client, student: str) -> None:
+    address = f"/api/matching/students/{student}/matches"
+    subjects = set(client.get(f"/api/matching/students/{student}").json()["data"]["subjects"])
+    everything = everyone(client, address, shares_subject=False)
+    assert {row["external_id"] for row in everything} == set(ACTIVE_TUTORS)
+    # S-12 has no subjects.
+    expected = [row for row in everything if not subjects or subjects & set(row["subjects"])]
+    assert everyone(client, address) == expected
+    assert len(expected) == len(everything) if student == "S-12" else 0 < len(expected) < len(everything)
+    other = next(
+        row["subjects"][0] for row in everything if row["subjects"] and not subjects & set(row["subjects"][:1])
+    )
+    assert everyone(client, address, subject=other) == [row for row in everything if other in row["subjects"]]
+
+
+# S-12 has no subjects, and so all tutors.
+@pytest.mark.parametrize("path", ["students/S-12", "tutors/T-3"])
 def test_filters_and_order_of_matches(client: httpx2.Client, path: str) -> None:
     address = f"/api/matching/{path}/matches"
     everything = everyone(client, address)

@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from api.bodies import JSON
 from api.matching.schemas import (
     STUDENTS_SORTABLE,
     TUTORS_SORTABLE,
@@ -220,6 +221,8 @@ def test_an_answer_that_was_cached_before_a_change_is_not_used_after_it(client: 
         ("students/S-1", {"teaching_style": "flexible"}, "teaching_style"),
         ("students/S-1", {"name": "Other"}, "name"),
         ("students/S-1", {"urgency_level": 0}, "urgency_level"),
+        ("students/S-1", {"age": True}, "age"),
+        ("students/S-1", {"age": "15"}, "age"),
         ("students/S-1", {"subjects": "maths"}, "subjects"),
         ("students/S-1", {"subjects": ["a;b"]}, "subjects.0"),
         ("students/S-1", {"subjects": ["x" * 499] * 21}, "subjects"),
@@ -234,6 +237,17 @@ def test_what_a_patch_does_not_take(client: httpx2.Client, path: str, body: obje
     errors = problem(client.patch(f"/api/matching/{path}", json=body), 400).errors
     assert errors is not None
     assert [error.field for error in errors] == [field]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\x1c", "\x85", "\u3000"])
+def test_an_id_of_nothing_but_space_is_none(client: httpx2.Client, blank: str) -> None:
+    problem(client.post("/api/matching/students", json={"student_id": blank}), 400)
+    problem(client.post("/api/matching/assignments", json={"student_ids": [blank]}), 400)
+
+
+def test_a_whole_number_may_be_written_with_a_point(client: httpx2.Client) -> None:
+    answer = client.patch("/api/matching/students/S-1", content='{"age": 15.0}', headers={"Content-Type": JSON})
+    assert answer.json()["data"]["age"] == 15
 
 
 def test_a_new_student_can_be_found_and_matched(matching: Served, client: httpx2.Client) -> None:

@@ -36,6 +36,8 @@ def test_every_error_is_a_problem(client: httpx2.Client) -> None:
     response = client.post("/api/overview", json={})
     assert problem(response, 405).detail == "POST is not possible at this address."
     assert response.headers["allow"] == "GET"
+    # Two routes share the address.
+    assert client.put("/api/matching/students").headers["allow"] == "GET, POST"
     assert problem(client.get("/api/tutors?limit=x"), 400).errors
     assert problem(client.get("/api/overview", headers={"X-API-Key": "x"}), 401).errors is None
 

@@ -31,16 +31,17 @@ ADA, BOB = entity_uuid("T-1"), uuid4()
 
 
 @pytest.fixture
-def report_id(intake: Served) -> UUID:
-    """A mail that somebody got."""
+def link(intake: Served) -> tuple[UUID, UUID]:
+    """A mail that somebody got, and the token in its link."""
     with intake.database.connect() as connection:
         row = connection.execute(
             "insert into app.email_reports (kind, unique_key, topic, recipient, subject, payload, state) "
-            "values ('daily_digest', %s, 'digest', 'Ann@Example.org', 'Digest', '{}', 'sent') returning report_id",
+            "values ('daily_digest', %s, 'digest', 'Ann@Example.org', 'Digest', '{}', 'sent') "
+            "returning report_id, unsubscribe_token",
             [str(uuid4())],
         ).fetchone()
     assert row is not None
-    return UUID(str(row[0]))
+    return row[0], row[1]
 
 
 def opt_outs(intake: Served) -> list[tuple[str, str]]:
@@ -48,14 +49,16 @@ def opt_outs(intake: Served) -> list[tuple[str, str]]:
         return connection.execute("select address, kind from app.mail_opt_outs").fetchall()
 
 
-def test_one_click_stops_one_kind_of_mail_for_one_person(intake: Served, report_id: UUID) -> None:
+def test_one_click_stops_one_kind_of_mail_for_one_person(intake: Served, link: tuple[UUID, UUID]) -> None:
+    report_id, token = link
+    address = f"/api/reports/{report_id}/unsubscribe?token={token}"
     with intake.client(None) as client:
-        page = client.get(f"/api/reports/{report_id}/unsubscribe")
+        page = client.get(address)
         assert (page.status_code, opt_outs(intake)) == (200, [])
         assert "<button>" in page.text
 
         for _ in range(2):
-            answer = client.post(f"/api/reports/{report_id}/unsubscribe", data={"List-Unsubscribe": "One-Click"})
+            answer = client.post(address, data={"List-Unsubscribe": "One-Click"})
             assert answer.status_code == 200
     assert opt_outs(intake) == [("ann@example.org", "daily_digest")]
     with intake.database.connect() as connection:
@@ -66,8 +69,24 @@ def test_one_click_stops_one_kind_of_mail_for_one_person(intake: Served, report_
 @pytest.mark.parametrize(("report", "status"), [(uuid4(), 404), ("x", 400)])
 def test_an_unknown_mail(intake: Served, report: object, status: int) -> None:
     with intake.client(None) as client:
-        answer: httpx2.Response = client.post(f"/api/reports/{report}/unsubscribe")
+        answer: httpx2.Response = client.post(f"/api/reports/{report}/unsubscribe?token={uuid4()}")
     problem(answer, status)
+
+
+def test_the_id_of_a_mail_alone_unsubscribes_nobody(intake: Served, link: tuple[UUID, UUID]) -> None:
+    report_id, token = link
+    before = opt_outs(intake)
+    with intake.client(intake.key) as client:
+        address = f"/api/reports/{report_id}/unsubscribe"
+        problem(client.post(address), 400)
+        problem(client.post(f"{address}?token={uuid4()}"), 404)
+        old = client.get(address)
+        assert (old.status_code, old.headers["content-type"]) == (410, "text/html; charset=utf-8")
+        assert "older mail" in old.text
+        assert (
+            str(token) not in client.get("/api/reports?limit=500").text + client.get(f"/api/reports/{report_id}").text
+        )
+    assert opt_outs(intake) == before
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +162,9 @@ def test_filters(mailbox: psycopg.Connection, reader: httpx2.Client) -> None:
     assert ids(reader, f"?since={since}&state=failed") == [alert]
 
 
-@pytest.mark.parametrize("query", ["kind=x", "state=lost", "since=yesterday", "since=2026-01-01T00:00:00", "tutor_id=",
-                                   "tutor_id=%00", "tutor_id=%20", "limit=0", "limit=501", "sort_by=kind"])  # fmt: skip
+@pytest.mark.parametrize("query", ["kind=x", "state=lost", "since=yesterday", "since=2026-01-01T00:00:00",
+                                   "since=1769853600", "tutor_id=", "tutor_id=%1C", "tutor_id=%00",
+                                   "tutor_id=%20", "limit=0", "limit=501", "sort_by=kind"])  # fmt: skip
 def test_filters_that_make_no_sense(reader: httpx2.Client, query: str) -> None:
     problem(reader.get(f"/api/reports?{query}"), 400)
 

@@ -143,6 +143,7 @@ def test_a_session_arrives_whole(intake: Served, client: httpx2.Client) -> None:
     [
         ({"hours_before_session": 5.5}, "2026-01-05 04:30:00+00"),
         ({"hours_before_session": -1, "original_time": "2026-01-04T10:00Z"}, "2026-01-04 11:00:00+00"),
+        ({"hours_before_session": 2e-293}, "2026-01-05 10:00:00+00"),
         ({"hours_before_session": 5, "requested_at": "2026-01-01T00:00Z"}, "2026-01-01 00:00:00+00"),
         ({}, None),
     ],

@@ -108,7 +108,9 @@ def test_new_predictions_show_at_once(matching: Served, client: httpx2.Client) -
     assert client.get(PATH, headers={"If-None-Match": tag}).status_code == 200
 
 
-@pytest.mark.parametrize("query", ["min_risk=2", "min_risk=low", "tutor_id=", "tutor_id=%20", "limit=0", "day=1"])
+@pytest.mark.parametrize(
+    "query", ["min_risk=2", "min_risk=low", "tutor_id=", "tutor_id=%20", "tutor_id=%1C", "limit=0", "day=1"]
+)
 def test_a_wrong_parameter_is_named(client: httpx2.Client, query: str) -> None:
     problem(client.get(f"{PATH}?{query}"), 400)
 

@@ -393,9 +393,10 @@ def test_what_cannot_be_a_mail_is_parked_and_hinders_nobody(database: Database, 
 
 def test_one_click_needs_an_address_on_the_internet() -> None:
     settings = Settings(public_url="https://q.example.org/", mail_from="q@example.org")
-    headers = outbox.unsubscribe_headers(settings, "risk_alert", UUID(int=1))
+    headers = outbox.unsubscribe_headers(settings, "risk_alert", UUID(int=1), UUID(int=2))
     assert headers == {
-        "List-Unsubscribe": "<https://q.example.org/api/reports/00000000-0000-0000-0000-000000000001/unsubscribe>, "
+        "List-Unsubscribe": "<https://q.example.org/api/reports/00000000-0000-0000-0000-000000000001/unsubscribe"
+        "?token=00000000-0000-0000-0000-000000000002>, "
         "<mailto:q@example.org?subject=unsubscribe%20risk_alert>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }

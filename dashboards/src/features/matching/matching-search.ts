@@ -8,6 +8,8 @@ export interface MatchingSearch {
   tutorSearch?: string;
   /** Only tutors of this subject. */
   subject?: string;
+  /** Tutors of subjects that the student does not have, too. */
+  others?: "yes";
   /** Only tutors with a free place. */
   free?: "yes";
   view?: "assignment";
@@ -20,6 +22,7 @@ export function matchingSearch(raw: Record<string, unknown>): MatchingSearch {
     studentSearch: someText(raw.studentSearch),
     tutorSearch: someText(raw.tutorSearch),
     subject: someText(raw.subject),
+    others: oneOf(raw.others, ["yes"]),
     free: oneOf(raw.free, ["yes"]),
     view: oneOf(raw.view, ["assignment"]),
   };

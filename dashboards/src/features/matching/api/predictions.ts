@@ -2,6 +2,10 @@ import { keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query"
 import { api, body } from "../../../lib/api";
 import { SHOWN, type TutorConditions } from "./people";
 
+export interface MatchConditions extends TutorConditions {
+  sharesSubject: boolean;
+}
+
 /** The prediction for a pair; its explanation may take seconds, and is asked for apart. */
 const predictionQuery = (studentId: string, tutorId: string, explain: boolean) =>
   queryOptions({
@@ -16,16 +20,19 @@ const predictionQuery = (studentId: string, tutorId: string, explain: boolean) =
     refetchInterval: explain ? false : undefined,
   });
 
-const matchesQuery = (studentId: string | undefined, { subject, hasCapacity }: TutorConditions) =>
+const matchesQuery = (
+  studentId: string | undefined,
+  { subject, hasCapacity, sharesSubject }: MatchConditions,
+) =>
   queryOptions({
-    queryKey: ["matching", "matches", studentId, subject, hasCapacity],
+    queryKey: ["matching", "matches", studentId, subject, hasCapacity, sharesSubject],
     queryFn: ({ signal }) =>
       body(
         api.GET("/api/matching/students/{student_id}/matches", {
           signal,
           params: {
             path: { student_id: studentId ?? "" },
-            query: { subject, has_capacity: hasCapacity, limit: SHOWN },
+            query: { subject, has_capacity: hasCapacity, shares_subject: sharesSubject, limit: SHOWN },
           },
         }),
       ),
@@ -38,5 +45,5 @@ export const usePrediction = (studentId: string, tutorId: string) =>
 export const useMatchExplanation = (studentId: string, tutorId: string) =>
   useQuery(predictionQuery(studentId, tutorId, true));
 /** Tutors for a student, the best first. */
-export const useMatches = (studentId: string | undefined, conditions: TutorConditions) =>
+export const useMatches = (studentId: string | undefined, conditions: MatchConditions) =>
   useQuery(matchesQuery(studentId, conditions));

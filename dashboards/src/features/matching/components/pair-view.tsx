@@ -119,7 +119,8 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
   const conditions = { subject: search.subject, hasCapacity: search.free && (true as const) };
   const isNarrowed = search.subject !== undefined || search.free !== undefined;
   const wantsFit = search.student !== undefined && search.tutorSearch === undefined;
-  const matches = useMatches(wantsFit ? search.student : undefined, conditions);
+  const sharesSubject = search.others === undefined;
+  const matches = useMatches(wantsFit ? search.student : undefined, { ...conditions, sharesSubject });
   const isPredicted = matches.data === undefined || matches.data.meta.total > 0;
   const isByFit = wantsFit && (isPredicted || isNarrowed);
   const tutors = useMatchTutors(search.tutorSearch, conditions);
@@ -150,7 +151,7 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
         isByFit && student.data
           ? `Best for ${studentName(student.data.data)} first`
           : wantsFit && !isPredicted
-            ? "Not predicted for yet, so by name"
+            ? `Not predicted for${sharesSubject ? " in these subjects" : ""}, so by name`
             : "By name"
       }
       query={query}
@@ -165,12 +166,25 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
           <Select
             size="xs"
             aria-label="Subject of the tutor"
-            placeholder={student.data ? "Any subject" : "Choose a student first"}
+            placeholder={
+              student.data
+                ? sharesSubject
+                  ? "The student's subjects"
+                  : "Any subject"
+                : "Choose a student first"
+            }
             disabled={!student.data}
             clearable
             data={student.data?.data.subjects ?? []}
             value={search.subject ?? null}
             onChange={(subject) => onChange({ subject: subject ?? undefined })}
+          />
+          <Switch
+            size="xs"
+            label="Other subjects, too"
+            disabled={!student.data || search.subject !== undefined}
+            checked={!sharesSubject}
+            onChange={(event) => onChange({ others: event.currentTarget.checked ? "yes" : undefined })}
           />
           <Switch
             size="xs"
