@@ -114,7 +114,6 @@ def test_a_full_disk(disk: Disk, tmp_path: Path) -> None:
                 assert refused.stderr.startswith("error: ")
                 assert refused.stderr.count("\n") == 1
                 disk.free()
-                server.process.start()
                 server.process.wait()
                 taken = tutorq(platform, *verb)
                 assert (taken.returncode, taken.stderr) == (0, "")

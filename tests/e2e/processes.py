@@ -12,7 +12,7 @@ import psycopg
 
 from core.database import Database
 
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 def free_port() -> int:
@@ -59,16 +59,15 @@ class EmbeddedServer:
         processes = [postmaster, *postmaster.children()]
         end(processes)
         psutil.wait_procs(processes, timeout=START_SECONDS)
-        self.start()
-
-    def start(self) -> None:
-        """Start it, unless it runs."""
         self._database.embedded.start()
 
     def wait(self) -> None:
+        """Until it answers; it is started again if it has ended, as `tutorq up` does."""
         wait_for(self._is_up, START_SECONDS, lambda: "Postgres did not recover")
 
     def _is_up(self) -> bool:
+        if self._database.embedded.has_ended:
+            self._database.embedded.start()
         try:
             with psycopg.connect(self._database.url, connect_timeout=5) as connection:
                 return connection.execute("select true").fetchone() == (True,)
