@@ -28,7 +28,12 @@
         {% endfor %}
         from {{ this }};
     {% endset %}
-    {% set comment = model.name ~ ' for analysts, made by dbt; version ' ~ local_md5(definition) %}
+    {% set descriptions %}
+        {% for column in model.columns.values() %}
+            comment on column {{ view }}.{{ column.name }} is $text${{ column.description }}$text$;
+        {% endfor %}
+    {% endset %}
+    {% set comment = model.description | trim ~ ' (Made by dbt; version ' ~ local_md5(definition ~ descriptions) ~ '.)' %}
     {% set known = run_query("select obj_description(to_regclass('" ~ view ~ "'), 'pg_class')").rows[0][0] %}
     {% if known != comment %}
         do $view$ begin
@@ -38,7 +43,8 @@
             {{ definition }}
         end $view$;
         grant select on {{ view }} to tutorq_analyst;
-        comment on view {{ view }} is '{{ comment }}';
+        {{ descriptions }}
+        comment on view {{ view }} is $text${{ comment }}$text$;
     {% endif %}
     {% endif %}
 {% endmacro %}

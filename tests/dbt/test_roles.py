@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import threading
 import time
@@ -18,7 +19,7 @@ from core.database import Database, DatabaseRole
 from core.migrate import migrate
 from core.settings import Settings
 from orchestration.transform import build_events
-from tests.dbt.conftest import DATA, Dbt
+from tests.dbt.conftest import DATA, PROJECT, Dbt
 
 if TYPE_CHECKING:
     from tests.conftest import Postgres
@@ -168,6 +169,28 @@ def test_analysts_read_every_mart_and_no_names(built_twice: Dbt, database: Datab
     assert SECRET in seen["tutorq_api"]["marts.fct_reschedules"], "there is something to hide"
     for name in ("dim_tutors", "dim_students", "tutor_scores", "match_tutors", "match_students", "fct_reschedules"):
         assert "***" in seen["tutorq_analyst"][f"analytics.{name}"], name
+
+
+def test_queries_of_the_overview_run_for_analysts(built_twice: Dbt, database: Database) -> None:
+    overview = (PROJECT / "models" / "overview.md").read_text()
+    queries = re.findall(r"```sql\n(.*?)```", overview, flags=re.DOTALL)
+    assert len(queries) == 5
+    with acting_as(database, "tutorq_analyst") as analyst:
+        for query in queries:
+            analyst.execute(query.encode())
+
+
+def test_every_column_tells_its_meaning_in_the_database(built_twice: Dbt, database: Database) -> None:
+    with acting_as(database, "tutorq_analyst") as analyst:
+        described = analyst.execute(
+            """
+            select count(*), count(col_description(attrelid, attnum))
+            from pg_attribute inner join pg_class on attrelid = pg_class.oid
+            where relnamespace = 'analytics'::regnamespace and attnum > 0
+            """
+        ).fetchone()
+    assert described is not None
+    assert described[0] == described[1] > 150
 
 
 def test_who_may_see_names_sees_them(built_twice: Dbt, database: Database) -> None:
