@@ -59,7 +59,6 @@ WORST_NO_SHOW_RATE = 0.10
 
 PROBABILITY_TOLERANCE = 1e-3
 EXAMPLES = 3
-NOTHING_TO_VERIFY = "there are no scores to verify yet; run `tutorq score` first"
 
 
 class BetaPrior(NamedTuple):
@@ -736,8 +735,7 @@ def recompute(database: Database, *, settings: Settings) -> pd.DataFrame:
         TutorqError: the database cannot be reached.
     """
     with database.connect() as connection:
-        _freeze(connection)
-        basis = _published_basis(connection)
+        basis = _published_basis(connection) if _freeze(connection) else None
         frames = load_raw(connection)
     facts = session_facts(frames, basis.timezone if basis else settings.timezone)
     return score_tutors(frames.tutors["tutor_id"], facts, basis or _basis_of(settings, facts))
@@ -753,10 +751,8 @@ def verify(database: Database, *, settings: Settings) -> VerifyReport:
         TutorqError: nothing has been published yet, or the database cannot be reached.
     """
     with database.connect() as connection:
-        _freeze(connection)
-        basis = _published_basis(connection)
-        if basis is None:
-            raise TutorqError(NOTHING_TO_VERIFY)
+        if not _freeze(connection) or (basis := _published_basis(connection)) is None:
+            raise TutorqError("there are no scores to verify yet; run `tutorq score` first")
         notes = (*_pending_changes(connection), *_changed_settings(basis, settings))
         published = _published_scores(connection)
         frames = load_raw(connection)
@@ -764,20 +760,21 @@ def verify(database: Database, *, settings: Settings) -> VerifyReport:
     return compare(recomputed, published, basis, notes)
 
 
-def _freeze(connection: psycopg.Connection) -> None:
+def _freeze(connection: psycopg.Connection) -> bool:
     """All reads of the transaction see one state, whatever is loaded or scored meanwhile.
 
-    The marts are locked before that state is taken: one that is swapped later would be empty in it.
-
-    Raises:
-        TutorqError: there are no marts.
+    The marts are locked before that state is taken: one that is swapped later would be empty in it. Returns whether
+    there are any.
     """
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
+    connection.execute("savepoint unlocked")
     try:
         connection.execute("lock table marts.publication, marts.tutor_scores in access share mode")
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-        raise TutorqError(NOTHING_TO_VERIFY) from error
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        connection.execute("rollback to savepoint unlocked")
+        return False
+    return True
 
 
 def _published_basis(connection: psycopg.Connection) -> Basis | None:
