@@ -334,7 +334,8 @@ select
     reschedule_rate_high,
     risk_probability,
     case when days_ago > 0 and risk_status = 'high_risk' then 'watch' else risk_status end as risk_status,
-    quality_score
+    quality_score,
+    least(risk_status_since, as_of - days_ago) as risk_status_since
 from marts.tutor_scores
 cross join generate_series(0, 29) as days_ago;
 

@@ -41,6 +41,7 @@ LAYERS = {
         "int_student_histories",
         "int_students_now",
         "int_tutor_histories",
+        "int_tutor_weeks",
         "int_tutors_now",
     },
     "marts": {
