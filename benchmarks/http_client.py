@@ -151,16 +151,18 @@ async def repeat(askers: list[Callable[[], Awaitable[None]]], seconds: float) ->
 
 
 async def keep_pace(askers: list[Callable[[], Awaitable[None]]], per_second: float, seconds: float) -> float:
-    """Ask at times that are fixed beforehand, each time whoever is free first; as `pace`."""
+    """Ask at times that are fixed beforehand, each time whoever is free first, once warm; as `pace`."""
     times: list[float] = []
-    started = time.perf_counter()
-    moments = iter([started + place / per_second for place in range(max(1, round(per_second * seconds)))])
+    warm = time.perf_counter() + seconds * WARM_UP_SHARE
+    before, after = round(per_second * seconds * WARM_UP_SHARE), max(1, round(per_second * seconds))
+    moments = iter([warm + place / per_second for place in range(-before, after)])
 
     async def keep_asking(ask: Callable[[], Awaitable[None]]) -> None:
         for due in moments:
             await asyncio.sleep(due - time.perf_counter())
             await ask()
-            times.append(time.perf_counter() - due)
+            if due >= warm:
+                times.append(time.perf_counter() - due)
 
     await asyncio.gather(*map(keep_asking, askers))
     return float(np.quantile(times, 0.99)) * 1000
