@@ -129,7 +129,10 @@ def _invoke(database: Database, arguments: list[str], on_event: "Callable[[Event
         results = cast("RunExecutionResult", outcome.result).results
         first, *others = [result for result in results if result.status in ("error", "fail")]
         more = f"; and {', '.join(result.node.name for result in others)}" if others else ""
-        raise TutorqError(f"dbt failed: {first.node.name}: {_one_line(first.message)}{more}")
+        reason = _one_line(first.message)
+        if "out of sync" in reason:
+            reason = "its columns have changed; run `tutorq score --full-refresh`"
+        raise TutorqError(f"dbt failed: {first.node.name}: {reason}{more}")
 
 
 @contextmanager

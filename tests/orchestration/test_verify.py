@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import psycopg
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from scipy import integrate, stats
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.migrate import migrate
-from core.settings import Settings
+from core.settings import PROJECT_ROOT, Settings
 from orchestration.verify import (
     RESCHEDULE_FALLBACK,
     TOLERANCES,
@@ -719,3 +720,11 @@ def test_the_publication_outweighs_the_settings_and_notes_say_what_changed(
         "changes that are not in the marts yet: 1; `tutorq score` takes them over",
         "timezone was UTC when the marts were built and is Asia/Tokyo now",
     )
+
+
+def test_every_column_of_the_scores_is_verified() -> None:
+    """Or named here: what is copied from the tutor, and what the days recorded before decide."""
+    path = PROJECT_ROOT / "dbt_project" / "models" / "marts" / "tutor_scores.yml"
+    columns = {column["name"] for column in yaml.safe_load(path.read_text())["models"][0]["columns"]}
+    copied = {"tutor_id", "external_id", "name", "subjects", "is_active"}
+    assert columns - set(TOLERANCES) == copied | {"risk_status_since"}
