@@ -114,8 +114,8 @@ def test_a_full_refresh_and_another_time_zone_take_nothing_away(server: Server, 
     owner = platform.value("select tableowner from pg_tables where schemaname = 'marts' and tablename = 'tutor_scores'")
     with platform.connect() as connection:
         connection.execute("create view public.of_a_view as select session_id from marts.fct_sessions")
-        connection.execute("create view public.of_a_table as select tutor_id, risk_status from marts.tutor_scores")
-        connection.execute(f"alter view public.of_a_table owner to {owner}".encode())
+        connection.execute("create view intermediate.of_a_table as select tutor_id, risk_status from marts.tutor_scores")
+        connection.execute(f"alter view intermediate.of_a_table owner to {owner}".encode())
     tokyo = Platform(platform.database, platform.settings.model_copy(update={"timezone": "Asia/Tokyo"}))
     home = platform.settings.home
     with watched(platform) as reader, served(platform.database, home) as api, api.client(api.key) as client:
@@ -132,7 +132,7 @@ def test_a_full_refresh_and_another_time_zone_take_nothing_away(server: Server, 
         assert reader.seen[f"rows of {name}"] == {before[f"rows of {name}"]}, name
     assert [name for name, seen in reader.seen.items() if seen & {0, None}] == []
     assert platform.value("select count(*) from public.of_a_view") == before["rows of fct_sessions"]
-    assert platform.value("select count(*) from public.of_a_table") == before["rows of tutor_scores"]
+    assert platform.value("select count(*) from intermediate.of_a_table") == before["rows of tutor_scores"]
 
 
 def test_the_next_build_waits_for_what_is_left_of_a_killed_one(server: Server, platform: Platform) -> None:
