@@ -114,7 +114,9 @@ def test_a_full_refresh_and_another_time_zone_take_nothing_away(server: Server, 
     owner = platform.value("select tableowner from pg_tables where schemaname = 'marts' and tablename = 'tutor_scores'")
     with platform.connect() as connection:
         connection.execute("create view public.of_a_view as select session_id from marts.fct_sessions")
-        connection.execute("create view intermediate.of_a_table as select tutor_id, risk_status from marts.tutor_scores")
+        connection.execute(
+            "create view intermediate.of_a_table as select tutor_id, risk_status from marts.tutor_scores"
+        )
         connection.execute(f"alter view intermediate.of_a_table owner to {owner}".encode())
     tokyo = Platform(platform.database, platform.settings.model_copy(update={"timezone": "Asia/Tokyo"}))
     home = platform.settings.home
