@@ -26,7 +26,7 @@ class Server:
     original: Platform
     process: EmbeddedServer
     _numbers: Iterator[int] = field(default_factory=itertools.count)
-    _undisturbed: dict[int, Platform] = field(default_factory=dict)
+    _undisturbed: dict[tuple[int, Path | None], Platform] = field(default_factory=dict)
 
     def copy(self) -> Platform:
         name = f"copy_{next(self._numbers)}"
@@ -35,15 +35,17 @@ class Server:
         settings = self.original.settings.model_copy(update={"database_url": self._url(name)})
         return Platform(Database(settings), settings)
 
-    def undisturbed(self, changes: int = 1) -> Platform:
-        """One with so many changes and one build that nothing happened to."""
-        if changes not in self._undisturbed:
+    def undisturbed(self, changes: int = 1, *, loaded: Path | None = None) -> Platform:
+        """One with so many changes, perhaps a folder loaded, and one build; nothing happened to it meanwhile."""
+        if (changes, loaded) not in self._undisturbed:
             platform = self.copy()
             for number in range(changes):
                 change(platform, number)
+            if loaded:
+                platform.load(loaded)
             platform.build()
-            self._undisturbed[changes] = platform
-        return self._undisturbed[changes]
+            self._undisturbed[changes, loaded] = platform
+        return self._undisturbed[changes, loaded]
 
     def _url(self, name: str) -> str:
         return self.original.database.url.replace("/tutorq?", f"/{name}?")

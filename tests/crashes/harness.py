@@ -23,10 +23,8 @@ from core.settings import Settings
 from tests.marts import Marts
 
 PATIENCE_SECONDS = 300
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.05
 LOADED_SESSIONS = 300
-# So many that copying takes a while: versions of the sessions, of which the newest stays.
-VERSIONS = 200
 
 # As text, because these processes cannot import the tests.
 BUILD = """
@@ -40,7 +38,8 @@ settings = Settings()
 transform.build(settings, Database(settings), **options)
 """
 
-# The models alone, and as many at a time as can be: so a few builds are in the middle of all of them.
+# The same without dbt's tests and files, and with as many models at a time as can be: quicker, and a few are in the
+# middle of all models.
 MODELS = """
 import os
 from core.database import Database
@@ -49,10 +48,8 @@ from orchestration import transform
 
 os.environ.update(environment)
 settings = Settings()
-transform._invoke(
-    Database(settings),
-    ["--quiet", *transform._build_arguments(settings, ()), "--resource-type=model", "--threads=8", *options],
-)
+few = ["--quiet", "--no-write-json", "--log-level-file=none", "--resource-type=model", "--threads=8"]
+transform._invoke(Database(settings), [*transform._build_arguments(settings, ()), *few, *options])
 """
 
 LOAD = """
@@ -72,7 +69,7 @@ raise SystemExit(len(summary.errors))
 def start(code: str, settings: Settings, **names: Any) -> BaseProcess:
     """A process of its own with the imports behind it, as the code location starts runs."""
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["orchestration.warm"])
+    processes.set_forkserver_preload(["dbt.adapters.postgres.impl", "dbt.cli.main", "core.landing"])
     process = processes.Process(target=exec, args=(code, {"environment": settings.as_environment(), **names}))
     process.start()
     return process
@@ -127,9 +124,12 @@ class Platform:
         """`tutorq score`, on its way."""
         return start(BUILD, self.settings, options=options)
 
-    def build(self, **options: Any) -> None:
-        """`tutorq score`, undisturbed."""
-        join(self.start_build(**options))
+    def start_models(self, *options: str) -> BaseProcess:
+        return start(MODELS, self.settings, options=options)
+
+    def build(self) -> None:
+        """Nothing happens to it."""
+        join(self.start_models())
 
     def load(self, folder: Path) -> None:
         summary = load_folder(self.database, folder, timezone="UTC")
@@ -305,12 +305,12 @@ def change(platform: Platform, number: int = 0) -> None:
         )
 
 
-def write_sessions(folder: Path, number: int) -> Path:
-    """A landing folder with one file of sessions, each in many versions."""
+def write_sessions(folder: Path, number: int, *, versions: int = 1) -> Path:
+    """A landing folder with one file of sessions, each in so many versions, of which the newest stays."""
     folder.mkdir()
     first = datetime(2024, 6, 1, tzinfo=UTC)
     lines = ["session_id,tutor_id,student_id,scheduled_time,status,rating,updated_at"]
-    for version in range(VERSIONS):
+    for version in range(versions):
         updated_at = (first + timedelta(days=20, minutes=version)).isoformat()
         for row in range(LOADED_SESSIONS):
             at = (first + timedelta(minutes=row * 91)).isoformat()

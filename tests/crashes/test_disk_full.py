@@ -98,7 +98,7 @@ def tutorq(platform: Platform, *arguments: str) -> subprocess.CompletedProcess[s
 
 
 def test_a_full_disk(disk: Disk, tmp_path: Path) -> None:
-    folder = write_sessions(tmp_path / "landing", 0)
+    folder = write_sessions(tmp_path / "landing", 0, versions=100)
     load, score = ("load", str(folder)), ("score",)
     with serving(tmp_path / "home") as server:
         undisturbed, platform = server.copy(), server.copy()

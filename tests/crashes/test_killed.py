@@ -21,7 +21,6 @@ from tests.api.conftest import served
 from tests.crashes.harness import (
     LOAD,
     LOADED_SESSIONS,
-    MODELS,
     PATIENCE_SECONDS,
     Platform,
     assert_only_whole_states,
@@ -42,6 +41,8 @@ if TYPE_CHECKING:
     from tests.crashes.conftest import Server
 
 MANIFEST = PROJECT_ROOT / "dbt_project" / "target" / "manifest.json"
+# So many that copying takes a while.
+VERSIONS = 200
 GENERATION = "select generation from marts.publication"
 STUCK_SECONDS = 0.3
 
@@ -76,25 +77,32 @@ def reached(platform: Platform, models: set[str]) -> set[str]:
 
 
 def kill_in_each(server: Server, platform: Platform, left: set[str], *options: str) -> None:
-    """Kill builds until one was killed in the middle of each of these models; then build undisturbed."""
-    before, kills = read(platform), 0
-    generation = platform.value(GENERATION)
+    """Kill builds until one was killed in the middle of each of these models; then build everything undisturbed.
+
+    Each build goes on with what the one before it was killed in, and comes to further models.
+    """
+    models = materialized_models()
+    published = {name for name in left if models[name]["schema"] == "marts" and "matching" not in models[name]["tags"]}
+    before, kills, killed = read(platform), 0, set[str]()
     with watched(platform) as reader:
         while left:
             change(platform, kills)
+            generation = platform.value(GENERATION)
             with held_up(platform, *left):
-                build = start(MODELS, platform.settings, options=options)
+                build = platform.start_models("--select", *left, *killed, *options)
                 killed = wait_for(partial(reached, platform, left), f"a build reaches one of {left}")
                 kill(build)
             wait_for(platform.is_left_alone, f"the end of {killed}")
+            assert "publication" not in killed or left & published == {"publication"}, "published before other marts"
+            assert not left & published or platform.value(GENERATION) == generation, "published what is not built"
             left = left - killed
             kills += 1
-        assert platform.value(GENERATION) == generation
         platform.build()
     assert platform.content() == server.undisturbed(kills).content()
-    added = {name: figure - before[name] for name, figure in read(server.undisturbed()).items()}
-    after = [{name: before[name] + number * added[name] for name in before} for number in range(kills + 1)]
-    assert_only_whole_states(reader, *after)
+    after = read(platform)
+    added = {name: (after[name] - before[name]) // kills for name in before}
+    states = [{name: before[name] + number * added[name] for name in before} for number in range(kills + 1)]
+    assert_only_whole_states(reader, *states)
 
 
 def test_in_the_middle_of_each_model(server: Server, platform: Platform) -> None:
@@ -121,14 +129,18 @@ def test_a_full_refresh_and_another_time_zone_take_nothing_away(server: Server, 
     tokyo = Platform(platform.database, platform.settings.model_copy(update={"timezone": "Asia/Tokyo"}))
     home = platform.settings.home
     with watched(platform) as reader, served(platform.database, home) as api, api.client(api.key) as client:
-        statuses = set()
-        for build in (partial(platform.start_build, full_refresh=True), tokyo.start_build, platform.start_build):
-            process = build()
-            while process.is_alive():
+
+        def statuses_during(build: BaseProcess) -> set[int]:
+            statuses = set()
+            while build.is_alive():
                 statuses.add(client.get(f"/api/tutors/{named('tutor 1')}/history").status_code)
-            join(process)
-    assert statuses == {200}
-    assert platform.content() == server.undisturbed(0).content()
+            join(build)
+            return statuses
+
+        assert statuses_during(platform.start_build(full_refresh=True)) == {200}
+        assert platform.content() == server.original.content()
+        assert statuses_during(tokyo.start_build()) == {200}
+        assert platform.content() != server.original.content()
     # Days of another zone are other days, but the same sessions of the same people.
     for name in ("fct_sessions", "fct_reschedules", "dim_tutors", "tutor_scores", "match_students"):
         assert reader.seen[f"rows of {name}"] == {before[f"rows of {name}"]}, name
@@ -153,7 +165,7 @@ def test_the_next_build_waits_for_what_is_left_of_a_killed_one(server: Server, p
     assert_only_whole_states(reader, before, read(platform))
 
 
-@pytest.mark.parametrize("model", ["int_session_facts", "tutor_scores", "publication"])
+@pytest.mark.parametrize("model", ["int_session_facts", "publication"])
 def test_a_commit_that_outlives_its_process(server: Server, platform: Platform, model: str) -> None:
     """Nobody is left to hear of it, and it is done all the same."""
     before = read(platform)
@@ -161,7 +173,7 @@ def test_a_commit_that_outlives_its_process(server: Server, platform: Platform, 
     change(platform)
     with watched(platform) as reader, platform.connect() as connection, ExitStack() as obstacle:
         obstacle.enter_context(held_up(platform, model))
-        build = start(MODELS, platform.settings, options=())
+        build = platform.start_models()
         left = wait_for(lambda: platform.waiting().get(model), f"the build reaches {model}")
         with commits_that_hang(connection):
             obstacle.close()
@@ -210,7 +222,7 @@ def test_a_load_at_each_of_its_steps(server: Server, platform: Platform, tmp_pat
     rows = before["rows of raw"]
     with watched(platform) as reader:
         for number, step in enumerate(STEPS_OF_A_LOAD):
-            folder = write_sessions(tmp_path / str(number), number)
+            folder = write_sessions(tmp_path / str(number), number, versions=1 if number else VERSIONS)
             undisturbed.load(folder)
             with load_until(platform, step, folder) as load:
                 kill(load)
@@ -227,27 +239,29 @@ def test_a_load_at_each_of_its_steps(server: Server, platform: Platform, tmp_pat
     assert_only_whole_states(reader, before, read(platform))
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sessions(tmp_path_factory.mktemp("landing") / "new", 0)
+
+
 @pytest.mark.parametrize("end", [EmbeddedServer.kill, EmbeddedServer.kill_postmaster, EmbeddedServer.shut_down_at_once])
 def test_postgres_in_the_middle_of_a_load_and_a_build(
-    server: Server, platform: Platform, tmp_path: Path, end: Callable[[EmbeddedServer], None]
+    server: Server, platform: Platform, folder: Path, end: Callable[[EmbeddedServer], None]
 ) -> None:
-    folder = write_sessions(tmp_path / "landing", 0)
-    undisturbed, before = server.copy(), read(platform)
-    for each in (undisturbed, platform):
-        change(each)
+    before = read(platform)
+    change(platform)
     with watched(platform, may_be_cut=True) as reader:
         with suppress(psycopg.OperationalError), ExitStack() as obstacles:  # which are cut, too
             obstacles.enter_context(held_up(platform, "int_tutor_days"))
             build = platform.start_build()
-            wait_for(platform.waiting, "the build reaches its middle")
+            wait_for(lambda: "int_tutor_days" in platform.waiting(), "the build reaches its middle")
             load = obstacles.enter_context(load_until(platform, "rows are merged", folder))
             end(server.process)
         for process in (load, build):
             process.join(PATIENCE_SECONDS)
             assert process.exitcode == 1
         assert platform.value("select count(*) from raw.sessions") == before["rows of raw"] + 3
-        for each in (undisturbed, platform):
-            each.load(folder)
-            each.build()
-    assert platform.content() == undisturbed.content()
+        platform.load(folder)
+        platform.build()
+    assert platform.content() == server.undisturbed(loaded=folder).content()
     assert_only_whole_states(reader, before, read(server.undisturbed()), read(platform))
