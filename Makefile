@@ -1,6 +1,6 @@
 # `make up` and `make test` are all that is needed; both install first, and are quick the second time.
 .DEFAULT_GOAL := help
-.PHONY: help install up test lint format bench lock clean
+.PHONY: help install up test crashes lint format bench lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -18,7 +18,10 @@ up: install ## Start tutorq with demo data; Ctrl-C stops it
 
 test: lint ## The whole gate: lint, types, and all tests on real components
 	$(NPM) test
-	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --ignore=tests/crashes
+
+crashes: install ## Kill loads, models and Postgres in their middle, and fill its disk (minutes)
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile tests/crashes
 
 lint: install ## Style, types, import directions, SQL, the OpenAPI description, container files
 	$(BIN)/ruff check

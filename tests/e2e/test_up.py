@@ -28,7 +28,7 @@ FOLLOW_SECONDS = 120
 PAUSE_SECONDS = 8  # longer than a file has to be left alone
 # What `tutorq up` starts again by itself.
 SURVIVED = ("run", "postgres")
-STOP_SECONDS = 10
+STOP_SECONDS = 20
 
 
 class Installation:
