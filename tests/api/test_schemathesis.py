@@ -62,9 +62,9 @@ ADDRESSES = itertools.count()
 answers: dict[str, set[int]] = defaultdict(set)
 
 
-# The years that landing files may be of.
+# Of the years that landing files may be of (1970 to 2100), without those that hours_before_session may lead out of.
 schemathesis.openapi.format(
-    "date-time", datetimes(datetime(1971, 1, 1), datetime(2099, 12, 31), timezones=just(UTC)).map(datetime.isoformat)
+    "date-time", datetimes(datetime(1981, 1, 1), datetime(2099, 12, 31), timezones=just(UTC)).map(datetime.isoformat)
 )
 
 
