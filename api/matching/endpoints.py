@@ -42,7 +42,8 @@ from api.parts import needs
 from api.problems import documented
 from api.publication import NoParameters
 
-MOST_BYTES = 64 << 10
+# All texts at their longest, each character escaped (\ud83d\ude00).
+MOST_BYTES = 256 << 10
 # Ten thousand students, five thousand tutors and a hundred thousand forbidden pairs, by UUID.
 MOST_ASSIGNMENT_BYTES = 16 << 20
 

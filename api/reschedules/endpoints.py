@@ -16,7 +16,8 @@ from api.reschedules.schemas import Excuse, ExcusePost
 from core.landing.contract import LONGEST_ID
 from core.landing.ids import entity_uuid
 
-MOST_BYTES = 16 << 10
+# The longest reason, each character escaped (\ud83d\ude00).
+MOST_BYTES = 32 << 10
 
 router = APIRouter(prefix="/api/reschedules", tags=["reschedules"], responses=documented(400, 401, 403, 404, 503))
 

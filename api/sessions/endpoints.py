@@ -20,7 +20,8 @@ from api.sessions.ledger import Claim
 from api.sessions.schemas import BatchReceipt, SessionPost, SessionReceipt
 from api.sessions.writer import SessionWriter
 
-MOST_BYTES = 64 << 10
+# All texts at their longest, each character escaped (\ud83d\ude00).
+MOST_BYTES = 192 << 10
 
 IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 IDEMPOTENCY_HEADER = {

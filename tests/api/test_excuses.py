@@ -1,5 +1,6 @@
 """Excuses: who may, what for, and the trail they leave."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
@@ -7,7 +8,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from api.reschedules.schemas import Excuse
+from api.reschedules.schemas import LONGEST_REASON, Excuse
 from core import keys
 from core.keys import Role
 from core.landing.ids import entity_uuid
@@ -31,6 +32,13 @@ def moved(client: httpx2.Client) -> str:
     body = session(name, status="rescheduled", reschedule_info={"initiator": "tutor"})
     assert client.post("/api/sessions", json=body).status_code == 202
     return name
+
+
+def test_the_longest_reason_is_taken_however_it_is_escaped(client: httpx2.Client, moved: str) -> None:
+    reason = json.dumps({"reason": LONGEST_REASON * "😀"})
+    answer = client.post(excuse_path(moved), content=reason, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 201
+    assert answer.json()["reason"] == LONGEST_REASON * "😀"
 
 
 def excuse_path(session_id: object) -> str:
@@ -85,7 +93,7 @@ def test_a_reason_is_needed(client: httpx2.Client, moved: str, body: object) -> 
 
 def test_bodies_of_another_type_or_size(client: httpx2.Client, moved: str) -> None:
     problem(client.post(excuse_path(moved), content=b"storm", headers={"Content-Type": "text/plain"}), 415)
-    problem(client.post(excuse_path(moved), json={"reason": "x" * 20_000}), 413)
+    problem(client.post(excuse_path(moved), json={"reason": "x" * 40_000}), 413)
 
 
 @pytest.mark.parametrize(("role", "status"), [(None, 401), (Role.READ, 403), (Role.INGEST, 403), (Role.ADMIN, 201)])

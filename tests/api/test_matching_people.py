@@ -1,6 +1,7 @@
 """People as matching sees them: lists, single ones, and changes."""
 
 import itertools
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -243,6 +244,16 @@ def test_what_a_patch_does_not_take(client: httpx2.Client, path: str, body: obje
 def test_an_id_of_nothing_but_space_is_none(client: httpx2.Client, blank: str) -> None:
     problem(client.post("/api/matching/students", json={"student_id": blank}), 400)
     problem(client.post("/api/matching/assignments", json={"student_ids": [blank]}), 400)
+
+
+def test_the_longest_texts_are_taken_however_they_are_escaped(client: httpx2.Client) -> None:
+    body = {"student_id": f"P-{uuid4()}", "name": 500 * "😀", "subjects": 19 * [500 * "😀"]}
+    answer = client.post(
+        "/api/matching/students",
+        content=json.dumps({**body, "learning_goals": 10_000 * "😀"}),
+        headers={"Content-Type": JSON},
+    )
+    assert answer.status_code == 201
 
 
 def test_a_whole_number_may_be_written_with_a_point(client: httpx2.Client) -> None:

@@ -264,6 +264,10 @@ def test_types_and_sizes_of_bodies(intake: Served, client: httpx2.Client) -> Non
     assert client.post("/api/sessions", content=padded, headers=headers).status_code == 202
     problem(client.post("/api/sessions", content=padded + b" ", headers=headers), 413)
 
+    long = session("long", subject=500 * "😀", status="rescheduled")
+    long["reschedule_info"] = {"initiator": "tutor", "reason_code": 500 * "😀", "reason": 10_000 * "😀"}
+    assert client.post("/api/sessions", content=json.dumps(long), headers=headers).status_code == 202
+
     def endless() -> Iterator[bytes]:
         for _ in range(1000):
             yield b" " * 1024
