@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ class _Spent:
 
     seconds: float = 0.0
     sql: float = 0.0
-    cpu: float = field(default=0.0)
+    cpu: float = 0.0
 
 
 class _ScoringRun:
