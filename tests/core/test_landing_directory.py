@@ -442,12 +442,16 @@ def test_what_cannot_be_moved_is_loaded_once_all_the_same(
     assert rows(database, "select count(*) from raw.unmoved_files") == [(0,)]
 
 
-def test_a_file_that_changes_while_it_is_loaded_is_loaded_anew(database: Database, landing: Path) -> None:
+def test_a_file_that_changes_while_it_is_loaded_is_loaded_anew(
+    shared_database: Database, database: Database, landing: Path
+) -> None:
     path = drop(landing, "sessions.csv", sessions("s1"))
-    with psycopg.connect(database.url) as obstacle, ThreadPoolExecutor(1) as pool:
+    # The pool is left last: a load that waits for the lock ends when that is gone.
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database.url) as obstacle:
         obstacle.execute("lock table raw.tutors in exclusive mode")
         taking = pool.submit(take, database, landing, "sessions")
-        wait_for(lambda: bool(rows(database, "select from pg_stat_activity where wait_event_type = 'Lock'")))
+        # Who waits is not for the roles to see.
+        wait_for(lambda: bool(rows(shared_database, "select from pg_stat_activity where wait_event_type = 'Lock'")))
         drop(landing, "sessions.csv", sessions("s1", "s2"))
         obstacle.rollback()
         assert taking.result() == []
@@ -499,11 +503,15 @@ _dropped = st.tuples(st.sampled_from(["", "a/", "a/b/", "b/"]), st.sampled_from(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drops=st.lists(st.one_of(st.none(), _dropped), max_size=10), compress=st.booleans())
 def test_nothing_is_lost_and_nothing_comes_twice(
-    database: Database, landing: Path, drops: list[tuple[str, str, str] | None], compress: bool
+    shared_database: Database,
+    database: Database,
+    landing: Path,
+    drops: list[tuple[str, str, str] | None],
+    compress: bool,
 ) -> None:
     """Whatever comes in whatever order, taken in between or not (None): every file ends in one of the two folders with
     its report, and the rows of the good ones are in, each content by one load."""
-    empty_raw(database)
+    empty_raw(shared_database)
     shutil.rmtree(landing)
     landing.mkdir()
     expected: dict[str, list[bytes]] = {"processed": [], "failed": []}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from core.migrate import migrate
 from tests.dbt.test_incremental import change_something
 
 if TYPE_CHECKING:
@@ -92,10 +92,10 @@ def test_a_status_lasts_from_the_first_of_its_days_in_a_row(built: Dbt, connecti
     assert rows(connection, KEPT) == rows(connection, STRETCHES)
 
 
-def test_an_older_history_learns_since_when(built: Dbt, database: Database, connection: psycopg.Connection) -> None:
+def test_an_older_history_learns_since_when(built: Dbt, connection: psycopg.Connection) -> None:
     built("run", scoring_days=["2024-06-26", "2024-06-28", "2024-06-29"])
     kept = rows(connection, KEPT)
-    connection.execute("alter table marts.score_history drop column risk_status_since")
-    connection.execute("update app.alembic_version set version_num = '0008'")
-    migrate(database)
-    assert rows(connection, KEPT) == kept
+    with connection.transaction(force_rollback=True):
+        connection.execute("alter table marts.score_history drop column risk_status_since cascade")
+        connection.execute(import_module("core.migrations.versions.0009_status_stretches").RISK_STATUS_SINCE)
+        assert rows(connection, KEPT) == kept

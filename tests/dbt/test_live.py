@@ -162,7 +162,8 @@ def test_any_posts_leave_what_a_rebuild_makes(
             return await settled(ledger)
 
     ledger = asyncio.run(work())
-    assert ledger.live.sessions[Refreshed.AT_ONCE] > POSTS / 3
+    # How many of each depends on how busy the machine is.
+    assert ledger.live.sessions[Refreshed.AT_ONCE] > POSTS / 20
     assert ledger.live.sessions[Refreshed.SOON_AFTER] > 0
     assert ledger.live.sessions[Refreshed.LEFT_TO_RUN] == 0
 
