@@ -21,7 +21,7 @@ test: lint ## The whole gate: lint, types, and all tests on real components
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --ignore=tests/crashes
 
 crashes: install ## Kill loads, models and Postgres in their middle, and fill its disk (minutes)
-	$(BIN)/pytest --numprocesses=2 --dist=loadfile tests/crashes
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile -o faulthandler_timeout=3600 tests/crashes
 
 lint: install ## Style, types, import directions, SQL, the OpenAPI description, container files
 	$(BIN)/ruff check

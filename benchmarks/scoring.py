@@ -5,7 +5,7 @@ import os
 import statistics
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,10 @@ ACTIVE_SECONDS = "select active_time / 1000 from pg_stat_database where datname 
 
 @dataclass(frozen=True)
 class Size:
-    """`per_day` stays the same for all histories: a larger one goes back further."""
+    """`per_day` stays the same for all histories: a larger one goes back further.
+
+    The smallest one has 100 days, so that the windows, of 90 days at most, are full in all of them.
+    """
 
     histories: tuple[int, ...]
     per_day: int
@@ -38,8 +41,8 @@ class Size:
     tutors: int = history.TUTORS
 
 
-SMALL = Size(histories=(20_000, 100_000, 300_000), per_day=1_000, changes=1_000)
-FULL = Size(histories=(100_000, 1_000_000, 10_000_000), per_day=5_000, changes=10_000)
+SMALL = Size(histories=(20_000, 100_000, 300_000), per_day=200, changes=1_000)
+FULL = Size(histories=(100_000, 1_000_000, 10_000_000), per_day=1_000, changes=10_000)
 TINY = replace(SMALL, histories=(200,), per_day=20, changes=20, rounds=1, tutors=10)
 
 
@@ -201,18 +204,19 @@ def _keys(node: dict[str, Any]) -> list[list[str]]:
 
 
 def run_job(settings: Settings) -> float:
-    """Run Dagster's job `score` in this process; seconds, without the imports."""
+    """Run Dagster's job `score` in this process, which prints nothing; seconds, without the imports."""
     os.environ.update(settings.as_environment())
 
-    import dagster as dg
+    with (settings.home / "job.log").open("a") as log, redirect_stdout(log), redirect_stderr(log):
+        import dagster as dg
 
-    from orchestration.definitions import defs
+        from orchestration.definitions import defs
 
-    with dg.instance_for_test() as instance:
-        job = defs().resolve_job_def("score")
-        started = time.perf_counter()
-        assert job.execute_in_process(instance=instance).success
-        return time.perf_counter() - started
+        with dg.instance_for_test() as instance:
+            job = defs().resolve_job_def("score")
+            started = time.perf_counter()
+            assert job.execute_in_process(instance=instance).success
+            return time.perf_counter() - started
 
 
 def _value(connection: psycopg.Connection, query: str) -> float:

@@ -35,7 +35,6 @@ shared_buffers = 256MB
 work_mem = 32MB
 maintenance_work_mem = 256MB
 max_wal_size = 4GB
-wal_compression = on
 random_page_cost = 1.1
 jit = off
 unix_socket_permissions = 0700

@@ -33,13 +33,16 @@
             comment on column {{ view }}.{{ column.name }} is $text${{ column.description }}$text$;
         {% endfor %}
     {% endset %}
-    {% set comment = model.description | trim ~ ' (Made by dbt; version ' ~ local_md5(definition ~ descriptions) ~ '.)' %}
+    {# Types, too: a view whose columns change theirs does not go on as a view of the new table. #}
+    {% set types = model.columns.values() | map(attribute='data_type') | join(', ') %}
+    {% set version = local_md5(definition ~ types ~ descriptions) %}
+    {% set comment = model.description | trim ~ ' (Made by dbt; version ' ~ version ~ '.)' %}
     {% set known = run_query("select obj_description(to_regclass('" ~ view ~ "'), 'pg_class')").rows[0][0] %}
     {% if known != comment %}
         do $view$ begin
             {{ definition }}
         exception when invalid_table_definition then
-            drop view {{ view }};  -- other columns than before
+            drop view {{ view }} cascade;  -- other columns than before
             {{ definition }}
         end $view$;
         grant select on {{ view }} to tutorq_analyst;

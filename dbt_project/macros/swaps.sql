@@ -16,9 +16,13 @@
 {% endmacro %}
 
 
-{# Views that read a table themselves and are ours to change, as rows (oid, name, owner). #}
+{# Views that read a table themselves and are ours to change, as rows (oid, name, owner, options). #}
 {% macro views_of(relation) %}
-    select distinct views.oid, views.oid::regclass::text as name, views.relowner::regrole::text as owner
+    select distinct
+        views.oid,
+        views.oid::regclass::text as name,
+        views.relowner::regrole::text as owner,
+        coalesce('with (' || array_to_string(views.reloptions, ', ') || ')', '') as options
     from pg_depend
     inner join pg_rewrite on pg_depend.classid = 'pg_rewrite'::regclass and pg_depend.objid = pg_rewrite.oid
     inner join pg_class as views on pg_rewrite.ev_class = views.oid and views.relkind = 'v'
@@ -60,7 +64,7 @@
 {% endmacro %}
 
 
-{# Have the views of one table read another one. A view that needs a column that is gone stays as it is. #}
+{# Have the views of one table read another one. A view that does not fit to its columns stays as it is. #}
 {% macro move_views(old, new) %}
     do $moving$
     declare
@@ -69,11 +73,12 @@
         for reader in {{ views_of(old) }} order by oid loop
             begin
                 execute format(
-                    'create or replace view %s as %s',
+                    'create or replace view %s %s as %s',
                     reader.name,
+                    reader.options,
                     replace(pg_get_viewdef(reader.oid), '{{ old.identifier }}', '{{ new.identifier }}')
                 );
-            exception when undefined_column or undefined_function or invalid_table_definition or insufficient_privilege then
+            exception when syntax_error_or_access_rule_violation then
                 null;
             end;
         end loop;

@@ -180,6 +180,7 @@ class Platform:
                 select 'changes: ' || count(*) from raw.changes union all
                 select 'tutor-days: ' || count(*) from intermediate.touched_tutor_days union all
                 select 'pairs: ' || count(*) from intermediate.touched_pairs union all
+                select 'weeks: ' || count(*) from intermediate.touched_weeks union all
                 select 'unpublished: ' || count(*) from intermediate.unpublished
                 """
             ).fetchall()

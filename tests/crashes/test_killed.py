@@ -123,7 +123,8 @@ def test_a_full_refresh_and_another_time_zone_take_nothing_away(server: Server, 
     with platform.connect() as connection:
         connection.execute("create view public.of_a_view as select session_id from marts.fct_sessions")
         connection.execute(
-            "create view intermediate.of_a_table as select tutor_id, risk_status from marts.tutor_scores"
+            "create view intermediate.of_a_table with (security_invoker = true)"
+            " as select tutor_id, risk_status from marts.tutor_scores"
         )
         connection.execute(f"alter view intermediate.of_a_table owner to {owner}".encode())
     tokyo = Platform(platform.database, platform.settings.model_copy(update={"timezone": "Asia/Tokyo"}))
@@ -132,8 +133,12 @@ def test_a_full_refresh_and_another_time_zone_take_nothing_away(server: Server, 
 
         def statuses_during(build: BaseProcess) -> set[int]:
             statuses = set()
-            while build.is_alive():
+
+            def ended() -> bool:
                 statuses.add(client.get(f"/api/tutors/{named('tutor 1')}/history").status_code)
+                return not build.is_alive()
+
+            wait_for(ended, "the build ends")
             join(build)
             return statuses
 
@@ -147,6 +152,8 @@ def test_a_full_refresh_and_another_time_zone_take_nothing_away(server: Server, 
     assert [name for name, seen in reader.seen.items() if seen & {0, None}] == []
     assert platform.value("select count(*) from public.of_a_view") == before["rows of fct_sessions"]
     assert platform.value("select count(*) from intermediate.of_a_table") == before["rows of tutor_scores"]
+    options = platform.value("select reloptions from pg_class where oid = 'intermediate.of_a_table'::regclass")
+    assert options == ["security_invoker=true"]
 
 
 def test_the_next_build_waits_for_what_is_left_of_a_killed_one(server: Server, platform: Platform) -> None:

@@ -297,7 +297,7 @@ def test_views_of_analysts_are_never_away(built_twice: Dbt, database: Database) 
                     faults.append(f"{name}: {error}")
 
     names = ("tutor_scores", "dim_tutors", "dim_students", "publication", "match_students", "fct_sessions")
-    readers = [threading.Thread(target=read, args=[name]) for name in names]
+    readers = [threading.Thread(target=read, args=[name], daemon=True) for name in names]
     for reader in readers:
         reader.start()
     try:
@@ -306,7 +306,8 @@ def test_views_of_analysts_are_never_away(built_twice: Dbt, database: Database) 
     finally:
         over.set()
         for reader in readers:
-            reader.join()
+            reader.join(60)
+    assert not any(reader.is_alive() for reader in readers)
     assert faults == []
     assert {name: len(counts) for name, counts in seen.items()} == dict.fromkeys(names, 1)
 
@@ -319,7 +320,9 @@ def test_a_build_that_is_given_up_ends_its_sessions(built_twice: Dbt, database: 
         blocker.execute("lock table raw.students in access exclusive mode")
         events = build_events(settings, database.as_role(DatabaseRole.TRANSFORM), ["--select", "dim_students"])
         assert any(event["info"]["name"] == "LogStartLine" for event in events)
+        deadline = time.monotonic() + 60
         while looker.execute(waiting).fetchone() == (0,):
+            assert time.monotonic() < deadline, "the build does not come to the table"
             time.sleep(0.1)
         giving_up = threading.Thread(target=events.close)
         giving_up.start()

@@ -87,3 +87,5 @@ final as (
 )
 
 select * from final
+{# As they come by themselves from now on, so that the recent rows lie together. #}
+{{ 'order by scheduled_time' if not is_incremental() }}

@@ -51,3 +51,5 @@ final as (
 )
 
 select * from final
+{# As they come by themselves from now on, so that the recent rows lie together. #}
+{{ 'order by counted_on' if not is_incremental() }}
