@@ -13,22 +13,18 @@ from core.errors import DatabaseUnreachableError, TutorqError
 from core.landing.arrivals import LandedFile, complete_again, complete_files
 from core.landing.checksums import checksums
 from core.landing.contract import ENTITIES
-from core.landing.filing import FileReport, Outcome, destination, move
+from core.landing.filing import FileReport, Outcome, destination, move, withdraw_report
 from core.landing.load import load_file
 
 LANDING_LOCK = 7_461_030
 REPORTED_REASONS = 20
 
-# What was loaded from this place last and is not known to have moved is this very file. Apart from that, sessions and
-# reschedules have versions, so any load of the same content counts. Tutors and students are what the last file says.
+# A load that read the file as it lies here was of this very file, which is only to be moved. Apart from that, sessions
+# and reschedules have versions: any load of the same content counts. Tutors and students are what the last file says.
 EARLIER_LOAD = """
 select load_id, lies_here
 from (
-    select
-        load_id,
-        moved_to is null
-        and load_id = (select max(load_id) from raw.loads where entity = %(entity)s and source = %(source)s)
-            as lies_here
+    select load_id, coalesce(source = %(source)s and fingerprint = %(fingerprint)s, false) as lies_here
     from raw.loads
     where entity = %(entity)s and checksum = %(checksum)s
 ) as same_content
@@ -130,6 +126,7 @@ def _earlier_load(connection: psycopg.Connection, file: LandedFile, digest: str)
         {
             "entity": file.entity,
             "source": file.source,
+            "fingerprint": file.fingerprint,
             "checksum": digest,
             "is_versioned": ENTITIES[file.entity].is_versioned,
         },
@@ -198,12 +195,20 @@ def _move_away(
 ) -> str | None:
     """Why the file, which that load has read, could not be moved; None if it was."""
 
-    def note(moved_to: str | None) -> None:
-        connection.execute("update raw.loads set moved_to = %s where load_id = %s", [moved_to, load_id])
+    def note(moved_to: str | None) -> str | None:
+        """Returns what was noted before."""
+        row = connection.execute(
+            "update raw.loads set moved_to = %s where load_id = %s returning old.moved_to", [moved_to, load_id]
+        ).fetchone()
+        return row[0] if row else None
 
     try:
         target = destination(landing, file.source, report.outcome, datetime.now(UTC))
-        move(landing, file.path, target, report, before=note)
+        earlier = note(target.relative_to(landing).as_posix())
+        # A run that was killed on another day has left its report there.
+        if earlier and landing / earlier != target:
+            withdraw_report(landing, landing / earlier)
+        move(landing, file.path, target, report)
     except OSError as error:
         reason = error.strerror or str(error)
         note(None)
@@ -214,6 +219,7 @@ def _move_away(
             [str(file.path), file.fingerprint, reason],
         )
         return reason
+    connection.execute("update raw.loads set fingerprint = null where load_id = %s", [load_id])
     for table in ("unmoved_files", "landing_checksums"):
         connection.execute(f"delete from raw.{table} where path = %s".encode(), [str(file.path)])
     return None

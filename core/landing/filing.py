@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -57,8 +57,8 @@ def destination(landing: Path, source: str, outcome: Outcome, now: datetime) -> 
     raise AssertionError("unreachable")
 
 
-def move(landing: Path, path: Path, target: Path, report: FileReport, before: Callable[[str], None]) -> None:
-    """Write the report, call `before` with the new place, and move the file; folders that are empty then are removed.
+def move(landing: Path, path: Path, target: Path, report: FileReport) -> None:
+    """Write the report, and move the file; folders that are empty then are removed.
 
     The report comes first: whoever is killed in between leaves a file that is still to be moved, and none without.
 
@@ -66,19 +66,26 @@ def move(landing: Path, path: Path, target: Path, report: FileReport, before: Ca
         OSError: it cannot be moved, and lies where it was.
     """
     moved_to = target.relative_to(landing).as_posix()
-    beside = target.with_name(target.name + REPORT_SUFFIX)
+    beside, part = _report_paths(target)
     content = {**asdict(report), "moved_to": moved_to, "moved_at": datetime.now(UTC).isoformat(timespec="seconds")}
     try:
-        part = beside.with_name(f".{beside.name}.part")
         part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         part.replace(beside)
-        before(moved_to)
         path.rename(target)
     except OSError:
-        beside.unlink(missing_ok=True)
-        _remove_empty(target.parent, landing)
+        withdraw_report(landing, target)
         raise
     _remove_empty(path.parent, landing)
+
+
+def withdraw_report(landing: Path, target: Path) -> None:
+    """Remove the report of a file that did not come, whole or in part, and folders that are empty then."""
+    if os.path.lexists(target):
+        return
+    for path in _report_paths(target):
+        with suppress(OSError):
+            path.unlink()
+    _remove_empty(target.parent, landing)
 
 
 def failures(landing: Path, entity: str) -> list[str]:
@@ -92,9 +99,15 @@ def failures(landing: Path, entity: str) -> list[str]:
 
 def _message(path: Path) -> str:
     try:
-        return str(json.loads(path.with_name(path.name + REPORT_SUFFIX).read_text(encoding="utf-8"))["message"])
+        return str(json.loads(_report_paths(path)[0].read_text(encoding="utf-8"))["message"])
     except (OSError, ValueError, KeyError, TypeError):
         return "there is no report beside it"
+
+
+def _report_paths(target: Path) -> tuple[Path, Path]:
+    """The report beside a file, and what it is called while it is written."""
+    beside = target.with_name(target.name + REPORT_SUFFIX)
+    return beside, beside.with_name(f".{beside.name}.part")
 
 
 def _folders(now: datetime) -> Iterator[str]:

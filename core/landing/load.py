@@ -96,7 +96,7 @@ def load_file(
     try:
         with database.connect() as connection:
             load = _Load(connection, contract, source or path.name, reader, on_progress)
-            summary = load.run(timezone, digest, started, check_unchanged)
+            summary = load.run(timezone, digest, found, started, check_unchanged)
         if summary.inserted + summary.updated >= ANALYZE_ROWS:
             with database.connect(autocommit=True) as connection:
                 connection.execute(f"analyze {contract.table}")
@@ -142,7 +142,9 @@ class _Load:
         self._staged_rows = 0
         self._rejected_rows = 0
 
-    def run(self, timezone: str, digest: str, started: float, check_unchanged: Callable[[], None]) -> FileSummary:
+    def run(
+        self, timezone: str, digest: str, state: str, started: float, check_unchanged: Callable[[], None]
+    ) -> FileSummary:
         # COPY reads the staged times in it, and times become text in canonical content.
         self._execute("set local timezone to 'UTC'")
         self._execute("set local work_mem to '64MB'")
@@ -156,13 +158,14 @@ class _Load:
         unchanged = read - inserted - updated - quarantined
         # now() is the time of the transaction, which its rows in quarantine carry, too.
         (load_id,) = self._row(
-            "insert into raw.loads (entity, source, checksum, read_rows, inserted_rows, updated_rows,"
+            "insert into raw.loads (entity, source, checksum, fingerprint, read_rows, inserted_rows, updated_rows,"
             " unchanged_rows, quarantined_rows, unknown_columns, started_at)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, now()) returning load_id",
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now()) returning load_id",
             (
                 self._entity.name,
                 self._source,
                 digest,
+                state,
                 read,
                 inserted,
                 updated,

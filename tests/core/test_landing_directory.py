@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from core.landing import (
     unmoved_files,
 )
 from core.landing.checksums import checksum
+from core.landing.filing import Outcome, destination
 from tests.core.conftest import empty_raw
 
 HEADER = "session_id,tutor_id,student_id,scheduled_time,status"
@@ -330,8 +331,45 @@ def test_killed_before_the_move(database: Database, landing: Path, tmp_path: Pat
         "processed/DAY/sessions.csv", "processed/DAY/sessions.csv.report.json"
     }  # fmt: skip
     found = report(landing, "processed/*/sessions.csv")
+    assert found["outcome"] == "loaded"
     assert found["rows"] == {"read": 3, "inserted": 2, "updated": 0, "unchanged": 0, "quarantined": 1}
     assert [each["line"] for each in found["first_quarantined"]] == [4]
+    [(moved_to,)] = rows(database, "select moved_to from raw.loads")
+    assert (landing / moved_to).is_file()
+
+
+@pytest.mark.parametrize("call", ["write_text", "rename"])
+def test_killed_before_the_move_on_another_day(
+    database: Database, landing: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Nothing is left there, and what has been loaded since is not overwritten."""
+    for number, tutor in enumerate(("Ada", "Bob"), start=1):
+        drop(landing, f"tutors.{number}.csv", f"tutor_id,name\nt1,{tutor}\n")
+    load_folder(database, landing, timezone="UTC")
+
+    def yesterday(landing: Path, source: str, outcome: Outcome, now: datetime) -> Path:
+        return destination(landing, source, outcome, now - timedelta(days=1))
+
+    def killed(path: Path, *_: Any, **__: Any) -> None:
+        if call == "write_text":
+            path.touch()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(directory, "destination", yesterday)
+        patch.setattr(Path, call, killed)
+        with pytest.raises(KeyboardInterrupt):
+            take(database, landing)
+    assert len(tree(landing)) == 3
+
+    assert [(taken.is_new, taken.report.outcome) for taken in take(database, landing)] == [(False, "loaded")] * 2
+    assert rows(database, "select name from raw.tutors") == [("Bob",)]
+    assert tree(landing) == {
+        f"processed/DAY/tutors.{number}.csv{end}" for number in (1, 2) for end in ("", ".report.json")
+    }
+    assert len(list((landing / "processed").iterdir())) == 1
+    for (moved_to,) in rows(database, "select moved_to from raw.loads"):
+        assert (landing / moved_to).is_file()
 
 
 def test_the_same_name_never_overwrites(database: Database, landing: Path) -> None:
@@ -382,19 +420,46 @@ def test_loaded_by_hand_it_is_only_moved(database: Database, landing: Path) -> N
     assert all(path.startswith("processed/") for path in tree(landing))
 
 
+def test_loaded_by_hand_from_elsewhere_it_is_another_file(database: Database, landing: Path, tmp_path: Path) -> None:
+    """Though it has the same name there, and is that very file brought here."""
+    path = drop(tmp_path / "elsewhere", "tutors.csv", "tutor_id,name\nt1,Ada\n")
+    load_folder(database, path.parent, timezone="UTC")
+    drop(landing, "tutors.b.csv", "tutor_id,name\nt1,Bob\n")
+    take(database, landing)
+    path.rename(landing / "tutors.csv")
+    [taken] = take(database, landing)
+    assert (taken.is_new, taken.report.outcome) == (True, "loaded")
+    assert rows(database, "select name from raw.tutors") == [("Ada",)]
+
+
+def test_a_link_that_is_dropped_again_is_loaded_again(database: Database, landing: Path, tmp_path: Path) -> None:
+    """The file that it leads to has not changed since."""
+    for name in ("Ada", "Bob", "Ada"):
+        path = tmp_path / f"{name}.csv"
+        if not path.exists():
+            drop(tmp_path, path.name, f"tutor_id,name\nt1,{name}\n")
+        (landing / "tutors.csv").symlink_to(path)
+        [taken] = take(database, landing)
+        assert taken.is_new
+        assert rows(database, "select name from raw.tutors") == [(name,)]
+
+
+@pytest.mark.parametrize(("call", "number"), [("rename", errno.EACCES), ("write_text", errno.ENOSPC)])
 def test_a_move_that_is_refused_leaves_everything_where_it_was(
-    database: Database, landing: Path, monkeypatch: pytest.MonkeyPatch
+    database: Database, landing: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
 ) -> None:
-    """As between file systems, or out of somebody else's folder."""
+    """As between file systems, out of somebody else's folder, or onto a full disk."""
     drop(landing, "sessions.csv", sessions("s1"))
 
-    def refuse(path: Path, target: Path) -> None:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    def refuse(path: Path, *_: Any, **__: Any) -> None:
+        if call == "write_text":
+            path.touch()
+        raise OSError(number, os.strerror(number), str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", refuse)
+        patch.setattr(Path, call, refuse)
         [taken] = take(database, landing)
-    assert (taken.is_new, taken.stays) == (True, "Permission denied")
+    assert (taken.is_new, taken.stays) == (True, os.strerror(number))
     assert [path.name for path in landing.rglob("*")] == ["sessions.csv"]
     [taken] = take(database, landing)
     assert (taken.is_new, taken.stays) == (False, None)
