@@ -76,6 +76,10 @@ class ConflictError(ApiError):
     status, kind, title = 409, "conflict", "The request contradicts what is stored"
 
 
+class GoneError(ApiError):
+    status, kind, title = 410, "gone", "This works no more"
+
+
 class BodyTooLargeError(ApiError):
     status, kind, title = 413, "body-too-large", "The body is too large"
 

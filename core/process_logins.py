@@ -13,6 +13,10 @@ from core.migrate import migrate
 
 # What Dagster has made in its database so far, as another login.
 TABLES = "select oid::regclass::text from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
+DEFAULT_PORT = "5432"
+DAGSTER = "TUTORQ_DAGSTER_DATABASE_URL"
+# Of libpq's names.
+WORDS = {"user": "user", "password": "password", "dbname": "database"}
 
 
 def migrate_with_logins(database: Database) -> list[str]:
@@ -21,21 +25,24 @@ def migrate_with_logins(database: Database) -> list[str]:
     Dagster's login, if it is another than the owner's, gets Dagster's database. Running it again changes nothing.
 
     Raises:
-        TutorqError: the settings name no login, or the owner may not make any.
+        TutorqError: the settings name no login, a URL lacks something, or the owner may not make any.
     """
-    logins = {role: _credentials(url) for role, url in database.own_logins.items()}
+    logins = {role: _credentials(f"TUTORQ_{role.setting.upper()}", url) for role, url in database.own_logins.items()}
     if not logins:
         raise TutorqError("no login to make: none of TUTORQ_INGEST_, _TRANSFORM_ and _API_DATABASE_URL is set")
-    owner, dagster = conninfo_to_dict(database.url), conninfo_to_dict(database.dagster_url)
-    has_own_dagster = dagster["user"] != owner["user"] and dagster.get("host") == owner.get("host")
+    owner = _parameters("TUTORQ_DATABASE_URL", database.url, "user", "dbname")
+    dagster = _parameters(DAGSTER, database.dagster_url, "user", "dbname")
+    wanted = [*logins.values()]
+    has_own_dagster = dagster["user"] != owner["user"] and _server(dagster) == _server(owner)
+    if has_own_dagster:
+        wanted.append(_credentials(DAGSTER, database.dagster_url))
     database.ensure_database()
     try:
         with database.connect(autocommit=True) as connection:
-            for user, password in logins.values():
+            for user, password in wanted:
                 _ensure_login(connection, user, password)
             if has_own_dagster:
-                _ensure_login(connection, *_credentials(database.dagster_url))
-                _hand_over(connection, str(dagster["dbname"]), str(dagster["user"]))
+                _hand_over(connection, dagster["dbname"], dagster["user"])
         migrate(database)
         with database.connect() as connection:
             for role, (user, _) in logins.items():
@@ -43,16 +50,25 @@ def migrate_with_logins(database: Database) -> list[str]:
                     connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(role), sql.Identifier(user)))
     except psycopg.errors.InsufficientPrivilege as error:
         raise TutorqError(f"the logins could not be made: {error.diag.message_primary}") from error
-    names = {user for user, _ in logins.values()}
-    return sorted(names | {str(dagster["user"])} if has_own_dagster else names)
+    return sorted({user for user, _ in wanted})
 
 
-def _credentials(url: str) -> tuple[str, str]:
-    parameters = conninfo_to_dict(url)
-    user, password = parameters.get("user"), parameters.get("password")
-    if not user or not password:
-        raise TutorqError("a login of its own needs a user and a password in its URL")
-    return str(user), str(password)
+def _parameters(setting: str, url: str, *needed: str) -> dict[str, str]:
+    """What a URL says; `needed` must be in it, because the defaults of libpq differ from machine to machine."""
+    parameters = {name: str(value) for name, value in conninfo_to_dict(url).items() if value}
+    missing = [WORDS[name] for name in needed if name not in parameters]
+    if missing:
+        raise TutorqError(f"{setting} names no {' and no '.join(missing)}; `--logins` needs that in the URL")
+    return parameters
+
+
+def _credentials(setting: str, url: str) -> tuple[str, str]:
+    parameters = _parameters(setting, url, "user", "password")
+    return parameters["user"], parameters["password"]
+
+
+def _server(parameters: dict[str, str]) -> tuple[str | None, str]:
+    return parameters.get("host"), parameters.get("port", DEFAULT_PORT)
 
 
 def _ensure_login(connection: psycopg.Connection, user: str, password: str) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import date
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -29,6 +30,15 @@ def _as_text(value: object) -> str:
     if isinstance(value, list):
         return ",".join(str(part) for part in value)
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def _address_or_network(value: str) -> str:
+    """As uvicorn takes it, which quietly trusts nobody for anything else: `10.0.0.1/8` is written `10.0.0.0/8`."""
+    try:
+        network = ip_network(value, strict=False)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not an address or a network such as 10.0.0.0/8") from error
+    return str(network) if "/" in value else value
 
 
 class Settings(BaseSettings):
@@ -119,6 +129,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses_or_networks(cls, values: list[str]) -> list[str]:
+        return [_address_or_network(value) for value in values]
 
     @field_validator("timezone")
     @classmethod

@@ -58,12 +58,13 @@ def examine() -> list[Finding]:
             findings.append(_server(connection, database))
             findings.append(_schema(database))
             if findings[-1].ok:
-                findings.append(_roles(database))
+                roles = _roles(database)
+                findings.append(roles)
                 findings.append(_waiting(connection, timedelta(minutes=settings.unprocessed_minutes)))
-                findings += [
-                    check(connection)
-                    for check in (_quarantine, _publication, _predictions, _mail, _size, _tables, _dead_rows)
-                ]
+                findings.append(_quarantine(connection))
+                if roles.ok:
+                    findings.append(_publication(database))
+                findings += [check(connection) for check in (_predictions, _mail, _size, _tables, _dead_rows)]
                 if database.is_embedded:
                     findings.append(_disk(connection, settings))
         findings += _dagster(database, timedelta(seconds=settings.daemon_silent_seconds))
@@ -135,13 +136,19 @@ def _quarantine(connection: psycopg.Connection) -> Finding:
     return Finding("quarantine", True, f"{rows:,} rows, {recent:,} of them seen within a day", advice)
 
 
-def _publication(connection: psycopg.Connection) -> Finding:
-    (exists,) = _row(connection, "select to_regclass('marts.publication') is not null")
-    if not exists:
-        return Finding("publication", False, "none yet", "`tutorq load DIR` and `tutorq score` make the first one.")
-    generation, as_of, age = _row(
-        connection, "select generation, as_of::text, now() - published_at from marts.publication"
-    )
+def _publication(database: Database) -> Finding:
+    """Read as the role that marts belong to: what they call, if they are views, has the rights of whoever reads."""
+    none = Finding("publication", False, "none yet", "`tutorq load DIR` and `tutorq score` make the first one.")
+    try:
+        with database.as_role(DatabaseRole.TRANSFORM).connect() as connection:
+            if _row(connection, "select to_regclass('marts.publication')") == (None,):
+                return none
+            generation, as_of, age = _row(
+                connection, "select generation, as_of::text, now() - published_at from marts.publication"
+            )
+    except psycopg.errors.InsufficientPrivilege as error:
+        advice = "It is not tutorq_transform's: see `permission denied` in docs/operations.md."
+        return Finding("publication", False, str(error.diag.message_primary), advice)
     ok = age < timedelta(hours=26)
     found = f"generation {generation}, as of {as_of}, {_words(age)} old"
     return Finding("publication", ok, found, None if ok else "`tutorq score` publishes anew.")

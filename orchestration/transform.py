@@ -127,7 +127,10 @@ def _invoke(database: Database, arguments: list[str], on_event: "Callable[[Event
         raise TutorqError(f"dbt failed: {_one_line(outcome.exception)}")
     if not outcome.success:
         results = cast("RunExecutionResult", outcome.result).results
-        first, *others = [result for result in results if result.status in ("error", "fail")]
+        failed = [result for result in results if result.status in ("error", "fail")]
+        if not failed:
+            raise TutorqError("dbt failed, and does not say why; see dbt.log in $TUTORQ_HOME/dbt")
+        first, *others = failed
         more = f"; and {', '.join(result.node.name for result in others)}" if others else ""
         reason = _one_line(first.message)
         if "out of sync" in reason:

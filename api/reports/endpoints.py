@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from api.auth import Reader
 from api.caching import NOT_MODIFIED, answer_by_content
 from api.parts import needs
-from api.problems import documented
+from api.problems import GoneError, documented
 from api.publication import NoParameters
 from api.reports.commands import MailPreferences
 from api.reports.queries import AuditTrail
@@ -34,12 +34,15 @@ PAGE = """<!doctype html>
 """
 
 # The links of mails that were sent before links had a token. Ids are no secret: the audit trail shows them.
-OLD_LINK = """<!doctype html>
+OLD_LINK = (
+    "This link is from an older mail, and works no more. Please use “unsubscribe” on a newer one, or answer this one."
+)
+OLD_LINK_PAGE = f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Unsubscribe</title>
-<p>This link is from an older mail, and works no more. Please use “unsubscribe” on a newer one, or answer this one.</p>
+<p>{OLD_LINK}</p>
 </html>
 """
 
@@ -79,11 +82,13 @@ async def get_report_html(_caller: Reader, trail: Trail, report_id: ReportId, _:
     return HTMLResponse(html.replace("<head>", f"<head>{LINKS_IN_NEW_WINDOW}", 1), headers=MAIL_HEADERS)
 
 
-@router.post("/{report_id}/unsubscribe", response_class=PlainTextResponse, responses=documented(404))
+@router.post("/{report_id}/unsubscribe", response_class=PlainTextResponse, responses=documented(404, 410))
 async def post_unsubscribe(
-    preferences: Annotated[MailPreferences, needs(MailPreferences)], report_id: ReportId, token: Token
+    preferences: Annotated[MailPreferences, needs(MailPreferences)], report_id: ReportId, token: Token | None = None
 ) -> Response:
-    """Stop this kind of mail for its receiver (one click, RFC 8058)."""
+    """Stop this kind of mail for its receiver (one click, RFC 8058). Links from before links had a token: 410."""
+    if token is None:
+        raise GoneError(OLD_LINK)
     kind = await preferences.unsubscribe(report_id, token)
     return PlainTextResponse(f"You will get no more mail of this kind ({kind.replace('_', ' ')}).\n")
 
@@ -95,4 +100,4 @@ async def post_unsubscribe(
 )
 async def get_unsubscribe(report_id: ReportId, token: Token | None = None) -> Response:  # noqa: ARG001
     """The page behind the link in a mail: a button that posts."""
-    return HTMLResponse(OLD_LINK, 410) if token is None else HTMLResponse(PAGE)
+    return HTMLResponse(OLD_LINK_PAGE, 410) if token is None else HTMLResponse(PAGE)

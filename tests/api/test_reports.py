@@ -78,8 +78,10 @@ def test_the_id_of_a_mail_alone_unsubscribes_nobody(intake: Served, link: tuple[
     before = opt_outs(intake)
     with intake.client(intake.key) as client:
         address = f"/api/reports/{report_id}/unsubscribe"
-        problem(client.post(address), 400)
+        problem(client.post(f"{address}?token=x"), 400)
         problem(client.post(f"{address}?token={uuid4()}"), 404)
+        one_click = client.post(address, data={"List-Unsubscribe": "One-Click"})
+        assert "older mail" in problem(one_click, 410).detail
         old = client.get(address)
         assert (old.status_code, old.headers["content-type"]) == (410, "text/html; charset=utf-8")
         assert "older mail" in old.text

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from core.database import Database, DatabaseRole
-from core.errors import TutorqError
+from core.errors import DatabaseUnreachableError, TutorqError
 from core.migrate import migrate
 from core.process_logins import migrate_with_logins
 from core.settings import Settings
@@ -72,6 +72,43 @@ def test_an_owner_who_may_not_take_the_roles_is_told_what_to_do(postgres: "Postg
         connection.execute("revoke tutorq_transform from proprietor")
     with pytest.raises(TutorqError, match=r"administrator .* grant tutorq_transform to proprietor"):
         migrate(Database(Settings(database_url=owner, dagster_database_url=owner)))
+
+
+def test_a_schema_that_is_somebody_elses_is_to_be_renamed(owner: str, tmp_path: Path) -> None:
+    with psycopg.connect(owner) as connection:
+        connection.execute("create schema analytics")
+    database = Database(Settings(home=tmp_path, database_url=owner, dagster_database_url=owner))
+    with pytest.raises(TutorqError, match=r'schema "analytics" already exists.* rename it first'):
+        migrate(database)
+    with psycopg.connect(owner) as connection:
+        connection.execute("alter schema analytics rename to reporting")
+    migrate(database)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"database_url": "postgresql:///tutorq?host=/nowhere"}, "TUTORQ_DATABASE_URL names no user;"),
+        ({"dagster_database_url": "postgresql://localhost"}, "TUTORQ_DAGSTER_DATABASE_URL names no user and no data"),
+        ({"dagster_database_url": "postgresql://watchman@h/d"}, "TUTORQ_DAGSTER_DATABASE_URL names no password"),
+        ({"api_database_url": "postgresql://server@h/tutorq"}, "TUTORQ_API_DATABASE_URL names no password"),
+    ],
+)
+def test_what_a_url_lacks_is_named(tmp_path: Path, changes: dict[str, str], problem: str) -> None:
+    urls = {"database_url": "postgresql://owner@h/tutorq", "ingest_database_url": "postgresql://loader:secret@h/tutorq"}
+    with pytest.raises(TutorqError, match=problem):
+        migrate_with_logins(Database(Settings(home=tmp_path, **{**urls, **changes})))
+
+
+def test_another_port_is_another_server(owner: str, tmp_path: Path) -> None:
+    ingest = owner.replace("proprietor@", "loader:secret@")
+    dagster = owner.replace("proprietor@", "watchman:secret@") + "&port=1"
+    settings = Settings(home=tmp_path, database_url=owner, ingest_database_url=ingest, dagster_database_url=dagster)
+    with pytest.raises(DatabaseUnreachableError):
+        migrate_with_logins(Database(settings))
+    with psycopg.connect(owner) as connection:
+        made = connection.execute("select rolname from pg_roles where rolname in ('loader', 'watchman')").fetchall()
+    assert made == [("loader",)]
 
 
 def test_logins_of_their_own(owner: str, tmp_path: Path) -> None:

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dbt.artifacts.schemas.run import RunExecutionResult
+from dbt.cli.main import dbtRunner, dbtRunnerResult
 from typer.testing import CliRunner, Result
 
-from core.database import Database
+from core.database import Database, DatabaseRole
+from core.settings import Settings
 from orchestration.cli import app
 from orchestration.demo import write_demo
 
@@ -119,13 +122,27 @@ def test_errors_are_one_line(arguments: list[str], words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("TIMEZONE", "Mars/Base"), ("AS_OF", "someday"), ("RISK_THRESHOLD", "15"), ("API_PORT", "x")]
+    ("name", "value"),
+    [
+        ("TIMEZONE", "Mars/Base"),
+        ("AS_OF", "someday"),
+        ("RISK_THRESHOLD", "15"),
+        ("API_PORT", "x"),
+        ("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/33"),
+        ("TRUSTED_PROXIES", "*"),
+        ("TRUSTED_PROXIES", "proxy.example.org"),
+    ],
 )
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"TUTORQ_{name}", value)
     result = tutorq("score", exit_code=1)
     assert f"TUTORQ_{name}" in result.stderr
     assert "Value error" not in result.stderr
+
+
+def test_networks_of_proxies_are_written_as_the_server_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUTORQ_TRUSTED_PROXIES", "192.0.2.1, 10.1.2.3/8, ::1, fd00::1/8")
+    assert Settings().trusted_proxies == ["192.0.2.1", "10.0.0.0/8", "::1", "fd00::/8"]
 
 
 def test_an_unreachable_database_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,6 +209,28 @@ def test_doctor_says_what_waits_and_what_to_do(database: Database) -> None:
     assert "tutorq predict" in predictions["advice"]
     assert findings["size of the database"]["found"].endswith("about 0 sessions")
     assert "app.email_reports" in findings["largest tables"]["found"]
+
+
+PUBLICATION = "select 1 as generation, current_user::text as as_of, now() as published_at"
+
+
+def test_doctor_reads_marts_as_the_role_they_belong_to(database: Database) -> None:
+    with database.as_role(DatabaseRole.TRANSFORM).connect() as connection:
+        connection.execute(f"create view marts.publication as {PUBLICATION}")
+    assert "as of tutorq_transform" in answer_of_doctor()["publication"]["found"]
+
+
+def test_doctor_says_that_a_mart_belongs_to_somebody_else(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute(f"create table marts.publication as {PUBLICATION}")
+    publication = answer_of_doctor()["publication"]
+    assert (publication["ok"], publication["found"]) == (False, "permission denied for table publication")
+
+
+def test_dbt_that_fails_without_a_reason_points_to_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = dbtRunnerResult(success=False, result=RunExecutionResult(results=[], elapsed_time=0, args={}))
+    monkeypatch.setattr(dbtRunner, "invoke", lambda *_: outcome)
+    assert "dbt.log" in tutorq("score", exit_code=1).stderr
 
 
 def test_login_link(database: Database) -> None:
