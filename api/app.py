@@ -45,6 +45,7 @@ from api.reports.commands import MailPreferences
 from api.reports.queries import AuditTrail
 from api.reschedules import endpoints as reschedules
 from api.reschedules.commands import Excuses
+from api.revalidation import Revalidation
 from api.sessions import endpoints as sessions
 from api.sessions.batches import AT_A_TIME, BatchWriter
 from api.sessions.ledger import Ledger
@@ -107,6 +108,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
         generate_unique_id_function=_operation_id,
     )
     # Each one wraps those before it, so the last is the outermost.
+    app.add_middleware(Revalidation)
     app.add_middleware(DirectRoutes, endpoints=sessions.DIRECT)
     app.add_middleware(UnexpectedErrors)
     app.add_middleware(Compression, minimum_size=GZIP_FROM_BYTES, compresslevel=GZIP_LEVEL)

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
@@ -18,30 +19,45 @@ CREDENTIALS = "X-API-Key, Cookie"
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has this already (`If-None-Match`)"}}
 
 
-def _unchanged(body: bytes) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """By what a resource is known to be what the client has."""
+
+    resource: str
+    version_sql: str
+
+    async def response(self, request: Request, marts: Marts) -> Response | None:
+        """304, or None if the client does not have the present version. Costs one look at the version."""
+        versions = _known_versions(request, self.resource)
+        if versions:
+            version = await marts.version(self.version_sql)
+            if version in versions:
+                return _not_modified(version, self.resource)
+        return None
+
+
+def _as_it_is(body: bytes) -> bytes:
     return body
 
 
-async def answer(request: Request, statement: Statement, shape: Callable[[bytes], bytes] = _unchanged) -> Response:
+async def answer(request: Request, statement: Statement, shape: Callable[[bytes], bytes] = _as_it_is) -> Response:
     """200 with the statement's body, put into `shape`; or 304 if the client has it already.
 
-    A 304 costs one look at the version. The tag is weak because the body may be compressed on its way.
+    The tag is weak because the body may be compressed on its way. The next 304 need not come here (revalidation.py).
 
     Raises:
         NotFoundError: the statement's body is null.
     """
     # No dependency of the endpoints: FastAPI takes longer to hand it over than some of them take.
     marts = part(request, Marts)
-    resource = _resource(request, statement)
-    versions = _known_versions(request, resource)
-    if versions:
-        version = await marts.version(statement.version_sql)
-        if version in versions:
-            return _not_modified(version, resource)
-    published = await marts.read(statement)
-    if published.body is None:
-        raise NotFoundError(statement.missing)
-    return _found(published.version, resource, shape(published.body))
+    unchanged = Unchanged(_resource(request, statement), statement.version_sql)
+    if (response := await unchanged.response(request, marts)) is None:
+        published = await marts.read(statement)
+        if published.body is None:
+            raise NotFoundError(statement.missing)
+        response = _found(published.version, unchanged.resource, shape(published.body))
+    request.scope["tutorq.unchanged"] = unchanged
+    return response
 
 
 def tagged(request: Request, statement: Statement, version: str, body: bytes) -> Response:

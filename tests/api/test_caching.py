@@ -3,6 +3,7 @@
 import httpx2
 import pytest
 
+from core import keys
 from tests.api.conftest import Served
 
 PATHS = [
@@ -69,6 +70,22 @@ def test_tags_belong_to_one_resource(client: httpx2.Client) -> None:
 def test_a_wrong_request_is_no_304(client: httpx2.Client) -> None:
     tag = client.get("/api/overview").headers["etag"]
     assert client.get("/api/overview?x=1", headers={"If-None-Match": tag}).status_code == 400
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_304_is_for_those_who_may_read(published: Served, client: httpx2.Client, path: str) -> None:
+    """Also where the address and its tag are known from somebody else."""
+    tag = {"If-None-Match": client.get(path).headers["etag"]}
+    assert client.get(path, headers=tag).status_code == 304
+    with published.database.connect() as connection:
+        poster = str(keys.create(connection, f"posts only {path}", keys.Role.INGEST).secret)
+    for key, status in ((None, 401), ("tq_unknown_key", 401), (poster, 403), (published.key, 304)):
+        with published.client(key) as other:
+            response = other.get(path, headers=tag)
+        assert response.status_code == status
+        assert response.headers["x-request-id"]
+        if status != 304:
+            assert response.json()["request_id"] == response.headers["x-request-id"]
 
 
 def test_large_bodies_are_compressed_on_request(client: httpx2.Client) -> None:
