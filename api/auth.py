@@ -164,7 +164,7 @@ class RequireKey:
 
 class Require:
     """Dependency that lets a key or a browser session with this role (or an admin's) pass. A key is looked at first.
-    The scope of a request that it has let pass names it, as `tutorq.require`.
+    The scope of a request that it has looked at names it, as `tutorq.require`.
 
     Raises:
         UnauthorizedError: neither, or one that is unknown, revoked or over.
@@ -180,15 +180,7 @@ class Require:
         secret: Annotated[str | None, Security(_header)],
         cookie: Annotated[str | None, Security(_cookie)],
     ) -> Caller | BrowserCaller:
-        caller = await self._caller(request, secret, cookie)
         request.scope["tutorq.require"] = self
-        return caller
-
-    async def caller(self, request: Request) -> Caller | BrowserCaller:
-        """For an endpoint whose dependencies are not run."""
-        return await self._caller(request, request.headers.get(_header.model.name), request.cookies.get(COOKIE))
-
-    async def _caller(self, request: Request, secret: str | None, cookie: str | None) -> Caller | BrowserCaller:
         if secret or not cookie:
             return await RequireKey(self._role)(request, secret)
         caller = await _with_cookie(request, cookie)
@@ -196,6 +188,10 @@ class Require:
         if request.method not in SAFE_METHODS:
             forbid_forgery(request)
         return caller
+
+    async def caller(self, request: Request) -> Caller | BrowserCaller:
+        """For an endpoint whose dependencies are not run."""
+        return await self(request, request.headers.get(_header.model.name), request.cookies.get(COOKIE))
 
 
 def forbid_forgery(request: Request) -> None:

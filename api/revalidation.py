@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from fastapi import Request
-from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -41,17 +40,10 @@ class Revalidation:
             return
         address = scope["path"], scope["query_string"]
         answered = self._answered.get(address)
-        if answered is not None and HTTPConnection(scope).headers.get("if-none-match"):
-            request = Request(scope, receive, send)
-            response: Response | None
-            try:
-                response = await _revalidate(request, answered)
-            except ApiError as error:
-                response = problem_response(scope["tutorq.request_id"], error)
-            if response is not None:
-                scope["tutorq.route"] = answered.route
-                await response(scope, receive, send)
-                return
+        if answered is not None and (response := await _revalidate(Request(scope, receive, send), answered)):
+            scope["tutorq.route"] = answered.route
+            await response(scope, receive, send)
+            return
         await self.app(scope, receive, send)
         self._remember(address, scope)
 
@@ -67,10 +59,11 @@ class Revalidation:
 
 
 async def _revalidate(request: Request, answered: _Answered) -> Response | None:
-    """None: it has changed, or is unknown to the client.
-
-    Raises:
-        ApiError: the caller may not read it, or the database cannot be asked.
-    """
-    await answered.require.caller(request)
-    return await answered.unchanged.response(request, part(request, Marts))
+    """304, or why there is no answer for this caller. None: it has changed, or the client does not have it."""
+    if "if-none-match" not in request.headers:
+        return None
+    try:
+        await answered.require.caller(request)
+        return await answered.unchanged.response(request, part(request, Marts))
+    except ApiError as error:
+        return problem_response(request.scope["tutorq.request_id"], error)
