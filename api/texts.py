@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-from core.landing.contract import LONGEST_ID, LONGEST_NAME, LONGEST_TEXT
+from ingest.contract import LONGEST_ID, LONGEST_NAME, LONGEST_TEXT
 
 # Postgres has no text with a NUL in it.
 NO_NUL = r"^[^\x00]*$"

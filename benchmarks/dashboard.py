@@ -14,10 +14,9 @@ from rich.console import Console
 from benchmarks import history
 from benchmarks.harness import Report, settings_of
 from benchmarks.read import free_port, server
-from core import keys
+from core import dbt_runner, keys
 from core.database import Database
 from core.settings import PROJECT_ROOT
-from orchestration import transform
 
 DASHBOARD = PROJECT_ROOT / "dashboards"
 MANIFEST = DASHBOARD / "dist" / ".vite" / "manifest.json"
@@ -58,7 +57,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
     with database.connect() as connection:
         history.write(connection, sessions=size.sessions, per_day=size.per_day, tutors=size.tutors)
         key = str(keys.create(connection, "benchmark", keys.Role.READ).secret)
-    transform.build(settings, database)
+    dbt_runner.build(settings, database)
     with server(settings, settings.api_port, "api"):
         figures = _in_the_browser(f"http://127.0.0.1:{settings.api_port}", key, size.rounds)
     for name, what in FIGURES.items():

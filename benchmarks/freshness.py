@@ -21,10 +21,10 @@ import psycopg
 from rich.console import Console
 
 from benchmarks.harness import Report, Rounds, alternate, settings_of
+from cli.up import free_port
 from core.database import Database
 from core.settings import PROJECT_ROOT, Settings
-from orchestration.demo import write_demo
-from orchestration.up import free_port
+from demo import write_demo
 
 LIMIT_SECONDS = 15.0
 FILE_ROWS = 100
@@ -184,7 +184,7 @@ def _up(settings: Settings) -> Iterator[None]:
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            [sys.executable, "-m", "orchestration.cli", "up"],
+            [sys.executable, "-m", "cli.app", "up"],
             cwd=settings.home, env=environment, stdout=output, stderr=output,
         ) as process,
     ):  # fmt: skip

@@ -28,8 +28,8 @@ from benchmarks.http_client import Throughput, repeat
 from benchmarks.ingest_twin import UPSERT, Session, values
 from core import keys
 from core.database import Database
-from core.landing.ids import entity_uuid
 from core.settings import PROJECT_ROOT, Settings
+from ingest.ids import entity_uuid
 
 TUTORS, STUDENTS = 1_000, 20_000
 REPEATED_SHARE = 0.05

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 from api.auth import KeyRing
 from api.database import open_pool
 from core.keys import Role
-from core.landing.ids import entity_uuid, external_id
+from ingest.ids import entity_uuid, external_id
 
 ADD_TUTOR = "insert into raw.tutors (tutor_id, external_id, is_stub) values ($1, $2, true) on conflict do nothing"
 ADD_STUDENT = "insert into raw.students (student_id, external_id, is_stub) values ($1, $2, true) on conflict do nothing"

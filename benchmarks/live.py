@@ -22,10 +22,9 @@ from rich.console import Console
 from benchmarks import history
 from benchmarks.harness import Report, Rounds, alternate, ratios, run_apart, settings_of
 from benchmarks.ingest import free_port, server
-from core import keys
+from core import dbt_runner, keys
 from core.database import Database
 from core.settings import Settings
-from orchestration import transform
 
 DAY = f"{history.AS_OF.isoformat()}T20:00:00Z"
 # p50 and p99 of the time from the 202 to the score, in milliseconds, by posts a second.
@@ -89,7 +88,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
     with database.connect() as connection:
         history.write(connection, sessions=90 * size.per_day, per_day=size.per_day, tutors=size.tutors)
         secret = str(keys.create(connection, "benchmark", keys.Role.ADMIN).secret)
-    transform.build(settings, database)
+    dbt_runner.build(settings, database)
     with server(settings, settings.api_port, "api"):
         post = partial(_post, database, settings, secret, size.tutors)
         contestants = {}
@@ -180,7 +179,7 @@ def _post_during_runs(post: partial[Mapping[str, float]], database: Database, se
 
     def keep_running() -> None:
         while not stop.is_set():
-            transform.build(settings, database)
+            dbt_runner.build(settings, database)
 
     thread = threading.Thread(target=keep_running)
     thread.start()
@@ -215,7 +214,7 @@ def _compare(database: Database, settings: Settings, size: Size) -> str:
             different += some
         (posted,) = connection.execute("select count(*) - %s from raw.sessions", [90 * size.per_day]).fetchone() or (0,)
         before = _checksums(connection)
-    transform.build(settings, database, full_refresh=True)
+    dbt_runner.build(settings, database, full_refresh=True)
     with database.connect() as connection:
         after = _checksums(connection)
     same = "the same" if before == after else "NOT the same"

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from benchmarks.harness import Report, alternate, ratios, run_apart, settings_of
 from core.database import Database
-from core.landing import load_folder
 from core.settings import Settings
+from ingest import load_folder
 
 TUTORS = 5_000
 CHUNK_ROWS = 200_000

@@ -9,16 +9,16 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import settings_of
+from core import dbt_runner
 from core.database import Database
-from core.landing import load_folder
-from core.landing.ids import entity_uuid
+from demo import write_demo
+from ingest import load_folder
+from ingest.ids import entity_uuid
 from ml.evaluate import summary
 from ml.features import MATCH, canonical, labels, times
 from ml.retraining import retrain
 from ml.split import time_split
 from ml.training_set import training_set
-from orchestration import transform
-from orchestration.demo import write_demo
 
 FIGURES = {"auc": "AUC", "pr_auc": "PR-AUC", "log_loss": "log loss", "brier": "Brier"}
 
@@ -42,7 +42,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
     folder = home / "demo"
     write_demo(folder, tutors=size.tutors, students=size.students, days=size.days, seed=size.seed)
     load_folder(database, folder, timezone=settings.timezone)
-    transform.build(settings, database)
+    dbt_runner.build(settings, database)
     candidate = retrain(settings, database, MATCH.kind).candidate
     console.print(f"matching: {size.students:,} students, {size.tutors:,} tutors, {size.days} days, seed {size.seed}")
     console.print(f"{'promoted' if candidate.is_promoted else 'not promoted'}: {candidate.reason}", highlight=False)

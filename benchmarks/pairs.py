@@ -15,6 +15,7 @@ from rich.console import Console
 
 from benchmarks import history
 from benchmarks.harness import Report, alternate, ratios, run_apart, settings_of
+from core import dbt_runner
 from core.database import Database
 from core.settings import Settings
 from ml.copy_rows import COLUMNS, HEADER, TRAILER, RowEncoder
@@ -25,7 +26,6 @@ from ml.predictions import active_people, predict_all, repredict
 from ml.registry import model_store
 from ml.rules import rules_for
 from ml.training import train
-from orchestration import transform
 
 PREFERENCES = """
 update raw.students set
@@ -68,7 +68,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
         history.write(connection, sessions=size.sessions, per_day=size.per_day, tutors=size.tutors)
     with database.connect() as connection:
         connection.execute(PREFERENCES)
-    transform.build(settings, database)
+    dbt_runner.build(settings, database)
     model = _model(size.training_rows)
     address = model_store(settings).save(model)
     with database.connect() as connection:

@@ -22,10 +22,9 @@ from api.tutors.schemas import TutorFilters, TutorList, TutorResponse
 from benchmarks import history
 from benchmarks.harness import Report, Rounds, alternate, ratios, run_apart, settings_of, summary
 from benchmarks.http_client import Request, Throughput, drive, pace, repeat
-from core import keys
+from core import dbt_runner, keys
 from core.database import Database
 from core.settings import PROJECT_ROOT, Settings
-from orchestration import transform
 
 LIST = "/api/tutors?limit=50"
 # Of what a contestant gives at most: the load at which its answers are timed.
@@ -80,7 +79,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
         history.write(connection, sessions=size.sessions, per_day=size.per_day, tutors=size.tutors)
         secret = str(keys.create(connection, "benchmark", keys.Role.READ).secret)
         (tutor_id,) = connection.execute("select min(tutor_id::text) from raw.tutors").fetchone() or ("",)
-    transform.build(settings, database)
+    dbt_runner.build(settings, database)
     twin_port = free_port()
     with (
         server(settings, settings.api_port, "api"),

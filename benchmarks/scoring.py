@@ -16,10 +16,10 @@ from sqlalchemy import make_url
 
 from benchmarks import history
 from benchmarks.harness import Report, alternate, ratios, run_apart, settings_of
+from core import dbt_runner
 from core.database import Database
 from core.migrate import migrate
 from core.settings import Settings
-from orchestration import transform
 
 # What the job `score` leaves to the nightly run.
 NIGHTLY = ("tag:matching", "score_history")
@@ -153,7 +153,7 @@ class _ScoringRun:
 
     def _build(self, *, full_refresh: bool = False) -> _Spent:
         with self._spent() as spent:
-            transform.build(self._settings, self._database, exclude=NIGHTLY, full_refresh=full_refresh)
+            dbt_runner.build(self._settings, self._database, exclude=NIGHTLY, full_refresh=full_refresh)
         return spent
 
     @contextmanager
@@ -171,7 +171,7 @@ class _ScoringRun:
 
     def _by_hand(self) -> float:
         """Make every table of the run once more in a schema of its own, from the SQL that dbt compiled."""
-        nodes = json.loads((transform.dbt_target_path(self._settings) / "manifest.json").read_text())["nodes"]
+        nodes = json.loads((dbt_runner.dbt_target_path(self._settings) / "manifest.json").read_text())["nodes"]
         built = [nodes[result["unique_id"]] for result in self._results() if result["unique_id"].startswith("model.")]
         with self._database.connect(autocommit=True) as connection:
             connection.execute("create schema by_hand")
@@ -188,7 +188,7 @@ class _ScoringRun:
         return seconds
 
     def _results(self) -> list[dict[str, Any]]:
-        path = transform.dbt_target_path(self._settings) / "run_results.json"
+        path = dbt_runner.dbt_target_path(self._settings) / "run_results.json"
         results: list[dict[str, Any]] = json.loads(path.read_text())["results"]
         return results
 

@@ -13,8 +13,8 @@ from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
 
 from core.database import Database
 from core.errors import TutorqError
-from core.landing import has_landing_files
 from core.settings import PROJECT_ROOT, Settings
+from ingest import has_landing_files
 from orchestration.conventions import ALL_BUCKETS, partition_range
 
 HISTORY_DAYS = 30

@@ -27,7 +27,7 @@ from api.matching.schemas import (
 from api.matching.scoring import Grid, Scorer, as_stored
 from api.matching.version import MATCH_VERSION, SOURCE
 from api.problems import FieldError, InvalidRequestError, OverloadedError
-from core.landing.ids import entity_uuid
+from ingest.ids import entity_uuid
 from ml import explain
 from ml.assign import NEW_TUTOR_SESSIONS, NOBODY, assign
 from ml.features import Bools, Integers, Matrix

@@ -15,10 +15,10 @@ from api.database import with_connection
 from api.matching.people import NO_STUDENT, NO_TUTOR
 from api.matching.schemas import StudentPatch, StudentPost, TutorPatch
 from api.problems import BusyError, ConflictError, DatabaseUnavailableError, NotFoundError
-from core.landing.contract import STUDENTS, TUTORS, Entity
-from core.landing.ids import entity_uuid, external_id
-from core.landing.merge_sql import MergeSql
-from core.landing.parse import staged_columns
+from ingest.contract import STUDENTS, TUTORS, Entity
+from ingest.ids import entity_uuid, external_id
+from ingest.merge import MergeSql
+from ingest.parser import staged_columns
 
 SOURCE = "api"
 AUDIT = """

@@ -7,8 +7,8 @@ from fastapi import Path
 
 from api.problems import NotFoundError
 from api.texts import NO_NUL
-from core.landing.contract import LONGEST_ID
-from core.landing.ids import entity_uuid
+from ingest.contract import LONGEST_ID
+from ingest.ids import entity_uuid
 
 NO_STUDENT = "There is no student with this id."
 NO_TUTOR = "There is no tutor with this id."

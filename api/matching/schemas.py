@@ -11,7 +11,7 @@ from api.bodies import WHOLE, Body
 from api.publication import Meta, PageMeta
 from api.texts import Id, LongText, Name, Subject
 from api.tutors.schemas import Count, Fraction, SearchText
-from core.landing.contract import LONGEST_TEXT
+from ingest.contract import LONGEST_TEXT
 
 TeachingStyle = Literal["structured", "flexible", "interactive"]
 RiskLevel = Literal["low", "medium", "high"]

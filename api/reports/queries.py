@@ -7,7 +7,7 @@ import asyncpg
 from api.database import columns, with_connection
 from api.problems import DatabaseUnavailableError, NotFoundError
 from api.reports.schemas import Report, ReportDetail, ReportFilters
-from core.landing.ids import entity_uuid
+from ingest.ids import entity_uuid
 
 MISSING = "There is no mail with this id."
 

@@ -13,8 +13,8 @@ from api.parts import needs
 from api.problems import NotFoundError, documented
 from api.reschedules.commands import Excuses
 from api.reschedules.schemas import Excuse, ExcusePost
-from core.landing.contract import LONGEST_ID
-from core.landing.ids import entity_uuid
+from ingest.contract import LONGEST_ID
+from ingest.ids import entity_uuid
 
 # The longest reason, each character escaped (\ud83d\ude00).
 MOST_BYTES = 32 << 10

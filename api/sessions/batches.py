@@ -11,7 +11,7 @@ from api.bodies import parse_json
 from api.problems import ApiError, BodyTooLargeError, BusyError, FieldError, InternalError, InvalidRequestError
 from api.sessions.ledger import Claim, Ledger, Outcome, Post, Receipt
 from api.sessions.rows import Faults, Row, check, delivered_id
-from core.landing.parse import quarantine_json
+from ingest.parser import quarantine_json
 
 MOST_ROWS = 10_000
 MOST_BYTES = 20 << 20

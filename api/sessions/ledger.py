@@ -15,9 +15,9 @@ from api.database import PASSING_ERRORS, UNREACHABLE_ERRORS
 from api.problems import ApiError, BusyError, DatabaseUnavailableError, IdempotencyMismatchError, InternalError
 from api.sessions.live import LiveScores
 from api.sessions.rows import RESCHEDULE_SQL, SESSION_SQL, Person, Row
-from core.landing import merge_sql
-from core.landing.contract import RESCHEDULES, SESSIONS, Entity
-from core.landing.merge_sql import MergeSql
+from ingest import merge
+from ingest.contract import RESCHEDULES, SESSIONS, Entity
+from ingest.merge import MergeSql
 
 SOURCE = "api"
 OVERRULED = "was replaced by a version that has the same updated_at but other content"
@@ -41,13 +41,13 @@ CONFLICTS = {
 }
 # Parameters: an array each of ids and of external ids, for tutors and then for students.
 UNKNOWN_PEOPLE = " union all ".join(
-    merge_sql.unknown_people(str(column.references), column.name, f"${2 * place + 1}", f"${2 * place + 2}")
+    merge.unknown_people(str(column.references), column.name, f"${2 * place + 1}", f"${2 * place + 2}")
     for place, column in enumerate(SESSIONS.references)
 )
 ADD_PEOPLE = {
     str(column.references): (
-        merge_sql.insert_stubs(str(column.references), column.name, merge_sql.GIVEN_PEOPLE),
-        merge_sql.fill_external_ids(str(column.references), column.name, merge_sql.GIVEN_PEOPLE),
+        merge.insert_stubs(str(column.references), column.name, merge.GIVEN_PEOPLE),
+        merge.fill_external_ids(str(column.references), column.name, merge.GIVEN_PEOPLE),
     )
     for column in SESSIONS.references
 }
@@ -263,9 +263,7 @@ class _Transaction:
                 settled[at] = error
         if rejected:
             reasons, contents = zip(*rejected, strict=True)
-            await self._connection.execute(
-                merge_sql.QUARANTINE_GIVEN, SESSIONS.name, SOURCE, list(reasons), list(contents)
-            )
+            await self._connection.execute(merge.QUARANTINE_GIVEN, SESSIONS.name, SOURCE, list(reasons), list(contents))
         await self._remember({at: settled[at] for at in going}, posts)
         self._answer_followers(settled, posts)
         return [settled[at] for at in range(len(posts))]

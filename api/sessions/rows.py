@@ -16,12 +16,12 @@ import pyarrow as pa
 
 from api.problems import FieldError
 from api.sessions.usual import FAST_UUID, UsualReader
-from core.landing.arrow import ArrowColumn, compute
-from core.landing.contract import LONGEST_ID, RESCHEDULES, SESSIONS, Column, Entity, Kind
-from core.landing.merge_sql import MergeSql
-from core.landing.parse import BatchParser, TypedBatch
-from core.landing.readers import RawBatch, text_array
-from core.landing.times import FIRST_YEAR, LAST_YEAR
+from ingest.arrow import ArrowColumn, compute
+from ingest.contract import LONGEST_ID, RESCHEDULES, SESSIONS, Column, Entity, Kind
+from ingest.merge import MergeSql
+from ingest.parser import BatchParser, TypedBatch
+from ingest.readers import RawBatch, text_array
+from ingest.times import FIRST_YEAR, LAST_YEAR
 
 INFO = "reschedule_info"
 # Ten years ahead, and one behind: whoever asks later for a change does not reschedule.

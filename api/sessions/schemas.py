@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.problems import FieldError
 from api.sessions.rows import LARGEST_NUMBER
 from api.texts import NO_NUL, NOT_BLANK
-from core.landing.contract import LONGEST_ID, LONGEST_NAME, LONGEST_SESSION_MINUTES, LONGEST_TEXT
+from ingest.contract import LONGEST_ID, LONGEST_NAME, LONGEST_SESSION_MINUTES, LONGEST_TEXT
 
 Status = Literal["scheduled", "completed", "rescheduled", "cancelled", "no_show"]
 Initiator = Literal["tutor", "student", "platform"]
@@ -21,7 +21,7 @@ Time = Annotated[
     str,
     Field(
         json_schema_extra={"format": "date-time"},
-        # As core.landing.times has it: FIRST_YEAR to LAST_YEAR.
+        # As ingest.times has it: FIRST_YEAR to LAST_YEAR.
         pattern=r"^(19[7-9]\d|20\d\d|2100)-",
         examples=["2026-01-31T15:00:00Z"],
     ),

@@ -14,9 +14,9 @@ from uuid import UUID
 
 import asyncpg.pgproto.pgproto
 
-from core.landing.contract import Column, Entity, Kind
-from core.landing.ids import is_uuid, uuid5_hex
-from core.landing.times import FIRST_YEAR, LAST_YEAR, ZONED_TIME_PATTERN
+from ingest.contract import Column, Entity, Kind
+from ingest.ids import is_uuid, uuid5_hex
+from ingest.times import FIRST_YEAR, LAST_YEAR, ZONED_TIME_PATTERN
 
 # A subclass of UUID that is made several times faster.
 FAST_UUID: type[UUID] = asyncpg.pgproto.pgproto.UUID

@@ -3,7 +3,7 @@
 from api.database import Statement
 from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QUERY, SOURCE
 from api.upcoming.schemas import UpcomingFilters
-from core.landing.ids import entity_uuid
+from ingest.ids import entity_uuid
 
 # What is known of a pair is looked up for the rows of the page only: for all sessions to come it takes a second.
 LIST = f"""

@@ -19,7 +19,7 @@ anonymous("a pasted key logs in, and leads to the page that was asked for", asyn
 });
 
 anonymous("a one-time link logs in once", async ({ page, browser }) => {
-  const command = ["-m", "orchestration.cli", "login-link"];
+  const command = ["-m", "cli.app", "login-link"];
   const link = execFileSync("python", command, { encoding: "utf8" }).match(/http\S+/)?.[0] ?? "";
   await page.goto(link);
   await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();

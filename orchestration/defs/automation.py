@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import dagster as dg
 
-from core.landing import LandedFile, complete_files, unmoved_files
 from core.settings import Settings
+from ingest import LandedFile, complete_files, unmoved_files
 from orchestration.conventions import MAX_RUNTIME, max_runtime, partition_range
 from orchestration.defs.marts.dbt_models import HISTORY, thorough_checks
 from orchestration.resources import Platform

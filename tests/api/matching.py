@@ -9,7 +9,7 @@ import httpx2
 import psycopg
 
 from core.database import Database, DatabaseRole
-from core.landing.load import load_folder
+from ingest.load import load_folder
 
 STUDENTS = 12
 TUTORS = 9

@@ -11,7 +11,7 @@ import pytest
 from api.reschedules.schemas import LONGEST_REASON, Excuse
 from core import keys
 from core.keys import Role
-from core.landing.ids import entity_uuid
+from ingest.ids import entity_uuid
 from tests.api.conftest import Served
 from tests.api.test_problems import problem
 from tests.api.test_sessions import rows, session

@@ -13,7 +13,7 @@ from api.matching.schemas import Assignment, AssignmentRequest
 from api.problems import OverloadedError
 from core import keys
 from core.keys import Role
-from core.landing.ids import entity_uuid
+from ingest.ids import entity_uuid
 from ml.assign import NEW_TUTOR_SESSIONS
 from tests.api.conftest import Served
 from tests.api.matching import ACTIVE_STUDENTS, ACTIVE_TUTORS, everyone

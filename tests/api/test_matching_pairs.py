@@ -13,8 +13,8 @@ import pytest
 
 from api.matching.schemas import MatchList, PairPredictionResponse
 from core.database import DatabaseRole
-from core.landing.ids import entity_uuid
-from core.landing.load import load_folder
+from ingest.ids import entity_uuid
+from ingest.load import load_folder
 from tests.api.conftest import Served, publish, served
 from tests.api.language_model import GOOD, LanguageModel, Reply, language_model, says
 from tests.api.matching import (

@@ -25,11 +25,11 @@ from api.matching.schemas import (
 from core import keys
 from core.database import DatabaseRole
 from core.keys import Role
-from core.landing.contract import STUDENTS as STUDENTS_FILE
-from core.landing.contract import TUTORS as TUTORS_FILE
-from core.landing.contract import Entity, Kind
-from core.landing.ids import entity_uuid
-from core.landing.load import load_folder
+from ingest.contract import STUDENTS as STUDENTS_FILE
+from ingest.contract import TUTORS as TUTORS_FILE
+from ingest.contract import Entity, Kind
+from ingest.ids import entity_uuid
+from ingest.load import load_folder
 from tests.api.conftest import Served
 from tests.api.matching import STUDENTS, TUTORS, everyone, rows
 from tests.api.test_openapi import assert_is

@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from core.landing.ids import entity_uuid
+from ingest.ids import entity_uuid
 from ml.features import MATCH
 from ml.predictions import WRITE_LOCK
 from ml.registry import record

@@ -14,10 +14,10 @@ from api.reports.schemas import Report, ReportDetail, ReportKind, ReportList, Re
 from core import keys
 from core.database import DatabaseRole
 from core.keys import Role
-from core.landing.ids import entity_uuid
-from orchestration.reports import outbox
-from orchestration.reports.outbox import Draft
-from orchestration.reports.providers.file import FileProvider
+from ingest.ids import entity_uuid
+from reports import outbox
+from reports.outbox import Draft
+from reports.providers.file import FileProvider
 from tests.api.conftest import Served, served
 from tests.api.test_openapi import assert_is
 from tests.api.test_problems import problem

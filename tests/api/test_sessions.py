@@ -31,9 +31,9 @@ from api.sessions.writer import SessionWriter
 from core import keys
 from core.database import Database, DatabaseRole
 from core.keys import Role
-from core.landing import load_folder
-from core.landing.ids import entity_uuid
 from core.settings import PROJECT_ROOT
+from ingest import load_folder
+from ingest.ids import entity_uuid
 from tests.api.conftest import ZONE, Served, served
 from tests.api.test_problems import problem
 

@@ -11,8 +11,8 @@ import pytest
 
 from api.sessions import batches
 from api.sessions.schemas import BatchReceipt, SessionPost
-from core.landing.contract import RESCHEDULES, SESSIONS
-from core.landing.ids import entity_uuid
+from ingest.contract import RESCHEDULES, SESSIONS
+from ingest.ids import entity_uuid
 from tests.api.conftest import Served
 from tests.api.test_problems import problem
 from tests.api.test_sessions import empty, locked, poison, rows, session

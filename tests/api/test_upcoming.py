@@ -13,7 +13,7 @@ import pytest
 from api.upcoming.schemas import UpcomingList
 from core import keys
 from core.keys import Role
-from core.landing.ids import entity_uuid
+from ingest.ids import entity_uuid
 from tests.api.conftest import Served
 from tests.api.matching import everyone
 from tests.api.test_openapi import assert_is

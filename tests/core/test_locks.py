@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from core.settings import PROJECT_ROOT
 
-FOLDERS = ("core", "orchestration", "ml", "api", "dbt_project/macros")
+FOLDERS = ("api", "core", "dbt_project/macros", "ingest", "ml", "orchestration", "reports")
 NUMBER = re.compile(r"\b7_?461_?(\d{3})\b")
 
 

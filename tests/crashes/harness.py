@@ -18,8 +18,8 @@ from uuid import UUID
 import psycopg
 
 from core.database import Database
-from core.landing import load_folder
 from core.settings import Settings
+from ingest import load_folder
 from tests.marts import Marts
 
 PATIENCE_SECONDS = 300
@@ -31,11 +31,11 @@ BUILD = """
 import os
 from core.database import Database
 from core.settings import Settings
-from orchestration import transform
+from core import dbt_runner
 
 os.environ.update(environment)
 settings = Settings()
-transform.build(settings, Database(settings), **options)
+dbt_runner.build(settings, Database(settings), **options)
 """
 
 # The same without dbt's tests and files, and with as many models at a time as can be: quicker, and a few are in the
@@ -44,19 +44,19 @@ MODELS = """
 import os
 from core.database import Database
 from core.settings import Settings
-from orchestration import transform
+from core import dbt_runner
 
 os.environ.update(environment)
 settings = Settings()
 few = ["--quiet", "--no-write-json", "--log-level-file=none", "--resource-type=model", "--threads=8"]
-transform._invoke(Database(settings), [*transform._build_arguments(settings, ()), *few, *options])
+dbt_runner._invoke(Database(settings), [*dbt_runner._build_arguments(settings, ()), *few, *options])
 """
 
 LOAD = """
 import os
 from pathlib import Path
 from core.database import Database
-from core.landing import load_folder
+from ingest import load_folder
 from core.settings import Settings
 
 os.environ.update(environment)
@@ -69,7 +69,7 @@ raise SystemExit(len(summary.errors))
 def start(code: str, settings: Settings, **names: Any) -> BaseProcess:
     """A process of its own with the imports behind it, as the code location starts runs."""
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["dbt.adapters.postgres.impl", "dbt.cli.main", "core.landing"])
+    processes.set_forkserver_preload(["dbt.adapters.postgres.impl", "dbt.cli.main", "ingest"])
     process = processes.Process(target=exec, args=(code, {"environment": settings.as_environment(), **names}))
     process.start()
     return process

@@ -87,7 +87,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 def tutorq(platform: Platform, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "orchestration.cli", *arguments],
+        [sys.executable, "-m", "cli.app", *arguments],
         cwd=PROJECT_ROOT,
         env={**os.environ, **platform.settings.as_environment()},
         capture_output=True,

@@ -16,7 +16,6 @@ import pytest
 from psycopg import sql
 
 from core.settings import PROJECT_ROOT
-from orchestration.verify import verify
 from tests.api.conftest import served
 from tests.crashes.harness import (
     LOAD,
@@ -36,6 +35,7 @@ from tests.crashes.harness import (
     write_sessions,
 )
 from tests.e2e.processes import EmbeddedServer
+from verify import verify
 
 if TYPE_CHECKING:
     from tests.crashes.conftest import Server

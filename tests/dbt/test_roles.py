@@ -16,9 +16,9 @@ import psycopg
 import pytest
 
 from core.database import Database, DatabaseRole
+from core.dbt_runner import build_events
 from core.migrate import migrate
 from core.settings import Settings
-from orchestration.transform import build_events
 from tests.dbt.conftest import DATA, PROJECT, Dbt
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from core.settings import PROJECT_ROOT
-from orchestration.demo import write_demo
+from demo import write_demo
 from tests.e2e.processes import free_port, wait_for
 
 COMPOSE = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml").read_text())

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from core.settings import PROJECT_ROOT
-from orchestration.demo import write_demo
+from demo import write_demo
 from tests.e2e.processes import free_port, wait_for
 
 START_SECONDS = 180
@@ -108,14 +108,14 @@ def _mail_on_its_way(address: str, key: str) -> Iterator[None]:
 
 
 def _read_key(environment: dict[str, str]) -> str:
-    command = [sys.executable, "-m", "orchestration.cli", "keys", "create", "--name", "reader", "--role", "read"]
+    command = [sys.executable, "-m", "cli.app", "keys", "create", "--name", "reader", "--role", "read"]
     run = subprocess.run([*command, "--json"], env=environment, capture_output=True, check=True, timeout=60)
     return str(json.loads(run.stdout)["secret"])
 
 
 @contextmanager
 def _up(environment: dict[str, str], log: Path) -> Iterator[None]:
-    command = [sys.executable, "-m", "orchestration.cli", "up"]
+    command = [sys.executable, "-m", "cli.app", "up"]
     with log.open("wb") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process:
         try:
             wait_for(

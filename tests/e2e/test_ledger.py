@@ -19,14 +19,13 @@ from uuid import UUID
 
 import pytest
 
-from core import keys
+from core import dbt_runner, keys
 from core.database import Database, DatabaseRole
-from core.landing.ids import entity_uuid
 from core.migrate import migrate
 from core.settings import PROJECT_ROOT, Settings
-from orchestration import transform
-from orchestration.verify import verify
+from ingest.ids import entity_uuid
 from tests.e2e.processes import EmbeddedServer, free_port, wait_for
+from verify import verify
 
 SEED = 20260630
 AS_OF = datetime(2026, 6, 30, 23, tzinfo=UTC)
@@ -189,7 +188,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_stored_twice(database: Data
             client.start()
         wait_for(lambda: all(client.acknowledged for client in clients), START_SECONDS, lambda: "nothing is accepted")
         servers.kill(0)
-        transform.build(settings, database)  # while sessions keep coming
+        dbt_runner.build(settings, database)  # while sessions keep coming
         for turn in range(KILLS):
             time.sleep(chance.uniform(0.2, 0.8))
             if turn % 3 == 0:
@@ -229,7 +228,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_stored_twice(database: Data
     assert len(acknowledged) > 200
     assert acknowledged != set(sent)
 
-    transform.build(settings, database)
+    dbt_runner.build(settings, database)
     report = verify(database.as_role(DatabaseRole.TRANSFORM), settings=settings)
     assert report.ok, report.to_dict()
     assert report.tutors == TUTORS

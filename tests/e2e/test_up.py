@@ -19,7 +19,7 @@ import pytest
 
 from core.database import Database
 from core.settings import Settings
-from orchestration.demo import write_demo
+from demo import write_demo
 from tests.crashes.harness import Platform, assert_only_whole_states, read, watched
 from tests.e2e.processes import free_port, wait_for
 
@@ -48,7 +48,7 @@ class Installation:
 
     def tutorq(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "orchestration.cli", *arguments],
+            [sys.executable, "-m", "cli.app", *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
@@ -59,7 +59,7 @@ class Installation:
     def start(self) -> None:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "orchestration.cli", "up"], env=self.environment, stdout=log, stderr=log
+                [sys.executable, "-m", "cli.app", "up"], env=self.environment, stdout=log, stderr=log
             )
 
     def up(self) -> None:
@@ -100,7 +100,7 @@ class Installation:
         for process in self.processes():
             command, parent = " ".join(process.cmdline()), process.parent()
             if {
-                "up": command.endswith("orchestration.cli up"),
+                "up": command.endswith("cli.app up"),
                 "dagster-daemon": "dagster._daemon" in command,
                 "code-location": "orchestration.code_location" in command,
                 "run": of_runs in command and parent is not None and of_runs in " ".join(parent.cmdline()),

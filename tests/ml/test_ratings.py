@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from cli.app import app
 from ml.features import FrameError
 from ml.ratings import evaluate_ratings, read_ratings
-from orchestration.cli import app
 
 
 def made_up(rows=3000, *, effect=1.0, seed=0) -> dict[str, pd.DataFrame]:

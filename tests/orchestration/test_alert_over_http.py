@@ -13,14 +13,14 @@ import dagster as dg
 import httpx2
 import pytest
 
+from cli.up import free_port
 from core import keys
 from core.database import Database, DatabaseRole
-from core.landing import load_folder
+from core.dbt_runner import build
 from core.settings import Settings
+from demo import write_demo
+from ingest import load_folder
 from orchestration.definitions import defs as load_definitions
-from orchestration.demo import write_demo
-from orchestration.transform import build
-from orchestration.up import free_port
 from tests.e2e.processes import wait_for
 
 START_SECONDS = 60

@@ -10,10 +10,10 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
+from core import dbt_runner
 from core.database import Database, DatabaseRole
-from core.landing import Taken, arrivals, load_file, take_files
 from core.settings import Settings
-from orchestration import transform
+from ingest import Taken, arrivals, load_file, take_files
 from orchestration.defs import automation
 from orchestration.defs.automation import REASON, ROLL_OVER_OVERDUE, daily_roll_over, new_data
 from orchestration.resources import Platform
@@ -180,7 +180,7 @@ def test_a_new_day_and_changed_settings_are_noticed(
     instance: dg.DagsterInstance, environment: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_session(database)
-    transform.build(environment, database)
+    dbt_runner.build(environment, database)
     assert isinstance(tick(instance)[0], dg.SkipReason)
 
     with database.connect() as connection:
@@ -205,15 +205,15 @@ def test_a_run_that_died_before_publishing_is_made_up_for(
     instance: dg.DagsterInstance, environment: Settings, database: Database
 ) -> None:
     add_session(database)
-    transform.build(environment, database)
+    dbt_runner.build(environment, database)
     add_session(database)
-    transform.build(environment, database, select=["int_session_facts"])
+    dbt_runner.build(environment, database, select=["int_session_facts"])
     with database.connect() as connection:
         assert connection.execute("select count(*) from raw.changes where entity = 'session'").fetchone() == (0,)
     answer, _ = tick(instance)
     assert isinstance(answer, dg.RunRequest)
 
-    transform.build(environment, database)
+    dbt_runner.build(environment, database)
     assert isinstance(tick(instance)[0], dg.SkipReason)
 
 

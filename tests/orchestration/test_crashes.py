@@ -10,13 +10,13 @@ import psycopg
 import pytest
 
 from core.database import Database, DatabaseRole
-from core.landing import load_folder
+from core.dbt_runner import build
 from core.settings import Settings
+from demo import write_demo
+from ingest import load_folder
 from orchestration.defs import automation
-from orchestration.demo import write_demo
 from orchestration.resources import Platform
-from orchestration.transform import build
-from orchestration.verify import verify
+from verify import verify
 
 PATIENCE_SECONDS = 120
 

@@ -12,14 +12,14 @@ import dagster as dg
 import pytest
 
 from core.database import Database, DatabaseRole
-from core.landing import load_folder
 from core.settings import Settings
+from demo import write_demo
+from demo.marketplace import FILES
+from ingest import load_folder
 from orchestration.definitions import defs as load_definitions
 from orchestration.defs.marts.dbt_models import LIVE_WAITING, MANIFEST, dbt_models, live_equals_batch
-from orchestration.demo import write_demo
-from orchestration.demo.marketplace import FILES
 from orchestration.resources import Platform
-from orchestration.verify import verify
+from verify import verify
 
 LAYERS = {
     "raw": {"tutors", "students", "sessions", "reschedules"},

@@ -11,12 +11,15 @@ import numpy as np
 import psycopg
 import pytest
 
+from core import dbt_runner
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
-from core.landing import load_folder
 from core.settings import Settings
+from demo import write_demo
+from ingest import load_folder
 from ml.features import MATCH
 from ml.pairs import Students, Tutors, score
+from ml.plan import plan
 from ml.predictions import (
     BUCKET_LOCK,
     WRITE_LOCK,
@@ -31,12 +34,10 @@ from ml.registry import champion, champion_version, record
 from ml.rules import MatchRules, SessionRules
 from ml.training import train
 from ml.training_set import training_set
-from orchestration import assignment, transform
 from orchestration.conventions import ALL_BUCKETS
 from orchestration.definitions import defs as load_definitions
 from orchestration.defs.predictions.automation import REASON, stale_predictions
 from orchestration.defs.predictions.models import verdicts
-from orchestration.demo import write_demo
 from orchestration.resources import Platform
 from tests.conftest import Postgres
 
@@ -50,7 +51,7 @@ def template(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Da
     database = postgres.new_database(home)
     write_demo(home / "demo", tutors=20, students=60, days=120, seed=3)
     load_folder(database.as_role(DatabaseRole.INGEST), home / "demo", timezone="UTC")
-    transform.build(Settings(home=home, database_url=database.url), database)
+    dbt_runner.build(Settings(home=home, database_url=database.url), database)
     return database
 
 
@@ -289,17 +290,17 @@ def test_an_assignment_from_the_command_line_tells_people_of_one_id_apart(
         "students": [], "tutors": [], "forbidden": [], "unknown_capacity": 0, "require_subject": True,
         "exploration_share": 0.0, "seed": 0,
     }  # fmt: skip
-    found = assignment.plan(settings, as_runs_do(database), **request, fixed=[(tutor, tutor)])
+    found = plan(settings, as_runs_do(database), **request, fixed=[(tutor, tutor)])
     (fixed,) = [pair for pair in found.pairs if "fixed" in pair.remarks]
     assert fixed.student == "same"
     assert fixed.tutor != "same"
-    free = assignment.plan(settings, as_runs_do(database), **request, fixed=[])
+    free = plan(settings, as_runs_do(database), **request, fixed=[])
     assert "same" in {pair.student for pair in free.pairs}, "without a subject every tutor will do"
 
     with database.connect(autocommit=True) as connection:
         connection.execute("update raw.tutors set is_active = false where tutor_id = %s", [tutor])
     with pytest.raises(TutorqError, match="takes no part"):
-        assignment.plan(settings, as_runs_do(database), **{**request, "students": [other], "tutors": [tutor]}, fixed=[])
+        plan(settings, as_runs_do(database), **{**request, "students": [other], "tutors": [tutor]}, fixed=[])
 
 
 @pytest.fixture(scope="module")

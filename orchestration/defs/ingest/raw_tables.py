@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 from psycopg import sql
 
-from core.landing import failures, left_alone, take_files
+from ingest import failures, left_alone, take_files
 from orchestration.conventions import OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows

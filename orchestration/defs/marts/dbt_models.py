@@ -11,11 +11,11 @@ from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_contex
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from psycopg.rows import dict_row
 
+from core.dbt_runner import DBT_PROJECT_DIR, MANIFEST_PATH, build_events, one_dbt_at_a_time
 from core.errors import TutorqError
 from orchestration.conventions import DBT_POOL, OWNER, RETRY_POLICY, SCORE_DAYS
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
-from orchestration.transform import DBT_PROJECT_DIR, MANIFEST_PATH, build_events, one_dbt_at_a_time
 
 DbtNode = Mapping[str, Any]
 

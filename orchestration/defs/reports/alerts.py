@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from core.settings import Settings
-from orchestration.reports.conditions import Condition, observe, report, run_failed
 from orchestration.resources import Platform
+from reports.conditions import Condition, observe, report, run_failed
 
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 NEWEST_RUNS = 100

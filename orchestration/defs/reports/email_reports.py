@@ -4,9 +4,9 @@ import dagster as dg
 
 from core.settings import Settings
 from orchestration.conventions import MAX_RUNTIME, OWNER, RETRY_POLICY
-from orchestration.reports.due import queue_due
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
+from reports.due import queue_due
 
 
 @dg.asset(

@@ -5,10 +5,10 @@ from datetime import timedelta
 import dagster as dg
 
 from orchestration.conventions import MAX_RUNTIME
-from orchestration.reports import outbox as mail
-from orchestration.reports.providers import provider_from
 from orchestration.resources import Platform
 from orchestration.run_history import IN_PROGRESS, pause_after_failures
+from reports import outbox as mail
+from reports.providers import provider_from
 
 
 @dg.op(description="Send what is due, one mail after the other; what is left is sent by the next run.")

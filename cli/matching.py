@@ -1,0 +1,250 @@
+"""The verbs on matching; `cli.app` adds them to the `tutorq` command."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
+from core.database import Database, DatabaseRole
+from core.errors import TutorqError
+
+matching_app = typer.Typer()
+
+KINDS = ("match", "session")
+
+FIGURES = {"auc": "AUC", "pr_auc": "PR-AUC", "log_loss": "log loss", "brier": "Brier"}
+PREDICTORS = {
+    "rules": "rules (they know no preferences here)",
+    "student_history_only": "student's history only",
+    "tutor_history_only": "tutor's history only",
+    "baseline": "additive logistic on both (baseline)",
+    "sum_of_effects": "sum of all effects, without trees",
+    "model": "model",
+}
+
+
+@matching_app.command("evaluate-matching")
+@tells_errors
+def evaluate_matching(
+    ratings: Annotated[Path, typer.Option(metavar="FILE", help="CSV: student_id, tutor_id, rating, circumstances.")],
+    students: Annotated[Path, typer.Option(metavar="FILE", help="CSV: student_id and more columns.")],
+    tutors: Annotated[Path, typer.Option(metavar="FILE", help="CSV: tutor_id and more columns.")],
+    folds: Annotated[int, typer.Option(min=2, metavar="N", help="Parts the ratings are split into.")] = 5,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same figures.")] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Try the model on a file of ratings: how well does it know a rating of 2 or less beforehand?"""
+    from ml.ratings import evaluate_ratings, read_ratings
+
+    with err.status("Growing trees …"):
+        answer = evaluate_ratings(read_ratings(ratings, students, tutors), number_of_folds=folds, seed=seed)
+    if as_json:
+        print_json(answer)
+        return
+    _print(answer)
+
+
+def _print(answer: dict[str, Any]) -> None:
+    out.print(
+        f"{answer['ratings']:,} ratings of {answer['tutors']:,} tutors by {answer['students']:,} students, "
+        f"{answer['model']['observed']:.1%} bad ({answer['bad_match']}); {answer['folds']} folds, "
+        f"seed {answer['seed']}."
+    )
+    table = plain_table("predicted by", *FIGURES.values())
+    for name, words in PREDICTORS.items():
+        table.add_row(words, *(f"{answer[name][figure]:.4f}" for figure in FIGURES))
+    out.print(table)
+    strongest = list(answer["influence"].items())[:5]
+    out.print(
+        "What moves predictions: " + ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in strongest)
+    )
+
+
+@matching_app.command()
+@tells_errors
+def train(
+    kind: Annotated[str | None, typer.Option(metavar="KIND", help="match or session; both by default.")] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same data and seed make the same model.")] = 7,
+    refresh: Annotated[bool, typer.Option(help="First bring histories and outcomes up to date.")] = True,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train the models, and promote what is better than all there is (what Dagster does by itself every week)."""
+    from core import dbt_runner
+    from ml.retraining import retrain
+
+    if kind is not None and kind not in KINDS:
+        raise TutorqError(f"{kind!r} is not one of {', '.join(KINDS)}")
+    settings, database = open_platform(DatabaseRole.TRANSFORM)
+    _need_marts(database)
+    if refresh:
+        with err.status("Bringing histories and outcomes up to date …"):
+            dbt_runner.build(settings, database, select=["int_as_of", "tag:matching"])
+    answers = {}
+    for each in KINDS if kind is None else (kind,):
+        with err.status(f"Training the {each} model …"):
+            answers[each] = retrain(settings, database, each, seed=seed)
+    if as_json:
+        print_json(
+            {
+                each: {
+                    "version": done.version, "champion": done.champion, "is_promoted": done.candidate.is_promoted,
+                    "reason": done.candidate.reason, "trained_rows": done.candidate.trained_rows,
+                    "data_from": done.candidate.data_from, "data_to": done.candidate.data_to,
+                    "parameters": done.candidate.parameters, "metrics": done.candidate.metrics,
+                }
+                for each, done in answers.items()
+            }
+        )  # fmt: skip
+        return
+    for each, done in answers.items():
+        what = "promoted" if done.candidate.is_promoted else "not promoted"
+        out.print(f"{each}: {done.version or 'no model'}, {what}: {done.candidate.reason}", soft_wrap=True)
+        _show_figures(done.candidate.metrics)
+
+
+@matching_app.command()
+@tells_errors
+def predict(
+    student: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only the pairs of this student; may be repeated.")
+    ] = None,
+    tutor: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only the pairs of this tutor; may be repeated.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Predict all pairs and the sessions to come, or the pairs of single people, by the champions."""
+    from ml.predictions import predict_all, predict_sessions, repredict
+    from ml.registry import champion
+
+    settings, database = open_platform(DatabaseRole.TRANSFORM)
+    _need_marts(database)
+    model = champion(settings, database, "match").model
+    sessions = 0
+    if student or tutor:
+        students = [_person(database, "students", each) for each in student or []]
+        tutors = [_person(database, "tutors", each) for each in tutor or []]
+        done = repredict(settings, database, model, students=students, tutors=tutors)
+    else:
+        with _progress() as bar:
+            task = bar.add_task("pairs", total=None, rows=0)
+            done = predict_all(
+                settings,
+                database,
+                model,
+                on_progress=lambda pairs, total: bar.update(task, completed=pairs, total=total, rows=pairs),
+            )
+        sessions = predict_sessions(settings, database, champion(settings, database, "session").model)
+    if as_json:
+        print_json(
+            {"pairs": done.pairs, "sessions": sessions, "model": model.version, "seconds": round(done.seconds, 2)}
+        )
+        return
+    out.print(f"Predicted {done.pairs:,} pairs by {model.version} in {done.seconds:.1f} s, and {sessions:,} sessions.")
+
+
+@matching_app.command()
+@tells_errors
+def assign(
+    student: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="A student to assign; all active ones by default.")
+    ] = None,
+    tutor: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="A tutor to assign to; all active ones by default.")
+    ] = None,
+    fixed: Annotated[
+        list[str] | None, typer.Option(metavar="STUDENT:TUTOR", help="A pair that stands; may be repeated.")
+    ] = None,
+    forbidden: Annotated[
+        list[str] | None, typer.Option(metavar="STUDENT:TUTOR", help="A pair that must not be; may be repeated.")
+    ] = None,
+    capacity: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Students for a tutor whose capacity is unknown.")
+    ] = 0,
+    require_subject: Annotated[bool, typer.Option(help="The tutor must teach a subject the student wants.")] = True,
+    exploration_share: Annotated[
+        float, typer.Option(min=0, max=1, metavar="SHARE", help="Share of students who try a tutor without history.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Decides who tries a new tutor.")] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Give students tutors with free places, so that the fewest pairs are expected to end early. Nothing is written."""
+    from ml.plan import plan
+
+    settings, database = open_platform(DatabaseRole.TRANSFORM)
+    _need_marts(database)
+    started = time.monotonic()
+    with err.status("Weighing all pairs …"):
+        answer = plan(
+            settings,
+            database,
+            students=[_person(database, "students", each) for each in student or []],
+            tutors=[_person(database, "tutors", each) for each in tutor or []],
+            fixed=[_pair(database, each) for each in fixed or []],
+            forbidden=[_pair(database, each) for each in forbidden or []],
+            unknown_capacity=capacity,
+            require_subject=require_subject,
+            exploration_share=exploration_share,
+            seed=seed,
+        )
+    seconds = time.monotonic() - started
+    if as_json:
+        print_json({**answer.to_dict(), "seconds": round(seconds, 2)})
+        return
+    table = plain_table("student", "tutor", "churn", "")
+    for pair in answer.pairs:
+        table.add_row(pair.student, pair.tutor, f"{pair.churn_probability:.2f}", ", ".join(pair.remarks))
+    out.print(table)
+    for name, (students, churn) in answer.expected.items():
+        out.print(f"{name}: {students:,} students, of whom {churn:.1f} are expected to leave", highlight=False)
+    if answer.unassigned:
+        out.print(f"{len(answer.unassigned):,} students have no tutor.")
+
+
+def _show_figures(metrics: dict[str, Any]) -> None:
+    table = plain_table("on the last rows", "rows", *FIGURES.values())
+    for name in ("rules", "baseline", "champion", "model"):
+        if name in metrics:
+            figures = [metrics[name].get(figure) for figure in FIGURES]
+            cells = ["" if value is None else f"{value:.4f}" for value in figures]
+            table.add_row(name, f"{metrics[name]['rows']:,}", *cells)
+    out.print(table)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]:,} rows"), TimeElapsedColumn(),
+        console=err, transient=True, disable=not err.is_terminal,
+    )  # fmt: skip
+
+
+def _need_marts(database: Database) -> None:
+    with database.connect() as connection:
+        row = connection.execute("select to_regclass('marts.match_tutors') is not null").fetchone()
+    if not (row and row[0]):
+        raise TutorqError("the marts have not been built yet; run `tutorq score` first")
+
+
+def _person(database: Database, table: str, given: str) -> Any:
+    from ingest.ids import entity_uuid
+
+    person = entity_uuid(given)
+    queries = {
+        "students": "select exists (select from raw.students where student_id = %s)",
+        "tutors": "select exists (select from raw.tutors where tutor_id = %s)",
+    }
+    with database.connect() as connection:
+        row = connection.execute(queries[table].encode(), [person]).fetchone()
+    if not (row and row[0]):
+        raise TutorqError(f"there is no {table[:-1]} {given}")
+    return person
+
+
+def _pair(database: Database, given: str) -> tuple[Any, Any]:
+    student, separator, tutor = given.partition(":")
+    if not separator:
+        raise TutorqError(f"{given!r} is not a pair such as STUDENT:TUTOR")
+    return _person(database, "students", student), _person(database, "tutors", tutor)

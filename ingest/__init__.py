@@ -1,0 +1,28 @@
+"""Landing files (CSV, gzipped CSV, Parquet) into the schema `raw`; bad rows into quarantine."""
+
+from ingest.arrivals import PROCESSED, LandedFile, complete_files, has_landing_files, left_alone
+from ingest.files import landing_files
+from ingest.filing import FileReport, failures
+from ingest.landing_directory import Taken, take_files, unmoved_files
+from ingest.load import load_file, load_folder
+from ingest.summary import FileError, FileSummary, FolderSummary, Progress
+
+__all__ = [
+    "PROCESSED",
+    "FileError",
+    "FileReport",
+    "FileSummary",
+    "FolderSummary",
+    "LandedFile",
+    "Progress",
+    "Taken",
+    "complete_files",
+    "failures",
+    "has_landing_files",
+    "landing_files",
+    "left_alone",
+    "load_file",
+    "load_folder",
+    "take_files",
+    "unmoved_files",
+]

@@ -1,0 +1,225 @@
+"""The landing directory: what is complete in it is loaded, each file once, and moved away."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+from psycopg.rows import dict_row
+
+from core.database import Database
+from core.errors import DatabaseUnreachableError, TutorqError
+from ingest.arrivals import LandedFile, complete_again, complete_files
+from ingest.checksums import checksums
+from ingest.contract import ENTITIES
+from ingest.filing import FileReport, Outcome, destination, move, withdraw_report
+from ingest.load import load_file
+
+LANDING_LOCK = 7_461_030
+REPORTED_REASONS = 20
+
+# A load that read the file as it lies here was of this very file, which is only to be moved. Apart from that, sessions
+# and reschedules have versions: any load of the same content counts. Tutors and students are what the last file says.
+EARLIER_LOAD = """
+select load_id, lies_here
+from (
+    select load_id, coalesce(source = %(source)s and fingerprint = %(fingerprint)s, false) as lies_here
+    from raw.loads
+    where entity = %(entity)s and checksum = %(checksum)s
+) as same_content
+where
+    lies_here
+    or %(is_versioned)s
+    or load_id = (select max(load_id) from raw.loads where entity = %(entity)s)
+order by lies_here desc, load_id desc
+limit 1
+"""
+
+# The rows that a load put into quarantine carry the time of its transaction, which is when it started.
+LOAD = """
+select
+    source, checksum,
+    read_rows as read, inserted_rows as inserted, updated_rows as updated, unchanged_rows as unchanged,
+    quarantined_rows as quarantined, unknown_columns, finished_at,
+    array(
+        select jsonb_build_object('line', line, 'reason', reason)
+        from raw.quarantine
+        where
+            quarantine.entity = loads.entity and quarantine.source = loads.source
+            and last_seen_at between loads.started_at and loads.finished_at
+        order by line, reason
+        limit %(reasons)s
+    ) as first_quarantined
+from raw.loads
+where load_id = %(load_id)s
+"""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A file that is done with. `stays` says why it could not be moved away, None if it was."""
+
+    report: FileReport
+    is_new: bool
+    stays: str | None
+
+
+def take_files(database: Database, landing: Path, entity: str, *, timezone: str) -> list[Taken]:
+    """Load all complete files of an entity, and move them to `processed` or `failed` with a report.
+
+    What is in already is only moved. Files that are being written to are left for another time.
+
+    Raises:
+        DatabaseUnreachableError: the database cannot take it now. Nothing is lost: what was loaded is moved next time.
+    """
+    with database.connect(autocommit=True) as connection:
+        # Until the connection is closed, so that two runs do not take the same file.
+        connection.execute("select pg_advisory_lock(%s, %s)", [LANDING_LOCK, list(ENTITIES).index(entity)])
+        files = complete_files(landing, entity)
+        found = [_take(connection, database, landing, file, timezone) for file in files]
+    return [taken for taken in found if taken is not None]
+
+
+def unmoved_files(database: Database, files: Sequence[LandedFile]) -> list[LandedFile]:
+    """Those that are done with, and could not be moved away."""
+    with database.connect() as connection:
+        rows = connection.execute(
+            "select path, fingerprint from raw.unmoved_files where path = any(%s)", [[str(file.path) for file in files]]
+        ).fetchall()
+    return [file for file in files if (str(file.path), file.fingerprint) in rows]
+
+
+def _take(
+    connection: psycopg.Connection, database: Database, landing: Path, file: LandedFile, timezone: str
+) -> Taken | None:
+    """None: it is gone, or somebody writes to it."""
+    if not complete_again(file):
+        return None
+    digest, load, failure, is_new = None, None, "", False
+    try:
+        digest = checksums(connection, [file.path])[file.path]
+        if (load := _earlier_load(connection, file, digest)) is None:
+            _check_not_refused(connection, file, digest)
+            summary = load_file(database, file.path, timezone=timezone, source=file.source)
+            load, is_new = (summary.load_id, True), True
+    except DatabaseUnreachableError:
+        raise
+    except TutorqError as error:
+        failure = str(error)
+    # What was written to it meanwhile is neither loaded nor refused yet.
+    if not complete_again(file):
+        return None
+    if load is None:
+        report = FileReport(file.source, "failed", failure, file.entity, file.bytes, digest)
+        _refuse(connection, report)
+        return Taken(report, is_new, _move_away(connection, landing, file, report))
+    load_id, is_this_file = load
+    report = _load_report(connection, file, load_id, is_this_file=is_this_file)
+    return Taken(report, is_new, _move_away(connection, landing, file, report, load_id if is_this_file else None))
+
+
+def _earlier_load(connection: psycopg.Connection, file: LandedFile, digest: str) -> tuple[int, bool] | None:
+    """The load by which this content is in, and whether it was of this very file; None: it is to be loaded."""
+    row = connection.execute(
+        EARLIER_LOAD,
+        {
+            "entity": file.entity,
+            "source": file.source,
+            "fingerprint": file.fingerprint,
+            "checksum": digest,
+            "is_versioned": ENTITIES[file.entity].is_versioned,
+        },
+    ).fetchone()
+    return (int(row[0]), bool(row[1])) if row else None
+
+
+def _check_not_refused(connection: psycopg.Connection, file: LandedFile, digest: str) -> None:
+    """A refused file that had to stay is not read again in every run. One that was dropped again is: what refused it
+    may have been mended.
+
+    Raises:
+        TutorqError: it was refused, for this reason.
+    """
+    row = connection.execute(
+        """
+        select refused_files.reason
+        from raw.refused_files
+        inner join raw.unmoved_files on unmoved_files.path = %s and unmoved_files.fingerprint = %s
+        where refused_files.entity = %s and refused_files.checksum = %s
+        """,
+        [str(file.path), file.fingerprint, file.entity, digest],
+    ).fetchone()
+    if row:
+        raise TutorqError(str(row[0]))
+
+
+def _refuse(connection: psycopg.Connection, report: FileReport) -> None:
+    if report.sha256 is None:
+        return  # it could not even be read
+    connection.execute(
+        "insert into raw.refused_files (entity, source, checksum, reason) values (%s, %s, %s, %s) "
+        "on conflict (entity, checksum) do update "
+        "set (source, reason, refused_at) = (excluded.source, excluded.reason, now())",
+        [report.entity, report.file, report.sha256, report.message],
+    )
+
+
+def _load_report(connection: psycopg.Connection, file: LandedFile, load_id: int, *, is_this_file: bool) -> FileReport:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        load = cursor.execute(LOAD, {"load_id": load_id, "reasons": REPORTED_REASONS}).fetchone() or {}
+    rows = {name: load[name] for name in ("read", "inserted", "updated", "unchanged", "quarantined")}
+    outcome: Outcome = "loaded" if is_this_file else "already_loaded"
+    message = f"{rows['read']:,} rows read: " + ", ".join(f"{n:,} {name}" for name, n in list(rows.items())[1:])
+    if 0 < rows["read"] == rows["quarantined"]:
+        outcome, message = "failed", f"none of its {rows['read']:,} rows could be taken"
+    if not is_this_file:
+        message = f"this content was loaded before, from {load['source']}: {message}"
+    return FileReport(
+        file=file.source,
+        outcome=outcome,
+        message=message,
+        entity=file.entity,
+        bytes=file.bytes,
+        sha256=load["checksum"],
+        load_id=load_id,
+        loaded_at=load["finished_at"].astimezone(UTC).isoformat(timespec="seconds"),
+        rows=rows,
+        unknown_columns=load["unknown_columns"],
+        first_quarantined=load["first_quarantined"],
+    )
+
+
+def _move_away(
+    connection: psycopg.Connection, landing: Path, file: LandedFile, report: FileReport, load_id: int | None = None
+) -> str | None:
+    """Why the file, which that load has read, could not be moved; None if it was."""
+
+    def note(moved_to: str | None) -> str | None:
+        """Returns what was noted before."""
+        row = connection.execute(
+            "update raw.loads set moved_to = %s where load_id = %s returning old.moved_to", [moved_to, load_id]
+        ).fetchone()
+        return row[0] if row else None
+
+    try:
+        target = destination(landing, file.source, report.outcome, datetime.now(UTC))
+        earlier = note(target.relative_to(landing).as_posix())
+        # A run that was killed on another day has left its report there.
+        if earlier and landing / earlier != target:
+            withdraw_report(landing, landing / earlier)
+        move(landing, file.path, target, report)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        note(None)
+        connection.execute(
+            "insert into raw.unmoved_files (path, fingerprint, reason) values (%s, %s, %s) "
+            "on conflict (path) do update set (fingerprint, reason, noted_at) = "
+            "(excluded.fingerprint, excluded.reason, now())",
+            [str(file.path), file.fingerprint, reason],
+        )
+        return reason
+    connection.execute("update raw.loads set fingerprint = null where load_id = %s", [load_id])
+    for table in ("unmoved_files", "landing_checksums"):
+        connection.execute(f"delete from raw.{table} where path = %s".encode(), [str(file.path)])
+    return None

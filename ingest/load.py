@@ -1,0 +1,286 @@
+"""Load landing files into the schema `raw`, each in one transaction."""
+
+import csv
+import io
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.csv
+
+from core.database import Database
+from core.errors import DatabaseUnreachableError, TutorqError
+from ingest import merge
+from ingest.checksums import checksum, fingerprint
+from ingest.contract import ENTITIES, Entity
+from ingest.files import NAMES_HINT, entity_of, ignored_files, landing_files
+from ingest.merge import MergeSql
+from ingest.parser import BatchParser, TypedBatch, quarantine_json, staged_columns
+from ingest.readers import CsvReader, ParquetReader, Reject, open_reader
+from ingest.summary import FileError, FileSummary, FolderSummary, Progress
+
+# Rows merged per statement: Postgres keeps the pending foreign key checks of a statement in memory.
+SLICE_ROWS = 250_000
+# From here on, statistics of the table are stale enough to mislead the queries that follow a load.
+ANALYZE_ROWS = 10_000
+
+OVERRULED = "was replaced by this line's version, which has the same updated_at but other content"
+
+OnProgress = Callable[[Progress], None]
+
+
+def load_folder(
+    database: Database, folder: Path, *, timezone: str, on_progress: OnProgress | None = None
+) -> FolderSummary:
+    """Load all landing files of a folder; a file that cannot be loaded does not stop the others.
+
+    Args:
+        timezone: zone in which times without an offset are read, such as `Europe/Vienna`.
+
+    Raises:
+        TutorqError: there is no such folder, or no landing file in it.
+    """
+    started = time.monotonic()
+    paths = landing_files(folder)
+    if not paths:
+        raise TutorqError(f"no landing file in {folder}; it takes files named like {NAMES_HINT}")
+    files: list[FileSummary] = []
+    errors: list[FileError] = []
+    for path in paths:
+        try:
+            files.append(load_file(database, path, timezone=timezone, on_progress=on_progress))
+        except TutorqError as error:
+            errors.append(FileError(path.name, str(error)))
+    return FolderSummary(
+        source=str(folder),
+        seconds=round(time.monotonic() - started, 3),
+        files=files,
+        errors=errors,
+        ignored=ignored_files(folder),
+    )
+
+
+def load_file(
+    database: Database,
+    path: Path,
+    *,
+    timezone: str,
+    entity: str | None = None,
+    source: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> FileSummary:
+    """Load one landing file in one transaction; loading it again changes nothing.
+
+    Args:
+        timezone: zone in which times without an offset are read.
+        entity: `tutors`, `students`, `sessions` or `reschedules`; by default the file name tells.
+        source: what the file is called in `raw`; by default its name.
+
+    Raises:
+        TutorqError: the file as a whole cannot be read, somebody writes to it meanwhile, or the database refuses;
+            then nothing is loaded.
+    """
+    contract = _contract(path, entity)
+    started, found = time.monotonic(), fingerprint(path)
+    digest = checksum(path)
+
+    def check_unchanged() -> None:
+        if fingerprint(path) != found:
+            raise TutorqError(f"{path.name} changed while it was read; load it when it is complete")
+
+    reader = open_reader(path, contract)
+    try:
+        with database.connect() as connection:
+            load = _Load(connection, contract, source or path.name, reader, on_progress)
+            summary = load.run(timezone, digest, found, started, check_unchanged)
+        if summary.inserted + summary.updated >= ANALYZE_ROWS:
+            with database.connect(autocommit=True) as connection:
+                connection.execute(f"analyze {contract.table}")
+    except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable) as error:
+        raise TutorqError("the database has no tables yet: run `tutorq db migrate`") from error
+    except psycopg.Error as error:
+        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            # A lost connection, a deadlock, a full disk: nothing is wrong with the file.
+            reason = "; its disk is full" if isinstance(error, psycopg.errors.DiskFull) else ""
+            raise DatabaseUnreachableError(f"{path.name}: the database could not take it now{reason}") from error
+        # Its own words may quote rows, which are nobody's business in a log.
+        raise TutorqError(f"{path.name}: the database refused it ({type(error).__name__})") from error
+    finally:
+        reader.close()
+    return summary
+
+
+def _contract(path: Path, entity: str | None) -> Entity:
+    if entity is None:
+        return entity_of(path)
+    if entity not in ENTITIES:
+        raise TutorqError(f"{entity!r} is not one of {', '.join(ENTITIES)}")
+    return ENTITIES[entity]
+
+
+class _Load:
+    """The transaction that loads one file."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        entity: Entity,
+        source: str,
+        reader: CsvReader | ParquetReader,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self._connection = connection
+        self._entity = entity
+        self._source = source
+        self._reader = reader
+        self._on_progress = on_progress
+        self._sql = MergeSql(entity, staged_columns(entity, set(reader.header.positions)))
+        self._staged_rows = 0
+        self._rejected_rows = 0
+
+    def run(
+        self, timezone: str, digest: str, state: str, started: float, check_unchanged: Callable[[], None]
+    ) -> FileSummary:
+        # COPY reads the staged times in it, and times become text in canonical content.
+        self._execute("set local timezone to 'UTC'")
+        self._execute("set local work_mem to '64MB'")
+        self._stage(timezone)
+        self._add_stubs()
+        inserted, updated, conflicts = self._merge()
+        quarantined = self._rejected_rows + conflicts
+        if self._rejected_rows:
+            self._execute(merge.QUARANTINE_REJECTED, {"entity": self._entity.name, "source": self._source})
+        read = self._staged_rows + self._rejected_rows
+        unchanged = read - inserted - updated - quarantined
+        # now() is the time of the transaction, which its rows in quarantine carry, too.
+        (load_id,) = self._row(
+            "insert into raw.loads (entity, source, checksum, fingerprint, read_rows, inserted_rows, updated_rows,"
+            " unchanged_rows, quarantined_rows, unknown_columns, started_at)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now()) returning load_id",
+            (
+                self._entity.name,
+                self._source,
+                digest,
+                state,
+                read,
+                inserted,
+                updated,
+                unchanged,
+                quarantined,
+                self._reader.header.unknown,
+            ),
+        )
+        check_unchanged()
+        self._connection.commit()
+        self._report("done", read)
+        return FileSummary(
+            load_id=load_id,
+            source=self._source,
+            entity=self._entity.name,
+            read=read,
+            inserted=inserted,
+            updated=updated,
+            unchanged=unchanged,
+            quarantined=quarantined,
+            unknown_columns=self._reader.header.unknown,
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+    def _stage(self, timezone: str) -> None:
+        """Parse batch by batch; while one is parsed, the one before is sent."""
+        self._execute(self._sql.create_staged())
+        self._execute(merge.CREATE_REJECTED)
+        for column in self._entity.references:
+            self._execute(merge.create_people(str(column.references)))
+        parser = BatchParser(self._entity, timezone)
+        with ThreadPoolExecutor(max_workers=1) as sender:
+            sending: Future[None] | None = None
+            for raw in self._reader.batches():
+                batch = parser.parse(raw)
+                if sending is not None:
+                    sending.result()
+                sending = sender.submit(self._send, batch)
+                self._staged_rows += batch.rows.num_rows
+                self._rejected_rows += len(batch.rejects)
+                self._report("reading", self._staged_rows + self._rejected_rows)
+            if sending is not None:
+                sending.result()
+        self._execute(f"analyze {merge.STAGED}")
+
+    def _send(self, batch: TypedBatch) -> None:
+        for table, pairs in batch.people.items():
+            if pairs:
+                uuids, externals = zip(*pairs, strict=True)
+                people = pa.table({"id": uuids, "external_id": pa.array(externals, pa.string())})
+                self._copy(merge.named_people(table), people)
+        if batch.rejects:
+            self._copy_rejects(batch.rejects)
+        if batch.rows.num_rows:
+            self._copy(merge.STAGED, batch.rows.select(self._sql.staged_names))
+
+    def _copy(self, table: str, rows: pa.Table) -> None:
+        buffer = io.BytesIO()
+        pyarrow.csv.write_csv(rows, buffer, pyarrow.csv.WriteOptions(include_header=False))
+        self._copy_csv(table, rows.column_names, buffer.getbuffer())
+
+    def _copy_rejects(self, rejects: list[Reject]) -> None:
+        text = io.StringIO()
+        writer = csv.writer(text, quoting=csv.QUOTE_ALL)
+        for reject in rejects:
+            writer.writerow((reject.line, reject.reason, quarantine_json(reject.content)))
+        self._copy_csv(merge.REJECTED, ["line", "reason", "content"], text.getvalue().encode())
+
+    def _copy_csv(self, table: str, columns: list[str], data: bytes | memoryview) -> None:
+        statement = f"copy {table} ({', '.join(columns)}) from stdin (format csv)"
+        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(bytes(data))
+
+    def _add_stubs(self) -> None:
+        for column in self._entity.references:
+            table = str(column.references)
+            people = merge.named_people(table)
+            self._execute(merge.insert_stubs(table, column.name, people))
+            self._execute(merge.fill_external_ids(table, column.name, people))
+
+    def _merge(self) -> tuple[int, int, int]:
+        """Bring the staged rows in; returns how many were inserted, updated, and in conflict."""
+        if not self._staged_rows:
+            return 0, 0, 0
+        names = {"entity": self._entity.name, "source": self._source}
+        self._execute(self._sql.create_ordered())
+        self._execute(merge.CREATE_REPEATED)
+        if self._value(merge.HAS_REPEATS):
+            self._execute(self._sql.split_repeats())
+        if self._value(merge.HAS_OVERRULED):
+            self._execute(self._sql.overruled(), names | {"reason": OVERRULED})
+        inserted = updated = 0
+        blocks = int(self._value(merge.BLOCKS))
+        step = max(1, blocks * SLICE_ROWS // self._staged_rows)
+        for first in range(0, blocks, step):
+            new, changed = self._row(self._sql.upsert(), {"first": first, "end": first + step})
+            inserted += new
+            updated += changed
+            self._report("merging", min(self._staged_rows, (first + step) * self._staged_rows // blocks))
+        conflicts = 0
+        if inserted + updated < self._staged_rows:
+            conflicts = self._execute(self._sql.conflicts(), names | {"reason": self._entity.conflict}).rowcount
+        return inserted, updated, conflicts
+
+    def _report(self, phase: Any, rows_done: int) -> None:
+        if self._on_progress is not None:
+            total = self._reader.bytes_total
+            done = self._reader.bytes_done if phase == "reading" else total
+            self._on_progress(Progress(self._source, phase, rows_done, done, total))
+
+    def _execute(self, statement: str, parameters: Any = None) -> psycopg.Cursor[Any]:
+        return self._connection.execute(statement.encode(), parameters)
+
+    def _row(self, statement: str, parameters: Any = None) -> Any:
+        return self._execute(statement, parameters).fetchone()
+
+    def _value(self, statement: str) -> Any:
+        return self._row(statement)[0]

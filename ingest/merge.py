@@ -1,0 +1,401 @@
+"""The SQL that brings staged rows into `raw`. Which version of a session wins is decided here alone.
+
+The order of arrival never changes what is stored, because "wins" is a total order of versions: newest
+`version` of the contract, then more filled fields, then the larger content. Rows are written in key
+order, so that parallel writers wait for each other instead of deadlocking.
+"""
+
+from ingest.contract import Column, Entity
+
+STAGED = "staged"
+# The line of rows that came in no file.
+NO_LINE = 0
+ORDERED = "ordered"
+REPEATED = "repeated"
+
+
+class MergeSql:
+    """Statements for one entity and the columns that one file has."""
+
+    def __init__(self, entity: Entity, columns: list[Column]) -> None:
+        self._entity = entity
+        self._columns = columns
+        self._key = entity.key
+        self._content = [column.name for column in columns if column.name != entity.key]
+        # The external id of a session belongs to its version; that of a tutor is kept once it is known.
+        if entity.is_versioned and entity.has_external_id:
+            self._content.insert(0, "external_id")
+        self._written = list(self._content)
+        if entity.has_external_id and not entity.is_versioned:
+            self._written.insert(0, "external_id")
+
+    @property
+    def staged_names(self) -> list[str]:
+        """Columns of the staging table in its order, as COPY fills it."""
+        external = ["external_id"] if self._entity.has_external_id else []
+        rest = [column.name for column in self._columns if column.name != self._key]
+        return ["line", self._key, *external, *rest]
+
+    def create_staged(self) -> str:
+        types = self._staged_types()
+        columns = ", ".join(f"{name} {types[name]}" for name in self.staged_names)
+        return f"create temp table {STAGED} ({columns}) on commit drop"
+
+    def create_ordered(self) -> str:
+        """Staged rows in key order with what is known before the merge.
+
+        `is_repeat`: an earlier row has the same key. `is_due`: the row would change what is stored.
+        `overrules`: it would replace a version that is as new and says something else.
+        """
+        key = self._key
+        return f"""
+            create temp table {ORDERED} on commit drop as
+            select
+                s.*,
+                coalesce(lag(s.{key}) over (order by s.{key}) = s.{key}, false) as is_repeat,
+                t.{key} is null or coalesce({self._changes("s", "t")}, false) as is_due,
+                t.{key} is not null and {self._overrules("s", "t")} as overrules
+            from (select {", ".join(self._finished(name) for name in self.staged_names)} from {STAGED}) as s
+            left join {self._entity.table} as t on t.{key} = s.{key}
+            order by s.{key}
+        """
+
+    def split_repeats(self) -> str:
+        """Move all but the winner of each repeated key to their own table."""
+        key = self._key
+        return f"""
+            with ranked as materialized (
+                select
+                    o.ctid as place,
+                    row_number() over (partition by o.{key} order by {self._winner_first("o")}, o.line) as rank
+                from {ORDERED} as o
+                where o.{key} in (select r.{key} from {ORDERED} as r where r.is_repeat)
+            ),
+            gone as (
+                delete from {ORDERED} as o using ranked
+                where o.ctid = ranked.place and ranked.rank > 1
+                returning o.*
+            )
+            insert into {REPEATED} select * from gone
+        """
+
+    def upsert(self) -> str:
+        """Merge the due rows of a range of blocks; returns the counts (inserted, updated).
+
+        Parameters: the first block and the block after the last.
+        """
+        due = f"""
+            {ORDERED} as o
+            where
+                o.is_due
+                and o.ctid >= format('(%%s,0)', %(first)s::bigint)::tid
+                and o.ctid < format('(%%s,0)', %(end)s::bigint)::tid
+        """
+        return f"""
+            with merged as (
+                {self._insert(due)}
+                returning xmax = 0 as is_new
+            )
+            select count(*) filter (where is_new), count(*) filter (where not is_new) from merged
+        """
+
+    def merge_given(self, *, are_distinct: bool) -> str:
+        """Merge rows that are parameters, in one statement; yields the `line` of each that changed something, with
+        true, and of each that was stored before as it is, with false.
+
+        For small batches: it makes no temporary tables. A stored version that is replaced by one as new goes
+        to quarantine. Parameters: an array per column of `staged_names`, then source and reason. If no key comes
+        twice (`are_distinct`), there are no winners to be found, which takes a sixth of the time.
+        """
+        key = self._key
+        rank = "1"
+        if not are_distinct:
+            rank = f"row_number() over (partition by g.{key} order by {self._winner_first('g')}, g.line)"
+        is_overruled = f"old.{key} is not null and {self._overrules('new', 'old')}"
+        return f"""
+            with given as ({self._given()}),
+            ranked as materialized (select g.*, {rank} as rank from given as g),
+            merged as (
+                {self._insert("ranked as o where o.rank = 1")}
+                returning new.{key}, case when {is_overruled} then {self._delivered("old")} end as overruled
+            ),
+            kept as (
+                {_QUARANTINE}
+                select {self._place()}, m.overruled from merged as m where m.overruled is not null
+                {_SEEN_AGAIN}
+            )
+            select r.line, m.{key} is not null
+            from ranked as r
+            left join merged as m on m.{key} = r.{key}
+            where
+                r.rank = 1
+                and (
+                    m.{key} is not null
+                    or exists (
+                        select from {self._entity.table} as t
+                        where t.{key} = r.{key} and not ({self._differs("r", "t")})
+                    )
+                )
+        """
+
+    def conflicts_given(self) -> str:
+        """Quarantine what `conflicts` would, for rows that are parameters; yields the `line` of each.
+
+        To be run after `merge_given`, in its transaction, on the rows that it did not yield. Parameters as there.
+        """
+        return f"""
+            with given as ({self._given()}),
+            conflicting as (
+                select s.line, {self._delivered("s")} as content
+                from given as s
+                inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
+                where {self._is_same_version("s", "t")} and {self._differs("s", "t")}
+            ),
+            kept as (
+                {_QUARANTINE}
+                select distinct {self._place()}, c.content from conflicting as c
+                {_SEEN_AGAIN}
+            )
+            select line from conflicting
+        """
+
+    def conflicts(self) -> str:
+        """Quarantine the losers that are as new as what is stored now but differ; run after the merge.
+
+        Parameters: entity, source, reason.
+        """
+        return f"""
+            {_QUARANTINE}
+            select %(entity)s, %(source)s, s.line, %(reason)s, {self._delivered("s")}
+            from (select * from {ORDERED} union all select * from {REPEATED}) as s
+            inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
+            where {self._is_same_version("s", "t")} and {self._differs("s", "t")}
+            order by s.line
+            {_SEEN_AGAIN}
+        """
+
+    def overruled(self) -> str:
+        """Quarantine stored versions that are about to be replaced by one as new; run before the merge.
+
+        Parameters as for `conflicts`; the line is that of the winner.
+        """
+        return f"""
+            {_QUARANTINE}
+            select %(entity)s, %(source)s, s.line, %(reason)s, {self._delivered("t")}
+            from {ORDERED} as s
+            inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
+            where s.overrules
+            order by s.line
+            {_SEEN_AGAIN}
+        """
+
+    def _insert(self, due: str) -> str:
+        """The statement, up to its `returning`, that writes the rows `due` (a `from` item `o`) in key order."""
+        key = self._key
+        columns = [key, *self._written, *([] if self._entity.is_versioned else ["is_stub"])]
+        values = [f"o.{key}", *(f"o.{name}" for name in self._written)]
+        changes = [f"{name} = excluded.{name}" for name in self._content]
+        if self._entity.is_versioned:
+            changes.append("loaded_at = now()")
+        else:
+            values.append("false")
+            changes += [
+                "external_id = coalesce(t.external_id, excluded.external_id)",
+                "is_stub = false",
+                "updated_at = now()",
+            ]
+        return f"""
+            insert into {self._entity.table} as t ({", ".join(columns)})
+            select {", ".join(values)}
+            from {due}
+            order by o.{key}
+            on conflict ({key}) do update set {", ".join(changes)}
+            where {self._changes("excluded", "t")}
+        """
+
+    def _given(self) -> str:
+        """The rows that are parameters, one array each column."""
+        types = self._staged_types()
+        names = self.staged_names
+        arrays = [f"${place}::{types[name]}[]" for place, name in enumerate(names, start=1)]
+        finished = ", ".join(self._finished(name) for name in names)
+        return f"select {finished} from unnest({', '.join(arrays)}) as s ({', '.join(names)})"
+
+    def _place(self) -> str:
+        """Entity, source, line and reason of a row in quarantine that came as a parameter."""
+        after = len(self.staged_names)
+        return f"'{self._entity.name}', ${after + 1}::text, {NO_LINE}, ${after + 2}::text"
+
+    def _staged_types(self) -> dict[str, str]:
+        return {column.name: column.staged_type for column in self._columns} | {"line": "bigint", "external_id": "text"}
+
+    def _winner_first(self, alias: str) -> str:
+        """`order by` that puts the winner among rows with one key first."""
+        order = [
+            *(f"{version.format(r=alias)} desc nulls last" for version in self._entity.version),
+            f"{self._filled(alias)} desc",
+            f"{self._canonical(alias)} desc",
+        ]
+        if self._entity.has_external_id and not self._entity.is_versioned:
+            order.insert(0, f"{alias}.external_id nulls last")
+        return ", ".join(order)
+
+    def _finished(self, name: str) -> str:
+        """A staged column as the table holds it."""
+        for column in self._columns:
+            if column.name == name and column.default is not None:
+                value = f"string_to_array({name}, ';')" if column.sql_type == "text[]" else name
+                return f"coalesce({value}, {column.default}) as {name}"
+        return name
+
+    def _row(self, alias: str) -> list[str]:
+        return [f"{alias}.{name}" for name in self._content]
+
+    def _differs(self, left: str, right: str) -> str:
+        if not self._content:
+            return "false"
+        return f"row({', '.join(self._row(left))}) is distinct from row({', '.join(self._row(right))})"
+
+    def _filled(self, alias: str) -> str:
+        return f"num_nonnulls({', '.join(self._row(alias))})" if self._content else "0"
+
+    def _canonical(self, alias: str) -> str:
+        return f"jsonb_build_array({', '.join(self._row(alias))})"
+
+    def _is_same_version(self, left: str, right: str) -> str:
+        pairs = [
+            f"{version.format(r=left)} is not distinct from {version.format(r=right)}"
+            for version in self._entity.version
+        ]
+        return " and ".join(pairs) or "true"
+
+    def _changes(self, incoming: str, stored: str) -> str:
+        """Whether `incoming` has to replace `stored`; the costly comparisons come last."""
+        if not self._entity.is_versioned:
+            return (
+                f"({stored}.is_stub or {self._differs(incoming, stored)} "
+                f"or ({stored}.external_id is null and {incoming}.external_id is not null))"
+            )
+        branches = []
+        for version in self._entity.version:
+            left, right = version.format(r=incoming), version.format(r=stored)
+            branches.append(f"when {left} is distinct from {right} then {right} is null or {left} > {right}")
+        return f"""
+            case
+                {" ".join(branches)}
+                when not ({self._differs(incoming, stored)}) then false
+                when {self._filled(incoming)} <> {self._filled(stored)}
+                    then {self._filled(incoming)} > {self._filled(stored)}
+                else {self._canonical(incoming)} > {self._canonical(stored)}
+            end
+        """
+
+    def _overrules(self, incoming: str, stored: str) -> str:
+        """Whether `stored` says something else than `incoming`, which wins without being newer.
+
+        A version that only fills empty fields overrules nothing.
+        """
+        if not self._entity.is_versioned:
+            return "false"
+        contradicts = " or ".join(
+            f"({stored}.{name} is not null and {stored}.{name} is distinct from {incoming}.{name})"
+            for name in self._content
+        )
+        return (
+            f"{self._is_same_version(incoming, stored)} and ({contradicts}) "
+            f"and coalesce({self._changes(incoming, stored)}, false)"
+        )
+
+    def _delivered(self, alias: str) -> str:
+        """The row as JSON, with ids as they were delivered where that is known."""
+        fields = []
+        for column in self._columns:
+            value = f"{alias}.{column.name}"
+            if column.name == self._key and self._entity.has_external_id:
+                value = f"coalesce({alias}.external_id, {value}::text)"
+            fields.append(f"'{column.name}', {value}")
+        return f"jsonb_strip_nulls(jsonb_build_object({', '.join(fields)}))::text"
+
+
+_QUARANTINE = "insert into raw.quarantine (entity, source, line, reason, content)"
+_SEEN_AGAIN = """
+    on conflict (entity, source, line, content_md5)
+    do update set reason = excluded.reason, last_seen_at = now()
+"""
+
+CREATE_REPEATED = f"create temp table {REPEATED} (like {ORDERED}) on commit drop"
+HAS_REPEATS = f"select exists (select from {ORDERED} where is_repeat)"
+HAS_OVERRULED = f"select exists (select from {ORDERED} where overrules)"
+BLOCKS = f"select pg_relation_size('pg_temp.{ORDERED}') / current_setting('block_size')::bigint"
+
+REJECTED = "rejected"
+CREATE_REJECTED = f"create temp table {REJECTED} (line bigint, reason text, content text) on commit drop"
+QUARANTINE_REJECTED = f"""
+    {_QUARANTINE}
+    select %(entity)s, %(source)s, line, reason, content from {REJECTED} order by line
+    {_SEEN_AGAIN}
+"""
+
+
+# Rejected rows that came in no file. Parameters: entity, source, and an array each of reasons and contents.
+QUARANTINE_GIVEN = f"""
+    {_QUARANTINE}
+    select distinct on (content) $1::text, $2::text, {NO_LINE}, reason, content
+    from unnest($3::text[], $4::text[]) as rejected (reason, content)
+    order by content, reason
+    {_SEEN_AGAIN}
+"""
+
+# People who are parameters: an array each of ids and of external ids.
+GIVEN_PEOPLE = "unnest($1::uuid[], $2::text[]) as named (id, external_id)"
+
+
+def unknown_people(table: str, key: str, ids: str, external_ids: str) -> str:
+    """Of people given as two arrays, those that a stub or an external id has to be written for."""
+    return f"""
+        select '{table}', named.id, named.external_id
+        from unnest({ids}::uuid[], {external_ids}::text[]) as named (id, external_id)
+        where not exists (
+            select from raw.{table} as t
+            where t.{key} = named.id and (t.external_id is not null or named.external_id is null)
+        )
+    """
+
+
+def named_people(table: str) -> str:
+    """Where the tutors or students that a sessions file names are staged."""
+    return f"named_{table}"
+
+
+def create_people(table: str) -> str:
+    return f"create temp table {named_people(table)} (id uuid, external_id text) on commit drop"
+
+
+def insert_stubs(table: str, key: str, people: str) -> str:
+    return f"""
+        insert into raw.{table} ({key}, external_id, is_stub)
+        select distinct on (id) id, external_id, true from {people} order by id, external_id nulls last
+        on conflict ({key}) do nothing
+    """
+
+
+def fill_external_ids(table: str, key: str, people: str) -> str:
+    """Note the original id of people who were known by UUID only; locks in key order."""
+    return f"""
+        with target as (
+            select t.{key} as id, n.external_id
+            from raw.{table} as t
+            inner join (
+                select distinct on (id) id, external_id from {people}
+                where external_id is not null
+                order by id, external_id
+            ) as n on n.id = t.{key}
+            where t.external_id is null
+            order by t.{key}
+            for no key update of t
+        )
+        update raw.{table} as t
+        set external_id = target.external_id, updated_at = now()
+        from target
+        where t.{key} = target.id
+    """

@@ -1,6 +1,0 @@
-"""Ways for a mail to leave; `provider_from` picks the one of the settings."""
-
-from orchestration.reports.providers.base import Mail, Provider, Verdict
-from orchestration.reports.providers.choice import provider_from
-
-__all__ = ["Mail", "Provider", "Verdict", "provider_from"]

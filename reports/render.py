@@ -1,0 +1,109 @@
+"""From what was queued to subject, text and HTML. Nothing is looked up: the payload holds all of it."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from core.settings import Settings
+from reports.subjects import REASONS, STATUSES, long_date, month_name, plural, tutor_name
+
+UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The parts of a mail."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def render(settings: Settings, kind: str, subject: str, payload: dict[str, Any]) -> Rendered:
+    """Render one mail.
+
+    Raises:
+        jinja2.TemplateError: the payload lacks something that the template shows.
+    """
+    is_list = kind in ("session_report", "risk_alert") and "total" in payload
+    template = f"{kind}_list" if is_list else kind
+    zone = ZoneInfo(settings.timezone)
+    context = {
+        **payload,
+        "report_kind": kind,
+        "headline": subject,
+        "dashboard": settings.dashboard,
+        "zone": settings.timezone,
+        "when": lambda text: f"{datetime.fromisoformat(text).astimezone(zone):%a %-d %b %Y, %H:%M}",
+    }
+    html = _environment(is_html=True).get_template(f"{template}.html.j2").render(context)
+    text = _environment(is_html=False).get_template(f"{template}.txt.j2").render(context)
+    return Rendered(subject, _tidy(text), html)
+
+
+@cache
+def _environment(*, is_html: bool) -> Environment:
+    # By part and not by file name: sentences that both parts include are escaped in one and not in the other.
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=is_html,  # noqa: S701
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=percent,
+        plural=plural,
+        tutor_name=tutor_name,
+        day=long_date,
+        month=month_name,
+        reason=lambda code: REASONS[code],
+        status=lambda code: STATUSES[code],
+        notice=notice,
+        short=short,
+        plain=lambda code: str(code).replace("_", " "),
+    )
+    return environment
+
+
+def percent(fraction: float | None) -> str:
+    """`0.1234` -> `12%`; nothing that is not certain is shown as 0% or 100%, and small rates keep a digit."""
+    if fraction is None:
+        return "unknown"
+    if 0 < fraction < 0.1:
+        return "less than 0.1%" if fraction < 0.001 else f"{fraction:.1%}"
+    return "more than 99%" if 0.99 < fraction < 1 else f"{fraction:.0%}"
+
+
+def notice(hours: float | None) -> str:
+    """Hours before the session, in words."""
+    if hours is None:
+        return "unknown"
+    if hours < 0:
+        return "after it should have begun"
+    if hours < 1:
+        return "less than an hour before"
+    if hours < 48:
+        return f"{plural(int(hours), 'hour')} before"
+    return f"{int(hours // 24)} days before"
+
+
+def short(reference: str) -> str:
+    """A UUID by its first part, which is enough to find it; ids of the marketplace's own as they are."""
+    return reference[:8] if UUID_PATTERN.fullmatch(reference) else reference
+
+
+def _tidy(text: str) -> str:
+    """Lines without spaces at the end, and never two empty ones in a row."""
+    lines: list[str] = []
+    for line in (line.rstrip() for line in text.strip().splitlines()):
+        if line or (lines and lines[-1]):
+            lines.append(line)
+    return "\n".join(lines) + "\n"

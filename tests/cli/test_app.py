@@ -1,0 +1,243 @@
+"""The `tutorq` command, in this process, on a real database."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dbt.artifacts.schemas.run import RunExecutionResult
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from typer.testing import CliRunner, Result
+
+from cli.app import app
+from core.database import Database, DatabaseRole
+from core.settings import Settings
+from demo import write_demo
+
+pytestmark = pytest.mark.usefixtures("environment")
+
+SESSIONS = """session_id,tutor_id,student_id,scheduled_time,status,rating
+s1,t1,u1,2026-03-01T10:00:00Z,completed,5
+s2,t1,u1,2026-03-02T10:00:00Z,flown,4
+s3,t1,u2,yesterday,completed,
+s4,t2,u2,2026-03-04 10:00,no_show,9
+s1,t1,u1,2026-03-01T10:00:00Z,completed,5
+"""
+
+
+def tutorq(*arguments: str, exit_code: int = 0) -> Result:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == exit_code, result.output
+    return result
+
+
+def answer(*arguments: str) -> Any:
+    return json.loads(tutorq(*arguments, "--json").stdout)
+
+
+def test_load_score_verify(tmp_path: Path) -> None:
+    made = answer("demo", str(tmp_path / "demo"), "--tutors", "12", "--students", "40", "--days", "45")
+    loaded = answer("load", str(tmp_path / "demo"))
+    assert loaded["errors"] == []
+    assert loaded["quarantined"] == 0
+    assert made["tutors"] == 12
+
+    scored = answer("score")
+    assert sum(scored["tutors"].values()) == 12
+    assert answer("verify")["ok"] is True
+
+    again = answer("load", str(tmp_path / "demo"))
+    assert (again["inserted"], again["updated"], again["unchanged"]) == (0, 0, loaded["read"])
+    rebuilt = answer("score", "--full-refresh")
+    assert rebuilt["tutors"] == scored["tutors"]
+    assert rebuilt["generation"] > scored["generation"]
+
+
+def test_bad_rows_are_told_and_good_rows_are_in(tmp_path: Path, database: Database) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "sessions.csv.gz").write_bytes(gzip.compress(SESSIONS.encode()))
+    (tmp_path / "in" / "tutors.csv").write_text("name\nNobody\n")
+    (tmp_path / "in" / "students.csv").write_text("")
+
+    result = tutorq("load", str(tmp_path / "in"), exit_code=1)
+
+    assert "tutor_id" in result.stderr
+    assert "tutors.csv" in result.stderr
+    assert "students.csv is empty" in result.stderr
+    assert "Traceback" not in result.output
+    assert "quarantined: sessions.csv.gz line 5: rating" in result.stdout
+    with database.connect() as connection:
+        sessions = connection.execute("select external_id from raw.sessions").fetchall()
+        reasons = dict(connection.execute("select line, reason from raw.quarantine order by line").fetchall())
+    assert sessions == [("s1",)]
+    assert reasons.keys() == {3, 4, 5}
+    assert "status" in reasons[3]
+    assert "scheduled_time" in reasons[4]
+    assert "rating" in reasons[5]
+
+
+GOOD_ROW = b"s1,t1,u1,2026-01-05T10:00:00Z,completed,60,5\n"
+BAD_CELLS = {
+    "a byte that is no UTF-8": b"s2,t\xff,u1,2026-01-05T10:00:00Z,completed,60,5",
+    "NUL": b"s2,t\x00,u1,2026-01-05T10:00:00Z,completed,60,5",
+    "not a number": b"s2,t1,u1,2026-01-05T10:00:00Z,completed,60,NaN",
+    "infinity": b"s2,t1,u1,2026-01-05T10:00:00Z,completed,inf,5",
+    "a negative duration": b"s2,t1,u1,2026-01-05T10:00:00Z,completed,-60,5",
+    "a cell of 1 MB": b"s2," + b"x" * 2**20 + b",u1,2026-01-05T10:00:00Z,completed,60,5",
+    "the year 1900": b"s2,t1,u1,1900-01-05T10:00:00Z,completed,60,5",
+    "the year 2999": b"s2,t1,u1,2999-01-05T10:00:00Z,completed,60,5",
+}
+
+
+@pytest.mark.parametrize("row", BAD_CELLS.values(), ids=BAD_CELLS.keys())
+def test_a_bad_row_leaves_the_good_one_and_alone_it_is_an_error(tmp_path: Path, database: Database, row: bytes) -> None:
+    header = b"\xef\xbb\xbfsession_id,tutor_id,student_id,scheduled_time,status,duration_minutes,rating\n"
+    for name, rows in {"both": GOOD_ROW + row, "alone": row}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "sessions.csv").write_bytes(header + rows + b"\n")
+
+    both = json.loads(tutorq("load", str(tmp_path / "both"), "--json").stdout)
+    alone = tutorq("load", str(tmp_path / "alone"), exit_code=1)
+
+    assert (both["inserted"], both["quarantined"]) == (1, 1)
+    assert "none of its 1 rows could be taken" in alone.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["load", "nowhere"], "nowhere"),
+        (["verify"], "tutorq score"),
+        (["keys", "create", "--name", "x", "--role", "king"], "king"),
+        (["keys", "revoke", "nobody"], "nobody"),
+        (["db", "stop"], "external"),
+    ],
+)
+def test_errors_are_one_line(arguments: list[str], words: str) -> None:
+    result = tutorq(*arguments, exit_code=1)
+    assert words in result.stderr
+    assert result.stderr.startswith("error:")
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TIMEZONE", "Mars/Base"),
+        ("AS_OF", "someday"),
+        ("RISK_THRESHOLD", "15"),
+        ("API_PORT", "x"),
+        ("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/33"),
+        ("TRUSTED_PROXIES", "*"),
+        ("TRUSTED_PROXIES", "proxy.example.org"),
+    ],
+)
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"TUTORQ_{name}", value)
+    result = tutorq("score", exit_code=1)
+    assert f"TUTORQ_{name}" in result.stderr
+    assert "Value error" not in result.stderr
+
+
+def test_networks_of_proxies_are_written_as_the_server_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUTORQ_TRUSTED_PROXIES", "192.0.2.1, 10.1.2.3/8, ::1, fd00::1/8")
+    assert Settings().trusted_proxies == ["192.0.2.1", "10.0.0.0/8", "::1", "fd00::/8"]
+
+
+def test_an_unreachable_database_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUTORQ_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    result = tutorq("db", "migrate", exit_code=1)
+    assert "cannot reach the database" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert answer_of_doctor()["database"]["ok"] is False
+
+
+def answer_of_doctor() -> dict[str, Any]:
+    findings = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)
+    return {finding["what"]: finding for finding in findings}
+
+
+def test_keys() -> None:
+    made = answer("keys", "create", "--name", "dashboard", "--role", "read")
+    assert made["secret"].startswith("tq_")
+    listed = tutorq("keys", "list").stdout
+    assert "dashboard" in listed
+    assert made["secret"] not in listed
+    tutorq("keys", "revoke", "dashboard")
+    assert answer("keys", "list")[0]["revoked_at"] is not None
+
+
+def test_db_url_is_the_url_alone(database: Database) -> None:
+    assert tutorq("db", "url").stdout.strip() == database.url
+    lines = tutorq("db", "env").stdout.splitlines()
+    assert all(line.startswith("export PG") for line in lines)
+
+
+def test_doctor_before_and_after(tmp_path: Path) -> None:
+    findings = answer_of_doctor()
+    assert findings["schema"]["ok"] is True
+    assert findings["publication"]["ok"] is False
+    write_demo(tmp_path / "demo", tutors=5, students=10, days=20)
+    tutorq("load", str(tmp_path / "demo"))
+    assert answer_of_doctor()["waiting to be scored"]["found"].split(" ")[0] != "0"
+    tutorq("score")
+    findings = answer_of_doctor()
+    assert findings["publication"]["ok"] is True
+    assert findings["waiting to be scored"]["found"] == "0 rows"
+
+
+def test_doctor_says_what_waits_and_what_to_do(database: Database) -> None:
+    assert answer_of_doctor()["mail"] == {"what": "mail", "ok": True, "found": "0 due", "advice": None}
+    with database.connect() as connection:
+        connection.execute(
+            "insert into app.email_reports (kind, topic, unique_key, recipient, subject, payload, next_attempt_at)"
+            " select 'alert', 'a', state, 'a@example.org', 'a', '{}', now() - interval '3 hours'"
+            " from unnest(array['one', 'two']) as state"
+        )
+        connection.execute("update app.email_reports set state = 'failed' where unique_key = 'two'")
+        connection.execute("insert into raw.tutors (tutor_id) values (gen_random_uuid())")
+        connection.execute("update ml.touched_people set noted_at = now() - interval '2 days'")
+    findings = answer_of_doctor()
+    mail, predictions = findings["mail"], findings["waiting to be predicted"]
+    assert (mail["ok"], mail["found"]) == (
+        False,
+        "1 due, the first for 3 hours; 1 of the last 7 days failed, or nobody knows",
+    )
+    assert "tutorq reports send" in mail["advice"]
+    assert (predictions["ok"], predictions["found"]) == (False, "1 changed person, the first 2 days ago")
+    assert "tutorq predict" in predictions["advice"]
+    assert findings["size of the database"]["found"].endswith("about 0 sessions")
+    assert "app.email_reports" in findings["largest tables"]["found"]
+
+
+PUBLICATION = "select 1 as generation, current_user::text as as_of, now() as published_at"
+
+
+def test_doctor_reads_marts_as_the_role_they_belong_to(database: Database) -> None:
+    with database.as_role(DatabaseRole.TRANSFORM).connect() as connection:
+        connection.execute(f"create view marts.publication as {PUBLICATION}")
+    assert "as of tutorq_transform" in answer_of_doctor()["publication"]["found"]
+
+
+def test_doctor_says_that_a_mart_belongs_to_somebody_else(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute(f"create table marts.publication as {PUBLICATION}")
+    publication = answer_of_doctor()["publication"]
+    assert (publication["ok"], publication["found"]) == (False, "permission denied for table publication")
+
+
+def test_dbt_that_fails_without_a_reason_points_to_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = dbtRunnerResult(success=False, result=RunExecutionResult(results=[], elapsed_time=0, args={}))
+    monkeypatch.setattr(dbtRunner, "invoke", lambda *_: outcome)
+    assert "dbt.log" in tutorq("score", exit_code=1).stderr
+
+
+def test_login_link(database: Database) -> None:
+    made = answer("login-link", "--role", "read", "--name", "Ann")
+    assert made["link"].startswith("http://localhost:8000/login#token=")
+    assert "/login#token=" in tutorq("login-link").stdout
+    with database.connect() as connection:
+        links = connection.execute("select name, role from app.login_tokens order by created_at").fetchall()
+    assert links == [("Ann", "read"), ("one-time link", "admin")]
+    assert "not one of read, admin" in tutorq("login-link", "--role", "ingest", exit_code=1).output

@@ -1,0 +1,523 @@
+"""Landing files end up in `raw`, whatever their form; what is wrong with them is said."""
+
+import gzip
+import re
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from core.database import Database, DatabaseRole
+from core.errors import TutorqError
+from core.settings import Settings
+from ingest import FileSummary, Progress, landing_files, load_file, load_folder, readers
+from ingest import load as load_module
+from ingest.ids import entity_uuid
+
+HEADER = "session_id,tutor_id,student_id,scheduled_time,status"
+ROW = "s1,t1,p1,2026-01-05T10:00:00Z,completed"
+
+Loader = Callable[..., FileSummary]
+
+
+@pytest.fixture
+def database(raw_database: Database) -> Database:
+    return raw_database
+
+
+@pytest.fixture
+def load(database: Database, tmp_path: Path) -> Loader:
+    """Write a landing file and load it."""
+
+    def load(content: str | bytes, name: str = "sessions.csv", timezone: str = "UTC") -> FileSummary:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return load_file(database, path, timezone=timezone)
+
+    return load
+
+
+def rows(database: Database, query: str) -> list[tuple[Any, ...]]:
+    with database.connect() as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def counts(summary: FileSummary) -> tuple[int, int, int, int, int]:
+    return summary.read, summary.inserted, summary.updated, summary.unchanged, summary.quarantined
+
+
+def csv_text(*lines: str) -> str:
+    return "\n".join(lines) + "\n"
+
+
+def reasons(database: Database) -> list[tuple[Any, ...]]:
+    return rows(database, "select line, reason from raw.quarantine order by line, reason")
+
+
+def test_every_column_of_every_file_arrives_typed(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "tutors.csv").write_text(
+        "\ufefftutor_id, Name ,email,subjects,is_active,hired_at,capacity,age,experience_years,teaching_style,"
+        "preferred_pace,communication_style,shoe_size\n"
+        "t1, Ada ,ada@example.org, math ;; physics ;,No,2020-02-29,12,44.0,7.5,flexible,1,5,38\n"
+    )
+    (tmp_path / "students.csv").write_text(
+        "student_id,name,age,subjects,preferred_teaching_style,preferred_pace,communication_style,urgency_level,"
+        'learning_goals\np1,Bo,12,,structured,2,3,4,"fractions,\nat last"\n'
+    )
+    (tmp_path / "sessions.csv").write_text(
+        f"{HEADER},subject,booked_at,completed_time,duration_minutes,rating,initiator,updated_at\n"
+        f"{ROW},math,2026-01-01,2026-01-05 11:00:00.25+01:00,60.0,4.5,student,2026-01-05T12:00:00.123456789Z\n"
+    )
+    (tmp_path / "reschedules.csv").write_text(
+        "session_id,initiator,reason_code,reason,requested_at,original_time,new_time\n"
+        "s1,tutor,ill,flu,2026-01-04T10:00+0530,2026-01-05T10:00Z,\n"
+    )
+    (tmp_path / "notes.txt").write_text("not for us")
+
+    summary = load_folder(database, tmp_path, timezone="Europe/Vienna")
+
+    assert [file.entity for file in summary.files] == ["tutors", "students", "sessions", "reschedules"]
+    assert (summary.read, summary.inserted, summary.quarantined, summary.errors) == (4, 4, 0, [])
+    assert summary.ignored == ["notes.txt"]
+    assert summary.unknown_columns == {"tutors.csv": ["shoe_size"]}
+    tutor, student, session = entity_uuid("t1"), entity_uuid("p1"), entity_uuid("s1")
+    columns = (
+        "tutor_id, external_id, name, email, subjects, is_active, hired_at, capacity, age, experience_years,"
+        " teaching_style, preferred_pace, communication_style, is_stub"
+    )
+    assert rows(database, f"select {columns} from raw.tutors") == [
+        (
+            tutor,
+            "t1",
+            "Ada",
+            "ada@example.org",
+            ["math", "physics"],
+            False,
+            date(2020, 2, 29),
+            12,
+            44,
+            Decimal("7.5"),
+            "flexible",
+            1,
+            5,
+            False,
+        )
+    ]
+    columns = (
+        "student_id, external_id, name, age, subjects, preferred_teaching_style, preferred_pace, communication_style,"
+        " urgency_level, learning_goals, is_stub"
+    )
+    assert rows(database, f"select {columns} from raw.students") == [
+        (student, "p1", "Bo", 12, [], "structured", 2, 3, 4, "fractions,\nat last", False)
+    ]
+    columns = (
+        "session_id, external_id, tutor_id, student_id, scheduled_time, status, subject, booked_at, completed_time,"
+        " duration_minutes, rating, initiator, updated_at"
+    )
+    assert rows(database, f"select {columns} from raw.sessions") == [
+        (
+            session,
+            "s1",
+            tutor,
+            student,
+            datetime(2026, 1, 5, 10, tzinfo=UTC),
+            "completed",
+            "math",
+            datetime(2025, 12, 31, 23, tzinfo=UTC),
+            datetime(2026, 1, 5, 10, 0, 0, 250000, tzinfo=UTC),
+            60,
+            Decimal("4.50"),
+            "student",
+            datetime(2026, 1, 5, 12, 0, 0, 123456, tzinfo=UTC),
+        )
+    ]
+    assert rows(
+        database, "select session_id, initiator, reason_code, reason, requested_at, new_time from raw.reschedules"
+    ) == [(session, "tutor", "ill", "flu", datetime(2026, 1, 4, 4, 30, tzinfo=UTC), None)]
+
+
+def test_the_same_folder_again_changes_and_logs_nothing(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "tutors.csv").write_text("tutor_id,name\nt1,Ada\n")
+    (tmp_path / "sessions.csv").write_text(csv_text(HEADER, ROW, "s2,t2,p2,oops,completed"))
+    (tmp_path / "reschedules.csv").write_text("session_id,initiator\ns1,tutor\n")
+    first = load_folder(database, tmp_path, timezone="UTC")
+    assert (first.inserted, first.quarantined) == (3, 1)
+    state = "select tableoid, xmin::text, ctid::text from raw.{}"
+    before = [rows(database, state.format(table)) for table in ("tutors", "students", "sessions", "reschedules")]
+    changes = rows(database.as_role(DatabaseRole.TRANSFORM), "select count(*) from raw.changes")
+
+    second = load_folder(database, tmp_path, timezone="UTC")
+
+    assert (second.inserted, second.updated, second.unchanged, second.quarantined) == (0, 0, 3, 1)
+    assert before == [
+        rows(database, state.format(table)) for table in ("tutors", "students", "sessions", "reschedules")
+    ]
+    assert rows(database.as_role(DatabaseRole.TRANSFORM), "select count(*) from raw.changes") == changes
+    assert rows(database, "select count(*), bool_and(last_seen_at > first_seen_at) from raw.quarantine") == [(1, True)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ({"session_id": " "}, "session_id: is missing"),
+        ({"tutor_id": ""}, "tutor_id: is missing"),
+        ({"session_id": "x" * 201}, f"session_id: {'x' * 60}… is longer than 200 characters"),
+        ({"status": "done"}, "status: done is not one of scheduled, completed, rescheduled, cancelled, no_show"),
+        ({"initiator": "boss"}, "initiator: boss is not one of tutor, student, platform"),
+        ({"rating": "7"}, "rating: 7 is not between 1 and 5"),
+        ({"rating": "NaN"}, "rating: NaN is not a number"),
+        ({"rating": "inf"}, "rating: inf is not a number"),
+        ({"duration_minutes": "60.5"}, "duration_minutes: 60.5 is not a whole number"),
+        ({"duration_minutes": "99999999999"}, "duration_minutes: 99999999999 is not a whole number"),
+        ({"duration_minutes": "-1"}, "duration_minutes: -1 is not between 0 and 10080"),
+        ({"scheduled_time": ""}, "scheduled_time: is missing"),
+        *(
+            ({"scheduled_time": text}, f"scheduled_time: {text} is not an ISO 8601 time such as 2026-01-31T15:00:00Z")
+            for text in ("05/01/2026", "2026-02-30", "2026-13-01", "2026-01-05T25:00", "2026-1-5", "1767607200", "now")
+        ),
+        ({"booked_at": "1900-01-01"}, "booked_at: 1900-01-01 is not between the years 1970 and 2100"),
+        ({"booked_at": "2999-12-31"}, "booked_at: 2999-12-31 is not between the years 1970 and 2100"),
+        ({"subject": "a\0b"}, "subject: contains a NUL character"),
+        (
+            {"rating": "0", "status": "x"},
+            "status: x is not one of scheduled, completed, rescheduled, cancelled, no_show; "
+            "rating: 0 is not between 1 and 5",
+        ),
+    ],
+)
+def test_a_wrong_cell_quarantines_its_row_only(
+    load: Loader, database: Database, cells: dict[str, str], reason: str
+) -> None:
+    header = f"{HEADER},subject,booked_at,duration_minutes,rating,initiator"
+    good = dict(zip(header.split(","), ["s1", "t1", "p1", "2026-01-05", "completed", "", "", "", "", ""], strict=True))
+    bad = good | {"session_id": "s2"} | cells
+    summary = load(csv_text(header, ",".join(good.values()), ",".join(bad.values())))
+    assert counts(summary) == (2, 1, 0, 0, 1)
+    assert reasons(database) == [(3, reason)]
+    [(stored,)] = rows(database, "select content from raw.quarantine")
+    assert f'"tutor_id": "{bad["tutor_id"]}"' in stored
+    assert rows(database, "select external_id from raw.sessions") == [("s1",)]
+    assert rows(database, "select count(*) from raw.tutors") == [(1,)]
+
+
+def test_broken_lines_are_told_by_their_line_and_swallow_no_good_row(load: Loader, database: Database) -> None:
+    lines = [
+        (HEADER + ",subject").encode(),
+        b's1,t1,p1,2026-01-05,completed,"two\nlines"',  # lines 2 and 3
+        b"s2,t1,p1,2026-01-05,completed",
+        b"",
+        b's3,t1,p1,2026-01-05,completed,"opened',
+        b"s4,t1,p1,2026-01-05,completed,math",
+        b"s5,t1,p1,2026-01-05,completed,\xff",
+        b's6,t1,p1,2026-01-05,completed,"a"b',
+        b"s7,t1,p1,2026-01-05,completed," + b"x" * 140_000,
+        b"s8,t1,p1,2026-01-05,completed," + b"x" * 1_000,
+        "s9,t1,p1,2026-01-05,completed,ökonomie".encode(),
+        b's10,t1,p1,2026-01-05,completed,"never closed',
+    ]
+    summary = load(b"\r\n".join(lines))
+    assert counts(summary) == (10, 3, 0, 0, 7)
+    found = reasons(database)
+    assert [line for line, _ in found] == [4, 6, 8, 9, 10, 11, 13]
+    assert found[0][1] == "the row has 5 cells, the header has 6"
+    assert found[2][1] == "subject: is not valid UTF-8"
+    assert "field larger than field limit" in found[4][1]
+    assert found[5][1].endswith("… is longer than 500 characters")
+    assert rows(database, "select external_id, subject from raw.sessions order by scheduled_time, external_id") == [
+        ("s1", "two\nlines"),
+        ("s4", "math"),
+        ("s9", "ökonomie"),
+    ]
+
+
+def test_rows_and_quoted_line_breaks_across_blocks(
+    load: Loader, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(load_module, "SLICE_ROWS", 7)
+    lines = [f's{number},t1,p1,2026-01-05,completed,"a\n\nb{number}"' for number in range(50)]
+    lines.insert(20, "broken")
+    summary = load(gzip.compress(csv_text(HEADER + ",subject", *lines).encode()), "sessions.part.csv.gz")
+    assert counts(summary) == (51, 50, 0, 0, 1)
+    assert reasons(database) == [(62, "the row has 1 cells, the header has 6")]
+    assert rows(database, "select count(distinct subject), min(subject) from raw.sessions") == [(50, "a\n\nb0")]
+
+
+def test_parquet_is_read_like_csv(load: Loader, database: Database) -> None:
+    columns = {
+        "Tutor_ID": pa.array(["t1", "t2", None]),
+        "subjects": pa.array([["math", None, "music"], [], None]),
+        "is_active": pa.array([True, False, None]),
+        "hired_at": pa.array([date(2020, 1, 1), None, None]),
+        "capacity": pa.array([4.0, None, 2.0]),
+        "name": pa.array(["Ada", "Bo", "Cy"]).dictionary_encode(),
+        "extra": pa.array([{"deep": 1}, None, None]),
+    }
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink)
+    summary = load(sink.getvalue().to_pybytes(), "tutors.parquet")
+    assert counts(summary) == (3, 2, 0, 0, 1)
+    assert summary.unknown_columns == ["extra"]
+    assert reasons(database) == [(3, "tutor_id: is missing")]
+    query = "select external_id, name, subjects, is_active, hired_at, capacity from raw.tutors order by 1"
+    assert rows(database, query) == [
+        ("t1", "Ada", ["math", "music"], True, date(2020, 1, 1), 4),
+        ("t2", "Bo", [], False, None, None),
+    ]
+
+    sink = pa.BufferOutputStream()
+    nanoseconds = pa.array([1_767_607_200_000_000_123, None], pa.timestamp("ns", "Europe/Vienna"))
+    text = pa.array([b"\xff", b"fine"]).view(pa.string())
+    keys = {name: pa.array(["a", "b"]) for name in ("session_id", "tutor_id", "student_id")}
+    status = pa.array(["completed"] * 2)
+    times = pa.array([1_767_607_200_000] * 2, pa.timestamp("ms"))
+    pq.write_table(
+        pa.table(keys | {"scheduled_time": times, "status": status, "booked_at": nanoseconds, "subject": text}), sink
+    )
+    assert counts(load(sink.getvalue().to_pybytes(), "sessions.parquet", "Europe/Vienna")) == (2, 1, 0, 0, 1)
+    assert (1, "subject: is not valid UTF-8") in reasons(database)
+    assert rows(database, "select scheduled_time from raw.sessions") == [(datetime(2026, 1, 5, 9, tzinfo=UTC),)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("sessions.csv", b"", "sessions.csv is empty: not even a header"),
+        ("sessions.csv", b"session_id,status\n", "required columns missing: tutor_id, student_id, scheduled_time"),
+        ("tutors.csv", b"id;name\n", "required column missing: tutor_id; the cells must be separated by commas"),
+        ("tutors.csv", b"tutor_id,name, NAME\n", "names name more than once"),
+        ("tutors.csv", "tutor_id\nt1\n".encode("utf-16"), "is UTF-16; save it as UTF-8"),
+        ("tutors.csv", b'tutor_id,"na\n', "the header cannot be read"),
+        ("tutors.csv.gz", b"tutor_id\nt1\n", "is not a gzip file"),
+        ("tutors.csv.gz", gzip.compress(b"tutor_id\n" + bytes(range(65, 91)) * 999)[:-20], "is cut short"),
+        ("tutors.parquet", b"PAR1 but no more", "is not a complete Parquet file"),
+        ("tutors.parquet", b"", "is empty"),
+        ("tutors.xlsx", b"PK", "is not the name of a landing file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why_and_leaves_nothing(
+    load: Loader, database: Database, name: str, content: bytes, message: str
+) -> None:
+    with pytest.raises(TutorqError) as caught:
+        load(content, name)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    for table in ("tutors", "sessions", "quarantine", "loads"):
+        assert rows(database, f"select count(*) from raw.{table}") == [(0,)]
+
+
+def test_gzip_that_ends_too_early_after_good_rows_loads_nothing(
+    load: Loader, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "BLOCK_BYTES", 1_000)
+    content = gzip.compress(csv_text("tutor_id", *(f"tutor-{number * 7919}" for number in range(20_000))).encode())
+    with pytest.raises(TutorqError, match="cut short"):
+        load(content[: len(content) // 2], "tutors.csv.gz")
+    assert rows(database, "select count(*) from raw.tutors") == [(0,)]
+
+
+def test_header_only_is_an_empty_load(load: Loader, database: Database) -> None:
+    assert counts(load(HEADER)) == (0, 0, 0, 0, 0)
+    assert rows(database, "select read_rows from raw.loads") == [(0,)]
+
+
+def test_a_folder_goes_on_after_a_bad_file(database: Database, tmp_path: Path) -> None:
+    with pytest.raises(TutorqError, match="no landing file"):
+        load_folder(database, tmp_path, timezone="UTC")
+    with pytest.raises(TutorqError, match="there is no folder"):
+        load_folder(database, tmp_path / "nowhere", timezone="UTC")
+    (tmp_path / "tutors.csv").write_text("name\nAda\n")
+    (tmp_path / "sessions.2026-02.csv").write_text(csv_text(HEADER, ROW))
+    (tmp_path / "sessions.2026-01.csv").write_text(csv_text(HEADER, ROW.replace("s1", "s2")))
+    (tmp_path / "sessions").mkdir()
+    assert [path.name for path in landing_files(tmp_path, "sessions")] == [
+        "sessions.2026-01.csv",
+        "sessions.2026-02.csv",
+    ]
+    summary = load_folder(database, tmp_path, timezone="UTC")
+    assert summary.inserted == 2
+    assert [(error.source, error.message) for error in summary.errors] == [
+        ("tutors.csv", "tutors.csv: required column missing: tutor_id")
+    ]
+    assert summary.to_dict()["errors"][0]["source"] == "tutors.csv"
+
+
+@pytest.mark.parametrize(
+    ("wall", "utc"),
+    [
+        ("2024-03-31T01:59", "2024-03-31T00:59"),
+        ("2024-03-31T02:30", "2024-03-31T01:30"),  # does not exist: read as before the jump
+        ("2024-03-31T03:00", "2024-03-31T01:00"),
+        ("2024-10-27T02:30", "2024-10-27T00:30"),  # comes twice: the first
+        ("2024-10-27T03:00", "2024-10-27T02:00"),
+        ("2099-07-01", "2099-06-30T22:00"),
+    ],
+)
+def test_times_without_offset_around_clock_changes(load: Loader, database: Database, wall: str, utc: str) -> None:
+    load(csv_text(HEADER, f"s1,t1,p1,{wall},completed"), timezone="Europe/Vienna")
+    expected = datetime.fromisoformat(utc).replace(tzinfo=UTC)
+    assert rows(database, "select scheduled_time from raw.sessions") == [(expected,)]
+
+
+def test_uuids_stay_and_other_ids_are_derived(load: Loader, database: Database) -> None:
+    given = "6F9619FF-8B86-D011-B42D-00CF4FC964FF"
+    load(csv_text(HEADER, f"{given},{given},p1,2026-01-05,completed", f"s2,t1,{given.lower()},2026-01-05,completed"))
+    assert rows(database, "select session_id, external_id from raw.sessions order by external_id nulls first") == [
+        (UUID(given), None),
+        (UUID("0752bb62-21fe-5855-b086-d82a0f1cb94a"), "s2"),
+    ]
+    assert rows(database, "select tutor_id, external_id, is_stub from raw.tutors order by 2 nulls first") == [
+        (UUID(given), None, True),
+        (entity_uuid("t1"), "t1", True),
+    ]
+
+
+def test_an_external_id_is_noted_whenever_it_becomes_known(load: Loader, database: Database) -> None:
+    uuid = entity_uuid("t1")
+    load(csv_text(HEADER, f"s1,{uuid},p1,2026-01-05,completed"))
+    assert rows(database, "select external_id from raw.tutors") == [(None,)]
+    load(csv_text(HEADER, "s2,t1,p1,2026-01-05,completed"))
+    assert rows(database, "select external_id, is_stub from raw.tutors") == [("t1", True)]
+    load(f"tutor_id,name\n{uuid},Ada\n", "tutors.csv")
+    assert rows(database, "select external_id, name, is_stub from raw.tutors") == [("t1", "Ada", False)]
+
+
+def test_a_later_tutors_file_replaces_only_the_columns_it_has(load: Loader, database: Database) -> None:
+    query = "select name, email, is_active, subjects from raw.tutors"
+    load("tutor_id,name,email,is_active,subjects\nt1,Ada,a@b.c,false,math\n", "tutors.csv")
+    assert counts(load("tutor_id,name\nt1,Ada L.\n", "tutors.csv")) == (1, 0, 1, 0, 0)
+    assert rows(database, query) == [("Ada L.", "a@b.c", False, ["math"])]
+    assert counts(load("tutor_id\nt1\n", "tutors.csv")) == (1, 0, 0, 1, 0)
+    load("tutor_id,email,is_active,subjects\nt1,,,\n", "tutors.csv")
+    assert rows(database, query) == [("Ada L.", None, True, [])]
+
+
+def test_contradicting_rows_of_one_tutor_are_settled_and_reported(load: Loader, database: Database) -> None:
+    rows_in = ["t1,Ada,", "t1,Ada,a@b.c", "t1,Ada,a@b.c"]
+    assert counts(load(csv_text("tutor_id,name,email", *rows_in), "tutors.csv")) == (3, 1, 0, 1, 1)
+    assert rows(database, "select email from raw.tutors") == [("a@b.c",)]
+    assert reasons(database) == [(2, "conflicts with another row of the same tutor_id in this file")]
+
+
+def version(updated_at: str = "", status: str = "completed", rating: str = "", subject: str = "") -> str:
+    return f"s1,t1,p1,2026-01-05T10:00:00Z,{status},{subject},{rating},{updated_at}"
+
+
+OLD, NEW = "2026-01-05T11:00:00Z", "2026-01-06T11:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("winner", "loser", "quarantined"),
+    [
+        (version(NEW), version(OLD, rating="5"), 0),
+        (version(OLD), version("", rating="5", subject="math"), 0),
+        (version(NEW, "scheduled"), version(OLD), 0),
+        (version(OLD), version(OLD, "scheduled", subject="math"), 0),
+        (version(OLD, rating="5", subject="math"), version(OLD, rating="4"), 1),
+        (version(OLD, rating="5"), version(OLD, rating="4"), 1),
+        (version("", rating="5"), version("", rating="4"), 1),
+        (version(OLD, "no_show"), version(OLD, "cancelled"), 1),
+    ],
+)
+@pytest.mark.parametrize("arrival", ["winner first", "loser first", "one file", "one file, loser first"])
+def test_the_winning_version_does_not_depend_on_arrival(
+    load: Loader, database: Database, winner: str, loser: str, quarantined: int, arrival: str
+) -> None:
+    header = f"{HEADER},subject,rating,updated_at"
+    order = [loser, winner] if "loser first" in arrival else [winner, loser]
+    parts = [order] if arrival.startswith("one file") else [[row] for row in order]
+    summaries = [load(csv_text(header, *part)) for part in parts]
+    stored = "status, coalesce(subject, ''), coalesce(rating::int::text, ''), coalesce(updated_at::date::text, '')"
+    cells = winner.split(",")
+    assert rows(database, f"select {stored} from raw.sessions") == [(*cells[4:7], cells[7][:10])]
+    # A version that is as new and says something else is reported, be it the row of the file or the stored one.
+    assert len(reasons(database)) == quarantined
+    for summary in summaries:
+        assert summary.read == summary.inserted + summary.updated + summary.unchanged + summary.quarantined
+    again = load(csv_text(header, winner))
+    assert counts(again) == (1, 0, 0, 1, 0)
+
+
+def test_filling_in_a_rating_is_no_conflict(load: Loader, database: Database) -> None:
+    header = f"{HEADER},subject,rating,updated_at"
+    load(csv_text(header, version()))
+    assert counts(load(csv_text(header, version(rating="5")))) == (1, 0, 1, 0, 0)
+    assert reasons(database) == []
+    assert counts(load(csv_text(header, version()))) == (1, 0, 0, 0, 1)
+    assert rows(database, "select rating from raw.sessions") == [(Decimal("5.00"),)]
+
+
+def test_the_newest_reschedule_wins(load: Loader, database: Database) -> None:
+    header = "session_id,initiator,requested_at,updated_at,reason"
+    summary = load(
+        csv_text(
+            header,
+            f"s1,tutor,{OLD},{OLD},",
+            f"s1,student,{NEW},{OLD},",
+            f"s1,platform,{NEW},,ill",
+            f"s1,tutor,{NEW},{OLD},",
+        ),
+        "reschedules.csv",
+    )
+    assert counts(summary) == (4, 1, 0, 2, 1)
+    assert rows(database, "select initiator, requested_at from raw.reschedules") == [
+        ("tutor", datetime.fromisoformat(NEW))
+    ]
+
+
+def test_stored_times_tell_first_and_present_arrival(load: Loader, database: Database) -> None:
+    header = f"{HEADER},subject,rating,updated_at"
+    load(csv_text(header, version(OLD)))
+    load(csv_text(header, version(NEW)))
+    assert rows(database, "select created_at < loaded_at from raw.sessions") == [(True,)]
+    query = "select entity, count(*) from raw.changes group by 1 order by 1"
+    assert rows(database.as_role(DatabaseRole.TRANSFORM), query) == [("session", 2), ("student", 1), ("tutor", 1)]
+
+
+def test_parallel_loads_of_the_same_rows_agree(database: Database, tmp_path: Path) -> None:
+    def write(name: str, numbers: Iterable[int]) -> Path:
+        path = tmp_path / name
+        lines = (f"s{number},t{number % 50},p{number},2026-01-05,completed,{number % 5 + 1}" for number in numbers)
+        path.write_text(csv_text(f"{HEADER},rating", *lines))
+        return path
+
+    paths = [write(f"sessions.{part}.csv", range(part * 300, part * 300 + 1_500)) for part in range(3)]
+    paths.append(write("sessions.reversed.csv", reversed(range(2_100))))
+    with ThreadPoolExecutor(len(paths)) as pool:
+        summaries = list(pool.map(lambda path: load_file(database, path, timezone="UTC"), paths))
+    assert sum(summary.inserted for summary in summaries) == 2_100
+    assert sum(summary.updated + summary.quarantined for summary in summaries) == 0
+    assert rows(database, "select count(*) from raw.sessions") == [(2_100,)]
+
+
+def test_progress_reaches_the_end(database: Database, tmp_path: Path) -> None:
+    path = tmp_path / "sessions.csv"
+    path.write_text(csv_text(HEADER, ROW))
+    seen: list[Progress] = []
+    load_file(database, path, timezone="UTC", on_progress=seen.append)
+    assert [progress.phase for progress in seen] == ["reading", "merging", "done"]
+    assert {(progress.source, progress.rows_done) for progress in seen} == {("sessions.csv", 1)}
+    assert all(progress.bytes_done == progress.bytes_total == path.stat().st_size for progress in seen)
+
+
+def test_the_record_of_a_load_says_what_the_summary_says(load: Loader, database: Database) -> None:
+    summary = load(csv_text(HEADER, ROW, ROW, "s2,t1,p1,never,completed", "s3,t1"))
+    assert counts(summary) == (4, 1, 0, 1, 2)
+    query = "select source, read_rows, inserted_rows, updated_rows, unchanged_rows, quarantined_rows from raw.loads"
+    assert rows(database, query) == [("sessions.csv", *counts(summary))]
+    assert summary.to_dict()["unchanged"] == 1
+
+
+def test_a_database_without_tables_is_told(database: Database, tmp_path: Path) -> None:
+    path = tmp_path / "tutors.csv"
+    path.write_text("tutor_id\nt1\n")
+    without_tables = Settings(home=tmp_path, database_url=re.sub(r"/test_\d+\?", "/postgres?", database.url))
+    with pytest.raises(TutorqError, match="run `tutorq db migrate`"):
+        load_file(Database(without_tables), path, timezone="UTC")

@@ -1,0 +1,140 @@
+"""What mails say."""
+
+import re
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from core.settings import Settings
+from reports import due
+from reports.render import Rendered, notice, percent, render
+from reports.subjects import subject_of
+
+if TYPE_CHECKING:
+    from tests.reports.conftest import Marketplace
+
+SETTINGS = Settings(timezone="Europe/Vienna", dashboard_url="https://q.example.org/")
+SCRIPT = "<script>alert('x')</script> & Söhne"
+
+
+def payload_of(marketplace: "Marketplace", kind: str) -> dict[str, Any]:
+    with marketplace.database.connect() as connection:
+        if kind == "tutor_snapshot":
+            tutor = marketplace.tutor(6)
+            return due.snapshots(connection, date(2026, 2, 1), tutor)[0].payload
+        drafts = due.digest(connection, SETTINGS, [], on_since=None)
+        assert drafts is not None
+        return drafts.payload
+
+
+def rendered(kind: str, payload: dict[str, Any]) -> Rendered:
+    return render(SETTINGS, kind, subject_of(kind, payload), payload)
+
+
+def as_text(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def test_a_session_report_says_what_happened_when_and_what_to_do(reporting: "Marketplace") -> None:
+    reporting.execute("update marts.tutor_scores set name = %s where tutor_id = %s", SCRIPT, reporting.tutor(2))
+    reporting.session("no_show", tutor=2, initiator="tutor")
+    reporting.queue()
+    ((_, _, payload),) = reporting.outbox("session_report")
+    payload["session"]["scheduled_time"] = "2026-07-01T22:30:00+00:00"
+    mail = rendered("session_report", payload)
+    assert mail.subject == f"The tutor did not come: {SCRIPT}"
+    assert "Planned for: Thu 2 Jul 2026, 00:30" in mail.text
+    assert "Thu 2 Jul 2026, 00:30" in mail.html
+    assert f"https://q.example.org/tutors/{reporting.tutor(2)}" in mail.text
+    assert f'href="https://q.example.org/tutors/{reporting.tutor(2)}"' in mail.html
+    assert SCRIPT in mail.text
+    assert "<script" not in mail.html, "sentences shared with the text part are escaped too"
+    assert "None" not in mail.text + mail.html
+
+
+def test_a_risk_alert_has_numbers_reason_and_evidence(reporting: "Marketplace") -> None:
+    reporting.execute("update marts.tutor_scores set sessions_to_clear = 14 where tutor_id = %s", reporting.tutor(6))
+    reporting.score(6, "watch")
+    reporting.queue()
+    ((_, _, payload),) = reporting.outbox("risk_alert")
+    mail = rendered("risk_alert", payload)
+    tutor = payload["tutor"]
+    for text in (mail.text, as_text(mail.html)):
+        assert "was fine the day before and is now on watch" in text
+        assert f"{tutor['tutor_reschedules_90d']} of {tutor['sessions_90d']} sessions in the last 90 days" in text
+        assert "above 15% is 77%" in text
+        assert "The flag ends after 14 more sessions without a reschedule" in text
+    assert len(payload["evidence"]) == min(8, payload["evidence_total"]) > 0
+    assert all(each["session"] in mail.text for each in payload["evidence"])
+
+
+@pytest.mark.parametrize(
+    ("status", "to_clear", "says"),
+    [
+        ("ok", None, "All is well: there is no flag."),
+        ("watch", 14, "ends by itself after 14 more sessions that you do not move"),
+        ("high_risk", None, "ends by itself as old ones pass out of the 90 days"),
+        ("insufficient_data", None, "too few for a fair judgement"),
+    ],
+)
+def test_a_snapshot_is_fair_to_the_tutor(
+    reporting: "Marketplace", status: str, to_clear: int | None, says: str
+) -> None:
+    payload = payload_of(reporting, "tutor_snapshot")
+    payload["tutor"] |= {"risk_status": status, "sessions_to_clear": to_clear, "rating_mean_90d": None}
+    mail = rendered("tutor_snapshot", payload)
+    assert mail.subject == "Your teaching in January 2026"
+    assert says in mail.text
+    assert says in as_text(mail.html)
+    assert "excused does not count" in mail.text
+    assert "q.example.org" not in mail.text, "tutors have no access to the dashboard"
+    assert f"Sessions in January 2026: {payload['in_month']['sessions']}" in mail.text
+
+
+def test_a_digest_lists_what_changed(reporting: "Marketplace") -> None:
+    reporting.execute(
+        "update marts.score_history set risk_status = 'watch' where tutor_id = %s and as_of >= '2026-01-30'",
+        reporting.tutor(2),
+    )
+    payload = payload_of(reporting, "daily_digest")
+    mail = rendered("daily_digest", payload)
+    assert mail.subject.startswith("30 January 2026: 1 new flag")
+    assert "fine -> on watch" in mail.text
+    assert "fine → on watch" in as_text(mail.html)
+
+
+@pytest.mark.parametrize("kind", ["session_report", "risk_alert"])
+def test_lists_say_how_many_are_left_out(reporting: "Marketplace", kind: str) -> None:
+    for tutor in range(1, 20):
+        reporting.score(tutor, "watch")
+        for _ in range(2):
+            reporting.session("no_show", tutor=tutor, initiator="tutor")
+    due_before, due.MOST_MAILS_AT_ONCE = due.MOST_MAILS_AT_ONCE, 5
+    try:
+        reporting.queue()
+    finally:
+        due.MOST_MAILS_AT_ONCE = due_before
+    ((_, _, payload),) = reporting.outbox(kind)
+    mail = rendered(kind, payload)
+    total = {"session_report": 38, "risk_alert": 19}[kind]
+    assert mail.subject.startswith(f"{total} ")
+    assert (f"and {total - due.MOST_IN_A_LIST} more" in mail.text) is (total > due.MOST_IN_A_LIST)
+
+
+def test_mails_need_no_style_sheet_no_picture_and_no_script(reporting: "Marketplace") -> None:
+    html = rendered("tutor_snapshot", payload_of(reporting, "tutor_snapshot")).html
+    for element in ("<style", "<link", "<img", "<script", "http://", "https://"):
+        assert element not in html
+    assert 'name="viewport"' in html
+    assert "max-width:600px" in html
+
+
+def test_numbers_in_words() -> None:
+    assert [percent(value) for value in (None, 0, 0.0004, 0.051, 0.186, 0.996, 1)] == [
+        "unknown", "0%", "less than 0.1%", "5.1%", "19%", "more than 99%", "100%",
+    ]  # fmt: skip
+    assert [notice(hours) for hours in (None, -0.5, 0.5, 1, 23.9, 72)] == [
+        "unknown", "after it should have begun", "less than an hour before", "1 hour before", "23 hours before",
+        "3 days before",
+    ]  # fmt: skip
