@@ -1,9 +1,18 @@
 # `make up` and `make test` are all that is needed; both install first, and are quick the second time.
 .DEFAULT_GOAL := help
+MAKEFLAGS += --jobs=2
 .PHONY: help install up test crashes lint format bench lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# uv takes 15 s for what takes pip two minutes: pip installs uv, uv the rest. Plain pip: `make install WITH=pip`.
+WITH ?= uv
+ifeq ($(WITH),pip)
+INSTALLER := $(BIN)/pip --disable-pip-version-check
+else
+UV_FIRST = sed -n '/^uv==/,/[^\\]$$/p' requirements.lock | $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes -r /dev/stdin
+INSTALLER := VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv pip
+endif
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix dashboards --loglevel error
 DASHBOARD_FILES := $(shell find dashboards -name node_modules -prune -o -name dist -prune -o -type f -print) api/openapi.json
 DBT_FILES := $(shell find dbt_project -name target -prune -o -name logs -prune -o -type f -print)
@@ -42,9 +51,9 @@ format: install ## Reformat the code
 bench: install ## Measure what we claim (SIZE=full for the large sizes)
 	$(BIN)/python -m benchmarks
 
-lock: ## Pin newest versions anew (needs uv)
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o requirements.lock
-	uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/requirements.lock
+lock: install ## Pin newest versions anew
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/requirements.lock
 
 clean: ## Remove what was installed and built, but not your data in var/
 	rm -rf .venv dashboards/node_modules dashboards/dist dashboards/test-results dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
@@ -52,8 +61,9 @@ clean: ## Remove what was installed and built, but not your data in var/
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tutorq needs Python 3.11 or newer; set PYTHON=/path/to/python")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(UV_FIRST)
+	$(INSTALLER) install --quiet --no-deps --require-hashes -r requirements.lock
+	$(INSTALLER) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # Dagster reads the manifest; it is made here, not when the code location is imported.
