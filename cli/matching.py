@@ -1,4 +1,4 @@
-"""The verbs on matching; `cli.app` adds them to the `tutorq` command."""
+"""`tutorq train`, `predict`, `assign` and `evaluate-matching`."""
 
 import time
 from pathlib import Path
@@ -11,7 +11,7 @@ from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_j
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 
-matching_app = typer.Typer()
+app = typer.Typer()
 
 KINDS = ("match", "session")
 
@@ -26,7 +26,7 @@ PREDICTORS = {
 }
 
 
-@matching_app.command("evaluate-matching")
+@app.command("evaluate-matching")
 @tells_errors
 def evaluate_matching(
     ratings: Annotated[Path, typer.Option(metavar="FILE", help="CSV: student_id, tutor_id, rating, circumstances.")],
@@ -63,7 +63,7 @@ def _print(answer: dict[str, Any]) -> None:
     )
 
 
-@matching_app.command()
+@app.command()
 @tells_errors
 def train(
     kind: Annotated[str | None, typer.Option(metavar="KIND", help="match or session; both by default.")] = None,
@@ -105,7 +105,7 @@ def train(
         _show_figures(done.candidate.metrics)
 
 
-@matching_app.command()
+@app.command()
 @tells_errors
 def predict(
     student: Annotated[
@@ -146,7 +146,7 @@ def predict(
     out.print(f"Predicted {done.pairs:,} pairs by {model.version} in {done.seconds:.1f} s, and {sessions:,} sessions.")
 
 
-@matching_app.command()
+@app.command()
 @tells_errors
 def assign(
     student: Annotated[

@@ -24,31 +24,23 @@ from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.migrate import migrate
 from core.settings import PROJECT_ROOT, Settings
-from verify import (
+from verify import recompute, verify
+from verify.compare import compare
+from verify.counts import episodes, first_meetings, last_sessions, ratings, session_facts, window_counts
+from verify.frames import Basis, RawFrames, load_raw
+from verify.report import VerifyReport
+from verify.scores import (
     RESCHEDULE_FALLBACK,
-    TOLERANCES,
-    Basis,
     BetaPrior,
-    RawFrames,
-    VerifyReport,
     beta_prior,
-    compare,
-    episodes,
-    first_meetings,
-    last_sessions,
-    load_raw,
     peer_percentile,
     posterior,
     quality,
-    ratings,
-    recompute,
     risk_status,
     score_tutors,
-    session_facts,
     sessions_to_clear,
-    verify,
-    window_counts,
 )
+from verify.tolerances import TOLERANCES
 
 AS_OF = date(2026, 6, 30)
 BASIS = Basis(as_of=AS_OF, timezone="UTC", risk_threshold=0.15, high_risk_probability=0.8, watch_probability=0.5)

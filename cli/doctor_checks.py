@@ -1,0 +1,273 @@
+"""`tutorq doctor`: look at an installation and say what is wrong and what to do."""
+
+import os
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from pydantic import ValidationError
+from sqlalchemy import create_engine
+
+from core.database import Database, DatabaseRole
+from core.dbt_runner import MANIFEST_PATH
+from core.errors import TutorqError
+from core.migrate import MIGRATIONS_DIR
+from core.settings import Settings, settings_problem
+
+OLDEST_SERVER = 18
+# Mail that is due waits for seconds, pairs of changed people for a minute.
+MAIL_PATIENCE = timedelta(minutes=15)
+PREDICTION_PATIENCE = timedelta(hours=1)
+LARGEST_TABLES = 5
+# A table where most rows are dead is read for nothing; small ones do not matter.
+DEAD_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `advice` says what to do if it is not well."""
+
+    what: str
+    ok: bool
+    found: str
+    advice: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def examine() -> list[Finding]:
+    """Look at everything that can be looked at; what depends on something broken is left out."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        return [Finding("settings", False, settings_problem(error), "Correct it in the environment or in .env.")]
+    findings = [
+        Finding("Python", sys.version_info >= (3, 11), sys.version.split()[0], None),
+        _home(settings),
+        _manifest(),
+    ]
+    database = Database(settings)
+    try:
+        with database.connect() as connection:
+            findings.append(_server(connection, database))
+            findings.append(_schema(database))
+            if findings[-1].ok:
+                roles = _roles(database)
+                findings.append(roles)
+                findings.append(_waiting(connection, timedelta(minutes=settings.unprocessed_minutes)))
+                findings.append(_quarantine(connection))
+                if roles.ok:
+                    findings.append(_publication(database))
+                findings += [check(connection) for check in (_predictions, _mail, _size, _tables, _dead_rows)]
+                if database.is_embedded:
+                    findings.append(_disk(connection, settings))
+        findings += _dagster(database, timedelta(seconds=settings.daemon_silent_seconds))
+    except TutorqError as error:
+        advice = "Check TUTORQ_DATABASE_URL." if not database.is_embedded else "Look at its log under TUTORQ_HOME."
+        findings.append(Finding("database", False, str(error), advice))
+    return findings
+
+
+def _home(settings: Settings) -> Finding:
+    home = settings.home
+    existing = next(path for path in (home, *home.parents) if path.exists())
+    ok = os.access(existing, os.W_OK)
+    return Finding("TUTORQ_HOME", ok, str(home), None if ok else "This user cannot write there; choose another.")
+
+
+def _manifest() -> Finding:
+    ok = MANIFEST_PATH.exists()
+    found = "present" if ok else "missing"
+    return Finding("dbt manifest", ok, found, None if ok else "`make install` makes it; Dagster needs it to start.")
+
+
+def _server(connection: psycopg.Connection, database: Database) -> Finding:
+    version = connection.info.server_version // 10_000
+    ok = version >= OLDEST_SERVER
+    kind = "embedded" if database.is_embedded else "external"
+    advice = None if ok else f"tutorq is made for Postgres {OLDEST_SERVER}."
+    return Finding("database", ok, f"{kind} Postgres {version}", advice)
+
+
+def _schema(database: Database) -> Finding:
+    newest = ScriptDirectory(str(MIGRATIONS_DIR)).get_current_head()
+    engine = create_engine(database.sqlalchemy_url())
+    with engine.connect() as connection:
+        present = MigrationContext.configure(connection, opts={"version_table_schema": "app"}).get_current_revision()
+    engine.dispose()
+    ok = present == newest
+    found = f"version {present}" if present else "not there yet"
+    return Finding("schema", ok, found, None if ok else f"`tutorq db migrate` brings it to {newest}.")
+
+
+def _roles(database: Database) -> Finding:
+    """Whether every kind of process gets in, as its role."""
+    try:
+        for role in DatabaseRole:
+            with database.as_role(role).connect():
+                pass
+    except TutorqError as error:
+        advice = "See the roles in docs/operations.md; `tutorq db migrate --logins` makes missing logins."
+        return Finding("roles", False, str(error), advice)
+    own = ", ".join(database.own_logins) or "none"
+    return Finding("roles", True, f"every process can connect as its own; with a login of its own: {own}")
+
+
+def _waiting(connection: psycopg.Connection, longest: timedelta) -> Finding:
+    rows, age = _row(connection, "select count(*), now() - min(changed_at) from raw.changes")
+    ok = age is None or age < longest
+    found = f"{rows:,} rows" + (f", the oldest for {_words(age)}" if age is not None else "")
+    advice = None if ok else "Is `tutorq up` (or the Dagster daemon) running? `tutorq score` takes them in by hand."
+    return Finding("waiting to be scored", ok, found, advice)
+
+
+def _quarantine(connection: psycopg.Connection) -> Finding:
+    rows, recent = _row(
+        connection,
+        "select count(*), count(*) filter (where last_seen_at > now() - interval '1 day') from raw.quarantine",
+    )
+    advice = "See raw.quarantine: each row has its file, line and reason." if recent else None
+    return Finding("quarantine", True, f"{rows:,} rows, {recent:,} of them seen within a day", advice)
+
+
+def _publication(database: Database) -> Finding:
+    """Read as the role that marts belong to: what they call, if they are views, has the rights of whoever reads."""
+    none = Finding("publication", False, "none yet", "`tutorq load DIR` and `tutorq score` make the first one.")
+    try:
+        with database.as_role(DatabaseRole.TRANSFORM).connect() as connection:
+            if _row(connection, "select to_regclass('marts.publication')") == (None,):
+                return none
+            generation, as_of, age = _row(
+                connection, "select generation, as_of::text, now() - published_at from marts.publication"
+            )
+    except psycopg.errors.InsufficientPrivilege as error:
+        advice = "It is not tutorq_transform's: see `permission denied` in docs/operations.md."
+        return Finding("publication", False, str(error.diag.message_primary), advice)
+    ok = age < timedelta(hours=26)
+    found = f"generation {generation}, as of {as_of}, {_words(age)} old"
+    return Finding("publication", ok, found, None if ok else "`tutorq score` publishes anew.")
+
+
+def _predictions(connection: psycopg.Connection) -> Finding:
+    people, age = _row(connection, "select count(distinct person_id), now() - min(noted_at) from ml.touched_people")
+    ok = age is None or age < PREDICTION_PATIENCE
+    found = f"{people:,} changed {'person' if people == 1 else 'people'}" + (
+        f", the first {_words(age)} ago" if age is not None else ""
+    )
+    advice = None if ok else "Is the Dagster daemon running? `tutorq predict` predicts their pairs by hand."
+    return Finding("waiting to be predicted", ok, found, advice)
+
+
+def _mail(connection: psycopg.Connection) -> Finding:
+    due, age, failed = _row(
+        connection,
+        """
+        select
+            count(*) filter (where state = 'queued' and next_attempt_at <= now()),
+            now() - min(next_attempt_at) filter (where state = 'queued'),
+            count(*) filter (where state in ('failed', 'unknown') and created_at > now() - interval '7 days')
+        from app.email_reports
+        """,
+    )
+    ok = not due or age < MAIL_PATIENCE
+    found = f"{due:,} due" + (f", the first for {_words(age)}" if due else "")
+    if failed:
+        found += f"; {failed:,} of the last 7 days failed, or nobody knows"
+    advice = None if ok else "Is the Dagster daemon running? `tutorq reports send` sends what is due by hand."
+    return Finding("mail", ok, found, advice or ("See `error` in app.email_reports." if failed else None))
+
+
+def _size(connection: psycopg.Connection) -> Finding:
+    size, sessions = _row(
+        connection,
+        """
+        select
+            pg_size_pretty(pg_database_size(current_database())),
+            (select greatest(reltuples, 0)::bigint from pg_class where oid = 'raw.sessions'::regclass)
+        """,
+    )
+    return Finding("size of the database", True, f"{size}, about {sessions:,} sessions")
+
+
+def _tables(connection: psycopg.Connection) -> Finding:
+    largest = connection.execute(
+        """
+        select format('%%s.%%s %%s', schemaname, relname, pg_size_pretty(pg_total_relation_size(relid)))
+        from pg_stat_user_tables order by pg_total_relation_size(relid) desc limit %s
+        """,
+        [LARGEST_TABLES],
+    ).fetchall()
+    return Finding("largest tables", True, ", ".join(row[0] for row in largest))
+
+
+def _dead_rows(connection: psycopg.Connection) -> Finding:
+    tables = connection.execute(
+        """
+        select schemaname || '.' || relname, n_dead_tup from pg_stat_user_tables
+        where n_dead_tup > greatest(n_live_tup, %s) order by n_dead_tup desc
+        """,
+        [DEAD_ROWS],
+    ).fetchall()
+    if not tables:
+        return Finding("dead rows", True, "few; autovacuum keeps up")
+    found = ", ".join(f"{name} {rows:,}" for name, rows in tables)
+    advice = f"`tutorq db shell -c 'vacuum analyze {tables[0][0]}'`; is autovacuum on, or an old transaction open?"
+    return Finding("dead rows", False, found, advice)
+
+
+def _disk(connection: psycopg.Connection, settings: Settings) -> Finding:
+    """A full refresh makes the large tables a second time before it drops the old ones."""
+    (size,) = _row(connection, "select pg_database_size(current_database())")
+    free = shutil.disk_usage(settings.home).free
+    ok = bool(free > size)
+    advice = None if ok else "Make room: a full refresh needs as much again as the database has."
+    return Finding("disk", ok, f"{free / 2**30:,.1f} GiB free under TUTORQ_HOME", advice)
+
+
+def _dagster(database: Database, longest: timedelta) -> list[Finding]:
+    """The daemon, and the records of runs, which are a database of their own."""
+    try:
+        with psycopg.connect(database.dagster_url, connect_timeout=3) as connection:
+            age, runs, oldest, size = _row(
+                connection,
+                """
+                select
+                    (select now() at time zone 'utc' - max(timestamp) from daemon_heartbeats),
+                    (select count(*) from runs),
+                    (select now() at time zone 'utc' - min(create_timestamp) from runs),
+                    pg_size_pretty(pg_database_size(current_database()))
+                """,
+            )
+    except psycopg.Error:
+        age = None
+    if age is None:
+        return [Finding("Dagster daemon", True, "has never run here", "`tutorq up` starts it.")]
+    ok = age < longest
+    advice = None if ok else "`tutorq up` starts it; without it nothing runs by itself."
+    kept = f"{runs:,} runs" + (f", the oldest {_words(oldest)} old" if oldest is not None else "") + f"; {size}"
+    return [
+        Finding("Dagster daemon", ok, f"last heard of {_words(age)} ago", advice),
+        Finding("Dagster's records", True, kept, None),
+    ]
+
+
+def _row(connection: psycopg.Connection, query: str) -> tuple[Any, ...]:
+    row = connection.execute(query).fetchone()
+    if row is None:
+        raise TutorqError(f"no answer to: {query}")
+    return row
+
+
+def _words(age: timedelta) -> str:
+    seconds = int(age.total_seconds())
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length:
+            count = seconds // length
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{seconds} seconds"

@@ -1,0 +1,62 @@
+"""`tutorq score` and `verify`."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from cli.terminal import JsonFlag, err, open_platform, out, print_json, tells_errors
+from core.database import DatabaseRole
+
+app = typer.Typer()
+
+
+@app.command()
+@tells_errors
+def score(
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Rebuild everything from the raw tables.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Bring every mart up to date with the raw tables (what Dagster does by itself under `tutorq up`)."""
+    from core import dbt_runner
+
+    settings, database = open_platform(DatabaseRole.TRANSFORM)
+    started = time.monotonic()
+    with err.status("Building the marts …"):
+        dbt_runner.build(settings, database, full_refresh=full_refresh)
+    with database.connect() as connection:
+        generation, as_of = connection.execute("select generation, as_of from marts.publication").fetchone() or ("", "")
+        statuses = dict(
+            connection.execute("select risk_status, count(*) from marts.tutor_scores group by 1 order by 1").fetchall()
+        )
+    seconds = time.monotonic() - started
+    if as_json:
+        print_json({"generation": generation, "as_of": as_of, "tutors": statuses, "seconds": round(seconds, 2)})
+        return
+    out.print(f"Published generation {generation}, scores as of {as_of}, in {seconds:.1f} s.")
+    out.print(", ".join(f"{count:,} {status}" for status, count in statuses.items()))
+
+
+@app.command()
+@tells_errors
+def verify(as_json: JsonFlag = False) -> None:
+    """Recompute the scores from the raw tables with pandas and SciPy, and compare them with the marts."""
+    from verify import verify as run_verify
+
+    settings, database = open_platform(DatabaseRole.TRANSFORM)
+    with err.status("Recomputing …"):
+        report = run_verify(database, settings=settings)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        out.print(report.to_table())
+        if report.ok:
+            out.print("[green]All scores are confirmed.[/]")
+        else:
+            out.print("[red]The marts differ from the recomputation.[/]")
+            for note in report.notes:
+                out.print(f"A likely cause: {note}", soft_wrap=True, highlight=False)
+    if not report.ok:
+        raise typer.Exit(1)

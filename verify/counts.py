@@ -1,0 +1,159 @@
+"""From rows to facts about each session, and from facts to counts per tutor."""
+
+from datetime import date
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from verify.frames import RawFrames
+
+Column: TypeAlias = "pd.Series[Any]"
+
+WINDOWS = (7, 30, 90)
+COUNTED = {
+    "has_reschedule": "reschedules",
+    "is_tutor_reschedule": "tutor_reschedules",
+    "is_tutor_no_show": "tutor_no_shows",
+    "is_short_notice": "short_notice_reschedules",
+}
+SHORT_NOTICE = pd.Timedelta(hours=24)
+FIRST_MEETING_DAYS = 365
+CONTINUATION_DAYS = 30
+RATING_PRIOR_WEIGHT = 10
+
+COUNT_COLUMNS = [
+    *(f"{what}_{days}d" for what in ("sessions", *COUNTED.values()) for days in WINDOWS),
+    "episodes_90d",
+    "first_meetings",
+    "first_meetings_continued",
+    "ratings_90d",
+]
+
+
+def local_dates(instants: Column, timezone: str) -> Column:
+    """The calendar dates of instants in a time zone, as midnights without a zone; a missing instant has no date."""
+    return instants.dt.tz_convert(ZoneInfo(timezone)).dt.tz_localize(None).dt.normalize()
+
+
+def session_facts(frames: RawFrames, timezone: str) -> pd.DataFrame:
+    """One row per session: its dates in the reporting zone and what it counts as.
+
+    Columns: tutor_id, student_id, status, scheduled_time, rating, scheduled_on, requested_on, counted_on, reason_code,
+    is_final, has_reschedule, is_tutor_reschedule, is_short_notice, is_tutor_no_show. Reschedules and excuses of unknown
+    sessions have no effect.
+    """
+    facts = frames.sessions.merge(frames.reschedules, on="session_id", how="left", validate="one_to_one")
+    is_excused = facts["session_id"].isin(frames.excuses["session_id"])
+
+    facts["scheduled_on"] = local_dates(facts["scheduled_time"], timezone)
+    facts["requested_on"] = local_dates(facts["requested_at"], timezone)
+    is_requested_earlier = facts["requested_on"] < facts["scheduled_on"]
+    facts["counted_on"] = facts["scheduled_on"].mask(is_requested_earlier, facts["requested_on"])
+
+    facts["is_final"] = facts["status"] != "scheduled"
+    facts["has_reschedule"] = facts["reschedule_initiator"].notna() | (facts["status"] == "rescheduled")
+    facts["is_tutor_reschedule"] = (facts["reschedule_initiator"] == "tutor") & ~is_excused
+    # An unknown request time compares as false, so it is never short notice.
+    notice = facts["original_time"].fillna(facts["scheduled_time"]) - facts["requested_at"]
+    facts["is_short_notice"] = facts["is_tutor_reschedule"] & (notice < SHORT_NOTICE)
+    facts["is_tutor_no_show"] = (facts["status"] == "no_show") & (facts["initiator"] == "tutor")
+    return facts.drop(columns=["session_id", "initiator", "reschedule_initiator", "requested_at", "original_time"])
+
+
+def window_counts(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """Counts and rates per tutor for the windows of 7, 30 and 90 days that end with `as_of`; index tutor_id (text).
+
+    Columns: sessions, reschedules, tutor_reschedules, tutor_no_shows, short_notice_reschedules and reschedule_rate per
+    window (`_7d` and so on), trend_30d. Only tutors with a final session in the last 90 days have a row; a rate without
+    sessions is NaN.
+    """
+    counts = pd.concat([_count(facts, as_of, days) for days in WINDOWS], axis=1).fillna(0).astype("int64")
+    for days in WINDOWS:
+        counts[f"reschedule_rate_{days}d"] = _rate(counts[f"tutor_reschedules_{days}d"], counts[f"sessions_{days}d"])
+    earlier = _count(facts, as_of, 30, days_before=30).reindex(counts.index, fill_value=0)
+    earlier_rate = _rate(earlier["tutor_reschedules_30d"], earlier["sessions_30d"])
+    counts["trend_30d"] = counts["reschedule_rate_30d"] - earlier_rate
+    return counts
+
+
+def _window(facts: pd.DataFrame, as_of: date, days: int, days_before: int = 0) -> pd.DataFrame:
+    """Final sessions counted on the `days` days that end `days_before` days before `as_of`."""
+    end = pd.Timestamp(as_of) - pd.Timedelta(days=days_before)
+    is_inside = (facts["counted_on"] > end - pd.Timedelta(days=days)) & (facts["counted_on"] <= end)
+    return facts[facts["is_final"] & is_inside]
+
+
+def _count(facts: pd.DataFrame, as_of: date, days: int, days_before: int = 0) -> pd.DataFrame:
+    window = _window(facts, as_of, days, days_before)
+    by_tutor = window.groupby("tutor_id", observed=True)
+    counts = by_tutor[list(COUNTED)].sum().rename(columns=COUNTED)
+    counts.insert(0, "sessions", by_tutor.size())
+    return _text_index(counts).add_suffix(f"_{days}d")
+
+
+def _rate(part: Column, whole: Column) -> Column:
+    return part / whole.where(whole > 0)
+
+
+def _text_index(per_tutor: pd.DataFrame) -> pd.DataFrame:
+    """Categories are for memory only; as an index they would bind a result to one set of tutors."""
+    return per_tutor.set_axis(pd.Index(per_tutor.index.astype("str"), name="tutor_id"))
+
+
+def episodes(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """`episodes_90d` per tutor: tutor reschedules asked for on one day for one reason (or none) count once."""
+    window = _window(facts, as_of, 90)
+    requests = window.loc[window["is_tutor_reschedule"], ["tutor_id", "requested_on", "counted_on", "reason_code"]]
+    requests["requested_on"] = requests["requested_on"].fillna(requests["counted_on"])
+    distinct = requests.drop_duplicates(["tutor_id", "requested_on", "reason_code"])
+    return _text_index(distinct.groupby("tutor_id", observed=True).size().to_frame("episodes_90d"))
+
+
+def first_meetings(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """`first_meetings` and `first_meetings_continued` per tutor, of pairs whose 30 days are over.
+
+    The first meeting of a pair is its earliest completed session; it counts if it was in the last 365 days. Which of
+    several sessions at the same instant is the first makes no difference to the counts.
+    """
+    pair = ["tutor_id", "student_id"]
+    completed = facts.loc[facts["status"] == "completed", [*pair, "scheduled_time", "scheduled_on"]]
+    first_time = completed.groupby(pair, observed=True)["scheduled_time"].transform("min")
+    firsts = completed[completed["scheduled_time"] == first_time].drop_duplicates(pair)
+    firsts = firsts[[*pair, "scheduled_on"]].rename(columns={"scheduled_on": "first_session_on"})
+
+    patience = pd.Timedelta(days=CONTINUATION_DAYS)
+    today = pd.Timestamp(as_of)
+    is_recent = firsts["first_session_on"] > today - pd.Timedelta(days=FIRST_MEETING_DAYS)
+    is_over = firsts["first_session_on"] + patience <= today
+    meetings = completed.merge(firsts[is_recent & is_over], on=pair)
+    meetings["is_within"] = meetings["scheduled_on"] <= meetings["first_session_on"] + patience
+    # The first session is within its own 30 days, so a continued pair has at least two there.
+    is_continued = meetings.groupby(pair, observed=True)["is_within"].sum().ge(2)
+    counts = is_continued.groupby("tutor_id", observed=True).agg(["size", "sum"])
+    counts.columns = pd.Index(["first_meetings", "first_meetings_continued"])
+    return _text_index(counts)
+
+
+def ratings(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """`ratings_90d`, `rating_mean_90d` and `rating_expected` (shrunk to the platform's mean) per tutor with ratings."""
+    rated = _window(facts, as_of, 90).dropna(subset=["rating"])
+    by_tutor = rated.groupby("tutor_id", observed=True)["rating"].agg(["size", "sum"])
+    platform_mean = rated["rating"].mean()
+    return _text_index(
+        pd.DataFrame(
+            {
+                "ratings_90d": by_tutor["size"],
+                "rating_mean_90d": by_tutor["sum"] / by_tutor["size"],
+                "rating_expected": (by_tutor["sum"] + RATING_PRIOR_WEIGHT * platform_mean)
+                / (by_tutor["size"] + RATING_PRIOR_WEIGHT),
+            }
+        )
+    )
+
+
+def last_sessions(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """`last_session_at` per tutor: the latest completed session that counts on or before `as_of`."""
+    completed = facts[(facts["status"] == "completed") & (facts["counted_on"] <= pd.Timestamp(as_of))]
+    latest = completed.groupby("tutor_id", observed=True)["scheduled_time"].max()
+    return _text_index(latest.to_frame("last_session_at"))

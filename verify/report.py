@@ -1,0 +1,100 @@
+"""What `tutorq verify` answers: which columns agree with the recomputation, and examples of what does not."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from verify.frames import Basis
+from verify.tolerances import Tolerance
+
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One value outside the tolerance; None stands for null."""
+
+    tutor_id: str
+    recomputed: str | float | None
+    published: str | float | None
+
+
+@dataclass(frozen=True)
+class ColumnReport:
+    """Outcome for one column: `differences` are errors, `borderline` values are different but equally right.
+
+    `largest_difference` is over all rows with two numbers (days for a date, seconds for a time), None without any.
+    """
+
+    column: str
+    compared: int
+    differences: int
+    borderline: int
+    largest_difference: float | None
+    tolerance: Tolerance
+    examples: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """Outcome for all tutors: missing ones lack a row in the mart, extra ones are unknown to `raw` or there twice."""
+
+    basis: Basis
+    tutors: int
+    missing_tutors: tuple[str, ...]
+    extra_tutors: tuple[str, ...]
+    columns: tuple[ColumnReport, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return not (self.missing_tutors or self.extra_tutors or any(column.differences for column in self.columns))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report in types that JSON knows."""
+        return {
+            "ok": self.ok,
+            **asdict(self),
+            "basis": {**asdict(self.basis), "as_of": self.basis.as_of.isoformat()},
+        }
+
+    def to_table(self) -> Table:
+        """One line per column; tutors that lack a counterpart, examples and notes stand below."""
+        verdict = "agree with" if self.ok else "DIFFER FROM"
+        table = Table(
+            title=f"{self.tutors} tutors as of {self.basis.as_of}: the marts {verdict} the recomputation",
+            caption="\n".join(self._remarks()) or None,
+            caption_justify="left",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+        )
+        table.add_column("column", no_wrap=True)
+        for heading in ("differences", "borderline", "largest", "tolerance"):
+            table.add_column(heading, justify="right")
+        for column in self.columns:
+            table.add_row(
+                column.column,
+                str(column.differences),
+                str(column.borderline),
+                "" if column.largest_difference is None else f"{column.largest_difference:.2g}",
+                f"{column.tolerance.limit:g}" + (" rel." if column.tolerance.is_relative else ""),
+                style="bold red" if column.differences else None,
+            )
+        return table
+
+    def _remarks(self) -> list[str]:
+        remarks = list(self.notes)
+        unmatched = {"not in the marts": self.missing_tutors, "only in the marts, or there twice": self.extra_tutors}
+        for what, tutors in unmatched.items():
+            if tutors:
+                more = " ..." if len(tutors) > EXAMPLES else ""
+                remarks.append(f"tutors {what}: {len(tutors)} ({', '.join(tutors[:EXAMPLES])}{more})")
+        for column in self.columns:
+            remarks += [
+                f"{column.column} of {example.tutor_id}: {example.published} in the marts, "
+                f"{example.recomputed} recomputed"
+                for example in column.examples
+            ]
+        return remarks
