@@ -1,1 +1,1 @@
-"""What every part of tutorq stands on: settings, the database, migrations, and loading."""
+"""What every part of tutorq stands on: settings, the database, locks, migrations, and running dbt."""

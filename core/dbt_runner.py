@@ -11,6 +11,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, cast
 
+from core import locks
 from core.database import Database
 from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from dbt_common.events.base_types import EventMsg
 
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
-DBT_LOCK = 7_461_003
 # Made by `make install` (`dbt parse`) and baked into the image: no import ever runs dbt.
 MANIFEST_PATH = DBT_PROJECT_DIR / "target" / "manifest.json"
 
@@ -35,7 +35,7 @@ def dbt_target_path(settings: Settings) -> Path:
 def one_dbt_at_a_time(database: Database) -> Iterator[None]:
     """Wait for any other dbt on this database that goes through here, the command line's as well as Dagster's."""
     with database.connect(autocommit=True) as connection:
-        connection.execute("select pg_advisory_lock(%s)", [DBT_LOCK])
+        connection.execute("select pg_advisory_lock(%s)", [locks.DBT])
         yield
 
 

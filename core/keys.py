@@ -17,12 +17,12 @@ from pathlib import Path
 import psycopg
 from psycopg.rows import class_row
 
+from core import locks
 from core.errors import TutorqError
 
 PREFIX_BYTES = 4
 RANDOM_BYTES = 32
 KEY_PATTERN = re.compile(r"tq_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")
-LOCAL_KEY_LOCK = 7_461_002
 
 
 class Role(StrEnum):
@@ -100,7 +100,7 @@ def ensure_local_key(connection: psycopg.Connection, path: Path) -> str:
     """
     with connection.transaction():
         # Two processes may start at once; the second must find the file that the first has written.
-        connection.execute("select pg_advisory_xact_lock(%s)", (LOCAL_KEY_LOCK,))
+        connection.execute("select pg_advisory_xact_lock(%s)", [locks.LOCAL_KEY])
         secret = path.read_text().strip() if path.exists() else ""
         if prefix_of(secret) is None or _is_revoked(connection, secret):
             secret = _new_secret()

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 from psycopg.rows import dict_row
 
+from core import locks
 from core.database import Database
 from core.errors import DatabaseUnreachableError, TutorqError
 from ingest.arrivals import LandedFile, complete_again, complete_files
@@ -16,7 +17,6 @@ from ingest.contract import ENTITIES
 from ingest.filing import FileReport, Outcome, destination, move, withdraw_report
 from ingest.load import load_file
 
-LANDING_LOCK = 7_461_030
 REPORTED_REASONS = 20
 
 # A load that read the file as it lies here was of this very file, which is only to be moved. Apart from that, sessions
@@ -75,7 +75,7 @@ def take_files(database: Database, landing: Path, entity: str, *, timezone: str)
     """
     with database.connect(autocommit=True) as connection:
         # Until the connection is closed, so that two runs do not take the same file.
-        connection.execute("select pg_advisory_lock(%s, %s)", [LANDING_LOCK, list(ENTITIES).index(entity)])
+        connection.execute("select pg_advisory_lock(%s, %s)", [locks.LANDING, list(ENTITIES).index(entity)])
         files = complete_files(landing, entity)
         found = [_take(connection, database, landing, file, timezone) for file in files]
     return [taken for taken in found if taken is not None]

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import psycopg
 from psycopg import sql
 
+from core import locks
 from core.database import Database
 from core.errors import TutorqError
 from core.settings import Settings
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # The first one goes with the number of a bucket.
-BUCKET_LOCK, WRITE_LOCK = 7_461_020, 7_461_021
 WORKERS = 2
 ALL_BUCKETS = tuple(range(BUCKETS))
 
@@ -96,10 +96,10 @@ def predict_all(
     with database.connect(autocommit=True) as keeper:
         # A second run of the same buckets waits here for the first; in one order, so that no two wait for each other.
         for bucket in sorted(set(buckets)):
-            keeper.execute("select pg_advisory_lock(%s, %s)", [BUCKET_LOCK, bucket])
+            keeper.execute("select pg_advisory_lock(%s, %s)", [locks.PAIRS_BUCKET, bucket])
         # Here and not where a bucket is written: between two of them, the pairs of a person who has changed since
         # people were read could be written, and then be lost to the next bucket. It ends with the connection.
-        keeper.execute("select pg_advisory_lock_shared(%s)", [WRITE_LOCK])
+        keeper.execute("select pg_advisory_lock_shared(%s)", [locks.PAIRS_WRITE])
         with database.connect() as connection:
             connection.execute("set transaction isolation level repeatable read")
             touched = _touched(connection)
@@ -380,9 +380,9 @@ def _rewrite(
 
 def _lock_alone(connection: psycopg.Connection, *, wait: bool) -> bool:
     if wait:
-        connection.execute("select pg_advisory_xact_lock(%s)", [WRITE_LOCK])
+        connection.execute("select pg_advisory_xact_lock(%s)", [locks.PAIRS_WRITE])
         return True
-    row = connection.execute("select pg_try_advisory_xact_lock(%s)", [WRITE_LOCK]).fetchone()
+    row = connection.execute("select pg_try_advisory_xact_lock(%s)", [locks.PAIRS_WRITE]).fetchone()
     return bool(row and row[0])
 
 

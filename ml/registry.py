@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from core import locks
 from core.database import Database
 from core.settings import PROJECT_ROOT, Settings
 from ml.features import TASKS
@@ -65,7 +66,7 @@ def record(settings: Settings, database: Database, candidate: "Candidate") -> st
     address = model_store(settings).save(model)
     with database.connect() as connection:
         # One candidate of a kind at a time, so that there is one champion.
-        connection.execute("select pg_advisory_xact_lock(hashtext('ml.models ' || %s))", [candidate.kind])
+        connection.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", [locks.MODEL_VERSION, candidate.kind])
         if candidate.is_promoted:
             connection.execute(
                 "update ml.models set is_champion = false where kind = %s and is_champion and model_version <> %s",

@@ -1,1 +1,1 @@
-"""The Dagster code location, and the `tutorq` command."""
+"""The Dagster code location."""

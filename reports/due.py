@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg.rows import dict_row
 
+from core import locks
 from core.database import Database
 from core.errors import TutorqError
 from core.settings import Settings
@@ -22,7 +23,6 @@ from reports import facts
 from reports.outbox import Draft, enqueue
 from reports.subjects import subject_of
 
-QUEUE_LOCK = 7_461_011
 CALM_DAYS = 7
 WINDOW_DAYS = 90
 DIGEST_FROM = time(7, 0)
@@ -188,7 +188,7 @@ def queue_due(settings: Settings, database: Database, *, now: datetime | None = 
     try:
         with database.connect() as connection:
             # Two at a time would both see the same crossing as new.
-            connection.execute("select pg_advisory_xact_lock(%s)", [QUEUE_LOCK])
+            connection.execute("select pg_advisory_xact_lock(%s)", [locks.MAIL_QUEUE])
             if not (connection.execute(IS_PUBLISHED).fetchone() or (False,))[0]:
                 return Queued()
             return _queue(connection, settings, local)

@@ -23,12 +23,12 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from core import locks
 from core.database import Database
 from core.settings import Settings
 from reports.providers import Mail, Provider, Verdict
 from reports.render import render
 
-SENDER_LOCK = 7_461_010
 MAX_ATTEMPTS = 6
 FIRST_PAUSE = timedelta(minutes=1)
 PAUSE_FACTOR = 4
@@ -252,7 +252,7 @@ def send_due(
     deadline = time.monotonic() + seconds
     # The lock lives as long as this connection: that of a dead sender is free, and its rows can be told by that.
     with database.connect(autocommit=True) as lock, database.connect(autocommit=True) as connection:
-        if not _is_true(lock, "select pg_try_advisory_lock(%s)", SENDER_LOCK):
+        if not _is_true(lock, "select pg_try_advisory_lock(%s)", locks.MAIL_SENDER):
             done.busy = True
             return done
         done.left_by_dead_sender = connection.execute(DEAD).rowcount

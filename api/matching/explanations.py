@@ -12,6 +12,7 @@ import structlog
 
 from api.database import with_connection
 from api.problems import ApiError
+from core import locks
 from core.settings import Settings
 from ml.explain import PROMPT_VERSION, MatchFacts, Texts, UnusableTextError, cache_key, prompt, rule_texts
 from ml.writing import TextWriter, WriterFailedError, open_writer
@@ -26,7 +27,7 @@ insert into app.explanations (cache_key, source, prompt_version, body) values ($
 on conflict (cache_key) do nothing
 """
 # Held to the end of the transaction: calls are counted and added by one process at a time.
-ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('app.explanation_calls'))"
+ONE_AT_A_TIME = f"select pg_advisory_xact_lock({locks.EXPLANATION})"
 STATE = """
 select
     count(*) filter (where cache_key = $1 and outcome is null and ends_at > clock_timestamp()) > 0 as is_under_way,

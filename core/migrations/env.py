@@ -3,13 +3,13 @@
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
-LOCK_KEY = 7_461_001
+from core import locks
 
 engine = create_engine(context.config.attributes["url"], poolclass=pool.NullPool)
 
 with engine.connect() as connection:
     # Two processes may start at once; the second waits and then finds nothing to do.
-    connection.execute(text("select pg_advisory_lock(:key)"), {"key": LOCK_KEY})
+    connection.execute(text("select pg_advisory_lock(:key)"), {"key": locks.MIGRATION})
     connection.execute(text("create schema if not exists app"))
     connection.commit()
     context.configure(connection=connection, version_table_schema="app", transaction_per_migration=True)

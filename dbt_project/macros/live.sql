@@ -11,7 +11,7 @@
 
     raw.changes keeps what was refreshed live: the next run does it again, with the same result.
 
-    Locks, in this order (nobody who holds a later one waits for an earlier one):
+    Locks, in this order (see core/locks.py for all of them; nobody who holds a later one waits for an earlier one):
       1. rows of raw, taken by the writer before it calls
       2. the gates of the incremental models: shared by live writers, taken alone by the model's transaction
       3. marts.tutor_scores: row exclusive by live writers, access exclusive by the swap of the table

@@ -9,9 +9,9 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from core import locks
 from ingest.ids import entity_uuid
 from ml.features import MATCH
-from ml.predictions import WRITE_LOCK
 from ml.registry import record
 from ml.rules import rules_for
 from ml.training import train
@@ -112,7 +112,7 @@ def test_while_all_pairs_are_being_written_a_change_is_answered_and_scored_on_th
 ) -> None:
     before = stored(api)
     with api.database.connect() as writer:
-        writer.execute("select pg_advisory_xact_lock_shared(%s)", [WRITE_LOCK])
+        writer.execute("select pg_advisory_xact_lock_shared(%s)", [locks.PAIRS_WRITE])
         response = client.patch("/api/matching/students/S-5", json={"preferred_pace": 5, "urgency_level": 1})
         assert response.status_code == 200
         assert stored(api) == before

@@ -21,6 +21,7 @@ from api.sessions import live
 from api.sessions.ledger import Ledger, Outcome, Post, Receipt
 from api.sessions.live import LiveScores, Refreshed
 from api.sessions.rows import Row, check
+from core import locks
 from core.database import Database
 
 if TYPE_CHECKING:
@@ -320,7 +321,7 @@ def test_what_a_lock_kept_back_follows(current: Dbt, database: Database, connect
     async def work() -> Ledger:
         async with opened(database) as ledger:
             with connection.transaction():
-                connection.execute("select pg_advisory_xact_lock(7461004, 1)")
+                connection.execute(f"select pg_advisory_xact_lock({locks.LIVE_MODEL}, 1)".encode())
                 await ledger.write(posts([session("kept back", 13, 4)]))
                 assert score(connection, 13, "sessions_7d") == before
             await settled(ledger)

@@ -11,7 +11,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from core import dbt_runner
+from core import dbt_runner, locks
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.settings import Settings
@@ -21,8 +21,6 @@ from ml.features import MATCH
 from ml.pairs import Students, Tutors, score
 from ml.plan import plan
 from ml.predictions import (
-    BUCKET_LOCK,
-    WRITE_LOCK,
     active_people,
     churn_matrix,
     predict_all,
@@ -175,7 +173,7 @@ def test_readers_see_a_bucket_whole_while_it_is_replaced(marketplace: tuple[Sett
 def test_a_person_waits_for_nobody_where_asked_not_to(marketplace: tuple[Settings, Database]) -> None:
     settings, database = marketplace
     with database.connect() as writer:
-        writer.execute("select pg_advisory_xact_lock_shared(%s)", [WRITE_LOCK])
+        writer.execute("select pg_advisory_xact_lock_shared(%s)", [locks.PAIRS_WRITE])
         (student,) = rows(writer, "select student_id from raw.students limit 1")[0]
         done = repredict(settings, as_runs_do(database), RULES, students=[student], wait=False)  # type: ignore[list-item]
     assert not done.is_done
@@ -209,8 +207,8 @@ def test_other_buckets_may_be_written_by_somebody_else_at_the_same_time(
 ) -> None:
     settings, database = marketplace
     with database.connect() as elsewhere:
-        elsewhere.execute("select pg_advisory_lock(%s, 3)", [BUCKET_LOCK])
-        elsewhere.execute("select pg_advisory_lock_shared(%s)", [WRITE_LOCK])
+        elsewhere.execute("select pg_advisory_lock(%s, 3)", [locks.PAIRS_BUCKET])
+        elsewhere.execute("select pg_advisory_lock_shared(%s)", [locks.PAIRS_WRITE])
         assert predict_all(settings, as_runs_do(database), RULES, buckets=[2, 4]).pairs > 0
 
 

@@ -1,0 +1,37 @@
+"""Every advisory lock of tutorq, and the order in which locks are taken.
+
+Postgres has one space of numbers for advisory locks in a database (and a second one of pairs of numbers), so two
+meanings of one number would wait for each other. Every number stands here once; `dbt_project/macros/live.sql` repeats
+the two that only SQL takes, and tests/core/test_locks.py compares them.
+
+A process that holds a lock may wait only for locks further down this list, so no two processes wait for each other:
+
+1. MIGRATION, alone on its connection until the schema is up to date
+2. LANDING of one entity, until its files are loaded and moved; then rows of `raw`, in the order of their keys
+3. DBT, for one dbt at a time; then LIVE_MODEL alone, one after the other in the order of the graph
+4. PAIRS_BUCKET, in the order of buckets; then PAIRS_WRITE, shared by whole buckets and alone for single people
+5. rows of `raw` by a writer of sessions; then LIVE_MODEL shared, then LIVE_TUTOR in the order of hashes, then
+   marts.publication (all within `marts.refresh_sessions`)
+6. MAIL_SENDER; MAIL_QUEUE; LOCAL_KEY; MODEL_VERSION; EXPLANATION: held alone, for one short transaction or call
+"""
+
+from typing import Final
+
+MIGRATION: Final = 7_461_001
+LOCAL_KEY: Final = 7_461_002
+DBT: Final = 7_461_003
+# With the number of the incremental model: live writers share it, the model's own transaction takes it alone.
+LIVE_MODEL: Final = 7_461_004
+# With the hash of the tutor's id.
+LIVE_TUTOR: Final = 7_461_005
+# With the hash of the kind of model (match, session): one version is recorded at a time.
+MODEL_VERSION: Final = 7_461_006
+# One question to the language model at a time.
+EXPLANATION: Final = 7_461_007
+MAIL_SENDER: Final = 7_461_010
+MAIL_QUEUE: Final = 7_461_011
+# With the number of the bucket.
+PAIRS_BUCKET: Final = 7_461_020
+PAIRS_WRITE: Final = 7_461_021
+# With the place of the entity among those of the landing contract.
+LANDING: Final = 7_461_030
