@@ -3,11 +3,11 @@ import { useDisclosure } from "@mantine/hooks";
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { Icon } from "../components/icons";
-import { Loaded, Notice } from "../components/loaded";
-import { LogInPage } from "../features/session/components/log-in-page";
+import { Loaded, Notice } from "../components/query-boundary";
+import { LogInPage } from "../features/auth/components/log-in-page";
 import type { BrowserSession } from "../lib/api-types";
-import { useUnreadableFields } from "../lib/figures";
-import { useLogOut, useSession } from "../lib/session";
+import { useLogOut, useSession } from "../lib/auth";
+import { useUnreadableFields } from "../lib/unreadable-numbers";
 import { Freshness } from "./freshness";
 import classes from "./shell.module.css";
 

@@ -1,5 +1,5 @@
 import type { Report } from "../../lib/api-types";
-import { oneOf, someText, wholeNumber } from "../../lib/search";
+import { oneOf, someText, wholeNumber } from "../../lib/search-params";
 
 export type Kind = Report["kind"];
 export type State = Report["state"];

@@ -1,14 +1,14 @@
 import { Button, Pagination, Switch } from "@mantine/core";
 import { useState } from "react";
 import { Icon } from "../../../components/icons";
-import { EmptyState, ProblemState } from "../../../components/loaded";
 import { Panel } from "../../../components/panel";
-import { RiskLevelBadge } from "../../../components/risk-level";
+import { EmptyState, ProblemState } from "../../../components/query-boundary";
+import { RiskLevelBadge } from "../../../components/risk-level-badge";
 import table from "../../../components/table.module.css";
 import type { AssignedPair, Assignment } from "../../../lib/api-types";
 import { csv, download } from "../../../lib/csv";
 import { count, counted, decimal, percent } from "../../../lib/format";
-import { studentName, tutorName } from "../../../lib/people";
+import { studentName, tutorName } from "../../../lib/person-name";
 import { useAssignment } from "../api/assignment";
 import classes from "./assignment-view.module.css";
 

@@ -2,9 +2,9 @@ import { Button, Skeleton } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { Icon } from "../../../components/icons";
-import { Loaded } from "../../../components/loaded";
 import { Panel } from "../../../components/panel";
-import { RiskLevelBadge } from "../../../components/risk-level";
+import { Loaded } from "../../../components/query-boundary";
+import { RiskLevelBadge } from "../../../components/risk-level-badge";
 import { Tag } from "../../../components/status-badge";
 import type {
   Alternative,
@@ -13,9 +13,9 @@ import type {
   Mismatch,
   PairPrediction,
 } from "../../../lib/api-types";
+import { useIsAdmin } from "../../../lib/auth";
 import { day, percent, trimmed, words } from "../../../lib/format";
-import { studentName, tutorName } from "../../../lib/people";
-import { useIsAdmin } from "../../../lib/session";
+import { studentName, tutorName } from "../../../lib/person-name";
 import { useMatchExplanation, usePrediction } from "../api/predictions";
 import classes from "./match-panel.module.css";
 import { places } from "./pair-view";

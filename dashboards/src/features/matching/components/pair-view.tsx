@@ -1,14 +1,14 @@
 import { SegmentedControl, Select, Switch } from "@mantine/core";
 import { useState } from "react";
-import { EmptyState } from "../../../components/loaded";
 import { Panel } from "../../../components/panel";
+import { EmptyState } from "../../../components/query-boundary";
 import { count } from "../../../lib/format";
-import { studentName, tutorName } from "../../../lib/people";
+import { studentName, tutorName } from "../../../lib/person-name";
 import { useMatchTutors, useStudent, useStudents } from "../api/people";
 import { useMatches } from "../api/predictions";
 import type { MatchingSearch } from "../matching-search";
 import { MatchPanel } from "./match-panel";
-import classes from "./matching.module.css";
+import classes from "./pair-view.module.css";
 import { PeopleList, type PersonCard } from "./people-list";
 
 interface PairViewProps {

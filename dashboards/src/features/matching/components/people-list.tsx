@@ -3,9 +3,9 @@ import { useDebouncedCallback } from "@mantine/hooks";
 import type { UseQueryResult } from "@tanstack/react-query";
 import { type KeyboardEvent, type ReactNode, useState } from "react";
 import { Icon } from "../../../components/icons";
-import { EmptyState, Loaded } from "../../../components/loaded";
 import { Panel } from "../../../components/panel";
-import { type RiskLevel, RiskLevelBadge } from "../../../components/risk-level";
+import { EmptyState, Loaded } from "../../../components/query-boundary";
+import { type RiskLevel, RiskLevelBadge } from "../../../components/risk-level-badge";
 import { count, percent } from "../../../lib/format";
 import classes from "./people-list.module.css";
 

@@ -1,8 +1,8 @@
 import { Button, Modal, NumberInput, Select, Skeleton } from "@mantine/core";
 import { type FormEvent, useState } from "react";
-import { Loaded } from "../../../components/loaded";
+import { Loaded } from "../../../components/query-boundary";
 import type { MatchStudent, MatchTutor, StudentPatch, TutorPatch } from "../../../lib/api-types";
-import { studentName, tutorName } from "../../../lib/people";
+import { studentName, tutorName } from "../../../lib/person-name";
 import { useChangeStudent, useChangeTutor, useMatchTutor, useStudent } from "../api/people";
 import classes from "./preferences-dialog.module.css";
 

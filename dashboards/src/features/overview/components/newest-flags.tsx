@@ -1,10 +1,10 @@
 import { Link } from "@tanstack/react-router";
-import { EmptyState } from "../../../components/loaded";
 import { Panel } from "../../../components/panel";
+import { EmptyState } from "../../../components/query-boundary";
 import { StatusBadge } from "../../../components/status-badge";
 import type { Flag } from "../../../lib/api-types";
 import { counted, percent, probability, shortDay } from "../../../lib/format";
-import { tutorName } from "../../../lib/people";
+import { tutorName } from "../../../lib/person-name";
 import classes from "./newest-flags.module.css";
 
 /** Tutors on watch or at high risk, those first whose status is newest. */

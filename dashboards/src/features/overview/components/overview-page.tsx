@@ -1,5 +1,5 @@
-import { Loaded } from "../../../components/loaded";
 import { Page } from "../../../components/page";
+import { Loaded } from "../../../components/query-boundary";
 import type { Overview } from "../../../lib/api-types";
 import { day, percent } from "../../../lib/format";
 import { useOverview } from "../api/get-overview";

@@ -1,12 +1,12 @@
 import { Skeleton } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import { EmptyState, Loaded } from "../../../components/loaded";
 import { Panel } from "../../../components/panel";
-import { RiskLevelBadge } from "../../../components/risk-level";
+import { EmptyState, Loaded } from "../../../components/query-boundary";
+import { RiskLevelBadge } from "../../../components/risk-level-badge";
 import table from "../../../components/table.module.css";
 import type { UpcomingSession } from "../../../lib/api-types";
 import { counted, moment, probability } from "../../../lib/format";
-import { studentName, tutorName } from "../../../lib/people";
+import { studentName, tutorName } from "../../../lib/person-name";
 import { useUpcoming } from "../api/get-upcoming";
 import classes from "./upcoming-sessions.module.css";
 

@@ -1,6 +1,6 @@
 import { Drawer, Skeleton } from "@mantine/core";
-import { EmptyState, Loaded } from "../../../components/loaded";
-import { MailState } from "../../../components/mail-state";
+import { MailState } from "../../../components/mail-state-badge";
+import { EmptyState, Loaded } from "../../../components/query-boundary";
 import type { ReportDetail } from "../../../lib/api-types";
 import { counted, moment } from "../../../lib/format";
 import { useReport } from "../api/get-reports";

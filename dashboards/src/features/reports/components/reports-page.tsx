@@ -1,9 +1,9 @@
 import { Button, Pagination, Select } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { EmptyState, Loaded } from "../../../components/loaded";
-import { MailState } from "../../../components/mail-state";
+import { MailState } from "../../../components/mail-state-badge";
 import { Page } from "../../../components/page";
 import { Panel } from "../../../components/panel";
+import { EmptyState, Loaded } from "../../../components/query-boundary";
 import table from "../../../components/table.module.css";
 import { TableSkeleton } from "../../../components/table-skeleton";
 import type { Report } from "../../../lib/api-types";

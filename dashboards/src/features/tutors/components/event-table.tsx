@@ -1,11 +1,11 @@
 import { Button } from "@mantine/core";
 import { useState } from "react";
-import { EmptyState } from "../../../components/loaded";
+import { EmptyState } from "../../../components/query-boundary";
 import { Tag } from "../../../components/status-badge";
 import table from "../../../components/table.module.css";
 import type { TutorEvent } from "../../../lib/api-types";
+import { useIsAdmin } from "../../../lib/auth";
 import { count, decimal, moment, notice, words } from "../../../lib/format";
-import { useIsAdmin } from "../../../lib/session";
 import classes from "./event-table.module.css";
 import { ExcuseDialog } from "./excuse-dialog";
 

@@ -1,7 +1,7 @@
 import { Skeleton } from "@mantine/core";
 import type { UseQueryResult } from "@tanstack/react-query";
-import { EmptyState, Loaded } from "../../../components/loaded";
 import { Panel } from "../../../components/panel";
+import { EmptyState, Loaded } from "../../../components/query-boundary";
 import type { FunnelResponse } from "../../../lib/api-types";
 import { FunnelPlot } from "./funnel-plot";
 

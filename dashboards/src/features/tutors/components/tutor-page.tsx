@@ -2,20 +2,20 @@ import { Skeleton } from "@mantine/core";
 import { Link, useParams } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { Icon } from "../../../components/icons";
-import { Loaded } from "../../../components/loaded";
 import { Page } from "../../../components/page";
+import { Loaded } from "../../../components/query-boundary";
 import { StatusBadge } from "../../../components/status-badge";
 import type { TutorDetail } from "../../../lib/api-types";
 import { counted, moment } from "../../../lib/format";
-import { tutorName } from "../../../lib/people";
-import { POLL_MS } from "../../../lib/query";
+import { tutorName } from "../../../lib/person-name";
+import { POLL_MS } from "../../../lib/query-client";
 import { useExplanation, useTutor } from "../api/get-tutor";
-import { Components } from "./components";
-import { History } from "./history";
+import { BestStudents, Mail } from "./best-students";
+import { Components } from "./quality-score";
 import { RateTable } from "./rate-table";
-import { BestStudents, Mail } from "./related";
+import { Verdict } from "./risk-summary";
+import { History } from "./tutor-history";
 import classes from "./tutor-page.module.css";
-import { Verdict } from "./verdict";
 
 /** While scores are awaited. */
 const QUICK_POLL_MS = 2_000;

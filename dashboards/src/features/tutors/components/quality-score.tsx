@@ -1,7 +1,7 @@
 import { Panel } from "../../../components/panel";
 import type { Component } from "../../../lib/api-types";
 import { decimal, percent } from "../../../lib/format";
-import classes from "./components.module.css";
+import classes from "./quality-score.module.css";
 
 const LABELS: Record<Component["name"], string> = {
   reliability: "Reliability",

@@ -1,10 +1,10 @@
 import { Icon } from "../../../components/icons";
-import { Notice } from "../../../components/loaded";
 import { Panel } from "../../../components/panel";
+import { Notice } from "../../../components/query-boundary";
 import { RateInterval } from "../../../components/rate-interval";
 import type { TutorDetail, TutorExplanation } from "../../../lib/api-types";
 import { decimal, percent, probability } from "../../../lib/format";
-import classes from "./verdict.module.css";
+import classes from "./risk-summary.module.css";
 
 interface VerdictProps {
   tutor: TutorDetail;

@@ -1,8 +1,8 @@
 import { Button } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { type ErrorComponentProps, Link, useRouter } from "@tanstack/react-router";
-import { EmptyState, ProblemState } from "../components/loaded";
 import { Page } from "../components/page";
+import { EmptyState, ProblemState } from "../components/query-boundary";
 import { ApiProblem } from "../lib/problem";
 
 /** A page that failed: the rest of the application goes on. */

@@ -1,7 +1,7 @@
 import { SegmentedControl, Skeleton } from "@mantine/core";
 import { useState } from "react";
-import { EmptyState, Loaded } from "../../../components/loaded";
 import { Panel } from "../../../components/panel";
+import { EmptyState, Loaded } from "../../../components/query-boundary";
 import { WeeklyChart } from "../../../components/weekly-chart";
 import type { TutorWeek } from "../../../lib/api-types";
 import { counted, percent, shortDay } from "../../../lib/format";

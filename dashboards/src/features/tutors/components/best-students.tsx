@@ -1,13 +1,13 @@
 import { Skeleton } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import { EmptyState, Loaded } from "../../../components/loaded";
-import { MailState } from "../../../components/mail-state";
+import { MailState } from "../../../components/mail-state-badge";
 import { Panel } from "../../../components/panel";
-import { RiskLevelBadge } from "../../../components/risk-level";
+import { EmptyState, Loaded } from "../../../components/query-boundary";
+import { RiskLevelBadge } from "../../../components/risk-level-badge";
 import { counted, moment, percent } from "../../../lib/format";
-import { studentName } from "../../../lib/people";
-import { useBestStudents, useMail } from "../api/get-related";
-import classes from "./related.module.css";
+import { studentName } from "../../../lib/person-name";
+import { useBestStudents, useMail } from "../api/get-best-students";
+import classes from "./best-students.module.css";
 
 /** Mail that speaks of the tutor. */
 export function Mail({ tutorId }: { tutorId: string }) {
