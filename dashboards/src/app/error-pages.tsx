@@ -1,8 +1,9 @@
 import { Button } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { type ErrorComponentProps, Link, useRouter } from "@tanstack/react-router";
+import { EmptyState } from "../components/empty-state";
+import { ErrorState } from "../components/error-state";
 import { Page } from "../components/page";
-import { EmptyState, ProblemState } from "../components/query-boundary";
 import { ApiProblem } from "../lib/problem";
 
 /** A page that failed: the rest of the application goes on. */
@@ -16,7 +17,7 @@ export function PageProblem({ error, reset }: ErrorComponentProps) {
   };
   return (
     <Page title="This page cannot be shown">
-      <ProblemState
+      <ErrorState
         error={
           error instanceof ApiProblem
             ? error

@@ -57,7 +57,10 @@ const reports = createRoute({
 const logIn = createRoute({
   getParentRoute: () => root,
   path: "/login",
-  component: lazyRouteComponent(() => import("../features/auth/components/log-in-link-page"), "ArrivalPage"),
+  component: lazyRouteComponent(
+    () => import("../features/auth/components/log-in-link-page"),
+    "LogInLinkPage",
+  ),
 });
 
 const routeTree = root.addChildren([overview, tutors, tutor, matching, reports, logIn]);

@@ -3,7 +3,8 @@ import { useDisclosure } from "@mantine/hooks";
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { Icon } from "../components/icons";
-import { Loaded, Notice } from "../components/query-boundary";
+import { Notice } from "../components/notice";
+import { QueryBoundary } from "../components/query-boundary";
 import { LogInPage } from "../features/auth/components/log-in-page";
 import type { BrowserSession } from "../lib/api-types";
 import { useLogOut, useSession } from "../lib/auth";
@@ -22,9 +23,9 @@ const PAGES = [
 export function Shell() {
   const session = useSession();
   return (
-    <Loaded query={session} skeleton={<div className={classes.blank} />}>
+    <QueryBoundary query={session} skeleton={<div className={classes.blank} />}>
       {(known) => (known ? <Frame session={known} /> : <LogInPage />)}
-    </Loaded>
+    </QueryBoundary>
   );
 }
 

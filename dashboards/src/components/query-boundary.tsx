@@ -3,13 +3,20 @@ import type { UseQueryResult } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useState } from "react";
 import { moment } from "../lib/format";
 import { problemOfFailure } from "../lib/problem";
-import { Icon, type IconName } from "./icons";
-import classes from "./loaded.module.css";
+import { ErrorState } from "./error-state";
+import { Icon } from "./icons";
+import { Notice } from "./notice";
+import classes from "./query-boundary.module.css";
 
 const SLOW_AFTER_MS = 4_000;
 
-interface LoadedProps<Data> {
-  query: Pick<UseQueryResult<Data>, "data" | "error" | "refetch" | "isFetching" | "dataUpdatedAt">;
+export type QueryState<Data> = Pick<
+  UseQueryResult<Data>,
+  "data" | "error" | "refetch" | "isFetching" | "dataUpdatedAt"
+>;
+
+interface QueryBoundaryProps<Data> {
+  query: QueryState<Data>;
   skeleton: ReactNode;
   children: (data: Data) => ReactNode;
 }
@@ -18,8 +25,18 @@ interface LoadedProps<Data> {
  * What a query has, or how it stands: a skeleton while it is first asked, the problem with a way to try again, and, if
  * asking *again* failed, what is known with a word on how old it is.
  */
-export function Loaded<Data>({ query, skeleton, children }: LoadedProps<Data>) {
-  const retry = <Retry onRetry={() => query.refetch()} isBusy={query.isFetching} />;
+export function QueryBoundary<Data>({ query, skeleton, children }: QueryBoundaryProps<Data>) {
+  const retry = (
+    <Button
+      size="xs"
+      variant="default"
+      onClick={() => query.refetch()}
+      loading={query.isFetching}
+      leftSection={<Icon name="refresh" size={14} />}
+    >
+      Try again
+    </Button>
+  );
   if (query.data !== undefined) {
     return (
       <>
@@ -33,7 +50,7 @@ export function Loaded<Data>({ query, skeleton, children }: LoadedProps<Data>) {
       </>
     );
   }
-  if (query.error) return <ProblemState error={query.error} action={retry} />;
+  if (query.error) return <ErrorState error={query.error} action={retry} />;
   return <Waiting skeleton={skeleton} />;
 }
 
@@ -47,76 +64,6 @@ function Waiting({ skeleton }: { skeleton: ReactNode }) {
     <div aria-busy="true" data-testid="loading">
       <output className={classes.slow}>{isSlow ? "The API is slow to answer. Still waiting…" : ""}</output>
       {skeleton}
-    </div>
-  );
-}
-
-export function Retry({ onRetry, isBusy }: { onRetry: () => void; isBusy: boolean }) {
-  return (
-    <Button
-      size="xs"
-      variant="default"
-      onClick={onRetry}
-      loading={isBusy}
-      leftSection={<Icon name="refresh" size={14} />}
-    >
-      Try again
-    </Button>
-  );
-}
-
-/** A problem in place of what it kept from being shown. */
-export function ProblemState({ error, action }: { error: Error; action?: ReactNode }) {
-  const problem = problemOfFailure(error);
-  return (
-    <div className={classes.state} role="alert">
-      <span className={classes.problemIcon}>
-        <Icon name="alert" size={20} />
-      </span>
-      <strong>{problem.title}</strong>
-      <p>{problem.detail}</p>
-      {problem.requestId && <code>request {problem.requestId}</code>}
-      {action}
-    </div>
-  );
-}
-
-/** Nothing to show, and why that is. */
-export function EmptyState({ icon = "inbox", title, children, action }: EmptyStateProps) {
-  return (
-    <div className={classes.state}>
-      <span className={classes.emptyIcon}>
-        <Icon name={icon} size={20} />
-      </span>
-      <strong>{title}</strong>
-      {children && <p>{children}</p>}
-      {action}
-    </div>
-  );
-}
-
-interface EmptyStateProps {
-  icon?: IconName;
-  title: string;
-  children?: ReactNode;
-  action?: ReactNode;
-}
-
-/** A line above what is shown, about how it is. */
-export function Notice({
-  icon,
-  children,
-  action,
-}: {
-  icon: IconName;
-  children: ReactNode;
-  action?: ReactNode;
-}) {
-  return (
-    <div className={classes.notice} role="status">
-      <Icon name={icon} />
-      <span>{children}</span>
-      {action}
     </div>
   );
 }

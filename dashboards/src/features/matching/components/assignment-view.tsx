@@ -1,8 +1,9 @@
 import { Button, Pagination, Switch } from "@mantine/core";
 import { useState } from "react";
+import { EmptyState } from "../../../components/empty-state";
+import { ErrorState } from "../../../components/error-state";
 import { Icon } from "../../../components/icons";
 import { Panel } from "../../../components/panel";
-import { EmptyState, ProblemState } from "../../../components/query-boundary";
 import { RiskLevelBadge } from "../../../components/risk-level-badge";
 import table from "../../../components/table.module.css";
 import type { AssignedPair, Assignment } from "../../../lib/api-types";
@@ -49,7 +50,7 @@ export function AssignmentView() {
       </Panel>
       {error && (
         <Panel>
-          <ProblemState error={error} />
+          <ErrorState error={error} />
         </Panel>
       )}
       {!data && !error && (

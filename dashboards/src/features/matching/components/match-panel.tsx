@@ -3,9 +3,9 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { Icon } from "../../../components/icons";
 import { Panel } from "../../../components/panel";
-import { Loaded } from "../../../components/query-boundary";
+import { QueryBoundary } from "../../../components/query-boundary";
 import { RiskLevelBadge } from "../../../components/risk-level-badge";
-import { Tag } from "../../../components/status-badge";
+import { Tag } from "../../../components/tag";
 import type {
   Alternative,
   Contribution,
@@ -37,15 +37,15 @@ export function MatchPanel({ studentId, tutorId, onChooseTutor }: MatchPanelProp
   return (
     <div className={classes.stack}>
       <Panel>
-        <Loaded query={prediction} skeleton={<Skeleton height={150} />}>
+        <QueryBoundary query={prediction} skeleton={<Skeleton height={150} />}>
           {({ data }) => <Prediction pair={data} />}
-        </Loaded>
+        </QueryBoundary>
       </Panel>
-      <Loaded query={explanation} skeleton={<Skeleton height={360} radius={10} />}>
+      <QueryBoundary query={explanation} skeleton={<Skeleton height={360} radius={10} />}>
         {({ data }) =>
           data.explanation && <Explained explanation={data.explanation} onChooseTutor={onChooseTutor} />
         }
-      </Loaded>
+      </QueryBoundary>
     </div>
   );
 }

@@ -1,7 +1,7 @@
 import { SegmentedControl, Select, Switch } from "@mantine/core";
 import { useState } from "react";
+import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
-import { EmptyState } from "../../../components/query-boundary";
 import { count } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useMatchTutors, useStudent, useStudents } from "../api/people";

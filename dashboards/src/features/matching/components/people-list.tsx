@@ -2,9 +2,10 @@ import { Skeleton, TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import type { UseQueryResult } from "@tanstack/react-query";
 import { type KeyboardEvent, type ReactNode, useState } from "react";
+import { EmptyState } from "../../../components/empty-state";
 import { Icon } from "../../../components/icons";
 import { Panel } from "../../../components/panel";
-import { EmptyState, Loaded } from "../../../components/query-boundary";
+import { QueryBoundary } from "../../../components/query-boundary";
 import { type RiskLevel, RiskLevelBadge } from "../../../components/risk-level-badge";
 import { count, percent } from "../../../lib/format";
 import classes from "./people-list.module.css";
@@ -54,7 +55,7 @@ export function PeopleList(props: PeopleListProps) {
         />
         {filter}
       </div>
-      <Loaded query={query} skeleton={<ListSkeleton />}>
+      <QueryBoundary query={query} skeleton={<ListSkeleton />}>
         {() =>
           !cards || cards.length === 0 ? (
             <EmptyState icon="search" title={`No ${title.toLowerCase()} here`}>
@@ -95,7 +96,7 @@ export function PeopleList(props: PeopleListProps) {
             </>
           )
         }
-      </Loaded>
+      </QueryBoundary>
     </Panel>
   );
 }

@@ -1,6 +1,6 @@
 import { Button, Modal, NumberInput, Select, Skeleton } from "@mantine/core";
 import { type FormEvent, useState } from "react";
-import { Loaded } from "../../../components/query-boundary";
+import { QueryBoundary } from "../../../components/query-boundary";
 import type { MatchStudent, MatchTutor, StudentPatch, TutorPatch } from "../../../lib/api-types";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useChangeStudent, useChangeTutor, useMatchTutor, useStudent } from "../api/people";
@@ -35,7 +35,7 @@ function StudentForm({ studentId, onDone }: { studentId: string; onDone: () => v
   const query = useStudent(studentId);
   const change = useChangeStudent(studentId);
   return (
-    <Loaded query={query} skeleton={<Skeleton height={240} />}>
+    <QueryBoundary query={query} skeleton={<Skeleton height={240} />}>
       {({ data }) => (
         <StudentFields
           student={data}
@@ -44,7 +44,7 @@ function StudentForm({ studentId, onDone }: { studentId: string; onDone: () => v
           onSave={(patch) => change.mutate(patch, { onSuccess: onDone })}
         />
       )}
-    </Loaded>
+    </QueryBoundary>
   );
 }
 
@@ -52,7 +52,7 @@ function TutorForm({ tutorId, onDone }: { tutorId: string; onDone: () => void })
   const query = useMatchTutor(tutorId);
   const change = useChangeTutor(tutorId);
   return (
-    <Loaded query={query} skeleton={<Skeleton height={240} />}>
+    <QueryBoundary query={query} skeleton={<Skeleton height={240} />}>
       {({ data }) => (
         <TutorFields
           tutor={data}
@@ -61,7 +61,7 @@ function TutorForm({ tutorId, onDone }: { tutorId: string; onDone: () => void })
           onSave={(patch) => change.mutate(patch, { onSuccess: onDone })}
         />
       )}
-    </Loaded>
+    </QueryBoundary>
   );
 }
 

@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
+import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
-import { EmptyState } from "../../../components/query-boundary";
 import { StatusBadge } from "../../../components/status-badge";
 import type { Flag } from "../../../lib/api-types";
 import { counted, percent, probability, shortDay } from "../../../lib/format";

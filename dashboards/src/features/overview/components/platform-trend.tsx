@@ -1,7 +1,7 @@
 import { SegmentedControl } from "@mantine/core";
 import { useState } from "react";
+import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
-import { EmptyState } from "../../../components/query-boundary";
 import { WeeklyChart } from "../../../components/weekly-chart";
 import type { PlatformRates, PlatformWeek } from "../../../lib/api-types";
 import { count, decimal, percent, shortDay } from "../../../lib/format";

@@ -1,7 +1,8 @@
 import { Skeleton } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
+import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
-import { EmptyState, Loaded } from "../../../components/query-boundary";
+import { QueryBoundary } from "../../../components/query-boundary";
 import { RiskLevelBadge } from "../../../components/risk-level-badge";
 import table from "../../../components/table.module.css";
 import type { UpcomingSession } from "../../../lib/api-types";
@@ -23,7 +24,7 @@ export function UpcomingSessions() {
       }
       flush
     >
-      <Loaded query={upcoming} skeleton={<Skeleton height={240} m="md" w="auto" />}>
+      <QueryBoundary query={upcoming} skeleton={<Skeleton height={240} m="md" w="auto" />}>
         {({ data }) =>
           data.length === 0 ? (
             <EmptyState title="No sessions are planned">
@@ -47,7 +48,7 @@ export function UpcomingSessions() {
             </table>
           )
         }
-      </Loaded>
+      </QueryBoundary>
     </Panel>
   );
 }

@@ -1,9 +1,10 @@
 import { Button, Pagination, Select } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { MailState } from "../../../components/mail-state-badge";
+import { EmptyState } from "../../../components/empty-state";
+import { MailStateBadge } from "../../../components/mail-state-badge";
 import { Page } from "../../../components/page";
 import { Panel } from "../../../components/panel";
-import { EmptyState, Loaded } from "../../../components/query-boundary";
+import { QueryBoundary } from "../../../components/query-boundary";
 import table from "../../../components/table.module.css";
 import { TableSkeleton } from "../../../components/table-skeleton";
 import type { Report } from "../../../lib/api-types";
@@ -43,7 +44,7 @@ export function ReportsPage() {
         />
       </search>
       <Panel flush>
-        <Loaded query={reports} skeleton={<TableSkeleton rows={10} height={36} />}>
+        <QueryBoundary query={reports} skeleton={<TableSkeleton rows={10} height={36} />}>
           {({ data, meta }) =>
             data.length === 0 ? (
               <NoMail isFiltered={isFiltered} onClear={() => navigate({ search: {} })} />
@@ -84,7 +85,7 @@ export function ReportsPage() {
               </>
             )
           }
-        </Loaded>
+        </QueryBoundary>
       </Panel>
       <ReportDrawer reportId={search.open} onClose={() => change({ open: undefined })} />
     </Page>
@@ -103,7 +104,7 @@ function Row({ report, onOpen }: { report: Report; onOpen: () => void }) {
       <td className={classes.recipient}>{report.recipient}</td>
       <td className={classes.when}>{moment(report.created_at)}</td>
       <td className={classes.state}>
-        <MailState report={report} />
+        <MailStateBadge report={report} />
         {report.error && <span className={table.about}>{report.error}</span>}
       </td>
     </tr>

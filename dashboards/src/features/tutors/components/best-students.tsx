@@ -1,8 +1,9 @@
 import { Skeleton } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import { MailState } from "../../../components/mail-state-badge";
+import { EmptyState } from "../../../components/empty-state";
+import { MailStateBadge } from "../../../components/mail-state-badge";
 import { Panel } from "../../../components/panel";
-import { EmptyState, Loaded } from "../../../components/query-boundary";
+import { QueryBoundary } from "../../../components/query-boundary";
 import { RiskLevelBadge } from "../../../components/risk-level-badge";
 import { counted, moment, percent } from "../../../lib/format";
 import { studentName } from "../../../lib/person-name";
@@ -18,7 +19,7 @@ export function Mail({ tutorId }: { tutorId: string }) {
       note={mail.data?.meta.total ? `${counted(mail.data.meta.total, "mail")} about this tutor` : undefined}
       flush
     >
-      <Loaded query={mail} skeleton={<Skeleton height={120} m="md" w="auto" />}>
+      <QueryBoundary query={mail} skeleton={<Skeleton height={120} m="md" w="auto" />}>
         {({ data }) =>
           data.length === 0 ? (
             <EmptyState icon="mail" title="No mail about this tutor" />
@@ -28,7 +29,7 @@ export function Mail({ tutorId }: { tutorId: string }) {
                 <li key={report.report_id}>
                   <Link to="/reports" search={{ open: report.report_id }} className={classes.row}>
                     <span className={classes.name}>{report.subject}</span>
-                    <MailState report={report} />
+                    <MailStateBadge report={report} />
                     <span className={classes.about}>{moment(report.created_at)}</span>
                   </Link>
                 </li>
@@ -36,7 +37,7 @@ export function Mail({ tutorId }: { tutorId: string }) {
             </ul>
           )
         }
-      </Loaded>
+      </QueryBoundary>
     </Panel>
   );
 }
@@ -46,7 +47,7 @@ export function BestStudents({ tutorId }: { tutorId: string }) {
   const matches = useBestStudents(tutorId);
   return (
     <Panel title="Matches" note="Students whom this tutor would suit best" flush>
-      <Loaded query={matches} skeleton={<Skeleton height={160} m="md" w="auto" />}>
+      <QueryBoundary query={matches} skeleton={<Skeleton height={160} m="md" w="auto" />}>
         {({ data }) =>
           data.length === 0 ? (
             <EmptyState title="Nothing predicted">Predictions are for active tutors and students.</EmptyState>
@@ -71,7 +72,7 @@ export function BestStudents({ tutorId }: { tutorId: string }) {
             </ul>
           )
         }
-      </Loaded>
+      </QueryBoundary>
     </Panel>
   );
 }

@@ -1,8 +1,8 @@
 import { Button } from "@mantine/core";
 import { useState } from "react";
-import { EmptyState } from "../../../components/query-boundary";
-import { Tag } from "../../../components/status-badge";
+import { EmptyState } from "../../../components/empty-state";
 import table from "../../../components/table.module.css";
+import { Tag } from "../../../components/tag";
 import type { TutorEvent } from "../../../lib/api-types";
 import { useIsAdmin } from "../../../lib/auth";
 import { count, decimal, moment, notice, words } from "../../../lib/format";

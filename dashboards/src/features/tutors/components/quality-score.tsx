@@ -10,7 +10,7 @@ const LABELS: Record<Component["name"], string> = {
   rating: "Ratings",
 };
 
-interface ComponentsProps {
+interface QualityScoreProps {
   score: number | null;
   /** Share of tutors with a lower score. */
   percentile: number | null;
@@ -18,7 +18,7 @@ interface ComponentsProps {
 }
 
 /** What the quality score is made from, each part with its weight and the counts behind it. */
-export function Components({ score, percentile, components }: ComponentsProps) {
+export function QualityScore({ score, percentile, components }: QualityScoreProps) {
   const better = percentile === null ? "" : ` · higher than ${percent(percentile, { digits: 0 })} of tutors`;
   return (
     <Panel

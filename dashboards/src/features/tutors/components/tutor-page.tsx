@@ -3,7 +3,7 @@ import { Link, useParams } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { Icon } from "../../../components/icons";
 import { Page } from "../../../components/page";
-import { Loaded } from "../../../components/query-boundary";
+import { QueryBoundary } from "../../../components/query-boundary";
 import { StatusBadge } from "../../../components/status-badge";
 import type { TutorDetail } from "../../../lib/api-types";
 import { counted, moment } from "../../../lib/format";
@@ -11,10 +11,10 @@ import { tutorName } from "../../../lib/person-name";
 import { POLL_MS } from "../../../lib/query-client";
 import { useExplanation, useTutor } from "../api/get-tutor";
 import { BestStudents, Mail } from "./best-students";
-import { Components } from "./quality-score";
+import { QualityScore } from "./quality-score";
 import { RateTable } from "./rate-table";
-import { Verdict } from "./risk-summary";
-import { History } from "./tutor-history";
+import { RiskSummary } from "./risk-summary";
+import { TutorHistory } from "./tutor-history";
 import classes from "./tutor-page.module.css";
 
 /** While scores are awaited. */
@@ -44,14 +44,14 @@ export function TutorPage() {
       title={tutor.data ? tutorName(tutor.data.data) : "Tutor"}
       note={tutor.data && <About tutor={tutor.data.data} />}
     >
-      <Loaded query={tutor} skeleton={<PageSkeleton />}>
+      <QueryBoundary query={tutor} skeleton={<PageSkeleton />}>
         {({ data }) => (
-          <Loaded query={explanation} skeleton={<PageSkeleton />}>
+          <QueryBoundary query={explanation} skeleton={<PageSkeleton />}>
             {(explained) => (
               <div className={classes.columns}>
                 <div className={classes.column}>
-                  <Verdict tutor={data} explanation={explained.data} isAwaiting={isAwaiting} />
-                  <History
+                  <RiskSummary tutor={data} explanation={explained.data} isAwaiting={isAwaiting} />
+                  <TutorHistory
                     tutorId={tutorId}
                     name={tutorName(data)}
                     threshold={explained.data.risk_threshold}
@@ -61,7 +61,7 @@ export function TutorPage() {
                 </div>
                 <div className={classes.column}>
                   <RateTable tutor={data} threshold={explained.data.risk_threshold} />
-                  <Components
+                  <QualityScore
                     score={data.quality_score}
                     percentile={data.peer_percentile}
                     components={explained.data.components}
@@ -71,9 +71,9 @@ export function TutorPage() {
                 </div>
               </div>
             )}
-          </Loaded>
+          </QueryBoundary>
         )}
-      </Loaded>
+      </QueryBoundary>
     </Page>
   );
 }

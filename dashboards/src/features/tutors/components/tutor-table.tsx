@@ -2,9 +2,10 @@ import { Button, Pagination } from "@mantine/core";
 import type { UseQueryResult } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { KeyboardEvent, ReactNode } from "react";
+import { EmptyState } from "../../../components/empty-state";
 import { Icon } from "../../../components/icons";
 import { Panel } from "../../../components/panel";
-import { EmptyState, Loaded } from "../../../components/query-boundary";
+import { QueryBoundary } from "../../../components/query-boundary";
 import { RateInterval } from "../../../components/rate-interval";
 import { Sparkline } from "../../../components/sparkline";
 import { StatusBadge } from "../../../components/status-badge";
@@ -28,7 +29,7 @@ interface TutorTableProps {
 export function TutorTable({ query, search, threshold, onChange, onClear }: TutorTableProps) {
   return (
     <Panel flush>
-      <Loaded query={query} skeleton={<TableSkeleton rows={12} height={38} />}>
+      <QueryBoundary query={query} skeleton={<TableSkeleton rows={12} height={38} />}>
         {({ data, meta }) =>
           meta.total === 0 ? (
             <NobodyFits isFiltered={isFiltered(search)} onClear={onClear} />
@@ -54,7 +55,7 @@ export function TutorTable({ query, search, threshold, onChange, onClear }: Tuto
             </>
           )
         }
-      </Loaded>
+      </QueryBoundary>
     </Panel>
   );
 }
