@@ -17,8 +17,8 @@ import { useIsAdmin } from "../../../lib/auth";
 import { day, percent, trimmed, words } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useMatchExplanation, usePrediction } from "../api/predictions";
+import { freePlaces } from "../free-places";
 import classes from "./match-panel.module.css";
-import { places } from "./pair-view";
 import { PreferencesDialog, type Whose } from "./preferences-dialog";
 
 /** Of a pair of whom no preference is known. */
@@ -236,7 +236,7 @@ function AlternativeRow({
       <span className={classes.alternativeFacts}>
         {percent(alternative.churn_probability, { digits: 0 })} ·{" "}
         {percent(alternative.compatibility_score, { digits: 0, none: UNKNOWN })} fit ·{" "}
-        {places(alternative.free_capacity)}
+        {freePlaces(alternative.free_capacity)}
       </span>
       <Button
         size="compact-xs"

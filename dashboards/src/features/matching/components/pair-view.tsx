@@ -6,6 +6,7 @@ import { count } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useMatchTutors, useStudent, useStudents } from "../api/people";
 import { useMatches } from "../api/predictions";
+import { freePlaces } from "../free-places";
 import type { MatchingSearch } from "../matching-search";
 import { MatchPanel } from "./match-panel";
 import classes from "./pair-view.module.css";
@@ -131,7 +132,7 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
           id: match.tutor_id,
           name: tutorName(match),
           about: match.subjects.join(", "),
-          aside: places(match.free_capacity),
+          aside: freePlaces(match.free_capacity),
           fit: { risk: match.risk_level, compatibility: match.compatibility_score },
         }),
       )
@@ -140,7 +141,7 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
           id: tutor.tutor_id,
           name: tutorName(tutor),
           about: tutor.subjects.join(", "),
-          aside: places(tutor.free_capacity),
+          aside: freePlaces(tutor.free_capacity),
         }),
       );
   return (
@@ -196,9 +197,4 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
       }
     />
   );
-}
-
-export function places(free: number | null): string {
-  if (free === null) return "capacity unknown";
-  return free === 0 ? "full" : `${count(free)} free`;
 }
