@@ -12,7 +12,7 @@ const SLOW_AFTER_MS = 4_000;
 
 export type QueryState<Data> = Pick<
   UseQueryResult<Data>,
-  "data" | "error" | "refetch" | "isFetching" | "dataUpdatedAt"
+  "data" | "error" | "refetch" | "isFetching" | "isPlaceholderData" | "dataUpdatedAt"
 >;
 
 interface QueryBoundaryProps<Data> {

@@ -1,11 +1,11 @@
 import { Skeleton, TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
-import type { UseQueryResult } from "@tanstack/react-query";
-import { type KeyboardEvent, type ReactNode, useState } from "react";
+import { type ReactNode, useState } from "react";
+import { moveWithArrowKeys } from "../../../components/arrow-keys";
 import { EmptyState } from "../../../components/empty-state";
 import { Icon } from "../../../components/icons";
 import { Panel } from "../../../components/panel";
-import { QueryBoundary } from "../../../components/query-boundary";
+import { QueryBoundary, type QueryState } from "../../../components/query-boundary";
 import { type RiskLevel, RiskLevelBadge } from "../../../components/risk-level-badge";
 import { count, percent } from "../../../lib/format";
 import classes from "./people-list.module.css";
@@ -24,7 +24,7 @@ interface PeopleListProps {
   title: string;
   note?: ReactNode;
   className?: string;
-  query: Pick<UseQueryResult<unknown>, "data" | "error" | "refetch" | "isFetching" | "dataUpdatedAt">;
+  query: QueryState<unknown>;
   cards: PersonCard[] | undefined;
   total: number | undefined;
   chosen: string | undefined;
@@ -63,7 +63,7 @@ export function PeopleList(props: PeopleListProps) {
             </EmptyState>
           ) : (
             <>
-              <ul className={classes.cards} aria-label={title} onKeyDown={moveBetweenCards}>
+              <ul className={classes.cards} aria-label={title} onKeyDown={moveWithArrowKeys("button")}>
                 {cards.map((card) => (
                   <li key={card.id}>
                     <button
@@ -99,16 +99,6 @@ export function PeopleList(props: PeopleListProps) {
       </QueryBoundary>
     </Panel>
   );
-}
-
-function moveBetweenCards(event: KeyboardEvent<HTMLElement>) {
-  const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-  if (step === 0) return;
-  const buttons = [...event.currentTarget.querySelectorAll("button")];
-  const next = buttons[buttons.indexOf(document.activeElement as HTMLButtonElement) + step];
-  if (!next) return;
-  event.preventDefault();
-  next.focus();
 }
 
 const SKELETON_CARDS = Array.from({ length: 9 }, (_, index) => index);
