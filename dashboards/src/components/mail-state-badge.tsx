@@ -1,7 +1,7 @@
 import type { Report } from "../lib/api-types";
 import { Tag, type TagProps } from "./tag";
 
-const LOOK: Record<Report["state"], TagProps> = {
+export const MAIL_STATE: Record<Report["state"], TagProps> = {
   queued: { label: "Queued", icon: "dots", tone: "none" },
   sending: { label: "Sending", icon: "dots", tone: "none" },
   sent: { label: "Sent", icon: "check", tone: "ok" },
@@ -12,6 +12,6 @@ const LOOK: Record<Report["state"], TagProps> = {
 
 /** What became of a mail, in word, sign and colour. */
 export function MailStateBadge({ report }: { report: Pick<Report, "state" | "delivered_at"> }) {
-  const look: TagProps = LOOK[report.state] ?? { label: report.state, icon: "dots", tone: "none" };
+  const look: TagProps = MAIL_STATE[report.state] ?? { label: report.state, icon: "dots", tone: "none" };
   return <Tag {...look} label={report.delivered_at ? "Delivered" : look.label} />;
 }

@@ -8,7 +8,7 @@ import { Panel } from "../../../components/panel";
 import { RiskLevelBadge } from "../../../components/risk-level-badge";
 import { type Column, Table } from "../../../components/table";
 import type { AssignedPair, Assignment } from "../../../lib/api-types";
-import { csv, download } from "../../../lib/csv";
+import { downloadCsv } from "../../../lib/csv";
 import { count, counted, decimal, percent } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useAssignment } from "../api/assignment";
@@ -134,7 +134,7 @@ function Pairs({ pairs }: { pairs: AssignedPair[] }) {
           size="xs"
           variant="default"
           leftSection={<Icon name="download" size={14} />}
-          onClick={() => exportPairs(pairs)}
+          onClick={() => downloadCsv("assignment.csv", EXPORTED, pairs)}
         >
           Export CSV
         </Button>
@@ -166,21 +166,11 @@ const PAIR_COLUMNS: Column<AssignedPair>[] = [
   },
 ];
 
-function exportPairs(pairs: AssignedPair[]) {
-  const header = [
-    "student_id",
-    "student_name",
-    "tutor_id",
-    "tutor_name",
-    "churn_probability",
-    "compatibility_score",
-  ] as const;
-  download(
-    "assignment.csv",
-    csv(
-      header,
-      pairs.map((pair) => header.map((name) => pair[name])),
-    ),
-    "text/csv;charset=utf-8",
-  );
-}
+const EXPORTED = [
+  "student_id",
+  "student_name",
+  "tutor_id",
+  "tutor_name",
+  "churn_probability",
+  "compatibility_score",
+] as const satisfies readonly (keyof AssignedPair)[];

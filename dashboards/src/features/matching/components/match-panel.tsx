@@ -1,11 +1,12 @@
-import { Button, Skeleton } from "@mantine/core";
+import { Button, Skeleton, VisuallyHidden } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
+import { Bar } from "../../../components/bar";
 import { Icon } from "../../../components/icons";
 import { Panel } from "../../../components/panel";
 import { QueryBoundary } from "../../../components/query-boundary";
 import { RiskLevelBadge } from "../../../components/risk-level-badge";
-import { Tag } from "../../../components/tag";
+import { Tag, type Tone } from "../../../components/tag";
 import type {
   Alternative,
   Contribution,
@@ -60,7 +61,7 @@ function Prediction({ pair }: { pair: PairPrediction }) {
       <div className={classes.head}>
         <h2 className={classes.names}>
           {student} <span aria-hidden="true">→</span>
-          <span className={classes.hidden}>with</span>{" "}
+          <VisuallyHidden>with</VisuallyHidden>{" "}
           <Link to="/tutors/$tutorId" params={{ tutorId: pair.tutor_id }}>
             {tutor}
           </Link>
@@ -80,9 +81,8 @@ function Prediction({ pair }: { pair: PairPrediction }) {
           aria-valuetext={percent(pair.compatibility_score, { digits: 0, none: UNKNOWN })}
           aria-valuemin={0}
           aria-valuemax={100}
-          className={classes.track}
         >
-          <div style={{ width: widthOf(pair.compatibility_score ?? 0) }} />
+          <Bar fraction={pair.compatibility_score} />
         </div>
         <strong>{percent(pair.compatibility_score, { digits: 0, none: UNKNOWN })}</strong>
       </div>
@@ -112,9 +112,6 @@ function Prediction({ pair }: { pair: PairPrediction }) {
     </>
   );
 }
-
-const widthOf = (fraction: number) =>
-  Number.isFinite(fraction) ? `${Math.min(1, Math.max(0, fraction)) * 100}%` : "0";
 
 interface ExplainedProps {
   explanation: MatchExplanation;
@@ -169,7 +166,12 @@ function Explained({ explanation, onChooseTutor }: ExplainedProps) {
   );
 }
 
-const SEVERITY = { none: "no difference", low: "small", medium: "medium", high: "large" };
+const SEVERITY: Record<NonNullable<Mismatch["severity"]>, { label: string; tone?: Tone }> = {
+  none: { label: "no difference" },
+  low: { label: "small", tone: "ok" },
+  medium: { label: "medium", tone: "watch" },
+  high: { label: "large", tone: "high" },
+};
 
 function MismatchBar({ mismatch }: { mismatch: Mismatch }) {
   const { label, value, max, severity } = mismatch;
@@ -177,11 +179,9 @@ function MismatchBar({ mismatch }: { mismatch: Mismatch }) {
     <li>
       <div className={classes.line}>
         <span>{label}</span>
-        <span className={classes.dim}>{severity ? SEVERITY[severity] : "not known"}</span>
+        <span className={classes.dim}>{severity ? SEVERITY[severity].label : UNKNOWN}</span>
       </div>
-      <div className={classes.track} data-severity={severity ?? "none"}>
-        <div style={{ width: widthOf((value ?? 0) / max) }} />
-      </div>
+      <Bar fraction={(value ?? 0) / max} tone={SEVERITY[severity ?? "none"].tone} />
     </li>
   );
 }

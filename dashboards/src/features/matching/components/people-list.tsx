@@ -1,16 +1,13 @@
-import { Skeleton, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
-import { type ReactNode, useState } from "react";
-import { moveWithArrowKeys } from "../../../components/arrow-keys";
+import { Skeleton } from "@mantine/core";
+import type { ReactNode } from "react";
 import { EmptyState } from "../../../components/empty-state";
-import { Icon } from "../../../components/icons";
 import { Panel } from "../../../components/panel";
 import { QueryBoundary, type QueryState } from "../../../components/query-boundary";
 import { type RiskLevel, RiskLevelBadge } from "../../../components/risk-level-badge";
+import { ROW, RowContent, RowList } from "../../../components/row-list";
+import { SearchField } from "../../../components/search-field";
 import { count, percent } from "../../../lib/format";
 import classes from "./people-list.module.css";
-
-const ASK_AFTER_MS = 200;
 
 export interface PersonCard {
   id: string;
@@ -37,22 +34,10 @@ interface PeopleListProps {
 /** People as cards, one of whom can be chosen. */
 export function PeopleList(props: PeopleListProps) {
   const { title, note, className, query, cards, total, chosen, searched, filter, onSearch, onChoose } = props;
-  const [text, setText] = useState(searched ?? "");
-  const ask = useDebouncedCallback((value: string) => onSearch(value || undefined), ASK_AFTER_MS);
   return (
     <Panel title={title} note={note} flush className={className}>
       <div className={classes.tools}>
-        <TextInput
-          type="search"
-          aria-label={`Search ${title.toLowerCase()}`}
-          placeholder="Search by name or id"
-          leftSection={<Icon name="search" />}
-          value={text}
-          onChange={(event) => {
-            setText(event.currentTarget.value);
-            ask(event.currentTarget.value.trim());
-          }}
-        />
+        <SearchField label={`Search ${title.toLowerCase()}`} value={searched} onChange={onSearch} />
         {filter}
       </div>
       <QueryBoundary query={query} skeleton={<ListSkeleton />}>
@@ -63,31 +48,20 @@ export function PeopleList(props: PeopleListProps) {
             </EmptyState>
           ) : (
             <>
-              <ul className={classes.cards} aria-label={title} onKeyDown={moveWithArrowKeys("button")}>
+              <RowList className={classes.cards} aria-label={title}>
                 {cards.map((card) => (
                   <li key={card.id}>
                     <button
                       type="button"
-                      className={classes.card}
+                      className={ROW}
                       aria-pressed={card.id === chosen}
                       onClick={() => onChoose(card.id)}
                     >
-                      <span className={classes.name}>{card.name}</span>
-                      {card.fit ? (
-                        <RiskLevelBadge level={card.fit.risk} />
-                      ) : (
-                        <span className={classes.aside}>{card.aside}</span>
-                      )}
-                      <span className={classes.about}>{card.about || "no subject"}</span>
-                      {card.fit && (
-                        <span className={classes.aside}>
-                          {percent(card.fit.compatibility, { digits: 0, none: "unknown" })} fit · {card.aside}
-                        </span>
-                      )}
+                      <PersonRow card={card} />
                     </button>
                   </li>
                 ))}
-              </ul>
+              </RowList>
               {total !== undefined && total > cards.length && (
                 <p className={classes.more}>
                   {count(cards.length)} of {count(total)}; search to find others
@@ -98,6 +72,28 @@ export function PeopleList(props: PeopleListProps) {
         }
       </QueryBoundary>
     </Panel>
+  );
+}
+
+function PersonRow({ card: { name, about, aside, fit } }: { card: PersonCard }) {
+  const detail = about || "no subject";
+  if (!fit)
+    return (
+      <RowContent
+        title={name}
+        badge={aside && <span className={classes.aside}>{aside}</span>}
+        detail={detail}
+        isClipped
+      />
+    );
+  return (
+    <RowContent
+      title={name}
+      badge={<RiskLevelBadge level={fit.risk} />}
+      detail={detail}
+      aside={`${percent(fit.compatibility, { digits: 0, none: "unknown" })} fit · ${aside}`}
+      isClipped
+    />
   );
 }
 

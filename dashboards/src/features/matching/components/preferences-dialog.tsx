@@ -1,4 +1,5 @@
 import { Button, Modal, NumberInput, Select, Skeleton } from "@mantine/core";
+import type { UseMutationResult } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { QueryBoundary } from "../../../components/query-boundary";
 import type { MatchStudent, MatchTutor, StudentPatch, TutorPatch } from "../../../lib/api-types";
@@ -36,14 +37,7 @@ function StudentForm({ studentId, onDone }: { studentId: string; onDone: () => v
   const change = useChangeStudent(studentId);
   return (
     <QueryBoundary query={query} skeleton={<Skeleton height={240} />}>
-      {({ data }) => (
-        <StudentFields
-          student={data}
-          isBusy={change.isPending}
-          error={change.error}
-          onSave={(patch) => change.mutate(patch, { onSuccess: onDone })}
-        />
-      )}
+      {({ data }) => <StudentFields student={data} {...saving(change, onDone)} />}
     </QueryBoundary>
   );
 }
@@ -53,14 +47,7 @@ function TutorForm({ tutorId, onDone }: { tutorId: string; onDone: () => void })
   const change = useChangeTutor(tutorId);
   return (
     <QueryBoundary query={query} skeleton={<Skeleton height={240} />}>
-      {({ data }) => (
-        <TutorFields
-          tutor={data}
-          isBusy={change.isPending}
-          error={change.error}
-          onSave={(patch) => change.mutate(patch, { onSuccess: onDone })}
-        />
-      )}
+      {({ data }) => <TutorFields tutor={data} {...saving(change, onDone)} />}
     </QueryBoundary>
   );
 }
@@ -70,6 +57,15 @@ interface FieldsProps<Patch> {
   error: Error | null;
   onSave: (patch: Patch) => void;
 }
+
+const saving = <Patch,>(
+  change: UseMutationResult<unknown, Error, Patch>,
+  onDone: () => void,
+): FieldsProps<Patch> => ({
+  isBusy: change.isPending,
+  error: change.error,
+  onSave: (patch) => change.mutate(patch, { onSuccess: onDone }),
+});
 
 function StudentFields({
   student,

@@ -1,7 +1,7 @@
 import { Button, Select } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { EmptyState } from "../../../components/empty-state";
-import { MailStateBadge } from "../../../components/mail-state-badge";
+import { MAIL_STATE, MailStateBadge } from "../../../components/mail-state-badge";
 import { Page } from "../../../components/page";
 import { Pages } from "../../../components/pages";
 import { Panel } from "../../../components/panel";
@@ -37,7 +37,7 @@ export function ReportsPage() {
           aria-label="State"
           placeholder="Any state"
           clearable
-          data={Object.entries(STATES).map(([value, label]) => ({ value, label }))}
+          data={STATES.map((value) => ({ value, label: MAIL_STATE[value].label }))}
           value={search.state ?? null}
           onChange={(state) => change({ state: (state as State) ?? undefined, page: undefined })}
         />

@@ -1,3 +1,4 @@
+import { Bar } from "../../../components/bar";
 import { Panel } from "../../../components/panel";
 import type { Component } from "../../../lib/api-types";
 import { decimal, percent } from "../../../lib/format";
@@ -35,9 +36,7 @@ export function QualityScore({ score, percentile, components }: QualityScoreProp
               </span>
               <span className={classes.value}>{outOf100(component.value)}</span>
             </div>
-            <div className={classes.track}>
-              <div className={classes.bar} style={{ width: `${widthOf(component.value)}%` }} />
-            </div>
+            <Bar fraction={component.value} />
             <p className={classes.sentence}>{component.sentence}</p>
           </li>
         ))}
@@ -47,5 +46,3 @@ export function QualityScore({ score, percentile, components }: QualityScoreProp
 }
 
 const outOf100 = (value: number | null) => decimal(value === null ? null : value * 100, 0, "no data");
-const widthOf = (value: number | null) =>
-  value !== null && Number.isFinite(value) ? Math.max(1, value * 100) : 0;

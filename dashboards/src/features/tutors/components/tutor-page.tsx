@@ -10,12 +10,13 @@ import { counted, moment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import { POLL_MS } from "../../../lib/query-client";
 import { useExplanation, useTutor } from "../api/get-tutor";
-import { BestStudents, Mail } from "./best-students";
+import { BestStudents } from "./best-students";
 import { QualityScore } from "./quality-score";
 import { RateTable } from "./rate-table";
 import { RiskSummary } from "./risk-summary";
 import { TutorHistory } from "./tutor-history";
 import classes from "./tutor-page.module.css";
+import { TutorReports } from "./tutor-reports";
 
 /** While scores are awaited. */
 const QUICK_POLL_MS = 2_000;
@@ -67,7 +68,7 @@ export function TutorPage() {
                     components={explained.data.components}
                   />
                   <BestStudents tutorId={data.tutor_id} />
-                  <Mail tutorId={data.tutor_id} />
+                  <TutorReports tutorId={data.tutor_id} />
                 </div>
               </div>
             )}

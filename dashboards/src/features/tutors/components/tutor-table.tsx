@@ -13,6 +13,7 @@ import { count, decimal, percent, points, probability } from "../../../lib/forma
 import { tutorName } from "../../../lib/person-name";
 import { PAGE_SIZE } from "../api/get-tutors";
 import { DEFAULT_SORT, defaultOrder, isFiltered, type Sort, type TutorSearch } from "../tutor-search";
+import classes from "./tutor-table.module.css";
 
 interface TutorTableProps {
   query: UseQueryResult<TutorList>;
@@ -98,12 +99,14 @@ const columns = (threshold: number | undefined): Column<TutorRow, Sort>[] => [
     width: "26%",
     phone: { row: 2, side: "start" },
     cell: (tutor) => (
-      <RateInterval
-        expected={tutor.reschedule_rate_expected}
-        low={tutor.reschedule_rate_low}
-        high={tutor.reschedule_rate_high}
-        threshold={threshold}
-      />
+      <div className={classes.interval}>
+        <RateInterval
+          expected={tutor.reschedule_rate_expected}
+          low={tutor.reschedule_rate_low}
+          high={tutor.reschedule_rate_high}
+          threshold={threshold}
+        />
+      </div>
     ),
     detail: (tutor) =>
       tutor.sessions_90d === 0
