@@ -76,22 +76,13 @@ export function PeopleList(props: PeopleListProps) {
 }
 
 function PersonRow({ card: { name, about, aside, fit } }: { card: PersonCard }) {
-  const detail = about || "no subject";
-  if (!fit)
-    return (
-      <RowContent
-        title={name}
-        badge={aside && <span className={classes.aside}>{aside}</span>}
-        detail={detail}
-        isClipped
-      />
-    );
+  const compatibility = fit && `${percent(fit.compatibility, { digits: 0, none: "unknown" })} fit`;
   return (
     <RowContent
       title={name}
-      badge={<RiskLevelBadge level={fit.risk} />}
-      detail={detail}
-      aside={`${percent(fit.compatibility, { digits: 0, none: "unknown" })} fit · ${aside}`}
+      badge={fit ? <RiskLevelBadge level={fit.risk} /> : <span className={classes.aside}>{aside}</span>}
+      detail={about || "no subject"}
+      aside={fit && [compatibility, aside].filter(Boolean).join(" · ")}
       isClipped
     />
   );
