@@ -2,8 +2,8 @@ import { MantineProvider } from "@mantine/core";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { useState } from "react";
-import { createQueryClient } from "../lib/query";
-import { forget } from "../lib/session";
+import { forget } from "../lib/auth";
+import { createQueryClient } from "../lib/query-client";
 import { createAppRouter } from "./router";
 import { theme, variables } from "./theme";
 

@@ -8,8 +8,8 @@ import {
 import { matchingSearch } from "../features/matching/matching-search";
 import { reportSearch } from "../features/reports/report-search";
 import { tutorSearch } from "../features/tutors/tutor-search";
-import { parseQuery, writeQuery } from "../lib/search";
-import { NotFound, PageProblem } from "./page-states";
+import { parseQuery, writeQuery } from "../lib/search-params";
+import { NotFound, PageProblem } from "./error-pages";
 import { Shell } from "./shell";
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
@@ -57,7 +57,10 @@ const reports = createRoute({
 const logIn = createRoute({
   getParentRoute: () => root,
   path: "/login",
-  component: lazyRouteComponent(() => import("../features/session/components/arrival-page"), "ArrivalPage"),
+  component: lazyRouteComponent(
+    () => import("../features/auth/components/log-in-link-page"),
+    "LogInLinkPage",
+  ),
 });
 
 const routeTree = root.addChildren([overview, tutors, tutor, matching, reports, logIn]);

@@ -3,11 +3,12 @@ import { useDisclosure } from "@mantine/hooks";
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { Icon } from "../components/icons";
-import { Loaded, Notice } from "../components/loaded";
-import { LogInPage } from "../features/session/components/log-in-page";
+import { Notice } from "../components/notice";
+import { QueryBoundary } from "../components/query-boundary";
+import { LogInPage } from "../features/auth/components/log-in-page";
 import type { BrowserSession } from "../lib/api-types";
-import { useUnreadableFields } from "../lib/figures";
-import { useLogOut, useSession } from "../lib/session";
+import { useLogOut, useSession } from "../lib/auth";
+import { useUnreadableFields } from "../lib/unreadable-numbers";
 import { Freshness } from "./freshness";
 import classes from "./shell.module.css";
 
@@ -22,9 +23,9 @@ const PAGES = [
 export function Shell() {
   const session = useSession();
   return (
-    <Loaded query={session} skeleton={<div className={classes.blank} />}>
+    <QueryBoundary query={session} skeleton={<div className={classes.blank} />}>
       {(known) => (known ? <Frame session={known} /> : <LogInPage />)}
-    </Loaded>
+    </QueryBoundary>
   );
 }
 

@@ -1,6 +1,17 @@
 import "@mantine/charts/styles.css";
 import { LineChart } from "@mantine/charts";
-import type { WeeklyChartProps } from "./weekly-chart";
+
+export interface WeeklyChartProps {
+  /** What the chart shows, for those who do not see it. */
+  label: string;
+  /** One row per week, oldest first; null where there is no data, which leaves a gap. */
+  weeks: readonly ({ week: string } & Record<string, string | number | null>)[];
+  series: readonly { name: string; label: string; isReference?: boolean }[];
+  write: (value: number | null) => string;
+  /** A value that should not be exceeded. */
+  threshold?: { value: number; label: string };
+  height?: number;
+}
 
 /** The default export, as `lazy` wants it. */
 export default function WeeklyChartDrawing({

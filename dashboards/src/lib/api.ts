@@ -1,7 +1,7 @@
 import createClient from "openapi-fetch";
 import type { paths } from "./api-types";
-import { markUnreadable, noteUnreadable } from "./figures";
 import { problemOf, problemOfFailure } from "./problem";
+import { markUnreadable, noteUnreadable } from "./unreadable-numbers";
 
 const ANSWER_WITHIN_MS = 30_000;
 

@@ -15,12 +15,20 @@ function cell(value: Cell): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** Hand a text to the reader as a file. */
-export function download(name: string, text: string, type: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+/** Hand rows to the reader as a file with these columns. */
+export function downloadCsv<Name extends string>(
+  fileName: string,
+  columns: readonly Name[],
+  rows: readonly Readonly<Record<Name, Cell>>[],
+): void {
+  const text = csv(
+    columns,
+    rows.map((row) => columns.map((name) => row[name])),
+  );
+  const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
   const link = document.createElement("a");
   link.href = url;
-  link.download = name;
+  link.download = fileName;
   link.click();
   URL.revokeObjectURL(url);
 }

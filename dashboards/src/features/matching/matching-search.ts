@@ -1,4 +1,4 @@
-import { oneOf, someText } from "../../lib/search";
+import { oneOf, someText } from "../../lib/search-params";
 
 /** Who is chosen and how the page is used, as in the address. */
 export interface MatchingSearch {

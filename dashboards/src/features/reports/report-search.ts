@@ -1,5 +1,6 @@
+import { MAIL_STATE } from "../../components/mail-state-badge";
 import type { Report } from "../../lib/api-types";
-import { oneOf, someText, wholeNumber } from "../../lib/search";
+import { oneOf, someText, wholeNumber } from "../../lib/search-params";
 
 export type Kind = Report["kind"];
 export type State = Report["state"];
@@ -11,14 +12,7 @@ export const KINDS: Record<Kind, string> = {
   tutor_snapshot: "Tutor snapshot",
   alert: "Alert",
 };
-export const STATES: Record<State, string> = {
-  queued: "Queued",
-  sending: "Sending",
-  sent: "Sent",
-  failed: "Failed",
-  unknown: "In doubt",
-  suppressed: "Not wanted",
-};
+export const STATES = Object.keys(MAIL_STATE) as State[];
 
 /** Which mail is shown, as in the address. */
 export interface ReportSearch {
@@ -33,7 +27,7 @@ export function reportSearch(raw: Record<string, unknown>): ReportSearch {
   const page = wholeNumber(raw.page, 1);
   return {
     kind: oneOf(raw.kind, Object.keys(KINDS) as Kind[]),
-    state: oneOf(raw.state, Object.keys(STATES) as State[]),
+    state: oneOf(raw.state, STATES),
     page: page === 1 ? undefined : page,
     open: someText(raw.open),
   };

@@ -1,6 +1,6 @@
 import { STATUSES } from "../../components/status-badge";
 import type { RiskStatus } from "../../lib/api-types";
-import { oneOf, someText, wholeNumber } from "../../lib/search";
+import { oneOf, someText, wholeNumber } from "../../lib/search-params";
 
 export const SORTS = [
   "name",

@@ -1,14 +1,16 @@
-import { Button, Pagination, Switch } from "@mantine/core";
+import { Button, Switch } from "@mantine/core";
 import { useState } from "react";
+import { EmptyState } from "../../../components/empty-state";
+import { ErrorState } from "../../../components/error-state";
 import { Icon } from "../../../components/icons";
-import { EmptyState, ProblemState } from "../../../components/loaded";
+import { Pages } from "../../../components/pages";
 import { Panel } from "../../../components/panel";
-import { RiskLevelBadge } from "../../../components/risk-level";
-import table from "../../../components/table.module.css";
+import { RiskLevelBadge } from "../../../components/risk-level-badge";
+import { type Column, Table } from "../../../components/table";
 import type { AssignedPair, Assignment } from "../../../lib/api-types";
-import { csv, download } from "../../../lib/csv";
+import { downloadCsv } from "../../../lib/csv";
 import { count, counted, decimal, percent } from "../../../lib/format";
-import { studentName, tutorName } from "../../../lib/people";
+import { studentName, tutorName } from "../../../lib/person-name";
 import { useAssignment } from "../api/assignment";
 import classes from "./assignment-view.module.css";
 
@@ -49,7 +51,7 @@ export function AssignmentView() {
       </Panel>
       {error && (
         <Panel>
-          <ProblemState error={error} />
+          <ErrorState error={error} />
         </Panel>
       )}
       {!data && !error && (
@@ -132,70 +134,43 @@ function Pairs({ pairs }: { pairs: AssignedPair[] }) {
           size="xs"
           variant="default"
           leftSection={<Icon name="download" size={14} />}
-          onClick={() => exportPairs(pairs)}
+          onClick={() => downloadCsv("assignment.csv", EXPORTED, pairs)}
         >
           Export CSV
         </Button>
       }
     >
-      <table className={`${table.table} ${classes.table}`}>
-        <thead>
-          <tr>
-            <th scope="col">Student</th>
-            <th scope="col">Tutor</th>
-            <th scope="col">Risk</th>
-            <th scope="col">Fit</th>
-            <th scope="col">Why</th>
-          </tr>
-        </thead>
-        <tbody>
-          {shown.map((pair) => (
-            <tr key={pair.student_id}>
-              <td>{studentName({ ...pair, name: pair.student_name })}</td>
-              <td>{tutorName({ ...pair, name: pair.tutor_name, external_id: null })}</td>
-              <td>
-                <div className={classes.risk}>
-                  <RiskLevelBadge level={pair.risk_level} />
-                  {percent(pair.churn_probability, { digits: 0 })}
-                </div>
-              </td>
-              <td>{percent(pair.compatibility_score, { digits: 0, none: "not known" })}</td>
-              <td className={classes.why}>{pair.reasons.join(" · ")}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {pairs.length > PAGE_SIZE && (
-        <div className={classes.pages}>
-          <Pagination
-            size="sm"
-            total={Math.ceil(pairs.length / PAGE_SIZE)}
-            value={page}
-            onChange={setPage}
-            getControlProps={(control) => ({ "aria-label": `${control} page` })}
-            getItemProps={(number) => ({ "aria-label": `Page ${number}` })}
-          />
-        </div>
-      )}
+      <Table label="Pairs" columns={PAIR_COLUMNS} rows={shown} keyOf={(pair) => pair.student_id} isCompact />
+      <Pages total={pairs.length} pageSize={PAGE_SIZE} page={page} onChange={setPage} />
     </Panel>
   );
 }
 
-function exportPairs(pairs: AssignedPair[]) {
-  const header = [
-    "student_id",
-    "student_name",
-    "tutor_id",
-    "tutor_name",
-    "churn_probability",
-    "compatibility_score",
-  ] as const;
-  download(
-    "assignment.csv",
-    csv(
-      header,
-      pairs.map((pair) => header.map((name) => pair[name])),
+const PAIR_COLUMNS: Column<AssignedPair>[] = [
+  { header: "Student", cell: (pair) => studentName({ ...pair, name: pair.student_name }) },
+  { header: "Tutor", cell: (pair) => tutorName({ ...pair, name: pair.tutor_name, external_id: null }) },
+  {
+    header: "Risk",
+    cell: (pair) => (
+      <span className={classes.risk}>
+        <RiskLevelBadge level={pair.risk_level} />
+        {percent(pair.churn_probability, { digits: 0 })}
+      </span>
     ),
-    "text/csv;charset=utf-8",
-  );
-}
+  },
+  { header: "Fit", cell: (pair) => percent(pair.compatibility_score, { digits: 0, none: "not known" }) },
+  {
+    header: "Why",
+    phone: "hidden",
+    cell: (pair) => <span className={classes.why}>{pair.reasons.join(" · ")}</span>,
+  },
+];
+
+const EXPORTED = [
+  "student_id",
+  "student_name",
+  "tutor_id",
+  "tutor_name",
+  "churn_probability",
+  "compatibility_score",
+] as const satisfies readonly (keyof AssignedPair)[];

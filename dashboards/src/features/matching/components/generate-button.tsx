@@ -3,7 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { Icon } from "../../../components/icons";
 import { useGeneration, useStartGeneration } from "../api/generation";
-import classes from "./matching.module.css";
+import classes from "./generate-button.module.css";
 
 const SAID = {
   queued: "Waiting to start…",

@@ -1,11 +1,12 @@
-import { Button, Skeleton } from "@mantine/core";
+import { Button, Skeleton, VisuallyHidden } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
+import { Bar } from "../../../components/bar";
 import { Icon } from "../../../components/icons";
-import { Loaded } from "../../../components/loaded";
 import { Panel } from "../../../components/panel";
-import { RiskLevelBadge } from "../../../components/risk-level";
-import { Tag } from "../../../components/status-badge";
+import { QueryBoundary } from "../../../components/query-boundary";
+import { RiskLevelBadge } from "../../../components/risk-level-badge";
+import { Tag, type Tone } from "../../../components/tag";
 import type {
   Alternative,
   Contribution,
@@ -13,12 +14,12 @@ import type {
   Mismatch,
   PairPrediction,
 } from "../../../lib/api-types";
+import { useIsAdmin } from "../../../lib/auth";
 import { day, percent, trimmed, words } from "../../../lib/format";
-import { studentName, tutorName } from "../../../lib/people";
-import { useIsAdmin } from "../../../lib/session";
+import { studentName, tutorName } from "../../../lib/person-name";
 import { useMatchExplanation, usePrediction } from "../api/predictions";
+import { freePlaces } from "../free-places";
 import classes from "./match-panel.module.css";
-import { places } from "./pair-view";
 import { PreferencesDialog, type Whose } from "./preferences-dialog";
 
 /** Of a pair of whom no preference is known. */
@@ -37,15 +38,15 @@ export function MatchPanel({ studentId, tutorId, onChooseTutor }: MatchPanelProp
   return (
     <div className={classes.stack}>
       <Panel>
-        <Loaded query={prediction} skeleton={<Skeleton height={150} />}>
+        <QueryBoundary query={prediction} skeleton={<Skeleton height={150} />}>
           {({ data }) => <Prediction pair={data} />}
-        </Loaded>
+        </QueryBoundary>
       </Panel>
-      <Loaded query={explanation} skeleton={<Skeleton height={360} radius={10} />}>
+      <QueryBoundary query={explanation} skeleton={<Skeleton height={360} radius={10} />}>
         {({ data }) =>
           data.explanation && <Explained explanation={data.explanation} onChooseTutor={onChooseTutor} />
         }
-      </Loaded>
+      </QueryBoundary>
     </div>
   );
 }
@@ -60,7 +61,7 @@ function Prediction({ pair }: { pair: PairPrediction }) {
       <div className={classes.head}>
         <h2 className={classes.names}>
           {student} <span aria-hidden="true">→</span>
-          <span className={classes.hidden}>with</span>{" "}
+          <VisuallyHidden>with</VisuallyHidden>{" "}
           <Link to="/tutors/$tutorId" params={{ tutorId: pair.tutor_id }}>
             {tutor}
           </Link>
@@ -80,9 +81,8 @@ function Prediction({ pair }: { pair: PairPrediction }) {
           aria-valuetext={percent(pair.compatibility_score, { digits: 0, none: UNKNOWN })}
           aria-valuemin={0}
           aria-valuemax={100}
-          className={classes.track}
         >
-          <div style={{ width: widthOf(pair.compatibility_score ?? 0) }} />
+          <Bar fraction={pair.compatibility_score} />
         </div>
         <strong>{percent(pair.compatibility_score, { digits: 0, none: UNKNOWN })}</strong>
       </div>
@@ -112,9 +112,6 @@ function Prediction({ pair }: { pair: PairPrediction }) {
     </>
   );
 }
-
-const widthOf = (fraction: number) =>
-  Number.isFinite(fraction) ? `${Math.min(1, Math.max(0, fraction)) * 100}%` : "0";
 
 interface ExplainedProps {
   explanation: MatchExplanation;
@@ -169,7 +166,12 @@ function Explained({ explanation, onChooseTutor }: ExplainedProps) {
   );
 }
 
-const SEVERITY = { none: "no difference", low: "small", medium: "medium", high: "large" };
+const SEVERITY: Record<NonNullable<Mismatch["severity"]>, { label: string; tone?: Tone }> = {
+  none: { label: "no difference" },
+  low: { label: "small", tone: "ok" },
+  medium: { label: "medium", tone: "watch" },
+  high: { label: "large", tone: "high" },
+};
 
 function MismatchBar({ mismatch }: { mismatch: Mismatch }) {
   const { label, value, max, severity } = mismatch;
@@ -177,11 +179,9 @@ function MismatchBar({ mismatch }: { mismatch: Mismatch }) {
     <li>
       <div className={classes.line}>
         <span>{label}</span>
-        <span className={classes.dim}>{severity ? SEVERITY[severity] : "not known"}</span>
+        <span className={classes.dim}>{severity ? SEVERITY[severity].label : UNKNOWN}</span>
       </div>
-      <div className={classes.track} data-severity={severity ?? "none"}>
-        <div style={{ width: widthOf((value ?? 0) / max) }} />
-      </div>
+      <Bar fraction={(value ?? 0) / max} tone={SEVERITY[severity ?? "none"].tone} />
     </li>
   );
 }
@@ -236,7 +236,7 @@ function AlternativeRow({
       <span className={classes.alternativeFacts}>
         {percent(alternative.churn_probability, { digits: 0 })} ·{" "}
         {percent(alternative.compatibility_score, { digits: 0, none: UNKNOWN })} fit ·{" "}
-        {places(alternative.free_capacity)}
+        {freePlaces(alternative.free_capacity)}
       </span>
       <Button
         size="compact-xs"

@@ -1,7 +1,7 @@
 import { SegmentedControl } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { Page } from "../../../components/page";
-import { useIsAdmin } from "../../../lib/session";
+import { useIsAdmin } from "../../../lib/auth";
 import type { MatchingSearch } from "../matching-search";
 import { AssignmentView } from "./assignment-view";
 import { GenerateButton } from "./generate-button";

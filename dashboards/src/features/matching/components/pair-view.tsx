@@ -1,14 +1,15 @@
 import { SegmentedControl, Select, Switch } from "@mantine/core";
 import { useState } from "react";
-import { EmptyState } from "../../../components/loaded";
+import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
 import { count } from "../../../lib/format";
-import { studentName, tutorName } from "../../../lib/people";
+import { studentName, tutorName } from "../../../lib/person-name";
 import { useMatchTutors, useStudent, useStudents } from "../api/people";
 import { useMatches } from "../api/predictions";
+import { freePlaces } from "../free-places";
 import type { MatchingSearch } from "../matching-search";
 import { MatchPanel } from "./match-panel";
-import classes from "./matching.module.css";
+import classes from "./pair-view.module.css";
 import { PeopleList, type PersonCard } from "./people-list";
 
 interface PairViewProps {
@@ -131,7 +132,7 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
           id: match.tutor_id,
           name: tutorName(match),
           about: match.subjects.join(", "),
-          aside: places(match.free_capacity),
+          aside: freePlaces(match.free_capacity),
           fit: { risk: match.risk_level, compatibility: match.compatibility_score },
         }),
       )
@@ -140,7 +141,7 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
           id: tutor.tutor_id,
           name: tutorName(tutor),
           about: tutor.subjects.join(", "),
-          aside: places(tutor.free_capacity),
+          aside: freePlaces(tutor.free_capacity),
         }),
       );
   return (
@@ -196,9 +197,4 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
       }
     />
   );
-}
-
-export function places(free: number | null): string {
-  if (free === null) return "capacity unknown";
-  return free === 0 ? "full" : `${count(free)} free`;
 }

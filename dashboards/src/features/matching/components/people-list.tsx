@@ -1,15 +1,13 @@
-import { Skeleton, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
-import type { UseQueryResult } from "@tanstack/react-query";
-import { type KeyboardEvent, type ReactNode, useState } from "react";
-import { Icon } from "../../../components/icons";
-import { EmptyState, Loaded } from "../../../components/loaded";
+import { Skeleton } from "@mantine/core";
+import type { ReactNode } from "react";
+import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
-import { type RiskLevel, RiskLevelBadge } from "../../../components/risk-level";
+import { QueryBoundary, type QueryState } from "../../../components/query-boundary";
+import { type RiskLevel, RiskLevelBadge } from "../../../components/risk-level-badge";
+import { ROW, RowContent, RowList } from "../../../components/row-list";
+import { SearchField } from "../../../components/search-field";
 import { count, percent } from "../../../lib/format";
 import classes from "./people-list.module.css";
-
-const ASK_AFTER_MS = 200;
 
 export interface PersonCard {
   id: string;
@@ -23,7 +21,7 @@ interface PeopleListProps {
   title: string;
   note?: ReactNode;
   className?: string;
-  query: Pick<UseQueryResult<unknown>, "data" | "error" | "refetch" | "isFetching" | "dataUpdatedAt">;
+  query: QueryState<unknown>;
   cards: PersonCard[] | undefined;
   total: number | undefined;
   chosen: string | undefined;
@@ -36,25 +34,13 @@ interface PeopleListProps {
 /** People as cards, one of whom can be chosen. */
 export function PeopleList(props: PeopleListProps) {
   const { title, note, className, query, cards, total, chosen, searched, filter, onSearch, onChoose } = props;
-  const [text, setText] = useState(searched ?? "");
-  const ask = useDebouncedCallback((value: string) => onSearch(value || undefined), ASK_AFTER_MS);
   return (
     <Panel title={title} note={note} flush className={className}>
       <div className={classes.tools}>
-        <TextInput
-          type="search"
-          aria-label={`Search ${title.toLowerCase()}`}
-          placeholder="Search by name or id"
-          leftSection={<Icon name="search" />}
-          value={text}
-          onChange={(event) => {
-            setText(event.currentTarget.value);
-            ask(event.currentTarget.value.trim());
-          }}
-        />
+        <SearchField label={`Search ${title.toLowerCase()}`} value={searched} onChange={onSearch} />
         {filter}
       </div>
-      <Loaded query={query} skeleton={<ListSkeleton />}>
+      <QueryBoundary query={query} skeleton={<ListSkeleton />}>
         {() =>
           !cards || cards.length === 0 ? (
             <EmptyState icon="search" title={`No ${title.toLowerCase()} here`}>
@@ -62,31 +48,20 @@ export function PeopleList(props: PeopleListProps) {
             </EmptyState>
           ) : (
             <>
-              <ul className={classes.cards} aria-label={title} onKeyDown={moveBetweenCards}>
+              <RowList className={classes.cards} aria-label={title}>
                 {cards.map((card) => (
                   <li key={card.id}>
                     <button
                       type="button"
-                      className={classes.card}
+                      className={ROW}
                       aria-pressed={card.id === chosen}
                       onClick={() => onChoose(card.id)}
                     >
-                      <span className={classes.name}>{card.name}</span>
-                      {card.fit ? (
-                        <RiskLevelBadge level={card.fit.risk} />
-                      ) : (
-                        <span className={classes.aside}>{card.aside}</span>
-                      )}
-                      <span className={classes.about}>{card.about || "no subject"}</span>
-                      {card.fit && (
-                        <span className={classes.aside}>
-                          {percent(card.fit.compatibility, { digits: 0, none: "unknown" })} fit · {card.aside}
-                        </span>
-                      )}
+                      <PersonRow card={card} />
                     </button>
                   </li>
                 ))}
-              </ul>
+              </RowList>
               {total !== undefined && total > cards.length && (
                 <p className={classes.more}>
                   {count(cards.length)} of {count(total)}; search to find others
@@ -95,19 +70,22 @@ export function PeopleList(props: PeopleListProps) {
             </>
           )
         }
-      </Loaded>
+      </QueryBoundary>
     </Panel>
   );
 }
 
-function moveBetweenCards(event: KeyboardEvent<HTMLElement>) {
-  const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-  if (step === 0) return;
-  const buttons = [...event.currentTarget.querySelectorAll("button")];
-  const next = buttons[buttons.indexOf(document.activeElement as HTMLButtonElement) + step];
-  if (!next) return;
-  event.preventDefault();
-  next.focus();
+function PersonRow({ card: { name, about, aside, fit } }: { card: PersonCard }) {
+  const compatibility = fit && `${percent(fit.compatibility, { digits: 0, none: "unknown" })} fit`;
+  return (
+    <RowContent
+      title={name}
+      badge={fit ? <RiskLevelBadge level={fit.risk} /> : <span className={classes.aside}>{aside}</span>}
+      detail={about || "no subject"}
+      aside={fit && [compatibility, aside].filter(Boolean).join(" · ")}
+      isClipped
+    />
+  );
 }
 
 const SKELETON_CARDS = Array.from({ length: 9 }, (_, index) => index);

@@ -1,8 +1,9 @@
 import { Button, Modal, NumberInput, Select, Skeleton } from "@mantine/core";
+import type { UseMutationResult } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { Loaded } from "../../../components/loaded";
+import { QueryBoundary } from "../../../components/query-boundary";
 import type { MatchStudent, MatchTutor, StudentPatch, TutorPatch } from "../../../lib/api-types";
-import { studentName, tutorName } from "../../../lib/people";
+import { studentName, tutorName } from "../../../lib/person-name";
 import { useChangeStudent, useChangeTutor, useMatchTutor, useStudent } from "../api/people";
 import classes from "./preferences-dialog.module.css";
 
@@ -35,16 +36,9 @@ function StudentForm({ studentId, onDone }: { studentId: string; onDone: () => v
   const query = useStudent(studentId);
   const change = useChangeStudent(studentId);
   return (
-    <Loaded query={query} skeleton={<Skeleton height={240} />}>
-      {({ data }) => (
-        <StudentFields
-          student={data}
-          isBusy={change.isPending}
-          error={change.error}
-          onSave={(patch) => change.mutate(patch, { onSuccess: onDone })}
-        />
-      )}
-    </Loaded>
+    <QueryBoundary query={query} skeleton={<Skeleton height={240} />}>
+      {({ data }) => <StudentFields student={data} {...saving(change, onDone)} />}
+    </QueryBoundary>
   );
 }
 
@@ -52,16 +46,9 @@ function TutorForm({ tutorId, onDone }: { tutorId: string; onDone: () => void })
   const query = useMatchTutor(tutorId);
   const change = useChangeTutor(tutorId);
   return (
-    <Loaded query={query} skeleton={<Skeleton height={240} />}>
-      {({ data }) => (
-        <TutorFields
-          tutor={data}
-          isBusy={change.isPending}
-          error={change.error}
-          onSave={(patch) => change.mutate(patch, { onSuccess: onDone })}
-        />
-      )}
-    </Loaded>
+    <QueryBoundary query={query} skeleton={<Skeleton height={240} />}>
+      {({ data }) => <TutorFields tutor={data} {...saving(change, onDone)} />}
+    </QueryBoundary>
   );
 }
 
@@ -70,6 +57,15 @@ interface FieldsProps<Patch> {
   error: Error | null;
   onSave: (patch: Patch) => void;
 }
+
+const saving = <Patch,>(
+  change: UseMutationResult<unknown, Error, Patch>,
+  onDone: () => void,
+): FieldsProps<Patch> => ({
+  isBusy: change.isPending,
+  error: change.error,
+  onSave: (patch) => change.mutate(patch, { onSuccess: onDone }),
+});
 
 function StudentFields({
   student,

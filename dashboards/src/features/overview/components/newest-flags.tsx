@@ -1,10 +1,11 @@
 import { Link } from "@tanstack/react-router";
-import { EmptyState } from "../../../components/loaded";
+import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
+import { ROW, RowContent, RowList } from "../../../components/row-list";
 import { StatusBadge } from "../../../components/status-badge";
 import type { Flag } from "../../../lib/api-types";
 import { counted, percent, probability, shortDay } from "../../../lib/format";
-import { tutorName } from "../../../lib/people";
+import { tutorName } from "../../../lib/person-name";
 import classes from "./newest-flags.module.css";
 
 /** Tutors on watch or at high risk, those first whose status is newest. */
@@ -16,21 +17,20 @@ export function NewestFlags({ flags }: { flags: Flag[] }) {
           No active tutor is on watch or at high risk.
         </EmptyState>
       ) : (
-        <ul className={classes.flags}>
+        <RowList className={classes.flags}>
           {flags.map((flag) => (
             <li key={flag.tutor_id}>
-              <Link to="/tutors/$tutorId" params={{ tutorId: flag.tutor_id }} className={classes.flag}>
-                <span className={classes.name}>{tutorName(flag)}</span>
-                <StatusBadge status={flag.risk_status} />
-                <span className={classes.facts}>
-                  {percent(flag.reschedule_rate_90d, { digits: 0 })} of{" "}
-                  {counted(flag.sessions_90d, "session")} · {probability(flag.risk_probability)} likely
-                </span>
-                <span className={classes.since}>since {shortDay(flag.risk_status_since)}</span>
+              <Link to="/tutors/$tutorId" params={{ tutorId: flag.tutor_id }} className={ROW}>
+                <RowContent
+                  title={tutorName(flag)}
+                  badge={<StatusBadge status={flag.risk_status} />}
+                  detail={`${percent(flag.reschedule_rate_90d, { digits: 0 })} of ${counted(flag.sessions_90d, "session")} · ${probability(flag.risk_probability)} likely`}
+                  aside={`since ${shortDay(flag.risk_status_since)}`}
+                />
               </Link>
             </li>
           ))}
-        </ul>
+        </RowList>
       )}
     </Panel>
   );

@@ -1,5 +1,5 @@
-import { Loaded } from "../../../components/loaded";
 import { Page } from "../../../components/page";
+import { QueryBoundary } from "../../../components/query-boundary";
 import type { Overview } from "../../../lib/api-types";
 import { day, percent } from "../../../lib/format";
 import { useOverview } from "../api/get-overview";
@@ -15,7 +15,7 @@ export function OverviewPage() {
   const overview = useOverview();
   return (
     <Page title="Overview" note={overview.data && <Rule overview={overview.data.data} />}>
-      <Loaded query={overview} skeleton={<OverviewSkeleton />}>
+      <QueryBoundary query={overview} skeleton={<OverviewSkeleton />}>
         {({ data }) => (
           <>
             <StatusTiles counts={data.risk_status} comparedWith={data.compared_with} />
@@ -25,7 +25,7 @@ export function OverviewPage() {
             </div>
           </>
         )}
-      </Loaded>
+      </QueryBoundary>
       <UpcomingSessions />
     </Page>
   );

@@ -1,6 +1,6 @@
 import { SegmentedControl } from "@mantine/core";
 import { useState } from "react";
-import { EmptyState } from "../../../components/loaded";
+import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
 import { WeeklyChart } from "../../../components/weekly-chart";
 import type { PlatformRates, PlatformWeek } from "../../../lib/api-types";

@@ -1,12 +1,11 @@
-import { Skeleton } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import { EmptyState, Loaded } from "../../../components/loaded";
+import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
-import { RiskLevelBadge } from "../../../components/risk-level";
-import table from "../../../components/table.module.css";
+import { RiskLevelBadge } from "../../../components/risk-level-badge";
+import { type Column, QueryTable } from "../../../components/table";
 import type { UpcomingSession } from "../../../lib/api-types";
 import { counted, moment, probability } from "../../../lib/format";
-import { studentName, tutorName } from "../../../lib/people";
+import { studentName, tutorName } from "../../../lib/person-name";
 import { useUpcoming } from "../api/get-upcoming";
 import classes from "./upcoming-sessions.module.css";
 
@@ -23,58 +22,54 @@ export function UpcomingSessions() {
       }
       flush
     >
-      <Loaded query={upcoming} skeleton={<Skeleton height={240} m="md" w="auto" />}>
-        {({ data }) =>
-          data.length === 0 ? (
+      <QueryTable
+        label="Upcoming sessions"
+        query={upcoming}
+        rowsOf={({ data }) => data}
+        columns={COLUMNS}
+        keyOf={(session) => session.session_id}
+        skeletonRows={5}
+        empty={({ data }) =>
+          data.length === 0 && (
             <EmptyState title="No sessions are planned">
               Sessions with the status “scheduled” appear here.
             </EmptyState>
-          ) : (
-            <table className={`${table.folding} ${classes.table}`}>
-              <thead>
-                <tr>
-                  <th scope="col">When</th>
-                  <th scope="col">Tutor</th>
-                  <th scope="col">Student</th>
-                  <th scope="col">Risk</th>
-                </tr>
-              </thead>
-              <tbody>
-                {data.map((session) => (
-                  <Row key={session.session_id} session={session} />
-                ))}
-              </tbody>
-            </table>
           )
         }
-      </Loaded>
+      />
     </Panel>
   );
 }
 
-function Row({ session }: { session: UpcomingSession }) {
-  const others = session.tutor_sessions - 1;
-  return (
-    <tr>
-      <td>
-        {moment(session.scheduled_time)}
-        <span className={table.about}>
-          {[session.subject, session.is_first_meeting && "first meeting"].filter(Boolean).join(" · ")}
-        </span>
-      </td>
-      <td>
-        <Link to="/tutors/$tutorId" params={{ tutorId: session.tutor_id }} className={classes.tutor}>
-          {tutorName({ ...session, name: session.tutor_name, external_id: null })}
-        </Link>
-        <span className={table.about}>
-          {others !== 0 && `and ${counted(others, "more session")} planned`}
-        </span>
-      </td>
-      <td>{studentName({ ...session, name: session.student_name, external_id: null })}</td>
-      <td className={classes.risk}>
-        <RiskLevelBadge level={session.risk_level} />
-        <span className={table.about}>{probability(session.tutor_disruption_probability, "")}</span>
-      </td>
-    </tr>
-  );
-}
+const COLUMNS: Column<UpcomingSession>[] = [
+  {
+    header: "When",
+    phone: { row: 2, side: "start" },
+    cell: (session) => moment(session.scheduled_time),
+    detail: (session) =>
+      [session.subject, session.is_first_meeting && "first meeting"].filter(Boolean).join(" · "),
+  },
+  {
+    header: "Tutor",
+    phone: { row: 1, side: "start" },
+    cell: (session) => (
+      <Link to="/tutors/$tutorId" params={{ tutorId: session.tutor_id }} className={classes.tutor}>
+        {tutorName({ ...session, name: session.tutor_name, external_id: null })}
+      </Link>
+    ),
+    detail: ({ tutor_sessions }) =>
+      tutor_sessions !== 1 && `and ${counted(tutor_sessions - 1, "more session")} planned`,
+  },
+  {
+    header: "Student",
+    phone: { row: 2, side: "end" },
+    cell: (session) => studentName({ ...session, name: session.student_name, external_id: null }),
+  },
+  {
+    header: "Risk",
+    overflow: "nowrap",
+    phone: { row: 1, side: "end" },
+    cell: (session) => <RiskLevelBadge level={session.risk_level} />,
+    detail: (session) => probability(session.tutor_disruption_probability, ""),
+  },
+];

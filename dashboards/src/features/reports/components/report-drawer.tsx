@@ -1,6 +1,7 @@
 import { Drawer, Skeleton } from "@mantine/core";
-import { EmptyState, Loaded } from "../../../components/loaded";
-import { MailState } from "../../../components/mail-state";
+import { EmptyState } from "../../../components/empty-state";
+import { MailStateBadge } from "../../../components/mail-state-badge";
+import { QueryBoundary } from "../../../components/query-boundary";
 import type { ReportDetail } from "../../../lib/api-types";
 import { counted, moment } from "../../../lib/format";
 import { useReport } from "../api/get-reports";
@@ -26,14 +27,14 @@ export function ReportDrawer({ reportId, onClose }: { reportId: string | undefin
 function Mail({ reportId }: { reportId: string }) {
   const report = useReport(reportId);
   return (
-    <Loaded query={report} skeleton={<Skeleton height={480} />}>
+    <QueryBoundary query={report} skeleton={<Skeleton height={480} />}>
       {({ data }) => (
         <div className={classes.mail}>
           <h2 className={classes.subject}>{data.subject}</h2>
           <dl className={classes.facts}>
             <dt>State</dt>
             <dd>
-              <MailState report={data} /> {data.error}
+              <MailStateBadge report={data} /> {data.error}
             </dd>
             <dt>Kind</dt>
             <dd>{KINDS[data.kind] ?? data.kind}</dd>
@@ -52,7 +53,7 @@ function Mail({ reportId }: { reportId: string }) {
           <Body report={data} />
         </div>
       )}
-    </Loaded>
+    </QueryBoundary>
   );
 }
 

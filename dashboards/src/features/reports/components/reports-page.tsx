@@ -1,13 +1,13 @@
-import { Button, Pagination, Select } from "@mantine/core";
+import { Button, Select } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { EmptyState, Loaded } from "../../../components/loaded";
-import { MailState } from "../../../components/mail-state";
+import { EmptyState } from "../../../components/empty-state";
+import { MAIL_STATE, MailStateBadge } from "../../../components/mail-state-badge";
 import { Page } from "../../../components/page";
+import { Pages } from "../../../components/pages";
 import { Panel } from "../../../components/panel";
-import table from "../../../components/table.module.css";
-import { TableSkeleton } from "../../../components/table-skeleton";
+import { type Column, QueryTable, ROW_LINK } from "../../../components/table";
 import type { Report } from "../../../lib/api-types";
-import { count, counted, moment } from "../../../lib/format";
+import { counted, moment } from "../../../lib/format";
 import { PAGE_SIZE, useReports } from "../api/get-reports";
 import { KINDS, type Kind, type ReportSearch, STATES, type State } from "../report-search";
 import { ReportDrawer } from "./report-drawer";
@@ -37,78 +37,67 @@ export function ReportsPage() {
           aria-label="State"
           placeholder="Any state"
           clearable
-          data={Object.entries(STATES).map(([value, label]) => ({ value, label }))}
+          data={STATES.map((value) => ({ value, label: MAIL_STATE[value].label }))}
           value={search.state ?? null}
           onChange={(state) => change({ state: (state as State) ?? undefined, page: undefined })}
         />
       </search>
       <Panel flush>
-        <Loaded query={reports} skeleton={<TableSkeleton rows={10} height={36} />}>
-          {({ data, meta }) =>
-            data.length === 0 ? (
-              <NoMail isFiltered={isFiltered} onClear={() => navigate({ search: {} })} />
-            ) : (
-              <>
-                <table className={`${table.folding} ${classes.table}`}>
-                  <thead>
-                    <tr>
-                      <th scope="col">Subject</th>
-                      <th scope="col">To</th>
-                      <th scope="col">Queued</th>
-                      <th scope="col">State</th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {data.map((report) => (
-                      <Row
-                        key={report.report_id}
-                        report={report}
-                        onOpen={() => change({ open: report.report_id })}
-                      />
-                    ))}
-                  </tbody>
-                </table>
-                {meta.total > PAGE_SIZE && (
-                  <footer className={table.pages}>
-                    <span>{count(meta.total)} in all</span>
-                    <Pagination
-                      size="sm"
-                      total={Math.ceil(meta.total / PAGE_SIZE)}
-                      value={search.page ?? 1}
-                      onChange={(page) => change({ page: page === 1 ? undefined : page })}
-                      getControlProps={(control) => ({ "aria-label": `${control} page` })}
-                      getItemProps={(number) => ({ "aria-label": `Page ${number}` })}
-                    />
-                  </footer>
-                )}
-              </>
-            )
+        <QueryTable
+          label="Mail"
+          query={reports}
+          rowsOf={({ data }) => data}
+          columns={columns((report) => change({ open: report.report_id }))}
+          keyOf={(report) => report.report_id}
+          skeletonRows={10}
+          empty={({ data }) =>
+            data.length === 0 && <NoMail isFiltered={isFiltered} onClear={() => navigate({ search: {} })} />
           }
-        </Loaded>
+          footer={({ meta }) => (
+            <Pages
+              total={meta.total}
+              pageSize={PAGE_SIZE}
+              page={search.page ?? 1}
+              onChange={(page) => change({ page: page === 1 ? undefined : page })}
+            />
+          )}
+        />
       </Panel>
       <ReportDrawer reportId={search.open} onClose={() => change({ open: undefined })} />
     </Page>
   );
 }
 
-function Row({ report, onOpen }: { report: Report; onOpen: () => void }) {
-  return (
-    <tr className={classes.row}>
-      <td>
-        <button type="button" className={classes.subject} onClick={onOpen}>
-          {report.subject}
-        </button>
-        <span className={table.about}>{KINDS[report.kind] ?? report.kind}</span>
-      </td>
-      <td className={classes.recipient}>{report.recipient}</td>
-      <td className={classes.when}>{moment(report.created_at)}</td>
-      <td className={classes.state}>
-        <MailState report={report} />
-        {report.error && <span className={table.about}>{report.error}</span>}
-      </td>
-    </tr>
-  );
-}
+const columns = (onOpen: (report: Report) => void): Column<Report>[] => [
+  {
+    header: "Subject",
+    phone: { row: 1, side: "start" },
+    cell: (report) => (
+      <button type="button" onClick={() => onOpen(report)} {...ROW_LINK}>
+        {report.subject}
+      </button>
+    ),
+    detail: (report) => KINDS[report.kind] ?? report.kind,
+  },
+  {
+    header: "To",
+    overflow: "anywhere",
+    phone: { row: 2, side: "start" },
+    cell: (report) => report.recipient,
+  },
+  {
+    header: "Queued",
+    overflow: "nowrap",
+    phone: { row: 3, side: "both" },
+    cell: (report) => moment(report.created_at),
+  },
+  {
+    header: "State",
+    phone: { row: 1, side: "end" },
+    cell: (report) => <MailStateBadge report={report} />,
+    detail: (report) => report.error,
+  },
+];
 
 function NoMail({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {
   if (isFiltered) {

@@ -1,6 +1,6 @@
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { api, body } from "../../../lib/api";
-import { POLL_MS } from "../../../lib/query";
+import { POLL_MS } from "../../../lib/query-client";
 
 const HISTORY_EVENTS = 200;
 

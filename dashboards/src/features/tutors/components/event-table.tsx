@@ -1,11 +1,11 @@
 import { Button } from "@mantine/core";
 import { useState } from "react";
-import { EmptyState } from "../../../components/loaded";
-import { Tag } from "../../../components/status-badge";
-import table from "../../../components/table.module.css";
+import { EmptyState } from "../../../components/empty-state";
+import { type Column, Table } from "../../../components/table";
+import { Tag } from "../../../components/tag";
 import type { TutorEvent } from "../../../lib/api-types";
+import { useIsAdmin } from "../../../lib/auth";
 import { count, decimal, moment, notice, words } from "../../../lib/format";
-import { useIsAdmin } from "../../../lib/session";
 import classes from "./event-table.module.css";
 import { ExcuseDialog } from "./excuse-dialog";
 
@@ -35,60 +35,21 @@ export function EventTable({ events, total, onChanged }: EventTableProps) {
       </EmptyState>
     );
   }
-  const shown = isWhole ? events : events.slice(0, SHOWN_AT_FIRST);
   return (
     <>
-      <table className={`${table.folding} ${classes.table}`}>
-        <thead>
-          <tr>
-            <th scope="col">When</th>
-            <th scope="col">What</th>
-            <th scope="col">Notice</th>
-            <th scope="col">Reason</th>
-            <th scope="col">Counts</th>
-            {isAdmin && (
-              <th scope="col">
-                <span className={classes.hidden}>Excuse</span>
-              </th>
-            )}
-          </tr>
-        </thead>
-        <tbody>
-          {shown.map((event) => (
-            <tr key={`${event.session_id} ${event.kind}`}>
-              <td>{moment(event.happened_at)}</td>
-              <td>
-                {whatOf(event)}
-                <span className={table.about}>{event.subject ?? "no subject"}</span>
-              </td>
-              <td data-short={event.is_short_notice}>
-                {event.kind === "reschedule" || event.kind === "tutor_cancellation"
-                  ? notice(event.notice_hours)
-                  : ""}
-              </td>
-              <td>{event.kind === "reschedule" || event.reason_code ? words(event.reason_code) : ""}</td>
-              <td>
-                <Counts event={event} />
-              </td>
-              {isAdmin && (
-                <td className={classes.action}>
-                  {event.kind === "reschedule" && (event.is_counted || event.is_excused) && (
-                    <Button size="compact-xs" variant="default" onClick={() => choose(event)}>
-                      {event.is_excused ? "Undo excuse" : "Excuse"}
-                    </Button>
-                  )}
-                </td>
-              )}
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <Table
+        label="Events"
+        columns={isAdmin ? [...COLUMNS, excuseColumn(choose)] : COLUMNS}
+        rows={isWhole ? events : events.slice(0, SHOWN_AT_FIRST)}
+        keyOf={(event) => `${event.session_id} ${event.kind}`}
+        isCompact
+      />
       {!isWhole && events.length > SHOWN_AT_FIRST && (
-        <div className={classes.more}>
+        <p className={classes.more}>
           <Button size="xs" variant="default" onClick={() => showWhole(true)}>
             Show {total > events.length ? "the newest" : "all"} {count(events.length)}
           </Button>
-        </div>
+        </p>
       )}
       {isWhole && total > events.length && (
         <p className={classes.more}>
@@ -99,6 +60,53 @@ export function EventTable({ events, total, onChanged }: EventTableProps) {
     </>
   );
 }
+
+const COLUMNS: Column<TutorEvent>[] = [
+  {
+    header: "When",
+    phone: { row: 2, side: "start" },
+    cell: (event) => moment(event.happened_at),
+  },
+  {
+    header: "What",
+    phone: { row: 1, side: "start" },
+    cell: whatOf,
+    detail: (event) => event.subject ?? "no subject",
+  },
+  {
+    header: "Notice",
+    phone: { row: 2, side: "end", isLabelled: true },
+    cell: (event) => {
+      if (event.kind !== "reschedule" && event.kind !== "tutor_cancellation") return null;
+      const hours = notice(event.notice_hours);
+      return event.is_short_notice ? <strong>{hours}</strong> : hours;
+    },
+  },
+  {
+    header: "Reason",
+    phone: { row: 3, side: "start" },
+    cell: (event) => (event.kind === "reschedule" || event.reason_code ? words(event.reason_code) : null),
+  },
+  {
+    header: "Counts",
+    phone: { row: 1, side: "end" },
+    cell: (event) => <Counts event={event} />,
+  },
+];
+
+const excuseColumn = (onChoose: (event: TutorEvent) => void): Column<TutorEvent> => ({
+  header: "Excuse",
+  isHeaderHidden: true,
+  align: "right",
+  overflow: "nowrap",
+  phone: { row: 3, side: "end" },
+  cell: (event) =>
+    event.kind === "reschedule" && (event.is_counted || event.is_excused) ? (
+      <Button size="compact-xs" variant="default" onClick={() => onChoose(event)}>
+        {event.is_excused ? "Undo excuse" : "Excuse"}
+      </Button>
+    ) : null,
+});
 
 function whatOf(event: TutorEvent): string {
   const by = event.initiator ? ` ${BY[event.initiator] ?? ""}` : "";

@@ -2,7 +2,7 @@ import { Button, Text } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { Icon } from "../../../components/icons";
 import type { TutorRow } from "../../../lib/api-types";
-import { csv, download } from "../../../lib/csv";
+import { downloadCsv } from "../../../lib/csv";
 import { allTutors } from "../api/get-tutors";
 import type { TutorSearch } from "../tutor-search";
 
@@ -38,11 +38,7 @@ export function ExportButton({ search, disabled }: { search: TutorSearch; disabl
   const { mutate, isPending, error } = useMutation({
     mutationFn: async () => {
       const rows = await allTutors(search);
-      const text = csv(
-        COLUMNS,
-        rows.map((row) => COLUMNS.map((name) => row[name])),
-      );
-      download(`tutors-${rows[0]?.as_of ?? "none"}.csv`, text, "text/csv;charset=utf-8");
+      downloadCsv(`tutors-${rows[0]?.as_of ?? "none"}.csv`, COLUMNS, rows);
     },
   });
   return (

@@ -1,7 +1,8 @@
 import { Skeleton } from "@mantine/core";
 import type { UseQueryResult } from "@tanstack/react-query";
-import { EmptyState, Loaded } from "../../../components/loaded";
+import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
+import { QueryBoundary } from "../../../components/query-boundary";
 import type { FunnelResponse } from "../../../lib/api-types";
 import { FunnelPlot } from "./funnel-plot";
 
@@ -11,7 +12,7 @@ export function FunnelPanel({ query }: { query: UseQueryResult<FunnelResponse> }
       title="Funnel plot"
       note="Outside the funnel, a tutor differs from the platform by more than chance."
     >
-      <Loaded query={query} skeleton={<Skeleton height={420} />}>
+      <QueryBoundary query={query} skeleton={<Skeleton height={420} />}>
         {({ data }) =>
           data.points.length === 0 || !isKnown(data.platform_reschedule_rate_90d) ? (
             <EmptyState title="Nothing to draw">
@@ -25,7 +26,7 @@ export function FunnelPanel({ query }: { query: UseQueryResult<FunnelResponse> }
             />
           )
         }
-      </Loaded>
+      </QueryBoundary>
     </Panel>
   );
 }

@@ -3,7 +3,7 @@ import { type MouseEvent, memo, useMemo, useState } from "react";
 import { STATUS, STATUSES } from "../../../components/status-badge";
 import type { FunnelPoint, RiskStatus } from "../../../lib/api-types";
 import { count, percent } from "../../../lib/format";
-import { tutorName } from "../../../lib/people";
+import { tutorName } from "../../../lib/person-name";
 import {
   bandPath,
   HEIGHT,

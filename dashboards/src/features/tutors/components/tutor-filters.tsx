@@ -1,13 +1,11 @@
-import { Chip, Select, TextInput } from "@mantine/core";
-import { useDebouncedCallback, useHotkeys } from "@mantine/hooks";
-import { useEffect, useRef, useState } from "react";
-import { Icon } from "../../../components/icons";
+import { Chip, Select } from "@mantine/core";
+import { useHotkeys } from "@mantine/hooks";
+import { useRef } from "react";
+import { SearchField } from "../../../components/search-field";
 import { STATUS, STATUSES } from "../../../components/status-badge";
 import type { RiskStatus, SubjectCount } from "../../../lib/api-types";
 import type { TutorSearch } from "../tutor-search";
 import classes from "./tutor-filters.module.css";
-
-const ASK_AFTER_MS = 200;
 
 interface TutorFiltersProps {
   search: TutorSearch;
@@ -16,9 +14,18 @@ interface TutorFiltersProps {
 }
 
 export function TutorFilters({ search, subjects, onChange }: TutorFiltersProps) {
+  const field = useRef<HTMLInputElement>(null);
+  useHotkeys([["/", () => field.current?.focus()]]);
   return (
     <search className={classes.filters}>
-      <SearchField value={search.search ?? ""} onChange={(text) => onChange({ search: text || undefined })} />
+      <SearchField
+        ref={field}
+        label="Search by name or id"
+        placeholder="Search by name or id   /"
+        className={classes.search}
+        value={search.search}
+        onChange={(text) => onChange({ search: text })}
+      />
       <Chip.Group
         multiple
         value={search.risk ?? []}
@@ -56,31 +63,5 @@ export function TutorFilters({ search, subjects, onChange }: TutorFiltersProps) 
         onChange={(active) => onChange({ active: active === "yes" || active === "no" ? active : undefined })}
       />
     </search>
-  );
-}
-
-/** Asks a moment after the last key, and follows the address when that changes by itself (back, forward). */
-function SearchField({ value, onChange }: { value: string; onChange: (text: string) => void }) {
-  const field = useRef<HTMLInputElement>(null);
-  const [text, setText] = useState(value);
-  const ask = useDebouncedCallback(onChange, ASK_AFTER_MS);
-  useEffect(() => {
-    if (document.activeElement !== field.current) setText(value);
-  }, [value]);
-  useHotkeys([["/", () => field.current?.focus()]]);
-  return (
-    <TextInput
-      ref={field}
-      className={classes.search}
-      type="search"
-      aria-label="Search by name or id"
-      placeholder="Search by name or id   /"
-      leftSection={<Icon name="search" />}
-      value={text}
-      onChange={(event) => {
-        setText(event.currentTarget.value);
-        ask(event.currentTarget.value.trim());
-      }}
-    />
   );
 }

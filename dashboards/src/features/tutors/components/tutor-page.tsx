@@ -2,20 +2,21 @@ import { Skeleton } from "@mantine/core";
 import { Link, useParams } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { Icon } from "../../../components/icons";
-import { Loaded } from "../../../components/loaded";
 import { Page } from "../../../components/page";
+import { QueryBoundary } from "../../../components/query-boundary";
 import { StatusBadge } from "../../../components/status-badge";
 import type { TutorDetail } from "../../../lib/api-types";
 import { counted, moment } from "../../../lib/format";
-import { tutorName } from "../../../lib/people";
-import { POLL_MS } from "../../../lib/query";
+import { tutorName } from "../../../lib/person-name";
+import { POLL_MS } from "../../../lib/query-client";
 import { useExplanation, useTutor } from "../api/get-tutor";
-import { Components } from "./components";
-import { History } from "./history";
+import { BestStudents } from "./best-students";
+import { QualityScore } from "./quality-score";
 import { RateTable } from "./rate-table";
-import { BestStudents, Mail } from "./related";
+import { RiskSummary } from "./risk-summary";
+import { TutorHistory } from "./tutor-history";
 import classes from "./tutor-page.module.css";
-import { Verdict } from "./verdict";
+import { TutorReports } from "./tutor-reports";
 
 /** While scores are awaited. */
 const QUICK_POLL_MS = 2_000;
@@ -44,14 +45,14 @@ export function TutorPage() {
       title={tutor.data ? tutorName(tutor.data.data) : "Tutor"}
       note={tutor.data && <About tutor={tutor.data.data} />}
     >
-      <Loaded query={tutor} skeleton={<PageSkeleton />}>
+      <QueryBoundary query={tutor} skeleton={<PageSkeleton />}>
         {({ data }) => (
-          <Loaded query={explanation} skeleton={<PageSkeleton />}>
+          <QueryBoundary query={explanation} skeleton={<PageSkeleton />}>
             {(explained) => (
               <div className={classes.columns}>
                 <div className={classes.column}>
-                  <Verdict tutor={data} explanation={explained.data} isAwaiting={isAwaiting} />
-                  <History
+                  <RiskSummary tutor={data} explanation={explained.data} isAwaiting={isAwaiting} />
+                  <TutorHistory
                     tutorId={tutorId}
                     name={tutorName(data)}
                     threshold={explained.data.risk_threshold}
@@ -61,19 +62,19 @@ export function TutorPage() {
                 </div>
                 <div className={classes.column}>
                   <RateTable tutor={data} threshold={explained.data.risk_threshold} />
-                  <Components
+                  <QualityScore
                     score={data.quality_score}
                     percentile={data.peer_percentile}
                     components={explained.data.components}
                   />
                   <BestStudents tutorId={data.tutor_id} />
-                  <Mail tutorId={data.tutor_id} />
+                  <TutorReports tutorId={data.tutor_id} />
                 </div>
               </div>
             )}
-          </Loaded>
+          </QueryBoundary>
         )}
-      </Loaded>
+      </QueryBoundary>
     </Page>
   );
 }

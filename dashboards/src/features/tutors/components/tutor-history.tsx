@@ -1,7 +1,8 @@
 import { SegmentedControl, Skeleton } from "@mantine/core";
 import { useState } from "react";
-import { EmptyState, Loaded } from "../../../components/loaded";
+import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
+import { QueryBoundary } from "../../../components/query-boundary";
 import { WeeklyChart } from "../../../components/weekly-chart";
 import type { TutorWeek } from "../../../lib/api-types";
 import { counted, percent, shortDay } from "../../../lib/format";
@@ -15,7 +16,7 @@ const RANGES = [
 ];
 const WEEK_MS = 7 * 86_400_000;
 
-interface HistoryProps {
+interface TutorHistoryProps {
   tutorId: string;
   name: string;
   threshold: number;
@@ -25,7 +26,7 @@ interface HistoryProps {
 }
 
 /** Week by week against all tutors, and what happened. */
-export function History({ tutorId, name, threshold, pollMs, onChanged }: HistoryProps) {
+export function TutorHistory({ tutorId, name, threshold, pollMs, onChanged }: TutorHistoryProps) {
   const [days, setDays] = useState("90");
   const history = useHistory(tutorId, Number(days), pollMs);
   const range = (
@@ -34,7 +35,7 @@ export function History({ tutorId, name, threshold, pollMs, onChanged }: History
   return (
     <>
       <Panel title="Trend" note="Reschedules per session by week, beside all tutors" actions={range}>
-        <Loaded query={history} skeleton={<Skeleton height={240} />}>
+        <QueryBoundary query={history} skeleton={<Skeleton height={240} />}>
           {({ data }) =>
             data.weeks.length === 0 ? (
               <EmptyState title="No sessions in this time">
@@ -54,18 +55,18 @@ export function History({ tutorId, name, threshold, pollMs, onChanged }: History
               />
             )
           }
-        </Loaded>
+        </QueryBoundary>
       </Panel>
       <Panel
         title="What happened"
         note={history.data && `${counted(history.data.meta.total_events, "event")}, newest first`}
         flush
       >
-        <Loaded query={history} skeleton={<Skeleton height={240} m="md" />}>
+        <QueryBoundary query={history} skeleton={<Skeleton height={240} m="md" />}>
           {({ data, meta }) => (
             <EventTable events={data.events} total={meta.total_events} onChanged={onChanged} />
           )}
-        </Loaded>
+        </QueryBoundary>
       </Panel>
     </>
   );

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { matchingSearch } from "../features/matching/matching-search";
 import { tutorSearch } from "../features/tutors/tutor-search";
-import { parseQuery, writeQuery } from "./search";
+import { parseQuery, writeQuery } from "../lib/search-params";
 
 it("an address survives being written and read", () => {
   const search = { search: "Ö & 7", risk: ["watch", "high_risk"], sort: "name", page: 3 };

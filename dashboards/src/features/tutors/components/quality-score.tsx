@@ -1,7 +1,8 @@
+import { Bar } from "../../../components/bar";
 import { Panel } from "../../../components/panel";
 import type { Component } from "../../../lib/api-types";
 import { decimal, percent } from "../../../lib/format";
-import classes from "./components.module.css";
+import classes from "./quality-score.module.css";
 
 const LABELS: Record<Component["name"], string> = {
   reliability: "Reliability",
@@ -10,7 +11,7 @@ const LABELS: Record<Component["name"], string> = {
   rating: "Ratings",
 };
 
-interface ComponentsProps {
+interface QualityScoreProps {
   score: number | null;
   /** Share of tutors with a lower score. */
   percentile: number | null;
@@ -18,7 +19,7 @@ interface ComponentsProps {
 }
 
 /** What the quality score is made from, each part with its weight and the counts behind it. */
-export function Components({ score, percentile, components }: ComponentsProps) {
+export function QualityScore({ score, percentile, components }: QualityScoreProps) {
   const better = percentile === null ? "" : ` · higher than ${percent(percentile, { digits: 0 })} of tutors`;
   return (
     <Panel
@@ -35,9 +36,7 @@ export function Components({ score, percentile, components }: ComponentsProps) {
               </span>
               <span className={classes.value}>{outOf100(component.value)}</span>
             </div>
-            <div className={classes.track}>
-              <div className={classes.bar} style={{ width: `${widthOf(component.value)}%` }} />
-            </div>
+            <Bar fraction={component.value} />
             <p className={classes.sentence}>{component.sentence}</p>
           </li>
         ))}
@@ -47,5 +46,3 @@ export function Components({ score, percentile, components }: ComponentsProps) {
 }
 
 const outOf100 = (value: number | null) => decimal(value === null ? null : value * 100, 0, "no data");
-const widthOf = (value: number | null) =>
-  value !== null && Number.isFinite(value) ? Math.max(1, value * 100) : 0;

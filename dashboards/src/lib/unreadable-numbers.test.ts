@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { markUnreadable } from "./figures";
+import { markUnreadable } from "./unreadable-numbers";
 
 describe("what should be a number", () => {
   it("and is none becomes NaN, and is named; null stays where the API allows it", () => {

@@ -1,7 +1,8 @@
 import { Button } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { type ErrorComponentProps, Link, useRouter } from "@tanstack/react-router";
-import { EmptyState, ProblemState } from "../components/loaded";
+import { EmptyState } from "../components/empty-state";
+import { ErrorState } from "../components/error-state";
 import { Page } from "../components/page";
 import { ApiProblem } from "../lib/problem";
 
@@ -16,7 +17,7 @@ export function PageProblem({ error, reset }: ErrorComponentProps) {
   };
   return (
     <Page title="This page cannot be shown">
-      <ProblemState
+      <ErrorState
         error={
           error instanceof ApiProblem
             ? error

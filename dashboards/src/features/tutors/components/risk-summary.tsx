@@ -1,12 +1,12 @@
 import { Icon } from "../../../components/icons";
-import { Notice } from "../../../components/loaded";
+import { Notice } from "../../../components/notice";
 import { Panel } from "../../../components/panel";
 import { RateInterval } from "../../../components/rate-interval";
 import type { TutorDetail, TutorExplanation } from "../../../lib/api-types";
 import { decimal, percent, probability } from "../../../lib/format";
-import classes from "./verdict.module.css";
+import classes from "./risk-summary.module.css";
 
-interface VerdictProps {
+interface RiskSummaryProps {
   tutor: TutorDetail;
   explanation: TutorExplanation;
   /** An excuse was given or taken back, and the scores with it are still to come. */
@@ -14,7 +14,7 @@ interface VerdictProps {
 }
 
 /** The status in one sentence, how sure it is, and what ends it. */
-export function Verdict({ tutor, explanation, isAwaiting }: VerdictProps) {
+export function RiskSummary({ tutor, explanation, isAwaiting }: RiskSummaryProps) {
   return (
     <Panel>
       {isAwaiting && (

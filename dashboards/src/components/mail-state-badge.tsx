@@ -1,8 +1,7 @@
 import type { Report } from "../lib/api-types";
-import type { IconName } from "./icons";
-import { Tag, type Tone } from "./status-badge";
+import { Tag, type TagProps } from "./tag";
 
-const LOOK: Record<Report["state"], { label: string; icon: IconName; tone: Tone }> = {
+export const MAIL_STATE: Record<Report["state"], TagProps> = {
   queued: { label: "Queued", icon: "dots", tone: "none" },
   sending: { label: "Sending", icon: "dots", tone: "none" },
   sent: { label: "Sent", icon: "check", tone: "ok" },
@@ -12,7 +11,7 @@ const LOOK: Record<Report["state"], { label: string; icon: IconName; tone: Tone 
 };
 
 /** What became of a mail, in word, sign and colour. */
-export function MailState({ report }: { report: Pick<Report, "state" | "delivered_at"> }) {
-  const look = LOOK[report.state] ?? { label: report.state, icon: "dots", tone: "none" };
+export function MailStateBadge({ report }: { report: Pick<Report, "state" | "delivered_at"> }) {
+  const look: TagProps = MAIL_STATE[report.state] ?? { label: report.state, icon: "dots", tone: "none" };
   return <Tag {...look} label={report.delivered_at ? "Delivered" : look.label} />;
 }

@@ -2,8 +2,8 @@ import { Button, PasswordInput, Title } from "@mantine/core";
 import { useLocation, useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { Icon } from "../../../components/icons";
+import { useLogIn } from "../../../lib/auth";
 import { ApiProblem } from "../../../lib/problem";
-import { useLogIn } from "../../../lib/session";
 import classes from "./log-in-page.module.css";
 
 /**

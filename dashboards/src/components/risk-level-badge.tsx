@@ -1,10 +1,9 @@
 import type { Match } from "../lib/api-types";
-import type { IconName } from "./icons";
-import { Tag, type Tone } from "./status-badge";
+import { Tag, type TagProps } from "./tag";
 
 export type RiskLevel = Match["risk_level"];
 
-export const RISK_LEVEL: Record<RiskLevel, { label: string; icon: IconName; tone: Tone }> = {
+const RISK_LEVEL: Record<RiskLevel, TagProps> = {
   low: { label: "Low risk", icon: "check", tone: "ok" },
   medium: { label: "Medium risk", icon: "eye", tone: "watch" },
   high: { label: "High risk", icon: "alert", tone: "high" },
