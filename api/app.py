@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from api import logs, openapi, problems, reference
 from api.auth import KeyRing
 from api.auth_sessions import endpoints as auth_sessions
-from api.auth_sessions.store import BrowserSessions
+from api.browser_sessions import BrowserSessions
 from api.dashboard import PAGE, Dashboard
 from api.database import Marts, open_pool
 from api.direct import DirectRoutes

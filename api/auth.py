@@ -12,7 +12,7 @@ import structlog
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, APIKeyHeader
 
-from api.auth_sessions.store import BrowserCaller, BrowserSessions
+from api.browser_sessions import BrowserCaller, BrowserSessions
 from api.database import with_connection
 from api.parts import part
 from api.problems import DatabaseUnavailableError, ForbiddenError, UnauthorizedError

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from api import bodies
 from api.auth import COOKIE, KeyRing, SignedIn, forbid_forgery
 from api.auth_sessions.schemas import BrowserSession, LogIn
-from api.auth_sessions.store import LONGEST, BrowserCaller, BrowserSessions
+from api.browser_sessions import LONGEST, BrowserCaller, BrowserSessions
 from api.limits import LogInLimit
 from api.openapi import body_of
 from api.parts import needs, part

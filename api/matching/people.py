@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import Path
 
+from api.fields import NO_NUL
 from api.problems import NotFoundError
-from api.texts import NO_NUL
 from ingest.contract import LONGEST_ID
 from ingest.ids import entity_uuid
 

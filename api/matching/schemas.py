@@ -8,8 +8,8 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from api.bodies import WHOLE, Body
+from api.fields import Id, LongText, Name, Subject
 from api.publication import Meta, PageMeta
-from api.texts import Id, LongText, Name, Subject
 from api.tutors.schemas import Count, Fraction, SearchText
 from ingest.contract import LONGEST_TEXT
 

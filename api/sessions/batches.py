@@ -10,8 +10,8 @@ from pydantic_core import from_json
 from api.bodies import parse_json
 from api.problems import ApiError, BodyTooLargeError, BusyError, FieldError, InternalError, InvalidRequestError
 from api.sessions.ledger import Claim, Ledger, Outcome, Post, Receipt
-from api.sessions.rows import Faults, Row, check, delivered_id
 from ingest.parser import quarantine_json
+from ingest.rows import Faults, Row, check, delivered_id
 
 MOST_ROWS = 10_000
 MOST_BYTES = 20 << 20

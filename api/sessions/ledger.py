@@ -14,10 +14,10 @@ import structlog
 from api.database import PASSING_ERRORS, UNREACHABLE_ERRORS
 from api.problems import ApiError, BusyError, DatabaseUnavailableError, IdempotencyMismatchError, InternalError
 from api.sessions.live import LiveScores
-from api.sessions.rows import RESCHEDULE_SQL, SESSION_SQL, Person, Row
 from ingest import merge
 from ingest.contract import RESCHEDULES, SESSIONS, Entity
 from ingest.merge import MergeSql
+from ingest.rows import RESCHEDULE_SQL, SESSION_SQL, Person, Row
 
 SOURCE = "api"
 OVERRULED = "was replaced by a version that has the same updated_at but other content"

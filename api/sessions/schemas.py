@@ -4,10 +4,10 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.fields import NO_NUL, NOT_BLANK
 from api.problems import FieldError
-from api.sessions.rows import LARGEST_NUMBER
-from api.texts import NO_NUL, NOT_BLANK
 from ingest.contract import LONGEST_ID, LONGEST_NAME, LONGEST_SESSION_MINUTES, LONGEST_TEXT
+from ingest.rows import LARGEST_NUMBER
 
 Status = Literal["scheduled", "completed", "rescheduled", "cancelled", "no_show"]
 Initiator = Literal["tutor", "student", "platform"]

@@ -15,7 +15,7 @@ from api.bodies import invalid
 from api.logs import where_raised
 from api.problems import ApiError, BusyError, InternalError
 from api.sessions.ledger import STATEMENT_ROWS, Answer, Claim, Ledger, Outcome, Post, Receipt
-from api.sessions.rows import Row, delivered_id, parse, usual
+from ingest.rows import Row, delivered_id, parse, usual
 
 # Only a burst brings as many. The event loop turns slowly then, and each batch takes several turns: large ones pay.
 MOST_ROWS = STATEMENT_ROWS

@@ -7,9 +7,9 @@ from starlette.responses import Response
 
 from api.auth import READER
 from api.caching import NOT_MODIFIED, answer
+from api.fields import NO_NUL
 from api.problems import documented
 from api.publication import NoParameters
-from api.texts import NO_NUL
 from api.tutors import queries
 from api.tutors.explanation import explain
 from api.tutors.schemas import (

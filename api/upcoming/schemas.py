@@ -4,8 +4,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from api.fields import Id
 from api.matching.schemas import MatchPageMeta, RiskLevel
-from api.texts import Id
 from api.tutors.schemas import Count, Fraction
 
 

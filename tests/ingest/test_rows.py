@@ -6,8 +6,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from api.sessions.rows import Row, check, parse, usual
-from tests.api.conftest import ZONE
+from ingest.rows import Row, check, parse, usual
+
+ZONE = "Europe/Vienna"
 
 USUAL: dict[str, Any] = {
     "session_id": "S-1042",

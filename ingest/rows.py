@@ -15,13 +15,13 @@ import numpy as np
 import pyarrow as pa
 
 from api.problems import FieldError
-from api.sessions.usual import FAST_UUID, UsualReader
 from ingest.arrow import ArrowColumn, compute
 from ingest.contract import LONGEST_ID, RESCHEDULES, SESSIONS, Column, Entity, Kind
 from ingest.merge import MergeSql
 from ingest.parser import BatchParser, TypedBatch
 from ingest.readers import RawBatch, text_array
 from ingest.times import FIRST_YEAR, LAST_YEAR
+from ingest.usual import FAST_UUID, UsualReader
 
 INFO = "reschedule_info"
 # Ten years ahead, and one behind: whoever asks later for a change does not reschedule.
