@@ -17,8 +17,9 @@ from api.problems import FieldError, documented
 from api.sessions import batches
 from api.sessions.batches import BatchWriter
 from api.sessions.ledger import Claim
-from api.sessions.schemas import BatchReceipt, SessionPost, SessionReceipt
+from api.sessions.schemas import BatchReceipt, SessionReceipt
 from api.sessions.writer import SessionWriter
+from ingest.posts import SessionPost
 
 # All texts at their longest, each character escaped (\ud83d\ude00).
 MOST_BYTES = 192 << 10

@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from api.auth import READER
 from api.caching import NOT_MODIFIED, answer
-from api.fields import NO_NUL
 from api.problems import documented
 from api.publication import NoParameters
 from api.tutors import queries
@@ -21,6 +20,7 @@ from api.tutors.schemas import (
     TutorList,
     TutorResponse,
 )
+from ingest.contract import NO_NUL
 
 router = APIRouter(
     prefix="/api/tutors",
