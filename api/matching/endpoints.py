@@ -15,25 +15,26 @@ from api.matching.commands import People
 from api.matching.generation import Generation
 from api.matching.pairs import Pairs, pair
 from api.matching.people import NO_STUDENT, NO_TUTOR, PersonPath, uuid_of
-from api.matching.schemas import (
-    Assignment,
-    AssignmentRequest,
-    GenerationAccepted,
-    GenerationStatus,
-    MatchesOfStudentFilters,
-    MatchesOfTutorFilters,
-    MatchList,
+from api.matching.schemas.assignments import Assignment, AssignmentRequest
+from api.matching.schemas.people import (
     MatchStudentList,
     MatchStudentResponse,
     MatchTutorList,
     MatchTutorResponse,
-    PairPredictionResponse,
-    PredictOptions,
     StudentFilters,
     StudentPatch,
     StudentPost,
     TutorMatchFilters,
     TutorPatch,
+)
+from api.matching.schemas.predictions import (
+    GenerationAccepted,
+    GenerationStatus,
+    MatchesOfStudentFilters,
+    MatchesOfTutorFilters,
+    MatchList,
+    PairPredictionResponse,
+    PredictOptions,
 )
 from api.matching.scoring import Scorer
 from api.matching.version import MATCH_VERSION_QUERY

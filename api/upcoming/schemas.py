@@ -5,7 +5,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.fields import Id
-from api.matching.schemas import MatchPageMeta, RiskLevel
+from api.matching.schemas.people import MatchPageMeta
+from api.matching.schemas.predictions import RiskLevel
 from api.tutors.schemas import Count, Fraction
 
 
