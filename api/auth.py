@@ -9,13 +9,13 @@ from typing import Annotated
 
 import asyncpg
 import structlog
-from fastapi import Depends, Request, Security
+from fastapi import Request, Security
 from fastapi.security import APIKeyCookie, APIKeyHeader
 
-from api.auth_sessions.store import BrowserCaller, BrowserSessions
+from api.browser_sessions import BrowserCaller, BrowserSessions
 from api.database import with_connection
-from api.parts import part
 from api.problems import DatabaseUnavailableError, ForbiddenError, UnauthorizedError
+from api.state import record_of
 from core import keys
 from core.keys import Role
 
@@ -164,7 +164,6 @@ class RequireKey:
 
 class Require:
     """Dependency that lets a key or a browser session with this role (or an admin's) pass. A key is looked at first.
-    The scope of a request that it has looked at names it, as `tutorq.require`.
 
     Raises:
         UnauthorizedError: neither, or one that is unknown, revoked or over.
@@ -180,7 +179,6 @@ class Require:
         secret: Annotated[str | None, Security(_header)],
         cookie: Annotated[str | None, Security(_cookie)],
     ) -> Caller | BrowserCaller:
-        request.scope["tutorq.require"] = self
         if secret or not cookie:
             return await RequireKey(self._role)(request, secret)
         caller = await _with_cookie(request, cookie)
@@ -205,22 +203,29 @@ def forbid_forgery(request: Request) -> None:
 
 
 async def _with_key(request: Request, secret: str) -> Caller:
-    caller = await part(request, KeyRing).find(secret)
+    key_ring: KeyRing = request.state.key_ring
+    caller = await key_ring.find(secret)
     if caller is None:
         raise UnauthorizedError("The key is unknown or revoked.", headers=_CHALLENGE)
-    request.scope["tutorq.key_name"] = caller.actor
+    record_of(request.scope).caller = caller.actor
     return caller
 
 
 async def _with_cookie(request: Request, cookie: str) -> BrowserCaller:
-    caller = await part(request, BrowserSessions).find(cookie)
+    sessions: BrowserSessions = request.state.browser_sessions
+    caller = await sessions.find(cookie)
     if caller is None:
         raise UnauthorizedError("The log-in is over; log in again.", headers=_CHALLENGE)
-    request.scope["tutorq.key_name"] = caller.actor
+    record_of(request.scope).caller = caller.actor
     return caller
 
 
-async def _signed_in(request: Request, cookie: Annotated[str | None, Security(_cookie)]) -> BrowserCaller:
+async def signed_in(request: Request, cookie: Annotated[str | None, Security(_cookie)]) -> BrowserCaller:
+    """Dependency: the browser session that the request came with.
+
+    Raises:
+        UnauthorizedError: none, or one that is over.
+    """
     if not cookie:
         raise UnauthorizedError("Nobody is logged in at this browser.", headers=_CHALLENGE)
     return await _with_cookie(request, cookie)
@@ -231,10 +236,6 @@ def _check_role(caller: Caller | BrowserCaller, role: Role) -> None:
         raise ForbiddenError(f"It has the role {caller.role}; {role} or admin is needed.")
 
 
-READER = Depends(Require(Role.READ))
-Reader = Annotated[Caller | BrowserCaller, READER]
-INGESTER = RequireKey(Role.INGEST)
+# For programs, whose requests are many: the endpoints call it themselves.
+INGESTER_KEY = RequireKey(Role.INGEST)
 READER_KEY = RequireKey(Role.READ)
-Ingester = Annotated[Caller | BrowserCaller, Depends(Require(Role.INGEST))]
-Admin = Annotated[Caller | BrowserCaller, Depends(Require(Role.ADMIN))]
-SignedIn = Annotated[BrowserCaller, Depends(_signed_in)]

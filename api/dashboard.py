@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from api.state import record_of
+
 PAGE = "index.html"
 # Built files carry a hash of their content in their name; a new version has another name.
 HASHED_FILES = "assets/"
@@ -40,7 +42,7 @@ class Dashboard:
 
     async def get(self, request: Request) -> Response:
         """The file, or the page if a person goes to an address that is no file."""
-        request.scope["tutorq.route"] = "dashboard"
+        record_of(request.scope).route = "dashboard"
         path = request.path_params["path"] or PAGE
         try:
             response = await self._file(request, path)

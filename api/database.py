@@ -3,12 +3,11 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 from pydantic import BaseModel
 
-from api.parts import needs
 from api.problems import DatabaseUnavailableError, NotPublishedError
 
 POOL_SIZE = 10
@@ -179,6 +178,3 @@ async def _json_as_bytes(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec(
         "json", schema="pg_catalog", format="binary", encoder=lambda value: value, decoder=lambda value: value
     )
-
-
-MartsDependency = Annotated[Marts, needs(Marts)]

@@ -18,6 +18,8 @@ import structlog
 from pydantic_core import to_json
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.state import route_of, start_record
+
 SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 INNERMOST_FRAMES = 12
 
@@ -77,7 +79,7 @@ def where_raised(error: BaseException) -> list[str]:
 
 
 class RequestLog:
-    """Outermost middleware: names the request, and logs it when its answer is complete.
+    """Middleware: names the request, keeps the record of it, and logs it when its answer is complete.
 
     The line of a request without an error goes past structlog, which takes longer for it than many a request.
     """
@@ -90,7 +92,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = scope["tutorq.request_id"] = _request_id(scope)
+        record = start_record(scope, _request_id(scope))
         started = time.perf_counter()
         status: int | None = None
 
@@ -98,22 +100,21 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                message["headers"] = [*message["headers"], (b"x-request-id", record.request_id.encode())]
             await send(message)
 
         try:
             await self.app(scope, receive, with_request_id)
         finally:
-            error = scope.get("tutorq.error")
             details: dict[str, Any] = {
-                "request_id": request_id,
+                "request_id": record.request_id,
                 "method": scope["method"],
-                "route": scope.get("tutorq.route") or getattr(scope.get("route"), "path", None),
+                "route": route_of(scope),
                 "status": status,
                 "duration_ms": round((time.perf_counter() - started) * 1000, 2),
-                "key": scope.get("tutorq.key_name"),
+                "key": record.caller,
             }
-            if error is not None:
+            if (error := record.error) is not None:
                 log.error("request", **details, error=type(error).__qualname__, raised_at=where_raised(error))
             elif logging.getLogger().isEnabledFor(logging.INFO):
                 self._add(details)

@@ -1,11 +1,11 @@
 """Errors as the client sees them: RFC 9457 problem details, in one shape for every status."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
@@ -14,7 +14,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.state import record_of
+
 MEDIA_TYPE = "application/problem+json"
+
+Handlers = dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]]
 
 
 class FieldError(BaseModel):
@@ -124,7 +128,7 @@ class InternalError(ApiError):
     status, kind, title = 500, "internal-error", "Something went wrong here"
 
 
-def problem_response(request_id: str, error: ApiError) -> Response:
+def _problem_response(scope: Scope, error: ApiError) -> Response:
     """The answer to a request that ended in `error`."""
     return _response(
         Problem(
@@ -132,7 +136,7 @@ def problem_response(request_id: str, error: ApiError) -> Response:
             title=error.title,
             status=error.status,
             detail=error.detail,
-            request_id=request_id,
+            request_id=record_of(scope).request_id,
             errors=error.errors,
         ),
         error.headers,
@@ -144,8 +148,8 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in statuses}
 
 
-def install(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
-    """Answer every error that FastAPI or Starlette raises as a problem; `routes` are those of the API."""
+def handlers(routes: Iterable[BaseRoute]) -> Handlers:
+    """`exception_handlers=` that answer every error with a problem; `routes` are those of the API."""
     methods: dict[str, set[str]] = {}
     for route in routes:
         assert isinstance(route, APIRoute)
@@ -160,15 +164,17 @@ def install(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
             headers = {"Allow": ", ".join(sorted(methods[route.path]))}
         return _http_problem(request, error, headers)
 
-    app.add_exception_handler(ApiError, _on_api_error)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, on_http_exception)
+    return {
+        ApiError: _on_api_error,
+        RequestValidationError: _on_validation_error,
+        HTTPException: on_http_exception,
+    }
 
 
 class UnexpectedErrors:
-    """Innermost middleware: whatever nobody expected becomes a 500 that gives nothing away.
+    """Middleware: whatever nobody expected becomes a 500 that gives nothing away.
 
-    The exception is left in the scope for the request's log line.
+    The exception is noted in the request's record, for its log line.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -188,25 +194,23 @@ class UnexpectedErrors:
         try:
             await self.app(scope, receive, watched)
         except Exception as error:
-            scope["tutorq.error"] = error
+            record_of(scope).error = error
             if started:
                 raise
             detail = "The error has been logged; the request id finds it."
-            await problem_response(scope["tutorq.request_id"], InternalError(detail))(scope, receive, send)
+            await _problem_response(scope, InternalError(detail))(scope, receive, send)
 
 
 async def _on_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    return problem_response(request.scope["tutorq.request_id"], error)
+    return _problem_response(request.scope, error)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [FieldError(field=_field(item["loc"]), message=_message(item)) for item in error.errors()]
     names = ", ".join(dict.fromkeys(item.field for item in errors))
-    return problem_response(
-        request.scope["tutorq.request_id"], InvalidRequestError(f"Not valid: {names}.", errors=errors)
-    )
+    return _problem_response(request.scope, InvalidRequestError(f"Not valid: {names}.", errors=errors))
 
 
 def _http_problem(request: Request, error: HTTPException, headers: Mapping[str, str] | None) -> Response:
@@ -220,7 +224,7 @@ def _http_problem(request: Request, error: HTTPException, headers: Mapping[str, 
         title=title,
         status=error.status_code,
         detail=details.get(error.status_code, error.detail or title),
-        request_id=request.scope["tutorq.request_id"],
+        request_id=record_of(request.scope).request_id,
     )
     return _response(problem, headers)
 

@@ -6,14 +6,22 @@ the schema `raw`.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal, get_args
 
-STATUSES = ("scheduled", "completed", "rescheduled", "cancelled", "no_show")
-INITIATORS = ("tutor", "student", "platform")
+Status = Literal["scheduled", "completed", "rescheduled", "cancelled", "no_show"]
+Initiator = Literal["tutor", "student", "platform"]
+STATUSES: tuple[str, ...] = get_args(Status)
+INITIATORS: tuple[str, ...] = get_args(Initiator)
 TEACHING_STYLES = ("structured", "flexible", "interactive")
 
 LONGEST_ID = 200
 LONGEST_NAME = 500
 LONGEST_TEXT = 10_000
+# As patterns, for those who describe texts. Postgres has no text with a NUL in it.
+NO_NUL = r"^[^\x00]*$"
+# Characters of a pattern. The separators 1c to 1f are space to Python and to Arrow, and not to every reader of this.
+SPACE = r"\s\x1c-\x1f\x85"
+NOT_BLANK = rf"^[^\x00]*[^\x00{SPACE}][^\x00]*$"
 # A week: real sources hold intensive courses of several days as one session.
 LONGEST_SESSION_MINUTES = 10_080
 
@@ -83,6 +91,9 @@ class Entity:
     @property
     def required(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns if column.is_required)
+
+    def column(self, name: str) -> Column:
+        return next(column for column in self.columns if column.name == name)
 
     @property
     def references(self) -> tuple[Column, ...]:

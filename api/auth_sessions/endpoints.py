@@ -6,13 +6,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import bodies
-from api.auth import COOKIE, KeyRing, SignedIn, forbid_forgery
+from api.auth import COOKIE, KeyRing, forbid_forgery
 from api.auth_sessions.schemas import BrowserSession, LogIn
-from api.auth_sessions.store import LONGEST, BrowserCaller, BrowserSessions
+from api.browser_sessions import LONGEST, BrowserCaller, BrowserSessions
+from api.dependencies import CurrentBrowser
+from api.description import body_of
 from api.limits import LogInLimit
-from api.openapi import body_of
-from api.parts import needs, part
 from api.problems import ForbiddenError, UnauthorizedError, documented
+from api.state import from_state
 from core.keys import Role
 
 MOST_BYTES = 4 << 10
@@ -22,7 +23,9 @@ COOKIE_PATH = "/api"
 router = APIRouter(prefix="/api/auth/session", tags=["auth"], responses=documented(400, 401, 403, 503))
 
 
-Sessions = Annotated[BrowserSessions, needs(BrowserSessions)]
+BrowserSessionsDep = Annotated[BrowserSessions, from_state("browser_sessions")]
+KeyRingDep = Annotated[KeyRing, from_state("key_ring")]
+LogInLimitDep = Annotated[LogInLimit, from_state("log_in_limit")]
 
 
 @router.post(
@@ -32,13 +35,14 @@ Sessions = Annotated[BrowserSessions, needs(BrowserSessions)]
     responses=documented(413, 415, 429),
     openapi_extra=body_of(LogIn, bodies.JSON),
 )
-async def post_auth_session(request: Request, sessions: Sessions) -> Response:
+async def post_auth_session(
+    request: Request, sessions: BrowserSessionsDep, key_ring: KeyRingDep, limit: LogInLimitDep
+) -> Response:
     """Log in with a key (role read or admin) or the token of a one-time link. The answer sets the cookie."""
-    limit = part(request, LogInLimit)
     address = request.client.host if request.client else ""
     limit.spend(address)
     log_in = await bodies.read_model(request, LogIn, MOST_BYTES)
-    cookie, caller = await _open(request, sessions, log_in)
+    cookie, caller = await _open(sessions, key_ring, log_in)
     limit.forgive(address)
     response = _answer(caller, 201)
     response.set_cookie(
@@ -54,13 +58,13 @@ async def post_auth_session(request: Request, sessions: Sessions) -> Response:
 
 
 @router.get("", response_model=BrowserSession)
-async def get_auth_session(caller: SignedIn) -> Response:
+async def get_auth_session(caller: CurrentBrowser) -> Response:
     """Who is logged in at this browser."""
     return _answer(caller, 200)
 
 
 @router.delete("", status_code=204, response_class=Response)
-async def delete_auth_session(request: Request, sessions: Sessions) -> Response:
+async def delete_auth_session(request: Request, sessions: BrowserSessionsDep) -> Response:
     """Log out. Without a session there is nothing to do, which is no error."""
     if cookie := request.cookies.get(COOKIE):
         forbid_forgery(request)
@@ -70,13 +74,13 @@ async def delete_auth_session(request: Request, sessions: Sessions) -> Response:
     return response
 
 
-async def _open(request: Request, sessions: BrowserSessions, log_in: LogIn) -> tuple[str, BrowserCaller]:
+async def _open(sessions: BrowserSessions, key_ring: KeyRing, log_in: LogIn) -> tuple[str, BrowserCaller]:
     if log_in.token is not None:
         opened = await sessions.open_for_token(log_in.token)
         if opened is None:
             raise UnauthorizedError("The link has been used, or is too old. `tutorq login-link` makes another one.")
         return opened
-    key = await part(request, KeyRing).find(log_in.api_key or "")
+    key = await key_ring.find(log_in.api_key or "")
     if key is None:
         raise UnauthorizedError("The key is unknown or revoked.")
     if key.role is Role.INGEST:

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.auth import READER
-from api.caching import NOT_MODIFIED, answer
+from api.caching import NOT_MODIFIED, RevalidatedRoute, answer
+from api.dependencies import REQUIRE_READER
 from api.funnel import queries
 from api.funnel.schemas import FunnelResponse
 from api.problems import documented
@@ -15,8 +15,9 @@ from api.tutors.schemas import TutorConditions
 router = APIRouter(
     prefix="/api/funnel",
     tags=["funnel"],
-    dependencies=[READER],
+    dependencies=[REQUIRE_READER],
     responses=NOT_MODIFIED | documented(400, 401, 403, 503),
+    route_class=RevalidatedRoute,
 )
 
 

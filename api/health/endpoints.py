@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api.health.queries import HealthProbe
 from api.health.schemas import Health, Status
-from api.parts import part
 from api.problems import documented
+from api.state import from_state
+
+HealthProbeDep = Annotated[HealthProbe, from_state("health_probe")]
 
 router = APIRouter(prefix="/api/health", tags=["health"], responses=documented(400))
 
@@ -19,12 +21,12 @@ router = APIRouter(prefix="/api/health", tags=["health"], responses=documented(4
     responses={503: {"model": Health, "description": "Starting or failed; or degraded, if asked strictly"}},
 )
 async def get_health(
-    request: Request,
+    probe: HealthProbeDep,
     strict: Annotated[bool, Query(description="For monitoring: 503 when anything is degraded, too.")] = False,
 ) -> Response:
     """Needs no key. 503 only if the database cannot be read or nothing has been published yet: what can be read is
     served, even if nothing new comes. `degraded`: the Dagster daemon is silent, or changes wait for too long."""
-    health = await part(request, HealthProbe).health()
+    health = await probe.health()
     bad = (Status.STARTING, Status.FAILED, Status.DEGRADED) if strict else (Status.STARTING, Status.FAILED)
     status = 503 if health.status in bad else 200
     return Response(health.model_dump_json(), status, {"Cache-Control": "no-store"}, "application/json")

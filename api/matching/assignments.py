@@ -12,18 +12,17 @@ from pydantic import BaseModel
 
 from api import bodies
 from api.database import Marts, Statement, columns
-from api.matching.schemas import (
+from api.matching.schemas.assignments import (
     MOST_STUDENTS,
     MOST_TUTORS,
     AssignedPair,
     Assignment,
     AssignmentPair,
     AssignmentRequest,
-    MatchStudent,
-    MatchTutor,
     PlanFigures,
     UnassignedStudent,
 )
+from api.matching.schemas.people import MatchStudent, MatchTutor
 from api.matching.scoring import Grid, Scorer, as_stored
 from api.matching.version import MATCH_VERSION, SOURCE
 from api.problems import FieldError, InvalidRequestError, OverloadedError

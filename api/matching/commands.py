@@ -13,7 +13,7 @@ import asyncpg
 
 from api.database import with_connection
 from api.matching.people import NO_STUDENT, NO_TUTOR
-from api.matching.schemas import StudentPatch, StudentPost, TutorPatch
+from api.matching.schemas.people import StudentPatch, StudentPost, TutorPatch
 from api.problems import BusyError, ConflictError, DatabaseUnavailableError, NotFoundError
 from ingest.contract import STUDENTS, TUTORS, Entity
 from ingest.ids import entity_uuid, external_id

@@ -6,61 +6,53 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import bodies
-from api.auth import READER, Admin, Ingester
-from api.caching import NOT_MODIFIED, answer, tagged
-from api.database import MartsDependency
+from api.caching import NOT_MODIFIED, RevalidatedRoute, answer, tagged
+from api.dependencies import REQUIRE_READER, CurrentAdmin, CurrentIngester, MartsDep, NoQuery
+from api.description import body_of
 from api.matching import queries
-from api.matching.assignments import Assignments
-from api.matching.commands import People
-from api.matching.generation import Generation
-from api.matching.pairs import Pairs, pair
+from api.matching.dependencies import AssignmentsDep, GenerationDep, PairsDep, PeopleDep, ScorerDep
+from api.matching.pairs import pair
 from api.matching.people import NO_STUDENT, NO_TUTOR, PersonPath, uuid_of
-from api.matching.schemas import (
-    Assignment,
-    AssignmentRequest,
-    GenerationAccepted,
-    GenerationStatus,
-    MatchesOfStudentFilters,
-    MatchesOfTutorFilters,
-    MatchList,
+from api.matching.schemas.assignments import Assignment, AssignmentRequest
+from api.matching.schemas.people import (
     MatchStudentList,
     MatchStudentResponse,
     MatchTutorList,
     MatchTutorResponse,
-    PairPredictionResponse,
-    PredictOptions,
     StudentFilters,
     StudentPatch,
     StudentPost,
     TutorMatchFilters,
     TutorPatch,
 )
-from api.matching.scoring import Scorer
+from api.matching.schemas.predictions import (
+    GenerationAccepted,
+    GenerationStatus,
+    MatchesOfStudentFilters,
+    MatchesOfTutorFilters,
+    MatchList,
+    PairPredictionResponse,
+    PredictOptions,
+)
 from api.matching.version import MATCH_VERSION_QUERY
-from api.openapi import body_of
-from api.parts import needs
 from api.problems import documented
-from api.publication import NoParameters
 
 # All texts at their longest, each character escaped (\ud83d\ude00).
 MOST_BYTES = 256 << 10
 # Ten thousand students, five thousand tutors and a hundred thousand forbidden pairs, by UUID.
 MOST_ASSIGNMENT_BYTES = 16 << 20
 
-router = APIRouter(prefix="/api/matching", tags=["matching"], responses=documented(400, 401, 403, 503))
+router = APIRouter(
+    prefix="/api/matching",
+    tags=["matching"],
+    responses=documented(400, 401, 403, 503),
+    route_class=RevalidatedRoute,
+)
 
-Nothing = Annotated[NoParameters, Query()]
 ONE = NOT_MODIFIED | documented(404)
 
 
-AssignmentsDependency = Annotated[Assignments, needs(Assignments)]
-ScorerDependency = Annotated[Scorer, needs(Scorer)]
-PairsDependency = Annotated[Pairs, needs(Pairs)]
-PeopleDependency = Annotated[People, needs(People)]
-GenerationDependency = Annotated[Generation, needs(Generation)]
-
-
-@router.get("/students", response_model=MatchStudentList, dependencies=[READER], responses=NOT_MODIFIED)
+@router.get("/students", response_model=MatchStudentList, dependencies=[REQUIRE_READER], responses=NOT_MODIFIED)
 async def list_match_students(request: Request, filters: Annotated[StudentFilters, Query()]) -> Response:
     """Students with what matching knows of them, by name unless sorted otherwise."""
     return await answer(request, queries.student_list(filters))
@@ -75,10 +67,10 @@ async def list_match_students(request: Request, filters: Annotated[StudentFilter
 )
 async def post_match_student(
     request: Request,
-    caller: Ingester,
-    marts: MartsDependency,
-    people: PeopleDependency,
-    scorer: ScorerDependency,
+    caller: CurrentIngester,
+    marts: MartsDep,
+    people: PeopleDep,
+    scorer: ScorerDep,
 ) -> Response:
     """Add a student; the answer comes when the student can be matched."""
     post = await bodies.read_model(request, StudentPost, MOST_BYTES)
@@ -90,8 +82,8 @@ async def post_match_student(
     return Response(created.body, 201, media_type=bodies.JSON)
 
 
-@router.get("/students/{student_id}", response_model=MatchStudentResponse, dependencies=[READER], responses=ONE)
-async def get_match_student(request: Request, student_id: PersonPath, _: Nothing) -> Response:
+@router.get("/students/{student_id}", response_model=MatchStudentResponse, dependencies=[REQUIRE_READER], responses=ONE)
+async def get_match_student(request: Request, student_id: PersonPath, _: NoQuery) -> Response:
     """One student with what matching knows of them."""
     return await answer(request, queries.student(uuid_of(student_id, NO_STUDENT)))
 
@@ -104,10 +96,10 @@ async def get_match_student(request: Request, student_id: PersonPath, _: Nothing
 )
 async def patch_match_student(
     request: Request,
-    caller: Admin,
-    marts: MartsDependency,
-    people: PeopleDependency,
-    scorer: ScorerDependency,
+    caller: CurrentAdmin,
+    marts: MartsDep,
+    people: PeopleDep,
+    scorer: ScorerDep,
     student_id: PersonPath,
 ) -> Response:
     """Change preferences of a student; the answer comes when the predictions follow them."""
@@ -120,7 +112,7 @@ async def patch_match_student(
     return Response(changed.body, media_type=bodies.JSON)
 
 
-@router.get("/students/{student_id}/matches", response_model=MatchList, dependencies=[READER], responses=ONE)
+@router.get("/students/{student_id}/matches", response_model=MatchList, dependencies=[REQUIRE_READER], responses=ONE)
 async def list_matches_of_student(
     request: Request,
     student_id: PersonPath,
@@ -130,14 +122,14 @@ async def list_matches_of_student(
     return await answer(request, queries.matches_of_student(uuid_of(student_id, NO_STUDENT), filters))
 
 
-@router.get("/tutors", response_model=MatchTutorList, dependencies=[READER], responses=NOT_MODIFIED)
+@router.get("/tutors", response_model=MatchTutorList, dependencies=[REQUIRE_READER], responses=NOT_MODIFIED)
 async def list_match_tutors(request: Request, filters: Annotated[TutorMatchFilters, Query()]) -> Response:
     """Tutors with what matching knows of them, by name unless sorted otherwise."""
     return await answer(request, queries.tutor_list(filters))
 
 
-@router.get("/tutors/{tutor_id}", response_model=MatchTutorResponse, dependencies=[READER], responses=ONE)
-async def get_match_tutor(request: Request, tutor_id: PersonPath, _: Nothing) -> Response:
+@router.get("/tutors/{tutor_id}", response_model=MatchTutorResponse, dependencies=[REQUIRE_READER], responses=ONE)
+async def get_match_tutor(request: Request, tutor_id: PersonPath, _: NoQuery) -> Response:
     """One tutor with what matching knows of them."""
     return await answer(request, queries.tutor(uuid_of(tutor_id, NO_TUTOR)))
 
@@ -150,10 +142,10 @@ async def get_match_tutor(request: Request, tutor_id: PersonPath, _: Nothing) ->
 )
 async def patch_match_tutor(
     request: Request,
-    caller: Admin,
-    marts: MartsDependency,
-    people: PeopleDependency,
-    scorer: ScorerDependency,
+    caller: CurrentAdmin,
+    marts: MartsDep,
+    people: PeopleDep,
+    scorer: ScorerDep,
     tutor_id: PersonPath,
 ) -> Response:
     """Change preferences of a tutor; the answer comes when the predictions follow them."""
@@ -166,7 +158,7 @@ async def patch_match_tutor(
     return Response(changed.body, media_type=bodies.JSON)
 
 
-@router.get("/tutors/{tutor_id}/matches", response_model=MatchList, dependencies=[READER], responses=ONE)
+@router.get("/tutors/{tutor_id}/matches", response_model=MatchList, dependencies=[REQUIRE_READER], responses=ONE)
 async def list_matches_of_tutor(
     request: Request, tutor_id: PersonPath, filters: Annotated[MatchesOfTutorFilters, Query()]
 ) -> Response:
@@ -175,11 +167,14 @@ async def list_matches_of_tutor(
 
 
 @router.get(
-    "/predict/{student_id}/{tutor_id}", response_model=PairPredictionResponse, dependencies=[READER], responses=ONE
+    "/predict/{student_id}/{tutor_id}",
+    response_model=PairPredictionResponse,
+    dependencies=[REQUIRE_READER],
+    responses=ONE,
 )
 async def get_prediction(
     request: Request,
-    pairs: PairsDependency,
+    pairs: PairsDep,
     student_id: PersonPath,
     tutor_id: PersonPath,
     options: Annotated[PredictOptions, Query()],
@@ -193,13 +188,15 @@ async def get_prediction(
 
 
 @router.post("/generate-all", status_code=202, response_model=GenerationAccepted)
-async def post_generation(_: Admin, generation: GenerationDependency) -> GenerationAccepted:
+async def post_generation(_: CurrentAdmin, generation: GenerationDep) -> GenerationAccepted:
     """Predict all pairs anew, in the background."""
     return await generation.start()
 
 
-@router.get("/generate-all/{run_id}", response_model=GenerationStatus, dependencies=[READER], responses=documented(404))
-async def generation_status(generation: GenerationDependency, run_id: PersonPath, _: Nothing) -> GenerationStatus:
+@router.get(
+    "/generate-all/{run_id}", response_model=GenerationStatus, dependencies=[REQUIRE_READER], responses=documented(404)
+)
+async def generation_status(generation: GenerationDep, run_id: PersonPath, _: NoQuery) -> GenerationStatus:
     """How far such a run has come."""
     return await generation.status(run_id)
 
@@ -207,11 +204,11 @@ async def generation_status(generation: GenerationDependency, run_id: PersonPath
 @router.post(
     "/assignments",
     response_model=Assignment,
-    dependencies=[READER],
+    dependencies=[REQUIRE_READER],
     responses=documented(413, 415),
     openapi_extra=body_of(AssignmentRequest, bodies.JSON),
 )
-async def post_assignment(request: Request, assignments: AssignmentsDependency) -> Assignment:
+async def post_assignment(request: Request, assignments: AssignmentsDep) -> Assignment:
     """Which tutor each student should get, so that as few as possible are expected to leave. Stores nothing."""
     wanted = await bodies.read_model(request, AssignmentRequest, MOST_ASSIGNMENT_BYTES)
     return await assignments.assign(wanted)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import httpx2
 
-from api.matching.schemas import GenerationAccepted, GenerationStatus
+from api.matching.schemas.predictions import GenerationAccepted, GenerationStatus
 from api.problems import DagsterUnavailableError, NotFoundError
 
 JOB = "predict"

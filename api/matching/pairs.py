@@ -11,13 +11,11 @@ from api.database import Marts, Statement, columns
 from api.matching.explanations import Explainer
 from api.matching.people import NO_STUDENT, NO_TUTOR
 from api.matching.queries import HAS_CAPACITY
-from api.matching.schemas import (
+from api.matching.schemas.people import MatchMeta, MatchStudent, MatchTutor
+from api.matching.schemas.predictions import (
     Alternative,
     Contribution,
     MatchExplanation,
-    MatchMeta,
-    MatchStudent,
-    MatchTutor,
     Mismatch,
     PairPrediction,
     PairPredictionResponse,

@@ -6,8 +6,7 @@ from uuid import UUID
 from fastapi import Path
 
 from api.problems import NotFoundError
-from api.texts import NO_NUL
-from ingest.contract import LONGEST_ID
+from ingest.contract import LONGEST_ID, NO_NUL
 from ingest.ids import entity_uuid
 
 NO_STUDENT = "There is no student with this id."

@@ -13,7 +13,8 @@ import numpy as np
 import structlog
 
 from api.database import with_connection
-from api.matching.schemas import MatchStudent, MatchTutor, Prediction, PredictionModel
+from api.matching.schemas.people import MatchStudent, MatchTutor
+from api.matching.schemas.predictions import Prediction, PredictionModel
 from core.database import Database
 from core.errors import TutorqError
 from core.settings import Settings

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.sessions.ledger import Answer, Ledger, Outcome, Post, Receipt
+from api.state import route_of
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -63,7 +64,7 @@ class RequestMetrics:
             await self.app(scope, receive, watched)
         finally:
             method = scope["method"] if scope["method"] in METHODS else OTHER
-            route = scope.get("tutorq.route") or getattr(scope.get("route"), "path", OTHER)
+            route = route_of(scope) or OTHER
             self._instruments.requests.labels(method, route, str(status)).inc()
             self._instruments.seconds.labels(method, route).observe(time.perf_counter() - started)
 

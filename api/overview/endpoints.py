@@ -1,26 +1,24 @@
 """The platform at a glance."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.auth import READER
-from api.caching import NOT_MODIFIED, answer
+from api.caching import NOT_MODIFIED, RevalidatedRoute, answer
+from api.dependencies import REQUIRE_READER, NoQuery
 from api.overview import queries
 from api.overview.schemas import OverviewResponse
 from api.problems import documented
-from api.publication import NoParameters
 
 router = APIRouter(
     prefix="/api/overview",
     tags=["overview"],
-    dependencies=[READER],
+    dependencies=[REQUIRE_READER],
     responses=NOT_MODIFIED | documented(400, 401, 403, 503),
+    route_class=RevalidatedRoute,
 )
 
 
 @router.get("", response_model=OverviewResponse)
-async def get_overview(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
+async def get_overview(request: Request, _: NoQuery) -> Response:
     """Tutors per risk status, platform rates, the weekly series and the newest flags."""
     return await answer(request, queries.overview())

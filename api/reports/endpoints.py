@@ -7,21 +7,19 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from api.auth import Reader
 from api.caching import NOT_MODIFIED, answer_by_content
-from api.parts import needs
+from api.dependencies import CurrentReader, NoQuery
 from api.problems import GoneError, documented
-from api.publication import NoParameters
 from api.reports.commands import MailPreferences
 from api.reports.queries import AuditTrail
 from api.reports.schemas import ReportFilters, ReportList, ReportResponse
+from api.state import from_state
 from core.keys import Role
 
 router = APIRouter(prefix="/api/reports", tags=["reports"], responses=documented(400, 503))
 
 ReportId = Annotated[UUID, Path(description="Id of the mail.")]
 Token = Annotated[UUID, Query(description="As in the mail's List-Unsubscribe header.")]
-Nothing = Annotated[NoParameters, Query()]
 
 # Mail scanners follow links, so a GET must change nothing: it asks first.
 PAGE = """<!doctype html>
@@ -58,25 +56,28 @@ MAIL_HEADERS = {
 LINKS_IN_NEW_WINDOW = '<base target="_blank">'
 
 
-Trail = Annotated[AuditTrail, needs(AuditTrail)]
+AuditTrailDep = Annotated[AuditTrail, from_state("audit_trail")]
+MailPreferencesDep = Annotated[MailPreferences, from_state("mail_preferences")]
 
 
 @router.get("", response_model=ReportList, responses=NOT_MODIFIED | documented(401, 403))
 async def list_reports(
-    request: Request, caller: Reader, trail: Trail, filters: Annotated[ReportFilters, Query()]
+    request: Request, caller: CurrentReader, trail: AuditTrailDep, filters: Annotated[ReportFilters, Query()]
 ) -> Response:
     """Mail that was sent, is to be sent, or was not, the newest first. Addresses are shown to admins only."""
     return answer_by_content(request, await trail.page(filters, with_addresses=caller.role is Role.ADMIN))
 
 
 @router.get("/{report_id}", response_model=ReportResponse, responses=NOT_MODIFIED | documented(401, 403, 404))
-async def get_report(request: Request, caller: Reader, trail: Trail, report_id: ReportId, _: Nothing) -> Response:
+async def get_report(
+    request: Request, caller: CurrentReader, trail: AuditTrailDep, report_id: ReportId, _: NoQuery
+) -> Response:
     """One mail, with its text as it was handed to the provider."""
     return answer_by_content(request, await trail.report(report_id, with_addresses=caller.role is Role.ADMIN))
 
 
 @router.get("/{report_id}/html", response_class=HTMLResponse, responses=documented(401, 403, 404))
-async def get_report_html(_caller: Reader, trail: Trail, report_id: ReportId, _: Nothing) -> Response:
+async def get_report_html(_caller: CurrentReader, trail: AuditTrailDep, report_id: ReportId, _: NoQuery) -> Response:
     """The HTML part as a page that can do nothing; for a frame with `sandbox="allow-popups"`."""
     html = await trail.html(report_id)
     return HTMLResponse(html.replace("<head>", f"<head>{LINKS_IN_NEW_WINDOW}", 1), headers=MAIL_HEADERS)
@@ -84,7 +85,7 @@ async def get_report_html(_caller: Reader, trail: Trail, report_id: ReportId, _:
 
 @router.post("/{report_id}/unsubscribe", response_class=PlainTextResponse, responses=documented(404, 410))
 async def post_unsubscribe(
-    preferences: Annotated[MailPreferences, needs(MailPreferences)], report_id: ReportId, token: Token | None = None
+    preferences: MailPreferencesDep, report_id: ReportId, token: Token | None = None
 ) -> Response:
     """Stop this kind of mail for its receiver (one click, RFC 8058). Links from before links had a token: 410."""
     if token is None:

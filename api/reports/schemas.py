@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
-from api.texts import Id
+from api.fields import Id
 
 
 def _no_number(value: object) -> object:

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from api import bodies
-from api.auth import Admin
-from api.openapi import body_of
-from api.parts import needs
+from api.dependencies import CurrentAdmin
+from api.description import body_of
 from api.problems import NotFoundError, documented
 from api.reschedules.commands import Excuses
 from api.reschedules.schemas import Excuse, ExcusePost
+from api.state import from_state
 from ingest.contract import LONGEST_ID
 from ingest.ids import entity_uuid
 
@@ -27,7 +27,7 @@ SessionId = Annotated[
 ]
 
 
-ExcusesDependency = Annotated[Excuses, needs(Excuses)]
+ExcusesDep = Annotated[Excuses, from_state("excuses")]
 
 
 @router.post(
@@ -37,7 +37,7 @@ ExcusesDependency = Annotated[Excuses, needs(Excuses)]
     responses={200: {"model": Excuse, "description": "Excused already for this reason"}, **documented(409, 413, 415)},
     openapi_extra=body_of(ExcusePost, bodies.JSON),
 )
-async def post_excuse(request: Request, caller: Admin, excuses: ExcusesDependency, session_id: SessionId) -> Response:
+async def post_excuse(request: Request, caller: CurrentAdmin, excuses: ExcusesDep, session_id: SessionId) -> Response:
     """Excuse the reschedule of a session. The tutor's scores follow."""
     wanted = await bodies.read_model(request, ExcusePost, MOST_BYTES)
     excuse, is_new = await excuses.add(_uuid(session_id), wanted.reason, caller.actor)
@@ -45,7 +45,7 @@ async def post_excuse(request: Request, caller: Admin, excuses: ExcusesDependenc
 
 
 @router.delete("/{session_id}/excuse", status_code=204, response_class=Response)
-async def delete_excuse(caller: Admin, excuses: ExcusesDependency, session_id: SessionId) -> None:
+async def delete_excuse(caller: CurrentAdmin, excuses: ExcusesDep, session_id: SessionId) -> None:
     """Let the reschedule count again."""
     await excuses.remove(_uuid(session_id), caller.actor)
 

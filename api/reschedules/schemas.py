@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
 
 from api.bodies import Body
-from api.texts import NOT_BLANK
+from ingest.contract import NOT_BLANK
 
 LONGEST_REASON = 2_000
 

@@ -4,14 +4,15 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 
 from pydantic_core import from_json
 
 from api.bodies import parse_json
 from api.problems import ApiError, BodyTooLargeError, BusyError, FieldError, InternalError, InvalidRequestError
 from api.sessions.ledger import Claim, Ledger, Outcome, Post, Receipt
-from api.sessions.rows import Faults, Row, check, delivered_id
 from ingest.parser import quarantine_json
+from ingest.rows import Fault, Faults, Row, check, delivered_id
 
 MOST_ROWS = 10_000
 MOST_BYTES = 20 << 20
@@ -130,9 +131,9 @@ def _receipt(bodies: Sequence[object], checked: Sequence[Row | Faults], outcomes
         faults = found if isinstance(found, Faults) else None
         outcome = next(of_good) if faults is None else Outcome()
         if isinstance(body, NotJson):
-            faults = Faults([FieldError(field="body", message="is not JSON")])
+            faults = Faults([Fault("body", "is not JSON")])
         elif isinstance(outcome.error, InternalError):
-            faults = Faults([FieldError(field="body", message="was refused by the database")])
+            faults = Faults([Fault("body", "was refused by the database")])
         elif outcome.error is not None:
             raise outcome.error
         status = "rejected" if faults else "queued" if outcome.is_changed else "duplicate"
@@ -141,7 +142,7 @@ def _receipt(bodies: Sequence[object], checked: Sequence[Row | Faults], outcomes
         if outcome.is_conflict:
             row["conflict"] = True
         if faults:
-            row["errors"] = [error.model_dump() for error in faults.errors]
+            row["errors"] = [asdict(error) for error in faults.errors]
             content = quarantine_json(body.text if isinstance(body, NotJson) else body)
             rejected.append((faults.reason, content[:KEPT_CHARACTERS]))
         rows.append(row)

@@ -2,23 +2,22 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from api import bodies
-from api.auth import INGESTER
-from api.direct import Endpoint
+from api.auth import INGESTER_KEY
+from api.description import body_of
 from api.limits import RateLimit
-from api.openapi import body_of
-from api.parts import part
 from api.problems import FieldError, documented
 from api.sessions import batches
 from api.sessions.batches import BatchWriter
 from api.sessions.ledger import Claim
-from api.sessions.schemas import BatchReceipt, SessionPost, SessionReceipt
+from api.sessions.schemas import BatchReceipt, SessionReceipt
 from api.sessions.writer import SessionWriter
+from ingest.posts import SessionPost
 
 # All texts at their longest, each character escaped (\ud83d\ude00).
 MOST_BYTES = 192 << 10
@@ -35,11 +34,11 @@ IDEMPOTENCY_HEADER = {
 
 PATH = "/api/sessions"
 
-# What is described here is called by `DIRECT`, and asks for its key itself.
+# Only describes: requests come by `FRONT_ROUTES`, past FastAPI, so the endpoints check the key themselves.
 router = APIRouter(
     prefix=PATH,
     tags=["sessions"],
-    dependencies=[Depends(INGESTER)],
+    dependencies=[Depends(INGESTER_KEY)],
     responses=documented(400, 401, 403, 413, 415, 422, 429, 503),
 )
 
@@ -52,8 +51,9 @@ router = APIRouter(
 )
 async def post_session(request: Request) -> Response:
     """One session. Answered when it is durably stored; sending it again changes nothing."""
-    caller = await INGESTER.caller(request)
-    limit, writer = part(request, RateLimit), part(request, SessionWriter)
+    caller = await INGESTER_KEY.caller(request)
+    limit: RateLimit = request.state.rate_limit
+    writer: SessionWriter = request.state.session_writer
     bodies.media_type(request, (bodies.JSON,))
     key = _idempotency_key(request)
     limit.spend(caller)
@@ -75,8 +75,9 @@ async def post_session(request: Request) -> Response:
 async def post_session_batch(request: Request) -> Response:
     """Up to 10,000 sessions and 20 MiB, as a JSON array or as NDJSON. The status is 200 whatever becomes of
     single rows: each has its own result, in the order sent."""
-    caller = await INGESTER.caller(request)
-    limit, writer = part(request, RateLimit), part(request, BatchWriter)
+    caller = await INGESTER_KEY.caller(request)
+    limit: RateLimit = request.state.rate_limit
+    writer: BatchWriter = request.state.batch_writer
     kind = bodies.media_type(request, (bodies.JSON, bodies.NDJSON))
     key = _idempotency_key(request)
     limit.spend(caller)
@@ -91,10 +92,10 @@ async def post_session_batch(request: Request) -> Response:
     return Response(answer, media_type=bodies.JSON)
 
 
-DIRECT: Mapping[tuple[str, str], Endpoint] = {
-    ("POST", PATH): post_session,
-    ("POST", f"{PATH}/batch"): post_session_batch,
-}
+FRONT_ROUTES = (
+    Route(PATH, post_session, methods=["POST"]),
+    Route(f"{PATH}/batch", post_session_batch, methods=["POST"]),
+)
 
 
 def _idempotency_key(request: Request) -> str | None:

@@ -14,10 +14,11 @@ import structlog
 from api.database import PASSING_ERRORS, UNREACHABLE_ERRORS
 from api.problems import ApiError, BusyError, DatabaseUnavailableError, IdempotencyMismatchError, InternalError
 from api.sessions.live import LiveScores
-from api.sessions.rows import RESCHEDULE_SQL, SESSION_SQL, Person, Row
 from ingest import merge
 from ingest.contract import RESCHEDULES, SESSIONS, Entity
 from ingest.merge import MergeSql
+from ingest.posts import EntityId
+from ingest.rows import RESCHEDULE_SQL, SESSION_SQL, Row
 
 SOURCE = "api"
 OVERRULED = "was replaced by a version that has the same updated_at but other content"
@@ -314,7 +315,7 @@ class _Transaction:
             for record in await self._connection.fetch(CONFLICTS[entity.name], *columns, SOURCE, entity.conflict):
                 outcomes[record[0]].is_conflict = True
 
-    async def _add_people(self, tutors: set[Person], students: set[Person]) -> None:
+    async def _add_people(self, tutors: set[EntityId], students: set[EntityId]) -> None:
         # Nearly always everybody is known, and looking costs less than two inserts of nothing.
         unknown = await self._connection.fetch(UNKNOWN_PEOPLE, *_columns(tutors), *_columns(students))
         for table, (insert, fill) in ADD_PEOPLE.items():
@@ -372,7 +373,7 @@ class _Transaction:
             await self._connection.execute(UNCLAIM, *map(list, zip(*failed, strict=True)))
 
 
-def _columns(people: Collection[Person]) -> tuple[list[UUID], list[str | None]]:
+def _columns(people: Collection[EntityId]) -> tuple[list[UUID], list[str | None]]:
     return [person[0] for person in people], [person[1] for person in people]
 
 

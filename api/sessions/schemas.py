@@ -1,88 +1,10 @@
-"""What the session endpoints take and give. Bodies are checked by the rules of landing files (see rows.py)."""
+"""What the session endpoints answer. What they take is described by what reads it: `ingest.posts.SessionPost`."""
 
-from typing import Annotated, Literal, get_args
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from api.problems import FieldError
-from api.sessions.rows import LARGEST_NUMBER
-from api.texts import NO_NUL, NOT_BLANK
-from ingest.contract import LONGEST_ID, LONGEST_NAME, LONGEST_SESSION_MINUTES, LONGEST_TEXT
-
-Status = Literal["scheduled", "completed", "rescheduled", "cancelled", "no_show"]
-Initiator = Literal["tutor", "student", "platform"]
-Id = Annotated[
-    Annotated[str, Field(max_length=LONGEST_ID, pattern=NOT_BLANK)]
-    | Annotated[int, Field(gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)],
-    Field(description="A UUID, or any other id.", examples=["S-1042"]),
-]
-TIME_HELP = "ISO 8601; without an offset it is read in the reporting zone."
-Time = Annotated[
-    str,
-    Field(
-        json_schema_extra={"format": "date-time"},
-        # As ingest.times has it: FIRST_YEAR to LAST_YEAR.
-        pattern=r"^(19[7-9]\d|20\d\d|2100)-",
-        examples=["2026-01-31T15:00:00Z"],
-    ),
-]
-Name = Annotated[str, Field(max_length=LONGEST_NAME, pattern=NO_NUL)]
-
-
-class RescheduleInfo(BaseModel):
-    """Who moved or called off the session, and when."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "anyOf": [{"properties": {name: {"type": "null"}}} for name in ("requested_at", "cancelled_at")]
-        },
-    )
-
-    initiator: Initiator
-    original_time: Time | None = Field(default=None, description=f"When the session was to be. {TIME_HELP}")
-    new_time: Time | None = Field(default=None, description=TIME_HELP)
-    requested_at: Time | None = Field(default=None, description=f"When the change was asked for. {TIME_HELP}")
-    cancelled_at: Time | None = Field(default=None, description="Another name of requested_at; send one of them.")
-    reason_code: Name | None = Field(default=None, examples=["illness"])
-    reason: Annotated[str, Field(max_length=LONGEST_TEXT, pattern=NO_NUL)] | None = None
-    hours_before_session: float | None = Field(
-        default=None,
-        description="Gives requested_at if that is missing: hours before original_time, or before scheduled_time.",
-        ge=-8_760,
-        le=87_600,
-        examples=[5.5],
-    )
-
-
-class SessionPost(BaseModel):
-    """A session, whole: what is left out is unknown. The newest updated_at wins, whatever the order of arrival."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "anyOf": [
-                {"properties": {"status": {"enum": [one for one in get_args(Status) if one != "rescheduled"]}}},
-                {"properties": {"reschedule_info": {"type": "object"}}, "required": ["reschedule_info"]},
-            ]
-        },
-    )
-
-    session_id: Id
-    tutor_id: Id = Field(description="An unknown tutor is added, without a name.", examples=["T-17"])
-    student_id: Id = Field(description="An unknown student is added, without a name.", examples=["P-230"])
-    scheduled_time: Time = Field(description=TIME_HELP)
-    status: Status
-    subject: Name | None = Field(default=None, examples=["maths"])
-    booked_at: Time | None = None
-    completed_time: Time | None = None
-    duration_minutes: int | None = Field(default=None, ge=0, le=LONGEST_SESSION_MINUTES, examples=[60])
-    rating: float | None = Field(default=None, ge=1, le=5, examples=[4.5])
-    initiator: Initiator | None = Field(default=None, description="Who caused a cancellation or a no-show.")
-    updated_at: Time | None = Field(default=None, description="Version of the content, as the sender states it.")
-    reschedule_info: RescheduleInfo | None = Field(
-        default=None, description="Required when status is rescheduled. Its version is updated_at of the session."
-    )
 
 
 class SessionReceipt(BaseModel):

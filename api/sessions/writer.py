@@ -7,15 +7,15 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import structlog
 
 from api.bodies import invalid
 from api.logs import where_raised
-from api.problems import ApiError, BusyError, InternalError
+from api.problems import ApiError, BusyError, FieldError, InternalError
 from api.sessions.ledger import STATEMENT_ROWS, Answer, Claim, Ledger, Outcome, Post, Receipt
-from api.sessions.rows import Row, delivered_id, parse, usual
+from ingest.rows import Row, delivered_id, read_by_model, read_by_parser
 
 # Only a burst brings as many. The event loop turns slowly then, and each batch takes several turns: large ones pay.
 MOST_ROWS = STATEMENT_ROWS
@@ -30,7 +30,7 @@ log = structlog.get_logger("api")
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A post in the line; its row is None until the parser has seen it, if it is unusual."""
+    """A post in the line; its row is None until the parser has seen it, if its model does not read it."""
 
     body: object
     row: Row | None
@@ -81,7 +81,7 @@ class SessionWriter:
             ApiError: it is not stored, and why; after a `BusyError` it may be.
         """
         self.require_room()
-        waiting = _Waiting(body, usual(body), size, claim, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(body, read_by_model(body), size, claim, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._waiting_bytes += size
         self._arrived.set()
@@ -121,15 +121,15 @@ class SessionWriter:
     async def _write(self, batch: Sequence[_Waiting]) -> None:
         good: list[_Waiting] = []
         posts: list[Post] = []
-        unusual = [waiting.body for waiting in batch if waiting.row is None]
-        parsed = iter(parse(unusual, self._timezone) if unusual else [])
+        left = [waiting.body for waiting in batch if waiting.row is None]
+        parsed = iter(read_by_parser(left, self._timezone) if left else [])
         for waiting in batch:
             row = waiting.row or next(parsed)
             if isinstance(row, Row):
                 good.append(waiting)
                 posts.append(_post(row, waiting))
             else:
-                waiting.settle(invalid(row.errors))
+                waiting.settle(invalid([FieldError(**asdict(fault)) for fault in row.errors]))
         if posts:
             _settle(good, await self._ledger.write(posts))
 

@@ -5,11 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from api.auth import READER
-from api.caching import NOT_MODIFIED, answer
+from api.caching import NOT_MODIFIED, RevalidatedRoute, answer
+from api.dependencies import REQUIRE_READER, NoQuery
 from api.problems import documented
-from api.publication import NoParameters
-from api.texts import NO_NUL
 from api.tutors import queries
 from api.tutors.explanation import explain
 from api.tutors.schemas import (
@@ -21,19 +19,20 @@ from api.tutors.schemas import (
     TutorList,
     TutorResponse,
 )
+from ingest.contract import NO_NUL
 
 router = APIRouter(
     prefix="/api/tutors",
     tags=["tutors"],
-    dependencies=[READER],
+    dependencies=[REQUIRE_READER],
     responses=NOT_MODIFIED | documented(400, 401, 403, 503),
+    route_class=RevalidatedRoute,
 )
 
 TutorId = Annotated[
     str,
     Path(min_length=1, max_length=MAX_TEXT, pattern=NO_NUL, description="UUID, or the external id as delivered."),
 ]
-Nothing = Annotated[NoParameters, Query()]
 
 
 @router.get("", response_model=TutorList)
@@ -43,7 +42,7 @@ async def list_tutors(request: Request, filters: Annotated[TutorFilters, Query()
 
 
 @router.get("/{tutor_id}", response_model=TutorResponse, responses=documented(404))
-async def get_tutor(request: Request, tutor_id: TutorId, _: Nothing) -> Response:
+async def get_tutor(request: Request, tutor_id: TutorId, _: NoQuery) -> Response:
     """One tutor's scores and profile."""
     return await answer(request, queries.tutor(tutor_id))
 
@@ -59,6 +58,6 @@ async def get_tutor_history(
 
 
 @router.get("/{tutor_id}/explanation", response_model=TutorExplanationResponse, responses=documented(404))
-async def get_tutor_explanation(request: Request, tutor_id: TutorId, _: Nothing) -> Response:
+async def get_tutor_explanation(request: Request, tutor_id: TutorId, _: NoQuery) -> Response:
     """Why the tutor has this status and score: components, sessions that count, and what ends a flag."""
     return await answer(request, queries.tutor_explanation(tutor_id), explain)

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from api.publication import Meta, PageMeta
-from api.texts import NO_NUL
+from ingest.contract import NO_NUL
 
 Count = Annotated[int, Field(ge=0, examples=[24])]
 Fraction = Annotated[float, Field(ge=0, le=1, examples=[0.12])]

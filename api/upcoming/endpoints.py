@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.auth import READER
-from api.caching import NOT_MODIFIED, answer
+from api.caching import NOT_MODIFIED, RevalidatedRoute, answer
+from api.dependencies import REQUIRE_READER
 from api.problems import documented
 from api.upcoming import queries
 from api.upcoming.schemas import UpcomingFilters, UpcomingList
@@ -14,8 +14,9 @@ from api.upcoming.schemas import UpcomingFilters, UpcomingList
 router = APIRouter(
     prefix="/api/sessions/upcoming",
     tags=["sessions"],
-    dependencies=[READER],
+    dependencies=[REQUIRE_READER],
     responses=NOT_MODIFIED | documented(400, 401, 403, 503),
+    route_class=RevalidatedRoute,
 )
 
 

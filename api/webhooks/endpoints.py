@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from api import bodies
-from api.openapi import body_of
-from api.parts import needs, part
+from api.description import body_of
 from api.problems import FieldError, NotFoundError, documented
+from api.state import from_state
 from api.webhooks.commands import MailEvents
 from api.webhooks.schemas import SendGridEvent, WebhookReceipt
 from api.webhooks.signatures import SIGNATURE_HEADER, TIMESTAMP_HEADER, SendGridSignatures
@@ -21,10 +21,17 @@ MOST_BYTES = 4 << 20
 router = APIRouter(prefix="/api/webhooks", tags=["webhooks"], responses=documented(400, 401, 404, 413, 415, 503))
 
 
-async def _signatures(request: Request) -> SendGridSignatures:
-    if not hasattr(request.state, SendGridSignatures.__name__):
+_SignaturesIfAny = Annotated[SendGridSignatures | None, from_state("sendgrid_signatures")]
+
+
+async def _signatures(signatures: _SignaturesIfAny) -> SendGridSignatures:
+    if signatures is None:
         raise NotFoundError("TUTORQ_SENDGRID_WEBHOOK_KEY is not set.")
-    return part(request, SendGridSignatures)
+    return signatures
+
+
+SignaturesDep = Annotated[SendGridSignatures, Depends(_signatures)]
+MailEventsDep = Annotated[MailEvents, from_state("mail_events")]
 
 
 def _header(name: str) -> dict[str, object]:
@@ -41,8 +48,8 @@ def _header(name: str) -> dict[str, object]:
 )
 async def post_sendgrid_events(
     request: Request,
-    signatures: Annotated[SendGridSignatures, Depends(_signatures)],
-    mail_events: Annotated[MailEvents, needs(MailEvents)],
+    signatures: SignaturesDep,
+    mail_events: MailEventsDep,
 ) -> Response:
     """Takes SendGrid's events, each once. Instead of a key there is SendGrid's signature."""
     bodies.media_type(request, (bodies.JSON,))

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from api.texts import NO_NUL
+from ingest.contract import NO_NUL
 
 Text = Annotated[str, Field(pattern=NO_NUL)]
 LONGEST_REASON = 300

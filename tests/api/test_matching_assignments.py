@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from api.matching import assignments
-from api.matching.schemas import Assignment, AssignmentRequest
+from api.matching.schemas.assignments import Assignment, AssignmentRequest
 from api.problems import OverloadedError
 from core import keys
 from core.keys import Role

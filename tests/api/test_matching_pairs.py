@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from api.matching.schemas import MatchList, PairPredictionResponse
+from api.matching.schemas.predictions import MatchList, PairPredictionResponse
 from core.database import DatabaseRole
 from ingest.ids import entity_uuid
 from ingest.load import load_folder

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from api.bodies import JSON
-from api.matching.schemas import (
+from api.matching.schemas.people import (
     STUDENTS_SORTABLE,
     TUTORS_SORTABLE,
     MatchStudentList,

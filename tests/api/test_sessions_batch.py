@@ -10,9 +10,10 @@ import httpx2
 import pytest
 
 from api.sessions import batches
-from api.sessions.schemas import BatchReceipt, SessionPost
+from api.sessions.schemas import BatchReceipt
 from ingest.contract import RESCHEDULES, SESSIONS
 from ingest.ids import entity_uuid
+from ingest.posts import SessionPost
 from tests.api.conftest import Served
 from tests.api.test_problems import problem
 from tests.api.test_sessions import empty, locked, poison, rows, session

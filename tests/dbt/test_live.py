@@ -20,9 +20,9 @@ from api.reschedules.commands import Excuses
 from api.sessions import live
 from api.sessions.ledger import Ledger, Outcome, Post, Receipt
 from api.sessions.live import LiveScores, Refreshed
-from api.sessions.rows import Row, check
 from core import locks
 from core.database import Database
+from ingest.rows import Row, check
 
 if TYPE_CHECKING:
     from tests.dbt.conftest import Dbt, Marts

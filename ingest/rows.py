@@ -1,7 +1,7 @@
 """Posted sessions as checked rows, by the rules of landing files.
 
-A value is turned into the text that would stand in a file, and then read by the same parser: whole batches at
-a time, because it takes long to start. What is posted as usual (see usual.py) is read without it, with the same result.
+A session that needs no cleaning is read by its model (posts.py). The values of any other are turned into the text that
+would stand in a file, and read by the parser of files: whole batches at a time, because it takes long to start.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,19 +13,17 @@ from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
+from pydantic import ValidationError
 
-from api.problems import FieldError
-from api.sessions.usual import FAST_UUID, UsualReader
 from ingest.arrow import ArrowColumn, compute
 from ingest.contract import LONGEST_ID, RESCHEDULES, SESSIONS, Column, Entity, Kind
 from ingest.merge import MergeSql
 from ingest.parser import BatchParser, TypedBatch
+from ingest.posts import EARLIEST_HOURS, FAST_UUID, LARGEST_NUMBER, LATEST_HOURS, EntityId, SessionPost
 from ingest.readers import RawBatch, text_array
 from ingest.times import FIRST_YEAR, LAST_YEAR
 
 INFO = "reschedule_info"
-# Ten years ahead, and one behind: whoever asks later for a change does not reschedule.
-EARLIEST_HOURS, LATEST_HOURS = 87_600, -8_760
 
 SESSION_SQL = MergeSql(SESSIONS, list(SESSIONS.columns))
 RESCHEDULE_SQL = MergeSql(RESCHEDULES, list(RESCHEDULES.columns))
@@ -40,17 +38,7 @@ POSTED_RESCHEDULE = replace(
     ),
 )
 
-# Beyond this no number is an id, and Python refuses to write some of them.
-LARGEST_NUMBER = 10**30
 _UTC = pa.timestamp("us", "UTC")
-
-_USUAL_SESSION = UsualReader(SESSIONS)
-_USUAL_RESCHEDULE = UsualReader(POSTED_RESCHEDULE)
-_SESSION_FIELDS = frozenset((INFO, *(column.name for column in SESSIONS.columns)))
-_INFO_FIELDS = frozenset(column.name for column in POSTED_RESCHEDULE.columns)
-
-# A tutor or a student: the id, and the one delivered if it was not a UUID.
-Person = tuple[UUID, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +47,8 @@ class Row:
 
     session: tuple[Any, ...]
     reschedule: tuple[Any, ...] | None
-    tutor: Person
-    student: Person
+    tutor: EntityId
+    student: EntityId
 
     @property
     def session_id(self) -> UUID:
@@ -69,10 +57,18 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one field; `field` is its path in the body."""
+
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Faults:
     """What is wrong with a posted session, at most one entry per field."""
 
-    errors: list[FieldError]
+    errors: list[Fault]
 
     @property
     def reason(self) -> str:
@@ -87,34 +83,38 @@ def check(bodies: Sequence[object], timezone: str) -> list[Row | Faults]:
         bodies: JSON values; anything but an object is at fault.
         timezone: zone in which times without an offset are read.
     """
-    rows: list[Row | Faults | None] = [usual(body) for body in bodies]
-    unusual = [place for place, row in enumerate(rows) if row is None]
-    if unusual:
-        parsed = parse([bodies[place] for place in unusual], timezone)
-        for place, row in zip(unusual, parsed, strict=True):
+    rows: list[Row | Faults | None] = [read_by_model(body) for body in bodies]
+    left = [place for place, row in enumerate(rows) if row is None]
+    if left:
+        parsed = read_by_parser([bodies[place] for place in left], timezone)
+        for place, row in zip(left, parsed, strict=True):
             rows[place] = row
     return [row for row in rows if row is not None]
 
 
-def usual(body: object) -> Row | None:
-    """A usual session as a row; None if it has to be parsed."""
-    if not isinstance(body, dict) or not body.keys() <= _SESSION_FIELDS:
+def read_by_model(body: object) -> Row | None:
+    """A session that needs no cleaning as a row; None if it has to go to the parser, which says what is wrong."""
+    try:
+        post = SessionPost.model_validate(body)
+    except ValidationError:
         return None
-    session, info = _USUAL_SESSION.read(body), body.get(INFO)
-    if session is None:
+    if post.reschedule_info is None and post.status == "rescheduled":
         return None
-    reschedule = None
-    if info is not None:
-        if not isinstance(info, dict) or not info.keys() <= _INFO_FIELDS:
-            return None
-        reschedule = _USUAL_RESCHEDULE.read(info)
-    if reschedule is None and (info is not None or session["status"] == "rescheduled"):
-        return None
-    row = _row(session, reschedule)
+    key, external = post.session_id
+    session = {
+        **vars(post),
+        "session_id": key,
+        "external_id": external,
+        "tutor_id": post.tutor_id[0],
+        "student_id": post.student_id[0],
+        "tutors": post.tutor_id,
+        "students": post.student_id,
+    }
+    row = _row(session, None if post.reschedule_info is None else vars(post.reschedule_info))
     return row if isinstance(row, Row) else None
 
 
-def parse(bodies: Sequence[object], timezone: str) -> list[Row | Faults]:
+def read_by_parser(bodies: Sequence[object], timezone: str) -> list[Row | Faults]:
     """As `check`, all of them by the parser of files."""
     found: dict[int, dict[str, str]] = {}
     objects: dict[int, Mapping[str, object]] = {}
@@ -136,7 +136,7 @@ def parse(bodies: Sequence[object], timezone: str) -> list[Row | Faults]:
     rows: list[Row | Faults] = []
     for place in range(len(bodies)):
         row = _row(sessions[place], reschedules.get(place)) if place not in found else found[place]
-        rows.append(row if isinstance(row, Row) else Faults([FieldError(field=f, message=m) for f, m in row.items()]))
+        rows.append(row if isinstance(row, Row) else Faults([Fault(name, message) for name, message in row.items()]))
     return rows
 
 
@@ -235,7 +235,7 @@ def _text(column: Column, value: object, at: int, problems: dict[int, list[str]]
     return None
 
 
-def _row(session: dict[str, Any], reschedule: dict[str, Any] | None) -> Row | dict[str, str]:
+def _row(session: Mapping[str, Any], reschedule: Mapping[str, Any] | None) -> Row | dict[str, str]:
     """A row, or what is wrong with its parts as a whole."""
     names = SESSION_SQL.staged_names[1:]
     values = tuple(session[name] for name in names)

@@ -1,13 +1,17 @@
-"""What is read without the parser of files is read as the parser would."""
+"""Posted sessions: what their model reads, it reads as the parser of files would."""
 
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
+from pydantic import BaseModel
 
-from api.sessions.rows import Row, check, parse, usual
-from tests.api.conftest import ZONE
+from ingest.contract import SESSIONS, Entity
+from ingest.posts import RescheduleInfo, SessionPost
+from ingest.rows import INFO, POSTED_RESCHEDULE, Row, check, read_by_model, read_by_parser
+
+ZONE = "Europe/Vienna"
 
 USUAL: dict[str, Any] = {
     "session_id": "S-1042",
@@ -22,16 +26,14 @@ USUAL: dict[str, Any] = {
     "rating": 4.5,
     "updated_at": "2026-01-31T16:00:01.123456-0330",
 }
-INFO = {"initiator": "tutor", "reason": "ill", "hours_before_session": 5.5, "new_time": "2026-02-01T10:00+01"}
+MOVE = {"initiator": "tutor", "reason": "ill", "hours_before_session": 5.5, "new_time": "2026-02-01T10:00+01"}
 
 
-@pytest.mark.parametrize(
-    "body", [USUAL, {**USUAL, "reschedule_info": INFO}, {**USUAL, "status": "rescheduled", "reschedule_info": INFO}]
-)
-def test_the_usual_is_read_without_the_parser(body: dict[str, Any]) -> None:
-    row = usual(body)
+@pytest.mark.parametrize("body", [USUAL, {**USUAL, INFO: MOVE}, {**USUAL, "status": "rescheduled", INFO: MOVE}])
+def test_what_needs_no_cleaning_is_read_by_the_model(body: dict[str, Any]) -> None:
+    row = read_by_model(body)
     assert isinstance(row, Row)
-    assert [row] == parse([body], ZONE)
+    assert [row] == read_by_parser([body], ZONE)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +57,17 @@ def test_the_usual_is_read_without_the_parser(body: dict[str, Any]) -> None:
         {"colour": "red"},
     ],
 )
-def test_the_unusual_is_left_to_the_parser(changes: dict[str, Any]) -> None:
-    assert usual(USUAL | changes) is None
+def test_all_else_is_left_to_the_parser(changes: dict[str, Any]) -> None:
+    assert read_by_model(USUAL | changes) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "entity", "others"), [(SessionPost, SESSIONS, {INFO}), (RescheduleInfo, POSTED_RESCHEDULE, set())]
+)
+def test_models_have_the_columns_of_the_contract(model: type[BaseModel], entity: Entity, others: set[str]) -> None:
+    assert set(model.model_fields) == {column.name for column in entity.columns} | others
+    required = {name for name, field in model.model_fields.items() if field.is_required()}
+    assert required == set(entity.required)
 
 
 _digits = st.integers(0, 99).map(lambda number: f"{number:02}")
@@ -128,7 +139,7 @@ _bodies = st.fixed_dictionaries(
 @settings(max_examples=100, deadline=None)
 @given(bodies=st.lists(_bodies | st.just(USUAL) | _anything, min_size=1, max_size=8))
 def test_both_ways_give_the_same(bodies: list[object]) -> None:
-    assert check(bodies, ZONE) == parse(bodies, ZONE)
+    assert check(bodies, ZONE) == read_by_parser(bodies, ZONE)
 
 
 @settings(max_examples=100, deadline=None)
@@ -139,14 +150,14 @@ def test_one_field_at_a_time(field: str, values: st.DataObject) -> None:
         "duration_minutes": _number, "rating": _number, "initiator": _initiator,
     }.get(field, _time)  # fmt: skip
     bodies = [USUAL | {field: value} for value in values.draw(st.lists(strategy, min_size=1, max_size=20))]
-    assert check(bodies, ZONE) == parse(bodies, ZONE)
+    assert check(bodies, ZONE) == read_by_parser(bodies, ZONE)
     for body in bodies:
-        row = usual(body)
-        assert row is None or [row] == parse([body], ZONE)
+        row = read_by_model(body)
+        assert row is None or [row] == read_by_parser([body], ZONE)
 
 
 @settings(max_examples=100, deadline=None)
 @given(infos=st.lists(_info, min_size=1, max_size=20))
 def test_reschedules(infos: list[dict[str, Any]]) -> None:
     bodies = [{**USUAL, "status": "rescheduled", "reschedule_info": info} for info in infos]
-    assert check(bodies, ZONE) == parse(bodies, ZONE)
+    assert check(bodies, ZONE) == read_by_parser(bodies, ZONE)

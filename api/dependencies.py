@@ -1,0 +1,27 @@
+"""What endpoints ask for, as aliases for their signatures.
+
+What one resource alone asks for stands beside its endpoints.
+"""
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from api.auth import Caller, Require, signed_in
+from api.browser_sessions import BrowserCaller
+from api.database import Marts
+from api.publication import NoParameters
+from api.state import from_state
+from core.keys import Role
+
+MartsDep = Annotated[Marts, from_state("marts")]
+# No query parameters: any is a mistake.
+NoQuery = Annotated[NoParameters, Query()]
+
+# By a key or at a browser, with this role or as an admin.
+REQUIRE_READER = Depends(Require(Role.READ))
+CurrentReader = Annotated[Caller | BrowserCaller, REQUIRE_READER]
+CurrentIngester = Annotated[Caller | BrowserCaller, Depends(Require(Role.INGEST))]
+CurrentAdmin = Annotated[Caller | BrowserCaller, Depends(Require(Role.ADMIN))]
+# At a browser, with any role.
+CurrentBrowser = Annotated[BrowserCaller, Depends(signed_in)]

@@ -1,0 +1,44 @@
+"""What FastAPI cannot know of the API's description: bodies that are read by the endpoints themselves, and errors."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from api.problems import MEDIA_TYPE
+
+
+def describe(schema: dict[str, Any]) -> dict[str, Any]:
+    """Correct what FastAPI assumes: errors are problems, and a request that is not valid is a 400."""
+    schemas = schema["components"]["schemas"]
+    for path in schema["paths"].values():
+        for operation in path.values():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                schemas.update(content["schema"].pop("$defs", {}))
+            unprocessable = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
+            if unprocessable.get("schema", {}).get("$ref", "").endswith("/HTTPValidationError"):
+                del operation["responses"]["422"]
+            for response in operation["responses"].values():
+                # Of the type that the route answers with when all is well.
+                for content in list(response.get("content", {}).values()):
+                    if content.get("schema", {}).get("$ref", "").endswith("/Problem"):
+                        response["content"] = {MEDIA_TYPE: content}
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schema["components"]["schemas"] = dict(sorted(schemas.items()))
+    return schema
+
+
+def body_of(
+    model: type[BaseModel], *media_types: str, many: str | None = None, or_else: str | None = None
+) -> dict[str, Any]:
+    """`openapi_extra=` of a route that reads its body itself; with `many`, an array of the model in that type, which
+    may hold anything else, too, if `or_else` says what becomes of it."""
+    definitions = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    inner = definitions.pop("$defs", {})
+    one: dict[str, Any] = {"$ref": f"#/components/schemas/{model.__name__}"}
+    schemas: dict[str, dict[str, Any]] = {name: dict(one) for name in media_types}
+    if many is not None:
+        items: dict[str, Any] = one if or_else is None else {"anyOf": [one, {"description": or_else}]}
+        schemas[many] = {"type": "array", "items": items}
+    next(iter(schemas.values()))["$defs"] = {**inner, model.__name__: definitions}
+    return {"requestBody": {"required": True, "content": {name: {"schema": each} for name, each in schemas.items()}}}

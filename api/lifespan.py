@@ -1,0 +1,145 @@
+"""What the application makes once, at its start, and ends with it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, TypedDict
+
+from fastapi import FastAPI
+
+from api import logs
+from api.auth import KeyRing
+from api.browser_sessions import BrowserSessions
+from api.database import Marts, open_pool
+from api.health.queries import HealthProbe
+from api.limits import LogInLimit, RateLimit
+from api.matching.assignments import Assignments
+from api.matching.commands import People
+from api.matching.explanations import open_explainer
+from api.matching.generation import Generation, open_dagster
+from api.matching.pairs import Pairs
+from api.matching.scoring import Scorer
+from api.metrics.figures import PlatformFigures
+from api.metrics.instruments import CountedLedger, Instruments
+from api.reports.commands import MailPreferences
+from api.reports.queries import AuditTrail
+from api.reschedules.commands import Excuses
+from api.sessions.batches import AT_A_TIME, BatchWriter
+from api.sessions.ledger import Ledger
+from api.sessions.writer import SessionWriter
+from api.webhooks.commands import MailEvents
+from api.webhooks.signatures import SendGridSignatures
+from core.database import Database, DatabaseRole
+from core.settings import Settings
+
+HEALTH_POOL_SIZE = 1
+# One for single posts, one for each batch under way, one for what may come to wait, and one for scores.
+INGEST_POOL_SIZE = 1 + AT_A_TIME + 1 + 1
+
+
+class LifespanState(TypedDict):
+    """What is made once, by its name in `request.state`."""
+
+    marts: Marts
+    key_ring: KeyRing
+    browser_sessions: BrowserSessions
+    log_in_limit: LogInLimit
+    health_probe: HealthProbe
+    instruments: Instruments
+    platform_figures: PlatformFigures
+    metrics_need_key: bool
+    rate_limit: RateLimit
+    session_writer: SessionWriter
+    batch_writer: BatchWriter
+    excuses: Excuses
+    mail_preferences: MailPreferences
+    audit_trail: AuditTrail
+    mail_events: MailEvents
+    # None without TUTORQ_SENDGRID_WEBHOOK_KEY.
+    sendgrid_signatures: SendGridSignatures | None
+    people: People
+    generation: Generation
+    scorer: Scorer
+    assignments: Assignments
+    pairs: Pairs
+
+
+def lifespan(
+    settings: Settings, instruments: Instruments
+) -> Callable[[FastAPI], AbstractAsyncContextManager[LifespanState]]:
+    """`lifespan=` of the application: connects to the database, and starts what runs beside the requests."""
+    signatures = SendGridSignatures(settings.sendgrid_webhook_key) if settings.sendgrid_webhook_key else None
+
+    @asynccontextmanager
+    async def run(_: FastAPI) -> AsyncIterator[LifespanState]:
+        logs.configure(settings.log_level)
+        database = Database(settings, DatabaseRole.API)
+        # Reading the URL starts the embedded server if there is one, which may take seconds.
+        url = await asyncio.to_thread(lambda: database.url)
+        try:
+            async with AsyncExitStack() as stack:
+                pool = await stack.enter_async_context(open_pool(url))
+                health_pool = await stack.enter_async_context(open_pool(url, size=HEALTH_POOL_SIZE))
+                dagster_pool = await stack.enter_async_context(open_pool(database.dagster_url, size=HEALTH_POOL_SIZE))
+                ingest_pool = await stack.enter_async_context(
+                    open_pool(
+                        url,
+                        size=INGEST_POOL_SIZE,
+                        settings=Ledger.server_settings(settings.ingest_commit_seconds),
+                    )
+                )
+                ledger = CountedLedger(ingest_pool, settings.ingest_commit_seconds, instruments)
+                session_writer = SessionWriter(ledger, settings.timezone, settings.ingest_queue_rows)
+                await stack.enter_async_context(_running(session_writer.run()))
+                await stack.enter_async_context(_running(ledger.live.run()))
+                dagster = await stack.enter_async_context(open_dagster(settings.dagster))
+                marts = Marts(pool)
+                low, high = settings.match_medium_risk, settings.match_high_risk
+                explainer = await stack.enter_async_context(open_explainer(pool, settings))
+                scorer = Scorer(pool, settings, database)
+                key_ring = KeyRing(pool)
+                stack.push_async_callback(key_ring.close)
+                probe = HealthProbe(
+                    health_pool,
+                    dagster_pool,
+                    daemon_silent_seconds=settings.daemon_silent_seconds,
+                    unprocessed_minutes=settings.unprocessed_minutes,
+                )
+                yield {
+                    "marts": marts,
+                    "key_ring": key_ring,
+                    "browser_sessions": BrowserSessions(pool),
+                    "log_in_limit": LogInLimit(),
+                    "health_probe": probe,
+                    "instruments": instruments,
+                    "platform_figures": PlatformFigures(pool, probe, session_writer, ledger.live, instruments.registry),
+                    "metrics_need_key": settings.metrics == "key",
+                    "rate_limit": RateLimit(settings.ingest_rate_per_second),
+                    "session_writer": session_writer,
+                    "batch_writer": BatchWriter(ledger, settings.timezone),
+                    "excuses": Excuses(ingest_pool, ledger.live),
+                    "mail_preferences": MailPreferences(pool),
+                    "audit_trail": AuditTrail(pool),
+                    "mail_events": MailEvents(pool),
+                    "sendgrid_signatures": signatures,
+                    "people": People(ingest_pool),
+                    "generation": Generation(dagster),
+                    "scorer": scorer,
+                    "assignments": Assignments(marts, scorer),
+                    "pairs": Pairs(marts, scorer, explainer, low=low, high=high, seconds=settings.explanation_seconds),
+                }
+        finally:
+            await asyncio.to_thread(database.release)
+
+    return run
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `work` beside the block, and end it with the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,108 @@
+"""Which tutors a group of students should get."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from api.bodies import WHOLE, Body
+from api.fields import Id
+from api.matching.schemas.predictions import RiskLevel
+from api.tutors.schemas import Count, Fraction
+
+MOST_STUDENTS = 10_000
+MOST_TUTORS = 5_000
+
+
+class CapacityOverride(Body):
+    """How many students a tutor may get, whatever is stored."""
+
+    tutor_id: Id = Field(examples=["T-17"])
+    capacity: Annotated[int, Field(ge=0, le=1000, examples=[5]), WHOLE]
+
+
+class AssignmentPair(Body):
+    """A student and a tutor."""
+
+    student_id: Id = Field(examples=["P-230"])
+    tutor_id: Id = Field(examples=["T-17"])
+
+
+class AssignmentRequest(Body):
+    """Who is to be assigned, and under which conditions. Ids are UUIDs, or external ids as delivered."""
+
+    student_ids: list[Id] | None = Field(
+        default=None, max_length=MOST_STUDENTS, description="By default all active students."
+    )
+    tutor_ids: list[Id] | None = Field(
+        default=None,
+        max_length=MOST_TUTORS,
+        description="By default all active tutors; inactive ones cannot be chosen.",
+    )
+    capacities: list[CapacityOverride] = Field(
+        default=[], max_length=MOST_TUTORS, description="By default the free capacity of each tutor."
+    )
+    default_capacity: Annotated[
+        int, Field(ge=0, le=1000, description="For tutors whose capacity is neither given nor known."), WHOLE
+    ] = 1
+    fixed: list[AssignmentPair] = Field(default=[], max_length=MOST_STUDENTS, description="Pairs that must be.")
+    forbidden: list[AssignmentPair] = Field(
+        default=[], max_length=10 * MOST_STUDENTS, description="Pairs that must not be."
+    )
+    require_subject: bool = Field(
+        default=True, description="Whether the two must share a subject; a student without any fits every tutor."
+    )
+    exploration_share: float = Field(
+        default=0, ge=0, le=1, description="Share of the students that go to tutors with little history."
+    )
+    seed: Annotated[
+        int, Field(ge=0, le=2**32 - 1, description="The same request with it gives the same answer."), WHOLE
+    ] = 0
+
+
+class AssignedPair(BaseModel):
+    """A student and the tutor they should get."""
+
+    student_id: UUID
+    student_name: str | None
+    tutor_id: UUID
+    tutor_name: str | None
+    churn_probability: Fraction
+    risk_level: RiskLevel
+    compatibility_score: Fraction
+    is_fixed: bool
+    is_exploration: bool = Field(description="Given to a tutor with little history, to learn how it goes.")
+    reasons: list[str] = Field(examples=[["Both prefer the same pace", "Same teaching style"]])
+
+
+class UnassignedStudent(BaseModel):
+    """A student without a tutor, and why."""
+
+    student_id: UUID
+    student_name: str | None
+    reason: str = Field(examples=["No tutor of these subjects has a free place."])
+
+
+class PlanFigures(BaseModel):
+    """One figure, by how tutors are chosen under the same conditions."""
+
+    assigned: float = Field(description="As in this answer.", examples=[41.2])
+    greedy: float = Field(description="The best pair that is left, again and again.", examples=[44.7])
+    random: float = Field(description="By chance.", examples=[61.0])
+
+
+class Assignment(BaseModel):
+    """The assignment with the least expected churn."""
+
+    pairs: list[AssignedPair]
+    unassigned: list[UnassignedStudent]
+    expected_churn: PlanFigures = Field(
+        description="Students expected not to go on after the first session: the sum over the pairs."
+    )
+    students_with_tutor: PlanFigures = Field(
+        description="Pairs in all. A plan with fewer of them has less expected churn for the wrong reason."
+    )
+    students: Count = Field(description="Students to be assigned.")
+    tutors: Count = Field(description="Tutors to choose from.")
+    model_version: str = Field(description="What predicted the churn.", examples=["rules-v1"])
+    seconds: float = Field(description="Time it took to compute.", examples=[1.2])

@@ -1,0 +1,214 @@
+"""Students and tutors as matching sees them, their lists, and what may be changed of them."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from api.bodies import WHOLE, Body
+from api.fields import Id, LongText, Name, Subject
+from api.publication import Meta, PageMeta
+from api.tutors.schemas import Count, Fraction, SearchText
+from ingest.contract import LONGEST_TEXT
+
+TeachingStyle = Literal["structured", "flexible", "interactive"]
+SortOrder = Literal["asc", "desc"]
+Pace = Annotated[int, Field(ge=1, le=5, description="1 slow to 5 fast.", examples=[3]), WHOLE]
+Communication = Annotated[int, Field(ge=1, le=5, description="1 formal to 5 casual.", examples=[4]), WHOLE]
+Urgency = Annotated[int, Field(ge=1, le=5, description="1 relaxed to 5 urgent.", examples=[2]), WHOLE]
+Age = Annotated[int, Field(ge=0, le=130, examples=[14]), WHOLE]
+Capacity = Annotated[
+    int, Field(ge=0, le=1000, description="Students the tutor can take at a time.", examples=[12]), WHOLE
+]
+
+
+def _fits_in_a_cell(subjects: list[str]) -> list[str]:
+    if len(";".join(subjects)) > LONGEST_TEXT:
+        raise ValueError(f"List should have at most {LONGEST_TEXT} characters in all")
+    return subjects
+
+
+Subjects = Annotated[list[Subject], AfterValidator(_fits_in_a_cell), Field(examples=[["maths", "physics"]])]
+
+
+class MatchStudent(BaseModel):
+    """A student as matching sees them: attributes as of now, history as last stored."""
+
+    student_id: UUID
+    external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["P-230"])
+    name: str | None = Field(examples=["Lea Berg"])
+    age: int | None = Field(examples=[14])
+    subjects: list[str] = Field(examples=[["maths"]])
+    preferred_teaching_style: TeachingStyle | None
+    preferred_pace: int | None = Field(description="1 slow to 5 fast.", examples=[3])
+    communication_style: int | None = Field(description="1 formal to 5 casual.", examples=[4])
+    urgency_level: int | None = Field(description="1 relaxed to 5 urgent.", examples=[2])
+    is_stub: bool = Field(description="True while the student is known only from sessions.")
+    is_active: bool = Field(description="Described, and new or with a session in the last 180 days; else not matched.")
+    student_first_meetings: Count = Field(description="Tutors the student had met.")
+    student_continuation_rate: Fraction = Field(
+        description="Estimated share of these meetings that were followed by another session in time."
+    )
+    last_session_on: date | None = Field(description="Day of the newest session, in the reporting zone.")
+
+
+class MatchTutor(BaseModel):
+    """A tutor as matching sees them: attributes as of now, history as last stored."""
+
+    tutor_id: UUID
+    external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["T-1042"])
+    name: str | None = Field(examples=["Ada Novak"])
+    subjects: list[str] = Field(examples=[["maths", "physics"]])
+    is_active: bool = Field(description="False for tutors who left, and while known only from sessions.")
+    capacity: int | None = Field(description="Students the tutor can take at a time.", examples=[12])
+    age: int | None = Field(examples=[34])
+    experience_years: float | None = Field(examples=[6.5])
+    teaching_style: TeachingStyle | None
+    preferred_pace: int | None = Field(description="1 slow to 5 fast.", examples=[3])
+    communication_style: int | None = Field(description="1 formal to 5 casual.", examples=[4])
+    tutor_sessions_90d: Count = Field(description="Sessions in the last 90 days.")
+    tutor_reschedule_rate: Fraction = Field(description="Estimated share of sessions the tutor reschedules.")
+    tutor_no_show_rate: Fraction = Field(description="Estimated share of sessions the tutor misses.")
+    tutor_continuation_rate: Fraction = Field(description="Estimated share of new students who stay.")
+    tutor_rating: float = Field(description="Estimated mean rating, 1-5.", examples=[4.5])
+    active_students: Count = Field(description="Students with a session in the last 30 days, or scheduled.")
+    free_capacity: int | None = Field(description="Capacity less active students; null if unknown.", examples=[3])
+
+
+class MatchMeta(Meta):
+    """The publication and the state of predictions behind an answer."""
+
+    prediction_version: int = Field(
+        description="Rises with every change of predictions, and of people through the API.", examples=[97]
+    )
+
+
+class MatchPageMeta(PageMeta):
+    """The same behind a list, and where in the list this page is."""
+
+    prediction_version: int = Field(
+        description="Rises with every change of predictions, and of people through the API.", examples=[97]
+    )
+
+
+class MatchStudentList(BaseModel):
+    """A page of students."""
+
+    data: list[MatchStudent]
+    meta: MatchPageMeta
+
+
+class MatchStudentResponse(BaseModel):
+    """One student."""
+
+    data: MatchStudent
+    meta: MatchMeta
+
+
+class MatchTutorList(BaseModel):
+    """A page of tutors."""
+
+    data: list[MatchTutor]
+    meta: MatchPageMeta
+
+
+class MatchTutorResponse(BaseModel):
+    """One tutor."""
+
+    data: MatchTutor
+    meta: MatchMeta
+
+
+STUDENTS_SORTABLE = (
+    "name", "age", "urgency_level", "student_first_meetings", "student_continuation_rate", "last_session_on",
+)  # fmt: skip
+TUTORS_SORTABLE = (
+    "name", "age", "experience_years", "capacity", "free_capacity", "active_students", "tutor_sessions_90d",
+    "tutor_reschedule_rate", "tutor_no_show_rate", "tutor_continuation_rate", "tutor_rating",
+)  # fmt: skip
+
+
+class _One:
+    """Validator: one of these names. The message lists them."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+
+    def __call__(self, name: str) -> str:
+        if name not in self._names:
+            raise ValueError(f"Input should be one of: {', '.join(self._names)}")
+        return name
+
+
+class Page(BaseModel, extra="forbid"):
+    limit: int = Field(default=50, ge=1, le=500)
+    offset: int = Field(default=0, ge=0, le=10_000_000)
+
+
+class _PeopleFilters(Page):
+    search: SearchText | None = Field(
+        default=None, description="Part of the name or of the external id, in upper or lower case."
+    )
+    subject: SearchText | None = Field(default=None, description="One of the person's subjects, spelt exactly.")
+    is_active: bool | None = None
+    sort_order: SortOrder = "asc"
+
+
+class StudentFilters(_PeopleFilters):
+    """Which students, in which order, and which page of them."""
+
+    sort_by: Annotated[str, AfterValidator(_One(STUDENTS_SORTABLE))] = Field(
+        default="name", description="Null comes last.", json_schema_extra={"enum": list(STUDENTS_SORTABLE)}
+    )
+
+
+class TutorMatchFilters(_PeopleFilters):
+    """Which tutors, in which order, and which page of them."""
+
+    has_capacity: bool | None = Field(
+        default=None, description="Whether another student would fit; a tutor without a known capacity always can."
+    )
+    sort_by: Annotated[str, AfterValidator(_One(TUTORS_SORTABLE))] = Field(
+        default="name", description="Null comes last.", json_schema_extra={"enum": list(TUTORS_SORTABLE)}
+    )
+
+
+class StudentPost(Body):
+    """A new student; what is left out is unknown."""
+
+    student_id: Id = Field(description="A UUID, or any other id.", examples=["P-231"])
+    name: Name | None = Field(default=None, examples=["Lea Berg"])
+    age: Age | None = None
+    subjects: Subjects = Field(default=[])
+    preferred_teaching_style: TeachingStyle | None = None
+    preferred_pace: Pace | None = None
+    communication_style: Communication | None = None
+    urgency_level: Urgency | None = None
+    learning_goals: LongText | None = Field(
+        default=None, description="Kept, and never shown or sent to anybody by matching."
+    )
+
+
+class StudentPatch(Body):
+    """What to change; what is left out stays, null clears."""
+
+    age: Age | None = None
+    subjects: Subjects | None = None
+    preferred_teaching_style: TeachingStyle | None = None
+    preferred_pace: Pace | None = None
+    communication_style: Communication | None = None
+    urgency_level: Urgency | None = None
+
+
+class TutorPatch(Body):
+    """What to change; what is left out stays, null clears."""
+
+    age: Age | None = None
+    subjects: Subjects | None = None
+    is_active: bool = Field(default=True, description="An inactive tutor gets no new students; cannot be null.")
+    capacity: Capacity | None = None
+    teaching_style: TeachingStyle | None = None
+    preferred_pace: Pace | None = None
+    communication_style: Communication | None = None

@@ -1,0 +1,163 @@
+"""Predictions for pairs, their lists and explanations, and the run that predicts all pairs."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from api.matching.schemas.people import MatchMeta, MatchPageMeta, Page, SortOrder
+from api.tutors.schemas import Fraction, SearchText
+
+RiskLevel = Literal["low", "medium", "high"]
+
+
+class Prediction(BaseModel):
+    """How likely it is that a pair does not go on after its first session."""
+
+    student_id: UUID
+    tutor_id: UUID
+    churn_probability: Fraction = Field(description="Probability of no second session within 30 days of the first.")
+    risk_level: RiskLevel
+    compatibility_score: Fraction = Field(
+        description="1 is the best fit of preferences, 0 the worst; 0.5 if no preference of the two can be compared."
+    )
+    pace_mismatch: float | None = Field(description="0 to 4; null if a preference is unknown.", examples=[1])
+    style_mismatch: float | None = Field(description="0 same, 0.5 if either is flexible, else 1.", examples=[0.5])
+    communication_mismatch: float | None = Field(description="0 to 4.", examples=[2])
+    age_mismatch: float | None = Field(description="Years between the two.", examples=[20])
+    model_version: str = Field(examples=["rules-v1"])
+    predicted_at: AwareDatetime
+
+
+class Match(Prediction):
+    """A prediction, and who the other person is."""
+
+    external_id: str | None = Field(description="The other person's id as delivered, where it was not a UUID.")
+    name: str | None = Field(description="The other person's name.", examples=["Ada Novak"])
+    subjects: list[str] = Field(description="The other person's subjects.", examples=[["maths"]])
+    free_capacity: int | None = Field(
+        description="If the other person is a tutor with a known capacity: places that are free.", examples=[3]
+    )
+
+
+class MatchList(BaseModel):
+    """A page of the predictions for one person."""
+
+    data: list[Match]
+    meta: MatchPageMeta
+
+
+class _MatchFilters(Page):
+    risk_level: list[RiskLevel] = Field(default=[], description="Any of these; may be given several times.")
+    min_compatibility: float | None = Field(default=None, ge=0, le=1, description="Least compatibility_score.")
+    subject: SearchText | None = Field(default=None, description="One of the other person's subjects, spelt exactly.")
+    sort_by: Literal["churn_probability", "compatibility_score", "name"] = "churn_probability"
+    sort_order: SortOrder | None = Field(
+        default=None, description="By default the best first: asc, and desc for compatibility_score."
+    )
+
+
+class MatchesOfTutorFilters(_MatchFilters):
+    """Which students, in which order, and which page of them."""
+
+
+class MatchesOfStudentFilters(_MatchFilters):
+    """Which tutors, in which order, and which page of them."""
+
+    shares_subject: bool = Field(
+        default=True,
+        description="Only tutors of one of the student's subjects, if there are any; `subject` goes first.",
+    )
+    has_capacity: bool | None = Field(
+        default=None, description="Whether another student would fit; a tutor without a known capacity always can."
+    )
+
+
+class PredictionModel(BaseModel):
+    """What made a prediction."""
+
+    version: str = Field(examples=["match-20260131T120004"])
+    kind: Literal["model", "rules"] = Field(description="`rules` until a trained model has been promoted.")
+    trained_at: AwareDatetime | None = Field(description="Null for rules.")
+
+
+class Contribution(BaseModel):
+    """What one feature adds to the prediction."""
+
+    feature: str = Field(examples=["pace_mismatch"])
+    label: str = Field(examples=["Difference in pace"])
+    value: float | None = Field(description="Null if unknown.", examples=[3])
+    contribution: float = Field(description="In log-odds of churn: above 0 raises the risk.", examples=[0.41])
+
+
+class Mismatch(BaseModel):
+    """How far the two are apart in one respect."""
+
+    name: Literal["pace_mismatch", "style_mismatch", "communication_mismatch", "age_mismatch"]
+    label: str = Field(examples=["Pace"])
+    value: float | None = Field(description="Null if a preference is unknown.", examples=[3])
+    max: float = Field(description="The most it can be, or that counts.", examples=[4])
+    severity: Literal["none", "low", "medium", "high"] | None = Field(description="Null if unknown.")
+
+
+class Alternative(BaseModel):
+    """Another tutor of the student's subject with a free place and a lower risk."""
+
+    tutor_id: UUID
+    name: str | None = Field(examples=["Ada Novak"])
+    churn_probability: Fraction
+    risk_level: RiskLevel
+    compatibility_score: Fraction
+    free_capacity: int | None = Field(description="Null if the capacity is unknown.", examples=[3])
+
+
+class MatchExplanation(BaseModel):
+    """A prediction in words for both sides, with all that it rests on."""
+
+    source: Literal["model", "rules"] = Field(
+        description="Who wrote the texts: a language model, or rules on the same numbers."
+    )
+    for_student: str = Field(description="Two to three sentences: why the tutor suits the student or may not.")
+    for_tutor: str = Field(description="Two to three sentences: what the tutor should know.")
+    contributions: list[Contribution] = Field(description="Strongest first.")
+    mismatches: list[Mismatch]
+    alternatives: list[Alternative] = Field(description="At most three, lowest risk first.")
+
+
+class PairPrediction(Prediction):
+    """The prediction for one pair, and what made it."""
+
+    student_name: str | None = Field(examples=["Lea Berg"])
+    tutor_name: str | None = Field(examples=["Ada Novak"])
+    is_stored: bool = Field(description="False if it was computed for this answer.")
+    model: PredictionModel
+    explanation: MatchExplanation | None = Field(description="Null unless asked for.")
+
+
+class PairPredictionResponse(BaseModel):
+    """The prediction for one pair."""
+
+    data: PairPrediction
+    meta: MatchMeta
+
+
+class PredictOptions(BaseModel, extra="forbid"):
+    """What beside the numbers."""
+
+    explain: bool = Field(default=False, description="Whether to explain it; takes up to eight seconds.")
+
+
+class GenerationAccepted(BaseModel):
+    """The run that predicts all pairs anew."""
+
+    run_id: str = Field(examples=["0b5e2c8e-7f0d-4a3e-9f43-3f0c6f1f2a11"])
+    status_url: str = Field(examples=["/api/matching/generate-all/0b5e2c8e-7f0d-4a3e-9f43-3f0c6f1f2a11"])
+
+
+class GenerationStatus(BaseModel):
+    """How far that run has come."""
+
+    run_id: str
+    status: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    started_at: AwareDatetime | None
+    ended_at: AwareDatetime | None

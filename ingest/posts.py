@@ -1,0 +1,186 @@
+"""A posted session: these models describe its JSON, and read it.
+
+They read only what needs no cleaning: values of the right JSON type, within their limits, times with an offset. All
+else, right or wrong, goes to the parser of files (rows.py). The parser gives the same values for what is read here, but
+takes a hundred times as long to start.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, get_args
+from uuid import UUID
+
+import asyncpg.pgproto.pgproto
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from ingest.contract import (
+    LONGEST_ID,
+    LONGEST_NAME,
+    LONGEST_TEXT,
+    NO_NUL,
+    NOT_BLANK,
+    SESSIONS,
+    Initiator,
+    Status,
+)
+from ingest.ids import is_uuid, uuid5_hex
+from ingest.times import FIRST_YEAR, LAST_YEAR, ZONED_TIME_PATTERN
+
+# A subclass of UUID that is made several times faster.
+FAST_UUID: type[UUID] = asyncpg.pgproto.pgproto.UUID
+
+# Beyond this no number is an id, and Python refuses to write some of them.
+LARGEST_NUMBER = 10**30
+# Ten years ahead, and one behind: whoever asks later for a change does not reschedule.
+EARLIEST_HOURS, LATEST_HOURS = 87_600, -8_760
+DURATION, RATING = SESSIONS.column("duration_minutes"), SESSIONS.column("rating")
+
+_LARGEST_INTEGER_ID = 1 << 63
+_PLAIN_ID = re.compile(r"[!-~]+")
+_ZONED_TIME = re.compile(ZONED_TIME_PATTERN, re.ASCII)
+_PLAIN_NUMBER = re.compile(r"-?\d{1,6}\.\d{1,17}", re.ASCII)
+
+# A session, a tutor or a student: the id, and the one delivered if it was not a UUID.
+EntityId = tuple[UUID, str | None]
+
+
+class NeedsParserError(ValueError):
+    """The value is left to the parser of files."""
+
+
+@dataclass(frozen=True)
+class _ReadFrom:
+    """Annotates a field that is sent as `sent`, by which it is described and checked, and then read by `read`."""
+
+    sent: Any
+    read: Callable[[Any], Any]
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.read, handler.generate_schema(self.sent))
+
+
+def _read_id(value: str | int) -> EntityId:
+    if isinstance(value, int):
+        if abs(value) >= _LARGEST_INTEGER_ID:
+            raise NeedsParserError
+        value = repr(value)
+    if not _PLAIN_ID.fullmatch(value):
+        raise NeedsParserError
+    return (FAST_UUID(value), None) if is_uuid(value) else (FAST_UUID(uuid5_hex(value)), value)
+
+
+def _read_time(value: str) -> datetime:
+    if not _ZONED_TIME.fullmatch(value):
+        raise NeedsParserError
+    try:
+        time = datetime.fromisoformat(value).astimezone(UTC)
+    except OverflowError as error:
+        raise NeedsParserError from error
+    if not FIRST_YEAR <= time.year <= LAST_YEAR:
+        raise NeedsParserError
+    return time
+
+
+def _read_number(value: float) -> Decimal:
+    text = repr(value)
+    if not _PLAIN_NUMBER.fullmatch(text):
+        raise NeedsParserError
+    return Decimal(text)
+
+
+def _read_text(value: str) -> str:
+    # Of all white space and control characters only the blank is printable.
+    if not value or not value.isprintable() or value[0] == " " or value[-1] == " ":
+        raise NeedsParserError
+    return value
+
+
+Id = Annotated[
+    EntityId,
+    _ReadFrom(
+        Annotated[str, Field(max_length=LONGEST_ID, pattern=NOT_BLANK)]
+        | Annotated[int, Field(gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)],
+        _read_id,
+    ),
+    Field(description="A UUID, or any other id.", examples=["S-1042"]),
+]
+TIME_HELP = "ISO 8601; without an offset it is read in the reporting zone."
+Time = Annotated[
+    datetime,
+    _ReadFrom(
+        Annotated[
+            str,
+            Field(
+                json_schema_extra={"format": "date-time"},
+                # As ingest.times has it: FIRST_YEAR to LAST_YEAR.
+                pattern=r"^(19[7-9]\d|20\d\d|2100)-",
+                examples=["2026-01-31T15:00:00Z"],
+            ),
+        ],
+        _read_time,
+    ),
+]
+Name = Annotated[str, Field(max_length=LONGEST_NAME, pattern=NO_NUL), AfterValidator(_read_text)]
+LongText = Annotated[str, Field(max_length=LONGEST_TEXT, pattern=NO_NUL), AfterValidator(_read_text)]
+Rating = Annotated[Decimal, _ReadFrom(Annotated[float, Field(ge=RATING.low, le=RATING.high)], _read_number)]
+Hours = Annotated[Decimal, _ReadFrom(Annotated[float, Field(ge=LATEST_HOURS, le=EARLIEST_HOURS)], _read_number)]
+
+
+class RescheduleInfo(BaseModel):
+    """Who moved or called off the session, and when."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "anyOf": [{"properties": {name: {"type": "null"}}} for name in ("requested_at", "cancelled_at")]
+        },
+    )
+
+    initiator: Initiator
+    original_time: Time | None = Field(default=None, description=f"When the session was to be. {TIME_HELP}")
+    new_time: Time | None = Field(default=None, description=TIME_HELP)
+    requested_at: Time | None = Field(default=None, description=f"When the change was asked for. {TIME_HELP}")
+    cancelled_at: Time | None = Field(default=None, description="Another name of requested_at; send one of them.")
+    reason_code: Name | None = Field(default=None, examples=["illness"])
+    reason: LongText | None = None
+    hours_before_session: Hours | None = Field(
+        default=None,
+        description="Gives requested_at if that is missing: hours before original_time, or before scheduled_time.",
+        examples=[5.5],
+    )
+
+
+class SessionPost(BaseModel):
+    """A session, whole: what is left out is unknown. The newest updated_at wins, whatever the order of arrival."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"status": {"enum": [one for one in get_args(Status) if one != "rescheduled"]}}},
+                {"properties": {"reschedule_info": {"type": "object"}}, "required": ["reschedule_info"]},
+            ]
+        },
+    )
+
+    session_id: Id
+    tutor_id: Id = Field(description="An unknown tutor is added, without a name.", examples=["T-17"])
+    student_id: Id = Field(description="An unknown student is added, without a name.", examples=["P-230"])
+    scheduled_time: Time = Field(description=TIME_HELP)
+    status: Status
+    subject: Name | None = Field(default=None, examples=["maths"])
+    booked_at: Time | None = None
+    completed_time: Time | None = None
+    duration_minutes: int | None = Field(default=None, ge=DURATION.low, le=DURATION.high, examples=[60])
+    rating: Rating | None = Field(default=None, examples=[4.5])
+    initiator: Initiator | None = Field(default=None, description="Who caused a cancellation or a no-show.")
+    updated_at: Time | None = Field(default=None, description="Version of the content, as the sender states it.")
+    reschedule_info: RescheduleInfo | None = Field(
+        default=None, description="Required when status is rescheduled. Its version is updated_at of the session."
+    )
