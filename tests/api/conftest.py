@@ -14,7 +14,6 @@ import httpx2
 import psycopg
 import pytest
 import uvicorn
-from _pytest.nodeid import NodeId
 
 from api.app import create_app
 from core import keys
@@ -32,16 +31,6 @@ TUTORS = 40
 START_SECONDS = 15
 ZONE = "Europe/Vienna"
 DASHBOARD_ORIGIN = "https://dashboard.example"
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give every test an id of its own.
-
-    schemathesis puts the operation into a test's name, and pytest 9.2 leaves it out of the id; of tests with the same
-    id, xdist would run one.
-    """
-    if item.parent is not None and not item.nodeid.endswith(item.name):
-        item._id = NodeId.parse(f"{item.parent.nodeid}::{item.name}")
 
 
 @dataclass(frozen=True)

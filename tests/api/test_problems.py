@@ -96,7 +96,8 @@ def test_a_restarted_server_is_not_noticed(published: Served, client: httpx2.Cli
     assert client.get("/api/overview").status_code == 200
     with published.database.connect() as connection:
         row = connection.execute(
-            "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'tutorq-api'"
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity "
+            "where application_name = 'tutorq-api' and datname = current_database()"
         ).fetchone()
     assert row is not None
     assert row[0] > 0
