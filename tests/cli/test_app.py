@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dbt.artifacts.schemas.run import RunExecutionResult
-from dbt.cli.main import dbtRunner, dbtRunnerResult
 from typer.testing import CliRunner, Result
 
 from cli.app import app
@@ -228,6 +226,9 @@ def test_doctor_says_that_a_mart_belongs_to_somebody_else(database: Database) ->
 
 
 def test_dbt_that_fails_without_a_reason_points_to_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dbt.artifacts.schemas.run import RunExecutionResult
+    from dbt.cli.main import dbtRunner, dbtRunnerResult
+
     outcome = dbtRunnerResult(success=False, result=RunExecutionResult(results=[], elapsed_time=0, args={}))
     monkeypatch.setattr(dbtRunner, "invoke", lambda *_: outcome)
     assert "dbt.log" in tutorq("score", exit_code=1).stderr
