@@ -24,7 +24,7 @@ from core.settings import Settings
 for name in [name for name in os.environ if name.startswith("TUTORQ_")]:
     del os.environ[name]  # tests say themselves what is set
 
-MIGRATED = "migrated"
+MIGRATED, PUBLISHED = "migrated", "published"
 # Longest first, so that workers end with something short. Files of one row go to one worker, one after the other: all
 # of the last row make roles, which belong to the whole server and are not made by two at a time.
 LONGEST_FIRST = (
@@ -110,7 +110,12 @@ class Postgres:
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def new_database(self, home: Path, template: str = MIGRATED) -> Database:
-        """A copy of the template, with `home` for files. The one called MIGRATED has no rows and no marts."""
+        """A copy of the template, with `home` for files.
+
+        MIGRATED has no rows and no marts, PUBLISHED has the marts of tests/marketplace.sql, as dbt builds them.
+        """
+        if template == PUBLISHED:
+            self.make_template(PUBLISHED, self._published)
         name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{next(self._numbers)}"
         with self.server.connect(autocommit=True) as connection:
             connection.execute(f"create database {name} template {template}".encode())
@@ -130,6 +135,15 @@ class Postgres:
                 connection.execute(f"alter database {made} rename to {name}".encode())
 
         made_once(self.gate_folder, name, keep)
+
+    def _published(self) -> Database:
+        from tests.marts import MARKETPLACE, publish
+
+        database = self.new_database(self.gate_folder)
+        with database.connect() as connection:
+            connection.execute(MARKETPLACE.read_bytes())
+        publish(database, self.gate_folder / "published")
+        return database
 
     def url(self, name: str) -> str:
         return self.server.url.replace("/postgres?", f"/{name}?")

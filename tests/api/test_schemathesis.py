@@ -29,8 +29,8 @@ from api.webhooks.signatures import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from core import keys
 from core.keys import Role
 from tests.api import test_webhooks
-from tests.api.conftest import Served, publish, served
-from tests.api.matching import load_people, scramble
+from tests.api.conftest import Served, served
+from tests.api.matching import scramble
 from tests.api.test_matching_generation import dagster_server
 from tests.api.test_openapi import OPERATIONS
 from tests.conftest import Postgres
@@ -114,20 +114,20 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def api(schema: BaseSchema, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def api(
+    schema: BaseSchema, postgres: Postgres, people: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Client]:
     """All of the API, with something to be found at every address."""
     known = {name: [entry.value for entry in one.entries] for name, one in schema.config.dictionaries.items()}
     home = tmp_path_factory.mktemp("api")
-    database = postgres.new_database(home)
+    database = postgres.new_database(home, people)
     with database.connect() as connection:
-        publish(connection)
         connection.cursor().executemany(
             "insert into app.email_reports (report_id, unsubscribe_token, kind, unique_key, topic, recipient, subject, "
             "payload, state, body_html) "
             "values (%s, %s, 'daily_digest', %s, 'digest', 'Ann@Example.org', 'Digest', '{}', 'sent', '<p>')",
             [(report, report, report) for report in known["reports"]],
         )
-    load_people(database, home / "landing")
     scramble(database)
     changes = {
         "sendgrid_webhook_key": test_webhooks.public(test_webhooks.PRIVATE),
