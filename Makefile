@@ -39,6 +39,7 @@ test: lint ## The whole gate: check, and everything else that is to pass before 
 
 soak: install ## What takes too long for the gate: kills at every step, a full disk, the compose file, benchmarks (half an hour)
 	$(PYTEST) -m soak -o faulthandler_timeout=3600
+	SCHEMATHESIS_EXAMPLES=100 $(PYTEST) tests/api/test_schemathesis.py
 
 lint: lint-python lint-sql lint-dashboard ## Style, types, import directions, SQL, the OpenAPI description, container files
 

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from schemathesis import Case, SerializationContext
     from schemathesis.schemas import BaseSchema
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "0"))
 FEW, SEED = 15, 6
 CONFIG = Path(__file__).parent / "schemathesis.toml"

@@ -34,6 +34,7 @@ def answer(*arguments: str) -> Any:
     return json.loads(tutorq(*arguments, "--json").stdout)
 
 
+@pytest.mark.slow
 def test_load_score_verify(tmp_path: Path) -> None:
     made = answer("demo", str(tmp_path / "demo"), "--tutors", "12", "--students", "40", "--days", "45")
     loaded = answer("load", str(tmp_path / "demo"))
@@ -172,6 +173,7 @@ def test_db_url_is_the_url_alone(database: Database) -> None:
     assert all(line.startswith("export PG") for line in lines)
 
 
+@pytest.mark.slow
 def test_doctor_before_and_after(tmp_path: Path) -> None:
     findings = answer_of_doctor()
     assert findings["schema"]["ok"] is True
