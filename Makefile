@@ -1,7 +1,7 @@
 # `make up` and `make test` are all that is needed; both install first, and are quick the second time.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --jobs=2
-.PHONY: help install up test crashes lint format bench lock clean
+.PHONY: help install up check test soak lint lint-python lint-sql lint-dashboard format bench lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -10,9 +10,13 @@ WITH ?= uv
 ifeq ($(WITH),pip)
 INSTALLER := $(BIN)/pip --disable-pip-version-check
 else
+# As pip does; else every first start of a program compiles for seconds what it imports.
+COMPILED := --compile-bytecode
 UV_FIRST = sed -n '/^uv==/,/[^\\]$$/p' requirements.lock | $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes -r /dev/stdin
 INSTALLER := VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv pip
 endif
+PYTEST := $(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --quiet
+QUICK := tests/api tests/cli tests/core tests/demo tests/ingest tests/ml tests/reports tests/verify
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix dashboards --loglevel error
 DASHBOARD_FILES := $(shell find dashboards -name node_modules -prune -o -name dist -prune -o -type f -print) api/openapi.json
 DBT_FILES := $(shell find dbt_project -name target -prune -o -name logs -prune -o -type f -print)
@@ -25,22 +29,32 @@ install: .venv/installed dbt_project/target/manifest.json dashboards/dist/index.
 up: install ## Start tutorq with demo data; Ctrl-C stops it
 	@$(BIN)/tutorq up --demo
 
-test: lint ## The whole gate: lint, types, and all tests on real components
+check: lint ## Lint, types, and the quick tests (a minute or so)
 	$(NPM) test
-	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --ignore=tests/crashes
+	$(PYTEST) -m "not slow and not soak" $(QUICK)
 
-crashes: install ## Kill loads, models and Postgres in their middle, and fill its disk (minutes)
-	$(BIN)/pytest --numprocesses=2 --dist=loadfile -o faulthandler_timeout=3600 tests/crashes
+test: lint ## The whole gate: check, and everything else that is to pass before a merge (minutes)
+	$(NPM) test
+	$(PYTEST) -m "not soak"
 
-lint: install ## Style, types, import directions, SQL, the OpenAPI description, container files
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
+soak: install ## What takes too long for the gate: kills at every step, a full disk, the compose file, benchmarks (half an hour)
+	$(PYTEST) -m soak -o faulthandler_timeout=3600
+	SCHEMATHESIS_EXAMPLES=100 $(PYTEST) tests/api/test_schemathesis.py
+
+lint: lint-python lint-sql lint-dashboard ## Style, types, import directions, SQL, the OpenAPI description, container files
+
+lint-python: install
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project
 	$(BIN)/python -m api.openapi --check
+
+lint-sql: install dbt_project/target/linted
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint deploy/Dockerfile
+
+lint-dashboard: install
 	$(NPM) run lint
 
 format: install ## Reformat the code
@@ -62,13 +76,18 @@ clean: ## Remove what was installed and built, but not your data in var/
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tutorq needs Python 3.11 or newer; set PYTHON=/path/to/python")'
 	$(PYTHON) -m venv .venv
 	$(UV_FIRST)
-	$(INSTALLER) install --quiet --no-deps --require-hashes -r requirements.lock
+	$(INSTALLER) install --quiet --no-deps --require-hashes $(COMPILED) -r requirements.lock
 	$(INSTALLER) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # Dagster reads the manifest; it is made here, not when the code location is imported.
 dbt_project/target/manifest.json: .venv/installed $(DBT_FILES)
 	$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project
+	@touch $@
+
+# sqlfluff compiles each model by dbt: half a minute, so only when something has changed.
+dbt_project/target/linted: dbt_project/target/manifest.json .sqlfluff
+	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project
 	@touch $@
 
 dashboards/node_modules/.package-lock.json: .venv/installed dashboards/package.json dashboards/package-lock.json

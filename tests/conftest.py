@@ -1,48 +1,177 @@
-"""One embedded Postgres for the whole session, and a migrated database of its own for every test that asks."""
+"""One embedded Postgres for the whole gate, and a database of its own for every test that asks.
 
+The workers of pytest-xdist share a folder (`gate_folder`). What takes long to make lies there, or on the server, and is
+made once: by the first worker that needs it, while the others wait (`made_once`).
+"""
+
+import fcntl
+import functools
+import getpass
 import itertools
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+from _pytest.pathlib import LOCK_TIMEOUT, make_numbered_dir_with_cleanup
 
 from core.database import Database
-from core.migrate import migrate
 from core.settings import Settings
 
 for name in [name for name in os.environ if name.startswith("TUTORQ_")]:
     del os.environ[name]  # tests say themselves what is set
 
+MIGRATED, PUBLISHED = "migrated", "published"
+# Longest first, so that workers end with something short. Files of one row go to one worker, one after the other: all
+# of the last row make roles, which belong to the whole server and are not made by two at a time.
+LONGEST_FIRST = (
+    ("tests/e2e/test_dashboard.py",),
+    ("tests/e2e/test_up.py",),
+    ("tests/dbt/test_live.py",),
+    ("tests/orchestration/test_graph.py",),
+    ("tests/dbt/test_histories.py", "tests/dbt/test_build.py"),
+    ("tests/orchestration/test_alert_over_http.py",),
+    ("tests/api/test_schemathesis.py",),
+    ("tests/e2e/test_ledger.py",),
+    ("tests/verify/test_extremes.py",),
+    ("tests/orchestration/test_crashes.py",),
+    ("tests/dbt/test_roles.py", "tests/core/test_roles.py", "tests/verify/test_verify.py"),
+)
+ROWS = {name: f"row {row:02}" for row, names in enumerate(LONGEST_FIRST) for name in names}
+# Nothing on this server has to outlive the tests. Autovacuum would look at hundreds of databases, one after the other.
+SERVER_SETTINGS = ("fsync = off", "full_page_writes = off", "synchronous_commit = off", "autovacuum = off")
 
-@dataclass
-class Postgres:
-    """The session's server. Its first database is migrated and serves as the template of all others."""
 
-    template: Database
-    _numbers: Iterator[int] = field(default_factory=itertools.count)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give every gate a temporary folder of its own, of which three are kept.
 
-    def new_database(self, home: Path) -> Database:
-        """A migrated, empty database, with `home` for files."""
-        name = f"test_{next(self._numbers)}"
-        server = Database(Settings(home=home, database_url=self._url("postgres")))
-        with server.connect(autocommit=True) as connection:
-            connection.execute(f"create database {name} template tutorq")
-        return Database(
-            Settings(home=home, database_url=self._url(name), dagster_database_url=self._url(f"{name}_dagster"))
+    pytest puts those of one user into one folder, which it closes to all others at each start. Where root starts the
+    embedded server, it runs as another user: the second gate would take the first one's server its files.
+    """
+    if config.option.basetemp is None:
+        folder = make_numbered_dir_with_cleanup(
+            root=Path(os.environ.get("PYTEST_DEBUG_TEMPROOT") or tempfile.gettempdir()).resolve(),
+            prefix=f"tutorq-tests-{getpass.getuser()}-",
+            mode=0o711,
+            keep=3,
+            lock_timeout=LOCK_TIMEOUT,
+            register=lambda clean, *arguments: config.add_cleanup(functools.partial(clean, *arguments)),
         )
+        config.option.basetemp = str(folder / "gate")
 
-    def _url(self, name: str) -> str:
-        return self.template.url.replace("/tutorq?", f"/{name}?")
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: ROWS.get(_file(item.nodeid), "rows that are not there"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give out whole files, or rows of LONGEST_FIRST, in the order of that list."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class LongestFirst(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return ROWS.get(_file(nodeid), _file(nodeid))
+
+    config.option.loadscopereorder = False  # the most tests are not the longest
+    return LongestFirst(config, log)
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    template = Database(Settings(home=tmp_path_factory.mktemp("postgres")))
-    migrate(template)
-    yield Postgres(template)
-    template.release()
+def gate_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What all workers of this gate see."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+def made_once(gate_folder: Path, name: str, make: Callable[[], object]) -> None:
+    """Call `make` unless a worker of this gate has done so; the others wait meanwhile."""
+    with (gate_folder / f"{name}.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = gate_folder / f"{name}.done"
+        if not done.exists():
+            make()
+            done.touch()
+
+
+@dataclass
+class Postgres:
+    """The gate's server, as its superuser."""
+
+    server: Database
+    gate_folder: Path
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def new_database(self, home: Path, template: str = MIGRATED) -> Database:
+        """A copy of the template, with `home` for files.
+
+        MIGRATED has no rows and no marts, PUBLISHED has the marts of tests/marketplace.sql, as dbt builds them.
+        """
+        if template == PUBLISHED:
+            self.make_template(PUBLISHED, self._published)
+        name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{next(self._numbers)}"
+        with self.server.connect(autocommit=True) as connection:
+            connection.execute(f"create database {name} template {template}".encode())
+        return self.database(name, home)
+
+    def database(self, name: str, home: Path) -> Database:
+        return Database(
+            Settings(home=home, database_url=self.url(name), dagster_database_url=self.url(f"{name}_dagster"))
+        )
+
+    def make_template(self, name: str, make: Callable[[], Database]) -> None:
+        """Keep the database that `make` returns under this name, unless this gate has it; nobody may be connected."""
+
+        def keep() -> None:
+            made = make().url.partition("?")[0].rpartition("/")[2]
+            with self.server.connect(autocommit=True) as connection:
+                connection.execute(f"alter database {made} rename to {name}".encode())
+
+        made_once(self.gate_folder, name, keep)
+
+    def _published(self) -> Database:
+        from tests.marts import MARKETPLACE, publish
+
+        database = self.new_database(self.gate_folder)
+        with database.connect() as connection:
+            connection.execute(MARKETPLACE.read_bytes())
+        publish(database, self.gate_folder / "published")
+        return database
+
+    def url(self, name: str) -> str:
+        return self.server.url.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(scope="session")
+def postgres(gate_folder: Path) -> Iterator[Postgres]:
+    embedded = Database(Settings(home=gate_folder / "server"))
+    server = Database(Settings(database_url=embedded.url.replace("/tutorq?", "/postgres?")))
+    postgres = Postgres(server, gate_folder)
+
+    def set_up() -> None:
+        with server.connect(autocommit=True) as connection:
+            for setting in SERVER_SETTINGS:
+                connection.execute(f"alter system set {setting}".encode())
+            connection.execute("select pg_reload_conf()")
+
+    def migrated() -> Database:
+        from core.migrate import migrate
+
+        database = postgres.database("new", gate_folder)
+        migrate(database)
+        return database
+
+    made_once(gate_folder, "server", set_up)
+    postgres.make_template(MIGRATED, migrated)
+    yield postgres
+    embedded.release()
 
 
 @pytest.fixture

@@ -1,9 +1,15 @@
-"""A marketplace of generated rows on fixed days, and what the marts hold."""
+"""Two marketplaces of generated rows on fixed days, and what the marts hold."""
 
 from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
 
 import psycopg
 
+from core.database import Database
+from core.settings import Settings
+
+MARKETPLACE = Path(__file__).parent / "marketplace.sql"
 AS_OF = "2024-06-30"
 
 # 30 tutors, 90 students and 2,000 sessions in the 150 days up to AS_OF, with every status and case in them.
@@ -77,3 +83,43 @@ class Marts:
         ignored = " - 'generation' - 'published_at' - 'refreshed_at'" if name == "publication" else ""
         rows = self._connection.execute(f"select (to_jsonb(t){ignored})::text from marts.{name} as t".encode())
         return sorted(str(row) for (row,) in rows)
+
+
+TUTORS = 40
+DAY = date(2026, 1, 31)
+HISTORY_DAYS = 30
+# Small changes of what dbt has built, for tests to name what they expect.
+FIXED = """
+update marts.publication
+set generation = 7, published_at = '2026-01-31 12:00:04.512+00', refreshed_at = '2026-01-31 12:00:04.512+00';
+-- The days before, all flagged tutors were only watched, and nothing else has changed.
+update marts.score_history as history
+set
+    risk_status = case scores.risk_status when 'high_risk' then 'watch' else scores.risk_status end,
+    risk_status_since = least(scores.risk_status_since, history.as_of)
+from marts.tutor_scores as scores
+where history.tutor_id = scores.tutor_id and history.as_of < scores.as_of;
+-- Live functions name the database that they were made in, and copies have other names.
+do $$
+declare
+    definition text;
+begin
+    for definition in
+        select pg_get_functiondef(oid) from pg_proc
+        where pronamespace in ('marts'::regnamespace, 'intermediate'::regnamespace)
+    loop
+        execute replace(definition, '"' || current_database() || '".', '');
+    end loop;
+end
+$$;
+"""
+
+
+def publish(database: Database, home: Path) -> None:
+    """Have dbt build the marts as of DAY, with a month of history, and fix some of their rows."""
+    from core.dbt_runner import build
+
+    settings = Settings(home=home, database_url=database.url, as_of=DAY.isoformat())
+    build(settings, database, scoring_days=[DAY - timedelta(days=days) for days in range(1, HISTORY_DAYS)])
+    with database.connect() as connection:
+        connection.execute(FIXED)

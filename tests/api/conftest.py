@@ -1,4 +1,4 @@
-"""The API on a real server: an embedded Postgres with published marts, and uvicorn on a free port."""
+"""The API on a real server: uvicorn on a free port, on marts that dbt has built."""
 
 from __future__ import annotations
 
@@ -6,42 +6,25 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx2
-import psycopg
 import pytest
 import uvicorn
-from _pytest.nodeid import NodeId
 
 from api.app import create_app
 from core import keys
 from core.database import Database
 from core.keys import Role
-from core.migrate import migrate
 from core.settings import Settings
 from tests.api.matching import load_people
+from tests.conftest import PUBLISHED, Postgres
+from tests.marts import publish
 
-if TYPE_CHECKING:
-    from tests.conftest import Postgres
-
-MARTS = Path(__file__).parent / "marts.sql"
-TUTORS = 40
 START_SECONDS = 15
 ZONE = "Europe/Vienna"
 DASHBOARD_ORIGIN = "https://dashboard.example"
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give every test an id of its own.
-
-    schemathesis puts the operation into a test's name, and pytest 9.2 leaves it out of the id; of tests with the same
-    id, xdist would run one.
-    """
-    if item.parent is not None and not item.nodeid.endswith(item.name):
-        item._id = NodeId.parse(f"{item.parent.nodeid}::{item.name}")
 
 
 @dataclass(frozen=True)
@@ -61,25 +44,18 @@ class Served:
 
 
 @pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def published(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The API on published marts; a test that changes them puts them back."""
-    # Never the database of the environment: these tests change what is in it.
-    settings = Settings(
-        home=tmp_path_factory.mktemp("home"),
-        database_url=None,
-        dagster_database_url=None,
-        cors_origins=[DASHBOARD_ORIGIN],
+    home = tmp_path_factory.mktemp("home")
+    changes = {
+        "cors_origins": [DASHBOARD_ORIGIN],
         # There is none, and it is served for longer than one may take to come.
-        daemon_silent_seconds=86_400,
-    )
-    database = Database(settings)
-    migrate(database)
-    with database.connect() as connection:
-        publish(connection)
-        key = keys.ensure_local_key(connection, settings.api_key_file)
-    with serve(settings) as base_url:
-        yield Served(database, settings, base_url, key)
-    database.release()
+        "daemon_silent_seconds": 86_400,
+    }
+    database = postgres.new_database(home, PUBLISHED)
+    database.ensure_databases()
+    with served(database, home, **changes) as published:
+        yield published
 
 
 @pytest.fixture(scope="session")
@@ -90,21 +66,14 @@ def client(published: Served) -> Iterator[httpx2.Client]:
 
 
 @pytest.fixture
-def unpublished(published: Served) -> Iterator[Served]:
-    """The API on a migrated database of its own without any marts."""
-    name = f"unpublished_{time.monotonic_ns()}"
-    settings = Settings(
-        home=published.settings.home, database_url=published.database.url.replace("/tutorq", f"/{name}")
-    )
-    database = Database(settings)
-    migrate(database)
+def unpublished(postgres: Postgres, tmp_path: Path) -> Iterator[Served]:
+    """The API on a migrated database of its own without any marts, and a key that may read."""
+    database = postgres.new_database(tmp_path)
     with database.connect() as connection:
         key = keys.create(connection, "test", Role.READ).secret
     assert key is not None
-    with serve(settings) as base_url:
-        yield Served(database, settings, base_url, key)
-    with published.database.connect(autocommit=True) as connection:
-        connection.execute(f"drop database {name} with (force)")
+    with served(database, tmp_path) as served_api:
+        yield replace(served_api, key=key)
 
 
 @pytest.fixture(scope="session")
@@ -117,14 +86,25 @@ def intake(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture(scope="session")
-def matching(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def people(postgres: Postgres) -> str:
+    """The template of a database with published marts and people to be matched."""
+
+    def made() -> Database:
+        home = postgres.gate_folder / "people"
+        database = postgres.new_database(home)
+        load_people(database, home / "landing")
+        publish(database, home)
+        return database
+
+    postgres.make_template("people", made)
+    return "people"
+
+
+@pytest.fixture(scope="session")
+def matching(postgres: Postgres, people: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The API on published marts with people to be matched, for tests that change them."""
     home = tmp_path_factory.mktemp("matching")
-    database = postgres.new_database(home)
-    with database.connect() as connection:
-        publish(connection)
-    load_people(database, home / "landing")
-    with served(database, home) as matching:
+    with served(postgres.new_database(home, people), home) as matching:
         yield matching
 
 
@@ -143,12 +123,6 @@ def served(database: Database, home: Path, **changes: object) -> Iterator[Served
         key = keys.ensure_local_key(connection, settings.api_key_file)
     with serve(settings) as base_url:
         yield Served(database, settings, base_url, key)
-
-
-def publish(connection: psycopg.Connection) -> None:
-    """Make the marts, with a few dozen tutors."""
-    connection.execute(f"set fixture.tutors = {TUTORS}")
-    connection.execute(MARTS.read_bytes())
 
 
 @contextmanager

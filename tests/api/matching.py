@@ -31,12 +31,35 @@ TUTOR_COLUMNS = (
 )  # fmt: skip
 
 
+# In the last 90 days T-8 had no session and T-7 over 50; but for T-8, each has two students just now. The last session
+# of S-11 was long ago, S-12 never had any.
+HISTORIES = """
+insert into raw.sessions (
+    session_id, external_id, tutor_id, student_id, scheduled_time, status, rating, initiator, booked_at
+)
+select
+    gen_random_uuid(), 'H-' || tutor || '-' || n, tutors.tutor_id, students.student_id,
+    timestamptz '2026-01-30 10:00+00' - (n * 37 + tutor) * interval '1 hour' - (student = 11)::int * interval '1 year',
+    (array['completed', 'completed', 'completed', 'completed', 'rescheduled', 'no_show'])[1 + (n * tutor) % 6],
+    1 + (n + tutor) % 5, 'tutor', '2025-01-01'
+from generate_series(1, 7) as tutor
+cross join lateral generate_series(1, tutor * 8) as n
+cross join lateral (values (
+    case when n = 1 and tutor = 1 then 11 when n <= 30 then tutor + n % 2 else 1 + (n * tutor) % 10 end
+)) as pair (student)
+inner join raw.tutors as tutors on tutors.external_id = 'T-' || tutor
+inner join raw.students as students on students.external_id = 'S-' || student;
+
+insert into raw.reschedules (session_id, initiator, requested_at)
+select session_id, 'tutor', scheduled_time - interval '3 hours' from raw.sessions where status = 'rescheduled';
+"""
+
+
 def student_row(i: int) -> list[object]:
     name = f"Zebulon Quist {i}"
     if i == STUDENTS:
         return [f"S-{i}", name, *[None] * 7]
-    goal = "gone" if i == 11 else GOAL
-    return [f"S-{i}", name, 8 + i, SUBJECTS[i % 3], STYLES[i % 3], 1 + i % 5, 1 + i % 4, 1 + i % 5, goal]
+    return [f"S-{i}", name, 8 + i, SUBJECTS[i % 3], STYLES[i % 3], 1 + i % 5, 1 + i % 4, 1 + i % 5, GOAL]
 
 
 def tutor_row(i: int) -> list[object]:
@@ -50,7 +73,7 @@ def tutor_row(i: int) -> list[object]:
 
 
 def load_people(database: Database, folder: Path) -> None:
-    """Twelve students and nine tutors, by way of landing files."""
+    """Twelve students and nine tutors, by way of landing files, and sessions that they had with each other."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, columns, row, count in (
         ("students.csv", STUDENT_COLUMNS, student_row, STUDENTS),
@@ -62,6 +85,7 @@ def load_people(database: Database, folder: Path) -> None:
             writer.writerows(row(i) for i in range(1, count + 1))
     load_folder(database.as_role(DatabaseRole.INGEST), folder, timezone="UTC")
     with database.connect() as connection:
+        connection.execute(HISTORIES)
         connection.execute("delete from ml.touched_people")
 
 

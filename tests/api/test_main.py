@@ -19,6 +19,8 @@ from api.limits import LOG_INS_AT_ONCE
 from core.settings import PROJECT_ROOT
 from tests.api.conftest import Served
 
+pytestmark = pytest.mark.slow
+
 START_SECONDS = 20
 
 

@@ -9,7 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from graphql import parse, validate
 
 from api.matching import generation
 from api.matching.generation import JOB, STATUSES
@@ -173,6 +172,7 @@ def test_admins_start_and_readers_follow(api: Served, dagster: Dagster, role: Ro
 
 def test_the_queries_are_ones_that_dagster_understands() -> None:
     from dagster_graphql.schema import create_schema
+    from graphql import parse, validate
 
     from orchestration.defs.predictions.automation import predict
 

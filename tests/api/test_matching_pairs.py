@@ -15,7 +15,7 @@ from api.matching.schemas.predictions import MatchList, PairPredictionResponse
 from core.database import DatabaseRole
 from ingest.ids import entity_uuid
 from ingest.load import load_folder
-from tests.api.conftest import Served, publish, served
+from tests.api.conftest import Served, served
 from tests.api.language_model import GOOD, LanguageModel, Reply, language_model, says
 from tests.api.matching import (
     ACTIVE_STUDENTS,
@@ -23,7 +23,6 @@ from tests.api.matching import (
     GOAL,
     PREDICTED_AT,
     everyone,
-    load_people,
     rows,
     scramble,
 )
@@ -41,13 +40,12 @@ def model() -> Iterator[LanguageModel]:
 
 
 @pytest.fixture(scope="module")
-def api(postgres: "Postgres", model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def api(
+    postgres: "Postgres", people: str, model: LanguageModel, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
     """The API beside this language model, with a stored prediction for every pair."""
     home = tmp_path_factory.mktemp("pairs")
-    database = postgres.new_database(home)
-    with database.connect() as connection:
-        publish(connection)
-    load_people(database, home / "landing")
+    database = postgres.new_database(home, people)
     scramble(database)
     settings = {"openai_base_url": model.base_url, "openai_api_key": "secret-of-the-model", "openai_model": "test"}
     with served(database, home, **settings) as api:

@@ -15,8 +15,8 @@ from ml.features import MATCH
 from ml.registry import record
 from ml.rules import rules_for
 from ml.training import train
-from tests.api.conftest import Served, publish, served
-from tests.api.matching import ACTIVE_STUDENTS, ACTIVE_TUTORS, everyone, load_people, rows, scramble
+from tests.api.conftest import Served, served
+from tests.api.matching import ACTIVE_STUDENTS, ACTIVE_TUTORS, everyone, rows, scramble
 from tests.ml.conftest import made_up_matches
 
 if TYPE_CHECKING:
@@ -28,12 +28,9 @@ select student_id, tutor_id, churn_probability, pace_mismatch, model_version, pr
 
 
 @pytest.fixture(scope="module")
-def api(postgres: "Postgres", tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def api(postgres: "Postgres", people: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     home = tmp_path_factory.mktemp("scoring")
-    database = postgres.new_database(home)
-    with database.connect() as connection:
-        publish(connection)
-    load_people(database, home / "landing")
+    database = postgres.new_database(home, people)
     with served(database, home) as api:
         yield api
 

@@ -20,7 +20,8 @@ from api.tutors.schemas import (
     TutorList,
     TutorResponse,
 )
-from tests.api.conftest import TUTORS, Served
+from tests.api.conftest import Served
+from tests.marts import TUTORS
 
 OPERATIONS = {
     "get_health",

@@ -1,8 +1,10 @@
 """Whatever may and may not be sent to each operation: no server error, and no answer that is not described.
 
 `SCHEMATHESIS_EXAMPLES=500` makes up that many requests per operation, others each time; by default they are few and
-always the same.
+always the same. schemathesis is imported when the tests run: it takes seconds, and every collection would wait for it.
 """
+
+from __future__ import annotations
 
 import base64
 import ipaddress
@@ -16,16 +18,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import schemathesis
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis.strategies import datetimes, just
-from requests import PreparedRequest
-from requests.auth import AuthBase
-from schemathesis.config import SchemathesisConfig
 
 from api import openapi
 from api.auth import COOKIE
@@ -34,26 +29,23 @@ from api.webhooks.signatures import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from core import keys
 from core.keys import Role
 from tests.api import test_webhooks
-from tests.api.conftest import Served, publish, served
-from tests.api.matching import load_people, scramble
+from tests.api.conftest import Served, served
+from tests.api.matching import scramble
 from tests.api.test_matching_generation import dagster_server
 from tests.api.test_openapi import OPERATIONS
 from tests.conftest import Postgres
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
+    from schemathesis import Case, SerializationContext
+    from schemathesis.schemas import BaseSchema
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "0"))
 FEW, SEED = 15, 6
 CONFIG = Path(__file__).parent / "schemathesis.toml"
 
-
-def schema() -> schemathesis.schemas.BaseSchema:
-    config = SchemathesisConfig.from_path(CONFIG)
-    config.projects.default.generation.update(max_examples=EXAMPLES or FEW, deterministic=not EXAMPLES)
-    config.update(seed=None if EXAMPLES else SEED, max_failures=None)
-    return schemathesis.openapi.from_path(openapi.PATH, config=config)
-
-
-SCHEMA = schema()
-KNOWN = {name: [entry.value for entry in one.entries] for name, one in SCHEMA.config.dictionaries.items()}
 
 INGEST = {"post_session", "post_session_batch", "post_match_student"}
 READ = {"post_assignment"}
@@ -62,45 +54,55 @@ ADDRESSES = itertools.count()
 answers: dict[str, set[int]] = defaultdict(set)
 
 
-# Of the years that landing files may be of (1970 to 2100), without those that hours_before_session may lead out of.
-schemathesis.openapi.format(
-    "date-time", datetimes(datetime(1981, 1, 1), datetime(2099, 12, 31), timezones=just(UTC)).map(datetime.isoformat)
-)
+@pytest.fixture(scope="module")
+def schema() -> BaseSchema:
+    import schemathesis
+    from hypothesis.strategies import datetimes, just
+    from schemathesis.config import SchemathesisConfig
+
+    # Of the years that landing files may be of (1970 to 2100), without those that hours_before_session may lead out of.
+    years = datetimes(datetime(1981, 1, 1), datetime(2099, 12, 31), timezones=just(UTC))
+    schemathesis.openapi.format("date-time", years.map(datetime.isoformat))
+
+    @schemathesis.serializer(NDJSON)
+    def one_line(_: SerializationContext, value: Any) -> bytes:
+        return json.dumps(value).encode()
+
+    config = SchemathesisConfig.from_path(CONFIG)
+    config.projects.default.generation.update(max_examples=EXAMPLES or FEW, deterministic=not EXAMPLES)
+    config.update(seed=None if EXAMPLES else SEED, max_failures=None)
+    return schemathesis.openapi.from_path(openapi.PATH, config=config)
 
 
-@schemathesis.serializer(NDJSON)
-def one_line(_: schemathesis.SerializationContext, value: Any) -> bytes:
-    return json.dumps(value).encode()
+def signed_as_sendgrid_does(request: PreparedRequest) -> PreparedRequest:
+    """Unless a header is left out on purpose."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
 
-
-class SendGrid(AuthBase):
-    """Signs requests as SendGrid does, unless a header is left out on purpose."""
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        if {SIGNATURE_HEADER, TIMESTAMP_HEADER} <= request.headers.keys():
-            body = request.body or b""
-            timestamp = str(int(time.time())).encode()
-            signed = timestamp + (body.encode() if isinstance(body, str) else body)
-            signature = test_webhooks.PRIVATE.sign(signed, ec.ECDSA(hashes.SHA256()))
-            request.headers[SIGNATURE_HEADER] = base64.b64encode(signature).decode()
-            request.headers[TIMESTAMP_HEADER] = timestamp.decode()
-        return request
+    if {SIGNATURE_HEADER, TIMESTAMP_HEADER} <= request.headers.keys():
+        body = request.body or b""
+        timestamp = str(int(time.time())).encode()
+        signed = timestamp + (body.encode() if isinstance(body, str) else body)
+        signature = test_webhooks.PRIVATE.sign(signed, ec.ECDSA(hashes.SHA256()))
+        request.headers[SIGNATURE_HEADER] = base64.b64encode(signature).decode()
+        request.headers[TIMESTAMP_HEADER] = timestamp.decode()
+    return request
 
 
 class Client:
     """What a request needs beside what is made up: the address, and a key that may do just this."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, schema: BaseSchema) -> None:
         self.base_url = served.base_url
         with served.database.connect() as connection:
             self.keys = {role: str(keys.create(connection, role, role).secret) for role in Role}
         with served.client(None) as client:
             log_in = client.post("/api/auth/session", json={"api_key": self.keys[Role.READ]})
-        SCHEMA["/api/auth/session"]["POST"].validate_response(log_in)
+        schema["/api/auth/session"]["POST"].validate_response(log_in)
         answers["post_auth_session"].add(log_in.status_code)
         self._cookie = log_in.cookies[COOKIE]
 
-    def arguments(self, case: schemathesis.Case) -> dict[str, Any]:
+    def arguments(self, case: Case) -> dict[str, Any]:
         """Of `Case.call`."""
         name = case.operation.definition.raw["operationId"]
         role = Role.INGEST if name in INGEST else Role.READ if case.method == "GET" or name in READ else Role.ADMIN
@@ -109,24 +111,25 @@ class Client:
         if name == "get_auth_session":
             return {"base_url": self.base_url, "headers": headers, "cookies": {COOKIE: self._cookie}}
         if name == "post_sendgrid_events":
-            return {"base_url": self.base_url, "headers": headers, "auth": SendGrid()}
+            return {"base_url": self.base_url, "headers": headers, "auth": signed_as_sendgrid_does}
         return {"base_url": self.base_url, "headers": {**headers, "X-API-Key": self.keys[role]}}
 
 
 @pytest.fixture(scope="module")
-def api(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def api(
+    schema: BaseSchema, postgres: Postgres, people: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Client]:
     """All of the API, with something to be found at every address."""
+    known = {name: [entry.value for entry in one.entries] for name, one in schema.config.dictionaries.items()}
     home = tmp_path_factory.mktemp("api")
-    database = postgres.new_database(home)
+    database = postgres.new_database(home, people)
     with database.connect() as connection:
-        publish(connection)
         connection.cursor().executemany(
             "insert into app.email_reports (report_id, unsubscribe_token, kind, unique_key, topic, recipient, subject, "
             "payload, state, body_html) "
             "values (%s, %s, 'daily_digest', %s, 'digest', 'Ann@Example.org', 'Digest', '{}', 'sent', '<p>')",
-            [(report, report, report) for report in KNOWN["reports"]],
+            [(report, report, report) for report in known["reports"]],
         )
-    load_people(database, home / "landing")
     scramble(database)
     changes = {
         "sendgrid_webhook_key": test_webhooks.public(test_webhooks.PRIVATE),
@@ -140,17 +143,27 @@ def api(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                 "session_id": name, "tutor_id": "T-1", "student_id": "S-1", "scheduled_time": "2026-01-05T10:00:00Z",
                 "status": "rescheduled", "reschedule_info": {"initiator": "tutor"},
             }
-            for name in KNOWN["sessions"]
+            for name in known["sessions"]
         ]  # fmt: skip
         with running.client(running.key) as client:
             assert client.post("/api/sessions/batch", json=moved).json()["queued"] == len(moved)
-        yield Client(running)
+        yield Client(running, schema)
 
 
-@SCHEMA.parametrize()
-def test_every_answer_is_described(case: schemathesis.Case, api: Client) -> None:
-    answer = case.call_and_validate(**api.arguments(case))
-    answers[case.operation.definition.raw["operationId"]].add(answer.status_code)
+def test_every_answer_is_described(schema: BaseSchema, api: Client, subtests: pytest.Subtests) -> None:
+    # What `schema.parametrize` does, which makes up some of the requests whenever tests are collected.
+    from schemathesis.checks import load_all_checks
+    from schemathesis.pytest.lazy import get_all_tests
+
+    def is_described(case: Case) -> None:
+        answer = case.call_and_validate(**api.arguments(case))
+        answers[case.operation.definition.raw["operationId"]].add(answer.status_code)
+
+    load_all_checks()
+    for made in get_all_tests(schema=schema, test_func=is_described, settings=None, given_kwargs=None):
+        operation, test = made.ok()
+        with subtests.test(operation.label):
+            test()
 
 
 def test_answers_that_follow_from_others_are_described(api: Client, tmp_path: Path) -> None:

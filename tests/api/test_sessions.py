@@ -659,6 +659,7 @@ def test_parallel_workers_and_the_loader_do_not_deadlock(intake: Served, tmp_pat
     assert newest == [(max(body["updated_at"] for body in bodies if body["session_id"] == "p-0"),)]
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_acknowledged_is_stored(postgres: "Postgres", tmp_path: Path) -> None:
     database = postgres.new_database(tmp_path)
     with database.connect() as connection:

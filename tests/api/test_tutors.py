@@ -10,7 +10,8 @@ import pytest
 from psycopg.rows import dict_row
 
 from api.tutors.schemas import SORTABLE
-from tests.api.conftest import TUTORS, Served
+from tests.api.conftest import Served
+from tests.marts import TUTORS
 
 
 def tutors(client: httpx2.Client, **parameters: Any) -> list[dict[str, Any]]:

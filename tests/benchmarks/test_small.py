@@ -10,6 +10,8 @@ from rich.console import Console
 from core.database import Database
 from core.settings import PROJECT_ROOT
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.mark.parametrize(
     ("name", "lines"),

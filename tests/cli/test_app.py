@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dbt.artifacts.schemas.run import RunExecutionResult
-from dbt.cli.main import dbtRunner, dbtRunnerResult
 from typer.testing import CliRunner, Result
 
 from cli.app import app
@@ -36,6 +34,7 @@ def answer(*arguments: str) -> Any:
     return json.loads(tutorq(*arguments, "--json").stdout)
 
 
+@pytest.mark.slow
 def test_load_score_verify(tmp_path: Path) -> None:
     made = answer("demo", str(tmp_path / "demo"), "--tutors", "12", "--students", "40", "--days", "45")
     loaded = answer("load", str(tmp_path / "demo"))
@@ -174,6 +173,7 @@ def test_db_url_is_the_url_alone(database: Database) -> None:
     assert all(line.startswith("export PG") for line in lines)
 
 
+@pytest.mark.slow
 def test_doctor_before_and_after(tmp_path: Path) -> None:
     findings = answer_of_doctor()
     assert findings["schema"]["ok"] is True
@@ -228,6 +228,9 @@ def test_doctor_says_that_a_mart_belongs_to_somebody_else(database: Database) ->
 
 
 def test_dbt_that_fails_without_a_reason_points_to_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dbt.artifacts.schemas.run import RunExecutionResult
+    from dbt.cli.main import dbtRunner, dbtRunnerResult
+
     outcome = dbtRunnerResult(success=False, result=RunExecutionResult(results=[], elapsed_time=0, args={}))
     monkeypatch.setattr(dbtRunner, "invoke", lambda *_: outcome)
     assert "dbt.log" in tutorq("score", exit_code=1).stderr

@@ -22,14 +22,14 @@ WHO = "select current_user::text, session_user::text"
 @pytest.fixture
 def owner(postgres: "Postgres", tmp_path: Path) -> Iterator[str]:
     """URL of an empty database, with the login of its owner, who is no superuser and may make roles."""
-    with postgres.template.connect(autocommit=True) as connection:
+    with postgres.server.connect(autocommit=True) as connection:
         connection.execute("create role proprietor login createrole")
         connection.execute(
             "grant tutorq_ingest, tutorq_transform, tutorq_api, tutorq_analyst, tutorq_analyst_names to proprietor "
             "with admin option"
         )
         connection.execute("create database estate owner proprietor")
-        yield postgres.template.url.replace("/tutorq?", "/estate?").replace("postgres@", "proprietor@")
+        yield postgres.url("estate").replace("postgres@", "proprietor@")
         connection.execute("drop database estate with (force)")
         connection.execute("drop database if exists estate_dagster with (force)")
         connection.execute("drop owned by proprietor cascade")
@@ -68,7 +68,7 @@ def test_an_owner_who_is_no_superuser(owner: str, tmp_path: Path) -> None:
 
 
 def test_an_owner_who_may_not_take_the_roles_is_told_what_to_do(postgres: "Postgres", owner: str) -> None:
-    with postgres.template.connect() as connection:
+    with postgres.server.connect() as connection:
         connection.execute("revoke tutorq_transform from proprietor")
     with pytest.raises(TutorqError, match=r"administrator .* grant tutorq_transform to proprietor"):
         migrate(Database(Settings(database_url=owner, dagster_database_url=owner)))

@@ -18,6 +18,8 @@ from core.settings import PROJECT_ROOT
 from tests.crashes.conftest import serving
 from tests.crashes.harness import Platform, assert_only_whole_states, read, watched, write_sessions
 
+pytestmark = pytest.mark.soak
+
 DISK_BYTES = 400 * 2**20
 MOST_SECONDS = 300
 

@@ -37,6 +37,8 @@ from tests.crashes.harness import (
 from tests.e2e.processes import EmbeddedServer
 from verify import verify
 
+pytestmark = pytest.mark.soak
+
 if TYPE_CHECKING:
     from tests.crashes.conftest import Server
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from dbt.cli.main import dbtRunner
-from dbt.contracts.graph.manifest import Manifest
 
 from core.database import Database
 from core.settings import PROJECT_ROOT
 from tests.marts import AS_OF, DATA, Marts
 
 if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
     from tests.conftest import Postgres
 
 PROJECT = PROJECT_ROOT / "dbt_project"
@@ -30,6 +30,9 @@ class Dbt:
     """
 
     def __init__(self, database: Database, target_path: Path) -> None:
+        from dbt.cli.main import dbtRunner
+        from dbt.contracts.graph.manifest import Manifest
+
         self.target_path = target_path
         self._libpq = database.libpq_environment()
         os.environ.update(self._libpq)
@@ -40,6 +43,8 @@ class Dbt:
 
     def __call__(self, *command: str, **variables: object) -> Any:
         """Run `command`; `as_of` is AS_OF unless it is among the variables. Fails the test unless dbt succeeds."""
+        from dbt.cli.main import dbtRunner
+
         # Tests of other folders, in between, have dbt build other databases.
         os.environ.update(self._libpq)
         runner = dbtRunner(manifest=self.manifest.deepcopy())  # type: ignore[no-untyped-call]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psycopg
 import pytest
-from scipy.stats import beta
 
 if TYPE_CHECKING:
     from tests.dbt.conftest import Dbt
@@ -35,6 +34,8 @@ cross join lateral {{{{ beta_summary('grid', 'points.a', 'points.b') }}}} as sum
 
 @pytest.mark.parametrize("threshold", [0.05, 0.15, 0.5])
 def test_beta_summary_agrees_with_scipy(built: Dbt, connection: psycopg.Connection, threshold: float) -> None:
+    from scipy.stats import beta
+
     rng = np.random.default_rng(0)
     sizes = rng.integers(1, 30_000, 500)
     counts = rng.binomial(sizes, rng.beta(1, 9, 500))

@@ -13,12 +13,13 @@ import jsonschema  # type: ignore[import-untyped]
 import psycopg
 import pytest
 import yaml
-from dbt.contracts.graph.manifest import Manifest
-from dbt.contracts.graph.nodes import ModelNode
 
 from core.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.contracts.graph.nodes import ModelNode
+
     from tests.dbt.conftest import Dbt
 
 PROJECT = PROJECT_ROOT / "dbt_project"
@@ -64,6 +65,8 @@ def manifest(dbt: Dbt) -> Manifest:
 
 @pytest.fixture(scope="module")
 def models(manifest: Manifest) -> dict[str, ModelNode]:
+    from dbt.contracts.graph.nodes import ModelNode
+
     return {node.name: node for node in manifest.nodes.values() if isinstance(node, ModelNode)}
 
 

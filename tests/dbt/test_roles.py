@@ -315,7 +315,10 @@ def test_views_of_analysts_are_never_away(built_twice: Dbt, database: Database) 
 def test_a_build_that_is_given_up_ends_its_sessions(built_twice: Dbt, database: Database, tmp_path: Path) -> None:
     """They belong to the login, and not to the role that has to end them."""
     settings = Settings(home=tmp_path, database_url=database.url)
-    waiting = "select count(*) from pg_stat_activity where application_name = 'dbt' and wait_event_type = 'Lock'"
+    waiting = (
+        "select count(*) from pg_stat_activity "
+        "where application_name = 'dbt' and wait_event_type = 'Lock' and datname = current_database()"
+    )
     with database.connect() as blocker, database.connect(autocommit=True) as looker:
         blocker.execute("lock table raw.students in access exclusive mode")
         events = build_events(settings, database.as_role(DatabaseRole.TRANSFORM), ["--select", "dim_students"])
@@ -336,7 +339,7 @@ def test_a_build_that_is_given_up_ends_its_sessions(built_twice: Dbt, database: 
 def test_what_an_earlier_version_has_built_changes_hands(
     postgres: Postgres, dbt: Dbt, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    old = Database(Settings(home=tmp_path, database_url=postgres.template.url.replace("/tutorq?", "/before_roles?")))
+    old = Database(Settings(home=tmp_path, database_url=postgres.url("before_roles")))
     migrate(old, "0008")
     with old.connect() as connection:
         connection.execute(DATA)

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import beta
 
 from core.errors import TutorqError
 from demo import DemoSummary, write_demo
@@ -279,6 +278,8 @@ def flags(world: World) -> pd.DataFrame:
     within = mean * (1 - mean)
     rho = (spread - within * (len(n) - 1)) / (within * (total - (n**2).sum() / total - (len(n) - 1)))
     weight = 1 / np.clip(rho, 0.005, 0.5) - 1
+    from scipy.stats import beta
+
     probability = beta.sf(0.15, k + mean * weight, n - k + (1 - mean) * weight)
     truth = world.truth.set_index("tutor_id")[["is_poor", "drift"]].reindex(counts.index)
     return truth.assign(n=n, flagged=(n >= 5) & (probability >= 0.8), raw=k / n > 0.15)

@@ -12,6 +12,8 @@ from core.settings import Settings
 from demo import write_demo
 from ingest import load_folder
 
+pytestmark = pytest.mark.soak
+
 
 @dataclass(frozen=True)
 class Verdict:

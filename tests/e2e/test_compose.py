@@ -201,18 +201,21 @@ def test_service_knows_no_password_but_its_own(host: Host, name: str) -> None:
     assert {environment.get(f"TUTORQ_{login}_PASSWORD") for login in PASSWORDS.keys() - needed} <= {""}
 
 
+@pytest.mark.soak
 def test_migrations_run_and_may_run_again(host: Host) -> None:
     for _ in range(2):
         outcome = host.run("migrate")
         assert outcome.returncode == 0, outcome.stderr
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", [name for name in OURS if name != "migrate"])
 def test_service_gets_healthy(host: Host, name: str) -> None:
     host.start(name)
     wait_for(lambda: host.is_healthy(name), 90, lambda: host.log(name))
 
 
+@pytest.mark.soak
 def test_what_lands_is_published_and_served(host: Host) -> None:
     made = host.run("migrate", str(Path(sys.executable).parent / "tutorq"), "keys", "create", "--name=me", "--json")
     assert made.returncode == 0, made.stderr
@@ -227,6 +230,7 @@ def test_what_lands_is_published_and_served(host: Host) -> None:
     assert httpx2.get(url, headers={"X-API-Key": key}).json()["meta"]["total"] == 10
 
 
+@pytest.mark.soak
 def test_everybody_connects_as_themselves(host: Host) -> None:
     address = f"postgresql://tutorq:{PASSWORDS['POSTGRES']}@127.0.0.1:{host.ports['postgres:5432']}/tutorq"
     with psycopg.connect(address) as connection:
@@ -240,6 +244,7 @@ def test_everybody_connects_as_themselves(host: Host) -> None:
     assert {("api",), ("dagster",)} <= set(logins)
 
 
+@pytest.mark.soak
 def test_a_service_can_do_what_its_role_may_and_no_more(host: Host) -> None:
     for role, allowed, denied in (
         ("ingest", "select count(*) from raw.sessions", "select * from marts.tutor_scores"),

@@ -31,7 +31,6 @@ SEED = 20260630
 AS_OF = datetime(2026, 6, 30, 23, tzinfo=UTC)
 CLIENTS = 6
 TUTORS, STUDENTS = 25, 60
-KILLS = 9
 START_SECONDS = 60
 TRIES = 60
 PAUSE_SECONDS = 0.2
@@ -173,7 +172,10 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.release()
 
 
-def test_nothing_acknowledged_is_lost_and_nothing_is_stored_twice(database: Database, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [3, pytest.param(9, marks=pytest.mark.soak)])
+def test_nothing_acknowledged_is_lost_and_nothing_is_stored_twice(
+    database: Database, tmp_path: Path, kills: int
+) -> None:
     settings = Settings(home=tmp_path, database_url=database.url, as_of=AS_OF.date().isoformat())
     with database.connect() as connection:
         key = str(keys.create(connection, "load", keys.Role.INGEST).secret)
@@ -189,7 +191,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_stored_twice(database: Data
         wait_for(lambda: all(client.acknowledged for client in clients), START_SECONDS, lambda: "nothing is accepted")
         servers.kill(0)
         dbt_runner.build(settings, database)  # while sessions keep coming
-        for turn in range(KILLS):
+        for turn in range(kills):
             time.sleep(chance.uniform(0.2, 0.8))
             if turn % 3 == 0:
                 servers.kill(chance.randrange(2))

@@ -194,9 +194,17 @@ def test_one_home_is_for_one_up(installation: Installation) -> None:
     assert "already running" in second.stderr
 
 
-@pytest.mark.parametrize("victim", ["run", "postgres", "dagster-daemon", "code-location", "up"])
+@pytest.mark.parametrize(
+    "victim",
+    [
+        "run",
+        *(pytest.param(name, marks=pytest.mark.soak) for name in ("postgres", "dagster-daemon", "code-location", "up")),
+    ],
+)
 def test_killed_in_the_middle_of_a_run(installation: Installation, victim: str) -> None:
     """The run waits before its publication, all other marts are built: there it dies, by itself or with the others."""
+    if installation.process is None:
+        installation.up()
     total = installation.get("/api/tutors?limit=1")["meta"]["total"]
     platform = installation.platform()
     before = read(platform)
@@ -226,7 +234,9 @@ def is_scored(platform: Platform, tutor: str) -> bool:
         return False
 
 
-def test_all_is_as_if_nothing_had_happened(installation: Installation) -> None:
+@pytest.mark.parametrize("victims", ["one", pytest.param("all", marks=pytest.mark.soak)])
+def test_all_is_as_if_nothing_had_happened(installation: Installation, victims: str) -> None:
+    """After the tests above: all of them, in the nightly run."""
     assert installation.get("/api/health")["status"] == "ok"
     doctor = installation.tutorq("doctor", "--json")
     assert doctor.returncode == 0, doctor.stdout

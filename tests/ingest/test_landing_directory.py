@@ -516,7 +516,8 @@ def test_a_file_that_changes_while_it_is_loaded_is_loaded_anew(
         obstacle.execute("lock table raw.tutors in exclusive mode")
         taking = pool.submit(take, database, landing, "sessions")
         # Who waits is not for the roles to see.
-        wait_for(lambda: bool(rows(shared_database, "select from pg_stat_activity where wait_event_type = 'Lock'")))
+        waiting = "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        wait_for(lambda: bool(rows(shared_database, waiting)))
         drop(landing, "sessions.csv", sessions("s1", "s2"))
         obstacle.rollback()
         assert taking.result() == []

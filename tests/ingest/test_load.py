@@ -518,6 +518,6 @@ def test_the_record_of_a_load_says_what_the_summary_says(load: Loader, database:
 def test_a_database_without_tables_is_told(database: Database, tmp_path: Path) -> None:
     path = tmp_path / "tutors.csv"
     path.write_text("tutor_id\nt1\n")
-    without_tables = Settings(home=tmp_path, database_url=re.sub(r"/test_\d+\?", "/postgres?", database.url))
+    without_tables = Settings(home=tmp_path, database_url=re.sub(r"/test_\w+\?", "/postgres?", database.url))
     with pytest.raises(TutorqError, match="run `tutorq db migrate`"):
         load_file(Database(without_tables), path, timezone="UTC")

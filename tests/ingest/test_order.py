@@ -12,6 +12,8 @@ from demo import write_demo
 from ingest import load_file, load_folder
 from tests.conftest import Postgres
 
+pytestmark = pytest.mark.slow
+
 # Everything but when it was built.
 MARTS = {
     "tutor_scores": "tutor_id",

@@ -17,6 +17,8 @@ from ingest import FileSummary, load_folder
 from ingest.ids import NAMESPACE, convert_keys, entity_uuid
 from ingest.times import parse_times
 
+pytestmark = pytest.mark.slow
+
 CONTENT = {
     "tutors": "tutor_id, external_id, name, is_stub",
     "students": "student_id, external_id, is_stub",

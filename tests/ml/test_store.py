@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
 
 from ml.features import MATCH, feature_matrix
 from ml.store import ModelStore, ModelStoreError
@@ -14,6 +13,8 @@ from ml.store import ModelStore, ModelStoreError
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

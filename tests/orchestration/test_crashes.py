@@ -67,7 +67,10 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-def test_killed_at_each_step(scored: Settings, database: Database) -> None:
+@pytest.mark.parametrize(
+    "steps", [["between two models"], pytest.param(list(STEPS), marks=pytest.mark.soak)], ids=["one", "all"]
+)
+def test_killed_at_each_step(scored: Settings, database: Database, steps: list[str]) -> None:
     # As the code location does: forked from a process that has the imports behind it.
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["orchestration.warm"])
@@ -81,11 +84,11 @@ def test_killed_at_each_step(scored: Settings, database: Database) -> None:
             ).fetchone() or (0,)
             return bool(count)
 
-        for step, wanted in STEPS.items():
+        for step in steps:
             tutor = _add_sessions(watcher, 3)
             generation = _generation(watcher)
             with psycopg.connect(database.url) as obstacle:
-                obstacle.execute(f"lock table {wanted}".encode())
+                obstacle.execute(f"lock table {STEPS[step]}".encode())
                 run = processes.Process(target=exec, args=(RUN, namespace))
                 run.start()
                 wait_for(lambda: others("wait_event_type = 'Lock'"), step)

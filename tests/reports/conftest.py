@@ -1,4 +1,4 @@
-"""A published marketplace without dbt: the marts of the API's tests, and sessions of today put beside them."""
+"""A published marketplace, and sessions of today put beside it."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,28 +11,10 @@ import pytest
 from core.database import Database, DatabaseRole
 from core.settings import Settings
 from reports.due import Queued, queue_due
+from tests.conftest import MIGRATED, PUBLISHED, Postgres
 
-MARTS = Path(__file__).parents[1] / "api" / "marts.sql"
-TUTORS = 20
 EVENING = datetime(2026, 2, 10, 3, tzinfo=UTC)  # no digest, no snapshot
 STAFF = ["head@example.org"]
-
-SESSION = """
-insert into marts.fct_sessions (
-    session_id, external_id, tutor_id, student_id, subject, status, is_final, scheduled_time, scheduled_on, rating,
-    initiator, has_reschedule, reschedule_initiator, reason_code, requested_at, requested_on, notice_hours, is_excused,
-    is_tutor_reschedule, is_short_notice, is_tutor_no_show, counted_on
-)
-values (
-    %(id)s, %(external_id)s, %(tutor)s, %(student)s, 'maths', %(status)s, true,
-    %(time)s::timestamptz, %(time)s::timestamptz::date, %(rating)s,
-    %(initiator)s, %(moved_by)s::text is not null, %(moved_by)s, null,
-    %(requested)s::timestamptz, %(requested)s::timestamptz::date, %(notice)s, %(excused)s,
-    coalesce(%(moved_by)s = 'tutor' and not %(excused)s::bool, false),
-    coalesce(%(moved_by)s = 'tutor' and not %(excused)s::bool and %(notice)s::float8 < 24, false),
-    %(status)s = 'no_show' and %(initiator)s is not distinct from 'tutor', %(time)s::timestamptz::date
-)
-"""
 
 
 @dataclass
@@ -86,8 +68,10 @@ class Marketplace:
             )
             connection.execute(
                 "insert into raw.sessions "
-                "(session_id, tutor_id, student_id, scheduled_time, status, rating, loaded_at) "
-                "values (%(id)s, %(tutor)s, %(student)s, %(time)s, %(status)s, %(rating)s, %(arrived)s)",
+                "(session_id, external_id, tutor_id, student_id, subject, scheduled_time, status, rating, initiator, "
+                "loaded_at) "
+                "values (%(id)s, %(external_id)s, %(tutor)s, %(student)s, 'maths', %(time)s, %(status)s, %(rating)s, "
+                "%(initiator)s, %(arrived)s)",
                 values,
             )
             if moved_by:
@@ -96,8 +80,17 @@ class Marketplace:
                     "values (%(id)s, %(moved_by)s, %(requested)s, %(arrived)s)",
                     values,
                 )
-            connection.execute(SESSION, values)
-            connection.execute("insert into marts.dim_students values (%(student)s, null, 'Zed Secret')", values)
+            if excused:
+                connection.execute(
+                    "insert into app.excuses (session_id, reason, created_by) values (%(id)s, 'ill', 'test')", values
+                )
+            # Its facts, as a post would refresh them; scores stay as `score` has set them.
+            connection.execute("select intermediate.redo_int_session_facts(array[%(id)s]::uuid[])", values)
+            connection.execute(
+                "insert into marts.dim_students (student_id, name, subjects, is_stub) "
+                "values (%(student)s, 'Zed Secret', '{}', false) on conflict do nothing",
+                values,
+            )
             connection.execute("delete from raw.changes")
         return session
 
@@ -130,18 +123,15 @@ class Marketplace:
 
 
 @pytest.fixture
+def database(request: pytest.FixtureRequest, postgres: Postgres, tmp_path: Path) -> Database:
+    """With published marts, if the test is about the marketplace."""
+    return postgres.new_database(tmp_path, PUBLISHED if "marketplace" in request.fixturenames else MIGRATED)
+
+
+@pytest.fixture
 def marketplace(database: Database, environment: Settings) -> Marketplace:
     """Nobody is flagged, and reporting has not begun."""
     with database.connect() as connection:
-        connection.execute("select set_config('fixture.tutors', %s, false)", [str(TUTORS)])
-        connection.execute(MARTS.read_text())
-        connection.execute(
-            """
-            set role tutorq_transform;
-            create table marts.dim_students (student_id uuid, external_id text, name text);
-            reset role
-            """
-        )
         connection.execute("update marts.tutor_scores set risk_status = 'ok', sessions_to_clear = null")
         connection.execute("update marts.score_history set risk_status = 'ok'")
     return Marketplace(database, environment.model_copy(update={"staff_emails": STAFF}))

@@ -21,6 +21,8 @@ from orchestration.resources import Platform
 if TYPE_CHECKING:
     from tests.reports.conftest import Marketplace
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:

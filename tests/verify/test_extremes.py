@@ -7,6 +7,8 @@ from core.database import Database, DatabaseRole
 from core.settings import Settings
 from verify import verify
 
+pytestmark = pytest.mark.slow
+
 # Per kind of tutor: how many of them, sessions of each, reschedules of each.
 MARKETPLACES = {
     "nobody ever reschedules": [(20, 10, 0)],

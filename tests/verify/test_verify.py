@@ -22,8 +22,8 @@ from scipy import integrate, stats
 
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
-from core.migrate import migrate
 from core.settings import PROJECT_ROOT, Settings
+from tests.conftest import Postgres
 from verify import recompute, verify
 from verify.compare import compare
 from verify.counts import episodes, first_meetings, last_sessions, ratings, session_facts, window_counts
@@ -551,14 +551,11 @@ def test_missing_extra_and_repeated_tutors_are_named() -> None:
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    home: Path = tmp_path_factory.mktemp("verify")
-    database = Database(settings_for(home))
-    migrate(database)
+def database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Database:
+    database = postgres.new_database(tmp_path_factory.mktemp("verify"))
     with database.connect() as connection:
         fill_raw(connection, busy_frames())
-    yield database
-    database.release()
+    return database
 
 
 def settings_for(home: Path, **changes: Any) -> Settings:
