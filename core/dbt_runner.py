@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from core.database import Database
+from core.dbt_internals import cut_connections, event_as_dict, failures
 from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
-    from dbt.adapters.base.impl import BaseAdapter
-    from dbt.artifacts.schemas.run import RunExecutionResult
     from dbt_common.events.base_types import EventMsg
+
 
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 DBT_LOCK = 7_461_003
@@ -77,9 +77,6 @@ def build_events(
     Raises:
         TutorqError: names what failed; after the last event.
     """
-    from dbt_common.events.base_types import EventMsg
-    from dbt_common.events.functions import msg_to_dict
-
     told: SimpleQueue[EventMsg | None] = SimpleQueue()
     arguments = [*_build_arguments(settings, scoring_days), *selection]
     with one_dbt_at_a_time(database), ThreadPoolExecutor(max_workers=1) as pool:
@@ -87,10 +84,10 @@ def build_events(
         dbt.add_done_callback(lambda _: told.put(None))
         try:
             while (event := told.get()) is not None:
-                yield msg_to_dict(event)
+                yield event_as_dict(event)
         finally:
             if not dbt.done():
-                _cut_connections()
+                cut_connections()
         dbt.result()
 
 
@@ -126,16 +123,15 @@ def _invoke(database: Database, arguments: list[str], on_event: "Callable[[Event
     if outcome.exception is not None:
         raise TutorqError(f"dbt failed: {_one_line(outcome.exception)}")
     if not outcome.success:
-        results = cast("RunExecutionResult", outcome.result).results
-        failed = [result for result in results if result.status in ("error", "fail")]
+        failed = failures(outcome.result)
         if not failed:
             raise TutorqError("dbt failed, and does not say why; see dbt.log in $TUTORQ_HOME/dbt")
-        first, *others = failed
-        more = f"; and {', '.join(result.node.name for result in others)}" if others else ""
-        reason = _one_line(first.message)
+        (name, message), *others = failed
+        more = f"; and {', '.join(other for other, _ in others)}" if others else ""
+        reason = _one_line(message)
         if "out of sync" in reason:
             reason = "its columns have changed; run `tutorq score --full-refresh`"
-        raise TutorqError(f"dbt failed: {first.node.name}: {reason}{more}")
+        raise TutorqError(f"dbt failed: {name}: {reason}{more}")
 
 
 @contextmanager
@@ -150,14 +146,3 @@ def _silent_logging() -> Iterator[None]:
 
 def _one_line(message: object) -> str:
     return " ".join(str(message).split())
-
-
-def _cut_connections() -> None:
-    """End the connections of the dbt in this process."""
-    from dbt.adapters.factory import FACTORY
-
-    for adapter in cast("list[BaseAdapter]", list(FACTORY.adapters.values())):
-        with adapter.connection_named("cut"):
-            # Connections belong to their login, not to the role that it has taken.
-            adapter.execute("reset role")
-            adapter.cancel_open_connections()  # type: ignore[no-untyped-call]
