@@ -26,9 +26,12 @@ DBT_LOCK = 7_461_003
 MANIFEST_PATH = DBT_PROJECT_DIR / "target" / "manifest.json"
 
 
-def dbt_target_path(settings: Settings) -> Path:
-    """Where dbt writes its artifacts; one place for all runs, because only one runs at a time."""
-    return settings.home / "dbt"
+def dbt_target_path(settings: Settings, scoring_days: Sequence[date] = ()) -> Path:
+    """Where dbt writes its artifacts; one place for all runs, because only one runs at a time.
+
+    Days of history have one of their own: other vars make dbt parse anew.
+    """
+    return settings.home / "dbt" / "history" if scoring_days else settings.home / "dbt"
 
 
 @contextmanager
@@ -92,18 +95,16 @@ def build_events(
 
 
 def _build_arguments(settings: Settings, scoring_days: Sequence[date]) -> list[str]:
-    """What every build is told. Days of history have a target path of their own: other vars make dbt parse anew."""
+    """What every build is told."""
     variables: dict[str, object] = dict(settings.dbt_vars())
-    target_path = dbt_target_path(settings)
     if scoring_days:
         variables["scoring_days"] = [day.isoformat() for day in scoring_days]
-        target_path /= "history"
     return [
         "build",
         "--exclude-resource-type=unit_test",
         f"--project-dir={DBT_PROJECT_DIR}",
         f"--profiles-dir={DBT_PROJECT_DIR}",
-        f"--target-path={target_path}",
+        f"--target-path={dbt_target_path(settings, scoring_days)}",
         f"--log-path={dbt_target_path(settings)}",
         f"--vars={json.dumps(variables)}",
     ]

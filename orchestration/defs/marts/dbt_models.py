@@ -10,8 +10,9 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 from dagster_shared.record import replace
 from psycopg.rows import dict_row
 
-from core.dbt_runner import DBT_PROJECT_DIR, MANIFEST_PATH, build_events, one_dbt_at_a_time
+from core.dbt_runner import DBT_PROJECT_DIR, MANIFEST_PATH, build_events, dbt_target_path, one_dbt_at_a_time
 from core.errors import TutorqError
+from orchestration.column_lineage import ColumnLineage
 from orchestration.dagster_internals import dagster_events, dbt_selection
 from orchestration.policies import DBT_POOL, OWNER, RETRY_POLICY
 from orchestration.resources import Platform
@@ -116,13 +117,20 @@ def dbt_models(context: dg.AssetExecutionContext, platform: Platform) -> Iterato
     as-of day alone.
     """
 
+    lineage = ColumnLineage(MANIFEST, dbt_target_path(platform.settings), TRANSLATOR.get_asset_key)
+
     def build(days: list[date], *excluded: str) -> Iterator[Any]:
         selection = dbt_selection(context, MANIFEST, TRANSLATOR, excluded)
         # Cautious: a test that also reads a model outside the run waits for a run with all that it reads.
         selection.append("--indirect-selection=cautious")
         for message in build_events(platform.settings, platform.database, selection, scoring_days=days):
             for event in dagster_events(message, MANIFEST, TRANSLATOR, context, PROJECT):
-                yield _with_row_count(context, platform, event) if isinstance(event, dg.Output) else event
+                if isinstance(event, dg.Output):
+                    target = dbt_target_path(platform.settings, days)
+                    columns = lineage.metadata(message["data"]["node_info"]["unique_id"], target)
+                    yield event.with_metadata({**event.metadata, **columns, **_row_count(context, platform, event)})
+                else:
+                    yield event
 
     days = _scoring_days(context)
     if not days:
@@ -141,15 +149,12 @@ def thorough_checks() -> dg.AssetSelection:
     return dg.AssetSelection.checks(*[key for key, test in tests.items() if THOROUGH in test["tags"]])
 
 
-def _with_row_count(context: dg.AssetExecutionContext, platform: Platform, output: dg.Output[Any]) -> dg.Output[Any]:
-    """The same output with the rows of its table; views are not counted, they may be large."""
+def _row_count(context: dg.AssetExecutionContext, platform: Platform, output: dg.Output[Any]) -> dict[str, int]:
+    """The rows of an output's table; views are not counted, they may be large."""
     schema, table = context.asset_key_for_output(output.output_name).path[-2:]
     with platform.database.connect() as connection:
         rows = table_rows(connection, schema, table)
-    metadata = (
-        dict(output.metadata) if rows is None else {**output.metadata, "dagster/row_count": dg.MetadataValue.int(rows)}
-    )
-    return dg.Output(output.value, output_name=output.output_name, metadata=metadata, data_version=output.data_version)
+    return {} if rows is None else {"dagster/row_count": rows}
 
 
 def _scoring_days(context: dg.AssetExecutionContext) -> list[date]:
