@@ -62,7 +62,7 @@ class ColumnLineage:
 
     def _find(self, node: Mapping[str, Any], compiled: Path) -> Lineage:
         if self._schema is None:
-            columns: dict[str, dict[str, dict[str, str]]] = {}
+            columns: dict[str, Any] = {}
             for (schema, table), each in self._tables.items():
                 if each["resource_type"] == "model":  # sources do not describe every column, staging names each
                     columns.setdefault(schema, {})[table] = dict.fromkeys(each["columns"], "text")
@@ -106,32 +106,32 @@ def _sources(scope: Scope | None, column: str, found: dict[tuple[int, str], set[
 
 def _look(scope: Scope, column: str, found: dict[tuple[int, str], set[Column]]) -> Iterator[Column]:
     query = scope.expression
-    if scope.set_operation_scopes:
-        first, *others = scope.set_operation_scopes
-        names = list(first.expression.named_selects)
-        position = names.index(column) if column in names else None
-        for branch in (first, *others):
-            if position is not None:
-                yield from _sources(branch, branch.expression.named_selects[position], found)
-        return
-    if isinstance(query, exp.Lateral):
+    if isinstance(query, exp.SetOperation):
+        names = list(query.named_selects)
+        for branch in scope.set_operation_scopes:
+            if column in names and isinstance(branch.expression, exp.Query):
+                yield from _sources(branch, branch.expression.named_selects[names.index(column)], found)
+    elif isinstance(query, exp.Lateral):
         for inner in scope.traverse():
             if inner.expression is query.this.unnest():
                 yield from _sources(inner, column, found)
-    if not isinstance(query, exp.Select):
-        return
-    for projection in query.selects:
-        if projection.alias_or_name != column:
-            continue
-        inner = {id(each.expression): each for each in scope.subquery_scopes}
-        for part in projection.find_all(exp.Column, exp.Select):
-            if isinstance(part, exp.Select):
-                for name in part.named_selects:
-                    yield from _sources(inner.get(id(part)), name, found)
-                continue
+    elif isinstance(query, exp.Select):
+        for projection in query.selects:
+            if projection.alias_or_name == column:
+                yield from _read_by(projection, scope, found)
+
+
+def _read_by(projection: exp.Expr, scope: Scope, found: dict[tuple[int, str], set[Column]]) -> Iterator[Column]:
+    """What an expression reads: columns of the query's tables and, in brackets, of other queries."""
+    others = {id(each.expression): each for each in scope.subquery_scopes}
+    for part in projection.find_all(exp.Column, exp.Select):
+        if isinstance(part, exp.Select):
+            for name in part.named_selects:
+                yield from _sources(others.get(id(part)), name, found)
+        elif isinstance(part, exp.Column):
             # A table whose columns nobody has described is alone in its query.
             source = scope.sources.get(part.table or next(iter(scope.sources), ""))
             if isinstance(source, exp.Table):
                 yield (source.db, source.name, part.name)
-            elif source is not None:
+            elif isinstance(source, Scope):
                 yield from _sources(source, part.name, found)

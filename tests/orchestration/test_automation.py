@@ -14,10 +14,10 @@ from core import dbt_runner
 from core.database import Database, DatabaseRole
 from core.settings import Settings
 from ingest import Taken, arrivals, load_file, take_files
+from orchestration.definitions import defs as load_definitions
 from orchestration.defs import automation
 from orchestration.defs.automation import REASON, ROLL_OVER_OVERDUE, daily_roll_over, new_data
 from orchestration.defs.ingest.excuses import DATA_VERSION, EXCUSES
-from orchestration.policies import ASSET_JOB
 from orchestration.resources import Platform
 
 
@@ -257,7 +257,7 @@ def test_training_by_dagsters_own_job_holds_up_no_scores(instance: dg.DagsterIns
     add_session(database)
     for key, waits in ((["ml", "match_model"], False), (["marts", "tutor_scores"], True)):
         instance.create_run_for_job(
-            _nothing.to_job(name=ASSET_JOB),
+            load_definitions().resolve_implicit_global_asset_job_def(),
             status=dg.DagsterRunStatus.STARTED,
             asset_selection=frozenset([dg.AssetKey(key)]),
         )

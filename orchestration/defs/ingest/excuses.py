@@ -10,7 +10,7 @@ EXCUSES = dg.AssetKey(["app", "excuses"])
 DATA_VERSION = "dagster/data_version"
 
 
-@dg.multi_observable_source_asset(
+@dg.multi_observable_source_asset(  # type: ignore[untyped-decorator]
     specs=[
         dg.AssetSpec(
             EXCUSES,

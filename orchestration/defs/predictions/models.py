@@ -26,12 +26,13 @@ FAULTS: dict[str, frozenset["Fault"]] = {
 FIGURES = ("rows", "observed", "auc", "pr_auc", "log_loss", "brier")
 
 
-def weekly(timezone: str) -> dg.AutomationCondition[dg.AssetKey]:
+def weekly(timezone: str) -> dg.AutomationCondition[Any]:
     """Every Monday, as soon as what the model learns from is that of the week before."""
     midnight = "0 0 * * 1"
+    monday: dg.AutomationCondition[Any] = dg.AutomationCondition.cron_tick_passed(midnight, timezone)
     return (
         # Monday has begun; noticed late, too, by an installation that was off.
-        dg.AutomationCondition.cron_tick_passed(midnight, timezone)
+        monday
         # Once a week: a request or a training by hand is this week's, and a failure waits for somebody to look at it.
         .since_last_handled()
         # The roll-over has been here since. At a fixed hour, a late one would leave last week's outcomes to learn from.

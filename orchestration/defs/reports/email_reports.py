@@ -1,5 +1,7 @@
 """Mail that is due is queued after every publication, every morning and every month."""
 
+from typing import Any
+
 import dagster as dg
 
 from core.settings import Settings
@@ -13,7 +15,7 @@ DIGEST = "5 7 * * *"
 SNAPSHOTS = "5 8 1 * *"
 
 
-def at_the_hours_of_mail(timezone: str) -> dg.AutomationCondition[dg.AssetKey]:
+def at_the_hours_of_mail(timezone: str) -> dg.AutomationCondition[Any]:
     """What is due by the clock is queued even if nothing was scored; what a publication makes due, its run queues."""
     return (
         (
