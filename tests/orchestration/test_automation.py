@@ -253,9 +253,9 @@ def test_an_excuse_shows_in_the_graph_with_the_run_that_takes_it(
 
 
 @pytest.mark.usefixtures("environment")
-def test_training_by_dagsters_own_job_holds_up_no_scores(instance: dg.DagsterInstance, database: Database) -> None:
+def test_what_only_matching_needs_holds_up_no_scores(instance: dg.DagsterInstance, database: Database) -> None:
     add_session(database)
-    for key, waits in ((["ml", "match_model"], False), (["marts", "tutor_scores"], True)):
+    for key, waits in ((["ml", "session_predictions"], False), (["marts", "tutor_scores"], True)):
         instance.create_run_for_job(
             load_definitions().resolve_implicit_global_asset_job_def(),
             status=dg.DagsterRunStatus.STARTED,
