@@ -32,6 +32,7 @@ from core.migrate import migrate
 from core.settings import PROJECT_ROOT, Settings
 from ingest import has_landing_files
 from orchestration import first_run
+from orchestration.workspace import workspace
 from reports import conditions, watch
 
 UP_ID = "TUTORQ_UP_ID"
@@ -274,12 +275,10 @@ class Supervisor:
 
 
 def write_workspace(settings: Settings, grpc_port: int) -> Path:
-    """A workspace file that points the webserver and the daemon at the one code location process."""
+    """A workspace file that points the webserver and the daemon at the code location process, and at the user's own."""
     path = settings.home / "dagster" / "workspace.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {grpc_port}\n      location_name: tutorq\n"
-    )
+    path.write_text(workspace("127.0.0.1", grpc_port, settings.code_locations))
     return path
 
 

@@ -9,26 +9,29 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from core import locks
 from core.database import Database
+from core.dbt_internals import cut_connections, event_as_dict, failures
 from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
-    from dbt.adapters.base.impl import BaseAdapter
-    from dbt.artifacts.schemas.run import RunExecutionResult
     from dbt_common.events.base_types import EventMsg
+
 
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 # Made by `make install` (`dbt parse`) and baked into the image: no import ever runs dbt.
 MANIFEST_PATH = DBT_PROJECT_DIR / "target" / "manifest.json"
 
 
-def dbt_target_path(settings: Settings) -> Path:
-    """Where dbt writes its artifacts; one place for all runs, because only one runs at a time."""
-    return settings.home / "dbt"
+def dbt_target_path(settings: Settings, scoring_days: Sequence[date] = ()) -> Path:
+    """Where dbt writes its artifacts; one place for all runs, because only one runs at a time.
+
+    Days of history have one of their own: other vars make dbt parse anew.
+    """
+    return settings.home / "dbt" / "history" if scoring_days else settings.home / "dbt"
 
 
 @contextmanager
@@ -77,9 +80,6 @@ def build_events(
     Raises:
         TutorqError: names what failed; after the last event.
     """
-    from dbt_common.events.base_types import EventMsg
-    from dbt_common.events.functions import msg_to_dict
-
     told: SimpleQueue[EventMsg | None] = SimpleQueue()
     arguments = [*_build_arguments(settings, scoring_days), *selection]
     with one_dbt_at_a_time(database), ThreadPoolExecutor(max_workers=1) as pool:
@@ -87,26 +87,24 @@ def build_events(
         dbt.add_done_callback(lambda _: told.put(None))
         try:
             while (event := told.get()) is not None:
-                yield msg_to_dict(event)
+                yield event_as_dict(event)
         finally:
             if not dbt.done():
-                _cut_connections()
+                cut_connections()
         dbt.result()
 
 
 def _build_arguments(settings: Settings, scoring_days: Sequence[date]) -> list[str]:
-    """What every build is told. Days of history have a target path of their own: other vars make dbt parse anew."""
+    """What every build is told."""
     variables: dict[str, object] = dict(settings.dbt_vars())
-    target_path = dbt_target_path(settings)
     if scoring_days:
         variables["scoring_days"] = [day.isoformat() for day in scoring_days]
-        target_path /= "history"
     return [
         "build",
         "--exclude-resource-type=unit_test",
         f"--project-dir={DBT_PROJECT_DIR}",
         f"--profiles-dir={DBT_PROJECT_DIR}",
-        f"--target-path={target_path}",
+        f"--target-path={dbt_target_path(settings, scoring_days)}",
         f"--log-path={dbt_target_path(settings)}",
         f"--vars={json.dumps(variables)}",
     ]
@@ -126,16 +124,15 @@ def _invoke(database: Database, arguments: list[str], on_event: "Callable[[Event
     if outcome.exception is not None:
         raise TutorqError(f"dbt failed: {_one_line(outcome.exception)}")
     if not outcome.success:
-        results = cast("RunExecutionResult", outcome.result).results
-        failed = [result for result in results if result.status in ("error", "fail")]
+        failed = failures(outcome.result)
         if not failed:
             raise TutorqError("dbt failed, and does not say why; see dbt.log in $TUTORQ_HOME/dbt")
-        first, *others = failed
-        more = f"; and {', '.join(result.node.name for result in others)}" if others else ""
-        reason = _one_line(first.message)
+        (name, message), *others = failed
+        more = f"; and {', '.join(other for other, _ in others)}" if others else ""
+        reason = _one_line(message)
         if "out of sync" in reason:
             reason = "its columns have changed; run `tutorq score --full-refresh`"
-        raise TutorqError(f"dbt failed: {first.node.name}: {reason}{more}")
+        raise TutorqError(f"dbt failed: {name}: {reason}{more}")
 
 
 @contextmanager
@@ -150,14 +147,3 @@ def _silent_logging() -> Iterator[None]:
 
 def _one_line(message: object) -> str:
     return " ".join(str(message).split())
-
-
-def _cut_connections() -> None:
-    """End the connections of the dbt in this process."""
-    from dbt.adapters.factory import FACTORY
-
-    for adapter in cast("list[BaseAdapter]", list(FACTORY.adapters.values())):
-        with adapter.connection_named("cut"):
-            # Connections belong to their login, not to the role that it has taken.
-            adapter.execute("reset role")
-            adapter.cancel_open_connections()  # type: ignore[no-untyped-call]

@@ -90,6 +90,8 @@ class Settings(BaseSettings):
     daemon_silent_seconds: int = Field(default=120, ge=60)
     unprocessed_minutes: int = Field(default=15, ge=1)
     run_retention_days: int = Field(default=3, ge=1)
+    history_start: date | None = None
+    code_locations: Annotated[list[str], NoDecode] = []
 
     session_reports: Literal["important", "all", "none"] = "important"
     tutor_snapshots: bool = True
@@ -117,13 +119,13 @@ class Settings(BaseSettings):
         "landing_dir", "dashboard_url", "public_url", "smtp_url",
         "sendgrid_api_key", "sendgrid_webhook_key", "ses_region", "ses_endpoint_url", "ses_smtp_username",
         "ses_smtp_password", "model_store", "model_store_endpoint_url",
-        "dagster_url", "openai_base_url", "openai_api_key", mode="before",
+        "dagster_url", "openai_base_url", "openai_api_key", "history_start", mode="before",
     )  # fmt: skip
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("cors_origins", "trusted_proxies", "staff_emails", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", "staff_emails", "code_locations", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         if isinstance(value, str):

@@ -5,30 +5,20 @@ itself takes. Here runs are forked from a process that has imported everything b
 Takes the options of `dagster api grpc`.
 """
 
-import multiprocessing
-from multiprocessing.forkserver import ensure_running
-from typing import Any
+import os
 
-from dagster._cli.api import grpc_command
-from dagster._grpc import server
-
-WARM = "orchestration.warm"
-
-
-class WarmServer(server.DagsterApiServer):
-    """The server as it is, but for how it starts the processes of runs."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        forkserver = multiprocessing.get_context("forkserver")
-        forkserver.set_forkserver_preload([WARM])
-        ensure_running()  # now, so that even the first run finds it warm
-        self._mp_ctx = forkserver  # type: ignore[assignment]
+from core.settings import Settings
+from orchestration.dagster_internals import serve_code_location
+from orchestration.partitions import find_history_start
+from orchestration.resources import Platform
 
 
 def main() -> None:
-    server.DagsterApiServer = WarmServer  # type: ignore[misc]
-    grpc_command()
+    if Settings().history_start is None:
+        platform = Platform()
+        if found := find_history_start(platform.settings, platform.database, platform.today()):
+            os.environ["TUTORQ_HISTORY_START"] = found.isoformat()  # the processes of runs inherit it
+    serve_code_location(preload="orchestration.warm")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,26 @@
-"""Entry point of the code location: everything below `orchestration/defs`."""
+"""Entry point of the code location: everything below `orchestration/defs`, and what holds for all assets."""
 
 from pathlib import Path
 
 import dagster as dg
+from dagster_shared.record import replace
+
+from core.settings import Settings
+from orchestration.partitions import score_days
+from orchestration.policies import freshness
+
+HISTORY = dg.AssetKey(["marts", "score_history"])
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    days = score_days(Settings())
+
+    def finish(spec: dg.AssetSpec) -> dg.AssetSpec:
+        if spec.key == HISTORY:
+            spec = spec.replace_attributes(partitions_def=days)
+        return spec.replace_attributes(freshness_policy=freshness(spec))
+
+    loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent).map_asset_specs(func=finish)
+    # With the file and line that an asset comes from, for the webserver's link into the editor.
+    return replace(loaded, assets=dg.with_source_code_references(list(loaded.assets or ())))

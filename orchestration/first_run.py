@@ -15,7 +15,8 @@ from core.database import Database
 from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
 from ingest import has_landing_files
-from orchestration.conventions import ALL_BUCKETS, partition_range
+from orchestration.dagster_internals import ask_webserver
+from orchestration.partitions import ALL_BUCKETS, partition_range
 
 HISTORY_DAYS = 30
 SUBMIT_ATTEMPTS = 20
@@ -132,7 +133,7 @@ class Run:
 
     def _progress(self) -> dict[str, Any] | None:
         try:
-            answer: dict[str, Any] = self._client._execute(PROGRESS_QUERY, {"run": self._id})["runOrError"]
+            answer: dict[str, Any] = ask_webserver(self._client, PROGRESS_QUERY, {"run": self._id})["runOrError"]
         except DagsterGraphQLClientError:
             return None  # the webserver was busy; the next look will tell
         return answer

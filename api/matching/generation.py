@@ -9,7 +9,7 @@ from api.matching.schemas.predictions import GenerationAccepted, GenerationStatu
 from api.problems import DagsterUnavailableError, NotFoundError
 
 JOB = "predict"
-# All partitions in one run; as orchestration.conventions has it.
+# All partitions in one run; as orchestration.partitions has it.
 TAGS = [
     {"key": "dagster/asset_partition_range_start", "value": "00"},
     {"key": "dagster/asset_partition_range_end", "value": "15"},

@@ -9,16 +9,18 @@ import dagster as dg
 
 from core.settings import Settings
 from ingest import LandedFile, complete_files, unmoved_files
-from orchestration.conventions import MAX_RUNTIME, max_runtime, partition_range
+from orchestration.backoff import IN_PROGRESS, pause_after_failures
+from orchestration.defs.ingest.excuses import note_excuses
 from orchestration.defs.marts.dbt_models import HISTORY, thorough_checks
+from orchestration.partitions import partition_range
+from orchestration.policies import ASSET_JOB, MATCHING_TAG, MAX_RUNTIME, max_runtime
 from orchestration.resources import Platform
-from orchestration.run_history import IN_PROGRESS, pause_after_failures
 
 RAW = dg.AssetSelection.groups("raw")
 # The days of score_history, and tests that read whole tables.
 NIGHTLY = dg.AssetSelection.assets(HISTORY) | thorough_checks()
 # Histories and outcomes of all pairs are made once a day: they cost as much as the history is long.
-MATCHING = dg.AssetSelection.tag("matching", "")
+MATCHING = dg.AssetSelection.tag(MATCHING_TAG, "")
 MODELS = dg.AssetSelection.groups("models", "predictions")
 SESSION_PREDICTIONS = dg.AssetSelection.assets(["ml", "session_predictions"])
 BATCH = dg.AssetSelection.all() - NIGHTLY - MATCHING - MODELS | SESSION_PREDICTIONS
@@ -44,8 +46,8 @@ roll_over = dg.define_asset_job(
     tags=MAX_RUNTIME,
 )
 
-# Assets materialised by hand run in a job of Dagster's own.
-SCORING_JOBS = {load_and_score.name, score.name, roll_over.name, "__ASSET_JOB"}
+SCORING_JOBS = {load_and_score.name, score.name, roll_over.name}
+SCORING_SCHEMAS = {"raw", "staging", "intermediate", "marts"}
 REASON = "tutorq/reason"
 NEW_DAY = "a new day has begun"
 ROLL_OVER_OVERDUE = time_of_day(0, 30)
@@ -76,7 +78,12 @@ def daily_roll_over(timezone: str) -> dg.ScheduleDefinition:
     description="Asks for one run per batch: on new landing files, changed rows, a new day or changed settings.",
 )
 def new_data(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
-    """Dagster ticks every five seconds at most, so a tick watches for most of that time instead of looking once."""
+    """Dagster ticks every five seconds at most, so a tick watches for most of that time instead of looking once.
+
+    A sensor and no automation condition, because conditions know Dagster's events, while what is to be done stands in
+    our own queues: sessions are written by the API and psql, runs die before they publish, settings change. Conditions
+    are also looked at every 30 seconds only, and know no pause that grows with each failure.
+    """
     until = time.monotonic() + WATCH_SECONDS
     while isinstance(answer := _look(context, platform), dg.SkipReason) and time.monotonic() < until:
         time.sleep(LOOK_EVERY_SECONDS)
@@ -96,6 +103,8 @@ def _look(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequ
         size = sum(file.bytes for file in pending)
         return dg.RunRequest(job_name=load_and_score.name, tags={REASON: "new landing files", **max_runtime(size)})
     reason = _reason_to_score(platform)
+    if reason:
+        note_excuses(context.instance, platform)
     if reason == NEW_DAY:
         return _roll_over_request(platform)
     if reason:
@@ -105,9 +114,14 @@ def _look(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequ
 
 def _scoring_runs(instance: dg.DagsterInstance, runs: dg.RunsFilter) -> list[dg.RunRecord]:
     """Those of the newest runs that score."""
-    return [
-        record for record in instance.get_run_records(runs, limit=20) if record.dagster_run.job_name in SCORING_JOBS
-    ]
+    return [record for record in instance.get_run_records(runs, limit=20) if _scores(record.dagster_run)]
+
+
+def _scores(run: dg.DagsterRun) -> bool:
+    """Whether `new_data` has to wait for it: training runs in Dagster's own job, too, and may take an hour."""
+    if run.job_name != ASSET_JOB:
+        return run.job_name in SCORING_JOBS
+    return any(key.path[0] in SCORING_SCHEMAS for key in run.asset_selection or ())
 
 
 def _roll_over_request(platform: Platform) -> dg.RunRequest:

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import psycopg
 
-from orchestration.conventions import MAX_RUNTIME
+from orchestration.policies import MAX_RUNTIME
 from orchestration.resources import Platform
 
 # Runs of other jobs are few, and Dagster knows by them which days of score_history and which buckets are there.
-JOBS = ("load_and_score", "score", "predict_touched", "queue_reports", "send_reports", "delete_old_runs")
+JOBS = ("load_and_score", "score", "predict_touched", "send_reports", "delete_old_runs")
 ENDED_WELL = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED]
 ENDED = [*ENDED_WELL, dg.DagsterRunStatus.FAILURE]
 FAILURES_KEPT = timedelta(days=30)

@@ -14,7 +14,7 @@ from api.matching import generation
 from api.matching.generation import JOB, STATUSES
 from core import keys
 from core.keys import Role
-from orchestration.conventions import ALL_BUCKETS
+from orchestration.partitions import ALL_BUCKETS
 from tests.api.conftest import Served, served
 from tests.api.test_problems import problem
 

@@ -14,8 +14,10 @@ from core import dbt_runner
 from core.database import Database, DatabaseRole
 from core.settings import Settings
 from ingest import Taken, arrivals, load_file, take_files
+from orchestration.definitions import defs as load_definitions
 from orchestration.defs import automation
 from orchestration.defs.automation import REASON, ROLL_OVER_OVERDUE, daily_roll_over, new_data
+from orchestration.defs.ingest.excuses import DATA_VERSION, EXCUSES
 from orchestration.resources import Platform
 
 
@@ -226,6 +228,40 @@ def test_midnight_records_yesterday() -> None:
     yesterday = (date.today() - timedelta(days=1)).isoformat()
     assert answer.tags["dagster/asset_partition_range_start"] == yesterday
     assert answer.tags["dagster/asset_partition_range_end"] == yesterday
+
+
+@pytest.mark.usefixtures("environment")
+def test_an_excuse_shows_in_the_graph_with_the_run_that_takes_it(
+    instance: dg.DagsterInstance, database: Database
+) -> None:
+    def versions() -> list[str]:
+        found = instance.fetch_observations(EXCUSES, limit=10).records
+        return [str(each.asset_observation.tags[DATA_VERSION])[:6] for each in found if each.asset_observation]
+
+    add_session(database)
+    assert isinstance(tick(instance)[0], dg.RunRequest)
+    assert isinstance(tick(instance)[0], dg.RunRequest)
+    assert versions() == ["none"], "once, while nothing changes"
+    with database.connect() as connection:
+        connection.execute("insert into app.excuses (session_id, reason, created_by) "
+                           "select session_id, 'ill', 'test' from raw.sessions")  # fmt: skip
+    assert isinstance(tick(instance)[0], dg.RunRequest)
+    with database.connect() as connection:
+        connection.execute("delete from app.excuses")
+    assert isinstance(tick(instance)[0], dg.RunRequest)
+    assert versions() == ["none", "1 rows", "none"]
+
+
+@pytest.mark.usefixtures("environment")
+def test_what_only_matching_needs_holds_up_no_scores(instance: dg.DagsterInstance, database: Database) -> None:
+    add_session(database)
+    for key, waits in ((["ml", "session_predictions"], False), (["marts", "tutor_scores"], True)):
+        instance.create_run_for_job(
+            load_definitions().resolve_implicit_global_asset_job_def(),
+            status=dg.DagsterRunStatus.STARTED,
+            asset_selection=frozenset([dg.AssetKey(key)]),
+        )
+        assert isinstance(tick(instance)[0], dg.SkipReason) == waits
 
 
 @dg.op

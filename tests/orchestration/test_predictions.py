@@ -32,10 +32,10 @@ from ml.registry import champion, champion_version, record
 from ml.rules import MatchRules, SessionRules
 from ml.training import train
 from ml.training_set import training_set
-from orchestration.conventions import ALL_BUCKETS
 from orchestration.definitions import defs as load_definitions
 from orchestration.defs.predictions.automation import REASON, stale_predictions
 from orchestration.defs.predictions.models import verdicts
+from orchestration.partitions import ALL_BUCKETS
 from orchestration.resources import Platform
 from tests.conftest import Postgres
 

@@ -15,6 +15,7 @@ from core.database import Database
 from core.settings import Settings
 from orchestration.definitions import defs as load_definitions
 from orchestration.defs.reports.alerts import run_failures, troubles
+from orchestration.defs.reports.email_reports import EMAIL_REPORTS
 from orchestration.defs.reports.sending import outbox
 from orchestration.resources import Platform
 
@@ -46,10 +47,14 @@ def test_a_tutor_over_the_threshold_is_told_of_by_one_mail(
     def run(job: str) -> dg.ExecuteInProcessResult:
         return definitions.resolve_job_def(job).execute_in_process(instance=instance)
 
+    def queue() -> dg.ExecuteInProcessResult:
+        everything = definitions.resolve_implicit_global_asset_job_def()
+        return everything.execute_in_process(instance=instance, asset_selection=[EMAIL_REPORTS])
+
     assert isinstance(tick(instance), dg.SkipReason)
     for status in ("high_risk", "ok", "high_risk", "watch", "high_risk"):
         reporting.score(5, status)
-        queued = run("queue_reports").asset_materializations_for_node("app__email_reports")[0].metadata
+        queued = queue().asset_materializations_for_node("app__email_reports")[0].metadata
     assert queued["queued_risk_alert"].value == 0
     assert queued["dagster/row_count"].value == 1
 

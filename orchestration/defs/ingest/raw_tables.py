@@ -6,7 +6,7 @@ import dagster as dg
 from psycopg import sql
 
 from ingest import failures, left_alone, take_files
-from orchestration.conventions import OWNER, RETRY_POLICY
+from orchestration.policies import OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
 
@@ -99,19 +99,6 @@ def nothing_else_has_landed(platform: Platform) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not others, severity=dg.AssetCheckSeverity.WARN, metadata={"left_alone": _bullets(others)}
     )
-
-
-@dg.asset(
-    key=["app", "excuses"],
-    group_name="raw",
-    kinds={"postgres", "table"},
-    owners=[OWNER],
-    description="One row per reschedule that does not count against the tutor; read with the reschedules.",
-)
-def excuses(platform: Platform) -> dg.MaterializeResult[None]:
-    with platform.database.connect() as connection:
-        rows = table_rows(connection, "app", "excuses")
-    return dg.MaterializeResult(metadata={"dagster/row_count": rows})
 
 
 def loads_reconcile(entity: str) -> dg.AssetChecksDefinition:
@@ -213,7 +200,7 @@ def _all() -> Iterator[dg.AssetsDefinition | dg.AssetChecksDefinition]:
     for entity in DESCRIPTIONS:
         yield raw_table(entity)
         yield loads_reconcile(entity)
-    yield from (excuses, has_sessions, nothing_else_has_landed, is_fresh, quarantine_is_small)
+    yield from (has_sessions, nothing_else_has_landed, is_fresh, quarantine_is_small)
 
 
 @dg.definitions

@@ -7,17 +7,24 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
-from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
-from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+from dagster_shared.record import replace
 from psycopg.rows import dict_row
 
-from core.dbt_runner import DBT_PROJECT_DIR, MANIFEST_PATH, build_events, one_dbt_at_a_time
+from core.dbt_runner import DBT_PROJECT_DIR, MANIFEST_PATH, build_events, dbt_target_path, one_dbt_at_a_time
 from core.errors import TutorqError
-from orchestration.conventions import DBT_POOL, OWNER, RETRY_POLICY, SCORE_DAYS
+from orchestration.column_lineage import ColumnLineage
+from orchestration.dagster_internals import dagster_events, dbt_selection
+from orchestration.policies import DBT_POOL, OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
 
 DbtNode = Mapping[str, Any]
+
+PROJECT = DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR)
+PROJECT.prepare_if_dev()  # under `dagster dev` alone: a changed model is parsed when the code location is reloaded
+if not MANIFEST_PATH.exists():
+    raise TutorqError(f"{MANIFEST_PATH} is missing; `make install` makes it")
+MANIFEST = json.loads(MANIFEST_PATH.read_text())
 
 HISTORY = dg.AssetKey(["marts", "score_history"])
 THOROUGH = "thorough"
@@ -42,6 +49,28 @@ cross join (select %s::text[] as columns) as waiting
 """
 
 
+# What a generic test of dbt promises of a column, unless it has a description of its own.
+PROMISES = {
+    "not_null": "{column} is never null.",
+    "unique": "No two rows have the same {column}.",
+    "unique_combination": "No two rows have the same {columns}, and none of these is null.",
+    "accepted_values": "{column} is one of {values}, or null.",
+    "relationships": "Each {column} is in {to}, or null.",
+}
+
+
+def promise(test: DbtNode) -> str:
+    """What a dbt test says of its model, in a sentence."""
+    if test["description"]:
+        return str(test["description"])
+    generic = test["test_metadata"]
+    arguments = {
+        name: ", ".join(value) if isinstance(value, list) else value for name, value in generic["kwargs"].items()
+    }
+    told = arguments | {"column": test["column_name"], "to": test["refs"][0]["name"]}
+    return PROMISES[generic["name"]].format_map(told)
+
+
 class Translator(DagsterDbtTranslator):
     """How a dbt node looks as an asset."""
 
@@ -57,24 +86,24 @@ class Translator(DagsterDbtTranslator):
     def get_owners(self, dbt_resource_props: DbtNode) -> list[str]:  # noqa: ARG002
         return [OWNER]
 
-    def get_partitions_def(self, dbt_resource_props: DbtNode) -> dg.PartitionsDefinition[str] | None:
-        """History is kept by as-of day, so that past days can be filled by a backfill."""
-        return SCORE_DAYS if dbt_resource_props["name"] == "score_history" else None
+    def get_asset_check_spec(
+        self, asset_spec: dg.AssetSpec, manifest: DbtNode, unique_id: str, project: DbtProject | None
+    ) -> dg.AssetCheckSpec | None:
+        """The check with what it promises: dagster-dbt leaves a test's own description out."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        return spec and replace(spec, description=promise(manifest["nodes"][unique_id]))
 
     def get_description(self, dbt_resource_props: DbtNode) -> str:
         """The model's own words, without the SQL that Dagster would append."""
         return str(dbt_resource_props.get("description") or "")
 
 
-if not MANIFEST_PATH.exists():
-    raise TutorqError(f"{MANIFEST_PATH} is missing; `make install` makes it")
-MANIFEST = json.loads(MANIFEST_PATH.read_text())
-TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True))
+TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_code_references=True))
 
 
 @dbt_assets(
     manifest=MANIFEST,
-    project=DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR),
+    project=PROJECT,
     dagster_dbt_translator=TRANSLATOR,
     name="dbt_models",
     backfill_policy=dg.BackfillPolicy.single_run(),
@@ -88,14 +117,20 @@ def dbt_models(context: dg.AssetExecutionContext, platform: Platform) -> Iterato
     as-of day alone.
     """
 
+    lineage = ColumnLineage(MANIFEST, dbt_target_path(platform.settings), TRANSLATOR.get_asset_key)
+
     def build(days: list[date], *excluded: str) -> Iterator[Any]:
-        chosen = get_updated_cli_invocation_params_for_context(context, MANIFEST, TRANSLATOR, runtime_excludes=excluded)
+        selection = dbt_selection(context, MANIFEST, TRANSLATOR, excluded)
         # Cautious: a test that also reads a model outside the run waits for a run with all that it reads.
-        selection = [*chosen.selection_args, "--indirect-selection=cautious"]
+        selection.append("--indirect-selection=cautious")
         for message in build_events(platform.settings, platform.database, selection, scoring_days=days):
-            told = DbtCoreCliEventMessage(raw_event=message, event_history_metadata={})
-            for event in told.to_default_asset_events(MANIFEST, TRANSLATOR, context, project=chosen.dbt_project):
-                yield _with_row_count(context, platform, event) if isinstance(event, dg.Output) else event
+            for event in dagster_events(message, MANIFEST, TRANSLATOR, context, PROJECT):
+                if isinstance(event, dg.Output):
+                    target = dbt_target_path(platform.settings, days)
+                    columns = lineage.metadata(message["data"]["node_info"]["unique_id"], target)
+                    yield event.with_metadata({**event.metadata, **columns, **_row_count(context, platform, event)})
+                else:
+                    yield event
 
     days = _scoring_days(context)
     if not days:
@@ -114,15 +149,12 @@ def thorough_checks() -> dg.AssetSelection:
     return dg.AssetSelection.checks(*[key for key, test in tests.items() if THOROUGH in test["tags"]])
 
 
-def _with_row_count(context: dg.AssetExecutionContext, platform: Platform, output: dg.Output[Any]) -> dg.Output[Any]:
-    """The same output with the rows of its table; views are not counted, they may be large."""
+def _row_count(context: dg.AssetExecutionContext, platform: Platform, output: dg.Output[Any]) -> dict[str, int]:
+    """The rows of an output's table; views are not counted, they may be large."""
     schema, table = context.asset_key_for_output(output.output_name).path[-2:]
     with platform.database.connect() as connection:
         rows = table_rows(connection, schema, table)
-    metadata = (
-        dict(output.metadata) if rows is None else {**output.metadata, "dagster/row_count": dg.MetadataValue.int(rows)}
-    )
-    return dg.Output(output.value, output_name=output.output_name, metadata=metadata, data_version=output.data_version)
+    return {} if rows is None else {"dagster/row_count": rows}
 
 
 def _scoring_days(context: dg.AssetExecutionContext) -> list[date]:

@@ -4,30 +4,28 @@ from datetime import timedelta
 
 import dagster as dg
 
-from core.settings import Settings
-from orchestration.conventions import ALL_BUCKETS, BUCKETS, max_runtime
+from orchestration.backoff import IN_PROGRESS, pause_after_failures
+from orchestration.partitions import ALL_BUCKETS, BUCKETS
+from orchestration.policies import LONG_RUNTIME, max_runtime
 from orchestration.resources import Platform
-from orchestration.run_history import IN_PROGRESS, pause_after_failures
 
 MODELS = dg.AssetSelection.groups("models")
 PREDICTIONS = dg.AssetSelection.groups("predictions")
 REASON = "tutorq/reason"
 
-# 25 million pairs and the training of both models were measured at well under an hour on two cores.
-LONG = {"dagster/max_runtime": "7200"}
 
 train = dg.define_asset_job(
     "train",
     selection=MODELS | PREDICTIONS,
     description="Train both models on the marts as they are, promote what is better, and predict everything anew.",
-    tags=LONG,
+    tags=LONG_RUNTIME,
 )
 
 predict = dg.define_asset_job(
     "predict",
     selection=PREDICTIONS,
     description="Predict all pairs and the sessions to come, by the champions.",
-    tags=LONG,
+    tags=LONG_RUNTIME,
 )
 
 
@@ -58,6 +56,10 @@ PREDICTING_JOBS = {train.name, predict.name, predict_touched.name, "roll_over"}
     "their attributes changed.",
 )
 def stale_predictions(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
+    """A sensor and no automation condition, because what is stale stands in our tables, by bucket and by person:
+    `tutorq train` may promote a champion without Dagster, a run may end half-way, and one changed person is no reason
+    to predict a bucket. A condition would see a training, and predict everything even by the same champion.
+    """
     records = context.instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS), limit=20)
     if any(record.dagster_run.job_name in PREDICTING_JOBS for record in records):
         return dg.SkipReason("a run is in progress; what changes meanwhile is taken by the next one")
@@ -101,25 +103,16 @@ def _reason_to_predict(platform: Platform) -> tuple[str, str] | None:
     return (predict_touched.name, "people changed") if is_touched else None
 
 
-def weekly_training(timezone: str) -> dg.ScheduleDefinition:
-    @dg.schedule(
-        name="weekly_training",
-        job=train,
-        cron_schedule="30 1 * * 1",
-        execution_timezone=timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Half past one on Mondays, after the roll-over: learn from what the week has shown.",
-    )
-    def schedule() -> dg.RunRequest:
-        return dg.RunRequest(job_name=train.name, tags=ALL_BUCKETS)
-
-    return schedule
+# When the models are trained is said by their condition (models.py); this looks after it.
+weekly_training = dg.AutomationConditionSensorDefinition(
+    "weekly_training",
+    target=MODELS,
+    run_tags=LONG_RUNTIME,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="On Mondays, once the roll-over has renewed the outcomes: learn from what the week has shown.",
+)
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    return dg.Definitions(
-        jobs=[train, predict, predict_touched],
-        sensors=[stale_predictions],
-        schedules=[weekly_training(Settings().timezone)],
-    )
+    return dg.Definitions(jobs=[train, predict, predict_touched], sensors=[stale_predictions, weekly_training])

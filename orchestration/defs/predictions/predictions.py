@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from orchestration.conventions import BUCKETS, OWNER, RETRY_POLICY
+from orchestration.partitions import BUCKETS
+from orchestration.policies import OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
 

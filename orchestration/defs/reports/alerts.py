@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from core.settings import Settings
+from orchestration.policies import ASSET_JOB
 from orchestration.resources import Platform
 from reports.conditions import Condition, observe, report, run_failed
 
@@ -20,7 +21,7 @@ NEWEST_RUNS = 100
 def run_failures(context: dg.RunFailureSensorContext, platform: Platform) -> None:
     run = context.dagster_run
     if not _is_retried(run):
-        report(platform.settings, platform.database, run_failed(run.job_name, run.run_id, _dagster(platform.settings)))
+        report(platform.settings, platform.database, run_failed(_name(run), run.run_id, _dagster(platform.settings)))
 
 
 @dg.sensor(
@@ -42,11 +43,18 @@ def _jobs_that_failed(instance: dg.DagsterInstance, settings: Settings) -> Itera
     seen: set[str] = set()
     for record in instance.get_run_records(dg.RunsFilter(statuses=ENDED), limit=NEWEST_RUNS):
         run = record.dagster_run
-        if run.job_name in seen:
+        if (name := _name(run)) in seen:
             continue
-        seen.add(run.job_name)
+        seen.add(name)
         if run.status is dg.DagsterRunStatus.FAILURE and not _is_retried(run):
-            yield run_failed(run.job_name, run.run_id, _dagster(settings))
+            yield run_failed(name, run.run_id, _dagster(settings))
+
+
+def _name(run: dg.DagsterRun) -> str:
+    """The job, or what is materialised without one: by hand, or because a condition asked for it."""
+    if run.job_name != ASSET_JOB:
+        return run.job_name
+    return "materialize " + ", ".join(sorted(key.to_user_string() for key in run.asset_selection or ()))
 
 
 def _is_retried(run: dg.DagsterRun) -> bool:

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import dagster as dg
 
-from orchestration.conventions import MAX_RUNTIME
+from orchestration.backoff import IN_PROGRESS, pause_after_failures
+from orchestration.policies import MAX_RUNTIME
 from orchestration.resources import Platform
-from orchestration.run_history import IN_PROGRESS, pause_after_failures
 from reports import outbox as mail
 from reports.providers import provider_from
 

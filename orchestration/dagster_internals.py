@@ -1,0 +1,78 @@
+"""What we use of Dagster and dagster-dbt that is not public API: all of it, so that an upgrade has one place to check.
+
+`tests/orchestration/test_dagster_internals.py` fails when one of these goes away or takes other arguments.
+"""
+
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from multiprocessing.forkserver import ensure_running
+from typing import Any
+
+import dagster as dg
+from dagster_graphql import DagsterGraphQLClient
+
+# Imported where they are used: the webserver's client needs no dbt, and dagster-dbt no server.
+
+
+def serve_code_location(preload: str) -> None:
+    """`dagster api grpc` with the arguments of the command line, its runs forked from a process that has `preload`.
+
+    Dagster starts a new Python for every run, because `DagsterApiServer` takes multiprocessing's context "spawn".
+    """
+    from dagster._cli.api import grpc_command
+    from dagster._grpc import server
+
+    class WarmServer(server.DagsterApiServer):
+        """The server as it is, but for how it starts the processes of runs."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            forkserver = multiprocessing.get_context("forkserver")
+            forkserver.set_forkserver_preload([preload])
+            ensure_running()  # now, so that even the first run finds it warm
+            self._mp_ctx = forkserver  # type: ignore[assignment]
+
+    server.DagsterApiServer = WarmServer  # type: ignore[misc]
+    grpc_command()
+
+
+def warm_up() -> None:
+    """Import what the process of a run needs of Dagster."""
+    import dagster._grpc.impl  # noqa: F401
+
+
+def ask_webserver(client: DagsterGraphQLClient, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer to any GraphQL query; the client's own methods know only a few.
+
+    Raises:
+        DagsterGraphQLClientError: the webserver is busy, or does not understand.
+    """
+    answer: dict[str, Any] = client._execute(query, dict(variables))
+    return answer
+
+
+def dbt_selection(
+    context: dg.AssetExecutionContext, manifest: Mapping[str, Any], translator: Any, excluded: Sequence[str]
+) -> list[str]:
+    """The arguments of dbt that build what this run has selected, and no more.
+
+    dagster-dbt gives them only to its own `DbtCliResource`, which starts a dbt of its own.
+    """
+    from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
+
+    chosen = get_updated_cli_invocation_params_for_context(context, manifest, translator, runtime_excludes=excluded)
+    return list(chosen.selection_args)
+
+
+def dagster_events(
+    message: dict[str, Any],
+    manifest: Mapping[str, Any],
+    translator: Any,
+    context: dg.AssetExecutionContext,
+    project: Any,
+) -> Iterator[Any]:
+    """What an event of dbt's JSON log means to Dagster: outputs of models, results of checks, or nothing."""
+    from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+
+    told = DbtCoreCliEventMessage(raw_event=message, event_history_metadata={})
+    yield from told.to_default_asset_events(manifest, translator, context, project=project)

@@ -1,0 +1,53 @@
+"""What every asset and job keeps to: its owner, retries, longest runtime, and how old it may get."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+OWNER = "team:data"
+
+RETRY_POLICY = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+DBT_POOL = "dbt"
+
+# Assets that somebody materialises by hand, or that a condition asks for, run in a job of Dagster's own.
+ASSET_JOB = "__ASSET_JOB"
+
+# Gzipped CSV, the slowest format by size, was measured at 300,000 on two cores.
+LOADED_BYTES_PER_SECOND = 60_000
+
+
+def max_runtime(landed_bytes: int = 0) -> dict[str, str]:
+    """The tag that ends a run which hangs, so that it does not block the ones behind it: after five minutes, and
+    what it may take to load files of that size."""
+    return {"dagster/max_runtime": str(300 + landed_bytes // LOADED_BYTES_PER_SECOND)}
+
+
+MAX_RUNTIME = max_runtime()
+
+# 25 million pairs and the training of both models were measured at well under an hour on two cores.
+LONG_RUNTIME = {"dagster/max_runtime": "7200"}
+
+# Scores follow sessions within seconds, but a run needs a change: a quiet hour is a warning. The nightly roll-over
+# renews every table in any case, so one that missed it has failed.
+SCORED = dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=1), fail_window=timedelta(hours=26))
+DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26))
+WEEKLY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=8))
+
+# Tables of the batch (`BATCH` in defs/automation.py) that only the roll-over renews carry this tag in dbt.
+MATCHING_TAG = "matching"
+
+
+def freshness(spec: dg.AssetSpec) -> dg.FreshnessPolicy | None:
+    """How old an asset may get. The one place that says so, for all of them; None if nobody materialises it.
+
+    The daemon evaluates it twice a minute, and the graph shows what has failed.
+    """
+    schema, name = spec.key.path
+    if spec.key == dg.AssetKey(["app", "excuses"]):
+        return None  # people write it
+    if spec.group_name == "models":
+        return WEEKLY
+    if schema == "raw" or name in ("score_history", "match_predictions") or MATCHING_TAG in spec.tags:
+        return DAILY
+    return SCORED
