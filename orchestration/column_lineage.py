@@ -1,8 +1,8 @@
 """Which columns a column of a dbt model is made from, for the graph: read from the SQL that dbt has compiled.
 
-dagster-dbt can do this, too, but it stops at ephemeral models, and it asks sqlglot's `lineage` for each column. That took
-55 s for the marts, 40 s of it for `tutor_scores`, because it follows every path through the CTEs. Here each column of each
-CTE is looked up once: 1 s in all.
+dagster-dbt can do this, too, but it stops at ephemeral models, and it asks sqlglot's `lineage` for each column. That
+took 55 s for the marts, 40 s of it for `tutor_scores`, because it follows every path through the CTEs. Here each
+column of each CTE is looked up once: 1 s in all.
 """
 
 import hashlib
