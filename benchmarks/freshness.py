@@ -190,7 +190,9 @@ def _up(settings: Settings) -> Iterator[None]:
     ):  # fmt: skip
         try:
             _wait_for(
-                lambda: "tutorq is up" in log.read_text() or process.poll() is not None, START_SECONDS, "tutorq up"
+                lambda: "predictions are complete" in log.read_text() or process.poll() is not None,
+                START_SECONDS,
+                "tutorq up",
             )
             if process.poll() is not None:
                 raise RuntimeError(f"tutorq up did not start: {log.read_text()}")

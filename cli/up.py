@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -25,18 +26,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from core.database import Database, DatabaseRole
-from core.errors import TutorqError
+from core.errors import DatabaseUnreachableError, TutorqError
 from core.keys import Role, ensure_local_key
 from core.logins import create_link
-from core.migrate import migrate
 from core.settings import PROJECT_ROOT, Settings
-from ingest import has_landing_files
 from orchestration import first_run
 from orchestration.workspace import workspace
-from reports import conditions, watch
 
 UP_ID = "TUTORQ_UP_ID"
 GRACE_SECONDS = 4
+# Modules of the processes that runs are in, or forked from.
+MAKE_RUNS = ("orchestration.code_location", "orchestration.first_run", "multiprocessing.forkserver")
 START_TIMEOUT_SECONDS = 90
 PR_SET_PDEATHSIG = 1
 
@@ -47,18 +47,22 @@ def run(settings: Settings, *, demo: bool, console: Console) -> None:
     Raises:
         TutorqError: something did not start or ended by itself; everything else has been stopped.
     """
-    with only_one(settings), stop_on_signals():
+    with only_one(settings), stop_on_signals() as interruption:
         database = Database(settings)
         transform = database.as_role(DatabaseRole.TRANSFORM)
-        supervisor = Supervisor(settings, database, console)
+        supervisor = Supervisor(settings, database, interruption, console)
         try:
             supervisor.end_leftovers()
             check_port(settings.api_port, "TUTORQ_API_PORT")
             check_port(settings.dagster_port, "TUTORQ_DAGSTER_PORT")
-            _bring_up(settings, database, supervisor, demo=demo, console=console)
+            first = FirstRun(settings, transform, supervisor)
+            _bring_up(settings, database, supervisor, first, demo=demo, console=console)
             with watching(settings, transform):
+                _fill_in(settings, transform, supervisor, first, console=console)
                 supervisor.watch()
         except ServiceEndedError as error:
+            from reports import conditions, watch
+
             watch.tell_anyhow(settings, transform, conditions.service_ended(error.service, str(error.log)))
             raise
         except KeyboardInterrupt:
@@ -69,61 +73,157 @@ def run(settings: Settings, *, demo: bool, console: Console) -> None:
 
 
 def _bring_up(
-    settings: Settings, database: Database, supervisor: "Supervisor", *, demo: bool, console: Console
+    settings: Settings, database: Database, supervisor: "Supervisor", first: "FirstRun", *, demo: bool, console: Console
 ) -> None:
+    """The API with the scores of today, as quickly as can be; then Dagster, but for its daemon."""
+    is_new = database.is_embedded and database.embedded.is_new
+    if is_new and (demo or any(settings.landing.glob("*"))):
+        first.prepare()  # it imports while the database and the demo are made
     with console.status("Starting the database …"):
+        if not is_new:
+            supervisor.start("api")  # it imports meanwhile, too
+        from core.migrate import migrate  # half a second, and not before other processes have begun
+
         migrate(database)
         with database.connect() as connection:
             ensure_local_key(connection, settings.api_key_file)
-            has_sessions = connection.execute("select exists (select from raw.sessions)").fetchone() == (True,)
-        if database.is_embedded:
+        if database.is_embedded and not first.is_prepared:
             first_run.cancel_dead_runs(settings, database)
-    if demo and not has_sessions and not has_landing_files(settings.landing):
-        from demo import write_demo
-
-        with console.status("Making up a marketplace …"):
-            summary = write_demo(settings.landing, timezone=settings.timezone)
-        console.print(
-            f"Made up {summary.sessions:,} past and {summary.scheduled_sessions:,} planned sessions "
-            f"of {summary.tutors} tutors and {summary.students:,} students."
-        )
-    code_location, webserver, daemon, api = services(settings, free_port())
-    with console.status("Starting the services …"):
-        # The webserver looks for the code location once, at its start.
-        supervisor.start([code_location])
-        supervisor.start([webserver, api])
-    transform = database.as_role(DatabaseRole.TRANSFORM)
-    if first_run.is_needed(settings, transform):
-        _run_for_the_first_time(settings, transform, supervisor, daemon, console)
+    if demo:
+        _make_up_data(settings, database, console)
+    supervisor.start("api")
+    if first_run.is_needed(settings, database):
+        first.publish(console)
     else:
-        supervisor.start([daemon])
+        first.dismiss()
+        supervisor.start("code-location")
+    with console.status("Starting the API …"):
+        supervisor.wait_until_ready("api")
     with database.connect() as connection:
         link = create_link(connection, settings, Role.ADMIN)
-    console.print(f"[bold green]tutorq is up.[/]  Dashboard {link}", soft_wrap=True, highlight=False)
-    console.print("               (for one log-in within ten minutes; `tutorq login-link` makes another)")
-    console.print(f"               API       http://127.0.0.1:{settings.api_port}/api/docs")
+    console.print(f"[bold green]The dashboard is ready:[/] {link}", soft_wrap=True, highlight=False)
+    console.print("(for one log-in within ten minutes; `tutorq login-link` makes another)", soft_wrap=True)
+    _start_dagster(settings, supervisor, console)
+
+
+def _make_up_data(settings: Settings, database: Database, console: Console) -> None:
+    """Landing files of a made-up marketplace, if there is nothing yet."""
+    with database.connect() as connection:
+        if connection.execute("select exists (select from raw.sessions)").fetchone() == (True,):
+            return
+    from demo import write_demo
+    from ingest import has_landing_files
+
+    if has_landing_files(settings.landing):
+        return
+    with console.status("Making up a marketplace …"):
+        summary = write_demo(settings.landing, timezone=settings.timezone)
+    console.print(
+        f"Made up {summary.sessions:,} past and {summary.scheduled_sessions:,} planned sessions "
+        f"of {summary.tutors} tutors and {summary.students:,} students."
+    )
+
+
+def _start_dagster(settings: Settings, supervisor: "Supervisor", console: Console) -> None:
+    with console.status("Starting Dagster …"):
+        for name in ("code-location", "dagster-webserver"):
+            # The webserver looks for the code location once, at its start.
+            supervisor.start(name)
+            supervisor.wait_until_ready(name)
+    console.print(f"[bold green]tutorq is up.[/]  API       http://127.0.0.1:{settings.api_port}/api/docs")
     console.print(f"               Dagster   http://127.0.0.1:{settings.dagster_port}")
     console.print(f"               API key   in {settings.api_key_file} (header X-API-Key)", highlight=False)
     console.print("Ctrl-C stops everything.")
 
 
-def _run_for_the_first_time(
-    settings: Settings, database: Database, supervisor: "Supervisor", daemon: "Service", console: Console
+def _fill_in(
+    settings: Settings, database: Database, supervisor: "Supervisor", first: "FirstRun", *, console: Console
 ) -> None:
-    """Load, score and fill the history; a failure is told, and everything stays up to be looked at."""
-    with Progress(
-        SpinnerColumn(), TextColumn("Loading and scoring"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=console, transient=True,
-    ) as progress:  # fmt: skip
-        task = progress.add_task("run", total=None)
+    """The daemon, and the runs that are missing; one that fails is told, and everything stays up."""
+    try:
+        first.finish(console)
+        runs = first_run.follow_ups(settings, database)
+        run = next(runs, None)
+        # Only now, so that the daemon's sensors find a run in progress and ask for none.
+        supervisor.start("dagster-daemon")
+        if run is None and not first_run.is_published(database):
+            return
+        with console.status("The history and the predictions follow …"):
+            while run is not None:
+                run.wait(supervisor.look)
+                run = next(runs, None)
+    except (first_run.RunFailedError, DatabaseUnreachableError) as error:
+        console.print(
+            f"[red]error:[/] the history or the predictions are incomplete until the next `tutorq up`: {error}",
+            soft_wrap=True, highlight=False,
+        )  # fmt: skip
+        supervisor.start("dagster-daemon")
+    else:
+        console.print("The history and the predictions are complete.")
+
+
+class FirstRun:
+    """The run that publishes the scores of today, in a process that may be started before there is a database."""
+
+    def __init__(self, settings: Settings, database: Database, supervisor: "Supervisor") -> None:
+        self._settings = settings
+        self._database = database
+        self._supervisor = supervisor
+        self._process: subprocess.Popen[bytes] | None = None
+        self._run: first_run.Run | None = None
+
+    @property
+    def is_prepared(self) -> bool:
+        return self._process is not None
+
+    def prepare(self) -> None:
+        self._process = self._process or self._supervisor.spawn("first-run", first_run.COMMAND, stdin=subprocess.PIPE)
+
+    def dismiss(self) -> None:
+        """There is nothing to score: it ends by itself."""
+        if self._process and self._process.stdin:
+            self._process.stdin.close()
+
+    def publish(self, console: Console) -> None:
+        """Load and score; returns as soon as scores are published, or the run has failed."""
+        self.prepare()
+        self._run = first_run.Run.to_come(self._settings, self._database)
+        if self._process and self._process.stdin:
+            with suppress(BrokenPipeError), self._process.stdin as orders:
+                orders.write(first_run.order(self._run))
+        with Progress(
+            SpinnerColumn(), TextColumn("Loading and scoring"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            console=console, transient=True,
+        ) as progress:  # fmt: skip
+            task = progress.add_task("run", total=None)
+            while not self._has_ended() and not self._is_published():
+                _, done, total = self._run.progress()
+                progress.update(task, completed=done, total=total or None)
+
+    def finish(self, console: Console) -> None:
+        """Wait for what comes after the publication, such as checks; a failure is told, and everything stays up."""
+        while not self._has_ended():
+            pass
+        if self._process and self._process.returncode and self._run:
+            console.print(
+                f"[red]error:[/] the first run did not succeed; see {self._run.address} "
+                f"and {self._supervisor.log('first-run')}",
+                soft_wrap=True, highlight=False,
+            )  # fmt: skip
+
+    def _is_published(self) -> bool:
         try:
-            for number, run in enumerate(first_run.runs(settings, database)):
-                if number == 0:
-                    # Only now, so that the daemon's sensor finds a run in progress and asks for none.
-                    supervisor.start([daemon])
-                run.wait(lambda done, total: progress.update(task, completed=done, total=total), supervisor.check)
-        except first_run.RunFailedError as error:
-            console.print(f"[red]error:[/] {error}", soft_wrap=True, highlight=False)
+            return first_run.is_published(self._database)
+        except DatabaseUnreachableError:
+            return False  # it recovers
+
+    def _has_ended(self) -> bool:
+        """After a look at everything, and a moment."""
+        self._supervisor.look()
+        if self._process is None or self._process.poll() is not None:
+            return True
+        time.sleep(first_run.POLL_SECONDS)
+        return False
 
 
 @dataclass(frozen=True)
@@ -137,11 +237,12 @@ class Service:
 
 
 def services(settings: Settings, grpc_port: int) -> list[Service]:
-    """What an installation consists of, in the order of starting."""
+    """What an installation consists of."""
     python = sys.executable
     workspace = ["-w", str(write_workspace(settings, grpc_port))]
     dagster_url = f"http://127.0.0.1:{settings.dagster_port}"
     return [
+        Service("api", [python, "-m", "api"], ready_port=settings.api_port),
         Service(
             "code-location",
             [
@@ -157,7 +258,6 @@ def services(settings: Settings, grpc_port: int) -> list[Service]:
             ready_url=f"{dagster_url}/server_info",
         ),
         Service("dagster-daemon", [python, "-m", "dagster._daemon", "run", *workspace]),
-        Service("api", [python, "-m", "api"], ready_port=settings.api_port),
     ]
 
 
@@ -173,12 +273,14 @@ class ServiceEndedError(TutorqError):
 class Supervisor:
     """Starts services, watches them, and ends them together."""
 
-    def __init__(self, settings: Settings, database: Database, console: Console) -> None:
+    def __init__(self, settings: Settings, database: Database, interruption: "Interruption", console: Console) -> None:
         self._settings = settings
         self._database = database
+        self._interruption = interruption
         self._console = console
         self._up_id = uuid.uuid4().hex
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._services = {service.name: service for service in services(settings, free_port())}
         self._state_file = settings.home / "up.json"
         self._logs = settings.home / "logs"
 
@@ -196,25 +298,39 @@ class Supervisor:
             self._console.print(f"Ended {len(leftovers)} processes that an earlier, killed `tutorq up` left behind.")
         self._state_file.unlink()
 
-    def start(self, wanted: list[Service]) -> None:
+    def start(self, *names: str) -> None:
+        """Start those that do not run yet; from now on none of them may end."""
+        for name in names:
+            if name not in self._children:
+                self._children[name] = self.spawn(name, self._services[name].command)
+
+    def spawn(self, name: str, command: list[str], *, stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
+        """A process of this `up`, which ends with it at the latest."""
         self._logs.mkdir(parents=True, exist_ok=True)
         self._state_file.write_text(json.dumps({"up_id": self._up_id}))
-        environment = self._environment_of_services()
-        for service in wanted:
-            log = (self._logs / f"{service.name}.log").open("ab")
-            self._children[service.name] = subprocess.Popen(
-                service.command,
+        with self.log(name).open("ab") as log:
+            return subprocess.Popen(
+                command,
                 cwd=PROJECT_ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
+                env=self._environment_of_services(),
+                stdin=stdin,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches only `up`, which ends the others in order
-                preexec_fn=_die_with_parent,
+                preexec_fn=partial(_die_with_parent, signal.SIGKILL if self._is_killed(command) else signal.SIGTERM),
             )
-            log.close()
-        for service in wanted:
-            self._wait_until_ready(service)
+
+    def log(self, name: str) -> Path:
+        return self._logs / f"{name}.log"
+
+    def wait_until_ready(self, name: str) -> None:
+        """Raises TutorqError if it does not get ready in time, or any service ends."""
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while not _is_ready(self._services[name]):
+            self.check()
+            if time.monotonic() > deadline:
+                raise TutorqError(f"{name} did not get ready; its log is {self.log(name)}")
+            time.sleep(0.1)
 
     def watch(self) -> None:
         """Return when told to stop; the embedded server is started again if it ends.
@@ -224,20 +340,35 @@ class Supervisor:
             TutorqError: the server does not start.
         """
         while True:
-            self.check()
-            if self._database.is_embedded and self._database.embedded.has_ended:
-                self._console.print("The embedded Postgres has ended; it is started again.")
-                self._database.embedded.start()
+            self.look()
             time.sleep(0.5)
 
+    def look(self) -> None:
+        """One look at everything; raises as `watch` does."""
+        self.check()
+        if self._database.is_embedded and self._database.embedded.has_ended:
+            self._console.print("The embedded Postgres has ended; it is started again.")
+            self._database.embedded.start()
+
     def check(self) -> None:
+        if self._interruption.has_come:
+            raise KeyboardInterrupt
         for name, child in self._children.items():
             if child.poll() is not None:
-                raise ServiceEndedError(name, self._logs / f"{name}.log")
+                raise ServiceEndedError(name, self.log(name))
 
     def stop(self) -> None:
-        """End all services and whatever they started: first asked, then killed."""
+        """End all services and whatever they started: first asked, then killed.
+
+        Runs are killed at once, and closed by the next `up` (`cancel_dead_runs`): asked to end, they would be recorded
+        as failed, with an alert, and with a minute's pause before the next one. On a server that is not ours nobody
+        closes them, so there they are asked.
+        """
         family = self._family()
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                if self._is_killed(process.cmdline()):
+                    process.kill()
         for process in family:
             with suppress(psutil.NoSuchProcess):
                 process.terminate()
@@ -252,26 +383,24 @@ class Supervisor:
         psutil.wait_procs(stubborn, timeout=GRACE_SECONDS)
         self._state_file.unlink(missing_ok=True)
 
+    def _is_killed(self, command: list[str]) -> bool:
+        """It is a process that runs are in or forked from, and they are ours to close."""
+        return self._database.is_embedded and any(module in word for module in MAKE_RUNS for word in command)
+
     def _family(self) -> list[psutil.Process]:
         return [process for process in psutil.process_iter() if _environment(process).get(UP_ID) == self._up_id]
 
     def _environment_of_services(self) -> dict[str, str]:
+        # The first run starts before the database, and is told later where Dagster's is.
+        has_database = not (self._database.is_embedded and self._database.embedded.is_new)
         return {
             **os.environ,
             **self._settings.as_environment(),
+            **({"TUTORQ_DAGSTER_DATABASE_URL": self._database.dagster_url} if has_database else {}),
             UP_ID: self._up_id,
-            "TUTORQ_DAGSTER_DATABASE_URL": self._database.dagster_url,
             "DAGSTER_HOME": str(first_run.prepare_dagster_home(self._settings)),
             "DO_NOT_TRACK": "1",
         }
-
-    def _wait_until_ready(self, service: Service) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_SECONDS
-        while not _is_ready(service):
-            self.check()
-            if time.monotonic() > deadline:
-                raise TutorqError(f"{service.name} did not get ready; its log is {self._logs / service.name}.log")
-            time.sleep(0.2)
 
 
 def write_workspace(settings: Settings, grpc_port: int) -> Path:
@@ -301,6 +430,8 @@ def check_port(port: int, setting: str) -> None:
 @contextmanager
 def watching(settings: Settings, database: Database) -> Iterator[None]:
     """Look after the Dagster daemon meanwhile, in a thread: a process may live and do nothing."""
+    from reports import watch
+
     over = threading.Event()
     thread = threading.Thread(target=watch.keep_watch, args=(settings, database, over.wait), daemon=True)
     thread.start()
@@ -325,19 +456,29 @@ def only_one(settings: Settings) -> Iterator[None]:
         yield
 
 
+class Interruption:
+    """Whether SIGINT, SIGTERM or SIGHUP came. The first one raises KeyboardInterrupt; further ones would disturb the
+    stopping.
+
+    Python swallows an exception that is raised in a callback, as of a fork or of the garbage collector. So whoever
+    waits also asks here (`Supervisor.check`).
+    """
+
+    def __init__(self) -> None:
+        self.has_come = False
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+        if not self.has_come:
+            self.has_come = True
+            raise KeyboardInterrupt
+
+
 @contextmanager
-def stop_on_signals() -> Iterator[None]:
-    """Turn SIGINT, SIGTERM and SIGHUP into one KeyboardInterrupt; further ones are ignored while stopping."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        for number in watched:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in watched}
+def stop_on_signals() -> Iterator[Interruption]:
+    interruption = Interruption()
+    before = {number: signal.signal(number, interruption) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        yield
+        yield interruption
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -362,7 +503,7 @@ def _is_ready(service: Service) -> bool:
     return True
 
 
-def _die_with_parent() -> None:
-    """Linux: have the kernel send SIGTERM to this child when `up` is killed."""
+def _die_with_parent(number: signal.Signals) -> None:
+    """Linux: have the kernel send this signal to this child when `up` is killed."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)

@@ -3,11 +3,13 @@
 `tests/core/test_dbt_internals.py` fails when one of these goes away or takes other arguments.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from dbt.adapters.base.impl import BaseAdapter
     from dbt.artifacts.schemas.run import RunExecutionResult
+    from dbt.contracts.graph.manifest import Manifest
     from dbt_common.events.base_types import EventMsg
 
 
@@ -15,6 +17,21 @@ def warm_up() -> None:
     """Import what dbt imports late: its commands, and the adapter for Postgres."""
     import dbt.adapters.postgres.impl
     import dbt.cli.main  # noqa: F401
+
+
+def read_parsed(path: Path, database: str) -> "Manifest | None":
+    """The project as `dbt parse` left it; None if another dbt did, or for a database of another name."""
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.parser.manifest import extended_mashumuro_decoder
+    from dbt.version import __version__
+
+    manifest: Manifest = Manifest.from_msgpack(path.read_bytes(), decoder=extended_mashumuro_decoder)
+    if manifest.metadata.dbt_version != __version__ or {node.database for node in manifest.nodes.values()} != {
+        database
+    }:
+        return None
+    manifest.build_flat_graph()  # type: ignore[no-untyped-call]  # what macros know as `graph`
+    return manifest
 
 
 def event_as_dict(event: "EventMsg") -> dict[str, Any]:

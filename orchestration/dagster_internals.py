@@ -9,9 +9,8 @@ from multiprocessing.forkserver import ensure_running
 from typing import Any
 
 import dagster as dg
-from dagster_graphql import DagsterGraphQLClient
 
-# Imported where they are used: the webserver's client needs no dbt, and dagster-dbt no server.
+# Imported where they are used: dagster-dbt needs no server, and the other way round.
 
 
 def serve_code_location(preload: str) -> None:
@@ -39,16 +38,6 @@ def serve_code_location(preload: str) -> None:
 def warm_up() -> None:
     """Import what the process of a run needs of Dagster."""
     import dagster._grpc.impl  # noqa: F401
-
-
-def ask_webserver(client: DagsterGraphQLClient, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer to any GraphQL query; the client's own methods know only a few.
-
-    Raises:
-        DagsterGraphQLClientError: the webserver is busy, or does not understand.
-    """
-    answer: dict[str, Any] = client._execute(query, dict(variables))
-    return answer
 
 
 def dbt_selection(

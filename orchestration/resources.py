@@ -32,6 +32,13 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The time now in the reporting time zone."""
         return datetime.now(ZoneInfo(self.settings.timezone))
 
+    def as_of_day(self) -> date | None:
+        """The day that scores are computed for; None for `latest`, which only the loaded rows tell."""
+        as_of = self.settings.as_of
+        if as_of == "latest":
+            return None
+        return self.today() if as_of == "now" else date.fromisoformat(as_of)
+
     def today(self) -> date:
         """The date now in the reporting time zone."""
         return self.now().date()

@@ -21,6 +21,8 @@ from _pytest.pathlib import LOCK_TIMEOUT, make_numbered_dir_with_cleanup
 from core.database import Database
 from core.settings import Settings
 
+pytest_plugins = ["tests.failures"]
+
 for name in [name for name in os.environ if name.startswith("TUTORQ_")]:
     del os.environ[name]  # tests say themselves what is set
 

@@ -12,7 +12,8 @@ from dbt.cli.main import dbtRunner
 from dbt_common.events.base_types import EventMsg
 from dbt_common.events.functions import msg_to_dict
 
-from core.dbt_internals import cut_connections, warm_up
+from core.dbt_internals import cut_connections, read_parsed, warm_up
+from core.dbt_runner import PARSED_PATH
 
 
 def test_events_become_dictionaries() -> None:
@@ -32,3 +33,11 @@ def test_adapters_can_be_cut() -> None:
         assert callable(getattr(BaseAdapter, method))
     warm_up()
     cut_connections()
+
+
+def test_what_install_parsed_is_taken_for_its_database_alone() -> None:
+    parsed = read_parsed(PARSED_PATH, "tutorq")
+    assert parsed is not None
+    assert "model.tutorq.tutor_scores" in parsed.nodes
+    assert parsed.flat_graph["nodes"]
+    assert read_parsed(PARSED_PATH, "another") is None

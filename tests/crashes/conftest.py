@@ -16,6 +16,7 @@ from core.migrate import migrate
 from core.settings import Settings
 from tests.crashes.harness import Platform, change
 from tests.e2e.processes import EmbeddedServer
+from tests.failures import keep_if_a_test_fails
 from tests.marts import AS_OF, DATA
 
 
@@ -53,6 +54,7 @@ class Server:
 
 @contextmanager
 def serving(home: Path) -> Iterator[Server]:
+    keep_if_a_test_fails(home)
     settings = Settings(home=home, as_of=AS_OF)
     database = Database(settings)
     try:

@@ -165,10 +165,20 @@ class Platform:
         )
 
     def is_settled(self) -> bool:
-        """All that has changed is published."""
+        """All that has changed is published.
+
+        Between two models a change may be in none of the first and the last of these, but in the queues between them.
+        """
         return bool(
             self.value(
-                "select not exists (select from raw.changes) and not exists (select from intermediate.unpublished)"
+                """
+                select not exists (
+                    select from raw.changes
+                    union all select from intermediate.touched_tutor_days
+                    union all select from intermediate.touched_pairs
+                    union all select from intermediate.unpublished
+                )
+                """
             )
         )
 

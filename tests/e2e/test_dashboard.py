@@ -119,7 +119,9 @@ def _up(environment: dict[str, str], log: Path) -> Iterator[None]:
     with log.open("wb") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process:
         try:
             wait_for(
-                lambda: "tutorq is up" in log.read_text() or process.poll() is not None, START_SECONDS, log.read_text
+                lambda: "predictions are complete" in log.read_text() or process.poll() is not None,
+                START_SECONDS,
+                log.read_text,
             )
             assert process.poll() is None, log.read_text()
             yield

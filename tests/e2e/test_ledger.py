@@ -25,6 +25,7 @@ from core.migrate import migrate
 from core.settings import PROJECT_ROOT, Settings
 from ingest.ids import entity_uuid
 from tests.e2e.processes import EmbeddedServer, free_port, wait_for
+from tests.failures import keep_if_a_test_fails
 from verify import verify
 
 SEED = 20260630
@@ -166,6 +167,7 @@ def _answers(port: int) -> bool:
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """A server of its own: this one dies."""
+    keep_if_a_test_fails(tmp_path)
     database = Database(Settings(home=tmp_path, as_of=AS_OF.date().isoformat()))
     migrate(database)
     yield database

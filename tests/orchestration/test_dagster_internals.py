@@ -13,7 +13,6 @@ from dagster._cli.api import grpc_command
 from dagster._grpc import impl, server
 from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
-from dagster_graphql import DagsterGraphQLClient
 
 from core.settings import PROJECT_ROOT
 
@@ -41,10 +40,6 @@ def test_the_command_takes_its_server_from_the_module() -> None:
     options = {option for parameter in grpc_command.params for option in parameter.opts}
     assert options >= {"--host", "--port", "--module-name", "--location-name", "--use-python-environment-entry-point"}
     assert hasattr(impl, "core_execute_run")
-
-
-def test_the_client_answers_any_query() -> None:
-    assert parameters(DagsterGraphQLClient._execute)[:3] == ["self", "query", "variables"]
 
 
 def test_dagster_dbt_selects_and_tells() -> None:

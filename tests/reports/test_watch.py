@@ -104,10 +104,12 @@ def test_once_for_cron(environment: Settings, heartbeat: Callable[[int], None]) 
 
 def test_a_service_that_ends_under_up_is_mailed(environment: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def bring_up(
-        settings: Settings, database: Database, supervisor: up.Supervisor, *, demo: bool, console: Console
+        settings: Settings, database: Database, supervisor: up.Supervisor, *rest: object, **others: object
     ) -> None:
-        supervisor.start([up.Service("dagster-daemon", [sys.executable, "-c", "import time; time.sleep(0.5)"])])
+        supervisor.start("dagster-daemon")
 
+    short_lived = up.Service("dagster-daemon", [sys.executable, "-c", "import time; time.sleep(0.5)"])
+    monkeypatch.setattr(up, "services", lambda *_: [short_lived])
     monkeypatch.setattr(up, "_bring_up", bring_up)
     settings = environment.model_copy(update={"api_port": up.free_port(), "dagster_port": up.free_port()})
     with pytest.raises(TutorqError, match="dagster-daemon ended by itself"):

@@ -136,6 +136,9 @@ def dbt_models(context: dg.AssetExecutionContext, platform: Platform) -> Iterato
     if not days:
         yield from build([], f"tag:{THOROUGH}")
         return
+    if days == [platform.as_of_day()]:
+        yield from build([])  # records that day by itself
+        return
     # Models after the history, each with the tests that read it.
     later = [f"{key.path[-1]}+" for key in context.selected_asset_keys if key.path[0] == "marts" and key != HISTORY]
     yield from build(days, *later)
