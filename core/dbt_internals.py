@@ -4,13 +4,15 @@
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 if TYPE_CHECKING:
     from dbt.adapters.base.impl import BaseAdapter
     from dbt.artifacts.schemas.run import RunExecutionResult
     from dbt.contracts.graph.manifest import Manifest
     from dbt_common.events.base_types import EventMsg
+
+ParsedProject: TypeAlias = "Manifest"
 
 
 def warm_up() -> None:
@@ -19,7 +21,7 @@ def warm_up() -> None:
     import dbt.cli.main  # noqa: F401
 
 
-def read_parsed(path: Path, database: str) -> "Manifest | None":
+def read_parsed(path: Path, database: str) -> "ParsedProject | None":
     """The project as `dbt parse` left it; None if another dbt did, or for a database of another name."""
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from core import locks
 from core.database import Database
-from core.dbt_internals import cut_connections, event_as_dict, failures, read_parsed
+from core.dbt_internals import ParsedProject, cut_connections, event_as_dict, failures, read_parsed
 from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
-    from dbt.contracts.graph.manifest import Manifest
     from dbt_common.events.base_types import EventMsg
 
 
@@ -140,7 +139,7 @@ def _invoke(database: Database, arguments: list[str], on_event: "Callable[[Event
         raise TutorqError(f"dbt failed: {name}: {reason}{more}")
 
 
-def _parsed_by_install(arguments: Sequence[str]) -> "Manifest | None":
+def _parsed_by_install(arguments: Sequence[str]) -> "ParsedProject | None":
     """What `make install` parsed, if dbt would find the same: no file is newer, settings are the default ones,
     and so is the database's name.
 
