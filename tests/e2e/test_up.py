@@ -109,6 +109,9 @@ class Installation:
         response = httpx2.post(f"http://127.0.0.1:{self.dagster_port}/graphql", json={"query": query}, timeout=20)
         return {(run["jobName"], run["status"]) for run in response.json()["data"]["runsOrError"]["results"]}
 
+    def is_idle(self) -> bool:
+        return {status for _, status in self.runs()} <= {"SUCCESS", "FAILURE", "CANCELED"}
+
     def kill(self, victim: str) -> None:
         """kill -9 of one process: `up`, a service, that of the run, or the first one of Postgres."""
         if victim == "postgres":
@@ -253,6 +256,8 @@ def test_killed_in_the_middle_of_a_run(installation: Installation, victim: str) 
     """The run waits before its publication, all other marts are built: there it dies, by itself or with the others."""
     if installation.process is None:
         installation.up()
+    # A run that follows on the death of another one would be killed in its place.
+    wait_for(installation.is_idle, FOLLOW_SECONDS, installation.runs)
     total = installation.get("/api/tutors?limit=1")["meta"]["total"]
     platform = installation.platform()
     before = read(platform)
