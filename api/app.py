@@ -31,6 +31,7 @@ from api.overview import endpoints as overview
 from api.problems import UnexpectedErrors
 from api.reports import endpoints as reports
 from api.reschedules import endpoints as reschedules
+from api.revalidation import Revalidation
 from api.sessions import endpoints as sessions
 from api.tutors import endpoints as tutors
 from api.upcoming import endpoints as upcoming
@@ -110,8 +111,9 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
             *([cors] if settings.cors_origins else []),
             Middleware(Compression, minimum_size=GZIP_FROM_BYTES, compresslevel=GZIP_LEVEL),
             Middleware(UnexpectedErrors),
-            # Errors of the routes in front; FastAPI has one more of these, for its own.
+            # Errors of what answers before FastAPI, which has one more of these for its own.
             Middleware(ExceptionMiddleware, handlers=handlers),
+            Middleware(Revalidation),
             Middleware(FrontRouter, routes=sessions.FRONT_ROUTES),
         ],
         exception_handlers=handlers,

@@ -2,8 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from fastapi import Request
@@ -13,15 +14,12 @@ from starlette.responses import Response
 from api.auth import Require
 from api.database import Marts, Statement
 from api.problems import NotFoundError
+from api.state import record_of
 
 TAG = re.compile(r'"([^"]*)"')
 # An answer to one caller is none to another one.
 CREDENTIALS = "X-API-Key, Cookie"
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has this already (`If-None-Match`)"}}
-
-# By each route: at most some hundred bytes each.
-REMEMBERED_ADDRESSES = 1024
-LONGEST_ADDRESS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +46,31 @@ class Answer(Response):
 
 
 class RevalidatedRoute(APIRoute):
-    """`route_class=` for `answer`: gives a 304 before FastAPI takes parameters apart, which takes several times as long
-    as the look at the version.
+    """`route_class=` for endpoints that use `answer`: notes in the request's record how the next request for the same
+    address can be answered (revalidation.py).
 
-    What an address stands for is known from its last full answer. The caller is looked at every time, by those
-    dependencies of the endpoint that do so.
+    Its caller is looked at by those dependencies of the endpoint that do so.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer_in_full = super().get_route_handler()
         guards = [guard for each in self.dependant.dependencies if isinstance(guard := each.call, Require)]
-        if self.methods != {"GET"} or not guards:
+        if not guards:
             return answer_in_full
-        known: dict[tuple[str, bytes], Unchanged] = {}
 
         async def handle(request: Request) -> Response:
-            address = request.scope["path"], request.scope["query_string"]
-            if (unchanged := known.get(address)) is not None and "if-none-match" in request.headers:
-                for guard in guards:
-                    await guard.caller(request)
-                if (not_modified := await unchanged.response(request, request.state.marts)) is not None:
-                    return not_modified
             response = await answer_in_full(request)
-            if isinstance(response, Answer) and response.unchanged and sum(map(len, address)) <= LONGEST_ADDRESS:
-                if len(known) >= REMEMBERED_ADDRESSES:
-                    known.clear()
-                known[address] = response.unchanged
+            if isinstance(response, Answer) and response.unchanged is not None:
+                record_of(request.scope).revalidate = partial(_revalidate, guards, response.unchanged)
             return response
 
         return handle
+
+
+async def _revalidate(guards: Sequence[Require], unchanged: Unchanged, request: Request) -> Response | None:
+    for guard in guards:
+        await guard.caller(request)
+    return await unchanged.response(request, request.state.marts)
 
 
 def _as_it_is(body: bytes) -> bytes:

@@ -4,12 +4,17 @@ Two things stand there: what the application made once, at its start (`LifespanS
 the request. Endpoints get the first by aliases (dependencies.py); the second is written on the way to the answer.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Depends
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Scope
+
+# A 304 if nothing has changed for this request, or None. Raises `ApiError` if the caller may not read it.
+Revalidate = Callable[[Request], Awaitable[Response | None]]
 
 
 @dataclass(slots=True)
@@ -17,13 +22,15 @@ class RequestRecord:
     """What the log line, the metrics and problems tell of a request.
 
     `RequestLog` (logs.py) makes it. `auth` names the caller, `UnexpectedErrors` (problems.py) notes what nobody
-    expected, and a route that has no template worth showing gives its own name.
+    expected, what answers without a route of its own names one, and `RevalidatedRoute` (caching.py) says how the next
+    request for the same address may be answered.
     """
 
     request_id: str
     caller: str | None = None
     error: Exception | None = None
     route: str | None = None
+    revalidate: Revalidate | None = None
 
 
 def start_record(scope: Scope, request_id: str) -> RequestRecord:
