@@ -1,7 +1,8 @@
 """Which columns a column of a dbt model is made from, for the graph: read from the SQL that dbt has compiled.
 
-dagster-dbt can do this, too, but knows nothing behind an ephemeral model, and took 55 s for these models, of which
-`tutor_scores` 40: it follows every path through the CTEs. Here each column of each CTE is looked up once: 2 s in all.
+dagster-dbt can do this, too, but knows nothing behind an ephemeral model, and asks sqlglot's `lineage` for each column:
+that took 55 s for the marts, of which `tutor_scores` 40, since it follows every path through the CTEs. Here each column
+of each CTE is looked up once: 1 s in all.
 """
 
 import hashlib
