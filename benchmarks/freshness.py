@@ -21,7 +21,7 @@ import psycopg
 from rich.console import Console
 
 from benchmarks.harness import Report, Rounds, alternate, settings_of
-from cli.up import free_port
+from cli.supervisor import free_port
 from core.database import Database
 from core.settings import PROJECT_ROOT, Settings
 from demo import write_demo

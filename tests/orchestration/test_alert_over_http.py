@@ -13,7 +13,7 @@ import dagster as dg
 import httpx2
 import pytest
 
-from cli.up import free_port
+from cli.supervisor import free_port
 from core import keys
 from core.database import Database, DatabaseRole
 from core.dbt_runner import build

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from cli import supervisor as processes
 from cli import up
 from cli.app import app
 from core.database import Database, DatabaseRole
@@ -104,14 +105,14 @@ def test_once_for_cron(environment: Settings, heartbeat: Callable[[int], None]) 
 
 def test_a_service_that_ends_under_up_is_mailed(environment: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def bring_up(
-        settings: Settings, database: Database, supervisor: up.Supervisor, *rest: object, **others: object
+        settings: Settings, database: Database, supervisor: processes.Supervisor, *rest: object, **others: object
     ) -> None:
         supervisor.start("dagster-daemon")
 
-    short_lived = up.Service("dagster-daemon", [sys.executable, "-c", "import time; time.sleep(0.5)"])
-    monkeypatch.setattr(up, "services", lambda *_: [short_lived])
+    short_lived = processes.Service("dagster-daemon", [sys.executable, "-c", "import time; time.sleep(0.5)"])
+    monkeypatch.setattr(processes, "services", lambda *_: [short_lived])
     monkeypatch.setattr(up, "_bring_up", bring_up)
-    settings = environment.model_copy(update={"api_port": up.free_port(), "dagster_port": up.free_port()})
+    settings = environment.model_copy(update={"api_port": processes.free_port(), "dagster_port": processes.free_port()})
     with pytest.raises(TutorqError, match="dagster-daemon ended by itself"):
         up.run(settings, demo=False, console=Console(quiet=True))
     assert subjects(environment) == ["tutorq: dagster-daemon has ended, and everything is stopped"]
