@@ -19,7 +19,8 @@ PYTEST := $(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --q
 QUICK := tests/api tests/cli tests/core tests/demo tests/ingest tests/ml tests/reports tests/verify
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix dashboards --loglevel error
 DASHBOARD_FILES := $(shell find dashboards -name node_modules -prune -o -name dist -prune -o -type f -print) api/openapi.json
-DBT_FILES := $(shell find dbt_project -name target -prune -o -name logs -prune -o -type f -print)
+# Folders, too: a file that is gone changes its folder's time.
+DBT_FILES := $(shell find dbt_project/*.yml dbt_project/models dbt_project/macros dbt_project/materializations dbt_project/tests)
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -83,7 +84,7 @@ clean: ## Remove what was installed and built, but not your data in var/
 # Dagster reads the manifest; it is made here, not when the code location is imported.
 dbt_project/target/manifest.json: .venv/installed $(DBT_FILES)
 	$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project
-	@touch $@
+	@touch $@ $(@D)/partial_parse.msgpack
 
 # sqlfluff compiles each model by dbt: half a minute, so only when something has changed.
 dbt_project/target/linted: dbt_project/target/manifest.json .sqlfluff

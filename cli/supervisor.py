@@ -1,7 +1,6 @@
 """The processes of one `tutorq up`: started together, watched, and ended together."""
 
 import ctypes
-import json
 import os
 import signal
 import socket
@@ -90,14 +89,14 @@ class Supervisor:
         self._up_id = uuid.uuid4().hex
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._services = {service.name: service for service in services(settings, free_port())}
-        self._state_file = settings.home / "up.json"
+        self._state_file = settings.home / "up.id"
         self._logs = settings.home / "logs"
 
     def end_leftovers(self) -> None:
         """End what a killed `tutorq up` of this home left behind; they carry its id in their environment."""
         if not self._state_file.exists():
             return
-        up_id = json.loads(self._state_file.read_text())["up_id"]
+        up_id = self._state_file.read_text()
         leftovers = [process for process in psutil.process_iter() if _environment(process).get(UP_ID) == up_id]
         for process in leftovers:
             with suppress(psutil.NoSuchProcess):
@@ -116,7 +115,8 @@ class Supervisor:
     def spawn(self, name: str, command: list[str], *, stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
         """A process of this `up`, which ends with it at the latest."""
         self._logs.mkdir(parents=True, exist_ok=True)
-        self._state_file.write_text(json.dumps({"up_id": self._up_id}))
+        if not self._children:
+            _replace(self._state_file, self._up_id)
         with self.log(name).open("ab") as log:
             return subprocess.Popen(
                 command,
@@ -190,7 +190,9 @@ class Supervisor:
             child.wait()
         # Wait for grandchildren, too: until they are gone they hold the embedded database.
         psutil.wait_procs(stubborn, timeout=GRACE_SECONDS)
-        self._state_file.unlink(missing_ok=True)
+        # Not one of an earlier `up` whose leftovers have not been ended.
+        if self._state_file.exists() and self._state_file.read_text() == self._up_id:
+            self._state_file.unlink()
 
     def _is_killed(self, command: list[str]) -> bool:
         """It is a process that runs are in or forked from, and they are ours to close."""
@@ -210,6 +212,13 @@ class Supervisor:
             "DAGSTER_HOME": str(first_run.prepare_dagster_home(self._settings)),
             "DO_NOT_TRACK": "1",
         }
+
+
+def _replace(path: Path, text: str) -> None:
+    """The old file or the new one, whole, whenever this is killed."""
+    part = path.with_suffix(".part")
+    part.write_text(text)
+    part.replace(path)
 
 
 def write_workspace(settings: Settings, grpc_port: int) -> Path:

@@ -74,7 +74,9 @@ def _bring_up(
     if first_run.is_needed(settings, database):
         first.publish(console)
     else:
-        first.dismiss()
+        if first.is_prepared:
+            first.dismiss()
+            first_run.cancel_dead_runs(settings, database)
         supervisor.start("code-location")
     with console.status("Starting the API …"):
         supervisor.wait_until_ready("api")

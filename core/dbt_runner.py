@@ -4,7 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -92,8 +92,10 @@ def build_events(
             while (event := told.get()) is not None:
                 yield event_as_dict(event)
         finally:
-            if not dbt.done():
+            # Again and again: between two models there is nothing to cut, and those that depend on none go on.
+            while not dbt.done():
                 cut_connections()
+                wait([dbt], timeout=0.5)
         dbt.result()
 
 
@@ -155,8 +157,10 @@ def _parsed_by_install(arguments: Sequence[str]) -> "ParsedProject | None":
     if any(defaults[name] != value for name, value in given.items() if name != "scoring_days"):
         return None
     parsed_at = PARSED_PATH.stat().st_mtime
-    sources = (path for folder in SOURCES for path in (DBT_PROJECT_DIR / folder).rglob("*"))
-    if any(path.stat().st_mtime > parsed_at for path in (*sources, *DBT_PROJECT_DIR.glob("*.yml"))):
+    folders = [DBT_PROJECT_DIR / name for name in SOURCES]
+    # Folders, too: a file that is gone has changed only the time of its folder.
+    sources = [*folders, *(path for folder in folders for path in folder.rglob("*")), *DBT_PROJECT_DIR.glob("*.yml")]
+    if any(path.stat().st_mtime > parsed_at for path in sources):
         return None
     return read_parsed(PARSED_PATH, os.environ["PGDATABASE"])
 

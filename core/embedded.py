@@ -145,8 +145,9 @@ class EmbeddedPostgres:
         if part.exists():
             for process in psutil.process_iter(["cmdline"]):
                 if str(part) in (process.info["cmdline"] or []):
-                    process.kill()
-                    process.wait()
+                    with suppress(psutil.NoSuchProcess):
+                        process.kill()
+                        process.wait()
             shutil.rmtree(part)
         part.mkdir()
         PostgresServer(part, cleanup_mode=None).ensure_pgdata_inited()
@@ -188,9 +189,9 @@ class EmbeddedPostgres:
         try:
             lines = (self._data / "postmaster.pid").read_text().splitlines()
             process = psutil.Process(int(lines[0])) if lines else None
+            return process if process and process.name() == "postgres" else None
         except (FileNotFoundError, psutil.NoSuchProcess):
             return None
-        return process if process and process.name() == "postgres" else None
 
     def _status_is_ready(self) -> bool:
         lines = (self._data / "postmaster.pid").read_text().splitlines()

@@ -42,8 +42,15 @@ select
     to_regclass('marts.score_history') is not null,
     not exists (select from ml.models) and not exists (select from ml.prediction_buckets)
 """
+# Whether the oldest of the wanted days is there, or the first one on which there was anything to record.
 EARLIER_DAYS = """
-select exists (select from marts.score_history where as_of < (select max(as_of) from marts.publication))
+select exists (
+    select from marts.score_history
+    where as_of <= greatest(
+        (select max(as_of) from marts.publication) - %(days)s::int,
+        (select min(counted_on) from marts.fct_sessions where is_final)
+    )
+)
 """
 PROGRESS = """
 select
@@ -160,7 +167,9 @@ def follow_ups(settings: Settings, database: Database) -> Iterator[Run]:
         if not is_published:
             return
         (as_of,) = connection.execute("select max(as_of) from marts.publication").fetchone() or (None,)
-        (has_earlier,) = (has_history and connection.execute(EARLIER_DAYS).fetchone()) or (False,)
+        (has_earlier,) = (has_history and connection.execute(EARLIER_DAYS, {"days": HISTORY_DAYS}).fetchone()) or (
+            False,
+        )
     if as_of is None:
         return
     if not has_earlier:

@@ -23,8 +23,9 @@ from core.settings import Settings
 
 pytest_plugins = ["tests.failures"]
 
-for name in [name for name in os.environ if name.startswith("TUTORQ_")]:
-    del os.environ[name]  # tests say themselves what is set
+# Tests say themselves what is set, but for the browser, which is no setting of ours.
+for name in [name for name in os.environ if name.startswith("TUTORQ_") and name != "TUTORQ_CHROMIUM"]:
+    del os.environ[name]
 
 MIGRATED, PUBLISHED = "migrated", "published"
 # Longest first, so that workers end with something short. Files of one row go to one worker, one after the other: all
