@@ -202,7 +202,7 @@ class Supervisor:
         return [process for process in psutil.process_iter() if _environment(process).get(UP_ID) == self._up_id]
 
     def _environment_of_services(self) -> dict[str, str]:
-        # The first run starts before the database, and is told later where Dagster's is.
+        # The first run starts before the database; its order says where Dagster's database is.
         has_database = not (self._database.is_embedded and self._database.embedded.is_new)
         return {
             **os.environ,

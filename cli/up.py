@@ -120,7 +120,7 @@ def _start_dagster(settings: Settings, supervisor: Supervisor, console: Console)
 def _fill_in(
     settings: Settings, database: Database, supervisor: Supervisor, first: "FirstRun", *, console: Console
 ) -> None:
-    """The daemon, and the runs that are missing; one that fails is told, and everything stays up."""
+    """Start the daemon and the runs that are missing. If a run fails, say so, and leave everything up."""
     try:
         first.finish(console)
         runs = first_run.follow_ups(settings, database)
