@@ -20,9 +20,9 @@ class _Answered:
 class Revalidation:
     """Middleware: answers 304 before FastAPI.
 
-    A route class alone, which is reached through FastAPI's router, gives 0.64 of the answers per second (435 µs of
-    CPU each, in the server and its database, instead of 301). What an address stands for is known from its last full answer; nothing else goes past FastAPI, and
-    callers are looked at every time.
+    A route class alone, which is reached through FastAPI's router, gives 0.64 of the answers per second (435 µs of CPU
+    each instead of 301). What an address stands for is known from its last full answer; nothing else goes past
+    FastAPI, and callers are looked at every time.
     """
 
     def __init__(self, app: ASGIApp) -> None:
