@@ -19,9 +19,7 @@ KEPT_CELL_CHARACTERS = 2_000
 
 _INTEGER_PATTERN = r"^[+-]?\d{1,9}(?:\.0*)?$"
 _NUMBER_PATTERN = r"^[+-]?(?:\d{1,12}(?:\.\d{0,17})?|\.\d{1,17})(?:[eE][+-]?\d{1,3})?$"
-_TRUE = pa.array(["true", "t", "yes", "1"])
-_FALSE = pa.array(["false", "f", "no", "0"])
-_NOTHING = pa.scalar(None, pa.string())
+_TRUE, _FALSE = ("true", "t", "yes", "1"), ("false", "f", "no", "0")
 
 # A typed column, and per rule a mask of the rows that break it.
 Parsed = tuple[ArrowColumn, list[tuple[ArrowColumn, str]]]
@@ -130,7 +128,7 @@ def _cleaned(text: ArrowColumn) -> ArrowColumn:
     """Trimmed; empty is null."""
     text = compute.utf8_trim_whitespace(text)
     is_empty = compute.equal(compute.binary_length(text), 0)
-    return compute.if_else(is_empty, _NOTHING, text) if compute.any(is_empty).as_py() else text
+    return compute.if_else(is_empty, None, text) if compute.any(is_empty).as_py() else text
 
 
 def _checked(column: Column, text: ArrowColumn, zone: str, reasons: dict[int, list[str]]) -> ArrowColumn:
@@ -168,22 +166,22 @@ def _parse_choice(column: Column, text: ArrowColumn) -> Parsed:
 
 def _parse_integer(column: Column, text: ArrowColumn) -> Parsed:
     matches = compute.match_substring_regex(text, _INTEGER_PATTERN)
-    digits = compute.replace_substring_regex(compute.if_else(matches, text, _NOTHING), r"^\+|\.0*$", "")
+    digits = compute.replace_substring_regex(compute.if_else(matches, text, None), r"^\+|\.0*$", "")
     values = compute.cast(digits, pa.int32())
     return values, [(compute.invert(matches), "is not a whole number"), _outside(column, values)]
 
 
 def _parse_number(column: Column, text: ArrowColumn) -> Parsed:
     matches = compute.match_substring_regex(text, _NUMBER_PATTERN)
-    digits = compute.replace_substring_regex(compute.if_else(matches, text, _NOTHING), r"^\+", "")
+    digits = compute.replace_substring_regex(compute.if_else(matches, text, None), r"^\+", "")
     values = compute.cast(digits, pa.float64())
     return values, [(compute.invert(matches), "is not a number"), _outside(column, values)]
 
 
 def _parse_boolean(_: Column, text: ArrowColumn) -> Parsed:
     lowered = compute.utf8_lower(text)
-    is_true = compute.is_in(lowered, _TRUE)
-    is_known = compute.or_(is_true, compute.is_in(lowered, _FALSE))
+    is_true = compute.is_in(lowered, pa.array(_TRUE))
+    is_known = compute.or_(is_true, compute.is_in(lowered, pa.array(_FALSE)))
     values = compute.if_else(is_known, is_true, pa.scalar(None, pa.bool_()))
     return values, [(compute.and_(text.is_valid(), compute.invert(is_known)), "is neither true nor false")]
 

@@ -24,7 +24,6 @@ _ZONED_PATTERN = rf"^.{{10}}[T ].*{_OFFSET}$"
 # A date may carry an empty clock: that is how a midnight is written by tools that know only times.
 _DATE_PATTERN = rf"^{_DATE}(?:[T ]00:00(?::00(?:\.0+)?)?)?$"
 
-_NOTHING = pa.scalar(None, pa.string())
 _UTC_TYPE = pa.timestamp("us", "UTC")
 
 FORMAT_RULE = "is not an ISO 8601 time such as 2026-01-31T15:00:00Z"
@@ -54,8 +53,8 @@ def parse_times(texts: ArrowColumn, zone: str) -> tuple[ArrowColumn, list[tuple[
         values = _localize(readable, zone)
     else:
         values = compute.coalesce(
-            compute.cast(compute.if_else(are_zoned, readable, _NOTHING), _UTC_TYPE),
-            _localize(compute.if_else(are_zoned, _NOTHING, readable), zone),
+            compute.cast(compute.if_else(are_zoned, readable, None), _UTC_TYPE),
+            _localize(compute.if_else(are_zoned, None, readable), zone),
         )
     first = pa.scalar(datetime.datetime(FIRST_YEAR, 1, 1, tzinfo=datetime.UTC), _UTC_TYPE)
     end = pa.scalar(datetime.datetime(LAST_YEAR + 1, 1, 1, tzinfo=datetime.UTC), _UTC_TYPE)
@@ -75,13 +74,13 @@ def parse_dates(texts: ArrowColumn) -> tuple[ArrowColumn, list[tuple[ArrowColumn
 
 def _only_real_dates(texts: ArrowColumn, matches: ArrowColumn) -> tuple[ArrowColumn, ArrowColumn]:
     """Blank what does not match or names a day that does not exist (30 February)."""
-    readable = compute.if_else(matches, texts, _NOTHING)
+    readable = compute.if_else(matches, texts, None)
     try:
         compute.cast(compute.utf8_slice_codeunits(readable, 0, 10), pa.date32())
     except pa.ArrowInvalid:
         real = pa.array([text is None or _is_real_date(text[:10]) for text in readable.to_pylist()])
         matches = compute.and_(matches, real)
-        readable = compute.if_else(matches, texts, _NOTHING)
+        readable = compute.if_else(matches, texts, None)
     return readable, matches
 
 

@@ -28,22 +28,28 @@ for name in [name for name in os.environ if name.startswith("TUTORQ_") and name 
     del os.environ[name]
 
 MIGRATED, PUBLISHED = "migrated", "published"
-# Longest first, so that workers end with something short. Files of one row go to one worker, one after the other: all
-# of the last row make roles, which belong to the whole server and are not made by two at a time.
+# Longest first, so that workers end with something short. Files of one row go to one worker, in this order: those of
+# the first row share one `tutorq up`, those of the second one build of dbt. All files that make roles are in the second
+# row, too: roles belong to the whole server, and two workers must not make them at a time.
 LONGEST_FIRST = (
-    ("tests/e2e/test_dashboard.py",),
-    ("tests/e2e/test_up.py",),
-    ("tests/dbt/test_live.py",),
+    ("tests/e2e/test_start.py", "tests/e2e/test_dashboard.py", "tests/e2e/test_up.py"),
+    (
+        "tests/dbt/test_live.py", "tests/dbt/test_histories.py", "tests/dbt/test_build.py",
+        "tests/dbt/test_incremental.py", "tests/dbt/test_leakage.py", "tests/dbt/test_match_features.py",
+        "tests/dbt/test_beta_summary.py", "tests/dbt/test_project_rules.py",
+        "tests/dbt/test_roles.py", "tests/core/test_roles.py", "tests/verify/test_verify.py",
+    ),
     ("tests/orchestration/test_graph.py",),
-    ("tests/dbt/test_histories.py", "tests/dbt/test_build.py"),
     ("tests/orchestration/test_alert_over_http.py",),
     ("tests/api/test_schemathesis.py",),
     ("tests/e2e/test_ledger.py",),
+    ("tests/orchestration/test_automation.py",),
+    ("tests/orchestration/test_predictions.py",),
     ("tests/verify/test_extremes.py",),
     ("tests/orchestration/test_crashes.py",),
-    ("tests/dbt/test_roles.py", "tests/core/test_roles.py", "tests/verify/test_verify.py"),
-)
+)  # fmt: skip
 ROWS = {name: f"row {row:02}" for row, names in enumerate(LONGEST_FIRST) for name in names}
+PLACES = {name: place for place, name in enumerate(name for names in LONGEST_FIRST for name in names)}
 # Nothing on this server has to outlive the tests. Autovacuum would look at hundreds of databases, one after the other.
 SERVER_SETTINGS = ("fsync = off", "full_page_writes = off", "synchronous_commit = off", "autovacuum = off")
 
@@ -67,7 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: ROWS.get(_file(item.nodeid), "rows that are not there"))
+    items.sort(key=lambda item: PLACES.get(_file(item.nodeid), len(PLACES)))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from verify.counts import (
     COUNT_COLUMNS,
@@ -88,9 +88,9 @@ def posterior(successes: Column, trials: Column, prior: BetaPrior, threshold: fl
             "alpha": alpha,
             "beta": beta,
             "expected": alpha / (alpha + beta),
-            "low": stats.beta.ppf(0.05, alpha, beta),
-            "high": stats.beta.ppf(0.95, alpha, beta),
-            "risk": stats.beta.sf(threshold, alpha, beta),
+            "low": special.betaincinv(alpha, beta, 0.05),
+            "high": special.betaincinv(alpha, beta, 0.95),
+            "risk": special.betaincc(alpha, beta, threshold),
         },
         index=trials.index,
     )
@@ -117,7 +117,7 @@ def sessions_to_clear(alpha: Floats, beta: Floats, *, threshold: float, watch_pr
     # The probability falls with k, so halving the bracket keeps `short` too small and `enough` sufficient.
     while (enough - short > 1).any():
         middle = (short + enough) // 2
-        is_flagged = stats.beta.sf(threshold, alpha, beta + middle) >= watch_probability
+        is_flagged = special.betaincc(alpha, beta + middle, threshold) >= watch_probability
         short = np.where(is_flagged, middle, short)
         enough = np.where(is_flagged, enough, middle)
     return np.where(enough > CLEAR_LIMIT, np.nan, enough)

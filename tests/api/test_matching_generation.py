@@ -14,7 +14,6 @@ from api.matching import generation
 from api.matching.generation import JOB, STATUSES
 from core import keys
 from core.keys import Role
-from orchestration.partitions import ALL_BUCKETS
 from tests.api.conftest import Served, served
 from tests.api.test_problems import problem
 
@@ -104,6 +103,8 @@ def dagster(server: Dagster) -> Dagster:
 
 
 def test_a_run_is_asked_for_and_followed(api: Served, dagster: Dagster) -> None:
+    from orchestration.partitions import ALL_BUCKETS
+
     with api.client(api.key) as client:
         started = client.post(START)
         assert started.status_code == 202

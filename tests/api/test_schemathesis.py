@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "0"))
-FEW, SEED = 15, 6
+FEW, SEED = 8, 6
 CONFIG = Path(__file__).parent / "schemathesis.toml"
 
 

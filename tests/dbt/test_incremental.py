@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 
 from core.database import Database
 
@@ -87,6 +88,7 @@ def test_incremental_runs_equal_a_full_refresh(built: Dbt, database: Database, m
     assert marts.content() == incremental
 
 
+@pytest.mark.soak
 def test_incremental_runs_equal_a_first_build(
     built: Dbt, database: Database, connection: psycopg.Connection, marts: Marts
 ) -> None:

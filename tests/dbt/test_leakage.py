@@ -53,7 +53,9 @@ def features(connection: psycopg.Connection, day: str) -> dict[str, list[tuple[A
     return {name: connection.execute(query.encode(), [day]).fetchall() for name, query in queries.items()}
 
 
-@pytest.mark.parametrize(("day", "distortion"), [("2024-03-20", "delete"), ("2024-05-07", "shift")])
+@pytest.mark.parametrize(
+    ("day", "distortion"), [("2024-03-20", "delete"), pytest.param("2024-05-07", "shift", marks=pytest.mark.soak)]
+)
 def test_features_do_not_know_what_came_later(built: Dbt, database: Database, day: str, distortion: str) -> None:
     with database.connect(autocommit=True) as connection:
         built("run", "--select", "+match_outcomes", "+session_outcomes")

@@ -411,6 +411,7 @@ def test_a_tag_stands_for_one_body(current: Dbt, database: Database) -> None:
     assert len({tag for tag, _ in seen}) == len(seen) == len({body for _, body in seen})
 
 
+@pytest.mark.soak
 def test_runs_and_two_processes_at_the_same_time(
     current: Dbt, database: Database, connection: psycopg.Connection, marts: Marts
 ) -> None:

@@ -12,7 +12,8 @@ from demo import write_demo
 from ingest import load_file, load_folder
 from tests.conftest import Postgres
 
-pytestmark = pytest.mark.slow
+# The gate has the rows (test_properties.py) and the increments (dbt/test_incremental.py), each for itself.
+pytestmark = pytest.mark.soak
 
 # Everything but when it was built.
 MARTS = {

@@ -70,8 +70,13 @@ def posted(tutor: str, status: str) -> dict[str, Any]:
     return session
 
 
+@pytest.mark.parametrize(
+    "crossings",
+    [[(300, 200)], pytest.param([(300, 200), (3000, 1500)], marks=pytest.mark.soak)],
+    ids=["once more", "twice more"],
+)
 def test_one_mail_however_often_the_threshold_is_crossed(
-    client: httpx2.Client, environment: Settings, database: Database
+    client: httpx2.Client, environment: Settings, database: Database, crossings: list[tuple[int, int]]
 ) -> None:
     definitions = load_definitions()
 
@@ -111,7 +116,7 @@ def test_one_mail_however_often_the_threshold_is_crossed(
     assert push("rescheduled", 1) == "high_risk"
     assert len(alerts()) == 1
 
-    for held, moved in ((300, 200), (3000, 1500)):
+    for held, moved in crossings:
         assert push("completed", held) == "ok"
         assert push("rescheduled", moved) == "high_risk"
     assert len(alerts()) == 1

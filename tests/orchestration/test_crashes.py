@@ -67,10 +67,8 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize(
-    "steps", [["between two models"], pytest.param(list(STEPS), marks=pytest.mark.soak)], ids=["one", "all"]
-)
-def test_killed_at_each_step(scored: Settings, database: Database, steps: list[str]) -> None:
+@pytest.mark.soak  # the gate kills a run of `tutorq up` (e2e/test_up.py)
+def test_killed_at_each_step(scored: Settings, database: Database) -> None:
     # As the code location does: forked from a process that has the imports behind it.
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["orchestration.warm"])
@@ -84,7 +82,7 @@ def test_killed_at_each_step(scored: Settings, database: Database, steps: list[s
             ).fetchone() or (0,)
             return bool(count)
 
-        for step in steps:
+        for step in STEPS:
             tutor = _add_sessions(watcher, 3)
             generation = _generation(watcher)
             with psycopg.connect(database.url) as obstacle:

@@ -320,6 +320,7 @@ def test_a_broken_file_is_named_and_the_others_are_loaded(
     assert failures() == set()
 
 
+@pytest.mark.soak  # the gate has it without Dagster (ingest/test_landing_directory.py)
 def test_files_that_cannot_be_moved_are_loaded_and_named(
     definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
 ) -> None:

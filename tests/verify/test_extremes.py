@@ -17,6 +17,7 @@ MARKETPLACES = {
     "one bad tutor among the perfect": [(60, 10, 0), (1, 10, 10)],
     "one enormous tutor": [(1, 3000, 600), (5, 4, 0)],
 }
+IN_THE_GATE = ("everybody always does", "one bad tutor among the perfect")
 
 SESSIONS = """
     with tutors as (
@@ -42,7 +43,13 @@ SESSIONS = """
 """
 
 
-@pytest.mark.parametrize("kinds", MARKETPLACES.values(), ids=MARKETPLACES.keys())
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        pytest.param(kinds, id=name, marks=() if name in IN_THE_GATE else pytest.mark.soak)
+        for name, kinds in MARKETPLACES.items()
+    ],
+)
 def test_extremes_are_published_and_confirmed(
     kinds: list[tuple[int, int, int]], environment: Settings, database: Database
 ) -> None:

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import psycopg
 import pytest
+import scipy
 import yaml
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from rich.console import Console
-from scipy import integrate, stats
 
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
@@ -360,11 +360,11 @@ def test_the_prior_stays_within_its_clamp_and_the_posterior_within_0_and_1(pairs
 
 def test_the_posterior_agrees_with_integrating_the_density() -> None:
     result = posterior(pd.Series([3]), pd.Series([10]), BetaPrior(1.0, 9.0), 0.15).iloc[0]
-    density = stats.beta(4, 16).pdf
+    density = scipy.stats.beta(4, 16).pdf
     assert result["expected"] == pytest.approx(0.2)
-    assert result["risk"] == pytest.approx(integrate.quad(density, 0.15, 1)[0])
-    assert integrate.quad(density, 0, result["low"])[0] == pytest.approx(0.05)
-    assert integrate.quad(density, 0, result["high"])[0] == pytest.approx(0.95)
+    assert result["risk"] == pytest.approx(scipy.integrate.quad(density, 0.15, 1)[0])
+    assert scipy.integrate.quad(density, 0, result["low"])[0] == pytest.approx(0.05)
+    assert scipy.integrate.quad(density, 0, result["high"])[0] == pytest.approx(0.95)
 
 
 def test_the_status_needs_five_sessions_and_includes_its_cuts() -> None:
@@ -378,7 +378,7 @@ def test_the_status_needs_five_sessions_and_includes_its_cuts() -> None:
 @hypothesis_settings(max_examples=150, deadline=None)
 def test_sessions_to_clear_is_the_smallest_number(alpha: float, beta: float, threshold: float, cut: float) -> None:
     def is_flagged(more: float) -> bool:
-        return bool(stats.beta.sf(threshold, alpha, beta + more) >= cut)
+        return bool(scipy.stats.beta.sf(threshold, alpha, beta + more) >= cut)
 
     (needed,) = sessions_to_clear(np.array([alpha]), np.array([beta]), threshold=threshold, watch_probability=cut)
     if np.isnan(needed):

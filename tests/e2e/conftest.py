@@ -1,0 +1,27 @@
+"""One `tutorq up` for all tests of a whole installation; `LONGEST_FIRST` in tests/conftest.py has their order."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from demo import write_demo
+from tests.e2e.installation import Installation
+from tests.failures import keep_if_a_test_fails
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A home with landing files, in which nothing has been started."""
+    installation = Installation(tmp_path_factory.mktemp("up"))
+    keep_if_a_test_fails(installation.home)
+    write_demo(installation.home / "landing", tutors=80, students=400, days=100, seed=11)
+    yield installation
+    for process in installation.processes():
+        process.kill()
+
+
+@pytest.fixture
+def complete(installation: Installation) -> Installation:
+    """The same, up, with its history and predictions, and at rest."""
+    installation.complete()
+    return installation
