@@ -72,8 +72,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.basetemp = str(folder / "gate")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--again", type=int, default=1, help="run each test so often in a row, on the same installation")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: PLACES.get(_file(item.nodeid), len(PLACES)))
+    items[:] = [item for item in items for _ in range(config.option.again)]
 
 
 @pytest.hookimpl(optionalhook=True)

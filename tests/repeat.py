@@ -1,9 +1,10 @@
 """Run tests again and again on a machine that is busy with other things, and count what fails.
 
     python -m tests.repeat tests/e2e/test_up.py --times 20 --busy 4
-    python -m tests.repeat tests/e2e/test_up.py --busy 2 --minutes 8 -- -k killed
+    python -m tests.repeat tests/e2e/test_up.py --times 1 --busy 4 -- -k killed --again 20
 
-Each time is a pytest of its own; `--busy` processes keep the processors busy meanwhile. What follows `--` goes to
+Each time is a pytest of its own; with `--again 20`, one pytest runs each test twenty times in a row, on one
+installation. `--busy` processes keep the processors busy meanwhile. What follows `--` goes to
 pytest. Prints a line per time and, at the end, how often each test failed. The exit code is 1 if any did. Logs and
 state of what failed are kept (tests/failures.py).
 """

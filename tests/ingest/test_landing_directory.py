@@ -565,6 +565,7 @@ _content = st.one_of(
 _dropped = st.tuples(st.sampled_from(["", "a/", "a/b/", "b/"]), st.sampled_from(["", "1.", "2."]), _content)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("at_once")
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drops=st.lists(st.one_of(st.none(), _dropped), max_size=10), compress=st.booleans())

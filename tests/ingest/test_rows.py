@@ -142,6 +142,7 @@ def test_both_ways_give_the_same(bodies: list[object]) -> None:
     assert check(bodies, ZONE) == read_by_parser(bodies, ZONE)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(field=st.sampled_from([*USUAL, "initiator"]), values=st.data())
 def test_one_field_at_a_time(field: str, values: st.DataObject) -> None:
@@ -156,6 +157,7 @@ def test_one_field_at_a_time(field: str, values: st.DataObject) -> None:
         assert row is None or [row] == read_by_parser([body], ZONE)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(infos=st.lists(_info, min_size=1, max_size=20))
 def test_reschedules(infos: list[dict[str, Any]]) -> None:

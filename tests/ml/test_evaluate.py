@@ -161,6 +161,7 @@ def test_a_difference_within_noise_counts_against_the_rules_and_not_against_the_
     assert judged(label, better, champion=("match-1", worse)).is_promoted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [300, 2000])
 def test_chance_is_not_promoted_though_the_rules_are_worse(rows):
     """Rules that are far off are beaten by anything; knowing nothing is not enough all the same."""

@@ -12,6 +12,8 @@ from cli.app import app
 from ml.features import FrameError
 from ml.ratings import evaluate_ratings, read_ratings
 
+pytestmark = pytest.mark.slow
+
 
 def made_up(rows=3000, *, effect=1.0, seed=0) -> dict[str, pd.DataFrame]:
     rng = np.random.default_rng(seed)

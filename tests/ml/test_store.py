@@ -36,6 +36,7 @@ def store(request, tmp_path: Path, s3: str, monkeypatch) -> ModelStore:
     return ModelStore("s3://tutorq-models/some/prefix", endpoint_url=s3)
 
 
+@pytest.mark.slow
 def test_a_model_comes_back_the_same(store, candidate, matches):
     address = store.save(candidate.model)
     assert address == f"match/{candidate.model.version}"

@@ -55,6 +55,7 @@ def test_nothing_is_learnt_from_shuffled_labels(make_matches, trained, seed):
     assert "chance" in answer.faults
 
 
+@pytest.mark.slow
 def test_the_same_rows_in_any_order_give_the_same_file(make_matches, trained):
     frame = make_matches(1500, seed=5)
     one, other = trained(frame), trained(frame.sample(frac=1, random_state=2))
