@@ -17,7 +17,7 @@ from core.settings import Settings
 from tests.crashes.harness import Platform
 from tests.e2e.processes import free_port, wait_for
 
-START_SECONDS = 300
+START_SECONDS = 900
 STOP_SECONDS = 60
 
 

@@ -10,7 +10,7 @@ from tests.crashes.harness import Platform, assert_only_whole_states, read, watc
 from tests.e2e.installation import Installation
 from tests.e2e.processes import wait_for
 
-FOLLOW_SECONDS = 300
+FOLLOW_SECONDS = 900
 PAUSE_SECONDS = 8  # longer than a file has to be left alone
 # What `tutorq up` starts again by itself.
 SURVIVED = ("run", "postgres")
