@@ -99,19 +99,6 @@ set
     risk_status_since = least(scores.risk_status_since, history.as_of)
 from marts.tutor_scores as scores
 where history.tutor_id = scores.tutor_id and history.as_of < scores.as_of;
--- Live functions name the database that they were made in, and copies have other names.
-do $$
-declare
-    definition text;
-begin
-    for definition in
-        select pg_get_functiondef(oid) from pg_proc
-        where pronamespace in ('marts'::regnamespace, 'intermediate'::regnamespace)
-    loop
-        execute replace(definition, '"' || current_database() || '".', '');
-    end loop;
-end
-$$;
 """
 
 

@@ -11,6 +11,7 @@
 {% macro show_to_analysts() %}
     {% if execute %}
     {% set view = 'analytics.' ~ this.identifier %}
+    {# Without the database's name, so that a copy under another name is known to be the same. #}
     {% set definition %}
         create or replace view {{ view }} as
         select
@@ -26,7 +27,7 @@
             {% endif %}
             {{ ',' if not loop.last }}
         {% endfor %}
-        from {{ this }};
+        from {{ this.include(database=false) }};
     {% endset %}
     {% set descriptions %}
         {% for column in model.columns.values() %}

@@ -34,8 +34,19 @@
 {% endmacro %}
 
 
+{#
+    SQL with tables as "schema"."table", where dbt writes "database"."schema"."table". A function keeps its text, and
+    would fail in a database that was renamed or restored under another name.
+#}
+{% macro without_database(sql) %}
+    {% set name = modules.re.escape(adapter.quote(target.dbname)) %}
+    {{ return(modules.re.sub(name ~ '[.](?="[^"]+"[.]")', '', sql)) }}
+{% endmacro %}
+
+
 {# Make a function, unless it is there and the same: making it anew would cost every session its plans. #}
 {% macro create_function(schema, name, parameters, definition, grantee=none) %}
+    {% set definition = without_database(definition) %}
     {% set signature %}{{ schema }}.{{ name }}({% for type in parameters.values() %}{{ ', ' if not loop.first }}{{ type }}{% endfor %}){% endset %}
     {% set header %}create function {{ schema }}.{{ name }}({% for parameter, type in parameters.items() %}{{ ', ' if not loop.first }}{{ parameter }} {{ type }}{% endfor %}){% endset %}
     {% set comment = 'Made by dbt from its models; version ' ~ local_md5(header ~ definition) %}

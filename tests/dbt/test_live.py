@@ -25,6 +25,9 @@ from core.database import Database
 from ingest.rows import Row, check
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Postgres
     from tests.dbt.conftest import Dbt, Marts
 
 LAST = datetime(2024, 6, 30, 12, tzinfo=UTC)
@@ -250,6 +253,24 @@ def test_a_run_that_changes_nothing_leaves_the_functions(current: Dbt, connectio
     current("run")
     assert len(before) == 6
     assert rows(connection, functions) == before
+
+
+def test_functions_work_in_a_database_of_another_name(
+    current: Dbt, database: Database, connection: psycopg.Connection, postgres: Postgres, tmp_path: Path
+) -> None:
+    """One that was renamed, or restored from a backup."""
+    name = connection.info.dbname
+    connection.close()  # nobody may be connected to what is copied
+    copy = postgres.new_database(tmp_path, template=name)
+    ledger = post(copy, session("posted under another name", 3, 4))
+    assert ledger.live.sessions == {Refreshed.AT_ONCE: 1}
+    with copy.connect() as connection:
+        named = connection.execute(
+            "select proname from pg_proc where pronamespace in ('marts'::regnamespace, 'intermediate'::regnamespace) "
+            "and strpos(prosrc, %s) > 0",
+            [f'"{name}".'],
+        ).fetchall()
+    assert named == []
 
 
 def test_the_role_of_the_api_may_refresh_and_no_more(current: Dbt, connection: psycopg.Connection) -> None:
