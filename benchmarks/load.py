@@ -133,7 +133,7 @@ def insert_with_pandas(settings: Settings, path: Path, rows: int) -> tuple[float
     import sqlalchemy as sa
 
     database = Database(settings)
-    engine = sa.create_engine(database.sqlalchemy_url())
+    engine = database.sqlalchemy_engine()
     times = ["scheduled_time", "booked_at", "completed_time", "updated_at"]
     started = time.perf_counter()
     frame = pd.read_csv(path, nrows=rows, parse_dates=times)

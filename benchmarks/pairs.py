@@ -186,7 +186,6 @@ def _obvious(
     model: BoostedModel, students: Students, tutors: Tutors, count: int, database: Database
 ) -> Mapping[str, float]:
     """As one would write it on a first day: frames of people, a cross join, a classifier, to_sql."""
-    from sqlalchemy import create_engine
     from xgboost import XGBClassifier
 
     classifier = XGBClassifier()
@@ -216,7 +215,7 @@ def _obvious(
     frame["model_version"], frame["predicted_at"] = model.version, datetime.now(UTC)
     stored = ["id_student", "id_tutor", "churn_probability", "risk_level", "pace_mismatch", "style_mismatch",
               "communication_mismatch", "age_mismatch", "model_version", "predicted_at"]  # fmt: skip
-    engine = create_engine(database.sqlalchemy_url())
+    engine = database.sqlalchemy_engine()
     frame[stored].to_sql("obvious", engine, if_exists="replace", index=False)
     engine.dispose()
     return {"obvious": len(frame) / (time.perf_counter() - started)}

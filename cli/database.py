@@ -21,7 +21,7 @@ def url() -> None:
     """Print the URL of the database, for psql and others. Starts the embedded server and leaves it on."""
     _, database = open_platform()
     _keep_for_others(database)
-    print(database.url)
+    print(database.login_url)
 
 
 @app.command("env")

@@ -11,7 +11,6 @@ import psycopg
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import ValidationError
-from sqlalchemy import create_engine
 
 from core.database import Database, DatabaseRole
 from core.dbt_runner import MANIFEST_PATH
@@ -97,7 +96,7 @@ def _server(connection: psycopg.Connection, database: Database) -> Finding:
 
 def _schema(database: Database) -> Finding:
     newest = ScriptDirectory(str(MIGRATIONS_DIR)).get_current_head()
-    engine = create_engine(database.sqlalchemy_url())
+    engine = database.sqlalchemy_engine()
     with engine.connect() as connection:
         present = MigrationContext.configure(connection, opts={"version_table_schema": "app"}).get_current_revision()
     engine.dispose()

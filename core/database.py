@@ -1,18 +1,21 @@
 """Where the database is, and how to talk to it (psycopg 3)."""
 
 import atexit
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import pq, sql
-from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy.engine import URL
 
+from core import postgres_urls
 from core.embedded import EmbeddedPostgres
 from core.errors import DatabaseUnreachableError, TutorqError
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 DATABASE_NAME = "tutorq"
 DAGSTER_DATABASE_NAME = "dagster"
@@ -83,32 +86,32 @@ class Database:
 
     @property
     def url(self) -> str:
-        """URL of the platform's database, as psycopg, asyncpg and psql take it.
+        """URL of the platform's database for connections of ours, as psycopg, asyncpg and psql take it.
 
         Raises:
             TutorqError: no setting says how to connect so, only how as others.
         """
-        return _taking_role(self._login_url, self.role) if self.role else self._login_url
+        return postgres_urls.render(postgres_urls.for_session(postgres_urls.parse(self.login_url), self.role))
 
     @property
     def dagster_url(self) -> str:
         """URL of Dagster's own database: same server, separate database."""
         if self._settings.dagster_database_url:
             return self._settings.dagster_database_url
-        parameters = conninfo_to_dict(self._owner.url if self.has_owner else self._login_url)
-        parameters["dbname"] = DAGSTER_DATABASE_NAME
-        return _url_from(parameters)
+        parameters = postgres_urls.parse(self._owner.login_url if self.has_owner else self.login_url)
+        return postgres_urls.render({**parameters, "dbname": DAGSTER_DATABASE_NAME})
 
-    def sqlalchemy_url(self) -> URL:
-        """The same URL for SQLAlchemy on psycopg 3 (Alembic)."""
-        from sqlalchemy.engine import make_url
+    def sqlalchemy_engine(self) -> "Engine":
+        """An engine of SQLAlchemy on psycopg 3, without a pool (Alembic)."""
+        from sqlalchemy import NullPool, create_engine
 
-        return make_url(self.url).set(drivername="postgresql+psycopg")
+        # SQLAlchemy reads URLs in its own way, several hosts among them; libpq has read this one.
+        return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(self.url), poolclass=NullPool)
 
     def libpq_environment(self) -> dict[str, str]:
         """`PG*` variables for programs that read them: psql, and dbt through the shipped profile, which takes its role
         by itself. As a variable, the role would hold for Dagster's connections in the same process, too."""
-        parameters = conninfo_to_dict(self._login_url)
+        parameters = postgres_urls.for_session(postgres_urls.parse(self.login_url))
         return {
             option.envvar.decode(): str(parameters[option.keyword.decode()])
             for option in pq.Conninfo.get_defaults()
@@ -147,10 +150,11 @@ class Database:
             self._url = None
 
     @property
-    def _login_url(self) -> str:
-        """URL without the role, which is taken on top."""
+    def login_url(self) -> str:
+        """The URL as people and other programs take it: without the role that is taken on top, and with their own
+        ways to write dates."""
         if self.role is not None:
-            return self._own_login(self.role) or self._owner.url
+            return self._own_login(self.role) or self._owner.login_url
         if not self.has_owner:
             raise TutorqError("this needs TUTORQ_DATABASE_URL, the login of the database's owner")
         if self._url is None:
@@ -164,9 +168,7 @@ class Database:
     def _start_embedded(self, database: str) -> str:
         base = self.embedded.start()
         atexit.register(self.release)
-        parameters = conninfo_to_dict(base)
-        parameters["dbname"] = database
-        url = _url_from(parameters)
+        url = postgres_urls.render({**postgres_urls.parse(base), "dbname": database})
         _ensure_database(url)
         return url
 
@@ -180,43 +182,15 @@ def _ensure_database(url: str) -> None:
             raise DatabaseUnreachableError(f"cannot reach the database: {_one_line(error)}") from error
     else:
         return
-    parameters = conninfo_to_dict(url)
-    name = str(parameters["dbname"])
-    parameters["dbname"] = "postgres"
-    with psycopg.connect(_url_from(parameters), autocommit=True) as connection:
+    parameters = postgres_urls.parse(url)
+    name = parameters["dbname"]
+    with psycopg.connect(postgres_urls.render({**parameters, "dbname": "postgres"}), autocommit=True) as connection:
         try:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
             return  # another process was faster
         except psycopg.errors.InsufficientPrivilege as error:
             raise TutorqError(f"this database user may not create the database {name}; create it for them") from error
-
-
-def _taking_role(url: str, role: DatabaseRole) -> str:
-    """The same URL, but connections take a role at their start: no statement of its own, and `reset role` keeps it."""
-    parameters = conninfo_to_dict(url)
-    parameters["options"] = f"{parameters.get('options', '')} --role={role}".strip()
-    return _url_from(parameters)
-
-
-def _url_from(parameters: Mapping[str, object]) -> str:
-    """A URL from libpq parameters; a socket directory and options such as sslmode go into the query."""
-    given = {name: str(value) for name, value in parameters.items() if value is not None}
-    host = given.pop("host", "")
-    is_socket = host.startswith("/")
-    port = given.pop("port", None)
-    url = URL.create(
-        "postgresql",
-        username=given.pop("user", "postgres"),
-        password=given.pop("password", None),
-        host=None if is_socket else host or None,
-        port=int(port) if port and not is_socket else None,
-        database=given.pop("dbname"),
-        query={**({"host": host} if is_socket else {}), **given},
-    )
-    address, mark, query = url.render_as_string(hide_password=False).partition("?")
-    # libpq takes a plus for a plus, and slashes are readable and taken by all drivers.
-    return address + mark + query.replace("+", "%20").replace("%2F", "/" if is_socket else "%2F")
 
 
 def _one_line(error: Exception) -> str:

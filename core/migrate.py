@@ -23,7 +23,7 @@ def migrate(database: Database, revision: str = "head") -> None:
     database.ensure_databases()
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS_DIR))
-    config.attributes["url"] = database.sqlalchemy_url()
+    config.attributes["engine"] = database.sqlalchemy_engine()
     try:
         command.upgrade(config, revision)
     except ProgrammingError as error:

@@ -5,8 +5,9 @@ The settings name them, by the URLs that the processes connect with.
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
+from core import postgres_urls
 from core.database import Database
 from core.errors import TutorqError
 from core.migrate import migrate
@@ -30,7 +31,7 @@ def migrate_with_logins(database: Database) -> list[str]:
     logins = {role: _credentials(f"TUTORQ_{role.setting.upper()}", url) for role, url in database.own_logins.items()}
     if not logins:
         raise TutorqError("no login to make: none of TUTORQ_INGEST_, _TRANSFORM_ and _API_DATABASE_URL is set")
-    owner = _parameters("TUTORQ_DATABASE_URL", database.url, "user", "dbname")
+    owner = _parameters("TUTORQ_DATABASE_URL", database.login_url, "user", "dbname")
     dagster = _parameters(DAGSTER, database.dagster_url, "user", "dbname")
     wanted = [*logins.values()]
     has_own_dagster = dagster["user"] != owner["user"] and _server(dagster) == _server(owner)
@@ -55,7 +56,7 @@ def migrate_with_logins(database: Database) -> list[str]:
 
 def _parameters(setting: str, url: str, *needed: str) -> dict[str, str]:
     """What a URL says; `needed` must be in it, because the defaults of libpq differ from machine to machine."""
-    parameters = {name: str(value) for name, value in conninfo_to_dict(url).items() if value}
+    parameters = postgres_urls.parse(url)
     missing = [WORDS[name] for name in needed if name not in parameters]
     if missing:
         raise TutorqError(f"{setting} names no {' and no '.join(missing)}; `--logins` needs that in the URL")

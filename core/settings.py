@@ -10,8 +10,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core import postgres_urls
+
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
+# It holds a password, so it is in no text about the settings.
+DatabaseUrl = Annotated[str | None, Field(repr=False)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 # An address without a display name: visible ASCII only, so that it cannot smuggle in a header.
 MailAddress = Annotated[str, Field(pattern=r"^[!-~]+@[!-~]+$", max_length=254)]
@@ -47,14 +51,14 @@ class Settings(BaseSettings):
     `.env.example` lists all of them with a comment each.
     """
 
-    model_config = SettingsConfigDict(env_prefix="TUTORQ_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TUTORQ_", env_file=".env", extra="ignore", hide_input_in_errors=True)
 
     home: Path = PROJECT_ROOT / "var"
-    database_url: str | None = None
-    ingest_database_url: str | None = None
-    transform_database_url: str | None = None
-    api_database_url: str | None = None
-    dagster_database_url: str | None = None
+    database_url: DatabaseUrl = None
+    ingest_database_url: DatabaseUrl = None
+    transform_database_url: DatabaseUrl = None
+    api_database_url: DatabaseUrl = None
+    dagster_database_url: DatabaseUrl = None
     landing_dir: Path | None = None
 
     api_host: str = "127.0.0.1"
@@ -124,6 +128,13 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator(
+        "database_url", "ingest_database_url", "transform_database_url", "api_database_url", "dagster_database_url"
+    )
+    @classmethod
+    def _readable_url(cls, value: str | None) -> str | None:
+        return postgres_urls.render(postgres_urls.parse(value)) if value else None
 
     @field_validator("cors_origins", "trusted_proxies", "staff_emails", "code_locations", mode="before")
     @classmethod

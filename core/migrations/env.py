@@ -1,13 +1,11 @@
 """Alembic environment: migrations are plain SQL, run one transaction each under an advisory lock."""
 
 from alembic import context
-from sqlalchemy import create_engine, pool, text
+from sqlalchemy import text
 
 from core import locks
 
-engine = create_engine(context.config.attributes["url"], poolclass=pool.NullPool)
-
-with engine.connect() as connection:
+with context.config.attributes["engine"].connect() as connection:
     # Two processes may start at once; the second waits and then finds nothing to do.
     connection.execute(text("select pg_advisory_lock(:key)"), {"key": locks.MIGRATION})
     connection.execute(text("create schema if not exists app"))
