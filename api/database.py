@@ -9,6 +9,7 @@ import asyncpg
 from pydantic import BaseModel
 
 from api.problems import DatabaseUnavailableError, NotPublishedError
+from core.postgres_urls import for_asyncpg
 
 POOL_SIZE = 10
 CONNECT_TIMEOUT_SECONDS = 5
@@ -154,8 +155,9 @@ async def open_pool(
 
     `settings` are of the server, for every connection.
     """
+    address, _ = for_asyncpg(url)
     pool = asyncpg.create_pool(
-        url,
+        **address,
         min_size=0,
         max_size=size,
         timeout=CONNECT_TIMEOUT_SECONDS,

@@ -30,6 +30,7 @@ from api.sessions.writer import SessionWriter
 from api.webhooks.commands import MailEvents
 from api.webhooks.signatures import SendGridSignatures
 from core.database import Database, DatabaseRole
+from core.postgres_urls import for_asyncpg
 from core.settings import Settings
 
 HEALTH_POOL_SIZE = 1
@@ -76,6 +77,8 @@ def lifespan(
         database = Database(settings, DatabaseRole.API)
         # Reading the URL starts the embedded server if there is one, which may take seconds.
         url = await asyncio.to_thread(lambda: database.url)
+        if without := for_asyncpg(url)[1]:
+            logs.log.warning("the API's driver has no such parameters, and connects without them", parameters=without)
         try:
             async with AsyncExitStack() as stack:
                 pool = await stack.enter_async_context(open_pool(url))

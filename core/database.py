@@ -96,10 +96,12 @@ class Database:
     @property
     def dagster_url(self) -> str:
         """URL of Dagster's own database: same server, separate database."""
-        if self._settings.dagster_database_url:
-            return self._settings.dagster_database_url
-        parameters = postgres_urls.parse(self._owner.login_url if self.has_owner else self.login_url)
-        return postgres_urls.render({**parameters, "dbname": DAGSTER_DATABASE_NAME})
+        if url := self._settings.dagster_database_url:
+            parameters = postgres_urls.parse(url)
+        else:
+            parameters = postgres_urls.parse(self._owner.login_url if self.has_owner else self.login_url)
+            parameters["dbname"] = DAGSTER_DATABASE_NAME
+        return postgres_urls.render(postgres_urls.for_session(parameters))
 
     def sqlalchemy_engine(self) -> "Engine":
         """An engine of SQLAlchemy on psycopg 3, without a pool (Alembic)."""
@@ -112,6 +114,12 @@ class Database:
         """`PG*` variables for programs that read them: psql, and dbt through the shipped profile, which takes its role
         by itself. As a variable, the role would hold for Dagster's connections in the same process, too."""
         parameters = postgres_urls.for_session(postgres_urls.parse(self.login_url))
+        if not {"host", "user"} <= parameters.keys() or "," in parameters["host"]:
+            # dbt wants one host and one port, and has other defaults than libpq.
+            parameters.pop("hostaddr", None)
+            with self.connect() as connection:
+                info = connection.info
+                parameters |= {"host": info.host, "port": str(info.port), "user": info.user}
         return {
             option.envvar.decode(): str(parameters[option.keyword.decode()])
             for option in pq.Conninfo.get_defaults()
@@ -128,7 +136,7 @@ class Database:
         try:
             connection = psycopg.connect(self.url, autocommit=autocommit, application_name=APPLICATION_NAME)
         except psycopg.OperationalError as error:
-            raise DatabaseUnreachableError(f"cannot reach the database: {_one_line(error)}") from error
+            raise _unreachable(error) from error
         with connection:
             yield connection
 
@@ -179,18 +187,29 @@ def _ensure_database(url: str) -> None:
         psycopg.connect(url).close()
     except psycopg.OperationalError as error:
         if "does not exist" not in str(error):
-            raise DatabaseUnreachableError(f"cannot reach the database: {_one_line(error)}") from error
+            raise _unreachable(error) from error
     else:
         return
     parameters = postgres_urls.parse(url)
     name = parameters["dbname"]
-    with psycopg.connect(postgres_urls.render({**parameters, "dbname": "postgres"}), autocommit=True) as connection:
-        try:
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-            return  # another process was faster
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise TutorqError(f"this database user may not create the database {name}; create it for them") from error
+    # Of template0, which fits every encoding; template1 has that of the server, and what an administrator put there.
+    create = sql.SQL("create database {} encoding 'UTF8' template template0").format(sql.Identifier(name))
+    try:
+        with psycopg.connect(postgres_urls.render({**parameters, "dbname": "postgres"}), autocommit=True) as connection:
+            connection.execute(create)
+    except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+        return  # another process was faster
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise TutorqError(f"this database user may not create the database {name}; create it for them") from error
+    except psycopg.Error as error:
+        raise TutorqError(f"the database {name} does not exist and could not be created: {_one_line(error)}") from error
+
+
+def _unreachable(error: psycopg.OperationalError) -> DatabaseUnreachableError:
+    reason = _one_line(error)
+    if "unsupported startup parameter" in reason:
+        reason += "; a pooler must pass the parameter `options` on: connect past it, or see docs/operations.md"
+    return DatabaseUnreachableError(f"cannot reach the database: {reason}")
 
 
 def _one_line(error: Exception) -> str:

@@ -168,7 +168,7 @@ def test_keys() -> None:
 
 
 def test_db_url_is_the_url_alone(database: Database) -> None:
-    assert tutorq("db", "url").stdout.strip() == database.url
+    assert tutorq("db", "url").stdout.strip() == database.login_url
     lines = tutorq("db", "env").stdout.splitlines()
     assert all(line.startswith("export PG") for line in lines)
 

@@ -89,7 +89,7 @@ def test_a_schema_that_is_somebody_elses_is_to_be_renamed(owner: str, tmp_path: 
     ("changes", "problem"),
     [
         ({"database_url": "postgresql:///tutorq?host=/nowhere"}, "TUTORQ_DATABASE_URL names no user;"),
-        ({"dagster_database_url": "postgresql://localhost"}, "TUTORQ_DAGSTER_DATABASE_URL names no user and no data"),
+        ({"dagster_database_url": "postgresql://h/d"}, "TUTORQ_DAGSTER_DATABASE_URL names no user;"),
         ({"dagster_database_url": "postgresql://watchman@h/d"}, "TUTORQ_DAGSTER_DATABASE_URL names no password"),
         ({"api_database_url": "postgresql://server@h/tutorq"}, "TUTORQ_API_DATABASE_URL names no password"),
     ],
