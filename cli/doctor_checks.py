@@ -16,9 +16,9 @@ from core.database import Database, DatabaseRole
 from core.dbt_runner import MANIFEST_PATH
 from core.errors import TutorqError
 from core.migrate import MIGRATIONS_DIR
+from core.server import server_problem
 from core.settings import Settings, settings_problem
 
-OLDEST_SERVER = 18
 # Mail that is due waits for seconds, pairs of changed people for a minute.
 MAIL_PATIENCE = timedelta(minutes=15)
 PREDICTION_PATIENCE = timedelta(hours=1)
@@ -87,11 +87,11 @@ def _manifest() -> Finding:
 
 
 def _server(connection: psycopg.Connection, database: Database) -> Finding:
-    version = connection.info.server_version // 10_000
-    ok = version >= OLDEST_SERVER
     kind = "embedded" if database.is_embedded else "external"
-    advice = None if ok else f"tutorq is made for Postgres {OLDEST_SERVER}."
-    return Finding("database", ok, f"{kind} Postgres {version}", advice)
+    found = f"{kind} Postgres {connection.info.server_version // 10_000}"
+    if problem := server_problem(connection):
+        return Finding("database", False, f"{found}: {problem}", "See external Postgres in docs/operations.md.")
+    return Finding("database", True, found)
 
 
 def _schema(database: Database) -> Finding:
@@ -109,8 +109,11 @@ def _roles(database: Database) -> Finding:
     """Whether every kind of process gets in, as its role."""
     try:
         for role in DatabaseRole:
-            with database.as_role(role).connect():
-                pass
+            with database.as_role(role).connect() as connection:
+                # A pooler that ignores `options` lets a process in as its login.
+                (taken,) = _row(connection, "select current_user::text")
+                if taken != role:
+                    raise TutorqError(f"connections of {role} are made as {taken}: a pooler ignores `options`")
     except TutorqError as error:
         advice = "See the roles in docs/operations.md; `tutorq db migrate --logins` makes missing logins."
         return Finding("roles", False, str(error), advice)

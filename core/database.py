@@ -12,6 +12,7 @@ from psycopg import pq, sql
 from core import postgres_urls
 from core.embedded import EmbeddedPostgres
 from core.errors import DatabaseUnreachableError, TutorqError
+from core.server import server_problem
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -141,11 +142,16 @@ class Database:
             yield connection
 
     def ensure_database(self) -> None:
-        """Create the platform's database if it is missing."""
+        """Create the platform's database if it is missing.
+
+        Raises:
+            TutorqError: tutorq cannot use it: the server is too old or a standby, or the database is read-only or not
+                in UTF8.
+        """
         _ensure_database(self.url)
 
     def ensure_databases(self) -> None:
-        """Create the platform's and Dagster's database where they are missing."""
+        """Create the platform's and Dagster's database where they are missing; raises what `ensure_database` does."""
         self.ensure_database()
         _ensure_database(self.dagster_url)
 
@@ -182,27 +188,31 @@ class Database:
 
 
 def _ensure_database(url: str) -> None:
-    """Create the database that `url` names, unless it can be connected to."""
-    try:
-        psycopg.connect(url).close()
-    except psycopg.OperationalError as error:
-        if "does not exist" not in str(error):
-            raise _unreachable(error) from error
-    else:
-        return
+    """Create the database that `url` names, unless it can be connected to and used."""
     parameters = postgres_urls.parse(url)
     name = parameters["dbname"]
+    try:
+        connection = psycopg.connect(url)
+    except psycopg.OperationalError as error:
+        if f'database "{name}" does not exist' not in str(error):
+            raise _unreachable(error) from error
+    else:
+        with connection:
+            if problem := server_problem(connection):
+                raise TutorqError(problem)
+        return
     # Of template0, which fits every encoding; template1 has that of the server, and what an administrator put there.
     create = sql.SQL("create database {} encoding 'UTF8' template template0").format(sql.Identifier(name))
     try:
         with psycopg.connect(postgres_urls.render({**parameters, "dbname": "postgres"}), autocommit=True) as connection:
             connection.execute(create)
     except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-        return  # another process was faster
+        pass  # another process was faster
     except psycopg.errors.InsufficientPrivilege as error:
         raise TutorqError(f"this database user may not create the database {name}; create it for them") from error
     except psycopg.Error as error:
         raise TutorqError(f"the database {name} does not exist and could not be created: {_one_line(error)}") from error
+    _ensure_database(url)
 
 
 def _unreachable(error: psycopg.OperationalError) -> DatabaseUnreachableError:

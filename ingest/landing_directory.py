@@ -198,7 +198,13 @@ def _move_away(
     def note(moved_to: str | None) -> str | None:
         """Returns what was noted before."""
         row = connection.execute(
-            "update raw.loads set moved_to = %s where load_id = %s returning old.moved_to", [moved_to, load_id]
+            """
+            update raw.loads set moved_to = %s
+            from (select load_id, moved_to from raw.loads where load_id = %s) as before
+            where loads.load_id = before.load_id
+            returning before.moved_to
+            """,
+            [moved_to, load_id],
         ).fetchone()
         return row[0] if row else None
 

@@ -99,7 +99,7 @@ def load_file(
             summary = load.run(timezone, digest, found, started, check_unchanged)
         if summary.inserted + summary.updated >= ANALYZE_ROWS:
             with database.connect(autocommit=True) as connection:
-                connection.execute(f"analyze {contract.table}")
+                connection.execute("select raw.analyze_table(%s)", [contract.name])
     except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable) as error:
         raise TutorqError("the database has no tables yet: run `tutorq db migrate`") from error
     except psycopg.Error as error:

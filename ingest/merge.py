@@ -93,7 +93,7 @@ class MergeSql:
         """
         return f"""
             with merged as (
-                {self._insert(due)}
+                {self._insert(due, self._changes("excluded", "t"))}
                 returning xmax = 0 as is_new
             )
             select count(*) filter (where is_new), count(*) filter (where not is_new) from merged
@@ -103,26 +103,20 @@ class MergeSql:
         """Merge rows that are parameters, in one statement; yields the `line` of each that changed something, with
         true, and of each that was stored before as it is, with false.
 
-        For small batches: it makes no temporary tables. A stored version that is replaced by one as new goes
-        to quarantine. Parameters: an array per column of `staged_names`, then source and reason. If no key comes
-        twice (`are_distinct`), there are no winners to be found, which takes a sixth of the time.
+        For small batches: it makes no temporary tables. Rows that would replace a version as new, and contradict it,
+        are left to `overrule_given`. Parameters: an array per column of `staged_names`. If no key comes twice
+        (`are_distinct`), there are no winners to be found, which takes a sixth of the time.
         """
         key = self._key
-        rank = "1"
-        if not are_distinct:
-            rank = f"row_number() over (partition by g.{key} order by {self._winner_first('g')}, g.line)"
-        is_overruled = f"old.{key} is not null and {self._overrules('new', 'old')}"
+        replaces = self._changes("excluded", "t")
+        if self._entity.is_versioned:
+            replaces = f"{replaces} and not ({self._contradicts('excluded', 't')})"
         return f"""
             with given as ({self._given()}),
-            ranked as materialized (select g.*, {rank} as rank from given as g),
+            {self._ranked(are_distinct=are_distinct)},
             merged as (
-                {self._insert("ranked as o where o.rank = 1")}
-                returning new.{key}, case when {is_overruled} then {self._delivered("old")} end as overruled
-            ),
-            kept as (
-                {_QUARANTINE}
-                select {self._place()}, m.overruled from merged as m where m.overruled is not null
-                {_SEEN_AGAIN}
+                {self._insert("ranked as o where o.rank = 1", replaces)}
+                returning t.{key}
             )
             select r.line, m.{key} is not null
             from ranked as r
@@ -138,10 +132,44 @@ class MergeSql:
                 )
         """
 
+    def overrule_given(self) -> str:
+        """Replace what is stored by rows that are as new, say something else, and win; it goes to quarantine. Yields
+        the `line` of each such row. Versioned entities only.
+
+        To be run after `merge_given`, in its transaction, on the rows that it did not yield. Parameters as there, then
+        source and reason.
+
+        A statement of its own, because before Postgres 18 none can return what it replaces, and a version that another
+        writer commits meanwhile is not in the snapshot of `merge_given`. `merge_given` has locked it, though, so here
+        it is visible and stands still.
+        """
+        key, table = self._key, self._entity.table
+        changes = ", ".join(f"{name} = o.{name}" for name in self._content)
+        return f"""
+            with given as ({self._given()}),
+            {self._ranked(are_distinct=False)},
+            overruling as materialized (
+                select r.*, {self._delivered("t")} as overruled
+                from ranked as r
+                inner join {table} as t on t.{key} = r.{key}
+                where r.rank = 1 and {self._overrules("r", "t")}
+            ),
+            replaced as (
+                update {table} as t set {changes}, loaded_at = now() from overruling as o where t.{key} = o.{key}
+            ),
+            kept as (
+                {_QUARANTINE}
+                select {self._place()}, o.overruled from overruling as o
+                {_SEEN_AGAIN}
+            )
+            select line from overruling
+        """
+
     def conflicts_given(self) -> str:
         """Quarantine what `conflicts` would, for rows that are parameters; yields the `line` of each.
 
-        To be run after `merge_given`, in its transaction, on the rows that it did not yield. Parameters as there.
+        To be run after `merge_given` and `overrule_given`, in their transaction, on the rows that they did not yield.
+        Parameters as of `overrule_given`.
         """
         return f"""
             with given as ({self._given()}),
@@ -189,8 +217,11 @@ class MergeSql:
             {_SEEN_AGAIN}
         """
 
-    def _insert(self, due: str) -> str:
-        """The statement, up to its `returning`, that writes the rows `due` (a `from` item `o`) in key order."""
+    def _insert(self, due: str, replaces: str) -> str:
+        """The statement, up to its `returning`, that writes the rows `due` (a `from` item `o`) in key order.
+
+        `replaces`: whether `excluded` takes the place of the stored row `t`, which is locked in either case.
+        """
         key = self._key
         columns = [key, *self._written, *([] if self._entity.is_versioned else ["is_stub"])]
         values = [f"o.{key}", *(f"o.{name}" for name in self._written)]
@@ -210,8 +241,15 @@ class MergeSql:
             from {due}
             order by o.{key}
             on conflict ({key}) do update set {", ".join(changes)}
-            where {self._changes("excluded", "t")}
+            where {replaces}
         """
+
+    def _ranked(self, *, are_distinct: bool) -> str:
+        """`given` with the rank of each row among those of its key; the winner is first."""
+        rank = "1"
+        if not are_distinct:
+            rank = f"row_number() over (partition by g.{self._key} order by {self._winner_first('g')}, g.line)"
+        return f"ranked as materialized (select g.*, {rank} as rank from given as g)"
 
     def _given(self) -> str:
         """The rows that are parameters, one array each column."""
@@ -290,21 +328,22 @@ class MergeSql:
             end
         """
 
-    def _overrules(self, incoming: str, stored: str) -> str:
-        """Whether `stored` says something else than `incoming`, which wins without being newer.
+    def _contradicts(self, incoming: str, stored: str) -> str:
+        """Whether both are as new, and `stored` says something else.
 
-        A version that only fills empty fields overrules nothing.
+        A version that only fills empty fields contradicts nothing.
         """
-        if not self._entity.is_versioned:
-            return "false"
-        contradicts = " or ".join(
+        others = " or ".join(
             f"({stored}.{name} is not null and {stored}.{name} is distinct from {incoming}.{name})"
             for name in self._content
         )
-        return (
-            f"{self._is_same_version(incoming, stored)} and ({contradicts}) "
-            f"and coalesce({self._changes(incoming, stored)}, false)"
-        )
+        return f"{self._is_same_version(incoming, stored)} and ({others})"
+
+    def _overrules(self, incoming: str, stored: str) -> str:
+        """Whether `incoming` wins without being newer than `stored`, which it contradicts."""
+        if not self._entity.is_versioned:
+            return "false"
+        return f"{self._contradicts(incoming, stored)} and coalesce({self._changes(incoming, stored)}, false)"
 
     def _delivered(self, alias: str) -> str:
         """The row as JSON, with ids as they were delivered where that is known."""

@@ -138,7 +138,7 @@ async def _merge(connection: Any, kind: _Kind, person_id: UUID, external: str | 
         **{name: ";".join(value) if isinstance(value, list) else value for name, value in values.items()},
     }
     arrays = ([cells[name]] for name in merge.staged_names)
-    merged = await connection.fetch(merge.merge_given(are_distinct=True), *arrays, SOURCE, "")
+    merged = await connection.fetch(merge.merge_given(are_distinct=True), *arrays)
     return any(is_changed for _, is_changed in merged)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -37,9 +37,10 @@ MERGE = {
     for entity, sql in ((SESSIONS, SESSION_SQL), (RESCHEDULES, RESCHEDULE_SQL))
     for are_distinct in (True, False)
 }
-CONFLICTS = {
-    entity.name: sql.conflicts_given() for entity, sql in ((SESSIONS, SESSION_SQL), (RESCHEDULES, RESCHEDULE_SQL))
-}
+OVERRULE, CONFLICTS = (
+    {entity.name: statement(sql) for entity, sql in ((SESSIONS, SESSION_SQL), (RESCHEDULES, RESCHEDULE_SQL))}
+    for statement in (MergeSql.overrule_given, MergeSql.conflicts_given)
+)
 # Parameters: an array each of ids and of external ids, for tutors and then for students.
 UNKNOWN_PEOPLE = " union all ".join(
     merge.unknown_people(str(column.references), column.name, f"${2 * place + 1}", f"${2 * place + 2}")
@@ -304,15 +305,17 @@ class _Transaction:
             return
         assert len(rows[0]) == len(sql.staged_names)
         are_distinct = len({row[1] for row in rows}) == len(rows)
-        columns = map(list, zip(*rows, strict=True))
-        merged = await self._connection.fetch(MERGE[entity.name, are_distinct], *columns, SOURCE, OVERRULED)
-        settled = {record[0] for record in merged}
+        merged = await self._connection.fetch(MERGE[entity.name, are_distinct], *_arrays(rows))
         for place, is_changed in merged:
             outcomes[place].is_changed |= is_changed
-        rest = [row for row in rows if row[0] not in settled]
+        rest = _without(rows, merged)
         if rest:
-            columns = map(list, zip(*rest, strict=True))
-            for record in await self._connection.fetch(CONFLICTS[entity.name], *columns, SOURCE, entity.conflict):
+            overruling = await self._connection.fetch(OVERRULE[entity.name], *_arrays(rest), SOURCE, OVERRULED)
+            for record in overruling:
+                outcomes[record[0]].is_changed = True
+            rest = _without(rest, overruling)
+        if rest:
+            for record in await self._connection.fetch(CONFLICTS[entity.name], *_arrays(rest), SOURCE, entity.conflict):
                 outcomes[record[0]].is_conflict = True
 
     async def _add_people(self, tutors: set[EntityId], students: set[EntityId]) -> None:
@@ -371,6 +374,17 @@ class _Transaction:
             await self._connection.execute(REMEMBER, *map(list, zip(*good, strict=True)))
         if failed:
             await self._connection.execute(UNCLAIM, *map(list, zip(*failed, strict=True)))
+
+
+def _arrays(rows: Sequence[tuple[Any, ...]]) -> Iterable[list[Any]]:
+    """An array each of the columns."""
+    return map(list, zip(*rows, strict=True))
+
+
+def _without(rows: Sequence[tuple[Any, ...]], settled: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The rows whose place, the first value, is not among those of `settled`."""
+    places = {record[0] for record in settled}
+    return [row for row in rows if row[0] not in places]
 
 
 def _columns(people: Collection[EntityId]) -> tuple[list[UUID], list[str | None]]:

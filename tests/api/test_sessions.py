@@ -196,6 +196,51 @@ def test_a_contradiction_goes_to_quarantine_whichever_comes_first(intake: Served
     assert len(rows(intake.database, query, '%"updated_at": "2026-01-06%')) == 2
 
 
+@pytest.fixture(scope="module")
+def patient(postgres: "Postgres", tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """An API that waits long for other writers."""
+    home = tmp_path_factory.mktemp("patient")
+    with served(postgres.new_database(home), home, ingest_commit_seconds=60) as api:
+        yield api
+
+
+OTHERS_VERSION = """
+insert into raw.sessions (session_id, external_id, tutor_id, student_id, scheduled_time, status, rating, updated_at)
+values (%s, %s, %s, %s, '2026-01-05 10:00+00', 'completed', 4, '2026-01-09 00:00+00')
+on conflict (session_id) do update set rating = excluded.rating, updated_at = excluded.updated_at
+"""
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["inserted", "updated"])
+@pytest.mark.parametrize(("rating", "kept", "lost"), [(5, 5, [4]), (3, 4, [3]), (4, 4, [])])
+def test_a_contradiction_that_is_committed_meanwhile_is_kept_as_well(
+    patient: Served, rating: int, kept: int, lost: list[int], *, is_new: bool
+) -> None:
+    """The post waits for another writer of its session, whose version no snapshot of the post can hold."""
+    name, database = f"meanwhile-{rating}-{is_new}", patient.database
+    with patient.client(patient.key) as client:
+        # The people, and the session if it is to be there before.
+        post(client, session(f"before-{name}" if is_new else name, updated_at="2026-01-02T00:00:00Z"))
+        with database.connect() as other, ThreadPoolExecutor(1) as pool:
+            other.execute(OTHERS_VERSION, [entity_uuid(name), name, entity_uuid("t1"), entity_uuid("p1")])
+            answer = pool.submit(post, client, session(name, rating=rating, updated_at="2026-01-09T00:00:00Z"))
+            waiting = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+            while not rows(database, waiting):
+                assert not answer.done()
+                time.sleep(0.01)
+            other.commit()
+            receipt = answer.result().json()
+    assert receipt.get("duplicate", False) == (rating != 5)
+    assert receipt.get("conflict", False) == (rating == 3)
+    assert rows(database, "select rating from raw.sessions where external_id = %s", name) == [(kept,)]
+    quarantined = rows(
+        database,
+        "select (content::json ->> 'rating')::float from raw.quarantine where content::json ->> 'session_id' = %s",
+        name,
+    )
+    assert quarantined == [(rating,) for rating in lost]
+
+
 INVALID: list[tuple[dict[str, Any], dict[str, str]]] = [
     ({"status": "lost"}, {"status": "lost is not one of scheduled, completed, rescheduled, cancelled, no_show"}),
     ({"status": None}, {"status": "is missing"}),

@@ -11,6 +11,10 @@ ROLES = """
 do $$
 declare
     needed text;
+    -- Until Postgres 15 every member of a role could take it and had its rights.
+    is_old boolean := current_setting('server_version_num')::integer < 160000;
+    taking text := case when is_old then 'member' else 'set' end;
+    options text := case when is_old then '' else 'with inherit true, set true' end;
 begin
     foreach needed in array array[
         'tutorq_ingest', 'tutorq_transform', 'tutorq_api', 'tutorq_analyst', 'tutorq_analyst_names'
@@ -24,9 +28,9 @@ begin
         end if;
     end loop;
     foreach needed in array array['tutorq_ingest', 'tutorq_transform', 'tutorq_api'] loop
-        if not (pg_has_role(needed, 'set') and pg_has_role(needed, 'usage')) then
+        if not (pg_has_role(needed, taking) and pg_has_role(needed, 'usage')) then
             begin
-                execute format('grant %I to current_user with inherit true, set true', needed);
+                execute format('grant %I to current_user %s', needed, options);
             exception when insufficient_privilege then
                 raise insufficient_privilege using message = format(
                     'an administrator of the server must run first: grant %I to %I', needed, current_user
@@ -103,7 +107,15 @@ alter default privileges for role tutorq_transform revoke execute on functions f
 
 INGEST = """
 grant usage on schema raw to tutorq_ingest;
-grant select, insert, update, maintain on raw.sessions, raw.reschedules, raw.tutors, raw.students to tutorq_ingest;
+grant select, insert, update on raw.sessions, raw.reschedules, raw.tutors, raw.students to tutorq_ingest;
+do $$
+begin
+    -- A right that Postgres has had since 17; migration 0020 does without it.
+    if current_setting('server_version_num')::integer >= 170000 then
+        execute 'grant maintain on raw.sessions, raw.reschedules, raw.tutors, raw.students to tutorq_ingest';
+    end if;
+end
+$$;
 grant select, insert, update on raw.quarantine, raw.refused_files to tutorq_ingest;
 grant select, insert, update, delete on raw.landing_checksums, raw.unmoved_files to tutorq_ingest;
 grant select, insert, update (moved_to) on raw.loads to tutorq_ingest;
