@@ -6,14 +6,14 @@ import uvicorn
 
 from api import logs
 from api.app import create_app
-from core.settings import Settings
+from core.settings import settings_of_process
 
 SHUTDOWN_SECONDS = 10
 
 
 def main() -> None:
     """Run one worker; requests under way are finished before it stops."""
-    settings = Settings()
+    settings = settings_of_process()
     # What has been imported stays. Left to the collector, it is gone through again and again: 100 ms each time.
     gc.collect()
     gc.freeze()

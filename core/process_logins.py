@@ -85,11 +85,16 @@ def _ensure_login(connection: psycopg.Connection, user: str, password: str) -> N
 
 def _hand_over(connection: psycopg.Connection, name: str, user: str) -> None:
     """Give Dagster's database to its login, with what is in it."""
-    if connection.execute("select pg_has_role(%s, 'set')", [user]).fetchone() != (True,):
-        connection.execute(sql.SQL("grant {} to current_user with set true").format(sql.Identifier(user)))
+    # Until Postgres 15 every member of a role could take it.
+    is_old = connection.info.server_version < 160_000
+    if connection.execute("select pg_has_role(%s, %s)", [user, "member" if is_old else "set"]).fetchone() != (True,):
+        grant = "grant {} to current_user" if is_old else "grant {} to current_user with set true"
+        connection.execute(sql.SQL(grant).format(sql.Identifier(user)))
     identifiers = sql.Identifier(name), sql.Identifier(user)
     if connection.execute("select from pg_database where datname = %s", [name]).fetchone() is None:
-        connection.execute(sql.SQL("create database {} owner {}").format(*identifiers))
+        connection.execute(
+            sql.SQL("create database {} owner {} encoding 'UTF8' template template0").format(*identifiers)
+        )
         return
     connection.execute(sql.SQL("alter database {} owner to {}").format(*identifiers))
     address = make_conninfo(connection.info.dsn, password=connection.info.password, dbname=name)

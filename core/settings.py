@@ -1,5 +1,6 @@
 """Settings of every tutorq process: the only reader of the environment."""
 
+import re
 from datetime import date
 from functools import cached_property
 from ipaddress import ip_network
@@ -43,6 +44,14 @@ def _address_or_network(value: str) -> str:
     except ValueError as error:
         raise ValueError(f"{value!r} is not an address or a network such as 10.0.0.0/8") from error
     return str(network) if "/" in value else value
+
+
+def settings_of_process() -> "Settings":
+    """The settings, for a process that is nothing without them: ends it with one line if they are wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SystemExit(f"error: {settings_problem(error)}") from None
 
 
 class Settings(BaseSettings):
@@ -135,6 +144,16 @@ class Settings(BaseSettings):
     @classmethod
     def _readable_url(cls, value: str | None) -> str | None:
         return postgres_urls.render(postgres_urls.parse(value)) if value else None
+
+    @field_validator("openai_api_key", "sendgrid_api_key", "ses_smtp_password")
+    @classmethod
+    def _can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
+        """A line break at the end, as files of secrets have one, is no part of it. Within a header or a log-in, the
+        libraries that send it would quote the whole secret in their error."""
+        text = value.get_secret_value().strip() if value else ""
+        if not re.fullmatch(r"[!-~]*", text):
+            raise ValueError("has a blank, a line break or a character in it that is not ASCII; copy it again")
+        return SecretStr(text) if text else None
 
     @field_validator("cors_origins", "trusted_proxies", "staff_emails", "code_locations", mode="before")
     @classmethod

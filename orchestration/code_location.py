@@ -7,14 +7,14 @@ Takes the options of `dagster api grpc`.
 
 import os
 
-from core.settings import Settings
+from core.settings import settings_of_process
 from orchestration.dagster_internals import serve_code_location
 from orchestration.partitions import find_history_start
 from orchestration.resources import Platform
 
 
 def main() -> None:
-    if Settings().history_start is None:
+    if settings_of_process().history_start is None:
         platform = Platform()
         if found := find_history_start(platform.settings, platform.database, platform.today()):
             os.environ["TUTORQ_HISTORY_START"] = found.isoformat()  # the processes of runs inherit it

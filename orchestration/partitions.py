@@ -6,6 +6,7 @@ import dagster as dg
 import psycopg
 
 from core.database import Database
+from core.errors import DatabaseUnreachableError
 from core.settings import Settings
 
 # Where days begin as long as nobody has said or found out where the data begin.
@@ -35,7 +36,10 @@ def find_history_start(settings: Settings, database: Database, today: date) -> d
             (first,) = connection.execute(
                 "select (min(scheduled_time) at time zone %s)::date from raw.sessions", [settings.timezone]
             ).fetchone() or (None,)
-    except psycopg.Error:  # no server yet, or no tables: the days are only what the graph shows
+    except (
+        psycopg.Error,
+        DatabaseUnreachableError,
+    ):  # no server yet, or no tables: the days are only what the graph shows
         first = None
     if settings.as_of == "latest":
         return first - RECORDED_BEFORE if first else None

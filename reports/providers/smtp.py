@@ -14,6 +14,10 @@ TRANSIENT = 400
 PERMANENT = 500
 SERVICE_UNAVAILABLE = 421
 THROTTLED = 454
+UNREADABLE = (
+    "TUTORQ_SMTP_URL cannot be read; write smtp://user:password@host:587, and in user and password % as %25, @ as %40, "
+    "/ as %2F, # as %23 and ? as %3F"
+)
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -36,10 +40,12 @@ class SmtpServer:
             TutorqError: it is no such URL. The text does not repeat it, for it may hold a password.
         """
         try:
-            parts = urlsplit(url)
+            parts = urlsplit(url.strip())
             port = parts.port
-        except ValueError as error:
-            raise TutorqError("TUTORQ_SMTP_URL cannot be read; write smtp://user:password@host:587") from error
+        except ValueError:
+            raise TutorqError(UNREADABLE) from None  # its text repeats a part of the URL
+        if "@" in parts.path + parts.query + parts.fragment:
+            raise TutorqError(UNREADABLE)
         if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
             raise TutorqError("TUTORQ_SMTP_URL must look like smtp://user:password@host:587 or smtps://…:465")
         implicit = parts.scheme == "smtps"
@@ -97,6 +103,8 @@ class SmtpProvider:
             for code, reply in (smtp.mail(mail.sender), smtp.rcpt(mail.recipient), smtp.docmd("DATA")):
                 if code >= TRANSIENT:
                     return _verdict(code, reply)
+        except UnicodeError:
+            return Verdict("later", "user and password for SMTP may have ASCII characters only", concerns_all=True)
         except smtplib.SMTPAuthenticationError as error:
             return replace(_verdict(error.smtp_code, error.smtp_error), concerns_all=True)
         except smtplib.SMTPResponseException as error:

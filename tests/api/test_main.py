@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+import psutil
 import pytest
 
 from api.limits import LOG_INS_AT_ONCE
+from core.postgres_urls import parse, render
 from core.settings import PROJECT_ROOT
 from tests.api.conftest import Served
 
@@ -77,9 +79,67 @@ def test_clients_behind_a_trusted_proxy_are_told_apart(
     assert (statuses[0], statuses[-1]) == (401, last)
 
 
+CANARY = "c4n4ry"
+SECRETS = {
+    "TUTORQ_OPENAI_API_KEY": f"sk-{CANARY}",
+    "TUTORQ_OPENAI_BASE_URL": "http://127.0.0.1:1/v1",
+    "TUTORQ_SENDGRID_API_KEY": f"SG.{CANARY}",
+    "TUTORQ_SMTP_URL": f"smtp://mailer:{CANARY}@127.0.0.1:1",
+    "TUTORQ_SES_SMTP_PASSWORD": f"{CANARY}+ses",
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"host": "127.0.0.1", "port": "1"},
+        {"dbname": "no_such_database"},
+        {"sslmode": "verify-full", "sslrootcert": "/nowhere", "host": "127.0.0.1", "port": "1"},
+        {"channel_binding": "require"},
+    ],
+    ids=["well", "no server", "no database", "no certificate", "without a parameter"],
+)
+def test_no_answer_and_no_line_tells_a_secret(published: Served, tmp_path: Path, changes: dict[str, str]) -> None:
+    url = render({**parse(published.database.login_url), "password": f"{CANARY} %/@#", **changes})
+    log = tmp_path / "log"
+    headers = {"X-API-Key": published.key}
+    with (
+        started(published, log, statuses=(200, 503), TUTORQ_DATABASE_URL=url, **SECRETS) as (process, port),
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30) as client,
+    ):
+        answers = [client.get(path) for path in ("/api/health", "/api/tutors", "/api/overview", "/metrics")]
+        answers.append(client.post("/api/sessions", json={"session_id": "s"}))
+        arguments = " ".join(psutil.Process(process.pid).cmdline())
+    is_well = not changes.keys() - {"channel_binding"}
+    assert [answer.status_code for answer in answers[:3]] == [200 if is_well else 503] * 3
+    text = log.read_text()
+    assert ("channel_binding" in text) == ("channel_binding" in changes)
+    assert "Traceback" not in text
+    assert CANARY not in "".join(answer.text for answer in answers) + text + arguments
+
+
+@pytest.mark.parametrize("module", ["api", "orchestration.code_location"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("DATABASE_URL", f"postgresql+asyncpg://u:{CANARY}@h/d"), ("SENDGRID_API_KEY", f"SG {CANARY}")],
+)
+def test_wrong_settings_are_told_in_one_line(tmp_path: Path, module: str, name: str, value: str) -> None:
+    environment = os.environ | {"TUTORQ_HOME": str(tmp_path), f"TUTORQ_{name}": value}
+    ended = subprocess.run(
+        [sys.executable, "-m", module], cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"error: TUTORQ_{name}: ")
+    assert CANARY not in line
+
+
 @contextmanager
-def started(published: Served, log: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """The process on published marts, when it answers, and its port."""
+def started(
+    published: Served, log: Path, *, statuses: tuple[int, ...] = (200,), **settings: str
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The process on published marts, when it answers to a look at its health, and its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -95,7 +155,7 @@ def started(published: Served, log: Path, **settings: str) -> Iterator[tuple[sub
         )
     try:
         deadline = time.monotonic() + START_SECONDS
-        while not _is_up(port):
+        while _health(port) not in statuses:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
@@ -105,11 +165,11 @@ def started(published: Served, log: Path, **settings: str) -> Iterator[tuple[sub
         process.wait()
 
 
-def _is_up(port: int) -> bool:
+def _health(port: int) -> int | None:
     try:
-        return httpx2.get(f"http://127.0.0.1:{port}/api/health").status_code == 200
+        return httpx2.get(f"http://127.0.0.1:{port}/api/health", timeout=30).status_code
     except httpx2.TransportError:
-        return False
+        return None
 
 
 def test_what_takes_long_to_import_is_imported_when_it_is_needed() -> None:
