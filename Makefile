@@ -16,7 +16,7 @@ UV_FIRST = sed -n '/^uv==/,/[^\\]$$/p' requirements.lock | $(BIN)/pip --disable-
 INSTALLER := VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv pip
 endif
 PYTEST := $(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --quiet
-QUICK := tests/api tests/cli tests/core tests/demo tests/ingest tests/ml tests/reports tests/verify
+QUICK := tests/api tests/backup tests/cli tests/core tests/demo tests/ingest tests/ml tests/reports tests/verify
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix dashboards --loglevel error
 DASHBOARD_FILES := $(shell find dashboards -name node_modules -prune -o -name dist -prune -o -type f -print) api/openapi.json
 # Folders, too: a file that is gone changes its folder's time.

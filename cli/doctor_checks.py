@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from dataclasses import asdict, dataclass
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +12,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import ValidationError
 
+from cli.doctor_finding import Finding
+from cli.doctor_logins import dagster_login, logins
+from cli.doctor_objects import RESTORED_IN_PART, objects
 from core.database import Database, DatabaseRole
 from core.dbt_runner import MANIFEST_PATH
 from core.errors import TutorqError
@@ -25,19 +28,6 @@ PREDICTION_PATIENCE = timedelta(hours=1)
 LARGEST_TABLES = 5
 # A table where most rows are dead is read for nothing; small ones do not matter.
 DEAD_ROWS = 1_000_000
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; `advice` says what to do if it is not well."""
-
-    what: str
-    ok: bool
-    found: str
-    advice: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def examine() -> list[Finding]:
@@ -55,17 +45,20 @@ def examine() -> list[Finding]:
     try:
         with database.connect() as connection:
             findings.append(_server(connection, database))
-            findings.append(_schema(database))
+            findings.append(_schema(connection, database))
             if findings[-1].ok:
-                roles = _roles(database)
-                findings.append(roles)
-                findings.append(_waiting(connection, timedelta(minutes=settings.unprocessed_minutes)))
-                findings.append(_quarantine(connection))
-                if roles.ok:
-                    findings.append(_publication(database))
-                findings += [check(connection) for check in (_predictions, _mail, _size, _tables, _dead_rows)]
-                if database.is_embedded:
-                    findings.append(_disk(connection, settings))
+                findings.append(objects(connection))
+                # What follows reads tables, which a database that was restored in part may not have.
+                with suppress(psycopg.errors.UndefinedTable):
+                    roles = logins(connection, database)
+                    findings.append(roles)
+                    findings.append(_waiting(connection, timedelta(minutes=settings.unprocessed_minutes)))
+                    findings.append(_quarantine(connection))
+                    if roles.ok:
+                        findings.append(_publication(database))
+                    findings += [check(connection) for check in (_predictions, _mail, _size, _tables, _dead_rows)]
+                    if database.is_embedded:
+                        findings.append(_disk(connection, settings))
         findings += _dagster(database, timedelta(seconds=settings.daemon_silent_seconds))
     except TutorqError as error:
         advice = "Check TUTORQ_DATABASE_URL." if not database.is_embedded else "Look at its log under TUTORQ_HOME."
@@ -94,31 +87,17 @@ def _server(connection: psycopg.Connection, database: Database) -> Finding:
     return Finding("database", True, found)
 
 
-def _schema(database: Database) -> Finding:
+def _schema(connection: psycopg.Connection, database: Database) -> Finding:
     newest = ScriptDirectory(str(MIGRATIONS_DIR)).get_current_head()
     engine = database.sqlalchemy_engine()
-    with engine.connect() as connection:
-        present = MigrationContext.configure(connection, opts={"version_table_schema": "app"}).get_current_revision()
+    with engine.connect() as alembic:
+        present = MigrationContext.configure(alembic, opts={"version_table_schema": "app"}).get_current_revision()
     engine.dispose()
+    if present is None and _row(connection, "select to_regnamespace('raw') is not null") == (True,):
+        return Finding("schema", False, "tables of tutorq, but no version of them", RESTORED_IN_PART)
     ok = present == newest
     found = f"version {present}" if present else "not there yet"
     return Finding("schema", ok, found, None if ok else f"`tutorq db migrate` brings it to {newest}.")
-
-
-def _roles(database: Database) -> Finding:
-    """Whether every kind of process gets in, as its role."""
-    try:
-        for role in DatabaseRole:
-            with database.as_role(role).connect() as connection:
-                # A pooler that ignores `options` lets a process in as its login.
-                (taken,) = _row(connection, "select current_user::text")
-                if taken != role:
-                    raise TutorqError(f"connections of {role} are made as {taken}: a pooler ignores `options`")
-    except TutorqError as error:
-        advice = "See the roles in docs/operations.md; `tutorq db migrate --logins` makes missing logins."
-        return Finding("roles", False, str(error), advice)
-    own = ", ".join(database.own_logins) or "none"
-    return Finding("roles", True, f"every process can connect as its own; with a login of its own: {own}")
 
 
 def _waiting(connection: psycopg.Connection, longest: timedelta) -> Finding:
@@ -246,7 +225,11 @@ def _dagster(database: Database, longest: timedelta) -> list[Finding]:
                     pg_size_pretty(pg_database_size(current_database()))
                 """,
             )
-    except psycopg.Error:
+    except psycopg.OperationalError as error:
+        if finding := dagster_login(error):
+            return [finding]
+        age = None
+    except psycopg.errors.UndefinedTable:
         age = None
     if age is None:
         return [Finding("Dagster daemon", True, "has never run here", "`tutorq up` starts it.")]

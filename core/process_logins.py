@@ -3,17 +3,23 @@
 The settings name them, by the URLs that the processes connect with.
 """
 
+from collections.abc import Mapping
+from contextlib import suppress
+
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from core import postgres_urls
-from core.database import Database
+from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.migrate import migrate
 
 # What Dagster has made in its database so far, as another login.
-TABLES = "select oid::regclass::text from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
+TABLES = """
+select oid::regclass::text from pg_class
+where relnamespace = 'public'::regnamespace and relkind = 'r' and relowner::regrole::text <> quote_ident(%s)
+"""
 DEFAULT_PORT = "5432"
 DAGSTER = "TUTORQ_DAGSTER_DATABASE_URL"
 # Of libpq's names.
@@ -21,37 +27,49 @@ WORDS = {"user": "user", "password": "password", "dbname": "database"}
 
 
 def migrate_with_logins(database: Database) -> list[str]:
-    """Make the logins that the settings name, or give them these passwords, and migrate; returns their names.
+    """Migrate, and make the logins that the settings name, or give them these passwords; returns their names.
 
-    Dagster's login, if it is another than the owner's, gets Dagster's database. Running it again changes nothing.
+    The logins are made in one transaction, all or none. Dagster's login, if it is another than the owner's, may then
+    make tables in Dagster's database, and gets those that are there. Running it again changes nothing.
 
     Raises:
-        TutorqError: the settings name no login, a URL lacks something, or the owner may not make any.
+        TutorqError: the settings name no login, a URL lacks something, or the owner may not do what it takes; told
+            before anything is made, if it can be.
     """
     logins = {role: _credentials(f"TUTORQ_{role.setting.upper()}", url) for role, url in database.own_logins.items()}
     if not logins:
         raise TutorqError("no login to make: none of TUTORQ_INGEST_, _TRANSFORM_ and _API_DATABASE_URL is set")
     owner = _parameters("TUTORQ_DATABASE_URL", database.login_url, "user", "dbname")
     dagster = _parameters(DAGSTER, database.dagster_url, "user", "dbname")
-    wanted = [*logins.values()]
+    wanted = dict(logins.values())
     has_own_dagster = dagster["user"] != owner["user"] and _server(dagster) == _server(owner)
     if has_own_dagster:
-        wanted.append(_credentials(DAGSTER, database.dagster_url))
+        wanted.update([_credentials(DAGSTER, database.dagster_url)])
     database.ensure_database()
     try:
         with database.connect(autocommit=True) as connection:
-            for user, password in wanted:
-                _ensure_login(connection, user, password)
+            _refuse_beforehand(connection, wanted, dagster["dbname"] if has_own_dagster else None)
             if has_own_dagster:
-                _hand_over(connection, dagster["dbname"], dagster["user"])
-        migrate(database)
+                _ensure_database(connection, dagster["dbname"])
+        migrate(database, with_dagster=not has_own_dagster)
         with database.connect() as connection:
+            for user, password in wanted.items():
+                _ensure_login(connection, user, password)
             for role, (user, _) in logins.items():
-                if user != role:
-                    connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(role), sql.Identifier(user)))
+                _ensure_member(connection, role, user)
+            if has_own_dagster:
+                rights = sql.SQL("grant connect, create, temporary on database {} to {}")
+                connection.execute(rights.format(sql.Identifier(dagster["dbname"]), sql.Identifier(dagster["user"])))
+        if has_own_dagster:
+            with database.connect() as connection:
+                _hand_over(connection, dagster["dbname"], dagster["user"])
     except psycopg.errors.InsufficientPrivilege as error:
-        raise TutorqError(f"the logins could not be made: {error.diag.message_primary}") from error
-    return sorted({user for user, _ in wanted})
+        raise TutorqError(
+            f"the logins are not complete: {error.diag.message_primary}; what was made stays, and running this again "
+            "goes on from there"
+        ) from error
+    _try_out(database, owner, has_own_dagster=has_own_dagster)
+    return sorted(wanted)
 
 
 def _parameters(setting: str, url: str, *needed: str) -> dict[str, str]:
@@ -68,36 +86,94 @@ def _credentials(setting: str, url: str) -> tuple[str, str]:
     return parameters["user"], parameters["password"]
 
 
-def _server(parameters: dict[str, str]) -> tuple[str | None, str]:
+def _server(parameters: Mapping[str, str]) -> tuple[str | None, str]:
     return parameters.get("host"), parameters.get("port", DEFAULT_PORT)
 
 
-def _ensure_login(connection: psycopg.Connection, user: str, password: str) -> None:
-    exists = connection.execute("select exists (select from pg_roles where rolname = %s)", [user]).fetchone()
-    # Encrypted here, so that the password is in no log of the server.
-    secret = connection.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256").decode()
-    connection.execute(
-        sql.SQL("{} role {} login password {}").format(
-            sql.SQL("alter" if exists == (True,) else "create"), sql.Identifier(user), sql.Literal(secret)
+def _refuse_beforehand(connection: psycopg.Connection, wanted: Mapping[str, str], dagster: str | None) -> None:
+    """Raises TutorqError with what an administrator has to run, while nothing is half made."""
+    row = connection.execute(
+        """
+        select
+            quote_ident(current_user), quote_ident(%s), rolsuper or rolcreaterole, rolsuper or rolcreatedb,
+            array(select name from unnest(%s::text[]) as name where name not in (select rolname from pg_roles)),
+            exists (select from pg_database where datname = %s)
+        from pg_roles where rolname = current_user
+        """,
+        [dagster, list(wanted), dagster],
+    ).fetchone()
+    assert row is not None, "whoever is connected is a role"
+    owner, database, makes_roles, makes_databases, new, has_dagster = row
+    if new and not makes_roles:
+        raise TutorqError(
+            f"{owner} may not make the logins {', '.join(new)}; let an administrator run: alter role {owner} createrole"
         )
+    if dagster and not has_dagster and not makes_databases:
+        raise TutorqError(
+            f"there is no database {dagster}, and {owner} may not make it; let an administrator run: "
+            f"create database {database} owner {owner}"
+        )
+
+
+def _ensure_database(connection: psycopg.Connection, name: str) -> None:
+    if connection.execute("select from pg_database where datname = %s", [name]).fetchone() is None:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+
+
+def _ensure_login(connection: psycopg.Connection, user: str, password: str) -> None:
+    """Make a login, or give it this password. One that an administrator made, and this owner may not change, stays."""
+    identifier = sql.Identifier(user)
+    # Encrypted here, so that the password is in no log of the server.
+    secret = sql.Literal(
+        connection.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256").decode()
     )
+    if connection.execute("select from pg_roles where rolname = %s", [user]).fetchone() is None:
+        connection.execute(sql.SQL("create role {} login password {}").format(identifier, secret))
+        return
+    with suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
+        connection.execute(sql.SQL("alter role {} login password {}").format(identifier, secret))
+
+
+def _ensure_member(connection: psycopg.Connection, role: DatabaseRole, user: str) -> None:
+    if connection.execute("select pg_has_role(%s, %s, 'member')", [user, role]).fetchone() != (True,):
+        connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(role), sql.Identifier(user)))
 
 
 def _hand_over(connection: psycopg.Connection, name: str, user: str) -> None:
-    """Give Dagster's database to its login, with what is in it."""
-    # Until Postgres 15 every member of a role could take it.
-    is_old = connection.info.server_version < 160_000
-    if connection.execute("select pg_has_role(%s, %s)", [user, "member" if is_old else "set"]).fetchone() != (True,):
-        grant = "grant {} to current_user" if is_old else "grant {} to current_user with set true"
-        connection.execute(sql.SQL(grant).format(sql.Identifier(user)))
-    identifiers = sql.Identifier(name), sql.Identifier(user)
-    if connection.execute("select from pg_database where datname = %s", [name]).fetchone() is None:
-        connection.execute(
-            sql.SQL("create database {} owner {} encoding 'UTF8' template template0").format(*identifiers)
-        )
-        return
-    connection.execute(sql.SQL("alter database {} owner to {}").format(*identifiers))
+    """Let Dagster's login make tables in Dagster's database, and give it those that another login has made so far.
+
+    The database stays the owner's: to give that away takes CREATEDB.
+    """
+    identifier = sql.Identifier(user)
     address = make_conninfo(connection.info.dsn, password=connection.info.password, dbname=name)
     with psycopg.connect(address) as dagster:
-        for (table,) in dagster.execute(TABLES).fetchall():
-            dagster.execute(sql.SQL("alter table {} owner to {}").format(sql.SQL(table), sql.Identifier(user)))
+        may_create = dagster.execute("select has_schema_privilege(%s, 'public', 'create')", [user]).fetchone()
+        if may_create != (True,):
+            dagster.execute(sql.SQL("grant usage, create on schema public to {}").format(identifier))
+        if tables := dagster.execute(TABLES, [user]).fetchall():
+            dagster.execute(sql.SQL("grant {} to current_user").format(identifier))
+        for (table,) in tables:
+            dagster.execute(sql.SQL("alter table {} owner to {}").format(sql.SQL(table), identifier))
+
+
+def _try_out(database: Database, owner: Mapping[str, str], *, has_own_dagster: bool) -> None:
+    """Whether everybody gets in. Logins at another address are for processes elsewhere, which may not be reached here.
+
+    Raises:
+        TutorqError: names the setting whose login is refused, and what to do.
+    """
+    for role, url in database.own_logins.items():
+        if _server(_parameters(role.setting, url)) == _server(owner):
+            try:
+                with database.as_role(role).connect():
+                    pass
+            except TutorqError as error:
+                raise TutorqError(
+                    f"the login of TUTORQ_{role.setting.upper()} is refused, and this owner may not change it: {error}"
+                ) from error
+    if has_own_dagster:
+        try:
+            psycopg.connect(database.dagster_url).close()
+        except psycopg.OperationalError as error:
+            reason = " ".join(str(error).split())
+            raise TutorqError(f"the login of {DAGSTER} is refused: {reason}") from error

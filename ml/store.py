@@ -131,6 +131,15 @@ class ModelStore:
             raise ModelStoreError(f"the trees of {address} in {self.uri} are not those of its certificate")
         return _model_from(stored, trees)
 
+    def read_files(self, address: str) -> dict[str, bytes]:
+        """The files at an address as they are, for a copy of the store. Raises ModelStoreError if one is not there."""
+        return {name: self._read(f"{address}/{name}") for name in (TREES, CERTIFICATE)}
+
+    def write_files(self, address: str, files: Mapping[str, bytes]) -> None:
+        """Put back what `read_files` gave. The certificate is written last, as by `save`."""
+        for name in (TREES, CERTIFICATE):
+            self._write(f"{address}/{name}", files[name])
+
     def _write(self, path: str, content: bytes) -> None:
         from pyarrow import fs
 
