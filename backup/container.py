@@ -47,7 +47,7 @@ def new_archive(path: Path, recipients: Sequence[str]) -> Iterator[zipfile.ZipFi
         ):
             yield archive
     except OSError as error:
-        raise TutorqError(f"cannot write {path}: {error.strerror or error}") from error
+        raise TutorqError(f"cannot write {path}: {_reason(error, path)}") from error
 
 
 @contextmanager
@@ -72,10 +72,8 @@ def open_archive(path: Path, identity: Path | None, scratch: Path) -> Iterator[z
                     yield archive
             except zipfile.BadZipFile as error:
                 raise TutorqError(f"{path} is no backup, or is not whole (cut off or damaged): {error}") from error
-    except FileNotFoundError as error:
-        raise TutorqError(f"there is no {error.filename}") from error
     except OSError as error:
-        raise TutorqError(f"cannot read {path}: {error.strerror or error}") from error
+        raise TutorqError(f"cannot restore {path}: {_reason(error, path)}") from error
 
 
 @contextmanager
@@ -195,6 +193,7 @@ def _decrypted(file: IO[bytes], path: Path, identity: Path | None, scratch: Path
         raise TutorqError(f"{path} is encrypted with age; name the file of your key with --identity")
     with _scratch_file(scratch) as plain, tempfile.TemporaryFile() as complaint:
         command = [_age(), "--decrypt", "-i", str(identity)]
+        os.lseek(file.fileno(), 0, os.SEEK_SET)  # what age sees; Python's own place is that of its buffer
         age = subprocess.run(command, stdin=file, stdout=plain, stderr=complaint, check=False)
         if age.returncode != 0:
             raise TutorqError(f"age did not decrypt {path}: {_complaint(complaint)}")
@@ -224,6 +223,11 @@ def _scratch_file(folder: Path) -> IO[bytes]:
 def _rewound(file: IO[bytes]) -> IO[bytes]:
     file.seek(0)
     return file
+
+
+def _reason(error: OSError, path: Path) -> str:
+    other = f" ({error.filename})" if error.filename and str(error.filename) != str(path) else ""
+    return f"{error.strerror or error}{other}"
 
 
 def _age() -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 
 from backup.container import CHUNK, DATABASE, LANDING, MODELS, new_archive, new_member, pack
-from backup.manifest import MANIFEST, Manifest, describe
+from backup.manifest import LOCKED, MANIFEST, Manifest, describe
 from backup.programs import Programs, find_programs, first_error
 from core import locks
 from core.database import Database
@@ -98,7 +98,10 @@ def _dump(
                 dump.kill()
                 raise
         if dump.returncode != 0:
-            raise TutorqError(f"the database could not be dumped: {first_error(stderr)}")
+            reason = first_error(stderr)
+            if "statement timeout" in reason:  # that is how pg_dump limits its waiting for locks
+                raise TutorqError(LOCKED)
+            raise TutorqError(f"the database could not be dumped: {reason}")
 
 
 def _pack_models(archive: zipfile.ZipFile, settings: Settings, addresses: Sequence[str]) -> list[str]:

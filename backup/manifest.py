@@ -16,6 +16,11 @@ FORMAT = 1
 # In the order of their making. Whatever else is in the database is not tutorq's.
 SCHEMAS = ("raw", "app", "ml", "staging", "intermediate", "marts", "test_failures", "analytics")
 
+LOCKED = (
+    "the database could not be read: somebody holds a table locked (a migration, `vacuum full`, an open transaction); "
+    "try again when that has ended"
+)
+
 # What belongs to a role of a process, as `alter … owner to` names it. Sequences of columns go with their table.
 OWNED = """
 with things as (
@@ -143,10 +148,7 @@ def describe(connection: psycopg.Connection, pg_dump: int, now: datetime) -> Man
         assert facts is not None, "aggregates always yield a row"
         published = _publication(connection)
     except psycopg.errors.LockNotAvailable as error:
-        raise TutorqError(
-            "the database could not be read: somebody holds a table locked (a migration, `vacuum full`, an open "
-            "transaction); try again when that has ended"
-        ) from error
+        raise TutorqError(LOCKED) from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
         raise TutorqError(
             f"there is no whole installation to back up here ({error.diag.message_primary}); see `tutorq doctor`"

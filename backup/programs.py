@@ -58,7 +58,7 @@ def first_error(stderr: IO[bytes]) -> str:
     lines = [line.strip() for line in stderr.read().decode(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if re.search(r"\b(error|fatal|FATAL|ERROR):", line)] or lines
     first = errors[0] if errors else "it does not say why"
-    return re.sub(r"^(psql|pg_dump|pg_restore):(.*?:\d+:)?\s*((error|ERROR|FATAL):\s*)*", "", first)
+    return re.sub(r"^(psql|pg_dump|pg_restore):(.*?:\d+:)?\s*((error|query failed|ERROR|FATAL):\s*)*", "", first)
 
 
 def _folders() -> list[Path]:

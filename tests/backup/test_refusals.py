@@ -96,17 +96,14 @@ def test_a_file_that_exists_is_not_overwritten(source: Database, tmp_path: Path)
     assert (tmp_path / "old.zip").read_text() == "old"
 
 
-@pytest.mark.parametrize(
-    ("table", "problem"),
-    [("raw.sessions", "somebody holds a table locked"), ("raw.tutors", r"could not be dumped: .*lock timeout")],
-)
+@pytest.mark.parametrize("table", ["raw.sessions", "raw.tutors"])
 def test_a_backup_that_fails_leaves_no_file(
-    source: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, problem: str
+    source: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     monkeypatch.setattr(backup.make, "LOCK_SECONDS", "0.1")
     with source.connect() as connection:
         connection.execute(f"lock table {table} in access exclusive mode".encode())
-        with pytest.raises(TutorqError, match=problem) as raised:
+        with pytest.raises(TutorqError, match="somebody holds a table locked") as raised:
             make_backup(settings_of(source), source, tmp_path / "new.zip")
     assert "\n" not in str(raised.value)
     assert not list(tmp_path.glob("new.zip*"))
