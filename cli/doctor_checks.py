@@ -56,6 +56,7 @@ def examine() -> list[Finding]:
                     findings.append(_quarantine(connection))
                     if roles.ok:
                         findings.append(_publication(database))
+                    findings.append(_models(connection, settings, database))
                     findings += [check(connection) for check in (_predictions, _mail, _size, _tables, _dead_rows)]
                     if database.is_embedded:
                         findings.append(_disk(connection, settings))
@@ -133,6 +134,23 @@ def _publication(database: Database) -> Finding:
     ok = age < timedelta(hours=26)
     found = f"generation {generation}, as of {as_of}, {_words(age)} old"
     return Finding("publication", ok, found, None if ok else "`tutorq score` publishes anew.")
+
+
+def _models(connection: psycopg.Connection, settings: Settings, database: Database) -> Finding:
+    """Whether the champions can be read, by this process at least."""
+    kinds = [kind for (kind,) in connection.execute("select kind from ml.models where is_champion order by 1")]
+    if not kinds:
+        return Finding("models", True, "none promoted; the rules predict")
+    from ml.registry import champion  # takes a second to import
+
+    try:
+        found = {kind: champion(settings, database, kind) for kind in kinds}
+    except TutorqError as error:
+        return Finding("models", False, str(error), "Check TUTORQ_MODEL_STORE, and the rights on it.")
+    if lost := [each.lost for each in found.values() if each.lost]:
+        advice = "Put the files back from a backup, or run `tutorq train` (or the job `train` in Dagster)."
+        return Finding("models", False, "; ".join(lost), advice)
+    return Finding("models", True, ", ".join(each.model.version for each in found.values()))
 
 
 def _predictions(connection: psycopg.Connection) -> Finding:

@@ -86,6 +86,7 @@ def train(
     for each in KINDS if kind is None else (kind,):
         with err.status(f"Training the {each} model …"):
             answers[each] = retrain(settings, database, each, seed=seed)
+        _warn_of(answers[each].lost)
     if as_json:
         print_json(
             {
@@ -118,11 +119,13 @@ def predict(
 ) -> None:
     """Predict all pairs and the sessions to come, or the pairs of single people, by the champions."""
     from ml.predictions import predict_all, predict_sessions, repredict
-    from ml.registry import champion
+    from ml.registry import settled_champion
 
     settings, database = open_platform(DatabaseRole.TRANSFORM)
     _need_marts(database)
-    model = champion(settings, database, "match").model
+    by = settled_champion(settings, database, "match")
+    _warn_of(by.lost)
+    model = by.model
     sessions = 0
     if student or tutor:
         students = [_person(database, "students", each) for each in student or []]
@@ -137,7 +140,9 @@ def predict(
                 model,
                 on_progress=lambda pairs, total: bar.update(task, completed=pairs, total=total, rows=pairs),
             )
-        sessions = predict_sessions(settings, database, champion(settings, database, "session").model)
+        by_session = settled_champion(settings, database, "session")
+        _warn_of(by_session.lost)
+        sessions = predict_sessions(settings, database, by_session.model)
     if as_json:
         print_json(
             {"pairs": done.pairs, "sessions": sessions, "model": model.version, "seconds": round(done.seconds, 2)}
@@ -191,6 +196,7 @@ def assign(
             seed=seed,
         )
     seconds = time.monotonic() - started
+    _warn_of(answer.lost_model)
     if as_json:
         print_json({**answer.to_dict(), "seconds": round(seconds, 2)})
         return
@@ -202,6 +208,11 @@ def assign(
         out.print(f"{name}: {students:,} students, of whom {churn:.1f} are expected to leave", highlight=False)
     if answer.unassigned:
         out.print(f"{len(answer.unassigned):,} students have no tutor.")
+
+
+def _warn_of(lost_model: str | None) -> None:
+    if lost_model:
+        err.print(f"[yellow]warning:[/] {lost_model}", soft_wrap=True, highlight=False)
 
 
 def _show_figures(metrics: dict[str, Any]) -> None:

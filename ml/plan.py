@@ -30,9 +30,11 @@ class Pair:
 
 @dataclass(frozen=True)
 class Answer:
-    """The best plan, who is left, and what this and the obvious ways come to: (students, expected to leave)."""
+    """The best plan, who is left, and what this and the obvious ways come to: (students, expected to leave).
+    `lost_model`: why the promoted model did not answer, None if it did or there is none."""
 
     model: str
+    lost_model: str | None
     pairs: list[Pair]
     unassigned: dict[str, str]
     expected: dict[str, tuple[int, float]]
@@ -82,7 +84,8 @@ def plan(
     Raises TutorqError if somebody who is not active is named, or a fixed or forbidden pair names somebody who takes no
     part, or pairs contradict each other.
     """
-    model = champion(settings, database, "match").model
+    by = champion(settings, database, "match")
+    model = by.model
     student_ids, tutor_ids, churn = churn_matrix(database, model, students=students, tutors=tutors)
     # Apart from each other: a student and a tutor who are both called 17 have one UUID.
     rows = {person: position for position, person in enumerate(student_ids)}
@@ -115,6 +118,7 @@ def plan(
         pairs.append(Pair(about_student[position].name, about_tutor[int(chosen)].name, probability, level, remarks))
     return Answer(
         model=model.version,
+        lost_model=by.lost,
         pairs=pairs,
         unassigned={about_student[position].name: reason for position, reason in found.unassigned.items()},
         expected={name: _summary(each) for name, each in

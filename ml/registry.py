@@ -14,20 +14,33 @@ from core.settings import PROJECT_ROOT, Settings
 from ml.features import TASKS
 from ml.model import Model
 from ml.rules import rules_for
-from ml.store import ModelStore
+from ml.store import ModelLostError, ModelStore
 
 if TYPE_CHECKING:
     from ml.training import Candidate
 
-CHAMPION = "select model_version, artifact_uri, trained_at from ml.models where kind = %s and is_champion"
+CHAMPION = "select model_version, artifact_uri, trained_at, lost_at from ml.models where kind = %s and is_champion"
+NOTE = """
+update ml.models set lost_at = case when %(is_lost)s then now() end
+where model_version = %(version)s and (lost_at is not null) <> %(is_lost)s
+"""
 
 
 @dataclass(frozen=True)
 class Champion:
-    """A model and since when it is there; the rules have no time."""
+    """The model that answers, and since when it is there; the rules have no time.
+
+    `lost` says which model was promoted and why it does not answer, if its files are gone or damaged.
+    """
 
     model: Model
     trained_at: datetime | None
+    lost: str | None = None
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What the metadata of an asset say of it."""
+        return {"model": self.model.version, **({"lost_model": self.lost} if self.lost else {})}
 
 
 def model_store(settings: Settings) -> ModelStore:
@@ -36,29 +49,55 @@ def model_store(settings: Settings) -> ModelStore:
 
 
 def champion(settings: Settings, database: Database, kind: str) -> Champion:
-    """The promoted model of a kind, or the rules where none was promoted yet.
+    """The promoted model of a kind; the rules where none was promoted yet, or where the promoted one is lost.
 
-    Raises ModelStoreError if the model is not in the store.
+    A lost model counts as none, or nothing could be predicted and no better one trained. Once its files are back it
+    answers again. Nothing is written here: `settled_champion` notes the loss.
+
+    Raises:
+        ModelStoreError: the store cannot be read now. Rules instead would replace good predictions for an outage.
     """
     with database.connect() as connection:
         row = connection.execute(CHAMPION, [kind]).fetchone()
     if row is None:
         return Champion(rules_for(TASKS[kind]), None)
-    _, address, trained_at = row
-    return Champion(model_store(settings).load(address), trained_at)
+    version, address, trained_at, _ = row
+    try:
+        return Champion(model_store(settings).load(address), trained_at)
+    except ModelLostError as error:
+        rules = rules_for(TASKS[kind])
+        lost = f"the model {version} is lost ({error}); {rules.version} answers until `tutorq train` makes another one"
+        return Champion(rules, None, lost)
 
 
-def champion_version(connection: psycopg.Connection, kind: str) -> str:
-    """The version that predictions of a kind should have."""
-    row = connection.execute(CHAMPION, [kind]).fetchone()
-    return str(row[0]) if row else rules_for(TASKS[kind]).version
+def settled_champion(settings: Settings, database: Database, kind: str) -> Champion:
+    """The same for whoever predicts for everybody, and notes in `ml.models` whether the promoted model is lost."""
+    found = champion(settings, database, kind)
+    with database.connect() as connection:
+        row = connection.execute(CHAMPION, [kind]).fetchone()
+        if row is not None:
+            connection.execute(NOTE, {"version": row[0], "is_lost": found.lost is not None})
+    return found
+
+
+def champion_version(settings: Settings, database: Database, kind: str) -> str:
+    """The version that predictions of a kind should have: the champion's, or that of the rules where there is none.
+
+    Cheap: files are looked at only while the champion is noted as lost, and the note is removed when they are back.
+    """
+    with database.connect() as connection:
+        row = connection.execute(CHAMPION, [kind]).fetchone()
+    if row is None:
+        return rules_for(TASKS[kind]).version
+    version, _, _, lost_at = row
+    return str(version) if lost_at is None else settled_champion(settings, database, kind).model.version
 
 
 def record(settings: Settings, database: Database, candidate: "Candidate") -> str | None:
     """Keep a candidate: its files in the store, its birth certificate in ml.models, and make it the champion if it was
     promoted. Returns its version, None for a candidate without a model.
 
-    The same model trained again changes nothing but what is said of it.
+    The same model trained again changes nothing but what is said of it; if it was lost, its files are there again.
     """
     model = candidate.model
     if model is None:
@@ -83,7 +122,8 @@ def record(settings: Settings, database: Database, candidate: "Candidate") -> st
                 is_champion = models.is_champion or excluded.is_champion,
                 promotion_reason = excluded.promotion_reason,
                 metrics = excluded.metrics,
-                artifact_uri = excluded.artifact_uri
+                artifact_uri = excluded.artifact_uri,
+                lost_at = null
             """,
             [
                 model.version, candidate.kind, candidate.is_promoted, candidate.reason, json.dumps(candidate.metrics),

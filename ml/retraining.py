@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from core.database import Database
 from core.settings import Settings
 from ml.features import TASKS
-from ml.registry import champion, record
+from ml.registry import record, settled_champion
 from ml.rules import rules_for
 from ml.training import Candidate, train
 from ml.training_set import training_set
@@ -15,11 +15,13 @@ SEED = 7
 
 @dataclass(frozen=True)
 class Retrained:
-    """A candidate, the version it is kept under, and the version that answers from now on."""
+    """A candidate, the version it is kept under, and the version that answers from now on. `lost`: why the champion
+    before it could not be compared with."""
 
     candidate: Candidate
     version: str | None
     champion: str
+    lost: str | None = None
 
 
 def retrain(settings: Settings, database: Database, kind: str, *, seed: int = SEED) -> Retrained:
@@ -28,7 +30,8 @@ def retrain(settings: Settings, database: Database, kind: str, *, seed: int = SE
     Raises TutorqError if the marts have not been built.
     """
     task = TASKS[kind]
-    before = champion(settings, database, kind).model
+    found = settled_champion(settings, database, kind)
+    before = found.model
     candidate = train(
         task,
         training_set(database, task),
@@ -39,4 +42,5 @@ def retrain(settings: Settings, database: Database, kind: str, *, seed: int = SE
         high=settings.match_high_risk,
     )
     version = record(settings, database, candidate)
-    return Retrained(candidate, version, version if version and candidate.is_promoted else before.version)
+    answering = version if version and candidate.is_promoted else before.version
+    return Retrained(candidate, version, answering, found.lost)

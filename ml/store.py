@@ -28,7 +28,12 @@ TREES, CERTIFICATE = "model.ubj", "certificate.json"
 
 
 class ModelStoreError(TutorqError):
-    """A model cannot be written, or what is stored is not whole."""
+    """A model cannot be written or read."""
+
+
+class ModelLostError(ModelStoreError):
+    """A model is not there, or is not what was written: trying again will not help. (A store that cannot be reached, or
+    refuses, is a plain `ModelStoreError`.)"""
 
 
 def model_bytes(booster: "xgboost.Booster") -> bytes:
@@ -119,17 +124,26 @@ class ModelStore:
         return address
 
     def load(self, address: str) -> BoostedModel:
-        """The model at an address. Raises ModelStoreError if there is none, or if its files are not as written."""
+        """The model at an address.
+
+        Raises:
+            ModelLostError: there is none, or its files are not as written.
+            ModelStoreError: the store cannot be read.
+        """
         try:
             stored = json.loads(self._read(f"{address}/{CERTIFICATE}"))
         except ValueError as error:
-            raise ModelStoreError(f"the certificate of {address} in {self.uri} is not JSON") from error
-        if stored.get("format") != FORMAT:
-            raise ModelStoreError(f"{address} in {self.uri} has format {stored.get('format')}, not {FORMAT}")
+            raise ModelLostError(f"the certificate of {address} in {self.uri} is not JSON") from error
+        if not isinstance(stored, dict) or stored.get("format") != FORMAT:
+            found = stored.get("format") if isinstance(stored, dict) else None
+            raise ModelLostError(f"{address} in {self.uri} has format {found}, not {FORMAT}")
         trees = self._read(f"{address}/{TREES}")
-        if hashlib.sha256(trees).hexdigest() != stored["model_sha256"]:
-            raise ModelStoreError(f"the trees of {address} in {self.uri} are not those of its certificate")
-        return _model_from(stored, trees)
+        if hashlib.sha256(trees).hexdigest() != stored.get("model_sha256"):
+            raise ModelLostError(f"the trees of {address} in {self.uri} are not those of its certificate")
+        try:
+            return _model_from(stored, trees)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelLostError(f"the certificate of {address} in {self.uri} is not as it was written") from error
 
     def read_files(self, address: str) -> dict[str, bytes]:
         """The files at an address as they are, for a copy of the store. Raises ModelStoreError if one is not there."""
@@ -162,7 +176,7 @@ class ModelStore:
             with self._files.open_input_stream(f"{self._root}/{path}", compression=None) as stream:
                 return bytes(stream.read())
         except FileNotFoundError as error:
-            raise ModelStoreError(f"there is no {path} in {self.uri}") from error
+            raise ModelLostError(f"there is no {path} in {self.uri}") from error
         except OSError as error:
             raise ModelStoreError(f"cannot read {path} from {self.uri}: {error}") from error
 

@@ -121,6 +121,23 @@ def troubles(connection: psycopg.Connection, oldest_change: timedelta = OLDEST_C
             "Look at column `reason` of raw.quarantine; a source may have changed its format.",
             (("rows in the last hour", f"{state['quarantined']:,}"),),
         )
+    yield from lost_models(connection)
+
+
+def lost_models(connection: psycopg.Connection) -> Iterator[Condition]:
+    """Champions whose files are gone or damaged, as whoever predicts has noted."""
+    rows = connection.execute(
+        "select kind, model_version, lost_at from ml.models where is_champion and lost_at is not null order by kind"
+    ).fetchall()
+    for kind, version, lost_at in rows:
+        yield Condition(
+            f"model_lost:{kind}",
+            f"the {kind} model is lost",
+            "Its files are gone from the model store, or damaged. Until it is back, the rules predict.",
+            "Put the files back from a backup, or train another one: `tutorq train`, or the job `train` in Dagster.",
+            (("model", version), ("noticed", f"{lost_at:%Y-%m-%d %H:%M} UTC")),
+            is_certain=True,
+        )
 
 
 def dead_daemon(database: Database, silent_for: timedelta = HEARTBEAT_STALE) -> list[Condition]:

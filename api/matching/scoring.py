@@ -1,6 +1,7 @@
 """Predictions made in this process, by the champion, or by the rules where there is none."""
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from ml.rules import rules_for
 
 CHAMPION = "select model_version from ml.models where kind = $1 and is_champion"
 REPREDICT_SECONDS = 5
+# How soon a lost model is looked for again; each look reads the store.
+LOST_SECONDS = 10
 
 log = structlog.get_logger("api")
 
@@ -44,14 +47,15 @@ class Scored:
 class Scorer:
     """Scores pairs on the spot, and has stored predictions follow changed people.
 
-    Models are loaded in threads, and stay loaded until another one is promoted.
+    Models are loaded in threads, and stay loaded until another one is promoted. The rules answer for a lost one.
     """
 
     def __init__(self, pool: asyncpg.Pool, settings: Settings, database: Database) -> None:
         self._pool = pool
         self._settings = settings
         self._database = database
-        self._champion: Champion | None = None
+        # The promoted version, what answers for it, and until when that is not looked up again.
+        self._champion: tuple[str, Champion, float] | None = None
         self._loading = asyncio.Lock()
         # Who writes single people holds a lock in the database, and a second one would give up.
         self._repredicting = asyncio.Lock()
@@ -61,7 +65,7 @@ class Scorer:
         return level  # type: ignore[no-any-return]
 
     async def champion(self) -> Champion:
-        """The promoted model; the rules if there is none, or if it cannot be loaded."""
+        """The promoted model; the rules if there is none, or if it is lost or cannot be loaded now."""
         try:
             return await self._load()
         except (TutorqError, OSError) as error:
@@ -78,10 +82,12 @@ class Scorer:
         started = time.monotonic()
         try:
             async with asyncio.timeout(REPREDICT_SECONDS), self._repredicting:
-                model = (await self._load()).model
+                by = await self._load()
+                if by.lost:
+                    return  # the run sees for itself whether the model is lost, or this process only cannot see it
                 # If time is up, the thread goes on to its end.
                 await asyncio.to_thread(
-                    repredict, self._settings, self._database, model, students=students, tutors=tutors, wait=False
+                    repredict, self._settings, self._database, by.model, students=students, tutors=tutors, wait=False
                 )
         except Exception as error:  # the change itself is committed, and must be answered
             log.warning(
@@ -95,9 +101,14 @@ class Scorer:
         if version is None:
             return Champion(rules_for(MATCH), None)
         async with self._loading:
-            if self._champion is None or self._champion.model.version != version:
-                self._champion = await asyncio.to_thread(champion, self._settings, self._database, MATCH.kind)
-            return self._champion
+            known = self._champion
+            if known is None or known[0] != version or known[2] < time.monotonic():
+                found = await asyncio.to_thread(champion, self._settings, self._database, MATCH.kind)
+                if found.lost and (known is None or known[1].lost != found.lost):
+                    log.error("model lost, rules answer", error=found.lost)
+                until = time.monotonic() + LOST_SECONDS if found.lost else math.inf
+                self._champion = known = (version, found, until)
+            return known[1]
 
     def _pair(self, by: Champion, student: MatchStudent, tutor: MatchTutor) -> Scored:
         model, students, tutors = by.model, _students([student]), _tutors([tutor])

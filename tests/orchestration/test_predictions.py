@@ -11,13 +11,14 @@ import numpy as np
 import psycopg
 import pytest
 
+from cli.doctor_checks import examine
 from core import dbt_runner, locks
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.settings import Settings
 from demo import write_demo
 from ingest import load_folder
-from ml.features import MATCH
+from ml.features import MATCH, TASKS
 from ml.pairs import Students, Tutors, score
 from ml.plan import plan
 from ml.predictions import (
@@ -28,8 +29,10 @@ from ml.predictions import (
     repredict,
 )
 from ml.promote import Fault
-from ml.registry import champion, champion_version, record
-from ml.rules import MatchRules, SessionRules
+from ml.registry import champion, champion_version, record, settled_champion
+from ml.retraining import retrain
+from ml.rules import MatchRules, SessionRules, rules_for
+from ml.store import ModelStoreError
 from ml.training import train
 from ml.training_set import training_set
 from orchestration.definitions import defs as load_definitions
@@ -37,6 +40,7 @@ from orchestration.defs.predictions.automation import REASON, stale_predictions
 from orchestration.defs.predictions.models import verdicts
 from orchestration.partitions import ALL_BUCKETS
 from orchestration.resources import Platform
+from reports import conditions
 from tests.conftest import Postgres
 
 RULES = MatchRules()
@@ -250,8 +254,8 @@ def test_a_candidate_is_kept_and_champions_take_turns(marketplace: tuple[Setting
     version = record(settings, as_runs_do(database), replace(candidate, is_promoted=True))
     found = champion(settings, as_runs_do(database), "match").model
     assert found.version == version
+    assert champion_version(settings, as_runs_do(database), "match") == version
     with database.connect() as connection:
-        assert champion_version(connection, "match") == version
         students, tutors = active_people(connection)
     _, _, churn = churn_matrix(as_runs_do(database), found)
     assert churn.shape == (len(students), len(tutors))
@@ -353,3 +357,97 @@ def test_predictions_are_made_and_kept_up(
         answer = tick(instance)
         assert isinstance(answer, dg.RunRequest)
         assert answer.job_name == "predict"
+
+
+@pytest.fixture
+def promoted(marketplace: tuple[Settings, Database]) -> dict[str, str]:
+    """By kind, the version of a champion that was trained on so few rows that nobody would promote it."""
+    settings, database = marketplace
+    versions = {}
+    for task in TASKS.values():
+        candidate = train(task, training_set(as_runs_do(database), task), seed=1, champion=None, rules=rules_for(task))
+        version = record(settings, as_runs_do(database), replace(candidate, is_promoted=True))
+        assert version, candidate.reason
+        versions[task.kind] = version
+    return versions
+
+
+def lost(database: Database) -> set[str]:
+    with database.connect() as connection:
+        return {str(kind) for (kind,) in rows(connection, "select kind from ml.models where lost_at is not null")}
+
+
+def test_a_lost_model_counts_as_none_until_it_is_back_or_another_is_trained(
+    marketplace: tuple[Settings, Database],
+    promoted: dict[str, str],
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+) -> None:
+    settings, database = marketplace
+    predict = definitions.resolve_job_def("predict")
+
+    def predicted_by() -> tuple[dict[str, str], dict[str, str]]:
+        """Model, and what is said of a lost one, by table."""
+        result = predict.execute_in_process(instance=instance, raise_on_error=False, tags=ALL_BUCKETS)
+        assert result.success
+        made = {event.asset_key.path[-1]: event.materialization for event in result.get_asset_materialization_events()}
+        metadata = {name: made[name].metadata for name in ("match_predictions", "session_predictions")}
+        return (
+            {name: str(each["model"].value) for name, each in metadata.items()},
+            {name: str(each["lost_model"].value) for name, each in metadata.items() if "lost_model" in each},
+        )
+
+    def troubles() -> list[str]:
+        with as_runs_do(database).connect() as connection:
+            return sorted(each.name for each in conditions.troubles(connection))
+
+    by_models = {"match_predictions": promoted["match"], "session_predictions": promoted["session"]}
+    assert predicted_by() == (by_models, {})
+    assert (lost(database), troubles()) == (set(), [])
+
+    (settings.home / "models").rename(settings.home / "moved")
+    with database.connect() as connection:
+        connection.execute("delete from ml.session_predictions")
+    by, said = predicted_by()
+    assert by == {"match_predictions": "rules-v1", "session_predictions": "rules-v1"}
+    for name, version in by_models.items():
+        assert said[name].startswith(f"the model {version} is lost (there is no ")
+        assert said[name].endswith("; rules-v1 answers until `tutorq train` makes another one")
+    assert lost(database) == {"match", "session"}
+    assert troubles() == ["model_lost:match", "model_lost:session"]
+    assert isinstance(tick(instance), dg.SkipReason), "predicted as well as can be"
+    found = next(finding for finding in examine() if finding.what == "models")
+    assert not found.ok
+    assert promoted["match"] in found.found
+    assert "tutorq train" in str(found.advice)
+
+    # The folder is back: noticed by the next look.
+    (settings.home / "moved").rename(settings.home / "models")
+    answer = tick(instance)
+    assert isinstance(answer, dg.RunRequest)
+    assert answer.job_name == "predict"
+    assert predicted_by()[0]["match_predictions"] == promoted["match"]
+    assert isinstance(tick(instance), dg.SkipReason)
+
+    # Damaged for good: training makes another, which is compared with the rules alone.
+    for path in (settings.home / "models").rglob("certificate.json"):
+        path.write_text("{}")
+    assert predicted_by()[0]["match_predictions"] == "rules-v1"
+    done = retrain(settings, as_runs_do(database), "match", seed=1)
+    assert promoted["match"] in str(done.lost)
+    assert "champion" not in done.candidate.metrics
+    candidate = replace(done.candidate, is_promoted=True)
+    assert record(settings, as_runs_do(database), candidate) == promoted["match"], "the same rows give the same model"
+    assert lost(database) <= {"session"}
+    assert champion(settings, as_runs_do(database), "match").model.version == promoted["match"]
+
+
+def test_a_store_that_cannot_be_read_is_no_reason_to_predict_by_rules(
+    marketplace: tuple[Settings, Database], promoted: dict[str, str], tmp_path: Path
+) -> None:
+    settings, database = marketplace
+    (tmp_path / "file").write_text("")
+    elsewhere = settings.model_copy(update={"model_store": str(tmp_path / "file")})
+    with pytest.raises(ModelStoreError, match="cannot read"):
+        settled_champion(elsewhere, as_runs_do(database), "match")
+    assert lost(database) == set()

@@ -32,11 +32,13 @@ predict = dg.define_asset_job(
 @dg.op(description="Predict anew the pairs of people who changed, and no others.")
 def predict_touched_pairs(context: dg.OpExecutionContext, platform: Platform) -> None:
     from ml.predictions import repredict_touched
-    from ml.registry import champion
+    from ml.registry import settled_champion
 
-    model = champion(platform.settings, platform.database, "match").model
-    done = repredict_touched(platform.settings, platform.database, model)
-    context.add_output_metadata({"pairs": done.pairs, "students": done.students, "tutors": done.tutors})
+    by = settled_champion(platform.settings, platform.database, "match")
+    if by.lost:
+        context.log.warning(by.lost)
+    done = repredict_touched(platform.settings, platform.database, by.model)
+    context.add_output_metadata({"pairs": done.pairs, "students": done.students, "tutors": done.tutors, **by.said})
 
 
 @dg.job(description="Predict anew the pairs of people who changed.", tags=max_runtime())
@@ -85,9 +87,11 @@ def _reason_to_predict(platform: Platform) -> tuple[str, str] | None:
                 exists (select from ml.touched_people)
             """
         ).fetchone()
-        is_built, is_touched = row or (False, False)
-        if not is_built:
-            return None
+    is_built, is_touched = row or (False, False)
+    if not is_built:
+        return None
+    version = champion_version(platform.settings, platform.database, "match")
+    with platform.database.connect() as connection:
         (is_stale,) = connection.execute(
             """
             select count(*) < %s
@@ -96,7 +100,7 @@ def _reason_to_predict(platform: Platform) -> tuple[str, str] | None:
                 model_version = %s
                 and as_of is not distinct from (select max(as_of) from intermediate.int_tutors_now)
             """,
-            [len(BUCKETS.get_partition_keys()), champion_version(connection, "match")],
+            [len(BUCKETS.get_partition_keys()), version],
         ).fetchone() or (False,)
     if is_stale:
         return predict.name, "another champion, or newer histories"

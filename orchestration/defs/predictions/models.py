@@ -83,12 +83,14 @@ def model_assets(kind: str, timezone: str) -> dg.AssetsDefinition:
         ],
         retry_policy=RETRY_POLICY,
     )
-    def train(platform: Platform) -> Iterator[Any]:
+    def train(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Any]:
         from ml import plots
         from ml.retraining import retrain
 
         done = retrain(platform.settings, platform.database, kind)
         candidate = done.candidate
+        if done.lost:
+            context.log.warning(done.lost)
         yield dg.MaterializeResult(
             asset_key=model,
             metadata={
@@ -98,6 +100,7 @@ def model_assets(kind: str, timezone: str) -> dg.AssetsDefinition:
                 "reason": candidate.reason,
                 "trained_rows": candidate.trained_rows,
                 "parameters": dg.MetadataValue.json(candidate.parameters),
+                **({"lost_model": done.lost} if done.lost else {}),
             },
         )
         figures = {name: candidate.metrics[name] for name in ("rules", "baseline", "model", "champion")

@@ -1,11 +1,16 @@
 """Predictions as assets: all pairs by buckets of students, and sessions to come; with checks on what was written."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from orchestration.partitions import BUCKETS
 from orchestration.policies import OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
+
+if TYPE_CHECKING:
+    from ml.registry import Champion
 
 MATCH_PREDICTIONS = dg.AssetKey(["ml", "match_predictions"])
 SESSION_PREDICTIONS = dg.AssetKey(["ml", "session_predictions"])
@@ -27,15 +32,17 @@ RECENT_DAYS = 30
 )
 def match_predictions(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     from ml.predictions import predict_all
-    from ml.registry import champion
+    from ml.registry import settled_champion
 
-    model = champion(platform.settings, platform.database, "match").model
+    by = settled_champion(platform.settings, platform.database, "match")
+    _tell_lost(context, by)
+    model = by.model
     buckets = [int(key) for key in context.partition_keys]
     done = predict_all(platform.settings, platform.database, model, buckets=buckets)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": done.pairs,
-            "model": model.version,
+            **by.said,
             "students": done.students,
             "tutors": done.tutors,
             "pairs_per_second": round(done.pairs / max(done.seconds, 1e-9)),
@@ -53,15 +60,22 @@ def match_predictions(context: dg.AssetExecutionContext, platform: Platform) -> 
     "small batches are quick.",
     retry_policy=RETRY_POLICY,
 )
-def session_predictions(platform: Platform) -> dg.MaterializeResult[None]:
+def session_predictions(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     from ml.predictions import predict_sessions
-    from ml.registry import champion
+    from ml.registry import settled_champion
 
-    model = champion(platform.settings, platform.database, "session").model
-    predicted = predict_sessions(platform.settings, platform.database, model)
+    by = settled_champion(platform.settings, platform.database, "session")
+    _tell_lost(context, by)
+    predicted = predict_sessions(platform.settings, platform.database, by.model)
     with platform.database.connect() as connection:
         rows = table_rows(connection, "ml", "session_predictions")
-    return dg.MaterializeResult(metadata={"dagster/row_count": rows, "model": model.version, "predicted": predicted})
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows, **by.said, "predicted": predicted})
+
+
+def _tell_lost(context: dg.AssetExecutionContext, by: "Champion") -> None:
+    """In the log of the run; it goes on with the rules."""
+    if by.lost:
+        context.log.warning(by.lost)
 
 
 @dg.asset_check(
