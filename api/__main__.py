@@ -1,11 +1,15 @@
 """`python -m api`: serve the API until interrupted."""
 
 import gc
+import sys
 
 import uvicorn
+from pydantic import ValidationError
 
 from api import logs
 from api.app import create_app
+from core.database import Database, DatabaseRole
+from core.errors import TutorqError
 from core.settings import settings_of_process
 
 SHUTDOWN_SECONDS = 10
@@ -14,6 +18,10 @@ SHUTDOWN_SECONDS = 10
 def main() -> None:
     """Run one worker; requests under way are finished before it stops."""
     settings = settings_of_process()
+    try:
+        Database(settings, DatabaseRole.API).check_settings()
+    except TutorqError as error:
+        sys.exit(f"error: {error}")
     # What has been imported stays. Left to the collector, it is gone through again and again: 100 ms each time.
     gc.collect()
     gc.freeze()

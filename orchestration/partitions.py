@@ -21,8 +21,13 @@ ALL_BUCKETS = {"dagster/asset_partition_range_start": "00", "dagster/asset_parti
 
 
 def score_days(settings: Settings) -> dg.DailyPartitionsDefinition:
-    """The days that score_history can hold: from `TUTORQ_HISTORY_START` until today."""
+    """The days that score_history can hold: from `TUTORQ_HISTORY_START` until today.
+
+    Without it they begin in 2015, or a month before an as-of day that lies before that.
+    """
     start = settings.history_start or EARLIEST_DAY
+    if settings.as_of not in ("now", "latest"):
+        start = min(start, date.fromisoformat(settings.as_of) - RECORDED_BEFORE)
     return dg.DailyPartitionsDefinition(start_date=start.isoformat(), end_offset=1)
 
 

@@ -52,3 +52,11 @@ def test_the_definitions_take_it_from_the_settings(monkeypatch: pytest.MonkeyPat
     assert days is not None
     assert days.get_first_partition_key() == "2023-11-30"
     assert days.get_last_partition_key() == date.today().isoformat()
+
+
+def test_an_as_of_day_long_ago_is_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in the process of the first run, which asks no database where the days begin."""
+    monkeypatch.setenv("TUTORQ_AS_OF", "2009-05-04")
+    days = score_days(Settings())
+    assert days.get_first_partition_key() == "2009-04-03"
+    assert days.has_partition_key("2009-05-04")
