@@ -6,8 +6,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from core import locks
 from core.database import Database
 from core.settings import PROJECT_ROOT, Settings

@@ -9,7 +9,6 @@ asked for through the webserver like any other run.
 
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ import psycopg
 
 from core.database import Database
 from core.errors import TutorqError
-from core.settings import PROJECT_ROOT, Settings
+from core.settings import Settings
 
 # Imports at once, and starts the run when `order` is written to its input.
 COMMAND = [sys.executable, "-m", "orchestration.first_run"]
@@ -103,7 +102,9 @@ def prepare_dagster_home(settings: Settings) -> Path:
     """$TUTORQ_HOME/dagster with the instance's configuration, for DAGSTER_HOME."""
     home = settings.home / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PROJECT_ROOT / "deploy" / "dagster.yaml", home / "dagster.yaml")
+    from orchestration.run_limits import instance_config
+
+    (home / "dagster.yaml").write_text(instance_config(settings))
     return home
 
 

@@ -13,18 +13,6 @@ DBT_POOL = "dbt"
 # Assets that somebody materialises by hand, or that a condition asks for, run in a job of Dagster's own.
 ASSET_JOB = "__ASSET_JOB"
 
-# Gzipped CSV, the slowest format by size, was measured at 300,000 on two cores.
-LOADED_BYTES_PER_SECOND = 60_000
-
-
-def max_runtime(landed_bytes: int = 0) -> dict[str, str]:
-    """The tag that ends a run which hangs, so that it does not block the ones behind it: after five minutes, and
-    what it may take to load files of that size."""
-    return {"dagster/max_runtime": str(300 + landed_bytes // LOADED_BYTES_PER_SECOND)}
-
-
-MAX_RUNTIME = max_runtime()
-
 # 25 million pairs and the training of both models were measured at well under an hour on two cores.
 LONG_RUNTIME = {"dagster/max_runtime": "7200"}
 

@@ -13,7 +13,7 @@ from orchestration.backoff import IN_PROGRESS, pause_after_failures
 from orchestration.defs.ingest.excuses import note_excuses
 from orchestration.defs.marts.dbt_models import HISTORY, thorough_checks
 from orchestration.partitions import partition_range
-from orchestration.policies import ASSET_JOB, MATCHING_TAG, MAX_RUNTIME, max_runtime
+from orchestration.policies import ASSET_JOB, MATCHING_TAG
 from orchestration.resources import Platform
 
 RAW = dg.AssetSelection.groups("raw")
@@ -29,21 +29,18 @@ load_and_score = dg.define_asset_job(
     "load_and_score",
     selection=BATCH,
     description="Load new landing files, then bring every mart up to date.",
-    tags=MAX_RUNTIME,
 )
 
 score = dg.define_asset_job(
     "score",
     selection=BATCH - RAW,
     description="Bring every mart up to date with what is in the raw tables.",
-    tags=MAX_RUNTIME,
 )
 
 roll_over = dg.define_asset_job(
     "roll_over",
     selection=dg.AssetSelection.all() - MODELS,
     description="Every table and mart, and the scores of the chosen days recorded in score_history.",
-    tags=MAX_RUNTIME,
 )
 
 SCORING_JOBS = {load_and_score.name, score.name, roll_over.name}
@@ -100,8 +97,7 @@ def _look(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequ
     pending, done = _landing(platform, seen)
     context.update_cursor(json.dumps(done))
     if pending:
-        size = sum(file.bytes for file in pending)
-        return dg.RunRequest(job_name=load_and_score.name, tags={REASON: "new landing files", **max_runtime(size)})
+        return dg.RunRequest(job_name=load_and_score.name, tags={REASON: "new landing files"})
     reason = _reason_to_score(platform)
     if reason:
         note_excuses(context.instance, platform)

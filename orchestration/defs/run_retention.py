@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import psycopg
 
-from orchestration.policies import MAX_RUNTIME
 from orchestration.resources import Platform
+from orchestration.run_limits import prolong
 
 # Runs of other jobs are few, and Dagster knows by them which days of score_history and which buckets are there.
 JOBS = ("load_and_score", "score", "predict_touched", "send_reports", "delete_old_runs")
@@ -31,6 +31,7 @@ where
 
 @dg.op(description="Delete runs that ended long ago, with their events, logs and check results.")
 def delete_ended_runs(context: dg.OpExecutionContext, platform: Platform) -> None:
+    prolong(context, platform.settings)
     run_ids = list(_old_runs(context.instance, timedelta(days=platform.settings.run_retention_days)))
     with psycopg.connect(platform.database.dagster_url) as connection:
         connection.execute(DELETE_CHECKS, [run_ids])
@@ -60,7 +61,7 @@ def _old_runs(instance: dg.DagsterInstance, kept: timedelta) -> Iterator[str]:
                     yield record.dagster_run.run_id
 
 
-@dg.job(description="Delete the records of runs that ended long ago.", tags=MAX_RUNTIME)
+@dg.job(description="Delete the records of runs that ended long ago.")
 def delete_old_runs() -> None:
     delete_ended_runs()
 

@@ -13,7 +13,7 @@ import pytest
 from core import dbt_runner
 from core.database import Database, DatabaseRole
 from core.settings import Settings
-from ingest import Taken, arrivals, load_file, take_files
+from ingest import Taken, load_file, take_files
 from orchestration.definitions import defs as load_definitions
 from orchestration.defs import automation
 from orchestration.defs.automation import REASON, ROLL_OVER_OVERDUE, daily_roll_over, new_data
@@ -94,19 +94,6 @@ def test_a_landing_file_is_loaded_once(instance: dg.DagsterInstance, environment
     land(environment, "tutors.csv", "tutor_id\nt1\nt2\n")
     answer, _ = tick(instance, cursor)
     assert isinstance(answer, dg.RunRequest)
-
-
-def test_a_run_for_a_large_file_may_take_longer(instance: dg.DagsterInstance, environment: Settings) -> None:
-    for name in ("sessions.csv", "day/sessions.csv"):
-        land(environment, name, "x" * 3_000_000)
-    asked = []
-    with pytest.MonkeyPatch.context() as patch:
-        for quiet_seconds in (10, 0):
-            patch.setattr(arrivals, "QUIET_SECONDS", quiet_seconds)
-            answer, _ = tick(instance)
-            assert isinstance(answer, dg.RunRequest)
-            asked.append(answer.tags["dagster/max_runtime"])
-    assert asked == ["350", "400"]
 
 
 def test_what_cannot_be_moved_is_asked_for_once(

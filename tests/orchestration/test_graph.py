@@ -20,6 +20,7 @@ from orchestration.definitions import defs as load_definitions
 from orchestration.defs.marts.dbt_models import LIVE_WAITING, MANIFEST, dbt_models, live_equals_batch
 from orchestration.policies import SCORED
 from orchestration.resources import Platform
+from orchestration.run_limits import TAG
 from verify import verify
 
 SNAPSHOT = Path(__file__).with_name("graph.txt")
@@ -149,12 +150,13 @@ def test_lineage_is_complete(definitions: dg.Definitions) -> None:
 
 
 def test_steps_retry_and_runs_end(definitions: dg.Definitions) -> None:
-    for job in ("load_and_score", "score", "roll_over", "send_reports", "delete_old_runs"):
-        assert definitions.resolve_job_def(job).tags["dagster/max_runtime"] == "300"
-    for sensor, seconds in (("mail_hours", "300"), ("weekly_training", "7200")):
-        asking = definitions.resolve_sensor_def(sensor)
-        assert isinstance(asking, dg.AutomationConditionSensorDefinition)
-        assert asking.run_tags["dagster/max_runtime"] == seconds
+    for job in ("load_and_score", "score", "roll_over", "predict_touched", "send_reports", "delete_old_runs"):
+        assert TAG not in definitions.resolve_job_def(job).tags, "the instance has their limit (test_run_limits.py)"
+    for job in ("train", "predict"):
+        assert definitions.resolve_job_def(job).tags[TAG] == "7200"
+    asking = definitions.resolve_sensor_def("weekly_training")
+    assert isinstance(asking, dg.AutomationConditionSensorDefinition)
+    assert asking.run_tags[TAG] == "7200"
     dbt = definitions.resolve_job_def("score").get_node_named("dbt_models").definition
     assert dbt.pools == {"dbt"}
     policy = dbt.retry_policy
@@ -205,6 +207,9 @@ def test_roll_over_records_the_chosen_days(
     )
 
     assert result.success
+    run_of_days = instance.get_run_by_id(result.run_id)
+    assert run_of_days is not None
+    assert run_of_days.tags[TAG] == "330", "ten seconds a day more"
     evaluated = {check.check_name for check in result.get_asset_check_evaluations()}
     assert evaluated >= {"risk_status_follows_from_probability", "tutor_days_reproduce_sessions"}
     with database.connect() as connection:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import dagster as dg
 from psycopg import sql
 
-from ingest import failures, left_alone, take_files
+from ingest import complete_files, failures, left_alone, take_files
 from orchestration.policies import OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
+from orchestration.run_limits import prolong
 
 DESCRIPTIONS = {
     "tutors": "One row per tutor. A stub stands for a tutor known only from a session.",
@@ -47,8 +48,9 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
         check_specs=[readable, movable],
         retry_policy=RETRY_POLICY,
     )
-    def table(platform: Platform) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def table(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:  # type: ignore[type-arg]
         landing = platform.settings.landing
+        prolong(context, platform.settings, landed_bytes=sum(file.bytes for file in complete_files(landing, entity)))
         taken = take_files(platform.landing_database, landing, entity, timezone=platform.settings.timezone)
         refused = failures(landing, entity)
         staying = [file for file in taken if file.stays]

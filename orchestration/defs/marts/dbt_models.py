@@ -17,6 +17,7 @@ from orchestration.dagster_internals import dagster_events, dbt_selection
 from orchestration.policies import DBT_POOL, OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
+from orchestration.run_limits import prolong
 
 DbtNode = Mapping[str, Any]
 
@@ -133,6 +134,7 @@ def dbt_models(context: dg.AssetExecutionContext, platform: Platform) -> Iterato
                     yield event
 
     days = _scoring_days(context)
+    prolong(context, platform.settings, days=len(days))
     if not days:
         yield from build([], f"tag:{THOROUGH}")
         return

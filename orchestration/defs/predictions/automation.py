@@ -6,8 +6,9 @@ import dagster as dg
 
 from orchestration.backoff import IN_PROGRESS, pause_after_failures
 from orchestration.partitions import ALL_BUCKETS, BUCKETS
-from orchestration.policies import LONG_RUNTIME, max_runtime
+from orchestration.policies import LONG_RUNTIME
 from orchestration.resources import Platform
+from orchestration.run_limits import prolong
 
 MODELS = dg.AssetSelection.groups("models")
 PREDICTIONS = dg.AssetSelection.groups("predictions")
@@ -34,6 +35,7 @@ def predict_touched_pairs(context: dg.OpExecutionContext, platform: Platform) ->
     from ml.predictions import repredict_touched
     from ml.registry import settled_champion
 
+    prolong(context, platform.settings)
     by = settled_champion(platform.settings, platform.database, "match")
     if by.lost:
         context.log.warning(by.lost)
@@ -41,7 +43,7 @@ def predict_touched_pairs(context: dg.OpExecutionContext, platform: Platform) ->
     context.add_output_metadata({"pairs": done.pairs, "students": done.students, "tutors": done.tutors, **by.said})
 
 
-@dg.job(description="Predict anew the pairs of people who changed.", tags=max_runtime())
+@dg.job(description="Predict anew the pairs of people who changed.")
 def predict_touched() -> None:
     predict_touched_pairs()
 

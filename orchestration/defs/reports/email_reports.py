@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from core.settings import Settings
-from orchestration.policies import MAX_RUNTIME, OWNER, RETRY_POLICY
+from orchestration.policies import OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
 from reports.due import queue_due
@@ -62,7 +62,6 @@ def email_reports_asset(timezone: str) -> dg.AssetsDefinition:
 mail_hours = dg.AutomationConditionSensorDefinition(
     "mail_hours",
     target=dg.AssetSelection.assets(EMAIL_REPORTS),
-    run_tags=MAX_RUNTIME,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Five past seven for the digest, and the first of the month for tutors' snapshots: queue what is due.",
 )

@@ -5,7 +5,6 @@ from datetime import timedelta
 import dagster as dg
 
 from orchestration.backoff import IN_PROGRESS, pause_after_failures
-from orchestration.policies import MAX_RUNTIME
 from orchestration.resources import Platform
 from reports import outbox as mail
 from reports.providers import provider_from
@@ -20,7 +19,7 @@ def send_due_mail(context: dg.OpExecutionContext, platform: Platform) -> None:
 
 
 # No retries: the outbox knows which mail may be tried again, and when.
-@dg.job(description="Send the queued mail that is due.", tags=MAX_RUNTIME)
+@dg.job(description="Send the queued mail that is due.")
 def send_reports() -> None:
     send_due_mail()
 
