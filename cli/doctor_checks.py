@@ -30,6 +30,10 @@ LARGEST_TABLES = 5
 DEAD_ROWS = 1_000_000
 
 
+# Alerts (reports/troubles.py) of what is looked at here anyway.
+WITH_A_LINE = {"unprocessed_changes", "outbox_stuck", "model_lost", "no_new_data", "daemon_dead"}
+
+
 def examine() -> list[Finding]:
     """Look at everything that can be looked at; what depends on something broken is left out."""
     try:
@@ -54,12 +58,14 @@ def examine() -> list[Finding]:
                     findings.append(roles)
                     findings.append(_waiting(connection, timedelta(minutes=settings.unprocessed_minutes)))
                     findings.append(_quarantine(connection))
+                    findings.append(_arrivals(connection, settings))
                     if roles.ok:
                         findings.append(_publication(database))
                     findings.append(_models(connection, settings, database))
                     findings += [check(connection) for check in (_predictions, _mail, _size, _tables, _dead_rows)]
                     if database.is_embedded:
                         findings.append(_disk(connection, settings))
+                    findings += _troubles(connection)
         findings += _dagster(database, timedelta(seconds=settings.daemon_silent_seconds))
     except TutorqError as error:
         advice = "Check TUTORQ_DATABASE_URL." if not database.is_embedded else "Look at its log under TUTORQ_HOME."
@@ -116,6 +122,36 @@ def _quarantine(connection: psycopg.Connection) -> Finding:
     )
     advice = "See raw.quarantine: each row has its file, line and reason." if recent else None
     return Finding("quarantine", True, f"{rows:,} rows, {recent:,} of them seen within a day", advice)
+
+
+def _arrivals(connection: psycopg.Connection, settings: Settings) -> Finding:
+    """Whether sessions keep coming, by file, post or otherwise; historic data need not."""
+    what, hours = "newest sessions", settings.silent_data_hours
+    if settings.as_of != "now" or not hours:
+        return Finding(what, True, "historic data" if hours else "TUTORQ_SILENT_DATA_HOURS is 0: nobody looks")
+    (recent,) = _row(
+        connection,
+        f"select now() - max(loaded_at) from raw.sessions where loaded_at > now() - interval '{hours} hours'",
+    )
+    if recent is not None:
+        return Finding(what, True, f"arrived {_words(recent)} ago")
+    (age,) = _row(connection, "select now() - max(loaded_at) from raw.sessions")
+    if age is None:
+        return Finding(what, True, "none yet")
+    advice = "Does the export run, and does the marketplace still post? TUTORQ_SILENT_DATA_HOURS sets the limit."
+    return Finding(what, False, f"arrived {_words(age)} ago, by file or post", advice)
+
+
+def _troubles(connection: psycopg.Connection) -> list[Finding]:
+    """What alerts have told and is not over, but for what has a line of its own; and files that failed, told or not."""
+    from reports.conditions import lasting
+    from reports.troubles import failed_files
+
+    seen = {each.name: Finding("trouble", False, each.title, each.advice) for each in failed_files(connection)}
+    for name, title, advice, since in lasting(connection):
+        if name.partition(":")[0] not in WITH_A_LINE:
+            seen.setdefault(name, Finding("trouble", False, f"{title}, since {since:%Y-%m-%d %H:%M} UTC", advice))
+    return [*seen.values()] or [Finding("troubles", True, "none that lasts")]
 
 
 def _publication(database: Database) -> Finding:

@@ -40,9 +40,9 @@ def run(settings: Settings, *, demo: bool, console: Console) -> None:
                 _fill_in(settings, transform, supervisor, first, console=console)
                 supervisor.watch()
         except ServiceEndedError as error:
-            from reports import conditions, watch
+            from reports import troubles, watch
 
-            watch.tell_anyhow(settings, transform, conditions.service_ended(error.service, str(error.log)))
+            watch.tell_anyhow(settings, transform, troubles.service_ended(error.service, str(error.log)))
             raise
         except KeyboardInterrupt:
             console.print("\nStopping …")

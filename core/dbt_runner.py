@@ -45,6 +45,20 @@ def one_dbt_at_a_time(database: Database) -> Iterator[None]:
         yield
 
 
+def parse() -> None:
+    """Make dbt's manifest anew, as `make install` does; connects to nothing.
+
+    Raises:
+        TutorqError: the project cannot be parsed; says why.
+    """
+    from dbt.cli.main import dbtRunner
+
+    where = [f"--project-dir={DBT_PROJECT_DIR}", f"--profiles-dir={DBT_PROJECT_DIR}"]
+    outcome = dbtRunner().invoke(["--quiet", "--log-level-file=none", "parse", *where])
+    if not outcome.success:
+        raise TutorqError(f"dbt cannot parse the project: {_one_line(outcome.exception or outcome.result)}")
+
+
 def build(
     settings: Settings,
     database: Database,

@@ -155,13 +155,11 @@ def _check_not_refused(connection: psycopg.Connection, file: LandedFile, digest:
 
 
 def _refuse(connection: psycopg.Connection, report: FileReport) -> None:
-    if report.sha256 is None:
-        return  # it could not even be read
     connection.execute(
         "insert into raw.refused_files (entity, source, checksum, reason) values (%s, %s, %s, %s) "
         "on conflict (entity, checksum) do update "
         "set (source, reason, refused_at) = (excluded.source, excluded.reason, now())",
-        [report.entity, report.file, report.sha256, report.message],
+        [report.entity, report.file, report.sha256 or f"unreadable: {report.file}", report.message],
     )
 
 

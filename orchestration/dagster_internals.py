@@ -35,6 +35,28 @@ def serve_code_location(preload: str) -> None:
     grpc_command()
 
 
+def failed_checks(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> list[dg.AssetCheckKey]:
+    """Those of these checks whose newest result is a failure of severity ERROR, in order."""
+    from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+    newest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    failed = []
+    for key, record in newest.items():
+        if record.status is AssetCheckExecutionRecordStatus.FAILED and record.event is not None:
+            evaluation = record.event.get_dagster_event().asset_check_evaluation_data
+            if evaluation.severity is dg.AssetCheckSeverity.ERROR:
+                failed.append(key)
+    return sorted(failed)
+
+
+def stale_assets(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]) -> list[dg.AssetKey]:
+    """Those of these assets that the daemon has found older than their freshness policies allow, in order."""
+    from dagster._core.definitions.freshness import FreshnessState
+
+    states = instance.event_log_storage.get_freshness_state_records(keys)
+    return sorted(key for key, record in states.items() if record.freshness_state is FreshnessState.FAIL)
+
+
 def warm_up() -> None:
     """Import what the process of a run needs of Dagster."""
     import dagster._grpc.impl  # noqa: F401

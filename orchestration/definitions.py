@@ -14,12 +14,13 @@ HISTORY = dg.AssetKey(["marts", "score_history"])
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    days = score_days(Settings())
+    settings = Settings()
+    days = score_days(settings)
 
     def finish(spec: dg.AssetSpec) -> dg.AssetSpec:
         if spec.key == HISTORY:
             spec = spec.replace_attributes(partitions_def=days)
-        return spec.replace_attributes(freshness_policy=freshness(spec))
+        return spec.replace_attributes(freshness_policy=freshness(spec, settings))
 
     loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent).map_asset_specs(func=finish)
     # With the file and line that an asset comes from, for the webserver's link into the editor.

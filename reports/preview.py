@@ -9,7 +9,7 @@ import psycopg
 from core.database import Database
 from core.errors import TutorqError
 from core.settings import Settings
-from reports import conditions, due, facts
+from reports import conditions, due, facts, troubles
 from reports.outbox import Draft
 from reports.render import Rendered, render
 from reports.subjects import subject_of
@@ -74,8 +74,8 @@ def _draft(
             flagged = ("high_risk", "watch")
             return min(drafts, key=lambda draft: draft.payload["tutor"]["risk_status"] not in flagged)
         case _:
-            trouble = next(conditions.troubles(connection), None)
-            example = conditions.run_failed("score", "4f1c0a52-example", f"http://localhost:{settings.dagster_port}")
+            trouble = next(troubles.troubles(connection), None)
+            example = troubles.run_failed("score", "4f1c0a52-example", f"http://localhost:{settings.dagster_port}")
             return conditions.draft(settings, trouble or example, datetime.now(UTC))
 
 

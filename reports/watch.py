@@ -10,8 +10,8 @@ from datetime import timedelta
 from core.database import Database
 from core.settings import Settings
 from reports import conditions, outbox
-from reports.conditions import Condition
 from reports.providers import provider_from
+from reports.troubles import Condition, dead_daemon
 
 LOOK_EVERY_SECONDS = 60.0
 # One mail more or less; a provider that hangs must not keep the next look waiting for long.
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 def silence(settings: Settings, database: Database) -> list[Condition]:
     """The Dagster daemon, if it is silent for longer than the settings allow."""
-    return conditions.dead_daemon(database, timedelta(seconds=settings.daemon_silent_seconds))
+    return dead_daemon(database, timedelta(seconds=settings.daemon_silent_seconds))
 
 
 def tell(settings: Settings, database: Database, troubles: Sequence[Condition]) -> int:

@@ -17,8 +17,9 @@ from demo import write_demo
 from demo.marketplace import FILES
 from ingest import load_folder
 from orchestration.definitions import defs as load_definitions
+from orchestration.defs.ingest.arrivals import ARRIVALS
 from orchestration.defs.marts.dbt_models import LIVE_WAITING, MANIFEST, dbt_models, live_equals_batch
-from orchestration.policies import SCORED
+from orchestration.policies import SCORED, freshness
 from orchestration.resources import Platform
 from orchestration.run_limits import TAG
 from verify import verify
@@ -84,8 +85,9 @@ def test_the_graph_is_the_one_we_know(definitions: dg.Definitions, tmp_path: Pat
 def test_everything_is_made_here_but_what_people_write(definitions: dg.Definitions) -> None:
     """An asset whose key differs from that of dbt's source would be in the graph twice, once without a maker."""
     graph = definitions.resolve_asset_graph()
-    assert {key for key in graph.get_all_asset_keys() if not graph.get(key).is_materializable} == {EXCUSES}
-    assert graph.get(EXCUSES).is_observable
+    watched = {EXCUSES, ARRIVALS}
+    assert {key for key in graph.get_all_asset_keys() if not graph.get(key).is_materializable} == watched
+    assert all(graph.get(key).is_observable for key in watched)
 
 
 def test_assets_may_get_as_old_as_their_runs_let_them(definitions: dg.Definitions) -> None:
@@ -97,6 +99,23 @@ def test_assets_may_get_as_old_as_their_runs_let_them(definitions: dg.Definition
         assert policy is not None, key
         assert (policy == SCORED) == (key in batch), key
     assert graph.get(EXCUSES).freshness_policy is None
+
+
+def test_data_may_stay_away_for_as_long_as_the_settings_say() -> None:
+    def policy(**settings: object) -> dg.FreshnessPolicy | None:
+        return freshness(dg.AssetSpec(ARRIVALS), Settings(**settings))  # type: ignore[arg-type]
+
+    assert policy() == dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26))
+    assert policy(silent_data_hours=72) == dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=72))
+    assert policy(silent_data_hours=0) is None
+
+
+@pytest.mark.parametrize("as_of", ["latest", "2024-06-30"])
+def test_historic_data_do_not_get_stale(as_of: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Predictions of a fixed day are made once."""
+    monkeypatch.setenv("TUTORQ_AS_OF", as_of)
+    graph = load_definitions().resolve_asset_graph()
+    assert {key for key in graph.get_all_asset_keys() if graph.get(key).freshness_policy} == set()
 
 
 def test_assets_say_where_they_are_made(definitions: dg.Definitions) -> None:

@@ -40,7 +40,7 @@ from orchestration.defs.predictions.automation import REASON, stale_predictions
 from orchestration.defs.predictions.models import verdicts
 from orchestration.partitions import ALL_BUCKETS
 from orchestration.resources import Platform
-from reports import conditions
+from reports import troubles as found_troubles
 from tests.conftest import Postgres
 
 RULES = MatchRules()
@@ -399,7 +399,7 @@ def test_a_lost_model_counts_as_none_until_it_is_back_or_another_is_trained(
 
     def troubles() -> list[str]:
         with as_runs_do(database).connect() as connection:
-            return sorted(each.name for each in conditions.troubles(connection))
+            return sorted(each.name for each in found_troubles.troubles(connection))
 
     by_models = {"match_predictions": promoted["match"], "session_predictions": promoted["session"]}
     assert predicted_by() == (by_models, {})

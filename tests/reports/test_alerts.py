@@ -6,7 +6,8 @@ import pytest
 
 from core.database import Database, DatabaseRole
 from core.settings import Settings
-from reports.conditions import Condition, dead_daemon, observe, report, run_failed
+from reports.conditions import observe, report
+from reports.troubles import Condition, dead_daemon, run_failed
 
 SETTINGS = Settings(staff_emails=["ops@example.org"])
 FAILED = run_failed("score", "0123456789", "http://localhost:3000")

@@ -16,7 +16,7 @@ from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.settings import Settings
 from reports import watch
-from reports.conditions import Condition, service_ended
+from reports.troubles import Condition, service_ended
 
 
 @pytest.fixture

@@ -6,11 +6,17 @@ from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
+from dagster_dbt import (
+    DagsterDbtProjectPreparer,
+    DagsterDbtTranslator,
+    DagsterDbtTranslatorSettings,
+    DbtProject,
+    dbt_assets,
+)
 from dagster_shared.record import replace
 from psycopg.rows import dict_row
 
-from core.dbt_runner import DBT_PROJECT_DIR, MANIFEST_PATH, build_events, dbt_target_path, one_dbt_at_a_time
+from core.dbt_runner import DBT_PROJECT_DIR, MANIFEST_PATH, build_events, dbt_target_path, one_dbt_at_a_time, parse
 from core.errors import TutorqError
 from orchestration.column_lineage import ColumnLineage
 from orchestration.dagster_internals import dagster_events, dbt_selection
@@ -21,8 +27,17 @@ from orchestration.run_limits import prolong
 
 DbtNode = Mapping[str, Any]
 
+
+class Preparer(DagsterDbtProjectPreparer):
+    """Parses in this process: dagster-dbt's own would need the program `dbt` on the PATH."""
+
+    def prepare(self, project: DbtProject) -> None:  # noqa: ARG002
+        parse()
+
+
 PROJECT = DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR)
-PROJECT.prepare_if_dev()  # under `dagster dev` alone: a changed model is parsed when the code location is reloaded
+# Under `dagster dev` alone: a changed model is parsed when the code location is reloaded.
+Preparer().prepare_if_dev(PROJECT)
 if not MANIFEST_PATH.exists():
     raise TutorqError(f"{MANIFEST_PATH} is missing; `make install` makes it")
 MANIFEST = json.loads(MANIFEST_PATH.read_text())

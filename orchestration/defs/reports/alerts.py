@@ -1,16 +1,22 @@
 """Troubles become alerts in the outbox. Sensors only queue them."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
 from core.settings import Settings
+from orchestration.dagster_internals import failed_checks, stale_assets
+from orchestration.defs.ingest.arrivals import ARRIVALS, note_arrivals
 from orchestration.policies import ASSET_JOB
 from orchestration.resources import Platform
-from reports.conditions import Condition, observe, report, run_failed
+from reports.conditions import observe, report
+from reports.troubles import Condition, checks_failed, no_new_data, run_failed, tables_stale
 
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 NEWEST_RUNS = 100
+# Each file that failed is told by itself.
+TOLD_OTHERWISE = {"every_file_could_be_read"}
 
 
 @dg.run_failure_sensor(
@@ -29,13 +35,34 @@ def run_failures(context: dg.RunFailureSensorContext, platform: Platform) -> Non
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
         "Queues an alert for each trouble, once while it lasts: old unprocessed changes, mail that does not leave, "
-        "growing quarantine, a job whose last run failed."
+        "growing quarantine, files that failed, lost models, a job whose last run failed, a check of severity ERROR "
+        "that fails, tables and data that are too old. Also notes when sessions have arrived."
     ),
 )
 def troubles(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SkipReason:
-    failed = list(_jobs_that_failed(context.instance, platform.settings))
-    queued = observe(platform.settings, platform.database, failed)
+    note_arrivals(context.instance, platform)
+    found = [*_jobs_that_failed(context.instance, platform.settings)]
+    if context.repository_def is not None:
+        found += _what_the_graph_shows(context.instance, context.repository_def.asset_graph, platform.settings)
+    queued = observe(platform.settings, platform.database, found)
     return dg.SkipReason(f"{queued} alerts queued")
+
+
+def _what_the_graph_shows(instance: dg.DagsterInstance, graph: Any, settings: Settings) -> Iterator[Condition]:
+    """Checks that fail and assets that are stale, of those that are still in the graph."""
+    checks = [key for key in graph.asset_check_keys if key.name not in TOLD_OTHERWISE]
+    yield from checks_failed(
+        [
+            (key.asset_key.to_user_string(), key.name, graph.get_check_spec(key).description or "")
+            for key in failed_checks(instance, checks)
+        ]
+    )
+    # The daemon evaluates policies; one that holds no longer for historic data leaves its last verdict for a moment.
+    stale = stale_assets(instance, [key for key in graph.get_all_asset_keys() if graph.get(key).freshness_policy])
+    if ARRIVALS in stale:
+        yield no_new_data(settings.silent_data_hours)
+    if others := [key.to_user_string() for key in stale if key != ARRIVALS]:
+        yield tables_stale(others)
 
 
 def _jobs_that_failed(instance: dg.DagsterInstance, settings: Settings) -> Iterator[Condition]:

@@ -1,0 +1,39 @@
+"""What operators are told: lost models, files that failed, data that stay away, and alerts in words."""
+
+from alembic import op
+
+revision = "0018"
+down_revision = "0014"
+
+LOST = """
+alter table ml.models add column lost_at timestamptz;
+comment on column ml.models.lost_at is
+    'When whoever predicts found that the files of this champion are gone or damaged, so that the rules answer; null '
+    'if they are there.';
+"""
+
+# When rows arrived, for a look every minute: BRIN costs a writer next to nothing, and newest rows lie together.
+ARRIVALS = "create index sessions_arrivals on raw.sessions using brin (loaded_at) with (autosummarize)"
+
+FAILED_FILES = """
+grant select on raw.refused_files, raw.loads to tutorq_transform;
+comment on column raw.refused_files.checksum is 'SHA-256 of the file; a word and its path if it could not be read.';
+"""
+
+WORDS = """
+alter table app.alert_conditions add column title text, add column advice text;
+comment on column app.alert_conditions.title is 'What is wrong, in the words of the alert.';
+comment on column app.alert_conditions.advice is 'What to do about it, in the words of the alert.';
+"""
+
+
+def upgrade() -> None:
+    for block in (LOST, ARRIVALS, FAILED_FILES, WORDS):
+        op.execute(block)
+
+
+def downgrade() -> None:
+    op.execute("alter table app.alert_conditions drop column title, drop column advice")
+    op.execute("revoke select on raw.refused_files, raw.loads from tutorq_transform")
+    op.execute("drop index raw.sessions_arrivals")
+    op.execute("alter table ml.models drop column lost_at")

@@ -1,0 +1,62 @@
+"""When sessions have arrived, by whatever way: the graph only watches it, and its freshness says if none come."""
+
+from datetime import UTC, datetime, timedelta
+from typing import LiteralString
+
+import dagster as dg
+
+from orchestration.policies import OWNER
+from orchestration.resources import Platform
+
+ARRIVALS = dg.AssetKey(["raw", "arrivals"])
+NEWEST = "newest"
+# Freshness is told in hours, and each note is kept for ever.
+NOTED_EVERY = timedelta(hours=1)
+
+
+@dg.multi_observable_source_asset(  # type: ignore[untyped-decorator]
+    specs=[
+        dg.AssetSpec(
+            ARRIVALS,
+            group_name="raw",
+            kinds={"postgres"},
+            owners=[OWNER],
+            description="No table of its own: noted, at most once an hour, when new or changed sessions are in "
+            "raw.sessions, whether a file, a post or another program brought them. Its freshness fails when none have "
+            "come for `TUTORQ_SILENT_DATA_HOURS`.",
+        )
+    ]
+)
+def arrivals(platform: Platform) -> dg.ObserveResult:
+    newest = _newest(platform, None)
+    version = dg.DataVersion(newest.isoformat() if newest else "none")
+    return dg.ObserveResult(asset_key=ARRIVALS, data_version=version)
+
+
+def note_arrivals(instance: dg.DagsterInstance, platform: Platform) -> None:
+    """Tell the graph that sessions have come or changed since the last note; for a sensor, because this takes no run.
+
+    As a materialisation, because that is what Dagster measures freshness by.
+    """
+    known = instance.get_latest_materialization_event(ARRIVALS)
+    if known is not None and datetime.now(UTC) - datetime.fromtimestamp(known.timestamp, UTC) < NOTED_EVERY:
+        return
+    seen = known.asset_materialization.metadata[NEWEST].value if known and known.asset_materialization else None
+    newest = _newest(platform, datetime.fromtimestamp(seen, UTC) if isinstance(seen, float) else None)
+    if newest is not None:
+        metadata = {NEWEST: dg.MetadataValue.timestamp(newest.timestamp())}
+        instance.report_runless_asset_event(dg.AssetMaterialization(ARRIVALS, metadata=metadata))
+
+
+def _newest(platform: Platform, since: datetime | None) -> datetime | None:
+    """When the newest session arrived after that time; None if none did."""
+    query: LiteralString = "select max(loaded_at) from raw.sessions"
+    with platform.database.connect() as connection:
+        found = connection.execute(query + " where loaded_at > %s", [since]) if since else connection.execute(query)
+        row = found.fetchone()
+    return row[0] if row else None
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    return dg.Definitions(assets=[arrivals])

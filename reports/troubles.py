@@ -1,0 +1,272 @@
+"""What can be wrong with the platform, in the words of an alert: what its database tells, and what others found."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import psycopg
+from psycopg.rows import dict_row
+
+from core.database import Database
+
+OLDEST_CHANGE = timedelta(minutes=15)
+OLDEST_MAIL = timedelta(minutes=15)
+QUARANTINE_WITHIN = timedelta(hours=1)
+QUARANTINE_ROWS = 20
+HEARTBEAT_STALE = timedelta(minutes=2)
+FAILED_FILES_WITHIN = timedelta(days=1)
+# A folder of bad files, or a change that breaks many checks, is a few mails and not hundreds.
+TOLD_ONE_BY_ONE = 5
+
+# Nothing is late before the first publication: the first run over a long history takes its time.
+STATE_OF_THE_PLATFORM = """
+select
+    now() as now,
+    (select min(changed_at) from raw.changes where to_regclass('marts.publication') is not null) as oldest_change,
+    (select count(*) from raw.changes) as changes,
+    (
+        select min(greatest(next_attempt_at, created_at)) from app.email_reports
+        where state = 'queued' and attempts = 0
+    ) as oldest_mail,
+    (
+        select min(created_at) from app.email_reports where state = 'queued' and attempts > 0
+    ) as oldest_repeated_mail,
+    (select min(claimed_at) from app.email_reports where state = 'sending') as oldest_claim,
+    (select count(*) from app.email_reports where state = 'queued') as queued,
+    (
+        select count(*)
+        from raw.quarantine
+        cross join app.report_switches
+        where
+            report_switches.switch = 'alert'
+            and first_seen_at > greatest(report_switches.on_since, now() - %(quarantine_within)s)
+    ) as quarantined
+"""
+
+
+# Files of the landing directory of which nothing could be taken, whether no row could be read or every one was refused.
+FAILED_FILES = """
+select entity, source, reason, refused_at as failed_at, checksum
+from raw.refused_files
+where refused_at > greatest((select on_since from app.report_switches where switch = 'alert'), now() - %(within)s)
+union all
+select entity, source, 'none of its ' || read_rows || ' rows could be taken', finished_at, checksum
+from raw.loads
+where
+    finished_at > greatest((select on_since from app.report_switches where switch = 'alert'), now() - %(within)s)
+    and read_rows > 0 and quarantined_rows = read_rows and moved_to like 'failed/%%'
+order by failed_at, source
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A trouble. `name` is the same for as long as it lasts; `figures` are what was measured, label and value."""
+
+    name: str
+    title: str
+    detail: str
+    advice: str
+    figures: tuple[tuple[str, str], ...] = ()
+    is_certain: bool = False
+
+
+def run_failed(job: str, run_id: str, address: str) -> Condition:
+    """A job whose last run failed for good. Error texts may quote data, so they stay in Dagster."""
+    return Condition(
+        name=f"run_failed:{job}",
+        title=f"the job {job} has failed",
+        detail="Its steps were tried again and failed each time. Nothing is lost: what it should have done waits.",
+        advice=f"Look at the run in Dagster: {address}/runs/{run_id}",
+        figures=(("job", job), ("run", run_id[:8])),
+        is_certain=True,
+    )
+
+
+def service_ended(name: str, log: str) -> Condition:
+    """A service that ended by itself, whereupon `tutorq up` has stopped the others."""
+    return Condition(
+        name=f"service_ended:{name}",
+        title=f"{name} has ended, and everything is stopped",
+        detail="Nothing is scored, served or sent until it is started again. What has been taken in is kept.",
+        advice=f"Look at the end of {log}, and start `tutorq up` again.",
+        figures=(("service", name),),
+        is_certain=True,
+    )
+
+
+def check_failed(asset: str, check: str, promise: str) -> Condition:
+    """A check of severity ERROR that does not hold. What it found may quote data, so it stays in Dagster."""
+    return Condition(
+        name=f"check_failed:{asset}:{check}",
+        title=f"the check {check} of {asset} fails",
+        detail=f"It should hold that: {promise}" if promise else "What it found stands in Dagster.",
+        advice=f"Look at the checks of {asset} in Dagster.",
+        figures=(("table", asset), ("check", check)),
+    )
+
+
+def checks_failed(failed: Sequence[tuple[str, str, str]]) -> list[Condition]:
+    """The same for all that fail, (asset, check, promise) each; beyond a few in one."""
+    conditions = [check_failed(*each) for each in failed[:TOLD_ONE_BY_ONE]]
+    if more := [f"{check} of {asset}" for asset, check, _ in failed[TOLD_ONE_BY_ONE:]]:
+        conditions.append(
+            Condition(
+                "check_failed:more",
+                f"{len(more):,} more checks fail",
+                f"Besides those told one by one: {_listed(more)}.",
+                "Look at the checks in Dagster; the first that failed is often the cause of the others.",
+            )
+        )
+    return conditions
+
+
+def tables_stale(assets: Sequence[str]) -> Condition:
+    """Assets that Dagster's freshness policies find too old."""
+    return Condition(
+        "tables_stale",
+        f"{len(assets):,} {'table is' if len(assets) == 1 else 'tables are'} older than they should be",
+        f"Not renewed in time: {_listed(assets)}.",
+        "Are runs failing, or has the nightly roll-over been missed? Look at the overview in Dagster.",
+        (("tables", f"{len(assets):,}"),),
+    )
+
+
+def no_new_data(hours: int) -> Condition:
+    """Neither a file nor the API has brought a new or changed session for so long."""
+    return Condition(
+        "no_new_data",
+        f"no new sessions for {hours} hours",
+        "Neither a file nor a post has brought a new or changed session. Scores stay as they are.",
+        "Does the export run, and does the marketplace still post? `TUTORQ_SILENT_DATA_HOURS` sets the limit.",
+        (("limit", f"{hours} hours"),),
+    )
+
+
+def troubles(connection: psycopg.Connection, oldest_change: timedelta = OLDEST_CHANGE) -> Iterator[Condition]:
+    """What is wrong with the platform now, as its database tells."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        state = cursor.execute(STATE_OF_THE_PLATFORM, {"quarantine_within": QUARANTINE_WITHIN}).fetchone() or {}
+    now: datetime = state["now"]
+    if _older(state["oldest_change"], oldest_change, now):
+        yield Condition(
+            "unprocessed_changes",
+            f"changes wait for over {_minutes(oldest_change)}",
+            "Sessions have arrived that are not in the scores yet.",
+            "Is the Dagster daemon running, and are runs failing? Everything is kept and will be taken over.",
+            (("oldest change", _age(state["oldest_change"], now)), ("changes waiting", f"{state['changes']:,}")),
+        )
+    stuck = [
+        moment
+        for moment in (state["oldest_mail"], state["oldest_repeated_mail"], state["oldest_claim"])
+        if _older(moment, OLDEST_MAIL, now)
+    ]
+    if stuck:
+        yield Condition(
+            "outbox_stuck",
+            "mail does not leave",
+            "Mail has been waiting to be sent for too long.",
+            "Look at column `error` of app.email_reports; is the provider reachable, and its key right?",
+            (("oldest", _age(min(stuck), now)), ("mails waiting", f"{state['queued']:,}")),
+        )
+    if state["quarantined"] >= QUARANTINE_ROWS:
+        yield Condition(
+            "quarantine_growing",
+            "many rows are refused",
+            "Rows that arrive cannot be taken and are put into quarantine.",
+            "Look at column `reason` of raw.quarantine; a source may have changed its format.",
+            (("rows in the last hour", f"{state['quarantined']:,}"),),
+        )
+    yield from lost_models(connection)
+    yield from lost_models(connection)
+    yield from failed_files(connection)
+
+
+def lost_models(connection: psycopg.Connection) -> Iterator[Condition]:
+    """Champions whose files are gone or damaged, as whoever predicts has noted."""
+    rows = connection.execute(
+        "select kind, model_version, lost_at from ml.models where is_champion and lost_at is not null order by kind"
+    ).fetchall()
+    for kind, version, lost_at in rows:
+        yield Condition(
+            f"model_lost:{kind}",
+            f"the {kind} model is lost",
+            "Its files are gone from the model store, or damaged. Until it is back, the rules predict.",
+            "Put the files back from a backup, or train another one: `tutorq train`, or the job `train` in Dagster.",
+            (("model", version), ("noticed", f"{lost_at:%Y-%m-%d %H:%M} UTC")),
+            is_certain=True,
+        )
+
+
+def failed_files(connection: psycopg.Connection) -> list[Condition]:
+    """Landing files of the last day of which nothing could be taken, one by one; beyond a few in one."""
+    rows = connection.execute(FAILED_FILES, {"within": FAILED_FILES_WITHIN}).fetchall()
+    advice = "Mend it and drop it again; it lies in the folder `failed` of the landing directory, with its report."
+    conditions = [
+        Condition(
+            f"file_failed:{entity}:{checksum[:16]}",
+            f"the file {source} could not be loaded",
+            f"{reason[:300]}. Nothing of it is in; all other files are loaded.",
+            advice,
+            (("file", source), ("failed", f"{failed_at:%Y-%m-%d %H:%M} UTC")),
+            is_certain=True,
+        )
+        for entity, source, reason, failed_at, checksum in rows[:TOLD_ONE_BY_ONE]
+    ]
+    if more := [str(row[1]) for row in rows[TOLD_ONE_BY_ONE:]]:
+        conditions.append(
+            Condition(
+                "file_failed:more",
+                f"{len(more):,} more files could not be loaded",
+                f"Besides those told one by one: {_listed(more)}.",
+                "Mend them and drop them again; they lie in the folder `failed` of the landing directory.",
+                is_certain=True,
+            )
+        )
+    return conditions
+
+
+def dead_daemon(database: Database, silent_for: timedelta = HEARTBEAT_STALE) -> list[Condition]:
+    """The Dagster daemon, if it has run here and is silent now. Only somebody outside the daemon can notice."""
+    try:
+        with psycopg.connect(database.dagster_url, connect_timeout=5) as connection:
+            row = connection.execute(
+                """
+                select now() - max("timestamp") at time zone 'utc' from daemon_heartbeats
+                """
+            ).fetchone()
+    except psycopg.Error:
+        return []  # no Dagster here yet, or no database: that is noticed elsewhere
+    if row is None or row[0] is None or row[0] < silent_for:
+        return []
+    return [
+        Condition(
+            "daemon_dead",
+            "the Dagster daemon is silent",
+            "Nothing is scored and no mail is sent by itself until it runs again.",
+            "Start it again (`tutorq up`, or the service `dagster-daemon`). What has arrived is kept.",
+            (("last sign of life", f"{_minutes(row[0])} ago"),),
+            is_certain=True,
+        )
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:TOLD_ONE_BY_ONE])
+    more = len(names) - TOLD_ONE_BY_ONE
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _older(moment: datetime | None, limit: timedelta, now: datetime) -> bool:
+    return moment is not None and now - moment > limit
+
+
+def _age(moment: datetime, now: datetime) -> str:
+    return f"{_minutes(now - moment)} old"
+
+
+def _minutes(duration: timedelta) -> str:
+    minutes = int(duration.total_seconds() // 60)
+    if minutes < 120:
+        return f"{minutes} minute{'' if minutes == 1 else 's'}"
+    return f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"
