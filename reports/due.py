@@ -124,7 +124,7 @@ select
                 tutor_reschedules_90d, sessions_90d
             from marts.tutor_scores
             where is_active and risk_status in ('watch', 'high_risk')
-            order by risk_status_since desc, risk_probability desc, tutor_id
+            order by risk_status_since desc nulls last, risk_probability desc, tutor_id
             limit {DIGEST_FLAGS}
         ) as newest
     ) as newest_flags

@@ -58,7 +58,7 @@ flags as (
     select {columns(Flag, "active")}
     from active
     where active.risk_status in ('watch', 'high_risk')
-    order by active.risk_status_since desc, active.risk_probability desc, active.tutor_id
+    order by active.risk_status_since desc nulls last, active.risk_probability desc, active.tutor_id
     limit {NEWEST_FLAGS}
 )
 

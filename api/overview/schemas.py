@@ -67,7 +67,7 @@ class Flag(BaseModel):
     external_id: str | None
     name: str | None
     risk_status: RiskStatus
-    risk_status_since: date
+    risk_status_since: date | None
     risk_probability: Fraction | None
     sessions_90d: Count
     tutor_reschedules_90d: Count

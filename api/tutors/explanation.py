@@ -83,12 +83,12 @@ def status_sentence(score: TutorScore, rules: Rules) -> str:
         return f"Not rated: there was {held} in the last 90 days, too few for a fair judgement."
     what = f"the tutor rescheduled {score.tutor_reschedules_90d} of {sessions} in the last 90 days"
     sure = f"the probability that the long-run rate is above {threshold} is {_estimated(score.risk_probability)}"
-    since = f"since {score.risk_status_since:%-d %B %Y}"
+    since = f" since {score.risk_status_since:%-d %B %Y}" if score.risk_status_since else ""
     if score.risk_status is RiskStatus.OK:
-        return f"Fine {since}: {what}, and {sure}."
+        return f"Fine{since}: {what}, and {sure}."
     if score.risk_status is RiskStatus.WATCH:
-        return f"On watch {since}: {what}, and {sure}, which is not certain enough for more than a closer look."
-    return f"High risk {since}: {what}, and {sure}."
+        return f"On watch{since}: {what}, and {sure}, which is not certain enough for more than a closer look."
+    return f"High risk{since}: {what}, and {sure}."
 
 
 def _reliability(score: TutorScore, facts: Facts) -> Component:

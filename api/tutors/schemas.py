@@ -61,7 +61,9 @@ class TutorScore(BaseModel):
     risk_probability: Fraction | None = Field(description="Probability that the true rate is above the threshold.")
     risk_status: RiskStatus
     is_high_risk: bool
-    risk_status_since: date = Field(description="First day of the present unbroken stretch of this status.")
+    risk_status_since: date | None = Field(
+        description="First day of the present unbroken stretch of this status; null until history has been recorded."
+    )
     sessions_to_clear: int | None = Field(
         description="Sessions without a tutor reschedule that would end the flag; null when not flagged.", examples=[7]
     )
@@ -315,7 +317,7 @@ class TutorExplanation(BaseModel):
     external_id: str | None
     name: str | None
     risk_status: RiskStatus
-    risk_status_since: date
+    risk_status_since: date | None
     risk_probability: Fraction | None
     risk_threshold: Fraction = Field(description="The reschedule rate that should not be exceeded.", examples=[0.15])
     quality_score: float | None = Field(examples=[81.4])

@@ -44,6 +44,17 @@ tutor_days as (
 ),
 
 -- The first scoring of a new database may come before any day was recorded.
+history as (
+    {% if not execute or score_history.is_cte or load_relation(score_history) %}
+        select exists (
+            select from {{ score_history }}
+            where as_of = (select as_of.as_of - 1 from as_of)
+        ) as has_day_before
+    {% else %}
+        select false as has_day_before
+    {% endif %}
+),
+
 day_before as (
     {% if not execute or score_history.is_cte or load_relation(score_history) %}
         select
@@ -123,7 +134,9 @@ final as (
         posteriors.risk_probability,
         statuses.risk_status,
         coalesce(posteriors.is_high_risk, false) as is_high_risk,
-        coalesce(day_before.risk_status_since, statuses.as_of) as risk_status_since,
+        -- Unknown, and not today, while nothing is recorded of the day before.
+        coalesce(day_before.risk_status_since, case when history.has_day_before then statuses.as_of end)
+            as risk_status_since,
         sessions_to_clear.sessions_to_clear,
         quality.tutor_no_show_rate_expected,
         coalesce(quality.first_meetings, 0) as first_meetings,
@@ -144,6 +157,7 @@ final as (
         last_sessions.last_session_at
     from tutors
     inner join statuses on tutors.tutor_id = statuses.tutor_id
+    cross join history
     left join windows on tutors.tutor_id = windows.tutor_id and statuses.as_of = windows.as_of
     left join posteriors on tutors.tutor_id = posteriors.tutor_id and statuses.as_of = posteriors.as_of
     left join sessions_to_clear

@@ -25,7 +25,9 @@ export function NewestFlags({ flags }: { flags: Flag[] }) {
                   title={tutorName(flag)}
                   badge={<StatusBadge status={flag.risk_status} />}
                   detail={`${percent(flag.reschedule_rate_90d, { digits: 0 })} of ${counted(flag.sessions_90d, "session")} · ${probability(flag.risk_probability)} likely`}
-                  aside={`since ${shortDay(flag.risk_status_since)}`}
+                  aside={
+                    flag.risk_status_since === null ? undefined : `since ${shortDay(flag.risk_status_since)}`
+                  }
                 />
               </Link>
             </li>
