@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -129,15 +129,14 @@ def _arrivals(connection: psycopg.Connection, settings: Settings) -> Finding:
     what, hours = "newest sessions", settings.silent_data_hours
     if settings.as_of != "now" or not hours:
         return Finding(what, True, "historic data" if hours else "TUTORQ_SILENT_DATA_HOURS is 0: nobody looks")
-    (recent,) = _row(
-        connection,
-        f"select now() - max(loaded_at) from raw.sessions where loaded_at > now() - interval '{hours} hours'",
-    )
-    if recent is not None:
-        return Finding(what, True, f"arrived {_words(recent)} ago")
-    (age,) = _row(connection, "select now() - max(loaded_at) from raw.sessions")
-    if age is None:
+    from reports.troubles import newest_arrival
+
+    newest = newest_arrival(connection)
+    if newest is None:
         return Finding(what, True, "none yet")
+    age = datetime.now(UTC) - newest
+    if age < timedelta(hours=hours):
+        return Finding(what, True, f"arrived {_words(age)} ago")
     advice = "Does the export run, and does the marketplace still post? TUTORQ_SILENT_DATA_HOURS sets the limit."
     return Finding(what, False, f"arrived {_words(age)} ago, by file or post", advice)
 

@@ -44,6 +44,16 @@ select
 """
 
 
+# No index tells when a session arrived. Loads tell it of files; posts are about sessions of these days, or to come.
+NEWEST_ARRIVAL = """
+select greatest(
+    (
+        select max(finished_at) from raw.loads
+        where entity in ('sessions', 'reschedules') and inserted_rows + updated_rows > 0
+    ),
+    (select max(loaded_at) from raw.sessions where scheduled_time > now() - interval '8 days')
+)
+"""
 # Files of the landing directory of which nothing could be taken, whether no row could be read or every one was refused.
 FAILED_FILES = """
 select entity, source, reason, refused_at as failed_at, checksum
@@ -196,6 +206,12 @@ def lost_models(connection: psycopg.Connection) -> Iterator[Condition]:
             (("model", version), ("noticed", f"{lost_at:%Y-%m-%d %H:%M} UTC")),
             is_certain=True,
         )
+
+
+def newest_arrival(connection: psycopg.Connection) -> datetime | None:
+    """When new or changed sessions last arrived, by file or post; None if none ever did."""
+    row = connection.execute(NEWEST_ARRIVAL).fetchone()
+    return row[0] if row else None
 
 
 def failed_files(connection: psycopg.Connection) -> list[Condition]:

@@ -12,9 +12,6 @@ comment on column ml.models.lost_at is
     'if they are there.';
 """
 
-# When rows arrived, for a look every minute: BRIN costs a writer next to nothing, and newest rows lie together.
-ARRIVALS = "create index sessions_arrivals on raw.sessions using brin (loaded_at) with (autosummarize)"
-
 FAILED_FILES = """
 grant select on raw.refused_files, raw.loads to tutorq_transform;
 comment on column raw.refused_files.checksum is 'SHA-256 of the file; a word and its path if it could not be read.';
@@ -28,12 +25,11 @@ comment on column app.alert_conditions.advice is 'What to do about it, in the wo
 
 
 def upgrade() -> None:
-    for block in (LOST, ARRIVALS, FAILED_FILES, WORDS):
+    for block in (LOST, FAILED_FILES, WORDS):
         op.execute(block)
 
 
 def downgrade() -> None:
     op.execute("alter table app.alert_conditions drop column title, drop column advice")
     op.execute("revoke select on raw.refused_files, raw.loads from tutorq_transform")
-    op.execute("drop index raw.sessions_arrivals")
     op.execute("alter table ml.models drop column lost_at")

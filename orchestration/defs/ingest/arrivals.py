@@ -1,12 +1,12 @@
 """When sessions have arrived, by whatever way: the graph only watches it, and its freshness says if none come."""
 
 from datetime import UTC, datetime, timedelta
-from typing import LiteralString
 
 import dagster as dg
 
 from orchestration.policies import OWNER
 from orchestration.resources import Platform
+from reports.troubles import newest_arrival
 
 ARRIVALS = dg.AssetKey(["raw", "arrivals"])
 NEWEST = "newest"
@@ -28,7 +28,7 @@ NOTED_EVERY = timedelta(hours=1)
     ]
 )
 def arrivals(platform: Platform) -> dg.ObserveResult:
-    newest = _newest(platform, None)
+    newest = _newest(platform)
     version = dg.DataVersion(newest.isoformat() if newest else "none")
     return dg.ObserveResult(asset_key=ARRIVALS, data_version=version)
 
@@ -42,19 +42,15 @@ def note_arrivals(instance: dg.DagsterInstance, platform: Platform) -> None:
     if known is not None and datetime.now(UTC) - datetime.fromtimestamp(known.timestamp, UTC) < NOTED_EVERY:
         return
     seen = known.asset_materialization.metadata[NEWEST].value if known and known.asset_materialization else None
-    newest = _newest(platform, datetime.fromtimestamp(seen, UTC) if isinstance(seen, float) else None)
-    if newest is not None:
+    newest = _newest(platform)
+    if newest is not None and newest.timestamp() != seen:
         metadata = {NEWEST: dg.MetadataValue.timestamp(newest.timestamp())}
         instance.report_runless_asset_event(dg.AssetMaterialization(ARRIVALS, metadata=metadata))
 
 
-def _newest(platform: Platform, since: datetime | None) -> datetime | None:
-    """When the newest session arrived after that time; None if none did."""
-    query: LiteralString = "select max(loaded_at) from raw.sessions"
+def _newest(platform: Platform) -> datetime | None:
     with platform.database.connect() as connection:
-        found = connection.execute(query + " where loaded_at > %s", [since]) if since else connection.execute(query)
-        row = found.fetchone()
-    return row[0] if row else None
+        return newest_arrival(connection)
 
 
 @dg.definitions
