@@ -16,8 +16,11 @@ from dagster_dbt import (
 from dagster_shared.record import replace
 from psycopg.rows import dict_row
 
+from core.database import Database
 from core.dbt_runner import DBT_PROJECT_DIR, MANIFEST_PATH, build_events, dbt_target_path, one_dbt_at_a_time, parse
 from core.errors import TutorqError
+from core.migrate import migrate
+from core.settings import Settings
 from orchestration.column_lineage import ColumnLineage
 from orchestration.dagster_internals import dagster_events, dbt_selection
 from orchestration.policies import DBT_POOL, OWNER, RETRY_POLICY
@@ -29,10 +32,14 @@ DbtNode = Mapping[str, Any]
 
 
 class Preparer(DagsterDbtProjectPreparer):
-    """Parses in this process: dagster-dbt's own would need the program `dbt` on the PATH."""
+    """What `make install` and `tutorq up` do otherwise. In this process: dagster-dbt's own preparer would need the
+    program `dbt` on the PATH."""
 
     def prepare(self, project: DbtProject) -> None:  # noqa: ARG002
         parse()
+        database = Database(Settings())
+        if database.is_embedded:  # it may be a new one, on which every sensor would fail
+            migrate(database)
 
 
 PROJECT = DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR)
