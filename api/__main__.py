@@ -2,17 +2,17 @@
 
 import gc
 import sys
+from contextlib import suppress
 
 import uvicorn
-from pydantic import ValidationError
+from uvicorn.config import STARTUP_FAILURE
 
 from api import logs
 from api.app import create_app
+from api.server import server_config
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.settings import settings_of_process
-
-SHUTDOWN_SECONDS = 10
 
 
 def main() -> None:
@@ -25,21 +25,12 @@ def main() -> None:
     # What has been imported stays. Left to the collector, it is gone through again and again: 100 ms each time.
     gc.collect()
     gc.freeze()
-    uvicorn.run(
-        create_app(settings),
-        host=settings.api_host,
-        port=settings.api_port,
-        loop="uvloop",
-        http="httptools",
-        log_config=logs.configuration(settings.log_level),
-        access_log=False,
-        # Only the limit of log-ins goes by the client's address; what others say of it is not believed.
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
-        ws="none",
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
+    log_config = logs.configuration(settings.log_level)
+    server = uvicorn.Server(server_config(create_app(settings), settings, log_config=log_config))
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 if __name__ == "__main__":

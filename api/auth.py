@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -46,6 +46,11 @@ class Caller:
     def actor(self) -> str:
         """As the audit log names it."""
         return self.name
+
+    @property
+    def counted_as(self) -> Hashable:
+        """Whose share of the server it takes: that of its key, also at browsers."""
+        return "key", self.key_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Nothing is remembered here: people at browsers ask seldom, and a session that is
 """
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -25,7 +25,7 @@ NOTE_USE_EVERY = timedelta(minutes=1)
 EXPIRES_AT = "least(last_seen_at + $2::interval, created_at + $3::interval)"
 FIND = f"""
 with found as (
-    select browser_session_id, name, role, {EXPIRES_AT} as expires_at
+    select browser_session_id, name, role, api_key_id, {EXPIRES_AT} as expires_at
     from app.browser_sessions as session
     where token_hash = $1
         and {EXPIRES_AT} > now()
@@ -50,7 +50,7 @@ delete from app.browser_sessions where least(last_seen_at + $1::interval, create
 TAKE_LINK = "delete from app.login_tokens where token_hash = $1 returning name, role, expires_at > now() as is_valid"
 OPEN = f"""
 insert into app.browser_sessions (token_hash, name, role, api_key_id) values ($1, $4, $5, $6)
-returning browser_session_id, name, role, {EXPIRES_AT} as expires_at
+returning browser_session_id, name, role, api_key_id, {EXPIRES_AT} as expires_at
 """
 CLOSE = "delete from app.browser_sessions where token_hash = $1 returning browser_session_id, name"
 AUDIT = """
@@ -68,11 +68,18 @@ class BrowserCaller:
     name: str
     role: Role
     expires_at: datetime
+    # None if a one-time link opened it.
+    api_key_id: int | None
 
     @property
     def actor(self) -> str:
         """As the audit log names it."""
         return _actor(self.name, self.browser_session_id)
+
+    @property
+    def counted_as(self) -> Hashable:
+        """Whose share of the server it takes: that of the key that opened it, or else its own."""
+        return ("session", self.browser_session_id) if self.api_key_id is None else ("key", self.api_key_id)
 
 
 class BrowserSessions:
@@ -142,7 +149,9 @@ async def _open(connection: Any, name: str, role: Role, api_key_id: int | None) 
 
 
 def _caller(row: Any) -> BrowserCaller:
-    return BrowserCaller(row["browser_session_id"], row["name"], Role(row["role"]), row["expires_at"])
+    return BrowserCaller(
+        row["browser_session_id"], row["name"], Role(row["role"]), row["expires_at"], row["api_key_id"]
+    )
 
 
 def _actor(name: str, number: int) -> str:

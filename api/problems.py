@@ -97,19 +97,31 @@ class IdempotencyMismatchError(ApiError):
 
 
 class TooManyRequestsError(ApiError):
-    status, kind, title = 429, "too-many-requests", "The key sends too much"
+    status, kind, title = 429, "too-many-requests", "Rate limit exceeded"
+
+
+class TooManyAtOnceError(ApiError):
+    status, kind, title = 429, "too-many-at-once", "The key has too many requests in progress"
 
 
 class TooManyLogInsError(ApiError):
     status, kind, title = 429, "too-many-log-ins", "Too many tries to log in"
 
 
+class HeadTooLargeError(ApiError):
+    status, kind, title = 431, "headers-too-large", "The headers are too large"
+
+
+class MalformedRequestError(ApiError):
+    status, kind, title = 400, "malformed-request", "The request is not valid HTTP"
+
+
 class BusyError(ApiError):
-    status, kind, title = 503, "busy", "The database does not keep up"
+    status, kind, title = 503, "busy", "The session could not be stored in time"
 
 
 class OverloadedError(ApiError):
-    status, kind, title = 503, "overloaded", "Too much is being computed"
+    status, kind, title = 503, "overloaded", "The server is busy"
 
 
 class NotPublishedError(ApiError):
@@ -128,7 +140,7 @@ class InternalError(ApiError):
     status, kind, title = 500, "internal-error", "Something went wrong here"
 
 
-def _problem_response(scope: Scope, error: ApiError) -> Response:
+def problem_response(error: ApiError, request_id: str) -> Response:
     """The answer to a request that ended in `error`."""
     return _response(
         Problem(
@@ -136,11 +148,15 @@ def _problem_response(scope: Scope, error: ApiError) -> Response:
             title=error.title,
             status=error.status,
             detail=error.detail,
-            request_id=record_of(scope).request_id,
+            request_id=request_id,
             errors=error.errors,
         ),
         error.headers,
     )
+
+
+def _problem_response(scope: Scope, error: ApiError) -> Response:
+    return problem_response(error, record_of(scope).request_id)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -73,6 +73,7 @@ class Settings(BaseSettings):
 
     api_host: str = "127.0.0.1"
     api_port: int = 8000
+    api_connections: int = Field(default=8192, ge=16)
     dagster_port: int = 3000
     dagster_url: str | None = None
     cors_origins: Annotated[list[str], NoDecode] = []

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Literal
 from uuid import UUID
 
@@ -11,6 +12,8 @@ import numpy as np
 from pydantic import BaseModel
 
 from api import bodies
+from api.auth import Caller
+from api.browser_sessions import BrowserCaller
 from api.database import Marts, Statement, columns
 from api.matching.schemas.assignments import (
     MOST_STUDENTS,
@@ -25,7 +28,8 @@ from api.matching.schemas.assignments import (
 from api.matching.schemas.people import MatchStudent, MatchTutor
 from api.matching.scoring import Grid, Scorer, as_stored
 from api.matching.version import MATCH_VERSION, SOURCE
-from api.problems import FieldError, InvalidRequestError, OverloadedError
+from api.problems import FieldError, InvalidRequestError
+from api.turns import Turns
 from ingest.ids import entity_uuid
 from ml import explain
 from ml.assign import NEW_TUTOR_SESSIONS, NOBODY, assign
@@ -36,9 +40,13 @@ from ml.model import Model
 MOST_PAIRS = 2_500_000
 # Students times places.
 MOST_CELLS = 15_000_000
-# Of one process: more at the same time would all be slow.
-AT_A_TIME = 1
+# Of one process: more at the same time would all be slow. One key alone never has all of them.
+AT_A_TIME = 2
+PER_KEY = 1
 PATIENCE_SECONDS = 20
+# Requests in memory, also those that are read or wait, of one key and in all.
+REQUESTS_PER_KEY = 2
+REQUESTS_IN_MEMORY = 8
 
 PEOPLE = f"""
 with students as (
@@ -190,25 +198,27 @@ class Assignments:
     def __init__(self, marts: Marts, scorer: Scorer) -> None:
         self._marts = marts
         self._scorer = scorer
-        self._places = asyncio.Semaphore(AT_A_TIME)
+        self._computed = Turns("assignments", per_key=PER_KEY, in_all=AT_A_TIME)
+        self._requests = Turns("requests for assignments", per_key=REQUESTS_PER_KEY, in_all=REQUESTS_IN_MEMORY)
 
-    async def assign(self, request: AssignmentRequest) -> Assignment:
+    def turn(self, caller: Caller | BrowserCaller) -> AbstractAsyncContextManager[None]:
+        """To be held from before the body is read until the answer is there.
+
+        Raises:
+            TooManyAtOnceError, OverloadedError: other requests take too long.
+        """
+        return self._requests.turn(caller, PATIENCE_SECONDS)
+
+    async def assign(self, request: AssignmentRequest, caller: Caller | BrowserCaller) -> Assignment:
         """
         Raises:
             InvalidRequestError: it names nobody, contradicts itself, or is too large.
-            OverloadedError: others are being computed, and that takes too long.
+            TooManyAtOnceError, OverloadedError: others are being computed, and that takes too long.
         """
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._places.acquire()
-        except TimeoutError as error:
-            raise OverloadedError("Other assignments are being computed.", headers={"Retry-After": "20"}) from error
-        try:
+        async with self._computed.turn(caller, PATIENCE_SECONDS):
             people = await self._people(request)
             by = await self._scorer.champion()
             return await asyncio.to_thread(self._solve, request, people, by.model)
-        finally:
-            self._places.release()
 
     async def _people(self, request: AssignmentRequest) -> _People:
         read = await self._marts.read(

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from api import bodies
 from api.caching import NOT_MODIFIED, RevalidatedRoute, answer, tagged
-from api.dependencies import REQUIRE_READER, CurrentAdmin, CurrentIngester, MartsDep, NoQuery
+from api.dependencies import REQUIRE_READER, CurrentAdmin, CurrentIngester, CurrentReader, MartsDep, NoQuery
 from api.description import body_of
 from api.matching import queries
 from api.matching.dependencies import AssignmentsDep, GenerationDep, PairsDep, PeopleDep, ScorerDep
@@ -169,11 +169,11 @@ async def list_matches_of_tutor(
 @router.get(
     "/predict/{student_id}/{tutor_id}",
     response_model=PairPredictionResponse,
-    dependencies=[REQUIRE_READER],
-    responses=ONE,
+    responses=ONE | documented(429),
 )
 async def get_prediction(
     request: Request,
+    caller: CurrentReader,
     pairs: PairsDep,
     student_id: PersonPath,
     tutor_id: PersonPath,
@@ -181,7 +181,8 @@ async def get_prediction(
 ) -> Response:
     """How likely it is that a pair does not go on after its first session, and on request why."""
     student, tutor = uuid_of(student_id, NO_STUDENT), uuid_of(tutor_id, NO_TUTOR)
-    predicted = await pairs.predict(student, tutor, with_explanation=options.explain)
+    async with pairs.turn(caller):
+        predicted = await pairs.predict(student, tutor, with_explanation=options.explain)
     if predicted.version is None:
         return Response(predicted.body, headers={"Cache-Control": "no-store"}, media_type=bodies.JSON)
     return tagged(request, pair(student, tutor), predicted.version, predicted.body)
@@ -204,11 +205,11 @@ async def generation_status(generation: GenerationDep, run_id: PersonPath, _: No
 @router.post(
     "/assignments",
     response_model=Assignment,
-    dependencies=[REQUIRE_READER],
-    responses=documented(413, 415),
+    responses=documented(413, 415, 429),
     openapi_extra=body_of(AssignmentRequest, bodies.JSON),
 )
-async def post_assignment(request: Request, assignments: AssignmentsDep) -> Assignment:
+async def post_assignment(request: Request, caller: CurrentReader, assignments: AssignmentsDep) -> Assignment:
     """Which tutor each student should get, so that as few as possible are expected to leave. Stores nothing."""
-    wanted = await bodies.read_model(request, AssignmentRequest, MOST_ASSIGNMENT_BYTES)
-    return await assignments.assign(wanted)
+    async with assignments.turn(caller):
+        wanted = await bodies.read_model(request, AssignmentRequest, MOST_ASSIGNMENT_BYTES)
+        return await assignments.assign(wanted, caller)

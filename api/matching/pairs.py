@@ -1,12 +1,15 @@
 """One pair: its stored prediction, or one computed on the spot, and on request why."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
 from typing import NamedTuple
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, TypeAdapter
 
+from api.auth import Caller
+from api.browser_sessions import BrowserCaller
 from api.database import Marts, Statement, columns
 from api.matching.explanations import Explainer
 from api.matching.people import NO_STUDENT, NO_TUTOR
@@ -25,6 +28,7 @@ from api.matching.schemas.predictions import (
 from api.matching.scoring import Scored, Scorer
 from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QUERY, SOURCE
 from api.problems import NotFoundError
+from api.turns import Turns
 from ml import explain
 from ml.explain import MatchFacts, StatedPreferences
 from ml.features import WORST_MISMATCH
@@ -32,6 +36,10 @@ from ml.rules import VERSION as RULES_VERSION
 
 # Of the time for an explanation: what is left to put the answer together.
 RESERVE_SECONDS = 0.25
+# Answers under way, of one key and in all. An explanation may wait for the language model for seconds.
+PER_KEY = 8
+AT_A_TIME = 64
+PATIENCE_SECONDS = 10
 
 PAIR = f"""
 with student as (
@@ -136,6 +144,15 @@ class Pairs:
         self._low = low
         self._high = high
         self._seconds = seconds
+        self._turns = Turns("predictions", per_key=PER_KEY, in_all=AT_A_TIME)
+
+    def turn(self, caller: Caller | BrowserCaller) -> AbstractAsyncContextManager[None]:
+        """To be held while a pair is predicted.
+
+        Raises:
+            TooManyAtOnceError, OverloadedError: other predictions take too long.
+        """
+        return self._turns.turn(caller, PATIENCE_SECONDS)
 
     async def predict(self, student_id: UUID, tutor_id: UUID, *, with_explanation: bool) -> Answer:
         """

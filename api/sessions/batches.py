@@ -3,21 +3,28 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict
 
 from pydantic_core import from_json
 
+from api.auth import Caller
 from api.bodies import parse_json
-from api.problems import ApiError, BodyTooLargeError, BusyError, FieldError, InternalError, InvalidRequestError
+from api.problems import ApiError, BodyTooLargeError, FieldError, InternalError, InvalidRequestError, OverloadedError
 from api.sessions.ledger import Claim, Ledger, Outcome, Post, Receipt
+from api.turns import Turns
 from ingest.parser import quarantine_json
 from ingest.rows import Fault, Faults, Row, check, delivered_id
 
 MOST_ROWS = 10_000
 MOST_BYTES = 20 << 20
-# Batches in memory at a time, and how long others wait for their turn.
+# Batches that are checked and written at a time.
 AT_A_TIME = 2
+# Bodies that are read, or wait to be written, of one key and in all: at most 160 MiB. A key that sends slowly holds its
+# own share, and keeps nobody else out.
+PER_KEY = 2
+IN_MEMORY = 8
+# How long others wait for their turn.
 PATIENCE_SECONDS = 5
 # Rows checked between two looks at the rest of the world.
 CHECKED_ROWS = 500
@@ -39,19 +46,29 @@ class BatchWriter:
         self._ledger = ledger
         self._timezone = timezone
         self._places = asyncio.Semaphore(AT_A_TIME)
+        self._bodies = Turns("batches", per_key=PER_KEY, in_all=IN_MEMORY)
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    def turn(self, caller: Caller) -> AbstractAsyncContextManager[None]:
         """To be held from before the body is read.
 
         Raises:
-            BusyError: other batches take too long.
+            TooManyAtOnceError, OverloadedError: other batches take too long.
+        """
+        return self._bodies.turn(caller, PATIENCE_SECONDS)
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """To be held while a batch, which is there completely, is checked and written.
+
+        Raises:
+            OverloadedError: other batches take too long.
         """
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self._places.acquire()
         except TimeoutError as error:
-            raise BusyError("Other batches are being written.", headers={"Retry-After": "5"}) from error
+            headers = {"Retry-After": f"{PATIENCE_SECONDS:.0f}"}
+            raise OverloadedError("Other batches are being written.", headers=headers) from error
         try:
             yield
         finally:

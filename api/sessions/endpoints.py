@@ -81,14 +81,15 @@ async def post_session_batch(request: Request) -> Response:
     kind = bodies.media_type(request, (bodies.JSON, bodies.NDJSON))
     key = _idempotency_key(request)
     limit.spend(caller)
-    async with writer.place():
+    async with writer.turn(caller):
         data = await bodies.read(request, batches.MOST_BYTES)
-        parse = batches.parse_lines if kind == bodies.NDJSON else batches.parse_array
-        rows = await asyncio.to_thread(parse, data)
-        limit.spend_more(caller, len(rows) - 1)
-        claim = Claim.of(caller.key_id, key, request.url.path, data) if key else None
-        del data
-        answer = await writer.write(rows, claim)
+        async with writer.place():
+            parse = batches.parse_lines if kind == bodies.NDJSON else batches.parse_array
+            rows = await asyncio.to_thread(parse, data)
+            limit.spend_more(caller, len(rows) - 1)
+            claim = Claim.of(caller.key_id, key, request.url.path, data) if key else None
+            del data
+            answer = await writer.write(rows, claim)
     return Response(answer, media_type=bodies.JSON)
 
 

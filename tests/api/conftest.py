@@ -14,6 +14,8 @@ import pytest
 import uvicorn
 
 from api.app import create_app
+from api.connections import Limits
+from api.server import server_config
 from core import keys
 from core.database import Database
 from core.keys import Role
@@ -109,7 +111,7 @@ def matching(postgres: Postgres, people: str, tmp_path_factory: pytest.TempPathF
 
 
 @contextmanager
-def served(database: Database, home: Path, **changes: object) -> Iterator[Served]:
+def served(database: Database, home: Path, limits: Limits | None = None, **changes: object) -> Iterator[Served]:
     """The API on a database, with some settings changed, and an admin's key for it."""
     settings = Settings.model_validate(
         {
@@ -121,16 +123,17 @@ def served(database: Database, home: Path, **changes: object) -> Iterator[Served
     )
     with database.connect() as connection:
         key = keys.ensure_local_key(connection, settings.api_key_file)
-    with serve(settings) as base_url:
+    with serve(settings, limits) as base_url:
         yield Served(database, settings, base_url, key)
 
 
 @contextmanager
-def serve(settings: Settings) -> Iterator[str]:
-    """Run the API in a thread; yields its base URL."""
+def serve(settings: Settings, limits: Limits | None = None) -> Iterator[str]:
+    """Run the API in a thread, as the process does; yields its base URL."""
     # Lines of requests would come after their test has ended, and stand between the results.
     quiet = settings.model_copy(update={"log_level": "warning"})
-    server = uvicorn.Server(uvicorn.Config(create_app(quiet), port=0, log_config=None, timeout_graceful_shutdown=5))
+    config = server_config(create_app(quiet), quiet, limits, port=0, log_config=None, timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     deadline = time.monotonic() + START_SECONDS

@@ -3,11 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx2
 import pytest
 
+from api.auth import Caller
 from api.matching import assignments
 from api.matching.schemas.assignments import Assignment, AssignmentRequest
 from api.problems import OverloadedError
@@ -199,10 +201,11 @@ def test_who_waits_too_long_for_others_is_told(monkeypatch: pytest.MonkeyPatch) 
 
     async def work() -> None:
         busy: Any = assignments.Assignments(None, None)  # type: ignore[arg-type]
-        for _ in range(assignments.AT_A_TIME):
-            await busy._places.acquire()
-        with pytest.raises(OverloadedError):
-            await busy.assign(AssignmentRequest())
+        async with AsyncExitStack() as stack:
+            for at in range(assignments.AT_A_TIME):
+                await stack.enter_async_context(busy._computed.turn(Caller(at, "other", Role.READ), 1))
+            with pytest.raises(OverloadedError):
+                await busy.assign(AssignmentRequest(), Caller(-1, "late", Role.READ))
 
     asyncio.run(work())
 

@@ -136,6 +136,7 @@ def api(
         "ingest_rate_per_second": 1_000_000,
         "daemon_silent_seconds": 86_400,
         "unprocessed_minutes": 1_440,
+        "trusted_proxies": ["127.0.0.1"],
     }
     with dagster_server() as dagster, served(database, home, dagster_url=dagster.url, **changes) as running:
         moved = [

@@ -480,7 +480,7 @@ def test_the_rate_limit_counts_rows_per_key(postgres: "Postgres", tmp_path: Path
         answers = [post(client, session(f"r-{at}")) for at in range(8)]
         assert [answer.status_code for answer in answers[:4]] == [202] * 4
         late = problem(answers[-1], 429)
-        assert late.title == "The key sends too much"
+        assert late.title == "Rate limit exceeded"
         assert int(answers[-1].headers["retry-after"]) >= 1
         with database.connect() as connection:
             other = keys.create(connection, "other", Role.INGEST).secret
