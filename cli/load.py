@@ -1,5 +1,7 @@
 """`tutorq load`."""
 
+import os
+import pwd
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,13 +22,21 @@ app = typer.Typer()
 @tells_errors
 def load(
     folder: Annotated[Path, typer.Argument(help="Folder with tutors.*, students.*, sessions.*, reschedules.*")],
+    override: Annotated[
+        bool,
+        typer.Option(
+            "--override",
+            help="These sessions and reschedules replace what is stored, even if that is newer. Needs the owner of the "
+            "database; each replaced version is kept in the audit log.",
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Load landing files: CSV, gzipped CSV or Parquet. Bad rows go to quarantine, each with its reason."""
     from ingest import Progress as FileProgress
     from ingest import load_folder
 
-    settings, database = open_platform(DatabaseRole.INGEST)
+    settings, database = open_platform(None if override else DatabaseRole.INGEST)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]:,} rows"), TimeElapsedColumn(),
         console=err, transient=True, disable=not err.is_terminal,
@@ -43,12 +53,13 @@ def load(
                 description=f"{step.source} ({step.phase})",
             )
 
-        summary = load_folder(database, folder, timezone=settings.timezone, on_progress=show)
+        override_by = f"{_user()} (tutorq load)" if override else None
+        summary = load_folder(database, folder, timezone=settings.timezone, override_by=override_by, on_progress=show)
     if as_json:
         print_json(summary.to_dict())
     else:
         if summary.files:
-            columns = ("read", "inserted", "updated", "unchanged", "quarantined")
+            columns = ("read", "inserted", "updated", "unchanged", "stale", "quarantined")
             table = plain_table("file", *columns, "s")
             for file in summary.files:
                 counts = [f"{getattr(file, column):,}" for column in columns]
@@ -57,6 +68,8 @@ def load(
         for file in summary.files:
             if file.unknown_columns:
                 out.print(f"{file.source}: columns not known here, left out: {', '.join(file.unknown_columns)}")
+        if summary.stale:
+            out.print(f"{summary.stale:,} stale rows were left out: a newer version of them is stored.")
         if summary.ignored:
             out.print(f"not landing files, left alone: {', '.join(summary.ignored)}")
         if summary.quarantined:
@@ -71,6 +84,14 @@ def load(
         err.print(f"[red]error:[/] {problem}", soft_wrap=True, highlight=False)
     if problems:
         raise typer.Exit(1)
+
+
+def _user() -> str:
+    """Who runs the command, as the system knows it."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # in a container, say
+        return f"user {os.getuid()}"
 
 
 def newest_quarantined(database: Database, summary: "FolderSummary") -> list[tuple[str, int, str]]:

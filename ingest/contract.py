@@ -58,6 +58,8 @@ class Column:
     longest: int = LONGEST_TEXT
     default: str | None = None
     references: str | None = None
+    # A time that says how new the row is: from the future it would win over all that come, for ever.
+    is_version: bool = False
 
     @property
     def staged_type(self) -> str:
@@ -117,8 +119,8 @@ def _integer(name: str, low: int, high: int, sql_type: str = "smallint") -> Colu
     return Column(name, Kind.INTEGER, sql_type, low=low, high=high)
 
 
-def _time(name: str, *, is_required: bool = False) -> Column:
-    return Column(name, Kind.TIME, "timestamptz", is_required=is_required)
+def _time(name: str, *, is_required: bool = False, is_version: bool = False) -> Column:
+    return Column(name, Kind.TIME, "timestamptz", is_required=is_required, is_version=is_version)
 
 
 _SUBJECTS = Column("subjects", Kind.TEXTS, "text[]", default="'{}'::text[]")
@@ -175,7 +177,7 @@ SESSIONS = Entity(
         _integer("duration_minutes", 0, LONGEST_SESSION_MINUTES, "integer"),
         Column("rating", Kind.NUMBER, "numeric(3, 2)", low=1, high=5),
         _choice("initiator", INITIATORS),
-        _time("updated_at"),
+        _time("updated_at", is_version=True),
     ),
     version=("{r}.updated_at", "({r}.status <> 'scheduled')"),
     conflict="conflicts with another version of this session that has the same updated_at",
@@ -192,7 +194,7 @@ RESCHEDULES = Entity(
         _time("requested_at"),
         _time("original_time"),
         _time("new_time"),
-        _time("updated_at"),
+        _time("updated_at", is_version=True),
     ),
     version=("{r}.updated_at", "{r}.requested_at"),
     has_external_id=False,

@@ -41,7 +41,7 @@ LOAD = """
 select
     source, checksum,
     read_rows as read, inserted_rows as inserted, updated_rows as updated, unchanged_rows as unchanged,
-    quarantined_rows as quarantined, unknown_columns, finished_at,
+    stale_rows as stale, quarantined_rows as quarantined, unknown_columns, finished_at,
     array(
         select jsonb_build_object('line', line, 'reason', reason)
         from raw.quarantine
@@ -166,7 +166,7 @@ def _refuse(connection: psycopg.Connection, report: FileReport) -> None:
 def _load_report(connection: psycopg.Connection, file: LandedFile, load_id: int, *, is_this_file: bool) -> FileReport:
     with connection.cursor(row_factory=dict_row) as cursor:
         load = cursor.execute(LOAD, {"load_id": load_id, "reasons": REPORTED_REASONS}).fetchone() or {}
-    rows = {name: load[name] for name in ("read", "inserted", "updated", "unchanged", "quarantined")}
+    rows = {name: load[name] for name in ("read", "inserted", "updated", "unchanged", "stale", "quarantined")}
     outcome: Outcome = "loaded" if is_this_file else "already_loaded"
     message = f"{rows['read']:,} rows read: " + ", ".join(f"{n:,} {name}" for name, n in list(rows.items())[1:])
     if 0 < rows["read"] == rows["quarantined"]:

@@ -34,12 +34,19 @@ OnProgress = Callable[[Progress], None]
 
 
 def load_folder(
-    database: Database, folder: Path, *, timezone: str, on_progress: OnProgress | None = None
+    database: Database,
+    folder: Path,
+    *,
+    timezone: str,
+    override_by: str | None = None,
+    on_progress: OnProgress | None = None,
 ) -> FolderSummary:
     """Load all landing files of a folder; a file that cannot be loaded does not stop the others.
 
     Args:
         timezone: zone in which times without an offset are read, such as `Europe/Vienna`.
+        override_by: who says that these sessions and reschedules replace what is stored, even if that is newer. Each
+            one that would not win by itself is noted in `app.audit_log`, which takes the owner of the database.
 
     Raises:
         TutorqError: there is no such folder, or no landing file in it.
@@ -52,7 +59,8 @@ def load_folder(
     errors: list[FileError] = []
     for path in paths:
         try:
-            files.append(load_file(database, path, timezone=timezone, on_progress=on_progress))
+            summary = load_file(database, path, timezone=timezone, override_by=override_by, on_progress=on_progress)
+            files.append(summary)
         except TutorqError as error:
             errors.append(FileError(path.name, str(error)))
     return FolderSummary(
@@ -71,6 +79,7 @@ def load_file(
     timezone: str,
     entity: str | None = None,
     source: str | None = None,
+    override_by: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> FileSummary:
     """Load one landing file in one transaction; loading it again changes nothing.
@@ -79,6 +88,7 @@ def load_file(
         timezone: zone in which times without an offset are read.
         entity: `tutors`, `students`, `sessions` or `reschedules`; by default the file name tells.
         source: what the file is called in `raw`; by default its name.
+        override_by: as above.
 
     Raises:
         TutorqError: the file as a whole cannot be read, somebody writes to it meanwhile, or the database refuses;
@@ -95,7 +105,7 @@ def load_file(
     reader = open_reader(path, contract)
     try:
         with database.connect() as connection:
-            load = _Load(connection, contract, source or path.name, reader, on_progress)
+            load = _Load(connection, contract, source or path.name, reader, override_by, on_progress)
             summary = load.run(timezone, digest, found, started, check_unchanged)
         if summary.inserted + summary.updated >= ANALYZE_ROWS:
             with database.connect(autocommit=True) as connection:
@@ -131,14 +141,17 @@ class _Load:
         entity: Entity,
         source: str,
         reader: CsvReader | ParquetReader,
+        override_by: str | None,
         on_progress: OnProgress | None,
     ) -> None:
         self._connection = connection
         self._entity = entity
         self._source = source
         self._reader = reader
+        self._override_by = override_by if entity.is_versioned else None
         self._on_progress = on_progress
-        self._sql = MergeSql(entity, staged_columns(entity, set(reader.header.positions)))
+        columns = staged_columns(entity, set(reader.header.positions))
+        self._sql = MergeSql(entity, columns, overrides=self._override_by is not None)
         self._staged_rows = 0
         self._rejected_rows = 0
 
@@ -150,17 +163,17 @@ class _Load:
         self._execute("set local work_mem to '64MB'")
         self._stage(timezone)
         self._add_stubs()
-        inserted, updated, conflicts = self._merge()
+        inserted, updated, stale, conflicts = self._merge()
         quarantined = self._rejected_rows + conflicts
         if self._rejected_rows:
             self._execute(merge.QUARANTINE_REJECTED, {"entity": self._entity.name, "source": self._source})
         read = self._staged_rows + self._rejected_rows
-        unchanged = read - inserted - updated - quarantined
+        unchanged = read - inserted - updated - stale - quarantined
         # now() is the time of the transaction, which its rows in quarantine carry, too.
         (load_id,) = self._row(
             "insert into raw.loads (entity, source, checksum, fingerprint, read_rows, inserted_rows, updated_rows,"
-            " unchanged_rows, quarantined_rows, unknown_columns, started_at)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now()) returning load_id",
+            " unchanged_rows, stale_rows, quarantined_rows, unknown_columns, started_at)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now()) returning load_id",
             (
                 self._entity.name,
                 self._source,
@@ -170,6 +183,7 @@ class _Load:
                 inserted,
                 updated,
                 unchanged,
+                stale,
                 quarantined,
                 self._reader.header.unknown,
             ),
@@ -185,6 +199,7 @@ class _Load:
             inserted=inserted,
             updated=updated,
             unchanged=unchanged,
+            stale=stale,
             quarantined=quarantined,
             unknown_columns=self._reader.header.unknown,
             seconds=round(time.monotonic() - started, 3),
@@ -246,10 +261,10 @@ class _Load:
             self._execute(merge.insert_stubs(table, column.name, people))
             self._execute(merge.fill_external_ids(table, column.name, people))
 
-    def _merge(self) -> tuple[int, int, int]:
-        """Bring the staged rows in; returns how many were inserted, updated, and in conflict."""
+    def _merge(self) -> tuple[int, int, int, int]:
+        """Bring the staged rows in; returns how many were inserted, updated, stale, and in conflict."""
         if not self._staged_rows:
-            return 0, 0, 0
+            return 0, 0, 0, 0
         names = {"entity": self._entity.name, "source": self._source}
         self._execute(self._sql.create_ordered())
         self._execute(merge.CREATE_REPEATED)
@@ -257,6 +272,8 @@ class _Load:
             self._execute(self._sql.split_repeats())
         if self._value(merge.HAS_OVERRULED):
             self._execute(self._sql.overruled(), names | {"reason": OVERRULED})
+        if self._override_by is not None:
+            self._execute(self._sql.overridden(), {"actor": self._override_by, "source": self._source})
         inserted = updated = 0
         blocks = int(self._value(merge.BLOCKS))
         step = max(1, blocks * SLICE_ROWS // self._staged_rows)
@@ -265,10 +282,11 @@ class _Load:
             inserted += new
             updated += changed
             self._report("merging", min(self._staged_rows, (first + step) * self._staged_rows // blocks))
-        conflicts = 0
+        stale = conflicts = 0
         if inserted + updated < self._staged_rows:
+            stale = int(self._value(self._sql.stale()))
             conflicts = self._execute(self._sql.conflicts(), names | {"reason": self._entity.conflict}).rowcount
-        return inserted, updated, conflicts
+        return inserted, updated, stale, conflicts
 
     def _report(self, phase: Any, rows_done: int) -> None:
         if self._on_progress is not None:

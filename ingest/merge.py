@@ -1,11 +1,10 @@
-"""The SQL that brings staged rows into `raw`. Which version of a session wins is decided here alone.
+"""The SQL that brings staged rows into `raw`; versions.py says which version of a row wins.
 
-The order of arrival never changes what is stored, because "wins" is a total order of versions: newest
-`version` of the contract, then more filled fields, then the larger content. Rows are written in key
-order, so that parallel writers wait for each other instead of deadlocking.
+Rows are written in key order, so that parallel writers wait for each other instead of deadlocking.
 """
 
 from ingest.contract import Column, Entity
+from ingest.versions import VersionSql
 
 STAGED = "staged"
 # The line of rows that came in no file.
@@ -14,17 +13,16 @@ ORDERED = "ordered"
 REPEATED = "repeated"
 
 
-class MergeSql:
-    """Statements for one entity and the columns that one file has."""
+class MergeSql(VersionSql):
+    """Statements for one entity and the columns that one file has.
 
-    def __init__(self, entity: Entity, columns: list[Column]) -> None:
-        self._entity = entity
+    With `overrides`, what is merged replaces whatever version is stored: an administrator says so.
+    """
+
+    def __init__(self, entity: Entity, columns: list[Column], *, overrides: bool = False) -> None:
+        super().__init__(entity, columns, overrides=overrides)
         self._columns = columns
         self._key = entity.key
-        self._content = [column.name for column in columns if column.name != entity.key]
-        # The external id of a session belongs to its version; that of a tutor is kept once it is known.
-        if entity.is_versioned and entity.has_external_id:
-            self._content.insert(0, "external_id")
         self._written = list(self._content)
         if entity.has_external_id and not entity.is_versioned:
             self._written.insert(0, "external_id")
@@ -45,7 +43,8 @@ class MergeSql:
         """Staged rows in key order with what is known before the merge.
 
         `is_repeat`: an earlier row has the same key. `is_due`: the row would change what is stored.
-        `overrules`: it would replace a version that is as new and says something else.
+        `overrules`: it would replace a version that is as new and says something else. `is_older`: it is an older
+        version than what is stored.
         """
         key = self._key
         return f"""
@@ -53,8 +52,9 @@ class MergeSql:
             select
                 s.*,
                 coalesce(lag(s.{key}) over (order by s.{key}) = s.{key}, false) as is_repeat,
-                t.{key} is null or coalesce({self._changes("s", "t")}, false) as is_due,
-                t.{key} is not null and {self._overrules("s", "t")} as overrules
+                t.{key} is null or coalesce({self._replaces("s", "t")}, false) as is_due,
+                t.{key} is not null and {self._overrules("s", "t")} as overrules,
+                t.{key} is not null and {self._is_older("s", "t")} as is_older
             from (select {", ".join(self._finished(name) for name in self.staged_names)} from {STAGED}) as s
             left join {self._entity.table} as t on t.{key} = s.{key}
             order by s.{key}
@@ -93,7 +93,7 @@ class MergeSql:
         """
         return f"""
             with merged as (
-                {self._insert(due, self._changes("excluded", "t"))}
+                {self._insert(due, self._replaces("excluded", "t"))}
                 returning xmax = 0 as is_new
             )
             select count(*) filter (where is_new), count(*) filter (where not is_new) from merged
@@ -108,8 +108,8 @@ class MergeSql:
         (`are_distinct`), there are no winners to be found, which takes a sixth of the time.
         """
         key = self._key
-        replaces = self._changes("excluded", "t")
-        if self._entity.is_versioned:
+        replaces = self._replaces("excluded", "t")
+        if self._entity.is_versioned and not self._overrides:
             replaces = f"{replaces} and not ({self._contradicts('excluded', 't')})"
         return f"""
             with given as ({self._given()}),
@@ -165,26 +165,73 @@ class MergeSql:
             select line from overruling
         """
 
-    def conflicts_given(self) -> str:
-        """Quarantine what `conflicts` would, for rows that are parameters; yields the `line` of each.
+    def losers_given(self) -> str:
+        """Why rows that are parameters changed nothing: yields the `line` of each that is an older version than what is
+        stored, with true, and of each that contradicts it and is as new, with false. Puts the latter into quarantine.
 
         To be run after `merge_given` and `overrule_given`, in their transaction, on the rows that they did not yield.
         Parameters as of `overrule_given`.
         """
+        is_older = self._is_older("s", "t")
         return f"""
             with given as ({self._given()}),
-            conflicting as (
-                select s.line, {self._delivered("s")} as content
+            losing as (
+                select
+                    s.line,
+                    {is_older} as is_older,
+                    case when not {is_older} then {self._delivered("s")} end as content
                 from given as s
                 inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
-                where {self._is_same_version("s", "t")} and {self._differs("s", "t")}
+                where {is_older} or ({self._is_same_version("s", "t")} and {self._differs("s", "t")})
             ),
             kept as (
                 {_QUARANTINE}
-                select distinct {self._place()}, c.content from conflicting as c
+                select distinct {self._place()}, l.content from losing as l where l.content is not null
                 {_SEEN_AGAIN}
             )
-            select line from conflicting
+            select line, is_older from losing
+        """
+
+    def overridden_given(self) -> str:
+        """Note in the audit log what rows that are parameters replace although they would lose.
+
+        To be run before `merge_given`. Parameters: its columns and source, and who says so.
+        """
+        key = self._key
+        after = len(self.staged_names)
+        return f"""
+            with given as ({self._given()}),
+            {self._ranked(are_distinct=False)}
+            {self._audit(f"${after + 2}::text", f"${after + 1}::text")}
+            from ranked as s
+            inner join {self._entity.table} as t on t.{key} = s.{key}
+            where s.rank = 1 and {self._would_lose("s", "t")}
+            order by t.{key}
+            for no key update of t
+        """
+
+    def overridden(self) -> str:
+        """The same for the staged rows; run before the merge. Parameters: actor, source."""
+        return f"""
+            {self._audit("%(actor)s::text", "%(source)s::text")}
+            from {ORDERED} as s
+            inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
+            where {self._would_lose("s", "t")}
+            order by t.{self._key}
+            for no key update of t
+        """
+
+    def stale(self) -> str:
+        """How many of the staged rows are older than what is stored; run after the merge."""
+        return f"""
+            select
+                (select count(*) from {ORDERED} where is_older and not is_due)
+                + (
+                    select count(*)
+                    from {REPEATED} as s
+                    inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
+                    where {self._is_older("s", "t")}
+                )
         """
 
     def conflicts(self) -> str:
@@ -286,64 +333,14 @@ class MergeSql:
                 return f"coalesce({value}, {column.default}) as {name}"
         return name
 
-    def _row(self, alias: str) -> list[str]:
-        return [f"{alias}.{name}" for name in self._content]
-
-    def _differs(self, left: str, right: str) -> str:
-        if not self._content:
-            return "false"
-        return f"row({', '.join(self._row(left))}) is distinct from row({', '.join(self._row(right))})"
-
-    def _filled(self, alias: str) -> str:
-        return f"num_nonnulls({', '.join(self._row(alias))})" if self._content else "0"
-
-    def _canonical(self, alias: str) -> str:
-        return f"jsonb_build_array({', '.join(self._row(alias))})"
-
-    def _is_same_version(self, left: str, right: str) -> str:
-        pairs = [
-            f"{version.format(r=left)} is not distinct from {version.format(r=right)}"
-            for version in self._entity.version
-        ]
-        return " and ".join(pairs) or "true"
-
-    def _changes(self, incoming: str, stored: str) -> str:
-        """Whether `incoming` has to replace `stored`; the costly comparisons come last."""
-        if not self._entity.is_versioned:
-            return (
-                f"({stored}.is_stub or {self._differs(incoming, stored)} "
-                f"or ({stored}.external_id is null and {incoming}.external_id is not null))"
-            )
-        branches = []
-        for version in self._entity.version:
-            left, right = version.format(r=incoming), version.format(r=stored)
-            branches.append(f"when {left} is distinct from {right} then {right} is null or {left} > {right}")
+    def _audit(self, actor: str, source: str) -> str:
+        """The beginning of a statement that notes stored rows `t` and what replaces them, `s`."""
+        details = f"'source', {source}, 'before', {self._delivered('t')}::jsonb, 'after', {self._delivered('s')}::jsonb"
         return f"""
-            case
-                {" ".join(branches)}
-                when not ({self._differs(incoming, stored)}) then false
-                when {self._filled(incoming)} <> {self._filled(stored)}
-                    then {self._filled(incoming)} > {self._filled(stored)}
-                else {self._canonical(incoming)} > {self._canonical(stored)}
-            end
+            insert into app.audit_log (actor, action, subject_kind, subject_id, details)
+            select {actor}, '{self._entity.name}.overridden', 'session', t.{self._key}::text,
+                jsonb_build_object({details})
         """
-
-    def _contradicts(self, incoming: str, stored: str) -> str:
-        """Whether both are as new, and `stored` says something else.
-
-        A version that only fills empty fields contradicts nothing.
-        """
-        others = " or ".join(
-            f"({stored}.{name} is not null and {stored}.{name} is distinct from {incoming}.{name})"
-            for name in self._content
-        )
-        return f"{self._is_same_version(incoming, stored)} and ({others})"
-
-    def _overrules(self, incoming: str, stored: str) -> str:
-        """Whether `incoming` wins without being newer than `stored`, which it contradicts."""
-        if not self._entity.is_versioned:
-            return "false"
-        return f"{self._contradicts(incoming, stored)} and coalesce({self._changes(incoming, stored)}, false)"
 
     def _delivered(self, alias: str) -> str:
         """The row as JSON, with ids as they were delivered where that is known."""

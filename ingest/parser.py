@@ -12,7 +12,7 @@ from ingest.arrow import ArrowColumn, compute
 from ingest.contract import Column, Entity, Kind
 from ingest.ids import ReferenceIds, convert_keys
 from ingest.readers import RawBatch, Reject
-from ingest.times import parse_dates, parse_times
+from ingest.times import is_ahead, parse_dates, parse_times
 
 SHOWN_CHARACTERS = 60
 KEPT_CELL_CHARACTERS = 2_000
@@ -137,6 +137,8 @@ def _checked(column: Column, text: ArrowColumn, zone: str, reasons: dict[int, li
         for row in np.flatnonzero(text.is_null().to_numpy(zero_copy_only=False)):
             reasons.setdefault(int(row), []).append(f"{column.name}: is missing")
     values, rules = parse_times(text, zone) if column.kind is Kind.TIME else _PARSERS[column.kind](column, text)
+    if column.is_version:
+        rules.append(is_ahead(values))
     for is_broken, rule in rules:
         if not compute.any(is_broken).as_py():
             continue

@@ -28,7 +28,7 @@ from ingest.contract import (
     Status,
 )
 from ingest.ids import is_uuid, uuid5_hex
-from ingest.times import FIRST_YEAR, LAST_YEAR, ZONED_TIME_PATTERN
+from ingest.times import FIRST_YEAR, LAST_YEAR, ZONED_TIME_PATTERN, newest_version
 
 # A subclass of UUID that is made several times faster.
 FAST_UUID: type[UUID] = asyncpg.pgproto.pgproto.UUID
@@ -85,6 +85,13 @@ def _read_time(value: str) -> datetime:
     return time
 
 
+def _read_version(value: str) -> datetime:
+    time = _read_time(value)
+    if time > newest_version():
+        raise NeedsParserError
+    return time
+
+
 def _read_number(value: float) -> Decimal:
     text = repr(value)
     if not _PLAIN_NUMBER.fullmatch(text):
@@ -109,21 +116,17 @@ Id = Annotated[
     Field(description="A UUID, or any other id.", examples=["S-1042"]),
 ]
 TIME_HELP = "ISO 8601; without an offset it is read in the reporting zone."
-Time = Annotated[
-    datetime,
-    _ReadFrom(
-        Annotated[
-            str,
-            Field(
-                json_schema_extra={"format": "date-time"},
-                # As ingest.times has it: FIRST_YEAR to LAST_YEAR.
-                pattern=r"^(19[7-9]\d|20\d\d|2100)-",
-                examples=["2026-01-31T15:00:00Z"],
-            ),
-        ],
-        _read_time,
+_SentTime = Annotated[
+    str,
+    Field(
+        json_schema_extra={"format": "date-time"},
+        # As ingest.times has it: FIRST_YEAR to LAST_YEAR.
+        pattern=r"^(19[7-9]\d|20\d\d|2100)-",
+        examples=["2026-01-31T15:00:00Z"],
     ),
 ]
+Time = Annotated[datetime, _ReadFrom(_SentTime, _read_time)]
+Version = Annotated[datetime, _ReadFrom(_SentTime, _read_version)]
 Name = Annotated[str, Field(max_length=LONGEST_NAME, pattern=NO_NUL), AfterValidator(_read_text)]
 LongText = Annotated[str, Field(max_length=LONGEST_TEXT, pattern=NO_NUL), AfterValidator(_read_text)]
 Rating = Annotated[Decimal, _ReadFrom(Annotated[float, Field(ge=RATING.low, le=RATING.high)], _read_number)]
@@ -180,7 +183,10 @@ class SessionPost(BaseModel):
     duration_minutes: int | None = Field(default=None, ge=DURATION.low, le=DURATION.high, examples=[60])
     rating: Rating | None = Field(default=None, examples=[4.5])
     initiator: Initiator | None = Field(default=None, description="Who caused a cancellation or a no-show.")
-    updated_at: Time | None = Field(default=None, description="Version of the content, as the sender states it.")
+    updated_at: Version | None = Field(
+        default=None,
+        description="Version of the content, as the sender states it; at most a day ahead of the server's clock.",
+    )
     reschedule_info: RescheduleInfo | None = Field(
         default=None, description="Required when status is rescheduled. Its version is updated_at of the session."
     )

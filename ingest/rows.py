@@ -27,6 +27,9 @@ INFO = "reschedule_info"
 
 SESSION_SQL = MergeSql(SESSIONS, list(SESSIONS.columns))
 RESCHEDULE_SQL = MergeSql(RESCHEDULES, list(RESCHEDULES.columns))
+# For an administrator who overrides what is stored.
+SESSION_OVERRIDE_SQL = MergeSql(SESSIONS, list(SESSIONS.columns), overrides=True)
+RESCHEDULE_OVERRIDE_SQL = MergeSql(RESCHEDULES, list(RESCHEDULES.columns), overrides=True)
 
 # A reschedule as it is posted: inside its session, whose id and version are its own.
 POSTED_RESCHEDULE = replace(

@@ -17,7 +17,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class FileSummary:
-    """What became of the rows of one file: read = inserted + updated + unchanged + quarantined."""
+    """What became of the rows of one file: read = inserted + updated + unchanged + stale + quarantined.
+
+    Unchanged rows say what is stored already; stale ones are an older version of it.
+    """
 
     load_id: int
     source: str
@@ -26,6 +29,7 @@ class FileSummary:
     inserted: int
     updated: int
     unchanged: int
+    stale: int
     quarantined: int
     unknown_columns: list[str]
     seconds: float
@@ -74,6 +78,10 @@ class FolderSummary:
         return sum(file.unchanged for file in self.files)
 
     @property
+    def stale(self) -> int:
+        return sum(file.stale for file in self.files)
+
+    @property
     def quarantined(self) -> int:
         return sum(file.quarantined for file in self.files)
 
@@ -89,6 +97,7 @@ class FolderSummary:
             "inserted": self.inserted,
             "updated": self.updated,
             "unchanged": self.unchanged,
+            "stale": self.stale,
             "quarantined": self.quarantined,
             "unknown_columns": self.unknown_columns,
             "seconds": self.seconds,

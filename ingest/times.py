@@ -28,6 +28,9 @@ _UTC_TYPE = pa.timestamp("us", "UTC")
 
 FORMAT_RULE = "is not an ISO 8601 time such as 2026-01-31T15:00:00Z"
 DATE_FORMAT_RULE = "is not a date such as 2026-01-31"
+# Clocks of senders differ, and a time without an offset may be off by half a day.
+MOST_AHEAD = datetime.timedelta(days=1)
+AHEAD_RULE = "is more than a day ahead of the server's clock"
 YEAR_RULE = f"is not between the years {FIRST_YEAR} and {LAST_YEAR}"
 
 
@@ -60,6 +63,16 @@ def parse_times(texts: ArrowColumn, zone: str) -> tuple[ArrowColumn, list[tuple[
     end = pa.scalar(datetime.datetime(LAST_YEAR + 1, 1, 1, tzinfo=datetime.UTC), _UTC_TYPE)
     is_outside = compute.or_(compute.less(values, first), compute.greater_equal(values, end))
     return values, [(compute.invert(matches), FORMAT_RULE), (is_outside, YEAR_RULE)]
+
+
+def is_ahead(values: ArrowColumn) -> tuple[ArrowColumn, str]:
+    """The rule for times that are a version: a mask of those that are too far in the future, and what to call it."""
+    return compute.greater(values, pa.scalar(newest_version(), _UTC_TYPE)), AHEAD_RULE
+
+
+def newest_version() -> datetime.datetime:
+    """The latest time that a version may have at this moment."""
+    return datetime.datetime.now(datetime.UTC) + MOST_AHEAD
 
 
 def parse_dates(texts: ArrowColumn) -> tuple[ArrowColumn, list[tuple[ArrowColumn, str]]]:

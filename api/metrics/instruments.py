@@ -37,7 +37,14 @@ class Instruments:
         rows = Counter("tutorq_ingest_rows", "Rows posted, by outcome.", ["outcome"], registry=self.registry)
         self.accepted = rows.labels("accepted")
         self.duplicate = rows.labels("duplicate")
+        self.stale = rows.labels("stale")
         self.quarantined = rows.labels("quarantined")
+
+    def outcome(self, outcome: Outcome) -> Counter:
+        """What counts a row that was taken."""
+        if outcome.is_changed:
+            return self.accepted
+        return self.stale if outcome.is_stale else self.duplicate
 
 
 class RequestMetrics:
@@ -76,14 +83,15 @@ class CountedLedger(Ledger):
         super().__init__(pool, commit_seconds)
         self._instruments = instruments
 
-    async def write(self, posts: Sequence[Post]) -> list[Answer]:
+    async def write(self, posts: Sequence[Post], override_by: str | None = None) -> list[Answer]:
         # Rendered anew at every attempt; the last one counts.
         found: dict[int, tuple[Sequence[Outcome], Receipt]] = {}
-        answers = await super().write([_noting(post, place, found) for place, post in enumerate(posts)])
+        noting = [_noting(post, place, found) for place, post in enumerate(posts)]
+        answers = await super().write(noting, override_by)
         for outcomes, receipt in found.values():
             for outcome in outcomes:
                 if outcome.error is None:
-                    (self._instruments.accepted if outcome.is_changed else self._instruments.duplicate).inc()
+                    self._instruments.outcome(outcome).inc()
                 if outcome.is_conflict:
                     self._instruments.quarantined.inc()
             self._instruments.quarantined.inc(len(receipt.rejected))

@@ -74,8 +74,8 @@ class BatchWriter:
         finally:
             self._places.release()
 
-    async def write(self, bodies: Sequence[object], claim: Claim | None = None) -> str:
-        """The answer's body: what became of each row.
+    async def write(self, bodies: Sequence[object], claim: Claim | None = None, override_by: str | None = None) -> str:
+        """The answer's body: what became of each row. `override_by` is as in `Ledger.write`.
 
         Raises:
             ApiError: nothing is known of the rows; they may be sent again.
@@ -88,7 +88,8 @@ class BatchWriter:
         def render(outcomes: Sequence[Outcome]) -> Receipt:
             return _receipt(bodies, checked, outcomes)
 
-        [answer] = await self._ledger.write([Post([row for row in checked if isinstance(row, Row)], render, claim)])
+        post = Post([row for row in checked if isinstance(row, Row)], render, claim)
+        [answer] = await self._ledger.write([post], override_by)
         if isinstance(answer, ApiError):
             raise answer
         return answer
@@ -142,7 +143,7 @@ def _too_many() -> BodyTooLargeError:
 def _receipt(bodies: Sequence[object], checked: Sequence[Row | Faults], outcomes: Sequence[Outcome]) -> Receipt:
     rows: list[dict[str, object]] = []
     rejected: list[tuple[str, str]] = []
-    counts = {"queued": 0, "duplicate": 0, "rejected": 0}
+    counts = {"queued": 0, "duplicate": 0, "stale": 0, "rejected": 0}
     of_good = iter(outcomes)
     for body, found in zip(bodies, checked, strict=True):
         faults = found if isinstance(found, Faults) else None
@@ -153,7 +154,7 @@ def _receipt(bodies: Sequence[object], checked: Sequence[Row | Faults], outcomes
             faults = Faults([Fault("body", "was refused by the database")])
         elif outcome.error is not None:
             raise outcome.error
-        status = "rejected" if faults else "queued" if outcome.is_changed else "duplicate"
+        status = "rejected" if faults else _status(outcome)
         counts[status] += 1
         row: dict[str, object] = {"session_id": delivered_id(body), "status": status}
         if outcome.is_conflict:
@@ -164,3 +165,9 @@ def _receipt(bodies: Sequence[object], checked: Sequence[Row | Faults], outcomes
             rejected.append((faults.reason, content[:KEPT_CHARACTERS]))
         rows.append(row)
     return Receipt(json.dumps({**counts, "rows": rows}, ensure_ascii=False), rejected)
+
+
+def _status(outcome: Outcome) -> str:
+    if outcome.is_changed:
+        return "queued"
+    return "stale" if outcome.is_stale else "duplicate"

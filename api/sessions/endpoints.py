@@ -8,15 +8,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api import bodies
-from api.auth import INGESTER_KEY
+from api.auth import INGESTER_KEY, Caller
 from api.description import body_of
 from api.limits import RateLimit
-from api.problems import FieldError, documented
+from api.problems import FieldError, ForbiddenError, documented
 from api.sessions import batches
 from api.sessions.batches import BatchWriter
 from api.sessions.ledger import Claim
 from api.sessions.schemas import BatchReceipt, SessionReceipt
 from api.sessions.writer import SessionWriter
+from core.keys import Role
 from ingest.posts import SessionPost
 
 # All texts at their longest, each character escaped (\ud83d\ude00).
@@ -30,7 +31,14 @@ IDEMPOTENCY_HEADER = {
     "schema": {"type": "string", "pattern": f"^{IDEMPOTENCY_KEY.pattern}$"},
     "description": "Any name of the request, for 24 hours: sent again under it, it gets its first answer.",
 }
-
+OVERRIDE_PARAMETER = {
+    "name": "override",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "boolean", "default": False},
+    "description": "Replace what is stored, even if that is newer. Needs the role admin; the audit log keeps what was "
+    "replaced.",
+}
 
 PATH = "/api/sessions"
 
@@ -47,7 +55,7 @@ router = APIRouter(
     "",
     status_code=202,
     response_model=SessionReceipt,
-    openapi_extra={"parameters": [IDEMPOTENCY_HEADER], **body_of(SessionPost, bodies.JSON)},
+    openapi_extra={"parameters": [OVERRIDE_PARAMETER, IDEMPOTENCY_HEADER], **body_of(SessionPost, bodies.JSON)},
 )
 async def post_session(request: Request) -> Response:
     """One session. Answered when it is durably stored; sending it again changes nothing."""
@@ -56,11 +64,16 @@ async def post_session(request: Request) -> Response:
     writer: SessionWriter = request.state.session_writer
     bodies.media_type(request, (bodies.JSON,))
     key = _idempotency_key(request)
+    override_by = _override_by(request, caller)
     limit.spend(caller)
     writer.require_room()
     data = await bodies.read(request, MOST_BYTES)
-    claim = Claim.of(caller.key_id, key, request.url.path, data) if key else None
-    answer = await writer.submit(bodies.parse_json(data), len(data), claim)
+    claim = Claim.of(caller.key_id, key, _address(request, override_by), data) if key else None
+    body = bodies.parse_json(data)
+    if override_by is None:
+        answer = await writer.submit(body, len(data), claim)
+    else:
+        answer = await writer.override(body, claim, override_by)
     return Response(answer, 202, media_type=bodies.JSON)
 
 
@@ -68,7 +81,7 @@ async def post_session(request: Request) -> Response:
     "/batch",
     response_model=BatchReceipt,
     openapi_extra={
-        "parameters": [IDEMPOTENCY_HEADER],
+        "parameters": [OVERRIDE_PARAMETER, IDEMPOTENCY_HEADER],
         **body_of(SessionPost, bodies.NDJSON, many=bodies.JSON),
     },
 )
@@ -80,6 +93,7 @@ async def post_session_batch(request: Request) -> Response:
     writer: BatchWriter = request.state.batch_writer
     kind = bodies.media_type(request, (bodies.JSON, bodies.NDJSON))
     key = _idempotency_key(request)
+    override_by = _override_by(request, caller)
     limit.spend(caller)
     async with writer.turn(caller):
         data = await bodies.read(request, batches.MOST_BYTES)
@@ -87,9 +101,9 @@ async def post_session_batch(request: Request) -> Response:
             parse = batches.parse_lines if kind == bodies.NDJSON else batches.parse_array
             rows = await asyncio.to_thread(parse, data)
             limit.spend_more(caller, len(rows) - 1)
-            claim = Claim.of(caller.key_id, key, request.url.path, data) if key else None
+            claim = Claim.of(caller.key_id, key, _address(request, override_by), data) if key else None
             del data
-            answer = await writer.write(rows, claim)
+            answer = await writer.write(rows, claim, override_by)
     return Response(answer, media_type=bodies.JSON)
 
 
@@ -104,3 +118,26 @@ def _idempotency_key(request: Request) -> str | None:
     if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
         raise bodies.invalid([FieldError(field="Idempotency-Key", message="must be 1 to 255 visible ASCII characters")])
     return key
+
+
+def _override_by(request: Request, caller: Caller) -> str | None:
+    """Who says that stored versions are replaced whatever they are; None if nobody does.
+
+    Raises:
+        ForbiddenError: somebody who may not.
+    """
+    if not request.scope["query_string"] or "override" not in request.query_params:
+        return None
+    given = request.query_params["override"]
+    if given not in ("true", "false"):
+        raise bodies.invalid([FieldError(field="override", message="must be true or false")])
+    if given == "false":
+        return None
+    if caller.role is not Role.ADMIN:
+        raise ForbiddenError(f"The key has the role {caller.role}; to override a stored version, admin is needed.")
+    return caller.actor
+
+
+def _address(request: Request, override_by: str | None) -> str:
+    """What an Idempotency-Key is for, beside the body."""
+    return request.url.path if override_by is None else f"{request.url.path}?override=true"

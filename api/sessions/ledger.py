@@ -18,7 +18,7 @@ from ingest import merge
 from ingest.contract import RESCHEDULES, SESSIONS, Entity
 from ingest.merge import MergeSql
 from ingest.posts import EntityId
-from ingest.rows import RESCHEDULE_SQL, SESSION_SQL, Row
+from ingest.rows import RESCHEDULE_OVERRIDE_SQL, RESCHEDULE_SQL, SESSION_OVERRIDE_SQL, SESSION_SQL, Row
 
 SOURCE = "api"
 OVERRULED = "was replaced by a version that has the same updated_at but other content"
@@ -31,16 +31,25 @@ PAUSE_SECONDS = 0.02
 LOCK_SHARE = 0.2
 CAREFUL_LOCK_MILLISECONDS = 100
 
-# By entity, and whether no key comes twice.
+# By entity, whether no key comes twice, and whether stored versions are overridden.
 MERGE = {
-    (entity.name, are_distinct): sql.merge_given(are_distinct=are_distinct)
-    for entity, sql in ((SESSIONS, SESSION_SQL), (RESCHEDULES, RESCHEDULE_SQL))
+    (entity.name, are_distinct, overrides): sql.merge_given(are_distinct=are_distinct)
+    for entity, overrides, sql in (
+        (SESSIONS, False, SESSION_SQL),
+        (SESSIONS, True, SESSION_OVERRIDE_SQL),
+        (RESCHEDULES, False, RESCHEDULE_SQL),
+        (RESCHEDULES, True, RESCHEDULE_OVERRIDE_SQL),
+    )
     for are_distinct in (True, False)
 }
-OVERRULE, CONFLICTS = (
+OVERRULE, LOSERS = (
     {entity.name: statement(sql) for entity, sql in ((SESSIONS, SESSION_SQL), (RESCHEDULES, RESCHEDULE_SQL))}
-    for statement in (MergeSql.overrule_given, MergeSql.conflicts_given)
+    for statement in (MergeSql.overrule_given, MergeSql.losers_given)
 )
+NOTE_OVERRIDDEN = {
+    SESSIONS.name: SESSION_OVERRIDE_SQL.overridden_given(),
+    RESCHEDULES.name: RESCHEDULE_OVERRIDE_SQL.overridden_given(),
+}
 # Parameters: an array each of ids and of external ids, for tutors and then for students.
 UNKNOWN_PEOPLE = " union all ".join(
     merge.unknown_people(str(column.references), column.name, f"${2 * place + 1}", f"${2 * place + 2}")
@@ -92,7 +101,7 @@ log = structlog.get_logger("api")
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A request's Idempotency-Key, within the API key that it came with."""
+    """A request's Idempotency-Key, within the API key that it came with. `path`: its address, query included."""
 
     api_key_id: int
     idempotency_key: str
@@ -111,11 +120,12 @@ class Claim:
 class Outcome:
     """What became of a row.
 
-    `is_changed`: it changed what is stored. `is_conflict`: it contradicts a version as new, and was put in
-    quarantine. `error`: it could not be stored.
+    `is_changed`: it changed what is stored. `is_stale`: an older version than what is stored, it was left out.
+    `is_conflict`: it contradicts a version as new, and was put in quarantine. `error`: it could not be stored.
     """
 
     is_changed: bool = False
+    is_stale: bool = False
     is_conflict: bool = False
     error: ApiError | None = None
 
@@ -160,10 +170,13 @@ class Ledger:
             "idle_in_transaction_session_timeout": f"{int(commit_seconds * 2000)}ms",
         }
 
-    async def write(self, posts: Sequence[Post]) -> list[Answer]:
+    async def write(self, posts: Sequence[Post], override_by: str | None = None) -> list[Answer]:
         """Write all rows in one transaction; the answers come after its commit.
 
         A row that the database refuses fails its own post only.
+
+        Args:
+            override_by: who says that the rows replace what is stored, even if that is newer; for the audit log.
 
         Raises:
             BusyError: it took too long; the rows may be stored or not, and may be sent again.
@@ -172,7 +185,7 @@ class Ledger:
         is_careful = False
         for _ in range(ATTEMPTS):
             try:
-                return await self._attempt(posts, is_careful=is_careful)
+                return await self._attempt(posts, override_by, is_careful=is_careful)
             except asyncpg.UndefinedTableError as error:
                 raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
             except RETRIED_ERRORS:
@@ -194,7 +207,7 @@ class Ledger:
         async with self._pool.acquire(timeout=self._commit_seconds) as connection:
             await connection.execute(FORGET_EXPIRED)
 
-    async def _attempt(self, posts: Sequence[Post], *, is_careful: bool) -> list[Answer]:
+    async def _attempt(self, posts: Sequence[Post], override_by: str | None, *, is_careful: bool) -> list[Answer]:
         try:
             connection = await self._pool.acquire(timeout=self._commit_seconds)
         except TimeoutError as error:
@@ -210,7 +223,7 @@ class Ledger:
         watchdog = asyncio.get_running_loop().call_later(self._commit_seconds, give_up)
         try:
             async with connection.transaction():
-                transaction = _Transaction(connection)
+                transaction = _Transaction(connection, override_by)
                 answers = await transaction.write(posts, is_careful=is_careful)
                 left = await self.live.refresh(connection, transaction.changed)
             self.live.follow_up(left)
@@ -230,8 +243,9 @@ class _Transaction:
     """What happens between begin and commit. Rows are locked in the same order everywhere: request keys,
     tutors, students, sessions, reschedules, each in key order."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, override_by: str | None) -> None:
         self._connection = connection
+        self._override_by = override_by
         # Places of posts that share the Idempotency-Key of an earlier one among the same posts, with its place.
         self._followers: list[tuple[int, int]] = []
         # Sessions that it has changed.
@@ -305,18 +319,23 @@ class _Transaction:
             return
         assert len(rows[0]) == len(sql.staged_names)
         are_distinct = len({row[1] for row in rows}) == len(rows)
-        merged = await self._connection.fetch(MERGE[entity.name, are_distinct], *_arrays(rows))
+        overrides = self._override_by is not None
+        if overrides:
+            await self._connection.execute(NOTE_OVERRIDDEN[entity.name], *_arrays(rows), SOURCE, self._override_by)
+        merged = await self._connection.fetch(MERGE[entity.name, are_distinct, overrides], *_arrays(rows))
         for place, is_changed in merged:
             outcomes[place].is_changed |= is_changed
         rest = _without(rows, merged)
-        if rest:
+        if rest and not overrides:
             overruling = await self._connection.fetch(OVERRULE[entity.name], *_arrays(rest), SOURCE, OVERRULED)
             for record in overruling:
                 outcomes[record[0]].is_changed = True
             rest = _without(rest, overruling)
         if rest:
-            for record in await self._connection.fetch(CONFLICTS[entity.name], *_arrays(rest), SOURCE, entity.conflict):
-                outcomes[record[0]].is_conflict = True
+            losers = await self._connection.fetch(LOSERS[entity.name], *_arrays(rest), SOURCE, entity.conflict)
+            for place, is_older in losers:
+                outcomes[place].is_stale |= is_older
+                outcomes[place].is_conflict |= not is_older
 
     async def _add_people(self, tutors: set[EntityId], students: set[EntityId]) -> None:
         # Nearly always everybody is known, and looking costs less than two inserts of nothing.

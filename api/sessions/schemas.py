@@ -13,7 +13,10 @@ class SessionReceipt(BaseModel):
     session_id: str = Field(description="As delivered.", examples=["S-1042"])
     status: Literal["queued"]
     duplicate: Literal[True] = Field(
-        default=True, description="Only if it changed nothing: the same content is stored already, or a newer version."
+        default=True, description="Only if it changed nothing, and is not stale: the same content is stored already."
+    )
+    stale: Literal[True] = Field(
+        default=True, description="Only if it changed nothing, because a newer version is stored."
     )
     conflict: Literal[True] = Field(
         default=True, description="Only if it contradicts a stored version that is as new; it is in quarantine."
@@ -24,7 +27,7 @@ class BatchRow(BaseModel):
     """What became of one row."""
 
     session_id: str | None = Field(description="As delivered; null if it could not be read.", examples=["S-1042"])
-    status: Literal["queued", "duplicate", "rejected"]
+    status: Literal["queued", "duplicate", "stale", "rejected"]
     conflict: Literal[True] = Field(
         default=True, description="Only if it contradicts a stored version that is as new; it is in quarantine."
     )
@@ -32,9 +35,11 @@ class BatchRow(BaseModel):
 
 
 class BatchReceipt(BaseModel):
-    """What became of a batch. Queued and duplicate rows are durably stored, rejected ones are in quarantine."""
+    """What became of a batch. Queued and duplicate rows are durably stored, of stale ones a newer version is, rejected
+    ones are in quarantine."""
 
     queued: int = Field(description="Rows that changed something.", examples=[998])
-    duplicate: int = Field(description="Rows that changed nothing.", examples=[1])
+    duplicate: int = Field(description="Rows that changed nothing: the same is stored already.", examples=[1])
+    stale: int = Field(description="Rows that changed nothing: a newer version is stored.", examples=[0])
     rejected: int = Field(description="Rows that cannot be taken.", examples=[1])
     rows: list[BatchRow] = Field(description="In the order in which they were sent.")

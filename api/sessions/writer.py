@@ -13,9 +13,9 @@ import structlog
 
 from api.bodies import invalid
 from api.logs import where_raised
-from api.problems import ApiError, BusyError, FieldError, InternalError
+from api.problems import ApiError, BusyError, FieldError, InternalError, InvalidRequestError
 from api.sessions.ledger import STATEMENT_ROWS, Answer, Claim, Ledger, Outcome, Post, Receipt
-from ingest.rows import Row, delivered_id, read_by_model, read_by_parser
+from ingest.rows import Faults, Row, check, delivered_id, read_by_model, read_by_parser
 
 # Only a burst brings as many. The event loop turns slowly then, and each batch takes several turns: large ones pay.
 MOST_ROWS = STATEMENT_ROWS
@@ -87,6 +87,21 @@ class SessionWriter:
         self._arrived.set()
         return await waiting.answer
 
+    async def override(self, body: object, claim: Claim | None, override_by: str) -> str:
+        """The answer's body, when the session is stored in place of whatever version there is; past the line.
+
+        Raises:
+            ApiError: it is not stored, and why.
+        """
+        self.require_room()
+        [row] = await asyncio.to_thread(check, [body], self._timezone)
+        if isinstance(row, Faults):
+            raise _invalid(row)
+        [answer] = await self._ledger.write([_post(row, body, claim)], override_by)
+        if isinstance(answer, ApiError):
+            raise answer
+        return answer
+
     async def run(self) -> None:
         """Write what waits, batch after batch, until cancelled. No failure ends it."""
         loop = asyncio.get_running_loop()
@@ -127,9 +142,9 @@ class SessionWriter:
             row = waiting.row or next(parsed)
             if isinstance(row, Row):
                 good.append(waiting)
-                posts.append(_post(row, waiting))
+                posts.append(_post(row, waiting.body, waiting.claim))
             else:
-                waiting.settle(invalid([FieldError(**asdict(fault)) for fault in row.errors]))
+                waiting.settle(_invalid(row))
         if posts:
             _settle(good, await self._ledger.write(posts))
 
@@ -145,16 +160,20 @@ def _settle(batch: Sequence[_Waiting], answers: Sequence[Answer]) -> None:
         waiting.settle(answer)
 
 
-def _post(row: Row, waiting: _Waiting) -> Post:
+def _invalid(row: Faults) -> InvalidRequestError:
+    return invalid([FieldError(**asdict(fault)) for fault in row.errors])
+
+
+def _post(row: Row, posted: object, claim: Claim | None) -> Post:
     def render(outcomes: Sequence[Outcome]) -> Receipt:
         [outcome] = outcomes
         if outcome.error is not None:
             raise outcome.error
-        body: dict[str, object] = {"session_id": delivered_id(waiting.body), "status": "queued"}
+        body: dict[str, object] = {"session_id": delivered_id(posted), "status": "queued"}
         if not outcome.is_changed:
-            body["duplicate"] = True
+            body["stale" if outcome.is_stale else "duplicate"] = True
         if outcome.is_conflict:
             body["conflict"] = True
         return Receipt(_encode(body))
 
-    return Post([row], render, waiting.claim)
+    return Post([row], render, claim)

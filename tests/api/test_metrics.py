@@ -68,6 +68,7 @@ def test_posted_rows_are_counted_by_what_became_of_them(platform: Served) -> Non
         assert "duplicate" not in client.post("/api/sessions", json=five).json()
         assert client.post("/api/sessions", json=five).json()["duplicate"] is True
         assert client.post("/api/sessions", json=four).json()["conflict"] is True
+        assert client.post("/api/sessions", json=session("a", rating=1)).json()["stale"] is True
         batch = client.post("/api/sessions/batch", json=[session("b"), session("c"), session("b"), {}])
         assert batch.json()["rejected"] == 1
         receipts = batch.json()
@@ -77,6 +78,7 @@ def test_posted_rows_are_counted_by_what_became_of_them(platform: Served) -> Non
     }
     assert rows["accepted"] + rows["duplicate"] == 3 + receipts["queued"] + receipts["duplicate"]
     assert rows["accepted"] >= 3
+    assert figures["tutorq_ingest_rows_total", "stale"] == 1
     assert rows["quarantined"] == 2
     assert figures["tutorq_ingest_waiting_rows",] == 0
     live = {

@@ -164,9 +164,10 @@ def test_the_same_again_or_an_older_version_changes_nothing(intake: Served, clie
     assert post(client, new).json() == receipt
     before = rows(intake.database, "select xmin, loaded_at, rating from raw.sessions where external_id = 'versions'")
     changes = rows(intake.database, "select count(*) from raw.changes")
-    for again in (new, session("versions", rating=2, updated_at="2026-01-05T00:00:00Z"), session("versions")):
+    older = session("versions", rating=2, updated_at="2026-01-05T00:00:00Z")
+    for again, said in ((new, "duplicate"), (older, "stale"), (session("versions"), "stale")):
         response = post(client, again)
-        assert (response.status_code, response.json()) == (202, receipt | {"duplicate": True})
+        assert (response.status_code, response.json()) == (202, receipt | {said: True})
     after = rows(intake.database, "select xmin, loaded_at, rating from raw.sessions where external_id = 'versions'")
     assert after == before
     assert rows(intake.database, "select count(*) from raw.changes") == changes
@@ -652,7 +653,7 @@ def test_posts_and_files_give_the_same_content(
 
     def as_batch(part: Sequence[dict[str, Any]]) -> None:
         answer = client.post("/api/sessions/batch", json=list(part)).json()
-        assert answer["queued"] + answer["duplicate"] == len(part)
+        assert answer["queued"] + answer["duplicate"] + answer["stale"] == len(part)
 
     empty(intake.database)
     by_files(bodies)

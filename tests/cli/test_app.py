@@ -53,6 +53,22 @@ def test_load_score_verify(tmp_path: Path) -> None:
     assert rebuilt["generation"] > scored["generation"]
 
 
+def test_an_older_version_is_left_out_unless_it_overrides(tmp_path: Path, database: Database) -> None:
+    header = "session_id,tutor_id,student_id,scheduled_time,status,updated_at"
+    for name, day in (("new", "2026-01-07"), ("old", "2026-01-06")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "sessions.csv").write_text(f"{header}\ns1,t1,p1,2026-01-05,completed,{day}\n")
+    answer("load", str(tmp_path / "new"))
+    told = tutorq("load", str(tmp_path / "old")).stdout
+    assert "1 stale rows were left out: a newer version of them is stored." in told
+    overridden = answer("load", str(tmp_path / "old"), "--override")
+    assert (overridden["updated"], overridden["stale"]) == (1, 0)
+    with database.connect() as connection:
+        [(actor, action)] = connection.execute("select actor, action from app.audit_log").fetchall()
+    assert actor.endswith(" (tutorq load)")
+    assert action == "sessions.overridden"
+
+
 def test_bad_rows_are_told_and_good_rows_are_in(tmp_path: Path, database: Database) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "sessions.csv.gz").write_bytes(gzip.compress(SESSIONS.encode()))

@@ -152,12 +152,12 @@ def test_a_file_is_loaded_and_moved_with_a_report(database: Database, landing: P
     assert found == {
         "file": "sessions.2026-01.csv",
         "outcome": "loaded",
-        "message": "3 rows read: 1 inserted, 0 updated, 0 unchanged, 2 quarantined",
+        "message": "3 rows read: 1 inserted, 0 updated, 0 unchanged, 0 stale, 2 quarantined",
         "entity": "sessions",
         "bytes": len(text),
         "sha256": digest,
         "load_id": load_id,
-        "rows": {"read": 3, "inserted": 1, "updated": 0, "unchanged": 0, "quarantined": 2},
+        "rows": {"read": 3, "inserted": 1, "updated": 0, "unchanged": 0, "stale": 0, "quarantined": 2},
         "unknown_columns": ["mood"],
         "first_quarantined": [
             {"line": 3, "reason": "scheduled_time: soon is not an ISO 8601 time such as 2026-01-31T15:00:00Z"},
@@ -332,7 +332,7 @@ def test_killed_before_the_move(database: Database, landing: Path, tmp_path: Pat
     }  # fmt: skip
     found = report(landing, "processed/*/sessions.csv")
     assert found["outcome"] == "loaded"
-    assert found["rows"] == {"read": 3, "inserted": 2, "updated": 0, "unchanged": 0, "quarantined": 1}
+    assert found["rows"] == {"read": 3, "inserted": 2, "updated": 0, "unchanged": 0, "stale": 0, "quarantined": 1}
     assert [each["line"] for each in found["first_quarantined"]] == [4]
     [(moved_to,)] = rows(database, "select moved_to from raw.loads")
     assert (landing / moved_to).is_file()
@@ -392,7 +392,7 @@ def test_the_same_content_is_loaded_once(database: Database, landing: Path) -> N
     assert (copy.is_new, copy.report.outcome) == (False, "already_loaded")
     assert copy.report.message == (
         "this content was loaded before, from sessions.csv: "
-        "1 rows read: 1 inserted, 0 updated, 0 unchanged, 0 quarantined"
+        "1 rows read: 1 inserted, 0 updated, 0 unchanged, 0 stale, 0 quarantined"
     )
     assert rows(database, "select source, moved_to is not null from raw.loads") == [("sessions.csv", True)]
     assert report(landing, "processed/*/sessions.copy.csv")["outcome"] == "already_loaded"

@@ -4,7 +4,7 @@ import gzip
 import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -440,9 +440,80 @@ def test_the_winning_version_does_not_depend_on_arrival(
     # A version that is as new and says something else is reported, be it the row of the file or the stored one.
     assert len(reasons(database)) == quarantined
     for summary in summaries:
-        assert summary.read == summary.inserted + summary.updated + summary.unchanged + summary.quarantined
+        taken = summary.inserted + summary.updated + summary.unchanged + summary.stale
+        assert summary.read == taken + summary.quarantined
     again = load(csv_text(header, winner))
     assert counts(again) == (1, 0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("arrival", ["two files", "one file"])
+def test_an_older_version_is_stale_and_not_unchanged(load: Loader, database: Database, arrival: str) -> None:
+    header = f"{HEADER},subject,rating,updated_at"
+    parts = [[version(NEW)], [version(NEW), version(OLD, rating="5"), version("")]]
+    if arrival == "one file":
+        parts = [[*parts[0], *parts[1]]]
+    summaries = [load(csv_text(header, *part)) for part in parts]
+    assert sum(summary.stale for summary in summaries) == 2
+    assert sum(summary.unchanged for summary in summaries) == 1
+    assert sum(summary.inserted for summary in summaries) == 1
+    assert rows(database, "select sum(stale_rows), sum(unchanged_rows) from raw.loads") == [(2, 1)]
+    assert reasons(database) == []
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati"])
+def test_a_version_from_the_future_is_refused(load: Loader, database: Database, zone: str) -> None:
+    soon, late = (datetime.now(UTC) + timedelta(hours=hours) for hours in (23, 25))
+    header = f"{HEADER},subject,rating,updated_at"
+    summary = load(csv_text(header, version("2099-01-01"), version(late.isoformat())), timezone=zone)
+    assert counts(summary) == (2, 0, 0, 0, 2)
+    assert reasons(database) == [
+        (2, "updated_at: 2099-01-01 is more than a day ahead of the server's clock"),
+        (3, f"updated_at: {late.isoformat()} is more than a day ahead of the server's clock"),
+    ]
+    assert counts(load(csv_text(header, version(soon.isoformat())), timezone=zone)) == (1, 1, 0, 0, 0)
+    moved = load("session_id,initiator,updated_at\ns1,tutor,2099-01-01\n", "reschedules.csv")
+    assert counts(moved) == (1, 0, 0, 0, 1)
+
+
+def test_an_administrator_mends_what_a_version_from_the_future_froze(
+    load: Loader, shared_database: Database, tmp_path: Path
+) -> None:
+    owner = shared_database
+    header = f"{HEADER},subject,rating,updated_at"
+    load(csv_text(header, version(OLD, rating="1")))
+    load("session_id,initiator,updated_at\ns1,tutor,2026-01-05\n", "reschedules.csv")
+    with owner.connect() as connection:
+        # As versions before this rule let them in.
+        for table in ("sessions", "reschedules"):
+            connection.execute(f"update raw.{table} set updated_at = '2099-01-01'".encode())
+        connection.execute("delete from app.audit_log")
+    another = "s2,t1,p1,2026-01-05,no_show,,,"
+    right = {
+        "sessions.csv": csv_text(header, version(NEW, rating="4"), version(OLD, rating="3"), another),
+        "reschedules.csv": "session_id,initiator,updated_at\ns1,student,2026-01-06\n",
+    }
+    for name, text in right.items():
+        assert load(text, name).stale >= 1
+    for name in right:
+        summary = load_file(owner, tmp_path / name, timezone="UTC", override_by="Ann")
+        assert (summary.updated, summary.stale) == (1, 1 if name == "sessions.csv" else 0)
+    sessions = rows(owner, "select rating::int, updated_at::date::text from raw.sessions order by 1")
+    assert sessions == [(4, "2026-01-06"), (None, None)]
+    moved = rows(owner, "select initiator, updated_at::date::text from raw.reschedules")
+    assert moved == [("student", "2026-01-06")]
+    audit = rows(
+        owner,
+        "select actor, action, subject_kind, details ->> 'source', details -> 'before' ->> 'updated_at',"
+        " details -> 'before' ->> 'rating', details -> 'after' ->> 'rating' from app.audit_log order by entry_id",
+    )
+    assert audit == [
+        ("Ann", "sessions.overridden", "session", "sessions.csv", "2099-01-01T00:00:00+00:00", "1.00", "4.00"),
+        ("Ann", "reschedules.overridden", "session", "reschedules.csv", "2099-01-01T00:00:00+00:00", None, None),
+    ]
+    # Again changes nothing, and from here on the newest version wins as ever.
+    load_file(owner, tmp_path / "sessions.csv", timezone="UTC", override_by="Ann")
+    assert rows(owner, "select count(*) from app.audit_log") == [(2,)]
+    assert load(csv_text(header, version("2026-01-07", rating="5"))).updated == 1
 
 
 def test_filling_in_a_rating_is_no_conflict(load: Loader, database: Database) -> None:
@@ -466,7 +537,7 @@ def test_the_newest_reschedule_wins(load: Loader, database: Database) -> None:
         ),
         "reschedules.csv",
     )
-    assert counts(summary) == (4, 1, 0, 2, 1)
+    assert (counts(summary), summary.stale) == ((4, 1, 0, 0, 1), 2)
     assert rows(database, "select initiator, requested_at from raw.reschedules") == [
         ("tutor", datetime.fromisoformat(NEW))
     ]

@@ -32,7 +32,7 @@ HEADERS = {
 }
 
 _times = st.sampled_from(["2026-01-05T10:00:00Z", "2026-01-05 11:00", "2026-01-06"])
-_maybe_times = st.one_of(st.just(""), _times, st.just("soon"))
+_maybe_times = st.one_of(st.just(""), _times, st.just("soon"), st.just("2099-01-01"))
 _session_ids = st.sampled_from(["s1", "s2", str(entity_uuid("s1"))])
 _session = st.tuples(
     _session_ids,
@@ -107,14 +107,21 @@ def test_order_and_split_of_rows_never_change_the_content(
     summaries += load_rows(database, tmp_path, parts)
     assert content(database) == expected
     for summary in summaries:
-        assert summary.read == summary.inserted + summary.updated + summary.unchanged + summary.quarantined
+        taken = summary.inserted + summary.updated + summary.unchanged + summary.stale
+        assert summary.read == taken + summary.quarantined
     assert sum(summary.read for summary in summaries) == 2 * len(rows)
     with database.connect() as connection:
         [(recorded,)] = connection.execute(
-            "select coalesce(sum(read_rows - inserted_rows - updated_rows - unchanged_rows - quarantined_rows), 0)"
-            " from raw.loads"
+            "select coalesce(sum(read_rows - inserted_rows - updated_rows - unchanged_rows - stale_rows"
+            " - quarantined_rows), 0) from raw.loads"
         ).fetchall()
     assert recorded == 0
+    ahead = [cells for name, cells in rows if name != "tutors" and cells[-1] == "2099-01-01"]
+    assert sum(summary.quarantined for summary in summaries) >= 2 * len(ahead)
+    for table in ("sessions", "reschedules"):
+        with database.connect() as connection:
+            query = f"select count(*) from raw.{table} where updated_at > now() + interval '1 day'"
+            assert connection.execute(query.encode()).fetchone() == (0,)
 
 
 # Few values, so that most versions of the one session tie in part.

@@ -129,7 +129,7 @@ _bodies = st.fixed_dictionaries(
         "duration_minutes": _number,
         "rating": _number,
         "initiator": _initiator,
-        "updated_at": _time,
+        "updated_at": _time | st.just("2099-01-01T00:00:00Z"),
         "reschedule_info": _mostly(_info),
         "color": st.just("red"),
     },

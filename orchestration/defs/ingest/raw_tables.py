@@ -77,7 +77,7 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
         loaded = [file.report for file in taken if file.is_new]
         counts = {
             name: sum(report.rows[name] for report in loaded)
-            for name in ("read", "inserted", "updated", "unchanged", "quarantined")
+            for name in ("read", "inserted", "updated", "unchanged", "stale", "quarantined")
         }
         return dg.MaterializeResult(
             metadata={
@@ -134,7 +134,7 @@ def loads_reconcile(entity: str) -> dg.AssetChecksDefinition:
                 select
                     coalesce(sum(read_rows), 0)::bigint,
                     coalesce(sum(inserted_rows), 0)::bigint,
-                    coalesce(sum(inserted_rows + updated_rows + unchanged_rows), 0)::bigint,
+                    coalesce(sum(inserted_rows + updated_rows + unchanged_rows + stale_rows), 0)::bigint,
                     coalesce(sum(quarantined_rows), 0)::bigint
                 from raw.loads
                 where entity = %s and finished_at > now() - %s::interval
