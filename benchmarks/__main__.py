@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import burst, dashboard, freshness, ingest, live, load, matching, pairs, read, scoring
+from benchmarks import abuse, burst, dashboard, freshness, ingest, live, load, matching, pairs, read, scoring
 from benchmarks.harness import fresh_platform
 from core.database import Database
 
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, dict[str, Benchmark]] = {
     "freshness": {"small": partial(freshness.run, freshness.SMALL), "full": partial(freshness.run, freshness.FULL)},
     "ingest": {"small": partial(ingest.run, ingest.SMALL), "full": partial(ingest.run, ingest.FULL)},
     "burst": {"small": partial(burst.run, burst.SMALL), "full": partial(burst.run, burst.FULL)},
+    "abuse": {"small": partial(abuse.run, abuse.SMALL), "full": partial(abuse.run, abuse.FULL)},
     "live": {"small": partial(live.run, live.SMALL), "full": partial(live.run, live.FULL)},
     "dashboard": {"small": partial(dashboard.run, dashboard.SMALL), "full": partial(dashboard.run, dashboard.FULL)},
     "read": {"small": partial(read.run, read.SMALL), "full": partial(read.run, read.FULL)},

@@ -3,21 +3,18 @@ takes, and whether everything is as before when it is over."""
 
 import asyncio
 import itertools
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import uvloop
 from rich.console import Console
 
-from benchmarks.harness import Report, run_apart, settings_of
+from benchmarks.harness import MIB, Report, memory, run_apart, settings_of
 from benchmarks.ingest import Poster, add_people, free_port, server, sessions
 from core import keys
 from core.database import Database
@@ -25,9 +22,7 @@ from core.settings import Settings
 
 ALLOWED = {202, 429, 503}
 TICK_SECONDS = 0.005
-SAMPLE_SECONDS = 0.05
 PAUSE_SECONDS = 1
-MIB = 1 << 20
 # What thousands of requests under way take, beside what waits to be written (16 MiB of bodies).
 MOST_GROWTH = 256 * MIB
 
@@ -102,7 +97,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
         add_people(connection)
         secrets = [str(keys.create(connection, f"burst {at}", keys.Role.INGEST).secret) for at in range(size.keys)]
     for what, given in ((f"{size.keys} keys", secrets), ("1 key", secrets[:1])):
-        with server(settings, settings.api_port, "api") as process, _memory(process.pid) as resident:
+        with server(settings, settings.api_port, "api") as process, memory(process.pid) as resident:
             waves = run_apart(post, settings.api_port, given, size, time.time())
         for wave in waves:
             note = f"{wave.answers}; {wave.unsent:,} not sent; {wave.quantiles}"
@@ -170,23 +165,3 @@ async def _wave(wave: Wave, free: deque[Poster], bodies: Iterator[dict[str, Any]
     await asyncio.gather(*under_way)
     wave.drained = time.perf_counter() - ended
     return wave
-
-
-@contextmanager
-def _memory(pid: int) -> Iterator[list[int]]:
-    """Resident bytes of a process, sampled until the block is left."""
-    process = psutil.Process(pid)
-    sizes = [process.memory_info().rss]
-    over = threading.Event()
-
-    def sample() -> None:
-        while not over.wait(SAMPLE_SECONDS):
-            sizes.append(process.memory_info().rss)
-
-    sampling = threading.Thread(target=sample)
-    sampling.start()
-    try:
-        yield sizes
-    finally:
-        over.set()
-        sampling.join()

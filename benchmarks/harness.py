@@ -5,6 +5,7 @@ import os
 import platform
 import statistics
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ from rich.table import Table
 from core.database import Database
 from core.migrate import migrate
 from core.settings import Settings
+
+MIB = 1 << 20
+SAMPLE_SECONDS = 0.05
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -49,6 +53,26 @@ def run_apart(function: Callable[Parameters, Result], *args: Parameters.args, **
     """Call a function of a module in a fresh process: its memory and its CPU time are its own."""
     with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *args, **kwargs).result()
+
+
+@contextmanager
+def memory(pid: int) -> Iterator[list[int]]:
+    """Resident bytes of a process, sampled until the block is left."""
+    process = psutil.Process(pid)
+    sizes = [process.memory_info().rss]
+    over = threading.Event()
+
+    def sample() -> None:
+        while not over.wait(SAMPLE_SECONDS):
+            sizes.append(process.memory_info().rss)
+
+    sampling = threading.Thread(target=sample)
+    sampling.start()
+    try:
+        yield sizes
+    finally:
+        over.set()
+        sampling.join()
 
 
 def alternate(contestants: Mapping[str, Callable[[], Mapping[str, float]]], rounds: int) -> Rounds:

@@ -20,6 +20,18 @@ pytestmark = pytest.mark.soak
         ("scoring", ["sessions, in all", "sessions, SQL", "the job in Dagster", "its SQL by hand", "slowest models"]),
         ("ingest", ["2 clients: API", "2 clients: FastAPI twin", "2 clients: asyncpg alone", "batches of 20: COPY"]),
         ("burst", ["2 keys, 2,000/s: stored", "1 key: memory at most", "1 key, 20/s: stored", "1 key: last answer"]),
+        (
+            "abuse",
+            [
+                "no attack",
+                "headers without an end",
+                "x 431",
+                "half-open",
+                "slow bodies",
+                "deep JSON",
+                "memory of the API",
+            ],
+        ),
         ("live", ["5/s: 202 to score, p50", "500/s: post to 202, p99", "the refresh alone", "0 of 10 tutors differ"]),
         (
             "dashboard",
