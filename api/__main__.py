@@ -12,11 +12,13 @@ from api.app import create_app
 from api.server import server_config
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
+from core.processes import keep_files_private
 from core.settings import settings_of_process
 
 
 def main() -> None:
     """Run one worker; requests under way are finished before it stops."""
+    keep_files_private()
     settings = settings_of_process()
     try:
         Database(settings, DatabaseRole.API).check_settings()

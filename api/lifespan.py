@@ -95,7 +95,7 @@ def lifespan(
                 session_writer = SessionWriter(ledger, settings.timezone, settings.ingest_queue_rows)
                 await stack.enter_async_context(_running(session_writer.run()))
                 await stack.enter_async_context(_running(ledger.live.run()))
-                dagster = await stack.enter_async_context(open_dagster(settings.dagster))
+                dagster = await stack.enter_async_context(open_dagster(settings.dagster, settings.dagster_headers))
                 marts = Marts(pool)
                 low, high = settings.match_medium_risk, settings.match_high_risk
                 explainer = await stack.enter_async_context(open_explainer(pool, settings))

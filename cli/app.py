@@ -7,6 +7,7 @@ need when they run, so that `--help` is quick.
 import typer
 
 from cli import backup, database, demo, doctor, keys, load, matching, reports, scores, services
+from core.processes import keep_files_private
 
 app = typer.Typer(
     help="tutorq: sessions in, fair and explained tutor scores out.",
@@ -17,6 +18,7 @@ app = typer.Typer(
 for verbs in (services.app, keys.login_app, load.app, scores.app, matching.app, demo.app, doctor.app):
     app.add_typer(verbs)
 database.app.add_typer(backup.app)
+app.callback()(keep_files_private)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(reports.app, name="reports")

@@ -27,6 +27,7 @@ from orchestration import first_run
 from orchestration.workspace import workspace
 
 UP_ID = "TUTORQ_UP_ID"
+VIEWER = "dagster-viewer"
 GRACE_SECONDS = 4
 # Modules of the processes that runs are in, or forked from.
 MAKE_RUNS = ("orchestration.code_location", "orchestration.first_run", "multiprocessing.forkserver")
@@ -48,7 +49,6 @@ def services(settings: Settings, grpc_port: int) -> list[Service]:
     """What an installation consists of."""
     python = sys.executable
     workspace = ["-w", str(write_workspace(settings, grpc_port))]
-    dagster_url = f"http://127.0.0.1:{settings.dagster_port}"
     return [
         Service("api", [python, "-m", "api"], ready_port=settings.api_port),
         Service(
@@ -60,13 +60,15 @@ def services(settings: Settings, grpc_port: int) -> list[Service]:
             ],
             ready_port=grpc_port,
         ),
-        Service(
-            "dagster-webserver",
-            [python, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(settings.dagster_port), *workspace],
-            ready_url=f"{dagster_url}/server_info",
-        ),
-        Service("dagster-daemon", [python, "-m", "dagster._daemon", "run", *workspace]),
+        _webserver("dagster-webserver", settings.dagster_port, workspace),
+        *(_webserver(VIEWER, port, [*workspace, "--read-only"]) for port in [settings.dagster_viewer_port] if port),
+        Service("dagster-daemon", [python, "-m", "orchestration.daemon", "run", *workspace]),
     ]
+
+
+def _webserver(name: str, port: int, options: list[str]) -> Service:
+    command = [sys.executable, "-m", "orchestration.webserver", "-h", "127.0.0.1", "-p", str(port), *options]
+    return Service(name, command, ready_url=f"http://127.0.0.1:{port}/server_info")
 
 
 class ServiceEndedError(TutorqError):

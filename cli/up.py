@@ -1,6 +1,7 @@
 """`tutorq up`: every service of one installation in the foreground, and a clean end of all of them."""
 
 import fcntl
+import secrets
 import subprocess
 import threading
 import time
@@ -8,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
+from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from cli.supervisor import ServiceEndedError, Supervisor, check_port, stop_on_signals
+from cli.supervisor import VIEWER, ServiceEndedError, Supervisor, check_port, stop_on_signals
 from core.database import Database, DatabaseRole
 from core.errors import DatabaseUnreachableError, TutorqError
 from core.keys import Role, ensure_local_key
@@ -26,6 +28,7 @@ def run(settings: Settings, *, demo: bool, console: Console) -> None:
     Raises:
         TutorqError: something did not start or ended by itself; everything else has been stopped.
     """
+    settings = with_dagster_token(settings)
     with only_one(settings), stop_on_signals() as interruption:
         database = Database(settings)
         transform = database.as_role(DatabaseRole.TRANSFORM)
@@ -34,6 +37,8 @@ def run(settings: Settings, *, demo: bool, console: Console) -> None:
             supervisor.end_leftovers()
             check_port(settings.api_port, "TUTORQ_API_PORT")
             check_port(settings.dagster_port, "TUTORQ_DAGSTER_PORT")
+            if settings.dagster_viewer_port:
+                check_port(settings.dagster_viewer_port, "TUTORQ_DAGSTER_VIEWER_PORT")
             first = FirstRun(settings, transform, supervisor)
             _bring_up(settings, database, supervisor, first, demo=demo, console=console)
             with watching(settings, transform):
@@ -113,6 +118,9 @@ def _start_dagster(settings: Settings, supervisor: Supervisor, console: Console)
             supervisor.wait_until_ready(name)
     console.print(f"[bold green]tutorq is up.[/]  API       http://127.0.0.1:{settings.api_port}/api/docs")
     console.print(f"               Dagster   http://127.0.0.1:{settings.dagster_port}")
+    if settings.dagster_viewer_port:
+        supervisor.start(VIEWER)
+        console.print(f"               Dagster   http://127.0.0.1:{settings.dagster_viewer_port} (read-only)")
     console.print(f"               API key   in {settings.api_key_file} (header X-API-Key)", highlight=False)
     console.print("Ctrl-C stops everything.")
 
@@ -205,6 +213,13 @@ class FirstRun:
             return True
         time.sleep(first_run.POLL_SECONDS)
         return False
+
+
+def with_dagster_token(settings: Settings) -> Settings:
+    """Where people have to log in to Dagster, the processes of one `up` know each other by a token of its own."""
+    if not settings.dagster_log_in or settings.dagster_token:
+        return settings
+    return settings.model_copy(update={"dagster_token": SecretStr(secrets.token_urlsafe())})
 
 
 @contextmanager

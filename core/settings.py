@@ -76,6 +76,11 @@ class Settings(BaseSettings):
     api_connections: int = Field(default=8192, ge=16)
     dagster_port: int = 3000
     dagster_url: str | None = None
+    dagster_hosts: Annotated[list[str], NoDecode] = []
+    dagster_log_in: bool = False
+    dagster_token: SecretStr | None = None
+    dagster_viewer_port: int | None = None
+    api_url: str | None = None
     cors_origins: Annotated[list[str], NoDecode] = []
     trusted_proxies: Annotated[list[str], NoDecode] = []
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -136,7 +141,8 @@ class Settings(BaseSettings):
         "landing_dir", "dashboard_url", "public_url", "smtp_url",
         "sendgrid_api_key", "sendgrid_webhook_key", "ses_region", "ses_endpoint_url", "ses_smtp_username",
         "ses_smtp_password", "model_store", "model_store_endpoint_url",
-        "dagster_url", "openai_base_url", "openai_api_key", "history_start", mode="before",
+        "dagster_url", "dagster_token", "dagster_viewer_port", "api_url",
+        "openai_base_url", "openai_api_key", "history_start", mode="before",
     )  # fmt: skip
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
@@ -159,7 +165,9 @@ class Settings(BaseSettings):
             raise ValueError("has a blank, a line break or a character in it that is not ASCII; copy it again")
         return SecretStr(text) if text else None
 
-    @field_validator("cors_origins", "trusted_proxies", "staff_emails", "code_locations", mode="before")
+    @field_validator(
+        "cors_origins", "trusted_proxies", "staff_emails", "code_locations", "dagster_hosts", mode="before"
+    )
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         if isinstance(value, str):
@@ -170,6 +178,14 @@ class Settings(BaseSettings):
     @classmethod
     def _addresses_or_networks(cls, values: list[str]) -> list[str]:
         return [_address_or_network(value) for value in values]
+
+    @field_validator("dagster_hosts")
+    @classmethod
+    def _names_without_ports(cls, values: list[str]) -> list[str]:
+        for value in values:
+            if not re.fullmatch(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+", value):
+                raise ValueError(f"{value!r} is not a host name such as dagster.example.org, without scheme and port")
+        return values
 
     @field_validator("timezone")
     @classmethod
@@ -230,6 +246,16 @@ class Settings(BaseSettings):
     def dagster(self) -> str:
         """Address of the Dagster web server, without a slash at the end."""
         return (self.dagster_url or f"http://127.0.0.1:{self.dagster_port}").rstrip("/")
+
+    @property
+    def dagster_headers(self) -> dict[str, str]:
+        """What a program of ours sends to the Dagster web server, which lets it in where people have to log in."""
+        return {"Authorization": f"Bearer {self.dagster_token.get_secret_value()}"} if self.dagster_token else {}
+
+    @cached_property
+    def api(self) -> str:
+        """Address at which processes of ours reach the API, without a slash at the end."""
+        return (self.api_url or f"http://127.0.0.1:{self.api_port}").rstrip("/")
 
     @cached_property
     def dashboard(self) -> str:

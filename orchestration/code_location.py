@@ -9,14 +9,14 @@ import os
 import sys
 
 from core.errors import TutorqError
-from core.settings import settings_of_process
+from core.processes import prepare_dagster
 from orchestration.dagster_internals import serve_code_location
 from orchestration.partitions import find_history_start
 from orchestration.resources import Platform
 
 
 def main() -> None:
-    settings = settings_of_process()
+    settings = prepare_dagster()
     platform = Platform()
     try:
         platform.database.check_settings()

@@ -4,7 +4,7 @@
 """
 
 import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.forkserver import ensure_running
 from typing import Any
 
@@ -55,6 +55,59 @@ def stale_assets(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]) -> l
 
     states = instance.event_log_storage.get_freshness_state_records(keys)
     return sorted(key for key, record in states.items() if record.freshness_state is FreshnessState.FAIL)
+
+
+def serve_webserver(guarded: Callable[[Any, bool], Any]) -> None:
+    """`dagster-webserver` with the arguments of the command line, its application as `guarded` returns it.
+
+    `guarded` is also told whether it is read-only. Dagster leaves some mutations open there (a sensor's dry run calls
+    the sensor), so all of them are refused.
+    """
+    import uvicorn
+    from dagster_webserver import cli, webserver
+    from graphql import GraphQLError, OperationDefinitionNode, OperationType, ValidationRule
+
+    class NoMutations(ValidationRule):
+        """What every document has to fulfil where nothing may be changed."""
+
+        def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
+            if node.operation is OperationType.MUTATION:
+                self.report_error(GraphQLError("This server is read-only.", node))
+
+    class ReadOnlyWebserver(webserver.DagsterWebserver):  # type: ignore[type-arg]
+        def build_graphql_validation_rules(self) -> list[Any]:
+            return [*super().build_graphql_validation_rules(), NoMutations]
+
+    def serve(
+        workspace_process_context: Any,
+        host: str | None,
+        port: int | None,
+        path_prefix: str,
+        log_level: str,
+        live_data_poll_rate: int | None = None,
+    ) -> None:
+        read_only = workspace_process_context.read_only
+        kind = ReadOnlyWebserver if read_only else webserver.DagsterWebserver
+        server: Any = kind(workspace_process_context, path_prefix, live_data_poll_rate)
+        uvicorn.run(
+            guarded(server.create_asgi_app(lifespan=cli._lifespan), read_only),
+            host=host or cli.DEFAULT_WEBSERVER_HOST,
+            port=port or cli.DEFAULT_WEBSERVER_PORT,
+            log_level=log_level,
+            http="h11",  # httptools takes headers of any size, and copies them again and again
+            proxy_headers=False,
+            server_header=False,
+        )
+
+    cli.host_dagster_ui_with_workspace_process_context = serve
+    cli.cli(auto_envvar_prefix="DAGSTER_WEBSERVER")
+
+
+def serve_daemon() -> None:
+    """`dagster-daemon` with the arguments of the command line."""
+    from dagster._daemon.cli import main
+
+    main()
 
 
 def warm_up() -> None:

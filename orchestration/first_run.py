@@ -184,7 +184,7 @@ def _submit(settings: Settings, database: Database, job: str, tags: dict[str, st
     """Ask for a run through the webserver, as a person would."""
     from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
 
-    client = DagsterGraphQLClient("127.0.0.1", port_number=settings.dagster_port)
+    client = DagsterGraphQLClient("127.0.0.1", port_number=settings.dagster_port, headers=settings.dagster_headers)
     for attempt in range(SUBMIT_ATTEMPTS):
         try:
             run_id = client.submit_job_execution(job, repository_location_name="tutorq", tags={**LONGEST_RUN, **tags})

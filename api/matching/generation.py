@@ -116,9 +116,9 @@ class Generation:
         return data
 
 
-def open_dagster(url: str) -> httpx2.AsyncClient:
+def open_dagster(url: str, headers: dict[str, str]) -> httpx2.AsyncClient:
     """A client of the Dagster web server at this address; connects when it is first used."""
-    return httpx2.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS)
+    return httpx2.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS)
 
 
 def _instant(seconds: float | None) -> datetime | None:

@@ -120,7 +120,7 @@ class Installation:
             command, parent = " ".join(process.cmdline()), process.parent()
             if {
                 "up": command.endswith("cli.app up"),
-                "dagster-daemon": "dagster._daemon" in command,
+                "dagster-daemon": "orchestration.daemon" in command,
                 "code-location": "orchestration.code_location" in command,
                 "run": of_runs in command and parent is not None and of_runs in " ".join(parent.cmdline()),
             }[victim]:

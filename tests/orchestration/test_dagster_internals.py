@@ -13,6 +13,9 @@ from dagster._cli.api import grpc_command
 from dagster._grpc import impl, server
 from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+from dagster_webserver import cli as webserver_cli
+from dagster_webserver.graphql import GraphQLServer
+from dagster_webserver.webserver import DagsterWebserver
 
 from core.settings import PROJECT_ROOT
 
@@ -40,6 +43,22 @@ def test_the_command_takes_its_server_from_the_module() -> None:
     options = {option for parameter in grpc_command.params for option in parameter.opts}
     assert options >= {"--host", "--port", "--module-name", "--location-name", "--use-python-environment-entry-point"}
     assert hasattr(impl, "core_execute_run")
+
+
+def test_the_web_server_is_put_together_where_we_do_it() -> None:
+    """`serve_webserver` replaces the function that makes the application and serves it."""
+    assert parameters(webserver_cli.host_dagster_ui_with_workspace_process_context) == [
+        "workspace_process_context",
+        "host",
+        "port",
+        "path_prefix",
+        "log_level",
+        "live_data_poll_rate",
+    ]
+    command = inspect.getsource(webserver_cli.dagster_webserver.callback)  # type: ignore[arg-type]
+    assert "host_dagster_ui_with_workspace_process_context(" in command
+    assert parameters(DagsterWebserver)[:3] == ["process_context", "app_path_prefix", "live_data_poll_rate"]
+    assert "self.build_graphql_validation_rules()" in inspect.getsource(GraphQLServer)
 
 
 def test_dagster_dbt_selects_and_tells() -> None:

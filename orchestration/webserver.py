@@ -1,0 +1,38 @@
+"""`python -m orchestration.webserver`: Dagster's web server behind the guard. Takes the options of `dagster-webserver`.
+
+With `--read-only` it shows everything and changes nothing: a second one for people who should only look.
+"""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp
+
+from core.processes import prepare_dagster
+from core.settings import Settings
+from orchestration.dagster_internals import serve_webserver
+from orchestration.guard import Guard
+
+
+def guarded(settings: Settings) -> Callable[[ASGIApp, bool], ASGIApp]:
+    """How an application is guarded in this installation; the second argument: it is read-only."""
+
+    def guard(app: ASGIApp, read_only: bool) -> ASGIApp:
+        address = urlsplit(settings.dagster).hostname or ""
+        hosts = [f"[{address}]" if ":" in address else address, *settings.dagster_hosts]
+        log_in = None
+        if settings.dagster_log_in:
+            from orchestration.log_in import ApiLogIn
+
+            log_in = ApiLogIn(settings, read_only=read_only)
+        return Guard(app, hosts, log_in)
+
+    return guard
+
+
+def main() -> None:
+    serve_webserver(guarded(prepare_dagster()))
+
+
+if __name__ == "__main__":
+    main()
