@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest import inside
 from ingest.checksums import SETTLED_SECONDS, fingerprint_of
 from ingest.files import entity_of, in_loading_order, is_landing_file
 
 PROCESSED, FAILED = "processed", "failed"
+NOT_FOLLOWED = "a link, which is not followed; drop the file itself"
 
 # How long nothing may have happened where the system does not tell whether a file is still open for writing, and in a
 # folder, whose uploader pauses between two files.
@@ -36,7 +38,7 @@ class LandedFile:
 
 def has_landing_files(landing: Path) -> bool:
     """Something lies there to be loaded, complete or not."""
-    return any(_is_wanted(landing, path) for drop in _drops(landing) for path in drop)
+    return any(_is_wanted(landing, path) and not path.is_symlink() for drop in _drops(landing) for path in drop)
 
 
 def complete_files(landing: Path, entity: str | None = None) -> list[LandedFile]:
@@ -57,45 +59,59 @@ def complete_files(landing: Path, entity: str | None = None) -> list[LandedFile]
     return [found[path] for path in in_loading_order(found)]
 
 
-def complete_again(file: LandedFile) -> bool:
-    """It is as it was when it was found, and still nobody writes to it."""
-    status = _status(file.path)
-    return status is not None and fingerprint_of(status) == file.fingerprint and _is_complete(file.path, status)
+def complete_again(file: LandedFile, descriptor: int) -> bool:
+    """What is open there is the file that was found, as it was then, and still nobody writes to it."""
+    status = os.fstat(descriptor)
+    if fingerprint_of(status) != file.fingerprint:
+        return False
+    return _is_quiet(status, _has_writer(descriptor))
 
 
 def left_alone(landing: Path) -> list[str]:
-    """What lies there and is not going to be loaded: files of other names, and folders that cannot be read."""
+    """What lies there and is not going to be loaded: files of other names, links, and folders that cannot be read."""
     unreadable: list[Path] = []
-    others = [
-        path
-        for drop in _drops(landing, unreadable)
-        for path in drop
-        if not _is_hidden(landing, path) and not _is_wanted(landing, path)
-    ]
+    found = [path for drop in _drops(landing, unreadable) for path in drop if not _is_hidden(landing, path)]
+    links = [path for path in found if path.is_symlink()]
+    others = [path for path in found if path not in links and not _is_wanted(landing, path)]
     # One that is being written may yet get its name.
     idle = [path for path in others if (status := _status(path)) and _is_complete(path, status)]
+    names = [(path, "") for path in idle + unreadable] + [(path, f" ({NOT_FOLLOWED})") for path in links]
     return sorted(
-        path.relative_to(landing).as_posix().encode(errors="backslashreplace").decode() for path in idle + unreadable
+        path.relative_to(landing).as_posix().encode(errors="backslashreplace").decode() + why for path, why in names
     )
 
 
 def _drops(landing: Path, unreadable: list[Path] | None = None) -> Iterator[list[Path]]:
-    """Files that came together: each in the directory itself alone, and all that are anywhere in the same folder."""
+    """What came together: each file in the directory itself alone, and all that are anywhere in the same folder.
+
+    Links are among it, to files and to folders; nothing behind them is.
+    """
     if not landing.is_dir():
         return
-
-    def note(error: OSError) -> None:
-        if unreadable is not None:
-            unreadable.append(Path(error.filename))
-
     for entry in sorted(landing.iterdir()):
         if entry.name.startswith(".") or entry.name in (PROCESSED, FAILED):
             continue
         if entry.is_dir() and not entry.is_symlink():
-            if files := [Path(folder, name) for folder, _, names in os.walk(entry, onerror=note) for name in names]:
+            if files := list(_below(landing, (entry.name,), unreadable)):
                 yield files
-        elif entry.is_file():
+        elif entry.is_file() or entry.is_symlink():
             yield [entry]
+
+
+def _below(landing: Path, parts: tuple[str, ...], unreadable: list[Path] | None) -> Iterator[Path]:
+    """Files and links of a folder and its folders, each of which is opened from the one above it."""
+    try:
+        with inside.folder(landing, parts) as descriptor, os.scandir(descriptor) as entries:
+            kinds = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
+    except OSError:
+        if unreadable is not None:
+            unreadable.append(landing.joinpath(*parts))
+        return
+    for name, is_folder in sorted(kinds.items()):
+        if is_folder:
+            yield from _below(landing, (*parts, name), unreadable)
+        else:
+            yield landing.joinpath(*parts, name)
 
 
 def _is_wanted(landing: Path, path: Path, entity: str | None = None) -> bool:
@@ -118,35 +134,52 @@ def _rests(path: Path, seconds: float) -> bool:
 
 
 def _is_complete(path: Path, status: os.stat_result) -> bool:
-    quiet = abs(time.time() - status.st_mtime)
-    if quiet <= SETTLED_SECONDS:
+    if abs(time.time() - status.st_mtime) <= SETTLED_SECONDS:
         return False
-    is_open = _is_open_for_writing(path)
-    return quiet > QUIET_SECONDS if is_open is None else not is_open
+    return _is_quiet(status, _is_open_for_writing(path))
+
+
+def _is_quiet(status: os.stat_result, has_writer: bool | None) -> bool:
+    """Nobody writes to it; where nobody knows, nobody has for longer."""
+    quiet = abs(time.time() - status.st_mtime)
+    return quiet > (QUIET_SECONDS if has_writer is None else SETTLED_SECONDS) and not has_writer
 
 
 def _is_open_for_writing(path: Path) -> bool | None:
-    """Whether any process has it open for writing. None: the system does not tell (other owner, network, no Linux).
+    """Whether any process has it open for writing. None: the system does not tell (other owner, network, no Linux)."""
+    if sys.platform != "linux":
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return _has_writer(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _has_writer(descriptor: int) -> bool | None:
+    """Of a file that is open for reading, as `_is_open_for_writing`.
 
     Linux grants a read lease only on files that nobody can write to, in whatever container the writer is.
     """
     if sys.platform != "linux":
         return None
     try:
-        with path.open("rb") as file:
-            # Who opens it for writing within the next microseconds breaks the lease; the usual signal would kill us.
-            fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)
-            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        # Who opens it for writing within the next microseconds breaks the lease; the usual signal would kill us.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError as error:
         return True if error.errno == errno.EAGAIN else None
     return False
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """None if it is gone, or no file (to open a pipe would wait for its writer)."""
+    """None if it is gone, or no file: a link, or a pipe, which would wait for its writer."""
     try:
-        status = path.stat()
+        status = path.lstat()
     except OSError:
         return None
     return status if stat.S_ISREG(status.st_mode) else None

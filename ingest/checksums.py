@@ -3,7 +3,6 @@
 import hashlib
 import os
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -44,33 +43,29 @@ def fingerprint_of(status: os.stat_result) -> str:
     return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 
 
-def checksums(connection: psycopg.Connection, paths: Sequence[Path]) -> dict[Path, str]:
-    """The checksum of each file; files that are as they were when they were last read are not read again.
+def remembered_checksum(connection: psycopg.Connection, path: Path, content: Path | None = None) -> str:
+    """The checksum of a file; one that is as it was when it was last read is not read again.
+
+    Args:
+        content: where to read it, if not by its path.
 
     Raises:
-        TutorqError: a file cannot be read.
+        TutorqError: the file cannot be read.
     """
-    rows = connection.execute(
-        "select path, fingerprint, checksum from raw.landing_checksums where path = any(%s)",
-        [[str(path) for path in paths]],
-    )
-    remembered = {(path, state): digest for path, state, digest in rows}
-    found: dict[Path, str] = {}
-    for path in paths:
-        state = fingerprint(path)
-        if (digest := remembered.get((str(path), state))) is None:
-            digest = checksum(path)
-            _remember(connection, path, state, digest)
-        found[path] = digest
-    return found
-
-
-def _remember(connection: psycopg.Connection, path: Path, state: str, digest: str) -> None:
-    """Unless in doubt: the file changed just now, or while it was being read."""
-    if fingerprint(path) == state and abs(time.time() - path.stat().st_ctime) > SETTLED_SECONDS:
+    content = content or path
+    state = fingerprint(content)
+    row = connection.execute(
+        "select checksum from raw.landing_checksums where path = %s and fingerprint = %s", [str(path), state]
+    ).fetchone()
+    if row:
+        return str(row[0])
+    digest = checksum(content)
+    # Unless in doubt: the file changed just now, or while it was being read.
+    if fingerprint(content) == state and abs(time.time() - content.stat().st_ctime) > SETTLED_SECONDS:
         connection.execute(
             "insert into raw.landing_checksums (path, fingerprint, checksum) values (%s, %s, %s) "
             "on conflict (path) do update set (fingerprint, checksum, read_at) = "
             "(excluded.fingerprint, excluded.checksum, now())",
             [str(path), state, digest],
         )
+    return digest

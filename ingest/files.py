@@ -36,23 +36,27 @@ def in_loading_order(paths: Iterable[Path]) -> list[Path]:
 
 
 def landing_files(folder: Path, entity: str | None = None) -> list[Path]:
-    """Landing files of `folder` (of one entity), in the order in which they are loaded.
+    """Landing files of `folder` (of one entity), in the order in which they are loaded; links are not followed.
 
     Raises:
         TutorqError: there is no such folder.
     """
     _check_folder(folder)
-    return in_loading_order(path for path in folder.iterdir() if path.is_file() and is_landing_file(path, entity))
+    return in_loading_order(path for path in folder.iterdir() if _is_file(path) and is_landing_file(path, entity))
 
 
 def ignored_files(folder: Path) -> list[str]:
-    """Names of the other files of `folder`, sorted; hidden files are left out."""
+    """Names of the other files of `folder` and of its links to files, sorted; hidden ones are left out."""
     _check_folder(folder)
     return sorted(
         path.name
         for path in folder.iterdir()
-        if path.is_file() and not path.name.startswith(".") and not is_landing_file(path)
+        if path.is_file() and not path.name.startswith(".") and not (_is_file(path) and is_landing_file(path))
     )
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def _check_folder(folder: Path) -> None:

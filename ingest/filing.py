@@ -1,15 +1,15 @@
 """Files that are done with move to `processed` or `failed`, each with a report beside it."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import count
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from ingest import inside
 from ingest.arrivals import FAILED, PROCESSED
 from ingest.files import is_landing_file
 
@@ -46,14 +46,16 @@ def destination(landing: Path, source: str, outcome: Outcome, now: datetime) -> 
     Raises:
         OSError: the folders cannot be made.
     """
-    area = landing / (FAILED if outcome == "failed" else PROCESSED)
-    area.mkdir(exist_ok=True)
-    for folder in _folders(now.astimezone(UTC)):
-        target = area / folder / source
-        with suppress(FileExistsError, NotADirectoryError):  # a file of that name lies where a folder is wanted
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not os.path.lexists(target):
-                return target
+    area = FAILED if outcome == "failed" else PROCESSED
+    with inside.folder(landing, [area], make=True):
+        pass
+    for day in _folders(now.astimezone(UTC)):
+        parts = (area, day, *PurePosixPath(source).parts)
+        with suppress(NotADirectoryError):  # a file of that name lies where a folder is wanted
+            with inside.folder(landing, parts[:-1], make=True):
+                pass
+            if not inside.exists(landing, parts):
+                return landing.joinpath(*parts)
     raise AssertionError("unreachable")
 
 
@@ -65,49 +67,55 @@ def move(landing: Path, path: Path, target: Path, report: FileReport) -> None:
     Raises:
         OSError: it cannot be moved, and lies where it was.
     """
-    moved_to = target.relative_to(landing).as_posix()
-    beside, part = _report_paths(target)
+    parts, target_parts = path.relative_to(landing).parts, target.relative_to(landing).parts
+    beside, part = _report_names(target)
+    moved_to = "/".join(target_parts)
     content = {**asdict(report), "moved_to": moved_to, "moved_at": datetime.now(UTC).isoformat(timespec="seconds")}
     try:
-        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        part.replace(beside)
-        path.rename(target)
+        with inside.folder(landing, parts[:-1]) as origin, inside.folder(landing, target_parts[:-1]) as aim:
+            inside.write_text(aim, part, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+            inside.replace(aim, part, beside)
+            inside.rename(origin, path.name, aim, target.name)
     except OSError:
         withdraw_report(landing, target)
         raise
-    _remove_empty(path.parent, landing)
+    inside.remove_empty(landing, parts[:-1])
 
 
 def withdraw_report(landing: Path, target: Path) -> None:
     """Remove the report of a file that did not come, whole or in part, and folders that are empty then."""
-    if os.path.lexists(target):
-        return
-    for path in _report_paths(target):
-        with suppress(OSError):
-            path.unlink()
-    _remove_empty(target.parent, landing)
+    parts = target.relative_to(landing).parts
+    with suppress(OSError):
+        if inside.exists(landing, parts):
+            return
+        with inside.folder(landing, parts[:-1]) as folder:
+            for name in _report_names(target):
+                with suppress(OSError):
+                    inside.unlink(folder, name)
+    inside.remove_empty(landing, parts[:-1])
 
 
 def failures(landing: Path, entity: str) -> list[str]:
     """Files of an entity that lie in `failed`, each with what its report says; sorted by path."""
     return sorted(
-        f"{path.relative_to(landing).as_posix()}: {_message(path)}"
+        f"{path.relative_to(landing).as_posix()}: {_message(landing, path)}"
         for path in (landing / FAILED).rglob("*")
-        if is_landing_file(path, entity) and path.is_file()
+        if is_landing_file(path, entity) and path.is_file() and not path.is_symlink()
     )
 
 
-def _message(path: Path) -> str:
+def _message(landing: Path, path: Path) -> str:
+    report = path.with_name(_report_names(path)[0]).relative_to(landing).as_posix()
     try:
-        return str(json.loads(_report_paths(path)[0].read_text(encoding="utf-8"))["message"])
+        return str(json.loads(inside.read_text(landing, report))["message"])
     except (OSError, ValueError, KeyError, TypeError):
         return "there is no report beside it"
 
 
-def _report_paths(target: Path) -> tuple[Path, Path]:
-    """The report beside a file, and what it is called while it is written."""
-    beside = target.with_name(target.name + REPORT_SUFFIX)
-    return beside, beside.with_name(f".{beside.name}.part")
+def _report_names(target: Path) -> tuple[str, str]:
+    """Of the report beside a file, and what it is called while it is written."""
+    beside = f"{target.name}{REPORT_SUFFIX}"
+    return beside, f".{beside}.part"
 
 
 def _folders(now: datetime) -> Iterator[str]:
@@ -115,10 +123,3 @@ def _folders(now: datetime) -> Iterator[str]:
     yield f"{now:%Y-%m-%dT%H%M%SZ}"
     for number in count(2):
         yield f"{now:%Y-%m-%dT%H%M%SZ}-{number}"
-
-
-def _remove_empty(folder: Path, landing: Path) -> None:
-    with suppress(OSError):  # it is not empty, or not ours
-        while folder != landing:
-            folder.rmdir()
-            folder = folder.parent

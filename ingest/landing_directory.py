@@ -1,5 +1,6 @@
 """The landing directory: what is complete in it is loaded, each file once, and moved away."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,8 +12,9 @@ from psycopg.rows import dict_row
 from core import locks
 from core.database import Database
 from core.errors import DatabaseUnreachableError, TutorqError
+from ingest import inside
 from ingest.arrivals import LandedFile, complete_again, complete_files
-from ingest.checksums import checksums
+from ingest.checksums import fingerprint_of, remembered_checksum
 from ingest.contract import ENTITIES
 from ingest.filing import FileReport, Outcome, destination, move, withdraw_report
 from ingest.load import load_file
@@ -93,22 +95,38 @@ def unmoved_files(database: Database, files: Sequence[LandedFile]) -> list[Lande
 def _take(
     connection: psycopg.Connection, database: Database, landing: Path, file: LandedFile, timezone: str
 ) -> Taken | None:
-    """None: it is gone, or somebody writes to it."""
-    if not complete_again(file):
+    """None: it is gone, somebody writes to it, or something else lies in its place."""
+    try:
+        with inside.opened(landing, file.source) as descriptor:
+            return _take_opened(connection, database, landing, file, timezone, descriptor)
+    except PermissionError as error:
+        failure = f"cannot read {file.path}: {error.strerror}"
+        report = FileReport(file.source, "failed", failure, file.entity, file.bytes, None)
+        return Taken(report, False, _move_away(connection, landing, file, report))
+    except OSError:
         return None
+
+
+def _take_opened(
+    connection: psycopg.Connection, database: Database, landing: Path, file: LandedFile, timezone: str, descriptor: int
+) -> Taken | None:
+    """Everything is read from what is open there: another file, or a link, may be put into its place meanwhile."""
+    if not complete_again(file, descriptor):
+        return None
+    content = inside.path_of(descriptor, file.path)
     digest, load, failure, is_new = None, None, "", False
     try:
-        digest = checksums(connection, [file.path])[file.path]
+        digest = remembered_checksum(connection, file.path, content)
         if (load := _earlier_load(connection, file, digest)) is None:
             _check_not_refused(connection, file, digest)
-            summary = load_file(database, file.path, timezone=timezone, source=file.source)
+            summary = load_file(database, file.path, timezone=timezone, source=file.source, content=content)
             load, is_new = (summary.load_id, True), True
     except DatabaseUnreachableError:
         raise
     except TutorqError as error:
         failure = str(error)
     # What was written to it meanwhile is neither loaded nor refused yet.
-    if not complete_again(file):
+    if not (complete_again(file, descriptor) and _lies_there(landing, file)):
         return None
     if load is None:
         report = FileReport(file.source, "failed", failure, file.entity, file.bytes, digest)
@@ -117,6 +135,15 @@ def _take(
     load_id, is_this_file = load
     report = _load_report(connection, file, load_id, is_this_file=is_this_file)
     return Taken(report, is_new, _move_away(connection, landing, file, report, load_id if is_this_file else None))
+
+
+def _lies_there(landing: Path, file: LandedFile) -> bool:
+    """It is still this file that would be moved."""
+    try:
+        with inside.opened(landing, file.source) as descriptor:
+            return fingerprint_of(os.fstat(descriptor)) == file.fingerprint
+    except OSError:
+        return False
 
 
 def _earlier_load(connection: psycopg.Connection, file: LandedFile, digest: str) -> tuple[int, bool] | None:

@@ -3,8 +3,9 @@
 import csv
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow.csv
 
 from core.database import Database
 from core.errors import DatabaseUnreachableError, TutorqError
-from ingest import merge
+from ingest import inside, merge
 from ingest.checksums import checksum, fingerprint
 from ingest.contract import ENTITIES, Entity
 from ingest.files import NAMES_HINT, entity_of, ignored_files, landing_files
@@ -59,7 +60,10 @@ def load_folder(
     errors: list[FileError] = []
     for path in paths:
         try:
-            summary = load_file(database, path, timezone=timezone, override_by=override_by, on_progress=on_progress)
+            with _opened(folder, path) as content:
+                summary = load_file(
+                    database, path, timezone=timezone, content=content, override_by=override_by, on_progress=on_progress
+                )
             files.append(summary)
         except TutorqError as error:
             errors.append(FileError(path.name, str(error)))
@@ -80,6 +84,7 @@ def load_file(
     entity: str | None = None,
     source: str | None = None,
     override_by: str | None = None,
+    content: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> FileSummary:
     """Load one landing file in one transaction; loading it again changes nothing.
@@ -89,20 +94,22 @@ def load_file(
         entity: `tutors`, `students`, `sessions` or `reschedules`; by default the file name tells.
         source: what the file is called in `raw`; by default its name.
         override_by: as above.
+        content: where to read it, if not by its path, which anybody may change meanwhile.
 
     Raises:
         TutorqError: the file as a whole cannot be read, somebody writes to it meanwhile, or the database refuses;
             then nothing is loaded.
     """
     contract = _contract(path, entity)
-    started, found = time.monotonic(), fingerprint(path)
-    digest = checksum(path)
+    content = content or path
+    started, found = time.monotonic(), fingerprint(content)
+    digest = checksum(content)
 
     def check_unchanged() -> None:
-        if fingerprint(path) != found:
+        if fingerprint(content) != found:
             raise TutorqError(f"{path.name} changed while it was read; load it when it is complete")
 
-    reader = open_reader(path, contract)
+    reader = open_reader(path, contract, content)
     try:
         with database.connect() as connection:
             load = _Load(connection, contract, source or path.name, reader, override_by, on_progress)
@@ -122,6 +129,15 @@ def load_file(
     finally:
         reader.close()
     return summary
+
+
+@contextmanager
+def _opened(folder: Path, path: Path) -> Iterator[Path]:
+    try:
+        with inside.opened(folder, path.name) as descriptor:
+            yield inside.path_of(descriptor, path)
+    except OSError as error:
+        raise TutorqError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _contract(path: Path, entity: str | None) -> Entity:

@@ -96,12 +96,12 @@ class CsvReader:
         TutorqError: on opening or later, if the file as a whole cannot be read; then nothing of it counts.
     """
 
-    def __init__(self, path: Path, entity: Entity) -> None:
+    def __init__(self, path: Path, entity: Entity, content: Path) -> None:
         self._source = path.name
         self._path = path
         self._entity = entity
-        self._file = _open(path)
-        self.bytes_total = path.stat().st_size
+        self._file = _open(path, content)
+        self.bytes_total = content.stat().st_size
         self._blocks = self._line_blocks()
         self._pending = next(self._blocks, [])
         if not self._pending:
@@ -239,13 +239,13 @@ class ParquetReader:
         TutorqError: on opening or later, if the file as a whole cannot be read; then nothing of it counts.
     """
 
-    def __init__(self, path: Path, entity: Entity) -> None:
+    def __init__(self, path: Path, entity: Entity, content: Path) -> None:
         self._source = path.name
-        self.bytes_total = path.stat().st_size
+        self.bytes_total = content.stat().st_size
         if not self.bytes_total:
             raise TutorqError(f"{self._source} is empty")
         try:
-            self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+            self._file = pq.ParquetFile(content, pre_buffer=False, buffer_size=1 << 20)
         except (pa.ArrowException, OSError) as error:
             raise TutorqError(f"{self._source} is not a complete Parquet file") from error
         self._names = list(self._file.schema_arrow.names)
@@ -305,14 +305,15 @@ class ParquetReader:
         return _without_nul(text, name, problems)
 
 
-def open_reader(path: Path, entity: Entity) -> CsvReader | ParquetReader:
+def open_reader(path: Path, entity: Entity, content: Path) -> CsvReader | ParquetReader:
     """The reader that fits the name of the file."""
-    return ParquetReader(path, entity) if path.name.lower().endswith(".parquet") else CsvReader(path, entity)
+    reader = ParquetReader if path.name.lower().endswith(".parquet") else CsvReader
+    return reader(path, entity, content)
 
 
-def _open(path: Path) -> io.BufferedReader:
+def _open(path: Path, content: Path) -> io.BufferedReader:
     try:
-        return path.open("rb")
+        return content.open("rb")
     except OSError as error:
         raise TutorqError(f"cannot read {path}: {error.strerror}") from error
 

@@ -27,6 +27,7 @@ from ingest import (
     arrivals,
     complete_files,
     failures,
+    inside,
     landing_directory,
     left_alone,
     load_file,
@@ -47,11 +48,11 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from core.database import Database
-from ingest import take_files
+from ingest import inside, take_files
 from core.settings import Settings
 
 url, home, landing, call = sys.argv[1:]
-setattr(Path, call, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+setattr(inside, call, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
 take_files(Database(Settings(home=home, database_url=url)), Path(landing), "sessions", timezone="UTC")
 """
 
@@ -308,6 +309,7 @@ def test_what_is_no_landing_file_is_left_alone_and_named(database: Database, lan
         "day/notes.md",
         r"sessions.\udcff.csv",
         "sessions.csv.part",
+        f"tutors.csv ({arrivals.NOT_FOLLOWED})",
     ]
     with (landing / "data.xlsx").open("ab"):
         assert "data.xlsx" not in left_alone(landing), "it may yet get its name"
@@ -350,14 +352,16 @@ def test_killed_before_the_move_on_another_day(
     def yesterday(landing: Path, source: str, outcome: Outcome, now: datetime) -> Path:
         return destination(landing, source, outcome, now - timedelta(days=1))
 
-    def killed(path: Path, *_: Any, **__: Any) -> None:
+    write = inside.write_text
+
+    def killed(folder: int, name: str, *_: Any) -> None:
         if call == "write_text":
-            path.touch()
+            write(folder, name, "")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(landing_directory, "destination", yesterday)
-        patch.setattr(Path, call, killed)
+        patch.setattr(inside, call, killed)
         with pytest.raises(KeyboardInterrupt):
             take(database, landing)
     assert len(tree(landing)) == 3
@@ -432,16 +436,113 @@ def test_loaded_by_hand_from_elsewhere_it_is_another_file(database: Database, la
     assert rows(database, "select name from raw.tutors") == [("Ada",)]
 
 
-def test_a_link_that_is_dropped_again_is_loaded_again(database: Database, landing: Path, tmp_path: Path) -> None:
-    """The file that it leads to has not changed since."""
-    for name in ("Ada", "Bob", "Ada"):
-        path = tmp_path / f"{name}.csv"
-        if not path.exists():
-            drop(tmp_path, path.name, f"tutor_id,name\nt1,{name}\n")
-        (landing / "tutors.csv").symlink_to(path)
-        [taken] = take(database, landing)
-        assert taken.is_new
-        assert rows(database, "select name from raw.tutors") == [(name,)]
+@pytest.mark.usefixtures("at_once")
+def test_links_are_not_followed_but_named(database: Database, landing: Path, tmp_path: Path) -> None:
+    secret = drop(tmp_path, "secrets/sessions.csv", sessions("secret"))
+    for name, aim in {
+        "sessions.csv": secret,
+        "sessions.inside.csv": landing / "day" / "sessions.csv",
+        "folder": secret.parent,
+        "day/tutors.csv": secret,
+        "day/folder": secret.parent,
+    }.items():
+        (landing / name).parent.mkdir(exist_ok=True)
+        (landing / name).symlink_to(aim)
+    drop(landing, "day/sessions.csv", sessions("s1"))
+    take(database, landing)
+
+    links = ("day/folder", "day/tutors.csv", "folder", "sessions.csv", "sessions.inside.csv")
+    assert left_alone(landing) == [f"{name} ({arrivals.NOT_FOLLOWED})" for name in links]
+    assert loaded_sessions(database) == ["s1"]
+    assert secret.read_text() == sessions("secret")
+    assert tree(secret.parent) == {"sessions.csv"}
+    assert not arrivals.has_landing_files(landing)
+
+
+def test_nothing_is_written_behind_a_link(database: Database, landing: Path, tmp_path: Path) -> None:
+    """As of somebody who may drop files and knows where they go."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (landing / "processed").symlink_to(outside)
+    drop(landing, "sessions.csv", sessions("s1"))
+    [taken] = take(database, landing)
+    assert taken.stays == "Not a directory"
+    (landing / "processed").unlink()
+
+    day = landing / "processed" / f"{datetime.now(UTC):%Y-%m-%d}"
+    day.mkdir(parents=True)
+    victim = tmp_path / "victim"
+    victim.write_text("as it was")
+    for name in ("sessions.csv.report.json", ".sessions.csv.report.json.part"):
+        (day / name).symlink_to(victim)
+    [taken] = take(database, landing)
+    assert taken.stays is None
+    assert victim.read_text() == "as it was"
+    assert not (day / "sessions.csv.report.json").is_symlink()
+
+    (landing / "failed" / "x").mkdir(parents=True)
+    (landing / "failed" / "x" / "tutors.csv").write_text("")
+    (landing / "failed" / "x" / "tutors.csv.report.json").symlink_to(day / "sessions.csv.report.json")
+    assert failures(landing, "tutors") == ["failed/x/tutors.csv: there is no report beside it"]
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", ["found", "checked", "loaded"])
+@pytest.mark.parametrize("swapped", ["the file", "its folder"])
+def test_a_link_that_takes_the_place_of_a_file_meanwhile_is_not_followed(
+    database: Database, landing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swapped: str, moment: str
+) -> None:
+    """Whoever drops it changes it for a link when it has been found, has been looked at, or is loaded."""
+    monkeypatch.setattr(arrivals, "QUIET_SECONDS", 0)
+    monkeypatch.setattr(arrivals, "SETTLED_SECONDS", 0)
+    drop(tmp_path, "secrets/sessions.csv", sessions("secret"))
+    drop(landing, "day/sessions.csv", sessions("s1"))
+    place = landing / "day" / ("sessions.csv" if swapped == "the file" else "")
+    aim = tmp_path / "secrets" / ("sessions.csv" if swapped == "the file" else "")
+
+    def swap() -> None:
+        place.rename(landing / ".kept")
+        place.symlink_to(aim)
+
+    original = {
+        name: getattr(landing_directory, name) for name in ("complete_files", "remembered_checksum", "load_file")
+    }
+
+    def swapping(name: str) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            before = original[name](*arguments, **named) if name == "complete_files" else None
+            if not place.is_symlink():
+                swap()
+            return before if name == "complete_files" else original[name](*arguments, **named)
+
+        return call
+
+    name = {"found": "complete_files", "checked": "remembered_checksum", "loaded": "load_file"}[moment]
+    monkeypatch.setattr(landing_directory, name, swapping(name))
+    assert take(database, landing, "sessions") == []
+    monkeypatch.undo()
+
+    assert "secret" not in loaded_sessions(database)
+    assert rows(database, "select count(*) from raw.quarantine") == [(0,)]
+    assert (tmp_path / "secrets" / "sessions.csv").read_text() == sessions("secret")
+    assert place.is_symlink(), "it stays where it is"
+    assert not list(landing.glob("processed/**/*.json"))
+
+
+def test_who_may_read_the_landing_directory_may_read_what_became_of_it(database: Database, landing: Path) -> None:
+    """Its group, if the operator lets it in; others never."""
+    before = os.umask(0o077)
+    try:
+        for mode, folder_mode, report_mode in ((0o2770, 0o2770, 0o640), (0o777, 0o770, 0o640), (0o700, 0o700, 0o600)):
+            landing.chmod(mode)
+            drop(landing, "sessions.csv", sessions("s1"))
+            take(database, landing)
+            [found] = landing.glob("processed/*/sessions.csv.report.json")
+            assert found.parent.stat().st_mode & 0o7777 == folder_mode
+            assert found.stat().st_mode & 0o7777 == report_mode
+            shutil.rmtree(landing / "processed")
+    finally:
+        os.umask(before)
 
 
 @pytest.mark.parametrize(("call", "number"), [("rename", errno.EACCES), ("write_text", errno.ENOSPC)])
@@ -451,13 +552,15 @@ def test_a_move_that_is_refused_leaves_everything_where_it_was(
     """As between file systems, out of somebody else's folder, or onto a full disk."""
     drop(landing, "sessions.csv", sessions("s1"))
 
-    def refuse(path: Path, *_: Any, **__: Any) -> None:
+    write = inside.write_text
+
+    def refuse(folder: int, name: str, *_: Any) -> None:
         if call == "write_text":
-            path.touch()
-        raise OSError(number, os.strerror(number), str(path))
+            write(folder, name, "")
+        raise OSError(number, os.strerror(number), name)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, call, refuse)
+        patch.setattr(inside, call, refuse)
         [taken] = take(database, landing)
     assert (taken.is_new, taken.stays) == (True, os.strerror(number))
     assert [path.name for path in landing.rglob("*")] == ["sessions.csv"]
@@ -482,7 +585,7 @@ def test_what_cannot_be_moved_is_loaded_once_all_the_same(
         patch.setattr(landing_directory, "load_file", None)  # not even tried
         again = take(database, landing)
 
-    assert [taken.stays for taken in first + again] == ["File exists"] * 8
+    assert [taken.stays for taken in first + again] == ["Not a directory"] * 8
     assert [taken.is_new for taken in first] == [True, True, False, True]
     assert not any(taken.is_new for taken in again)
     assert [taken.report.message for taken in again] == [taken.report.message for taken in first]
