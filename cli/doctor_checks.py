@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import ValidationError
 
+from cli.doctor_files import open_files
 from cli.doctor_finding import Finding
 from cli.doctor_logins import dagster_login, logins
 from cli.doctor_objects import RESTORED_IN_PART, objects
@@ -43,6 +44,7 @@ def examine() -> list[Finding]:
     findings = [
         Finding("Python", sys.version_info >= (3, 11), sys.version.split()[0], None),
         _home(settings),
+        _files(settings),
         _manifest(),
     ]
     database = Database(settings)
@@ -78,6 +80,12 @@ def _home(settings: Settings) -> Finding:
     existing = next(path for path in (home, *home.parents) if path.exists())
     ok = os.access(existing, os.W_OK)
     return Finding("TUTORQ_HOME", ok, str(home), None if ok else "This user cannot write there; choose another.")
+
+
+def _files(settings: Settings) -> Finding:
+    found, commands = open_files(settings)
+    advice = f"They hold names and keys. Close them: {commands}" if commands else None
+    return Finding("files", commands is None, found, advice)
 
 
 def _manifest() -> Finding:

@@ -8,6 +8,7 @@ outlive its users, for programs that know nothing of the lock (psql, dbt, a BI t
 
 import fcntl
 import logging
+import os
 import re
 import shutil
 import signal
@@ -96,11 +97,12 @@ class EmbeddedPostgres:
             if self._lock is None:
                 self._lock = (self._home / "postgres.lock").open("ab")
                 fcntl.flock(self._lock, fcntl.LOCK_SH)
-            with self._starting(), self._private_parents():
+            with self._starting(), self._reachable():
                 if self.is_new:
                     self._make_cluster()
                 server = self._server()
                 self._start(server)
+                self._close_socket_folder(server)
         except OSError as error:
             raise TutorqError(
                 f"the embedded Postgres cannot use {error.filename or self._home}: {error.strerror or error}"
@@ -252,16 +254,35 @@ class EmbeddedPostgres:
         return psutil.pid_exists(int(lines[0]))
 
     @contextmanager
-    def _private_parents(self) -> Iterator[None]:
-        """Started by root, the server runs as a user of its own, and the package opens all folders above it to
-        everybody. Passing through is enough; what could be listed or read before can be afterwards, no more."""
+    def _reachable(self) -> Iterator[None]:
+        """Started by root, the server runs as a user of its own, who has to get to its data. The package opens all
+        folders above them to everybody for that. Passing through is enough: what could be listed or read before can be
+        afterwards, no more."""
         before = {folder: folder.stat().st_mode for folder in self._data.resolve().parents}
+        if os.geteuid() == 0:
+            self._set_modes({folder: mode | PASS_THROUGH for folder, mode in before.items()})
         try:
             yield
         finally:
-            for folder, mode in before.items():
-                if folder.stat().st_mode != mode:
-                    folder.chmod(mode | PASS_THROUGH)
+            wanted = PASS_THROUGH if os.geteuid() == 0 else 0
+            self._set_modes({folder: mode | wanted for folder, mode in before.items()})
+
+    @staticmethod
+    def _set_modes(modes: dict[Path, int]) -> None:
+        for folder, mode in modes.items():
+            if folder.stat().st_mode != mode:
+                folder.chmod(mode)
+
+    def _close_socket_folder(self, server: PostgresServer) -> None:
+        """Where the path of the data is too long for a socket, the package makes a folder for it that is open to all:
+        anybody could put a socket of their own in its place."""
+        folder = server.get_postmaster_info().socket_dir
+        if folder is None or folder == self._data:
+            return
+        if os.geteuid() == 0:
+            owner = self._data.stat()
+            os.chown(folder, owner.st_uid, owner.st_gid)
+        folder.chmod(stat.S_IRWXU)
 
     @contextmanager
     def _starting(self) -> Iterator[None]:

@@ -64,5 +64,10 @@ def test_the_next_up_adds_history_and_predictions_to_scores_that_verify(installa
     log_in = httpx2.post(f"http://127.0.0.1:{installation.api_port}/api/auth/session", json={"token": token})
     assert (log_in.status_code, log_in.json()["role"]) == (201, "admin")
 
+    for name in ("api-key", "up.id", "logs", "dagster", "dbt", "models"):
+        path = installation.home / name
+        made = [path, *path.rglob("*")]
+        assert [each for each in made if each.stat().st_mode & 0o077] == [], "others may read what a process made"
+
     verified = installation.tutorq("verify", "--json")
     assert verified.returncode == 0, verified.stdout + verified.stderr
