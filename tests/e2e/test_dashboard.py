@@ -1,4 +1,4 @@
-"""The dashboard in a real browser, on a real installation with a small marketplace; the tests are in dashboards/e2e."""
+"""The dashboard, and Dagster's pages, in a real browser on a real installation; the tests are in dashboards/e2e."""
 
 import json
 import os
@@ -29,6 +29,7 @@ def test_in_the_browser(complete: Installation) -> None:
     environment = {
         **complete.environment,
         "TUTORQ_URL": f"http://localhost:{complete.api_port}",
+        "DAGSTER_ADDRESS": f"http://127.0.0.1:{complete.dagster_port}",
         "TUTORQ_ADMIN_KEY": key,
         "TUTORQ_READ_KEY": _read_key(complete),
     }
