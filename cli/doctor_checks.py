@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import ValidationError
 
+from cli.doctor_access import keys_in_use, undeclared_proxies
 from cli.doctor_files import open_files
 from cli.doctor_finding import Finding
 from cli.doctor_logins import dagster_login, logins
@@ -29,8 +30,6 @@ PREDICTION_PATIENCE = timedelta(hours=1)
 LARGEST_TABLES = 5
 # A table where most rows are dead is read for nothing; small ones do not matter.
 DEAD_ROWS = 1_000_000
-
-
 # Alerts (reports/troubles.py) of what is looked at here anyway.
 WITH_A_LINE = {"unprocessed_changes", "outbox_stuck", "model_lost", "no_new_data", "daemon_dead"}
 
@@ -58,6 +57,7 @@ def examine() -> list[Finding]:
                 with suppress(psycopg.errors.UndefinedTable):
                     roles = logins(connection, database)
                     findings.append(roles)
+                    findings += [keys_in_use(connection), undeclared_proxies(connection, settings)]
                     findings.append(_waiting(connection, timedelta(minutes=settings.unprocessed_minutes)))
                     findings.append(_quarantine(connection))
                     findings.append(_arrivals(connection, settings))

@@ -1,20 +1,32 @@
 """`tutorq keys` and `login-link`: who may use the API and the dashboard."""
 
-from typing import Annotated
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.moments import duration
 from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
 from core.errors import TutorqError
 
+if TYPE_CHECKING:
+    from core.keys import Key
+
+OVERLAP = "7d"
+
 login_app = typer.Typer()
 app = typer.Typer(help="Keys of the API.", no_args_is_help=True)
+
+Lasts = Annotated[
+    str | None, typer.Option("--expires", metavar="TIME", help="How long it lasts, such as 90d; by default for ever.")
+]
 
 
 @login_app.command("login-link")
 @tells_errors
 def login_link(
-    role: Annotated[str, typer.Option(metavar="ROLE", help="read or admin")] = "admin",
+    role: Annotated[str | None, typer.Option(metavar="ROLE", help="read or admin; must be given.")] = None,
     name: Annotated[str, typer.Option(metavar="TEXT", help="Who it is for; the audit log names them so.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
@@ -22,15 +34,20 @@ def login_link(
     from core import logins
     from core.keys import Role
 
+    if role is None:
+        raise TutorqError("say what the link may do: --role read to look, --role admin to change things, too")
     if role not in (Role.READ, Role.ADMIN):
         raise TutorqError(f"role {role!r} is not one of read, admin")
     settings, database = open_platform()
+    who = name.strip() or logins.DEFAULT_NAME
     with database.connect() as connection:
-        link = logins.create_link(connection, settings, Role(role), name.strip() or logins.DEFAULT_NAME)
+        link = logins.create_link(connection, settings, Role(role), who)
     if as_json:
-        print_json({"link": link, "role": role, "seconds": int(logins.LINK_LASTS.total_seconds())})
+        print_json({"link": link, "role": role, "name": who, "seconds": int(logins.LINK_LASTS.total_seconds())})
     else:
         out.print(link, soft_wrap=True, highlight=False, markup=False)
+        may = "read and change everything" if role == Role.ADMIN else "read"
+        err.print(f"Role {role}: whoever opens it may {may}. Works once, within ten minutes.", highlight=False)
 
 
 @app.command("create")
@@ -38,6 +55,7 @@ def login_link(
 def create(
     name: Annotated[str, typer.Option(metavar="TEXT", help="What the key is for.")],
     role: Annotated[str, typer.Option(metavar="ROLE", help="read, ingest or admin")] = "read",
+    expires: Lasts = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Make a key and print it once; only its hash is kept."""
@@ -47,14 +65,60 @@ def create(
         wanted = keys.Role(role)
     except ValueError as error:
         raise TutorqError(f"role {role!r} is not one of {', '.join(keys.Role)}") from error
+    lasts = _lasts(expires)
     _, database = open_platform()
     with database.connect() as connection:
-        key = keys.create(connection, name, wanted)
+        key = keys.create(connection, name, wanted, lasts=lasts)
     if as_json:
-        print_json({"name": key.name, "role": key.role, "secret": key.secret})
+        print_json({"name": key.name, "role": key.role, "expires_at": key.expires_at, "secret": key.secret})
     else:
         out.print(f"{key.secret}", highlight=False)
-        err.print("Keep it: it is not shown again.", highlight=False)
+        err.print(f"Role {key.role}, {_until(key)}. Keep it: it is not shown again.", highlight=False)
+
+
+@app.command("rotate")
+@tells_errors
+def rotate(
+    name: Annotated[str, typer.Argument(help="Name of the key.")],
+    overlap: Annotated[
+        str, typer.Option(metavar="TIME", help="How long the old key works on, such as 12h; 0 ends it at once.")
+    ] = OVERLAP,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="How long the new key lasts; by default as long as the old one was made for."
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a new key in place of one, and print it once; the old one works on for a while.
+
+    The file of the local key follows.
+    """
+    from core import keys
+
+    lasts, overlapping = _lasts(expires), duration("--overlap", overlap)
+    settings, database = open_platform()
+    with database.connect() as connection:
+        old, new = keys.rotate(connection, name, overlap=overlapping, lasts=lasts)
+        path = settings.api_key_file
+        is_local = path.exists() and keys.prefix_of(path.read_text().strip()) == old.prefix
+        if is_local:
+            keys.write_private(path, new.secret or "")
+    if as_json:
+        print_json(
+            {"name": new.name, "role": new.role, "expires_at": new.expires_at, "secret": new.secret,
+             "old_ends_at": old.expires_at}
+        )  # fmt: skip
+        return
+    out.print(f"{new.secret}", highlight=False)
+    err.print(
+        f"Role {new.role}, {_until(new)}. Keep it: it is not shown again. "
+        f"The old key (tq_{old.prefix}) ends on {_minute(old.expires_at)}.",
+        soft_wrap=True, highlight=False,
+    )  # fmt: skip
+    if is_local:
+        err.print(f"{path} has the new key.", soft_wrap=True, highlight=False)
 
 
 @app.command("list")
@@ -67,29 +131,44 @@ def list_keys(as_json: JsonFlag = False) -> None:
     with database.connect() as connection:
         rows = keys.list_keys(connection)
     if as_json:
-        print_json(
-            [
-                {"name": key.name, "role": key.role, "prefix": key.prefix, "created_at": key.created_at,
-                 "last_used_at": key.last_used_at, "revoked_at": key.revoked_at}
-                for key in rows
-            ]
-        )  # fmt: skip
+        print_json([_without_secret(key) for key in rows])
         return
-    table = plain_table("name", "role", "begins with", "made", "last used", "revoked")
+    table = plain_table("name", "role", "begins with", "state", "made", "ends", "last used")
     for key in rows:
-        moments = [f"{moment:%Y-%m-%d %H:%M}" if moment else "" for moment in
-                   (key.created_at, key.last_used_at, key.revoked_at)]  # fmt: skip
-        table.add_row(key.name, key.role, f"tq_{key.prefix}", *moments)
+        ends = key.revoked_at or key.expires_at
+        moments = [_minute(moment) for moment in (key.created_at, ends, key.last_used_at)]
+        table.add_row(key.name, key.role, f"tq_{key.prefix}", key.state, *moments)
     out.print(table)
 
 
 @app.command("revoke")
 @tells_errors
-def revoke(name: Annotated[str, typer.Argument(help="Name of the key.")]) -> None:
-    """Revoke a key; the API refuses it within seconds."""
+def revoke(
+    name: Annotated[
+        str, typer.Argument(help="Name of the key; or how it begins (tq_…), to leave another one of that name alone.")
+    ],
+) -> None:
+    """End a key now; the API refuses it within seconds."""
     from core import keys
 
     _, database = open_platform()
     with database.connect() as connection:
-        keys.revoke(connection, name)
-    out.print(f"The key {name} is revoked.")
+        ended = keys.revoke(connection, name)
+    for key in ended:
+        out.print(f"The key {key.name} (tq_{key.prefix}) is revoked.", highlight=False, markup=False)
+
+
+def _lasts(text: str | None) -> timedelta | None:
+    return None if text is None else duration("--expires", text)
+
+
+def _until(key: "Key") -> str:
+    return f"until {_minute(key.expires_at)}" if key.expires_at else "without an end"
+
+
+def _minute(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else ""
+
+
+def _without_secret(key: "Key") -> dict[str, Any]:
+    return {name: value for name, value in asdict(key).items() if name not in ("secret", "key_id")}

@@ -8,6 +8,8 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
+from core import audit
+from core.audit import Action
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 
@@ -85,8 +87,10 @@ def train(
     answers = {}
     for each in KINDS if kind is None else (kind,):
         with err.status(f"Training the {each} model …"):
-            answers[each] = retrain(settings, database, each, seed=seed)
-        _warn_of(answers[each].lost)
+            done = answers[each] = retrain(settings, database, each, seed=seed)
+        _warn_of(done.lost)
+        details = {"version": done.version, "is_promoted": done.candidate.is_promoted}
+        _note(database, Action.MODEL_TRAIN, ("model", each), details)
     if as_json:
         print_json(
             {
@@ -143,6 +147,12 @@ def predict(
         by_session = settled_champion(settings, database, "session")
         _warn_of(by_session.lost)
         sessions = predict_sessions(settings, database, by_session.model)
+    _note(
+        database,
+        Action.PREDICTIONS_START,
+        ("pairs", ", ".join([*(student or ()), *(tutor or ())]) or "all"),
+        {"pairs": done.pairs, "sessions": sessions, "model": model.version},
+    )
     if as_json:
         print_json(
             {"pairs": done.pairs, "sessions": sessions, "model": model.version, "seconds": round(done.seconds, 2)}
@@ -176,7 +186,7 @@ def assign(
     seed: Annotated[int, typer.Option(metavar="N", help="Decides who tries a new tutor.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Give students tutors with free places, so that the fewest pairs are expected to end early. Nothing is written."""
+    """Give students tutors with free places, so that the fewest pairs are expected to end early. No plan is stored."""
     from ml.plan import plan
 
     settings, database = open_platform(DatabaseRole.TRANSFORM)
@@ -197,6 +207,7 @@ def assign(
         )
     seconds = time.monotonic() - started
     _warn_of(answer.lost_model)
+    _note(database, Action.ASSIGNMENT_COMPUTE, ("plan", "command line"), {"assigned": len(answer.pairs)})
     if as_json:
         print_json({**answer.to_dict(), "seconds": round(seconds, 2)})
         return
@@ -230,6 +241,12 @@ def _progress() -> Progress:
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]:,} rows"), TimeElapsedColumn(),
         console=err, transient=True, disable=not err.is_terminal,
     )  # fmt: skip
+
+
+def _note(database: Database, action: Action, subject: tuple[str, str], details: dict[str, Any]) -> None:
+    """Have the audit log tell of it."""
+    with database.connect() as connection:
+        audit.record(connection, audit.Entry(audit.operator(), action, *subject, details))
 
 
 def _need_marts(database: Database) -> None:

@@ -88,7 +88,7 @@ def _bring_up(
     with database.connect() as connection:
         link = create_link(connection, settings, Role.ADMIN)
     console.print(f"[bold green]The dashboard is ready:[/] {link}", soft_wrap=True, highlight=False)
-    console.print("(for one log-in within ten minutes; `tutorq login-link` makes another)", soft_wrap=True)
+    console.print("(for one log-in as admin, within ten minutes; `tutorq login-link` makes another)", soft_wrap=True)
     _start_dagster(settings, supervisor, console)
 
 

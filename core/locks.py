@@ -12,7 +12,8 @@ A process that holds a lock may wait only for locks further down this list, so n
 4. PAIRS_BUCKET, in the order of buckets; then PAIRS_WRITE, shared by whole buckets and alone for single people
 5. rows of `raw` by a writer of sessions; then LIVE_MODEL shared, then LIVE_TUTOR in the order of hashes, then
    marts.publication (all within `marts.refresh_sessions`)
-6. MAIL_SENDER; MAIL_QUEUE; LOCAL_KEY; MODEL_VERSION; EXPLANATION: held alone, for one short transaction or call
+6. MAIL_SENDER; MAIL_QUEUE; LOCAL_KEY; MODEL_VERSION; EXPLANATION; SETTINGS: held alone, for one short
+   transaction or call
 """
 
 from typing import Final
@@ -35,3 +36,5 @@ PAIRS_BUCKET: Final = 7_461_020
 PAIRS_WRITE: Final = 7_461_021
 # With the place of the entity among those of the landing contract.
 LANDING: Final = 7_461_030
+# One start of a service at a time compares its settings with those of the last one.
+SETTINGS: Final = 7_461_040

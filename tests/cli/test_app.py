@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.app import app
+from core import keys
 from core.database import Database, DatabaseRole
+from core.keys import Role
 from core.settings import Settings
 from demo import write_demo
 
@@ -183,6 +186,80 @@ def test_keys() -> None:
     assert answer("keys", "list")[0]["revoked_at"] is not None
 
 
+def test_keys_end_and_are_rotated(tmp_path: Path) -> None:
+    made = tutorq("keys", "create", "--name", "nightly", "--role", "ingest", "--expires", "90d")
+    assert "Role ingest, until 20" in made.stderr
+    rotated = answer("keys", "rotate", "nightly", "--overlap", "12h")
+    assert rotated["secret"] not in (made.stdout, "")
+    assert rotated["old_ends_at"] < rotated["expires_at"]
+    listed = {key["state"]: key for key in answer("keys", "list")}
+    assert listed.keys() == {"replaced", "in use"}
+    assert "secret" not in listed["in use"]
+    assert tutorq("keys", "revoke", "nightly").stdout.count("is revoked") == 2
+    for arguments, words in (
+        (("create", "--name", "x", "--expires", "soon"), "--expires 'soon' is not a duration"),
+        (("create", "--name", "x", "--expires", "0"), "must last longer"),
+        (("create", "--name", "tq_x"), "must not begin with tq_"),
+        (("rotate", "nightly"), "no key in use is called 'nightly'"),
+        (("rotate", "nightly", "--overlap", "-1d"), "--overlap"),
+    ):
+        result = tutorq("keys", *arguments, exit_code=1)
+        assert words in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_the_file_of_the_local_key_follows_a_rotation(environment: Settings, database: Database) -> None:
+    with database.connect() as connection:
+        secret = keys.ensure_local_key(connection, environment.api_key_file)
+    rotated = answer("keys", "rotate", f"local-{keys.prefix_of(secret)}")
+    assert environment.api_key_file.read_text().strip() == rotated["secret"]
+    assert environment.api_key_file.stat().st_mode & 0o777 == 0o600
+    with database.connect() as connection:
+        assert keys.ensure_local_key(connection, environment.api_key_file) == rotated["secret"]
+
+
+def test_audit() -> None:
+    assert tutorq("audit").stderr.strip() == "No such entries."
+    tutorq("keys", "create", "--name", "[red]metabase", "--role", "read")
+    tutorq("login-link", "--role", "read", "--name", "Ann")
+    newest, oldest = answer("audit")
+    assert (newest["action"], newest["subject_id"], newest["details"]["role"]) == ("login_link.create", "Ann", "read")
+    assert oldest["action"] == "key.create"
+    assert [entry["action"] for entry in answer("audit", "--action", "key.create")] == ["key.create"]
+    assert answer("audit", "--actor", "nobody at all") == []
+    assert len(answer("audit", "--since", "1h", "--limit", "1")) == 1
+    assert answer("audit", "--until", "2020-01-01") == []
+    shown = tutorq("audit").stdout
+    assert "key.create" in shown
+    assert "[red]metabase" in "".join(shown.split())
+    assert "is not one of key.create" in tutorq("audit", "--action", "x", exit_code=1).stderr
+    assert "--since 'soon'" in tutorq("audit", "--since", "soon", exit_code=1).stderr
+
+
+def test_doctor_tells_of_keys_that_end_and_of_undeclared_proxies(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    findings = answer_of_doctor()
+    assert findings["keys"] == {"what": "keys", "ok": True, "found": "0 in use", "advice": None}
+    assert findings["proxies"]["ok"] is True
+    with database.connect() as connection:
+        keys.create(connection, "ends soon", Role.READ, lasts=timedelta(days=3))
+        keys.create(connection, "forgotten", Role.READ)
+        connection.execute("update app.api_keys set created_at = now() - interval '1 year' where name = 'forgotten'")
+        connection.execute("insert into app.undeclared_proxies (address) values ('10.1.2.3')")
+    findings = answer_of_doctor()
+    assert findings["keys"]["ok"] is False
+    assert findings["keys"]["found"].startswith(
+        "2 in use; not used for 90 days: forgotten; ending within 14 days: ends"
+    )
+    assert "tutorq keys rotate 'ends soon'" in findings["keys"]["advice"]
+    assert findings["proxies"]["ok"] is False
+    assert "10.1.2.3" in findings["proxies"]["found"]
+    assert "share one address" in findings["proxies"]["advice"]
+    monkeypatch.setenv("TUTORQ_TRUSTED_PROXIES", "10.0.0.0/8")
+    assert answer_of_doctor()["proxies"]["ok"] is True
+
+
 def test_db_url_is_the_url_alone(database: Database) -> None:
     assert tutorq("db", "url").stdout.strip() == database.login_url
     lines = tutorq("db", "env").stdout.splitlines()
@@ -253,9 +330,12 @@ def test_dbt_that_fails_without_a_reason_points_to_its_log(monkeypatch: pytest.M
 
 
 def test_login_link(database: Database) -> None:
+    assert "--role read" in tutorq("login-link", exit_code=1).stderr
     made = answer("login-link", "--role", "read", "--name", "Ann")
     assert made["link"].startswith("http://localhost:8000/login#token=")
-    assert "/login#token=" in tutorq("login-link").stdout
+    shown = tutorq("login-link", "--role", "admin")
+    assert "/login#token=" in shown.stdout
+    assert "Role admin" in shown.stderr
     with database.connect() as connection:
         links = connection.execute("select name, role from app.login_tokens order by created_at").fetchall()
     assert links == [("Ann", "read"), ("one-time link", "admin")]

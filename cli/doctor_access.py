@@ -1,0 +1,76 @@
+"""What `tutorq doctor` looks at concerning keys, and where requests come from."""
+
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
+from shlex import quote
+
+import psycopg
+
+from cli.doctor_finding import Finding
+from core import keys
+from core.keys import Key, State
+from core.settings import Settings
+
+# Time enough to rotate a key, and to tell whoever uses it.
+ENDS_SOON = timedelta(days=14)
+UNUSED = timedelta(days=90)
+PROXY_SEEN_WITHIN = timedelta(days=1)
+NAMED = 5
+
+
+def keys_in_use(connection: psycopg.Connection) -> Finding:
+    """How many keys work, which of them end soon, and which nobody uses."""
+    (now,) = connection.execute("select now()").fetchone() or ()
+    in_use = [key for key in keys.list_keys(connection) if key.state in (State.IN_USE, State.REPLACED)]
+    ending = [
+        key for key in in_use if key.state == State.IN_USE and key.expires_at and key.expires_at - now < ENDS_SOON
+    ]
+    unused = [key for key in in_use if now - (key.last_used_at or key.created_at) > UNUSED]
+    found = [f"{len(in_use)} in use"]
+    advice = None
+    if unused:
+        found.append(f"not used for {UNUSED.days} days: {_names(unused)}")
+        advice = f"If nobody needs it any more: `tutorq keys revoke {quote(unused[0].name)}`."
+    if ending:
+        found.append(f"ending within {ENDS_SOON.days} days: {_names(ending)}")
+        advice = f"`tutorq keys rotate {quote(ending[0].name)}` makes a new one while the old one works on."
+    return Finding("keys", not ending, "; ".join(found), advice)
+
+
+def undeclared_proxies(connection: psycopg.Connection, settings: Settings) -> Finding:
+    """Who forwards requests without being trusted to say for whom; all its clients share the limits of one address."""
+    rows = connection.execute(
+        "select address from app.undeclared_proxies where last_seen_at > now() - %s order by last_seen_at desc",
+        [PROXY_SEEN_WITHIN],
+    ).fetchall()
+    addresses = [address for (address,) in rows if not _is_trusted(address, settings.trusted_proxies)]
+    if not addresses:
+        return Finding("proxies", True, "none that is not declared")
+    # From the internet anybody may send the header; from inside, it is a proxy.
+    inside = [address for address in addresses if _is_inside(address)]
+    found = f"X-Forwarded-For came from {', '.join((inside or addresses)[:NAMED])}, not in TUTORQ_TRUSTED_PROXIES"
+    advice = (
+        "If it is your proxy, add it there and restart the API: until then all clients behind it share one address, "
+        "its limits and its name in the audit log."
+    )
+    return Finding("proxies", not inside, found, advice)
+
+
+def _names(some: list[Key]) -> str:
+    names = [f"{key.name} (on {key.expires_at:%Y-%m-%d})" if key.expires_at else key.name for key in some]
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+
+
+def _is_trusted(address: str, trusted: list[str]) -> bool:
+    try:
+        return any(ip_address(address) in ip_network(each) for each in trusted)
+    except ValueError:  # a unix socket
+        return False
+
+
+def _is_inside(address: str) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return True
+    return parsed.is_private or parsed.is_link_local
