@@ -16,6 +16,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import problems, reference
+from api.audit import endpoints as audit
 from api.auth_sessions import endpoints as auth_sessions
 from api.dashboard import PAGE, Dashboard
 from api.description import describe
@@ -29,6 +30,7 @@ from api.metrics import endpoints as metrics
 from api.metrics.instruments import Instruments, RequestMetrics
 from api.overview import endpoints as overview
 from api.problems import UnexpectedErrors
+from api.proxies import Proxies, UndeclaredProxies
 from api.reports import endpoints as reports
 from api.reschedules import endpoints as reschedules
 from api.revalidation import Revalidation
@@ -86,9 +88,10 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     """The API on these settings, or on those of the environment. Connects to nothing until it is started."""
     settings = settings or Settings()
     instruments = Instruments()
+    undeclared_proxies = UndeclaredProxies()
     resources = (
         *(sessions, health, tutors, overview, funnel, matching, upcoming),
-        *(reschedules, reports, auth_sessions, webhooks),
+        *(reschedules, reports, audit, auth_sessions, webhooks),
     )
     handlers = problems.handlers([route for resource in resources for route in resource.router.routes])
     cors = Middleware(
@@ -102,9 +105,10 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
         title="tutorq",
         version="1",
         description="Tutor quality: who is becoming unreliable, how sure that is, and what ends a flag.",
-        lifespan=lifespan(settings, instruments),
+        lifespan=lifespan(settings, instruments, undeclared_proxies),
         # A request passes them in this order, and then comes to FastAPI's own routes.
         middleware=[
+            Middleware(Proxies, trusted=settings.trusted_proxies, undeclared=undeclared_proxies),
             Middleware(RequestLog),
             Middleware(RequestMetrics, instruments=instruments),
             Middleware(SecurityHeaders),

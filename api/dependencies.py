@@ -7,13 +7,16 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from api.auth import Caller, Require, signed_in
+from api.audit_writer import AuditWriter
+from api.auth import Require, signed_in
 from api.browser_sessions import BrowserCaller
 from api.database import Marts
+from api.key_ring import Caller
 from api.publication import NoParameters
 from api.state import from_state
 from core.keys import Role
 
+AuditWriterDep = Annotated[AuditWriter, from_state("audit_writer")]
 MartsDep = Annotated[Marts, from_state("marts")]
 # No query parameters: any is a mistake.
 NoQuery = Annotated[NoParameters, Query()]

@@ -1,5 +1,6 @@
 """What FastAPI cannot know of the API's description: bodies that are read by the endpoints themselves, and errors."""
 
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,6 +13,9 @@ def describe(schema: dict[str, Any]) -> dict[str, Any]:
     schemas = schema["components"]["schemas"]
     for path in schema["paths"].values():
         for operation in path.values():
+            if operation.get("security"):
+                # Keys that do not work are limited, whatever they are sent to.
+                operation["responses"].setdefault("429", _too_many())
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 schemas.update(content["schema"].pop("$defs", {}))
             unprocessable = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
@@ -26,6 +30,11 @@ def describe(schema: dict[str, Any]) -> dict[str, Any]:
         schemas.pop(name, None)
     schema["components"]["schemas"] = dict(sorted(schemas.items()))
     return schema
+
+
+def _too_many() -> dict[str, Any]:
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {"description": HTTPStatus.TOO_MANY_REQUESTS.phrase, "content": {MEDIA_TYPE: problem}}
 
 
 def body_of(

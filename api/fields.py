@@ -1,8 +1,8 @@
-"""Types of fields with texts in requests. Once checked they are trimmed, as those of landing files are."""
+"""Types of fields in requests. Texts are trimmed once they are checked, as those of landing files are."""
 
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
 
 from ingest.contract import LONGEST_ID, LONGEST_NAME, LONGEST_TEXT, NOT_BLANK, SPACE
 
@@ -21,3 +21,15 @@ Subject = Annotated[
 LongText = Annotated[
     str, StringConstraints(min_length=1, max_length=LONGEST_TEXT, pattern=NOT_BLANK), AfterValidator(str.strip)
 ]
+
+
+def _no_number(value: object) -> object:
+    # pydantic would take it for seconds since 1970.
+    try:
+        float(str(value))
+    except ValueError:
+        return value
+    raise ValueError("Input should be a date and time with an offset")
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_no_number)]

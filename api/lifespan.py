@@ -7,12 +7,14 @@ from typing import Any, TypedDict
 
 from fastapi import FastAPI
 
-from api import logs
-from api.auth import KeyRing
+from api import limits, logs
+from api.audit.queries import AuditLog
+from api.audit_writer import AuditWriter
 from api.browser_sessions import BrowserSessions
 from api.database import Marts, open_pool
 from api.health.queries import HealthProbe
-from api.limits import LogInLimit, RateLimit
+from api.key_ring import KeyRing
+from api.limits import ActionLimit, FailureLimit, RateLimit
 from api.matching.assignments import Assignments
 from api.matching.commands import People
 from api.matching.explanations import open_explainer
@@ -21,12 +23,15 @@ from api.matching.pairs import Pairs
 from api.matching.scoring import Scorer
 from api.metrics.figures import PlatformFigures
 from api.metrics.instruments import CountedLedger, Instruments
+from api.proxies import UndeclaredProxies
+from api.refusals import Refusals
 from api.reports.commands import MailPreferences
 from api.reports.queries import AuditTrail
 from api.reschedules.commands import Excuses
 from api.sessions.batches import AT_A_TIME, BatchWriter
 from api.sessions.ledger import Ledger
 from api.sessions.writer import SessionWriter
+from api.settings_watch import watch_settings
 from api.webhooks.commands import MailEvents
 from api.webhooks.signatures import SendGridSignatures
 from core.database import Database, DatabaseRole
@@ -44,7 +49,13 @@ class LifespanState(TypedDict):
     marts: Marts
     key_ring: KeyRing
     browser_sessions: BrowserSessions
-    log_in_limit: LogInLimit
+    log_in_limit: ActionLimit
+    failed_log_in_limit: FailureLimit
+    failed_key_limit: FailureLimit
+    export_limit: ActionLimit
+    refusals: Refusals
+    audit_log: AuditLog
+    audit_writer: AuditWriter
     health_probe: HealthProbe
     instruments: Instruments
     platform_figures: PlatformFigures
@@ -66,7 +77,7 @@ class LifespanState(TypedDict):
 
 
 def lifespan(
-    settings: Settings, instruments: Instruments
+    settings: Settings, instruments: Instruments, undeclared_proxies: UndeclaredProxies
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[LifespanState]]:
     """`lifespan=` of the application: connects to the database, and starts what runs beside the requests."""
     signatures = SendGridSignatures(settings.sendgrid_webhook_key) if settings.sendgrid_webhook_key else None
@@ -102,6 +113,12 @@ def lifespan(
                 scorer = Scorer(pool, settings, database)
                 key_ring = KeyRing(pool)
                 stack.push_async_callback(key_ring.close)
+                audit_writer = AuditWriter(pool)
+                refusals = Refusals(audit_writer)
+                stack.push_async_callback(refusals.write)
+                await stack.enter_async_context(_running(refusals.run()))
+                await stack.enter_async_context(_running(undeclared_proxies.run(pool)))
+                await stack.enter_async_context(_running(watch_settings(settings, database)))
                 probe = HealthProbe(
                     health_pool,
                     dagster_pool,
@@ -112,7 +129,13 @@ def lifespan(
                     "marts": marts,
                     "key_ring": key_ring,
                     "browser_sessions": BrowserSessions(pool),
-                    "log_in_limit": LogInLimit(),
+                    "log_in_limit": limits.log_in_limit(),
+                    "failed_log_in_limit": limits.failed_log_in_limit(),
+                    "failed_key_limit": limits.failed_key_limit(),
+                    "export_limit": limits.export_limit(),
+                    "refusals": refusals,
+                    "audit_log": AuditLog(pool),
+                    "audit_writer": audit_writer,
                     "health_probe": probe,
                     "instruments": instruments,
                     "platform_figures": PlatformFigures(pool, probe, session_writer, ledger.live, instruments.registry),

@@ -5,14 +5,19 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from api.auth import Caller
-from api.problems import TooManyLogInsError, TooManyRequestsError
+from api.addresses import network_of
+from api.key_ring import Caller
+from api.problems import ApiError, TooManyFailedKeysError, TooManyLogInsError, TooManyRequestsError
 
 # Seconds of the permitted rate that may come at once.
 BURST_SECONDS = 2
 MOST_BUCKETS = 10_000
-LOG_INS_PER_SECOND = 0.5
-LOG_INS_AT_ONCE = 10
+FAILED_LOG_INS_PER_SECOND, FAILED_LOG_INS_AT_ONCE = 0.5, 10
+# Programs that go on with a key that has ended ask more often than people.
+FAILED_KEYS_PER_SECOND, FAILED_KEYS_AT_ONCE = 1, 30
+# Each opens a session, which is a row for a week.
+LOG_INS_PER_SECOND, LOG_INS_AT_ONCE = 1, 100
+EXPORTS_PER_SECOND, EXPORTS_AT_ONCE = 0.1, 30
 
 
 @dataclass(slots=True)
@@ -79,21 +84,66 @@ class RateLimit:
         self._buckets.filled(caller.key_id).tokens -= rows
 
 
-class LogInLimit:
-    """Lets one address fail to log in ten times at once, and every other second in the long run."""
+class FailureLimit:
+    """Answers an address that fails too often with 429.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._buckets = _Buckets(LOG_INS_PER_SECOND, LOG_INS_AT_ONCE, clock)
+    It counts failures alone and is asked after the credential was looked at: keys and tokens of 256 bits cannot be
+    guessed, so a right one is always let in, and nobody can lock somebody else out, whatever address they share. What
+    the limit saves is work and noise, not secrets.
+    """
 
-    def spend(self, address: str) -> None:
+    def __init__(
+        self,
+        error: type[ApiError],
+        per_second: float,
+        at_once: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._error = error
+        self._buckets = _Buckets(per_second, at_once, clock)
+
+    def note(self, address: str) -> None:
+        """Count a failure.
+
+        Raises:
+            ApiError: the kind that was given: too many have failed.
+        """
+        wait = self._buckets.spend(network_of(address), 1)
+        if wait is not None:
+            detail = (
+                f"Too many failures from this address; wait {wait} seconds. A key or link that is right still works."
+            )
+            raise self._error(detail, headers={"Retry-After": str(wait)})
+
+
+class ActionLimit:
+    """Lets one caller do something that leaves a row only so often."""
+
+    def __init__(self, error: type[ApiError], per_second: float, at_once: int, clock: Callable[[], float]) -> None:
+        self._error = error
+        self._buckets = _Buckets(per_second, at_once, clock)
+
+    def spend(self, who: Hashable) -> None:
         """
         Raises:
-            TooManyLogInsError: too many have failed.
+            ApiError: the kind that was given.
         """
-        wait = self._buckets.spend(address, 1)
+        wait = self._buckets.spend(who, 1)
         if wait is not None:
-            raise TooManyLogInsError("Wait a moment before the next one.", headers={"Retry-After": str(wait)})
+            raise self._error(f"Wait {wait} seconds before the next one.", headers={"Retry-After": str(wait)})
 
-    def forgive(self, address: str) -> None:
-        """Give back the try that succeeded."""
-        self._buckets.filled(address).tokens += 1
+
+def failed_log_in_limit(clock: Callable[[], float] = time.monotonic) -> FailureLimit:
+    return FailureLimit(TooManyLogInsError, FAILED_LOG_INS_PER_SECOND, FAILED_LOG_INS_AT_ONCE, clock)
+
+
+def failed_key_limit(clock: Callable[[], float] = time.monotonic) -> FailureLimit:
+    return FailureLimit(TooManyFailedKeysError, FAILED_KEYS_PER_SECOND, FAILED_KEYS_AT_ONCE, clock)
+
+
+def log_in_limit(clock: Callable[[], float] = time.monotonic) -> ActionLimit:
+    return ActionLimit(TooManyLogInsError, LOG_INS_PER_SECOND, LOG_INS_AT_ONCE, clock)
+
+
+def export_limit(clock: Callable[[], float] = time.monotonic) -> ActionLimit:
+    return ActionLimit(TooManyRequestsError, EXPORTS_PER_SECOND, EXPORTS_AT_ONCE, clock)

@@ -116,6 +116,10 @@ class MalformedRequestError(ApiError):
     status, kind, title = 400, "malformed-request", "The request is not valid HTTP"
 
 
+class TooManyFailedKeysError(ApiError):
+    status, kind, title = 429, "too-many-failed-keys", "Too many requests with a key that does not work"
+
+
 class BusyError(ApiError):
     status, kind, title = 503, "busy", "The session could not be stored in time"
 

@@ -26,9 +26,8 @@ def server_config(app: FastAPI, settings: Settings, limits: Limits | None = None
         "limit_concurrency": room_for(settings.api_connections),
         "timeout_keep_alive": KEEP_ALIVE_SECONDS,
         "access_log": False,
-        # Only the limit of log-ins goes by the client's address; what others say of it is not believed.
-        "proxy_headers": bool(settings.trusted_proxies),
-        "forwarded_allow_ips": settings.trusted_proxies,
+        # The application looks at them itself (proxies.py).
+        "proxy_headers": False,
         "ws": "none",
         "server_header": False,
         "timeout_graceful_shutdown": SHUTDOWN_SECONDS,

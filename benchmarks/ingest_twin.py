@@ -16,8 +16,8 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Security
 from fastapi.security import APIKeyHeader
 from pydantic import BaseModel, Field
 
-from api.auth import KeyRing
 from api.database import open_pool
+from api.key_ring import Caller, KeyRing
 from core.keys import Role
 from ingest.ids import entity_uuid, external_id
 
@@ -64,7 +64,7 @@ def create_app(url: str) -> FastAPI:
 
     async def require_key(request: Request, secret: Annotated[str, Security(APIKeyHeader(name="X-API-Key"))]) -> None:
         caller = await request.state.key_ring.find(secret)
-        if caller is None or caller.role not in (Role.INGEST, Role.ADMIN):
+        if not isinstance(caller, Caller) or caller.role not in (Role.INGEST, Role.ADMIN):
             raise HTTPException(401)
 
     app = FastAPI(lifespan=lifespan)

@@ -6,26 +6,35 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import bodies
-from api.auth import COOKIE, KeyRing, forbid_forgery
+from api.addresses import address_of
+from api.auth import COOKIE, forbid_forgery
 from api.auth_sessions.schemas import BrowserSession, LogIn
 from api.browser_sessions import LONGEST, BrowserCaller, BrowserSessions
 from api.dependencies import CurrentBrowser
 from api.description import body_of
-from api.limits import LogInLimit
+from api.key_ring import KeyRing, Refused, Why
+from api.limits import ActionLimit, FailureLimit
 from api.problems import ForbiddenError, UnauthorizedError, documented
+from api.refusals import Refusals
 from api.state import from_state
+from core.audit import Action
 from core.keys import Role
 
 MOST_BYTES = 4 << 10
 # Other pages of the same host, such as Dagster's, need not get the cookie.
 COOKIE_PATH = "/api"
+# Pages and answers that this browser has kept. Browsers heed it on https and on localhost.
+FORGET = {"Cache-Control": "no-store", "Clear-Site-Data": '"cache"'}
+LINK_OVER = "The link has been used, or is too old. `tutorq login-link` makes another one."
 
 router = APIRouter(prefix="/api/auth/session", tags=["auth"], responses=documented(400, 401, 403, 503))
 
 
 BrowserSessionsDep = Annotated[BrowserSessions, from_state("browser_sessions")]
 KeyRingDep = Annotated[KeyRing, from_state("key_ring")]
-LogInLimitDep = Annotated[LogInLimit, from_state("log_in_limit")]
+LogInLimitDep = Annotated[ActionLimit, from_state("log_in_limit")]
+FailedLogInLimitDep = Annotated[FailureLimit, from_state("failed_log_in_limit")]
+RefusalsDep = Annotated[Refusals, from_state("refusals")]
 
 
 @router.post(
@@ -36,14 +45,22 @@ LogInLimitDep = Annotated[LogInLimit, from_state("log_in_limit")]
     openapi_extra=body_of(LogIn, bodies.JSON),
 )
 async def post_auth_session(
-    request: Request, sessions: BrowserSessionsDep, key_ring: KeyRingDep, limit: LogInLimitDep
+    request: Request,
+    sessions: BrowserSessionsDep,
+    key_ring: KeyRingDep,
+    limit: LogInLimitDep,
+    failures: FailedLogInLimitDep,
+    refusals: RefusalsDep,
 ) -> Response:
     """Log in with a key (role read or admin) or the token of a one-time link. The answer sets the cookie."""
-    address = request.client.host if request.client else ""
-    limit.spend(address)
     log_in = await bodies.read_model(request, LogIn, MOST_BYTES)
-    cookie, caller = await _open(sessions, key_ring, log_in)
-    limit.forgive(address)
+    address = address_of(request)
+    opened = await _open(sessions, key_ring, limit, log_in, address)
+    if isinstance(opened, Refused):
+        refusals.note(Action.LOG_IN_REFUSED, address, opened)
+        failures.note(address)
+        raise UnauthorizedError(LINK_OVER if log_in.token is not None else opened.detail)
+    cookie, caller = opened
     response = _answer(caller, 201)
     response.set_cookie(
         COOKIE,
@@ -65,27 +82,28 @@ async def get_auth_session(caller: CurrentBrowser) -> Response:
 
 @router.delete("", status_code=204, response_class=Response)
 async def delete_auth_session(request: Request, sessions: BrowserSessionsDep) -> Response:
-    """Log out. Without a session there is nothing to do, which is no error."""
+    """Log out, and have the browser forget what it has kept. Without a session there is nothing to do, which is no
+    error."""
     if cookie := request.cookies.get(COOKIE):
         forbid_forgery(request)
         await sessions.close(cookie)
-    response = Response(status_code=204, headers={"Cache-Control": "no-store"})
+    response = Response(status_code=204, headers=FORGET)
     response.delete_cookie(COOKIE, path=COOKIE_PATH, secure=_is_https(request), httponly=True, samesite="strict")
     return response
 
 
-async def _open(sessions: BrowserSessions, key_ring: KeyRing, log_in: LogIn) -> tuple[str, BrowserCaller]:
+async def _open(
+    sessions: BrowserSessions, key_ring: KeyRing, limit: ActionLimit, log_in: LogIn, address: str
+) -> tuple[str, BrowserCaller] | Refused:
     if log_in.token is not None:
-        opened = await sessions.open_for_token(log_in.token)
-        if opened is None:
-            raise UnauthorizedError("The link has been used, or is too old. `tutorq login-link` makes another one.")
-        return opened
+        return await sessions.open_for_token(log_in.token, address) or Refused(Why.UNKNOWN)
     key = await key_ring.find(log_in.api_key or "")
-    if key is None:
-        raise UnauthorizedError("The key is unknown or revoked.")
+    if isinstance(key, Refused):
+        return key
     if key.role is Role.INGEST:
         raise ForbiddenError("It has the role ingest, which sees nothing of the dashboard.")
-    return await sessions.open_for_key(key.key_id, key.name, key.role)
+    limit.spend(key.key_id)
+    return await sessions.open_for_key(key.key_id, key.name, key.role, address)
 
 
 def _answer(caller: BrowserCaller, status: int) -> Response:

@@ -3,7 +3,6 @@
 A person has no version: the last writer wins, column by column, be it a file or a request (decision 25).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,19 +10,18 @@ from uuid import UUID
 
 import asyncpg
 
+from api.audit_writer import record
 from api.database import with_connection
 from api.matching.people import NO_STUDENT, NO_TUTOR
 from api.matching.schemas.people import StudentPatch, StudentPost, TutorPatch
 from api.problems import BusyError, ConflictError, DatabaseUnavailableError, NotFoundError
+from core.audit import Action, Entry
 from ingest.contract import STUDENTS, TUTORS, Entity
 from ingest.ids import entity_uuid, external_id
 from ingest.merge import MergeSql
 from ingest.parser import staged_columns
 
 SOURCE = "api"
-AUDIT = """
-insert into app.audit_log (actor, action, subject_kind, subject_id, details) values ($1, $2, $3, $4, $5::jsonb)
-"""
 RAISE_VERSION = "update ml.prediction_version set version = version + 1, changed_at = now()"
 
 Values = Mapping[str, Any]
@@ -36,10 +34,11 @@ class _Kind:
     name: str
     entity: Entity
     missing: str
+    change: Action
 
 
-STUDENT = _Kind("student", STUDENTS, NO_STUDENT)
-TUTOR = _Kind("tutor", TUTORS, NO_TUTOR)
+STUDENT = _Kind("student", STUDENTS, NO_STUDENT, Action.STUDENT_CHANGE)
+TUTOR = _Kind("tutor", TUTORS, NO_TUTOR, Action.TUTOR_CHANGE)
 
 
 class People:
@@ -71,7 +70,7 @@ class People:
                 if not changed:  # somebody else was faster, with the same content
                     raise ConflictError("There is a student with this id; change them with PATCH.")
                 details = {"fields": sorted(values)}
-                await connection.execute(AUDIT, actor, "student.add", STUDENT.name, str(student_id), _json(details))
+                await record(connection, Entry(actor, Action.STUDENT_ADD, STUDENT.name, str(student_id), details))
                 await connection.execute(RAISE_VERSION)
 
         await self._run(work)
@@ -107,7 +106,7 @@ class People:
                     for name in values
                     if stored[name] != changed[name]
                 }
-                await connection.execute(AUDIT, actor, f"{kind.name}.change", kind.name, str(person_id), _json(details))
+                await record(connection, Entry(actor, kind.change, kind.name, str(person_id), details))
                 await connection.execute(RAISE_VERSION)
                 return True
 
@@ -140,7 +139,3 @@ async def _merge(connection: Any, kind: _Kind, person_id: UUID, external: str | 
     arrays = ([cells[name]] for name in merge.staged_names)
     merged = await connection.fetch(merge.merge_given(are_distinct=True), *arrays)
     return any(is_changed for _, is_changed in merged)
-
-
-def _json(details: object) -> str:
-    return json.dumps(details, ensure_ascii=False, default=str)

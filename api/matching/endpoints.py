@@ -7,7 +7,15 @@ from starlette.responses import Response
 
 from api import bodies
 from api.caching import NOT_MODIFIED, RevalidatedRoute, answer, tagged
-from api.dependencies import REQUIRE_READER, CurrentAdmin, CurrentIngester, CurrentReader, MartsDep, NoQuery
+from api.dependencies import (
+    REQUIRE_READER,
+    AuditWriterDep,
+    CurrentAdmin,
+    CurrentIngester,
+    CurrentReader,
+    MartsDep,
+    NoQuery,
+)
 from api.description import body_of
 from api.matching import queries
 from api.matching.dependencies import AssignmentsDep, GenerationDep, PairsDep, PeopleDep, ScorerDep
@@ -36,6 +44,8 @@ from api.matching.schemas.predictions import (
 )
 from api.matching.version import MATCH_VERSION_QUERY
 from api.problems import documented
+from api.state import record_of
+from core.audit import Action, Entry
 
 # All texts at their longest, each character escaped (\ud83d\ude00).
 MOST_BYTES = 256 << 10
@@ -189,9 +199,11 @@ async def get_prediction(
 
 
 @router.post("/generate-all", status_code=202, response_model=GenerationAccepted)
-async def post_generation(_: CurrentAdmin, generation: GenerationDep) -> GenerationAccepted:
+async def post_generation(caller: CurrentAdmin, generation: GenerationDep, audit: AuditWriterDep) -> GenerationAccepted:
     """Predict all pairs anew, in the background."""
-    return await generation.start()
+    accepted = await generation.start()
+    await audit.record(Entry(caller.actor, Action.PREDICTIONS_START, "run", accepted.run_id))
+    return accepted
 
 
 @router.get(
@@ -208,8 +220,16 @@ async def generation_status(generation: GenerationDep, run_id: PersonPath, _: No
     responses=documented(413, 415, 429),
     openapi_extra=body_of(AssignmentRequest, bodies.JSON),
 )
-async def post_assignment(request: Request, caller: CurrentReader, assignments: AssignmentsDep) -> Assignment:
-    """Which tutor each student should get, so that as few as possible are expected to leave. Stores nothing."""
+async def post_assignment(
+    request: Request, caller: CurrentReader, assignments: AssignmentsDep, audit: AuditWriterDep
+) -> Assignment:
+    """Which tutor each student should get, so that as few as possible are expected to leave. Stores no plan, only that
+    one was asked for."""
     async with assignments.turn(caller):
         wanted = await bodies.read_model(request, AssignmentRequest, MOST_ASSIGNMENT_BYTES)
-        return await assignments.assign(wanted, caller)
+        plan = await assignments.assign(wanted, caller)
+    details = {"assigned": len(plan.pairs), "unassigned": len(plan.unassigned), "model": plan.model_version}
+    await audit.record(
+        Entry(caller.actor, Action.ASSIGNMENT_COMPUTE, "plan", record_of(request.scope).request_id, details)
+    )
+    return plan

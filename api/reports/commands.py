@@ -6,29 +6,19 @@ from uuid import UUID
 
 import asyncpg
 
+from api.audit_writer import record
 from api.database import with_connection
 from api.problems import NotFoundError
+from core.audit import Action, Entry
 
-FIND = "select unsubscribe_token from app.email_reports where report_id = $1"
+RECEIVER = "whoever has the mail"
+
+FIND = "select unsubscribe_token, kind from app.email_reports where report_id = $1"
 
 OPT_OUT = """
-with report as (
-    select lower(recipient) as address, kind from app.email_reports where report_id = $1
-),
-
-opted_out as (
-    insert into app.mail_opt_outs (address, kind) select address, kind from report
-    on conflict do nothing
-    returning kind
-),
-
-noted as (
-    insert into app.audit_log (actor, action, subject_kind, subject_id, details)
-    select 'whoever has the mail', 'mail.opted_out', 'report', $1::uuid::text, jsonb_build_object('kind', kind)
-    from opted_out
-)
-
-select kind from report
+insert into app.mail_opt_outs (address, kind) select lower(recipient), kind from app.email_reports where report_id = $1
+on conflict do nothing
+returning kind
 """
 
 
@@ -47,9 +37,14 @@ class MailPreferences:
         """
 
         async def work(connection: Any) -> str:
-            found = await connection.fetchval(FIND, report_id)
-            if found is None or not hmac.compare_digest(found.bytes, token.bytes):
+            found = await connection.fetchrow(FIND, report_id)
+            if found is None or not hmac.compare_digest(found["unsubscribe_token"].bytes, token.bytes):
                 raise NotFoundError("There is no mail with this link.")
-            return str(await connection.fetchval(OPT_OUT, report_id))
+            kind = str(found["kind"])
+            async with connection.transaction():
+                if await connection.fetchval(OPT_OUT, report_id) is not None:
+                    entry = Entry(RECEIVER, Action.MAIL_OPTED_OUT, "report", str(report_id), {"kind": kind})
+                    await record(connection, entry)
+            return kind
 
         return await with_connection(self._pool, work)

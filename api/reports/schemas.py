@@ -1,24 +1,11 @@
 """What the endpoints of report mail take and give."""
 
 from enum import StrEnum
-from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
-from api.fields import Id
-
-
-def _no_number(value: object) -> object:
-    # pydantic would take it for seconds since 1970.
-    try:
-        float(str(value))
-    except ValueError:
-        return value
-    raise ValueError("Input should be a date and time with an offset")
-
-
-Instant = Annotated[AwareDatetime, BeforeValidator(_no_number)]
+from api.fields import Id, Instant
 
 
 class ReportKind(StrEnum):

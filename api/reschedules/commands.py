@@ -1,16 +1,17 @@
 """Excuses, each written together with its entry in the audit log. Rescoring follows from a trigger on the table."""
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
 
+from api.audit_writer import record
 from api.database import with_connection
 from api.problems import ConflictError, DatabaseUnavailableError, NotFoundError
 from api.reschedules.schemas import Excuse
 from api.sessions.live import LiveScores
+from core.audit import Action, Entry
 
 HAS_RESCHEDULE = "select exists (select from raw.reschedules where session_id = $1)"
 FIND = "select session_id, reason, created_by, created_at from app.excuses where session_id = $1"
@@ -20,9 +21,6 @@ on conflict (session_id) do nothing
 returning session_id, reason, created_by, created_at
 """
 REMOVE = "delete from app.excuses where session_id = $1 returning reason, created_by"
-AUDIT = """
-insert into app.audit_log (actor, action, subject_kind, subject_id, details) values ($1, $2, 'session', $3, $4::jsonb)
-"""
 
 Result = TypeVar("Result")
 
@@ -56,8 +54,8 @@ class Excuses:
                     if found is None or found["reason"] != reason:
                         raise ConflictError("It is excused already, for another reason; delete that excuse first.")
                     return Excuse.model_validate(dict(found)), False
-                details = json.dumps({"reason": reason}, ensure_ascii=False)
-                await connection.execute(AUDIT, actor, "excuse.add", str(session_id), details)
+                entry = Entry(actor, Action.EXCUSE_ADD, "session", str(session_id), {"reason": reason})
+                await record(connection, entry)
                 left = await self._live.refresh(connection, [session_id])
             self._live.follow_up(left)
             return Excuse.model_validate(dict(added)), True
@@ -76,8 +74,8 @@ class Excuses:
                 removed = await connection.fetchrow(REMOVE, session_id)
                 if removed is None:
                     raise NotFoundError("There is no excuse for a session with this id.")
-                details = json.dumps(dict(removed), ensure_ascii=False)
-                await connection.execute(AUDIT, actor, "excuse.remove", str(session_id), details)
+                entry = Entry(actor, Action.EXCUSE_REMOVE, "session", str(session_id), dict(removed))
+                await record(connection, entry)
                 left = await self._live.refresh(connection, [session_id])
             self._live.follow_up(left)
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from api.limits import LOG_INS_AT_ONCE, LogInLimit
+from api.limits import FAILED_LOG_INS_AT_ONCE, failed_log_in_limit
 from api.problems import TooManyLogInsError
 from core import keys, logins
 from core.keys import Role
@@ -252,24 +252,31 @@ def test_another_origin_is_not_let_in_by_the_browser(published: Served) -> None:
 
 def test_failures_are_limited_over_http(platform: Served) -> None:
     with served(platform.database, platform.settings.home) as fresh, fresh.client(None) as client:
-        for _ in range(LOG_INS_AT_ONCE + 5):
+        for _ in range(10 * FAILED_LOG_INS_AT_ONCE):
             answer = client.post(PATH, json={"token": "A" * 43})
             if answer.status_code == 429:
                 break
         problem(answer, 429)
         assert int(answer.headers["retry-after"]) >= 1
+        # Strangers at one's address, be it that of a proxy, keep nobody out.
+        assert client.post(PATH, json={"token": token(fresh)}).status_code == 201
+        assert client.post(PATH, json={"api_key": fresh.key}).status_code == 201
 
 
-def test_only_failures_count_and_each_address_has_its_own() -> None:
+def test_each_address_and_each_ipv6_network_has_its_own_limit() -> None:
     now = 0.0
-    limit = LogInLimit(clock=lambda: now)
-    for _ in range(100):
-        limit.spend("a")
-        limit.forgive("a")
-    for _ in range(LOG_INS_AT_ONCE):
-        limit.spend("a")
+    limit = failed_log_in_limit(clock=lambda: now)
+    for _ in range(FAILED_LOG_INS_AT_ONCE):
+        limit.note("192.0.2.1")
+    for address in ("192.0.2.1", "::ffff:192.0.2.1"):
+        with pytest.raises(TooManyLogInsError):
+            limit.note(address)
+    limit.note("192.0.2.2")
+    # Whoever has one address of IPv6 has all of its network.
+    for last in range(FAILED_LOG_INS_AT_ONCE):
+        limit.note(f"2001:db8:0:1::{last:x}")
     with pytest.raises(TooManyLogInsError):
-        limit.spend("a")
-    limit.spend("b")
+        limit.note("2001:db8:0:1:ffff::1")
+    limit.note("2001:db8:0:2::1")
     now = 2.0
-    limit.spend("a")
+    limit.note("192.0.2.1")

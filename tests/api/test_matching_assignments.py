@@ -77,6 +77,17 @@ def test_everybody_is_assigned_or_told_why_not(client: httpx2.Client) -> None:
         assert better > 0 or found["expected_churn"]["assigned"] <= found["expected_churn"][other] + 1e-9
 
 
+def test_the_audit_log_tells_who_asked(client: httpx2.Client) -> None:
+    found = assigned(client)
+    entry = client.get("/api/audit?action=assignment.compute&limit=1").json()["data"][0]
+    assert entry["actor"].startswith("local-")
+    assert entry["details"] == {
+        "assigned": len(found["pairs"]),
+        "unassigned": len(found["unassigned"]),
+        "model": "rules-v1",
+    }
+
+
 def test_by_default_all_who_are_active(client: httpx2.Client) -> None:
     found = client.post(PATH, json={}).json()
     assert found["students"] == client.get("/api/matching/students?is_active=true").json()["meta"]["total"]

@@ -115,6 +115,8 @@ def test_a_run_is_asked_for_and_followed(api: Served, dagster: Dagster) -> None:
             "repositoryName": "__repository__",
             "jobName": JOB,
         }
+        entry = client.get("/api/audit?action=predictions.start").json()["data"][0]
+        assert (entry["subject_kind"], entry["subject_id"]) == ("run", RUN)
         tags = {tag["key"]: tag["value"] for tag in launch["tags"]}
         assert tags == ALL_BUCKETS
         for status, told in STATUSES.items():

@@ -54,6 +54,8 @@ OPERATIONS = {
     "patch_match_tutor",
     "list_matches_of_tutor",
     "get_prediction",
+    "list_audit_entries",
+    "post_export",
     "post_generation",
     "generation_status",
     "post_assignment",
@@ -61,7 +63,14 @@ OPERATIONS = {
 }
 WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session",
                "post_sendgrid_events"}  # fmt: skip
-WITHOUT_JSON = {"delete_excuse", "post_unsubscribe", "get_unsubscribe", "delete_auth_session", "get_report_html"}
+WITHOUT_JSON = {
+    "delete_excuse",
+    "post_export",
+    "post_unsubscribe",
+    "get_unsubscribe",
+    "delete_auth_session",
+    "get_report_html",
+}
 FOR_PROGRAMS = {"post_session", "post_session_batch"}
 # What changes beside the publication is not cached.
 UNCACHED = {"get_auth_session", "get_report_html"}

@@ -22,7 +22,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from api.auth import Caller
+from api.key_ring import Caller
 from api.limits import RateLimit
 from api.problems import ApiError, BusyError, TooManyRequestsError
 from api.sessions.endpoints import MOST_BYTES

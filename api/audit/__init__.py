@@ -1,0 +1,1 @@
+"""The audit log: who did what by hand, and who was refused."""

@@ -1,0 +1,46 @@
+"""The audit log: read by admins, written by whoever does something."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api import bodies
+from api.audit.queries import AuditLog
+from api.audit.schemas import AuditFilters, AuditList, ExportNote
+from api.caching import NOT_MODIFIED, answer_by_content
+from api.dependencies import AuditWriterDep, CurrentAdmin, CurrentReader
+from api.description import body_of
+from api.limits import ActionLimit
+from api.problems import documented
+from api.state import from_state
+from core.audit import Action, Entry
+
+MOST_BYTES = 1 << 10
+
+router = APIRouter(prefix="/api/audit", tags=["audit"], responses=documented(400, 401, 403, 503))
+
+AuditLogDep = Annotated[AuditLog, from_state("audit_log")]
+ExportLimitDep = Annotated[ActionLimit, from_state("export_limit")]
+
+
+@router.get("", response_model=AuditList, responses=NOT_MODIFIED)
+async def list_audit_entries(
+    request: Request, _: CurrentAdmin, log: AuditLogDep, filters: Annotated[AuditFilters, Query()]
+) -> Response:
+    """Who did what by hand, and who was refused, the newest first. For admins."""
+    return answer_by_content(request, await log.page(filters))
+
+
+@router.post(
+    "/exports",
+    status_code=204,
+    response_class=Response,
+    responses=documented(413, 415, 429),
+    openapi_extra=body_of(ExportNote, bodies.JSON),
+)
+async def post_export(request: Request, caller: CurrentReader, audit: AuditWriterDep, limit: ExportLimitDep) -> None:
+    """Note that data were taken out as a file; the dashboard does so before it offers one."""
+    note = await bodies.read_model(request, ExportNote, MOST_BYTES)
+    limit.spend(caller.actor)
+    await audit.record(Entry(caller.actor, Action.EXPORT, "export", note.what, {"rows": note.rows}))

@@ -1,0 +1,70 @@
+"""What the endpoints of the audit log take and give."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+
+from api.bodies import WHOLE, Body
+from api.fields import Instant
+from core.audit import Action
+from ingest.contract import NOT_BLANK
+
+LONGEST_FILTER = 200
+MOST_FILTERS = 50
+
+
+class AuditFilters(BaseModel, extra="forbid"):
+    """Which entries, and which page of them."""
+
+    actor: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_FILTER, pattern=NOT_BLANK)] | None = Field(
+        default=None, description="Part of the name of who did it, in any case.", examples=["quality-team"]
+    )
+    action: list[Action] = Field(default=[], description="Any of these; may be given several times.")
+    since: Instant | None = Field(default=None, description="At this moment or later.")
+    until: Instant | None = Field(default=None, description="Before this moment.")
+    limit: int = Field(default=50, ge=1, le=500)
+    offset: int = Field(default=0, ge=0, le=10_000_000)
+
+
+class AuditEntry(BaseModel):
+    """One deed, or one sum of refused log-ins."""
+
+    entry_id: int = Field(description="Later entries have a higher one.", examples=[1042])
+    happened_at: AwareDatetime
+    actor: str = Field(
+        description="A key, a browser session, the command line, a service, or `unknown (ADDRESS)` who was refused.",
+        examples=["quality-team (browser session 12)"],
+    )
+    action: str = Field(description="What was done; the values of the filter.", examples=["excuse.add"])
+    subject_kind: str = Field(description="What it was done to.", examples=["session"])
+    subject_id: str = Field(description="Which one.", examples=["4a9e2f9e-4f0a-5c58-9d65-3f4f5dd2f5a1"])
+    details: dict[str, Any] = Field(description="What else there is to know, by action; never a secret.")
+
+
+class AuditPage(BaseModel):
+    """Where in the list this page is."""
+
+    total: int = Field(description="Entries that match, on all pages.", examples=[120])
+    limit: int = Field(description="Most entries on a page.", examples=[50])
+    offset: int = Field(description="Entries before this page.", examples=[0])
+
+
+class AuditList(BaseModel):
+    """A page of the audit log, newest first."""
+
+    data: list[AuditEntry]
+    meta: AuditPage
+
+
+class Exported(StrEnum):
+    """What was taken out."""
+
+    TUTORS = "tutors"
+
+
+class ExportNote(Body):
+    """An export made by the page from what it has read."""
+
+    what: Exported = Field(strict=False)
+    rows: Annotated[int, Field(ge=0, le=1_000_000, examples=[80]), WHOLE]

@@ -1,0 +1,50 @@
+"""What a query gives, kept in memory, and asked for again when it is too old for whoever needs it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+# However many credentials that nobody knows come in, the database is asked five times a second at most.
+PAUSE_SECONDS = 0.2
+
+Value = TypeVar("Value")
+
+
+class Reloaded(Generic[Value]):
+    """Everybody who waits shares one look at the database.
+
+    Raises (every coroutine): what `load` raises, for all who waited for this look.
+    """
+
+    def __init__(self, load: Callable[[], Awaitable[Value]], clock: Callable[[], float] = time.monotonic) -> None:
+        self._load = load
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._began_at = float("-inf")
+        self._value: Value | None = None
+        self._error: Exception | None = None
+
+    def recent(self, seconds: float) -> Value | None:
+        """What was seen by a look that began within the last `seconds`; None if there was none."""
+        return self._value if self._clock() - self._began_at < seconds else None
+
+    async def now(self) -> Value:
+        """What is seen by a look that begins after this call."""
+        asked_at = self._clock()
+        async with self._lock:
+            if self._began_at < asked_at or (self._value is None and self._error is None):
+                await self._look()
+            if self._error is not None:
+                raise self._error
+            assert self._value is not None, "a look ends in a value or an error"
+            return self._value
+
+    async def _look(self) -> None:
+        await asyncio.sleep(max(0.0, self._began_at + PAUSE_SECONDS - self._clock()))
+        self._began_at = self._clock()
+        self._value = self._error = None
+        try:
+            self._value = await self._load()
+        except Exception as error:
+            self._error = error
