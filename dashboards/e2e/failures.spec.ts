@@ -38,6 +38,13 @@ const PAGES = [
     proof: (page: Page) => page.locator("tbody tr").first(),
     hasFigures: false,
   },
+  {
+    name: "audit log",
+    path: "/audit",
+    data: "**/api/audit?*",
+    proof: (page: Page) => page.locator("tbody tr").first(),
+    hasFigures: false,
+  },
 ];
 
 const problem = (status: number) => ({

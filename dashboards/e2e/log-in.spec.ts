@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { test as anonymous } from "@playwright/test";
-import { ADMIN_KEY, expect, expectAccessible, test } from "./support";
+import { ADMIN_KEY, expect, expectAccessible, logIn, test } from "./support";
 
 anonymous("a pasted key logs in, and leads to the page that was asked for", async ({ page }) => {
   await page.goto("/tutors?risk=watch");
@@ -19,7 +19,7 @@ anonymous("a pasted key logs in, and leads to the page that was asked for", asyn
 });
 
 anonymous("a one-time link logs in once", async ({ page, browser }) => {
-  const command = ["-m", "cli.app", "login-link"];
+  const command = ["-m", "cli.app", "login-link", "--role", "read"];
   const link = execFileSync("python", command, { encoding: "utf8" }).match(/http\S+/)?.[0] ?? "";
   await page.goto(link);
   await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
@@ -35,7 +35,46 @@ test("log-out forgets what was seen", async ({ page }) => {
   await page.getByRole("button", { name: "Your log-in" }).click();
   await page.getByRole("menuitem", { name: "Log out" }).click();
   await expect(page.getByRole("heading", { name: "Log in to tutorq" })).toBeVisible();
+  await expect(page.getByText("You are logged out.")).toBeVisible();
   expect((await page.request.get("/api/overview")).status()).toBe(401);
+});
+
+test("log-out has the browser forget the answers that it kept", async ({ page }) => {
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send("Network.enable");
+  const urls = new Map<string, string>();
+  const asked: { id: string; tag: string | undefined }[] = [];
+  cdp.on("Network.requestWillBeSent", ({ requestId, request }) => urls.set(requestId, request.url));
+  cdp.on("Network.requestWillBeSentExtraInfo", ({ requestId, headers }) =>
+    asked.push({ id: requestId, tag: headers["If-None-Match"] }),
+  );
+  /** The tags that the browser sends with the list of tutors: of an answer that it has kept. */
+  const tagsOf = async (open: () => Promise<unknown>) => {
+    asked.length = 0;
+    await open();
+    await expect(page.locator("tbody tr").first()).toBeVisible();
+    const lists = asked.filter(({ id }) => urls.get(id)?.includes("/api/tutors?"));
+    expect(lists.length).toBeGreaterThan(0);
+    return lists.map(({ tag }) => tag);
+  };
+  await page.goto("/tutors");
+  await expect(page.locator("tbody tr").first()).toBeVisible();
+  expect(await tagsOf(() => page.reload())).toContainEqual(expect.stringMatching(/^W/));
+  await page.getByRole("button", { name: "Your log-in" }).click();
+  await page.getByRole("menuitem", { name: "Log out" }).click();
+  await expect(page.getByText("You are logged out.")).toBeVisible();
+  await logIn(page);
+  expect(await tagsOf(() => page.reload())).not.toContainEqual(expect.stringMatching(/^W/));
+});
+
+test("a log-out that fails says so", async ({ page }) => {
+  await page.goto("/");
+  await page.route("**/api/auth/session", (route) =>
+    route.request().method() === "DELETE" ? route.abort("connectionrefused") : route.continue(),
+  );
+  await page.getByRole("button", { name: "Your log-in" }).click();
+  await page.getByRole("menuitem", { name: "Log out" }).click();
+  await expect(page.getByText("You are still logged in.")).toBeVisible();
 });
 
 anonymous("can be used by everybody", async ({ page }) => {

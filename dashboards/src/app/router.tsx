@@ -5,6 +5,7 @@ import {
   lazyRouteComponent,
   type RouterHistory,
 } from "@tanstack/react-router";
+import { auditSearch } from "../features/audit/audit-search";
 import { matchingSearch } from "../features/matching/matching-search";
 import { reportSearch } from "../features/reports/report-search";
 import { tutorSearch } from "../features/tutors/tutor-search";
@@ -53,6 +54,13 @@ const reports = createRoute({
   component: lazyRouteComponent(() => import("../features/reports/components/reports-page"), "ReportsPage"),
 });
 
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: "/audit",
+  validateSearch: auditSearch,
+  component: lazyRouteComponent(() => import("../features/audit/components/audit-page"), "AuditPage"),
+});
+
 /** Where one-time links lead; who is logged in already goes on to the overview. */
 const logIn = createRoute({
   getParentRoute: () => root,
@@ -63,7 +71,7 @@ const logIn = createRoute({
   ),
 });
 
-const routeTree = root.addChildren([overview, tutors, tutor, matching, reports, logIn]);
+const routeTree = root.addChildren([overview, tutors, tutor, matching, reports, audit, logIn]);
 
 export function createAppRouter(history?: RouterHistory) {
   return createRouter({

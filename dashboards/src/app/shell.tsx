@@ -18,6 +18,7 @@ const PAGES = [
   { to: "/matching", label: "Matching" },
   { to: "/reports", label: "Reports" },
 ] as const;
+const ADMIN_PAGES = [{ to: "/audit", label: "Audit log" }] as const;
 
 /** The frame of all pages; in their place the log-in, as long as nobody is logged in. */
 export function Shell() {
@@ -32,6 +33,8 @@ export function Shell() {
 function Frame({ session }: { session: BrowserSession }) {
   const [isOpen, menu] = useDisclosure(false);
   const { pathname } = useLocation();
+  const logOut = useLogOut();
+  const pages = session.role === "admin" ? [...PAGES, ...ADMIN_PAGES] : PAGES;
   // biome-ignore lint/correctness/useExhaustiveDependencies: the menu closes when the page changes
   useEffect(menu.close, [pathname]);
   return (
@@ -53,7 +56,7 @@ function Frame({ session }: { session: BrowserSession }) {
           tutorq
         </Link>
         <nav className={classes.nav} data-open={isOpen} aria-label="Pages">
-          {PAGES.map(({ to, label }) => (
+          {pages.map(({ to, label }) => (
             <Link
               key={to}
               to={to}
@@ -67,11 +70,16 @@ function Frame({ session }: { session: BrowserSession }) {
         <div className={classes.tools}>
           <Freshness />
           <SchemeSwitch />
-          <SessionMenu session={session} />
+          <SessionMenu session={session} onLogOut={() => logOut.mutate()} />
         </div>
       </header>
       <main id="content" tabIndex={-1} className={classes.main}>
         <Unreadable />
+        {logOut.error && (
+          <div className={classes.banner}>
+            <Notice icon="alert">You are still logged in. {logOut.error.message}</Notice>
+          </div>
+        )}
         <Outlet />
       </main>
     </>
@@ -107,8 +115,7 @@ function SchemeSwitch() {
   );
 }
 
-function SessionMenu({ session }: { session: BrowserSession }) {
-  const logOut = useLogOut();
+function SessionMenu({ session, onLogOut }: { session: BrowserSession; onLogOut: () => void }) {
   return (
     <Menu position="bottom-end" width={220}>
       <Menu.Target>
@@ -118,12 +125,13 @@ function SessionMenu({ session }: { session: BrowserSession }) {
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>
-          Logged in as {session.name}, who may {session.role === "admin" ? "read and change" : "read"}
+          Logged in as {session.name}, role {session.role}: may{" "}
+          {session.role === "admin" ? "read and change" : "read"}
         </Menu.Label>
         <Menu.Item component="a" href="/api/docs">
           Description of the API
         </Menu.Item>
-        <Menu.Item onClick={() => logOut.mutate()}>Log out</Menu.Item>
+        <Menu.Item onClick={onLogOut}>Log out</Menu.Item>
       </Menu.Dropdown>
     </Menu>
   );

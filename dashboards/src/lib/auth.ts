@@ -1,4 +1,11 @@
-import { type QueryClient, queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import {
+  type QueryClient,
+  queryOptions,
+  skipToken,
+  useMutation,
+  useQuery,
+  useQueryClient,
+} from "@tanstack/react-query";
 import { api, body } from "./api";
 import type { BrowserSession, LogIn } from "./api-types";
 import { ApiProblem } from "./problem";
@@ -18,6 +25,11 @@ export const sessionQuery = queryOptions({
   staleTime: Number.POSITIVE_INFINITY,
 });
 
+/** Whether the reader has logged out here. */
+const loggedOutQuery = queryOptions<boolean>({ queryKey: ["session", "logged-out"], queryFn: skipToken });
+
+export const useIsLoggedOut = (): boolean => useQuery(loggedOutQuery).data === true;
+
 export const useSession = () => useQuery(sessionQuery);
 
 /** Whether the reader may change something. The API decides; this is for what to show. */
@@ -28,15 +40,22 @@ export function useLogIn() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (logIn: LogIn) => body(api.POST("/api/auth/session", { body: logIn })),
-    onSuccess: (session) => client.setQueryData(sessionQuery.queryKey, session),
+    onSuccess: (session) => {
+      client.setQueryData(loggedOutQuery.queryKey, false);
+      client.setQueryData(sessionQuery.queryKey, session);
+    },
   });
 }
 
+/** Log out. The API has the browser forget what it has kept of the answers. */
 export function useLogOut() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: () => body(api.DELETE("/api/auth/session")),
-    onSuccess: () => forget(client),
+    onSuccess: () => {
+      client.setQueryData(loggedOutQuery.queryKey, true);
+      forget(client);
+    },
   });
 }
 

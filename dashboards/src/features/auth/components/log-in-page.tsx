@@ -2,7 +2,7 @@ import { Button, PasswordInput, Title } from "@mantine/core";
 import { useLocation, useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { Icon } from "../../../components/icons";
-import { useLogIn } from "../../../lib/auth";
+import { useIsLoggedOut, useLogIn } from "../../../lib/auth";
 import { ApiProblem } from "../../../lib/problem";
 import classes from "./log-in-page.module.css";
 
@@ -12,6 +12,7 @@ import classes from "./log-in-page.module.css";
  */
 export function LogInPage() {
   const { mutate, error, isPending } = useLogIn();
+  const isLoggedOut = useIsLoggedOut();
   const [key, setKey] = useState("");
   const navigate = useNavigate();
   const { pathname, hash } = useLocation();
@@ -39,9 +40,14 @@ export function LogInPage() {
           <img src="/icon.svg" width={32} height={32} alt="" />
           <Title order={1}>Log in to tutorq</Title>
         </div>
+        {isLoggedOut && !error && (
+          <p className={classes.note} role="status">
+            You are logged out.
+          </p>
+        )}
         <PasswordInput
           label="API key"
-          description="Of the role read or admin. The local one is in $TUTORQ_HOME/api-key."
+          description="Needs the read or admin role. The local key is in $TUTORQ_HOME/api-key."
           value={key}
           onChange={(event) => setKey(event.currentTarget.value)}
           autoComplete="off"
@@ -54,8 +60,8 @@ export function LogInPage() {
           Log in
         </Button>
         <p className={classes.hint}>
-          Or run <code>tutorq login-link</code> and open the link that it prints: it logs one browser in,
-          once.
+          Or run <code>tutorq login-link --role read</code> (or <code>admin</code>) and open the link: it logs
+          one browser in, once.
         </p>
       </form>
     </main>

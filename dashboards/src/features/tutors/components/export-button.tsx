@@ -4,6 +4,7 @@ import { Icon } from "../../../components/icons";
 import type { TutorRow } from "../../../lib/api-types";
 import { downloadCsv } from "../../../lib/csv";
 import { allTutors } from "../api/get-tutors";
+import { noteExport } from "../api/note-export";
 import type { TutorSearch } from "../tutor-search";
 
 const COLUMNS = [
@@ -38,6 +39,8 @@ export function ExportButton({ search, disabled }: { search: TutorSearch; disabl
   const { mutate, isPending, error } = useMutation({
     mutationFn: async () => {
       const rows = await allTutors(search);
+      // Before there is a file, so that no export is missing from the audit log.
+      await noteExport(rows.length);
       downloadCsv(`tutors-${rows[0]?.as_of ?? "none"}.csv`, COLUMNS, rows);
     },
   });

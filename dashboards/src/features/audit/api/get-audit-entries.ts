@@ -1,0 +1,31 @@
+import { keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query";
+import { api, body } from "../../../lib/api";
+import { type AuditSearch, beginningOf } from "../audit-search";
+
+export const PAGE_SIZE = 50;
+
+const auditQuery = ({ actor, action, from, to, page = 1 }: AuditSearch) =>
+  queryOptions({
+    queryKey: ["audit", actor, action, from, to, page],
+    queryFn: ({ signal }) =>
+      body(
+        api.GET("/api/audit", {
+          signal,
+          params: {
+            query: {
+              actor,
+              action: action && [action],
+              since: beginningOf(from),
+              until: beginningOf(to, 1),
+              limit: PAGE_SIZE,
+              offset: (page - 1) * PAGE_SIZE,
+            },
+          },
+        }),
+      ),
+    placeholderData: keepPreviousData,
+  });
+
+/** The audit log is for admins: others do not ask for it. */
+export const useAuditEntries = (search: AuditSearch, isAdmin: boolean) =>
+  useQuery({ ...auditQuery(search), enabled: isAdmin });

@@ -1,0 +1,62 @@
+import { oneOf, someText, wholeNumber } from "../../lib/search-params";
+
+/** What the log tells of, as the filter of the API names it, and in words. */
+export const ACTIONS = {
+  log_in: "Logged in",
+  log_out: "Logged out",
+  "log_in.refused": "Log-in refused",
+  "key.refused": "Key refused",
+  "key.create": "Key created",
+  "key.rotate": "Key rotated",
+  "key.revoke": "Key revoked",
+  "login_link.create": "Log-in link created",
+  "excuse.add": "Reschedule excused",
+  "excuse.remove": "Excuse removed",
+  "student.add": "Student added",
+  "student.change": "Student changed",
+  "tutor.change": "Tutor changed",
+  "assignment.compute": "Assignment computed",
+  "predictions.start": "Predictions started",
+  "model.train": "Model trained",
+  export: "Data exported",
+  "mail.opted_out": "Unsubscribed",
+  "setting.change": "Setting changed",
+} as const;
+
+export type Action = keyof typeof ACTIONS;
+
+/** Which entries are shown, as in the address. */
+export interface AuditSearch {
+  actor?: string;
+  action?: Action;
+  /** Days of the reader's zone, as 2026-01-31, both included. */
+  from?: string;
+  to?: string;
+  page?: number;
+}
+
+export function auditSearch(raw: Record<string, unknown>): AuditSearch {
+  const page = wholeNumber(raw.page, 1);
+  return {
+    actor: someText(raw.actor),
+    action: oneOf(raw.action, Object.keys(ACTIONS) as Action[]),
+    from: day(raw.from),
+    to: day(raw.to),
+    page: page === 1 ? undefined : page,
+  };
+}
+
+/** The first moment of a day of the reader's zone; `later` is the number of days after it. */
+export function beginningOf(date: string | undefined, later = 0): string | undefined {
+  if (!date) return undefined;
+  const moment = new Date(`${date}T00:00:00`);
+  moment.setDate(moment.getDate() + later);
+  return moment.toISOString();
+}
+
+function day(value: unknown): string | undefined {
+  const text = someText(value);
+  return text && /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(`${text}T00:00:00`))
+    ? text
+    : undefined;
+}
