@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from api.auth import Caller
 from api.browser_sessions import BrowserCaller
+from api.key_ring import Caller
 from api.problems import OverloadedError, TooManyAtOnceError
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from pydantic import BaseModel
 
 from api import bodies
-from api.auth import Caller
 from api.browser_sessions import BrowserCaller
 from api.database import Marts, Statement, columns
+from api.key_ring import Caller
 from api.matching.schemas.assignments import (
     MOST_STUDENTS,
     MOST_TUTORS,

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, TypeAdapter
 
-from api.auth import Caller
 from api.browser_sessions import BrowserCaller
 from api.database import Marts, Statement, columns
+from api.key_ring import Caller
 from api.matching.explanations import Explainer
 from api.matching.people import NO_STUDENT, NO_TUTOR
 from api.matching.queries import HAS_CAPACITY

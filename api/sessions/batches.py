@@ -8,8 +8,8 @@ from dataclasses import asdict
 
 from pydantic_core import from_json
 
-from api.auth import Caller
 from api.bodies import parse_json
+from api.key_ring import Caller
 from api.problems import ApiError, BodyTooLargeError, FieldError, InternalError, InvalidRequestError, OverloadedError
 from api.sessions.ledger import Claim, Ledger, Outcome, Post, Receipt
 from api.turns import Turns

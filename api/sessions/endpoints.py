@@ -8,8 +8,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api import bodies
-from api.auth import INGESTER_KEY, Caller
+from api.auth import INGESTER_KEY
 from api.description import body_of
+from api.key_ring import Caller
 from api.limits import RateLimit
 from api.problems import FieldError, ForbiddenError, documented
 from api.sessions import batches

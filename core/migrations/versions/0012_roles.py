@@ -110,7 +110,7 @@ grant usage on schema raw to tutorq_ingest;
 grant select, insert, update on raw.sessions, raw.reschedules, raw.tutors, raw.students to tutorq_ingest;
 do $$
 begin
-    -- A right that Postgres has had since 17; migration 0020 does without it.
+    -- A right that Postgres has had since 17; migration 0019 does without it.
     if current_setting('server_version_num')::integer >= 170000 then
         execute 'grant maintain on raw.sessions, raw.reschedules, raw.tutors, raw.students to tutorq_ingest';
     end if;

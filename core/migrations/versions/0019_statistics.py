@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0020"
-down_revision = "0014"
+revision = "0019"
+down_revision = "0018"
 
 ANALYZE = """
 create function raw.analyze_table(name text) returns void

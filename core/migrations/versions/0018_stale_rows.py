@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0019"
-down_revision = "0014"
+revision = "0018"
+down_revision = "0017"
 
 STALE_ROWS = """
 alter table raw.loads add column stale_rows bigint not null default 0;

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0016"
+down_revision = "0015"
 
 # A trigger, because grants do not hold the owner back, and a process without a login of its own is the owner's.
 AUDIT = """
