@@ -23,7 +23,7 @@ from tests.api.conftest import Served
 
 pytestmark = pytest.mark.slow
 
-START_SECONDS = 90
+START_SECONDS = 180
 
 
 def test_the_process_logs_lines_without_personal_data_and_finishes_what_it_started(

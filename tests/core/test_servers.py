@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -112,7 +112,7 @@ def post(database: Database, **changes: Any) -> Ledger:
         **changes,
     }
 
-    def render_answer(outcomes: list[Outcome]) -> Receipt:
+    def render_answer(outcomes: Sequence[Outcome]) -> Receipt:
         assert [outcome.error for outcome in outcomes] == [None]
         return Receipt("{}")
 
