@@ -308,3 +308,25 @@ def test_trend_has_one_rate_per_week_and_null_without_sessions(client: httpx2.Cl
     assert None in {rate for row in rows for rate in row["weekly_reschedule_rates"]}
     assert len(seen) > 2
     assert client.get("/api/tutors?limit=1").json()["data"][0]["weekly_reschedule_rates"] == []
+
+
+def test_since_when_is_left_out_while_it_is_not_known(client: httpx2.Client, published: Served) -> None:
+    (flagged,) = client.get("/api/tutors?risk_status=high_risk&limit=1").json()["data"]
+    tutor = flagged["tutor_id"]
+    path = f"/api/tutors/{tutor}/explanation"
+    assert " since " in client.get(path).json()["data"]["sentence"].partition(":")[0]
+    with published.database.connect() as connection:
+        connection.execute("update marts.tutor_scores set risk_status_since = null where tutor_id = %s", [tutor])
+    try:
+        data = client.get(path).json()["data"]
+        flags = client.get("/api/overview").json()["data"]["newest_flags"]
+    finally:
+        with published.database.connect() as connection:
+            connection.execute(
+                "update marts.tutor_scores set risk_status_since = %s where tutor_id = %s",
+                [flagged["risk_status_since"], tutor],
+            )
+    assert data["risk_status_since"] is None
+    assert data["sentence"].startswith("High risk: the tutor rescheduled ")
+    since = [flag["risk_status_since"] for flag in flags]
+    assert since[-1] is None or None not in since, "unknown comes last"

@@ -113,3 +113,15 @@ def test_an_older_history_learns_since_when(built: Dbt, connection: psycopg.Conn
         connection.execute("alter table marts.score_history drop column risk_status_since cascade")
         connection.execute(import_module("core.migrations.versions.0009_status_stretches").RISK_STATUS_SINCE)
         assert rows(connection, KEPT) == kept
+
+
+def test_since_when_is_not_known_until_the_day_before_is_recorded(built: Dbt, connection: psycopg.Connection) -> None:
+    known = "select count(risk_status_since), count(*) from marts.tutor_scores"
+    connection.execute("delete from marts.score_history where as_of < (select as_of from marts.publication)")
+    built("run", "--select", "tutor_scores")
+    (found,) = rows(connection, known)
+    assert found[0] == 0, "and not today for everybody"
+    (day_before,) = rows(connection, "select (as_of - 1)::text from marts.publication")
+    built("run", scoring_days=[day_before[0]])
+    (found,) = rows(connection, known)
+    assert found[0] == found[1] > 0
