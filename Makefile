@@ -52,7 +52,7 @@ lint-python: install
 	$(BIN)/python -m api.openapi --check
 
 lint-sql: install dbt_project/target/linted
-	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/docker-compose.tls.yml
 	$(BIN)/hadolint deploy/Dockerfile
 
 lint-dashboard: install

@@ -1,5 +1,6 @@
 """Settings of every tutorq process: the only reader of the environment."""
 
+import os
 import re
 from datetime import date
 from functools import cached_property
@@ -9,11 +10,19 @@ from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 from core import postgres_urls
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
+
+SECRETS_DIR = "TUTORQ_SECRETS_DIR"
 
 # It holds a password, so it is in no text about the settings.
 DatabaseUrl = Annotated[str | None, Field(repr=False)]
@@ -63,6 +72,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TUTORQ_", env_file=".env", extra="ignore", hide_input_in_errors=True)
 
     home: Path = PROJECT_ROOT / "var"
+    secrets_dir: Path | None = None
     database_url: DatabaseUrl = None
     embedded: Literal["on", "off"] = "on"
     ingest_database_url: DatabaseUrl = None
@@ -131,17 +141,38 @@ class Settings(BaseSettings):
     ses_smtp_username: str | None = None
     ses_smtp_password: SecretStr | None = None
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What stands in a file of `TUTORQ_SECRETS_DIR`, as containers are given secrets, wins over a variable."""
+        folder = Path(os.environ.get(SECRETS_DIR) or "/nowhere")  # one that is not there is told by its field
+        secrets = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder.is_dir() else ()
+        return init_settings, *secrets, env_settings, dotenv_settings
+
     @field_validator("home", "landing_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().resolve() if value else None
+
+    @field_validator("secrets_dir")
+    @classmethod
+    def _is_there(cls, value: Path | None) -> Path | None:
+        if value and not value.is_dir():
+            raise ValueError(f"there is no folder {value}")
+        return value
 
     @field_validator(
         "database_url", "ingest_database_url", "transform_database_url", "api_database_url", "dagster_database_url",
         "landing_dir", "dashboard_url", "public_url", "smtp_url",
         "sendgrid_api_key", "sendgrid_webhook_key", "ses_region", "ses_endpoint_url", "ses_smtp_username",
         "ses_smtp_password", "model_store", "model_store_endpoint_url",
-        "dagster_url", "dagster_token", "dagster_viewer_port", "api_url",
+        "secrets_dir", "dagster_url", "dagster_token", "dagster_viewer_port", "api_url",
         "openai_base_url", "openai_api_key", "history_start", mode="before",
     )  # fmt: skip
     @classmethod

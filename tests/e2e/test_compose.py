@@ -5,12 +5,15 @@ import os
 import pwd
 import shutil
 import signal
+import socketserver
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import psycopg
@@ -25,18 +28,24 @@ COMPOSE = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 # Another one for each login, so that nobody gets in with one that is not theirs.
-PASSWORDS = {name: f"pass-{name}" for name in ("POSTGRES", "INGEST", "TRANSFORM", "API", "DAGSTER")}
+HOME = "/var/lib/tutorq"
+PASSWORDS = {name: f"pass{name}" for name in ("POSTGRES", "INGEST", "TRANSFORM", "API", "DAGSTER")}
+# Which passwords each service is given: those of Dagster's database, and of its roles.
+LOGINS = {
+    "migrate": set(PASSWORDS),
+    "code-location": {"INGEST", "TRANSFORM", "DAGSTER"},
+    "api": {"API", "DAGSTER"},
+    "watch": {"TRANSFORM", "DAGSTER"},
+}
 # Addresses between containers, and the port that each has here.
 INTERNAL_PORTS = ("postgres:5432", "code-location:4000", "dagster-webserver:3000", "api:8000", "mail:1025")
 
 
 class Host:
-    """What containers would give the processes: names, ports, a home, an environment of their own."""
+    """What containers would give the processes: names, ports, secrets, and a home of their own with their volumes."""
 
     def __init__(self, folder: Path) -> None:
-        self.home = folder / "home"
-        (self.home / "dagster").mkdir(parents=True)
-        shutil.copyfile(PROJECT_ROOT / COMPOSE["configs"]["dagster"]["file"], self.home / "dagster" / "dagster.yaml")
+        self.folder = folder
         self.ports = {name: free_port() for name in INTERNAL_PORTS}
         self.workspace = folder / "workspace.yaml"
         self.workspace.write_text(
@@ -47,7 +56,43 @@ class Host:
         )
         self.logs = folder / "logs"
         self.logs.mkdir()
+        make_secrets(folder / "all-secrets")
+        for name in OURS:
+            self._make_container(name)
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def home(self, name: str) -> Path:
+        return self.folder / name / "home"
+
+    def volume(self, name: str) -> Path:
+        return self.folder / "volumes" / name
+
+    def _make_container(self, name: str) -> None:
+        """A home in which the volumes are links, and a folder with the secrets of this service alone."""
+        self.home(name).mkdir(parents=True)
+        for mount in SERVICES[name].get("tmpfs", []):
+            if mount.startswith(HOME):
+                self._inside(name, mount.partition(":")[0]).mkdir(parents=True, exist_ok=True)
+        for volume, target, *_ in (mount.split(":") for mount in SERVICES[name].get("volumes", [])):
+            self.volume(volume).mkdir(parents=True, exist_ok=True)
+            self._inside(name, target).symlink_to(self.volume(volume))
+        dagster = self.home(name) / "dagster"
+        shutil.copyfile(PROJECT_ROOT / COMPOSE["configs"]["dagster"]["file"], dagster / "dagster.yaml")
+        secrets = self.folder / name / "secrets"
+        secrets.mkdir()
+        for secret in SERVICES[name]["secrets"]:
+            text = (self.folder / "all-secrets" / Path(COMPOSE["secrets"][secret]["file"]).name).read_text()
+            (secrets / secret).write_text(self._here(text, name))
+
+    def _inside(self, name: str, path: str) -> Path:
+        return self.home(name) / Path(path).relative_to(HOME)
+
+    def strays(self, name: str) -> list[str]:
+        """What a service has written, but for its volumes and what it has in memory: there it could not."""
+        allowed = [Path(mount.partition(":")[0]) for mount in SERVICES[name]["tmpfs"]]
+        allowed += [Path(mount.split(":")[1]) for mount in SERVICES[name].get("volumes", [])]
+        made = [Path(HOME, path.relative_to(self.home(name))) for path in self.home(name).rglob("*")]
+        return [str(path) for path in made if not any(path.is_relative_to(each) for each in allowed)]
 
     def command(self, name: str, key: str = "command") -> list[str]:
         words = SERVICES[name]["command"] if key == "command" else SERVICES[name]["healthcheck"]["test"][1:]
@@ -59,7 +104,7 @@ class Host:
             for variable, value in SERVICES[name]["environment"].items()
         }
         system = {variable: os.environ[variable] for variable in ("PATH", "HOME", "LANG") if variable in os.environ}
-        return {**system, **given, "DAGSTER_HOME": str(self.home / "dagster"), "DO_NOT_TRACK": "1"}
+        return {**system, **given, "DAGSTER_HOME": str(self.home(name) / "dagster"), "DO_NOT_TRACK": "1"}
 
     def run(self, name: str, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -95,9 +140,7 @@ class Host:
                 process.kill()
 
     def _interpolated(self, value: str) -> str:
-        """Compose's ${NAME:-default} and ${NAME:?problem}, with nothing in .env but the passwords."""
-        for name, password in PASSWORDS.items():
-            value = value.replace(f"${{TUTORQ_{name}_PASSWORD:?set it in .env}}", password)
+        """Compose's ${NAME:-default}, with nothing in .env."""
         while "${" in value:
             head, _, rest = value.partition("${")
             inside, _, tail = rest.partition("}")
@@ -109,15 +152,10 @@ class Host:
             host, _, number = address.partition(":")
             word = word.replace(address, f"127.0.0.1:{port}")
             if host == name:
-                mine = {
-                    f"--port={number}": f"--port={port}",
-                    f"1:{number}": f"1:{port}",
-                    f"1', {number}": f"1', {port}",
-                }
-                for there, here in mine.items():
-                    word = word.replace(there, here)
+                word = word.replace(f"--port={number}", f"--port={port}")
                 word = str(port) if word == number else word
-        word = word.replace("0.0.0.0", "127.0.0.1").replace("/var/lib/tutorq", str(self.home))
+        word = word.replace("0.0.0.0", "127.0.0.1").replace(HOME, str(self.home(name)))
+        word = word.replace("/run/secrets", str(self.folder / name / "secrets"))
         word = word.replace("deploy/workspace.yaml", str(self.workspace))
         if word in ("python", "tutorq"):
             return sys.executable if word == "python" else str(Path(sys.executable).parent / "tutorq")
@@ -132,6 +170,13 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     host.stop()
     server.send_signal(signal.SIGINT)  # without waiting for a run that outlives its code location for a moment
     server.wait(30)
+
+
+def make_secrets(folder: Path) -> None:
+    """As an operator does who has the passwords of an older installation in .env."""
+    given = {f"TUTORQ_{name}_PASSWORD": word for name, word in PASSWORDS.items()}
+    command = ["sh", str(PROJECT_ROOT / "deploy" / "make-secrets.sh"), str(folder)]
+    subprocess.run(command, env={"PATH": os.environ["PATH"], **given}, check=True, capture_output=True)
 
 
 def start_postgres(folder: Path, port: int) -> subprocess.Popen[bytes]:
@@ -183,22 +228,103 @@ def test_every_service_is_well_formed() -> None:
             assert needed in SERVICES, name
         for published in service.get("ports", []):
             assert published.startswith("127.0.0.1:"), name
-    for name in OURS:
-        assert SERVICES[name]["read_only"] is True
-        assert SERVICES[name]["cap_drop"] == ["ALL"]
 
 
-@pytest.mark.parametrize("name", [name for name in OURS if name != "migrate"])
+def test_every_service_is_confined() -> None:
+    for name, service in SERVICES.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["mem_limit"], name
+        assert service["pids_limit"], name
+        assert not service["user"].startswith(("0", "root")), name
+    assert "ports" not in SERVICES["postgres"]
+    assert SERVICES["postgres"]["networks"] == ["database"]
+    assert COMPOSE["networks"]["database"] == {"internal": True}
+    assert "trust" not in str(SERVICES["postgres"])
+    assert SERVICES["postgres"]["environment"]["POSTGRES_INITDB_ARGS"] == "--auth=scram-sha-256"
+
+
+def test_no_volume_is_shared_but_for_its_purpose() -> None:
+    mounts = {name: set(service.get("volumes", [])) for name, service in SERVICES.items()}
+    writers = {
+        volume: {name for name, given in mounts.items() for mount in given if mount.split(":")[0::2] == [volume]}
+        for volume in COMPOSE["volumes"]
+    }
+    assert writers == {
+        "landing": {"code-location", "migrate"},  # backups and restores
+        "models": {"code-location", "migrate"},
+        "run-logs": {"code-location"},
+        "postgres": {"postgres"},
+    }
+
+
+@pytest.mark.parametrize("name", OURS)
 def test_service_knows_no_password_but_its_own(host: Host, name: str) -> None:
-    needed = {
-        "code-location": {"INGEST", "TRANSFORM"},
-        "api": {"API"},
-        "watch": {"TRANSFORM"},
-    }.get(name, set()) | {"DAGSTER"}
-    environment = host.environment(name)
-    assert {login for login, word in PASSWORDS.items() if any(word in each for each in environment.values())} == needed
+    folder = host.folder / name / "secrets"
+    told = [*host.environment(name).values(), *(path.read_text() for path in folder.iterdir())]
+    known = {login for login, word in PASSWORDS.items() if any(word in each for each in told)}
+    assert known == LOGINS.get(name, {"DAGSTER"}) - ({"POSTGRES"} if name != "migrate" else set())
+    # Not in its environment, where `docker inspect` and every child process see it.
+    assert not any(word in each for word in PASSWORDS.values() for each in host.environment(name).values())
     # Whatever is in .env is given to all services, unless they are given something else.
-    assert {environment.get(f"TUTORQ_{login}_PASSWORD") for login in PASSWORDS.keys() - needed} <= {""}
+    assert {host.environment(name)[f"TUTORQ_{login}_PASSWORD"] for login in PASSWORDS} == {""}
+
+
+def test_secrets_are_made_once_and_for_their_owner(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    command = ["sh", str(PROJECT_ROOT / "deploy" / "make-secrets.sh"), str(folder)]
+    first: dict[str, str] = {}
+    for _ in range(2):
+        told = subprocess.run(command, env={"PATH": os.environ["PATH"]}, check=True, capture_output=True, text=True)
+        made = {path.name: path.read_text().strip() for path in folder.iterdir()}
+        passwords = {made["postgres_password"], made["tutorq_dagster_token"]}
+        passwords |= {urlsplit(text).password or "" for name, text in made.items() if name.endswith("database_url")}
+        assert len(passwords) == 6
+        assert all(len(word) == 48 for word in passwords)
+        assert not any(word in told.stdout + told.stderr for word in passwords)
+        first = first or made
+        assert made == first
+    assert folder.stat().st_mode & 0o777 == 0o700
+    declared = {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()}
+    assert set(made) == declared
+
+
+@pytest.mark.parametrize("port", [True, False])
+def test_a_health_check_tells_what_answers(port: bool) -> None:
+    """In milliseconds: it is run for as long as the installation lives."""
+    with socketserver.TCPServer(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        number = server.server_address[1] if port else free_port()
+        for path, answers in (((), True), (("/good",), True), (("/no-http",), False), (("/closed",), False)):
+            command = ["bash", str(PROJECT_ROOT / "deploy" / "answers.sh"), str(number), *path]
+            ran = subprocess.run(command, check=False, capture_output=True, timeout=30)
+            assert (ran.returncode == 0) == (port and answers), path
+        server.shutdown()
+
+
+class Answering(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        asked = self.rfile.readline()
+        while asked.strip() and self.rfile.readline().strip():
+            pass
+        if b"/good" in asked:
+            self.wfile.write(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
+        elif b"/no-http" in asked:
+            self.wfile.write(b"220 mail.example.org\r\n")
+
+
+def test_the_example_of_tls_adds_to_what_is_there() -> None:
+    example = yaml.safe_load((PROJECT_ROOT / "deploy" / "docker-compose.tls.yml").read_text())
+    assert set(example["services"]) - set(SERVICES) == {"caddy"}
+    caddy = (PROJECT_ROOT / "deploy" / "Caddyfile").read_text()
+    for name, port in (("api", 8000), ("dagster-webserver", 3000)):
+        assert f"reverse_proxy {name}:{port}" in caddy
+        assert "edge" in example["services"][name]["networks"]
+        assert set(SERVICES[name]["networks"]) < set(example["services"][name]["networks"])
+    assert example["services"]["dagster-webserver"]["environment"]["TUTORQ_DAGSTER_LOG_IN"] == "true"
+    [address] = [each["ipv4_address"] for each in example["services"]["caddy"]["networks"].values()]
+    assert example["services"]["api"]["environment"]["TUTORQ_TRUSTED_PROXIES"] == address
 
 
 @pytest.mark.soak
@@ -220,7 +346,7 @@ def test_what_lands_is_published_and_served(host: Host) -> None:
     made = host.run("migrate", str(Path(sys.executable).parent / "tutorq"), "keys", "create", "--name=me", "--json")
     assert made.returncode == 0, made.stderr
     key = json.loads(made.stdout)["secret"]
-    write_demo(host.home / "landing", tutors=10, students=40, days=40, seed=5)
+    write_demo(host.volume("landing"), tutors=10, students=40, days=40, seed=5)
     url = f"http://127.0.0.1:{host.ports['api:8000']}/api/tutors"
 
     wait_for(
@@ -228,6 +354,11 @@ def test_what_lands_is_published_and_served(host: Host) -> None:
     )
 
     assert httpx2.get(url, headers={"X-API-Key": key}).json()["meta"]["total"] == 10
+
+
+@pytest.mark.soak
+def test_nobody_writes_where_they_could_not(host: Host) -> None:
+    assert {name: strays for name in OURS if (strays := host.strays(name))} == {}
 
 
 @pytest.mark.soak
