@@ -148,8 +148,8 @@ def test_bodies_that_are_posted_are_described() -> None:
     batch = paths["/api/sessions/batch"]["post"]["requestBody"]["content"]
     assert batch["application/json"]["schema"]["items"] == batch["application/x-ndjson"]["schema"]
     for path in ("/api/sessions", "/api/sessions/batch"):
-        [key] = paths[path]["post"]["parameters"]
-        assert (key["name"], key["in"]) == ("Idempotency-Key", "header")
+        told = [(parameter["name"], parameter["in"]) for parameter in paths[path]["post"]["parameters"]]
+        assert told == [("override", "query"), ("Idempotency-Key", "header")]
 
 
 def test_bodies_are_what_the_description_says(client: httpx2.Client) -> None:

@@ -54,6 +54,7 @@ def test_every_row_has_its_result_in_order(intake: Served, client: httpx2.Client
     assert response.json() == {
         "queued": 2,
         "duplicate": 3,
+        "stale": 0,
         "rejected": 3,
         "rows": [
             {"session_id": "new", "status": "duplicate", "conflict": True},
@@ -122,7 +123,7 @@ def test_bodies_that_are_no_batch(client: httpx2.Client) -> None:
     problem(client.post(PATH, json=session("single")), 400)
     problem(client.post(PATH, content=b"[", headers={"Content-Type": "application/json"}), 400)
     problem(client.post(PATH, content=b"[]", headers={"Content-Type": "text/csv"}), 415)
-    assert client.post(PATH, json=[]).json() == {"queued": 0, "duplicate": 0, "rejected": 0, "rows": []}
+    assert client.post(PATH, json=[]).json() == {"queued": 0, "duplicate": 0, "stale": 0, "rejected": 0, "rows": []}
 
 
 def test_sizes(client: httpx2.Client) -> None:
