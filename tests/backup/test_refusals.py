@@ -19,7 +19,7 @@ from backup import make_backup, restore_backup
 from backup.container import DATABASE
 from backup.manifest import MANIFEST
 from backup.programs import find_programs
-from cli.doctor_objects import objects
+from cli.doctor.objects import objects
 from core import locks
 from core.database import Database
 from core.errors import TutorqError

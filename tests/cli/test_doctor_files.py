@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.doctor_files import open_files
+from cli.doctor.files import open_files
 from core.embedded import EmbeddedPostgres
 from core.settings import Settings
 

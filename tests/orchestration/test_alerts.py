@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
 
-from cli.doctor_checks import examine
+from cli.doctor.examine import examine
 from core.database import Database, DatabaseRole
 from core.settings import Settings
 from ingest import take_files

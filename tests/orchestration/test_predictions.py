@@ -11,7 +11,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from cli.doctor_checks import examine
+from cli.doctor.examine import examine
 from core import dbt_runner, locks
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError

@@ -6,7 +6,7 @@ from shlex import quote
 
 import psycopg
 
-from cli.doctor_finding import Finding
+from cli.doctor.finding import Finding
 from core import keys
 from core.keys import Key, State
 from core.settings import Settings

@@ -2,7 +2,7 @@
 
 import psycopg
 
-from cli.doctor_finding import Finding
+from cli.doctor.finding import Finding
 
 SCHEMAS = ("raw", "app", "ml", "staging", "intermediate", "marts", "analytics")
 # Everything in these is made by dbt, and rewritten by its role.

@@ -3,7 +3,7 @@
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from cli.doctor_finding import Finding
+from cli.doctor.finding import Finding
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 

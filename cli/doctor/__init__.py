@@ -11,7 +11,7 @@ app = typer.Typer()
 @tells_errors
 def doctor(as_json: JsonFlag = False) -> None:
     """Check this installation and say what is wrong."""
-    from cli.doctor_checks import examine
+    from cli.doctor.examine import examine
 
     findings = examine()
     if as_json:

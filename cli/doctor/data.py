@@ -1,0 +1,126 @@
+"""Whether data come in, are scored, predicted and mailed; each function looks at one thing."""
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+
+from cli.doctor.finding import Finding, in_words, row
+from core.database import Database, DatabaseRole
+from core.errors import TutorqError
+from core.settings import Settings
+
+# Mail that is due waits for seconds, pairs of changed people for a minute.
+MAIL_PATIENCE = timedelta(minutes=15)
+PREDICTION_PATIENCE = timedelta(hours=1)
+# Alerts (reports/troubles.py) of what is looked at here anyway.
+WITH_A_LINE = {"unprocessed_changes", "outbox_stuck", "model_lost", "no_new_data", "daemon_dead"}
+
+
+def waiting(connection: psycopg.Connection, longest: timedelta) -> Finding:
+    rows, age = row(connection, "select count(*), now() - min(changed_at) from raw.changes")
+    ok = age is None or age < longest
+    found = f"{rows:,} rows" + (f", the oldest for {in_words(age)}" if age is not None else "")
+    advice = None if ok else "Is `tutorq up` (or the Dagster daemon) running? `tutorq score` takes them in by hand."
+    return Finding("waiting to be scored", ok, found, advice)
+
+
+def quarantine(connection: psycopg.Connection) -> Finding:
+    rows, recent = row(
+        connection,
+        "select count(*), count(*) filter (where last_seen_at > now() - interval '1 day') from raw.quarantine",
+    )
+    advice = "See raw.quarantine: each row has its file, line and reason." if recent else None
+    return Finding("quarantine", True, f"{rows:,} rows, {recent:,} of them seen within a day", advice)
+
+
+def arrivals(connection: psycopg.Connection, settings: Settings) -> Finding:
+    """Whether sessions keep coming, by file, post or otherwise; historic data need not."""
+    what, hours = "newest sessions", settings.silent_data_hours
+    if settings.as_of != "now" or not hours:
+        return Finding(what, True, "historic data" if hours else "TUTORQ_SILENT_DATA_HOURS is 0: nobody looks")
+    from reports.troubles import newest_arrival
+
+    newest = newest_arrival(connection)
+    if newest is None:
+        return Finding(what, True, "none yet")
+    age = datetime.now(UTC) - newest
+    if age < timedelta(hours=hours):
+        return Finding(what, True, f"arrived {in_words(age)} ago")
+    advice = "Does the export run, and does the marketplace still post? TUTORQ_SILENT_DATA_HOURS sets the limit."
+    return Finding(what, False, f"arrived {in_words(age)} ago, by file or post", advice)
+
+
+def troubles(connection: psycopg.Connection) -> list[Finding]:
+    """What alerts have told and is not over, but for what has a line of its own; and files that failed, told or not."""
+    from reports.conditions import lasting
+    from reports.troubles import failed_files
+
+    seen = {each.name: Finding("trouble", False, each.title, each.advice) for each in failed_files(connection)}
+    for name, title, advice, since in lasting(connection):
+        if name.partition(":")[0] not in WITH_A_LINE:
+            seen.setdefault(name, Finding("trouble", False, f"{title}, since {since:%Y-%m-%d %H:%M} UTC", advice))
+    return [*seen.values()] or [Finding("troubles", True, "none that lasts")]
+
+
+def publication(database: Database) -> Finding:
+    """Read as the role that marts belong to: what they call, if they are views, has the rights of whoever reads."""
+    none = Finding("publication", False, "none yet", "`tutorq load DIR` and `tutorq score` make the first one.")
+    try:
+        with database.as_role(DatabaseRole.TRANSFORM).connect() as connection:
+            if row(connection, "select to_regclass('marts.publication')") == (None,):
+                return none
+            generation, as_of, age = row(
+                connection, "select generation, as_of::text, now() - published_at from marts.publication"
+            )
+    except psycopg.errors.InsufficientPrivilege as error:
+        advice = "It is not tutorq_transform's: see `permission denied` in docs/operations.md."
+        return Finding("publication", False, str(error.diag.message_primary), advice)
+    ok = age < timedelta(hours=26)
+    found = f"generation {generation}, as of {as_of}, {in_words(age)} old"
+    return Finding("publication", ok, found, None if ok else "`tutorq score` publishes anew.")
+
+
+def models(connection: psycopg.Connection, settings: Settings, database: Database) -> Finding:
+    """Whether the champions can be read, by this process at least."""
+    kinds = [kind for (kind,) in connection.execute("select kind from ml.models where is_champion order by 1")]
+    if not kinds:
+        return Finding("models", True, "none promoted; the rules predict")
+    from ml.registry import champion  # takes a second to import
+
+    try:
+        found = {kind: champion(settings, database, kind) for kind in kinds}
+    except TutorqError as error:
+        return Finding("models", False, str(error), "Check TUTORQ_MODEL_STORE, and the rights on it.")
+    if lost := [each.lost for each in found.values() if each.lost]:
+        advice = "Put the files back from a backup, or run `tutorq train` (or the job `train` in Dagster)."
+        return Finding("models", False, "; ".join(lost), advice)
+    return Finding("models", True, ", ".join(each.model.version for each in found.values()))
+
+
+def predictions(connection: psycopg.Connection) -> Finding:
+    people, age = row(connection, "select count(distinct person_id), now() - min(noted_at) from ml.touched_people")
+    ok = age is None or age < PREDICTION_PATIENCE
+    found = f"{people:,} changed {'person' if people == 1 else 'people'}" + (
+        f", the first {in_words(age)} ago" if age is not None else ""
+    )
+    advice = None if ok else "Is the Dagster daemon running? `tutorq predict` predicts their pairs by hand."
+    return Finding("waiting to be predicted", ok, found, advice)
+
+
+def mail(connection: psycopg.Connection) -> Finding:
+    due, age, failed = row(
+        connection,
+        """
+        select
+            count(*) filter (where state = 'queued' and next_attempt_at <= now()),
+            now() - min(next_attempt_at) filter (where state = 'queued'),
+            count(*) filter (where state in ('failed', 'unknown') and created_at > now() - interval '7 days')
+        from app.email_reports
+        """,
+    )
+    ok = not due or age < MAIL_PATIENCE
+    found = f"{due:,} due" + (f", the first for {in_words(age)}" if due else "")
+    if failed:
+        found += f"; {failed:,} of the last 7 days failed, or nobody knows"
+    advice = None if ok else "Is the Dagster daemon running? `tutorq reports send` sends what is due by hand."
+    return Finding("mail", ok, found, advice or ("See `error` in app.email_reports." if failed else None))

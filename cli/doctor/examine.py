@@ -1,0 +1,83 @@
+"""`tutorq doctor`: look at an installation and say what is wrong and what to do."""
+
+import os
+import sys
+from contextlib import suppress
+from datetime import timedelta
+
+import psycopg
+from pydantic import ValidationError
+
+from cli.doctor import data, server
+from cli.doctor.access import keys_in_use, undeclared_proxies
+from cli.doctor.files import open_files
+from cli.doctor.finding import Finding
+from cli.doctor.logins import logins
+from cli.doctor.objects import objects
+from core.database import Database
+from core.dbt_runner import MANIFEST_PATH
+from core.errors import TutorqError
+from core.settings import Settings, settings_problem
+
+
+def examine() -> list[Finding]:
+    """Look at everything that can be looked at; what depends on something broken is left out."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        return [Finding("settings", False, settings_problem(error), "Correct it in the environment or in .env.")]
+    findings = [
+        Finding("Python", sys.version_info >= (3, 11), sys.version.split()[0], None),
+        _home(settings),
+        _files(settings),
+        _manifest(),
+    ]
+    database = Database(settings)
+    try:
+        with database.connect() as connection:
+            findings.append(server.version(connection, database))
+            findings.append(server.schema(connection, database))
+            if findings[-1].ok:
+                findings.append(objects(connection))
+                # What follows reads tables, which a database that was restored in part may not have.
+                with suppress(psycopg.errors.UndefinedTable):
+                    roles = logins(connection, database)
+                    findings.append(roles)
+                    findings += [keys_in_use(connection), undeclared_proxies(connection, settings)]
+                    findings.append(data.waiting(connection, timedelta(minutes=settings.unprocessed_minutes)))
+                    findings.append(data.quarantine(connection))
+                    findings.append(data.arrivals(connection, settings))
+                    if roles.ok:
+                        findings.append(data.publication(database))
+                    findings.append(data.models(connection, settings, database))
+                    findings += [
+                        check(connection)
+                        for check in (data.predictions, data.mail, server.size, server.tables, server.dead_rows)
+                    ]
+                    if database.is_embedded:
+                        findings.append(server.disk(connection, settings))
+                    findings += data.troubles(connection)
+        findings += server.dagster(database, timedelta(seconds=settings.daemon_silent_seconds))
+    except TutorqError as error:
+        advice = "Check TUTORQ_DATABASE_URL." if not database.is_embedded else "Look at its log under TUTORQ_HOME."
+        findings.append(Finding("database", False, str(error), advice))
+    return findings
+
+
+def _home(settings: Settings) -> Finding:
+    home = settings.home
+    existing = next(path for path in (home, *home.parents) if path.exists())
+    ok = os.access(existing, os.W_OK)
+    return Finding("TUTORQ_HOME", ok, str(home), None if ok else "This user cannot write there; choose another.")
+
+
+def _files(settings: Settings) -> Finding:
+    found, commands = open_files(settings)
+    advice = f"They hold names and keys. Close them: {commands}" if commands else None
+    return Finding("files", commands is None, found, advice)
+
+
+def _manifest() -> Finding:
+    ok = MANIFEST_PATH.exists()
+    found = "present" if ok else "missing"
+    return Finding("dbt manifest", ok, found, None if ok else "`make install` makes it; Dagster needs it to start.")

@@ -1,0 +1,119 @@
+"""The database server, its schema, its size, and Dagster's database beside it; each function looks at one thing."""
+
+import shutil
+from datetime import timedelta
+
+import psycopg
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from cli.doctor.finding import Finding, in_words, row
+from cli.doctor.logins import dagster_login
+from cli.doctor.objects import RESTORED_IN_PART
+from core.database import Database
+from core.migrate import MIGRATIONS_DIR
+from core.server import server_problem
+from core.settings import Settings
+
+LARGEST_TABLES = 5
+# A table where most rows are dead is read for nothing; small ones do not matter.
+DEAD_ROWS = 1_000_000
+
+
+def version(connection: psycopg.Connection, database: Database) -> Finding:
+    kind = "embedded" if database.is_embedded else "external"
+    found = f"{kind} Postgres {connection.info.server_version // 10_000}"
+    if problem := server_problem(connection):
+        return Finding("database", False, f"{found}: {problem}", "See external Postgres in docs/operations.md.")
+    return Finding("database", True, found)
+
+
+def schema(connection: psycopg.Connection, database: Database) -> Finding:
+    newest = ScriptDirectory(str(MIGRATIONS_DIR)).get_current_head()
+    engine = database.sqlalchemy_engine()
+    with engine.connect() as alembic:
+        present = MigrationContext.configure(alembic, opts={"version_table_schema": "app"}).get_current_revision()
+    engine.dispose()
+    if present is None and row(connection, "select to_regnamespace('raw') is not null") == (True,):
+        return Finding("schema", False, "tables of tutorq, but no version of them", RESTORED_IN_PART)
+    ok = present == newest
+    found = f"version {present}" if present else "not there yet"
+    return Finding("schema", ok, found, None if ok else f"`tutorq db migrate` brings it to {newest}.")
+
+
+def size(connection: psycopg.Connection) -> Finding:
+    size, sessions = row(
+        connection,
+        """
+        select
+            pg_size_pretty(pg_database_size(current_database())),
+            (select greatest(reltuples, 0)::bigint from pg_class where oid = 'raw.sessions'::regclass)
+        """,
+    )
+    return Finding("size of the database", True, f"{size}, about {sessions:,} sessions")
+
+
+def tables(connection: psycopg.Connection) -> Finding:
+    largest = connection.execute(
+        """
+        select format('%%s.%%s %%s', schemaname, relname, pg_size_pretty(pg_total_relation_size(relid)))
+        from pg_stat_user_tables order by pg_total_relation_size(relid) desc limit %s
+        """,
+        [LARGEST_TABLES],
+    ).fetchall()
+    return Finding("largest tables", True, ", ".join(row[0] for row in largest))
+
+
+def dead_rows(connection: psycopg.Connection) -> Finding:
+    tables = connection.execute(
+        """
+        select schemaname || '.' || relname, n_dead_tup from pg_stat_user_tables
+        where n_dead_tup > greatest(n_live_tup, %s) order by n_dead_tup desc
+        """,
+        [DEAD_ROWS],
+    ).fetchall()
+    if not tables:
+        return Finding("dead rows", True, "few; autovacuum keeps up")
+    found = ", ".join(f"{name} {rows:,}" for name, rows in tables)
+    advice = f"`tutorq db shell -c 'vacuum analyze {tables[0][0]}'`; is autovacuum on, or an old transaction open?"
+    return Finding("dead rows", False, found, advice)
+
+
+def disk(connection: psycopg.Connection, settings: Settings) -> Finding:
+    """A full refresh makes the large tables a second time before it drops the old ones."""
+    (size,) = row(connection, "select pg_database_size(current_database())")
+    free = shutil.disk_usage(settings.home).free
+    ok = bool(free > size)
+    advice = None if ok else "Make room: a full refresh needs as much again as the database has."
+    return Finding("disk", ok, f"{free / 2**30:,.1f} GiB free under TUTORQ_HOME", advice)
+
+
+def dagster(database: Database, longest: timedelta) -> list[Finding]:
+    """The daemon, and the records of runs, which are a database of their own."""
+    try:
+        with psycopg.connect(database.dagster_url, connect_timeout=3) as connection:
+            age, runs, oldest, size = row(
+                connection,
+                """
+                select
+                    (select now() at time zone 'utc' - max(timestamp) from daemon_heartbeats),
+                    (select count(*) from runs),
+                    (select now() at time zone 'utc' - min(create_timestamp) from runs),
+                    pg_size_pretty(pg_database_size(current_database()))
+                """,
+            )
+    except psycopg.OperationalError as error:
+        if finding := dagster_login(error):
+            return [finding]
+        age = None
+    except psycopg.errors.UndefinedTable:
+        age = None
+    if age is None:
+        return [Finding("Dagster daemon", True, "has never run here", "`tutorq up` starts it.")]
+    ok = age < longest
+    advice = None if ok else "`tutorq up` starts it; without it nothing runs by itself."
+    kept = f"{runs:,} runs" + (f", the oldest {in_words(oldest)} old" if oldest is not None else "") + f"; {size}"
+    return [
+        Finding("Dagster daemon", ok, f"last heard of {in_words(age)} ago", advice),
+        Finding("Dagster's records", True, kept, None),
+    ]
