@@ -28,6 +28,8 @@ class Action(StrEnum):
     LOG_IN = "log_in"
     LOG_IN_REFUSED = "log_in.refused"
     LOG_OUT = "log_out"
+    SESSION_OVERRIDE = "session.override"
+    RESCHEDULE_OVERRIDE = "reschedule.override"
     EXCUSE_ADD = "excuse.add"
     EXCUSE_REMOVE = "excuse.remove"
     STUDENT_ADD = "student.add"

@@ -288,7 +288,7 @@ class _Load:
             self._execute(self._sql.split_repeats())
         if self._value(merge.HAS_OVERRULED):
             self._execute(self._sql.overruled(), names | {"reason": OVERRULED})
-        if self._override_by is not None:
+        if self._override_by is not None and self._entity.is_versioned:
             self._execute(self._sql.overridden(), {"actor": self._override_by, "source": self._source})
         inserted = updated = 0
         blocks = int(self._value(merge.BLOCKS))

@@ -3,7 +3,8 @@
 Rows are written in key order, so that parallel writers wait for each other instead of deadlocking.
 """
 
-from ingest.contract import Column, Entity
+from core.audit import Action
+from ingest.contract import RESCHEDULES, SESSIONS, Column, Entity
 from ingest.versions import VersionSql
 
 STAGED = "staged"
@@ -338,7 +339,7 @@ class MergeSql(VersionSql):
         details = f"'source', {source}, 'before', {self._delivered('t')}::jsonb, 'after', {self._delivered('s')}::jsonb"
         return f"""
             insert into app.audit_log (actor, action, subject_kind, subject_id, details)
-            select {actor}, '{self._entity.name}.overridden', 'session', t.{self._key}::text,
+            select {actor}, '{OVERRIDES[self._entity.name]}', 'session', t.{self._key}::text,
                 jsonb_build_object({details})
         """
 
@@ -353,6 +354,7 @@ class MergeSql(VersionSql):
         return f"jsonb_strip_nulls(jsonb_build_object({', '.join(fields)}))::text"
 
 
+OVERRIDES = {SESSIONS.name: Action.SESSION_OVERRIDE, RESCHEDULES.name: Action.RESCHEDULE_OVERRIDE}
 _QUARANTINE = "insert into raw.quarantine (entity, source, line, reason, content)"
 _SEEN_AGAIN = """
     on conflict (entity, source, line, content_md5)

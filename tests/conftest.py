@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from _pytest.pathlib import LOCK_TIMEOUT, make_numbered_dir_with_cleanup
 
@@ -187,6 +188,13 @@ def postgres(gate_folder: Path) -> Iterator[Postgres]:
     postgres.make_template(MIGRATED, migrated)
     yield postgres
     embedded.release()
+
+
+def forget_audit(connection: psycopg.Connection) -> None:
+    """Empty the audit log, which only a superuser can who turns triggers off."""
+    connection.execute("set local session_replication_role = replica")
+    connection.execute("delete from app.audit_log")
+    connection.execute("set local session_replication_role = origin")
 
 
 @pytest.fixture

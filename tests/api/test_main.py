@@ -16,7 +16,7 @@ import httpx2
 import psutil
 import pytest
 
-from api.limits import LOG_INS_AT_ONCE
+from api.limits import FAILED_LOG_INS_AT_ONCE
 from core.postgres_urls import parse, render
 from core.settings import PROJECT_ROOT
 from tests.api.conftest import Served
@@ -74,7 +74,7 @@ def test_clients_behind_a_trusted_proxy_are_told_apart(
                 json={"api_key": "nobody's"},
                 headers={"X-Forwarded-For": f"203.0.113.{number}"},
             ).status_code
-            for number in range(2 * LOG_INS_AT_ONCE)
+            for number in range(2 * FAILED_LOG_INS_AT_ONCE)
         ]
     assert (statuses[0], statuses[-1]) == (401, last)
 

@@ -12,6 +12,7 @@ from core.keys import Role
 from tests.api.conftest import Served
 from tests.api.test_problems import problem
 from tests.api.test_sessions import empty, rows, session
+from tests.conftest import forget_audit
 
 PATH = "/api/sessions"
 BATCH = "/api/sessions/batch"
@@ -45,7 +46,7 @@ def frozen(intake: Served, client: httpx2.Client) -> Served:
     with intake.database.connect() as connection:
         for table in ("sessions", "reschedules"):
             connection.execute(f"update raw.{table} set updated_at = '{FUTURE}'".encode())
-        connection.execute("delete from app.audit_log where action like '%.overridden'")
+        forget_audit(connection)
     return intake
 
 
@@ -53,7 +54,7 @@ def audit(intake: Served) -> list[tuple[Any, ...]]:
     return rows(
         intake.database,
         "select actor, action, details -> 'before' ->> 'updated_at', details -> 'after' ->> 'updated_at'"
-        " from app.audit_log where action like '%%.overridden' order by entry_id",
+        " from app.audit_log where action like '%%.override' order by entry_id",
     )
 
 
@@ -100,7 +101,7 @@ def test_an_administrator_overrides_one_session(frozen: Served, client: httpx2.C
     assert stored(frozen) == [("frozen", "completed", 4)]
     [(actor, action, before, after)] = audit(frozen)
     assert actor.startswith("local-")
-    assert (action, before, after) == ("sessions.overridden", "2099-01-01T00:00:00+00:00", "2026-01-06T00:00:00+00:00")
+    assert (action, before, after) == ("session.override", "2099-01-01T00:00:00+00:00", "2026-01-06T00:00:00+00:00")
     # From here on the newest version wins, and the same again is a duplicate.
     again = client.post(PATH, json=right, params=OVERRIDE)
     assert again.json() == {"session_id": "frozen", "status": "queued", "duplicate": True}
@@ -124,7 +125,7 @@ def test_a_batch_overrides_what_would_lose_and_notes_nothing_else(frozen: Served
     assert [row["status"] for row in receipt["rows"]] == ["queued", "stale", "duplicate"]
     assert stored(frozen) == [("frozen", "rescheduled", 4), ("new", "completed", None)]
     assert rows(frozen.database, "select initiator, reason_code from raw.reschedules") == [("student", "exam")]
-    assert [action for _, action, *_ in audit(frozen)] == ["sessions.overridden", "reschedules.overridden"]
+    assert [action for _, action, *_ in audit(frozen)] == ["session.override", "reschedule.override"]
 
 
 def test_an_idempotency_key_is_for_one_of_both(frozen: Served, client: httpx2.Client) -> None:

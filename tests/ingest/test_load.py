@@ -20,6 +20,7 @@ from core.settings import Settings
 from ingest import FileSummary, Progress, landing_files, load_file, load_folder, readers
 from ingest import load as load_module
 from ingest.ids import entity_uuid
+from tests.conftest import forget_audit
 
 HEADER = "session_id,tutor_id,student_id,scheduled_time,status"
 ROW = "s1,t1,p1,2026-01-05T10:00:00Z,completed"
@@ -486,7 +487,7 @@ def test_an_administrator_mends_what_a_version_from_the_future_froze(
         # As versions before this rule let them in.
         for table in ("sessions", "reschedules"):
             connection.execute(f"update raw.{table} set updated_at = '2099-01-01'".encode())
-        connection.execute("delete from app.audit_log")
+        forget_audit(connection)
     another = "s2,t1,p1,2026-01-05,no_show,,,"
     right = {
         "sessions.csv": csv_text(header, version(NEW, rating="4"), version(OLD, rating="3"), another),
@@ -507,8 +508,8 @@ def test_an_administrator_mends_what_a_version_from_the_future_froze(
         " details -> 'before' ->> 'rating', details -> 'after' ->> 'rating' from app.audit_log order by entry_id",
     )
     assert audit == [
-        ("Ann", "sessions.overridden", "session", "sessions.csv", "2099-01-01T00:00:00+00:00", "1.00", "4.00"),
-        ("Ann", "reschedules.overridden", "session", "reschedules.csv", "2099-01-01T00:00:00+00:00", None, None),
+        ("Ann", "session.override", "session", "sessions.csv", "2099-01-01T00:00:00+00:00", "1.00", "4.00"),
+        ("Ann", "reschedule.override", "session", "reschedules.csv", "2099-01-01T00:00:00+00:00", None, None),
     ]
     # Again changes nothing, and from here on the newest version wins as ever.
     load_file(owner, tmp_path / "sessions.csv", timezone="UTC", override_by="Ann")
