@@ -162,8 +162,8 @@ def test_lineage_is_complete(definitions: dg.Definitions) -> None:
     pairs = dg.AssetKey(["marts", "match_predictions"])
     reports = {dg.AssetKey(["ml", f"{kind}_metrics"]) for kind in ("match", "session")}
     everything = graph.get_all_asset_keys()
-    # Scores and what is to come end in mail, pairs in their mart, and training in its figures.
-    assert everything - upstream(mail) - upstream(pairs) == {mail, pairs, *reports}
+    # Scores and what is to come end in mail, pairs in their mart, training in its figures, and arrivals in an alert.
+    assert everything - upstream(mail) - upstream(pairs) == {mail, pairs, *reports, ARRIVALS}
     assert upstream(pairs) >= {dg.AssetKey(["marts", "match_outcomes"]), dg.AssetKey(["ml", "match_model"])}
     assert upstream(mail) >= {dg.AssetKey(["marts", "publication"]), dg.AssetKey(["ml", "session_predictions"])}
 
