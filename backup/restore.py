@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -33,10 +34,15 @@ NEVER_EMPTY = ("app.alembic_version", "ml.prediction_version")
 # Newer programs set what older servers do not know.
 NEWER_SETTINGS = {b"SET transaction_timeout = 0;\n": 17}
 SETTINGS_LINES = 40
+# Of other logins, a plain owner is not told what kind of process they are; autovacuum is no login.
 OTHERS = """
 select count(*) from pg_stat_activity
-where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+where
+    datname = current_database() and pid <> pg_backend_pid()
+    and usesysid is not null and coalesce(backend_type, 'client backend') = 'client backend'
 """
+# A connection that was closed just now, by this process, too, is there for a moment.
+LEAVING_SECONDS = 3
 # Sent or not, nobody here knows: the lost installation may have sent them after the backup.
 MAIL = """
 update app.email_reports
@@ -99,7 +105,9 @@ def restore_backup(
 
 
 def _refuse_if_in_use(connection: psycopg.Connection, replace: bool) -> None:
-    (others,) = connection.execute(OTHERS).fetchone() or (0,)
+    deadline = time.monotonic() + LEAVING_SECONDS
+    while (others := _others(connection)) and time.monotonic() < deadline:
+        time.sleep(0.1)
     if others:
         raise TutorqError(
             f"{others} other {'program is' if others == 1 else 'programs are'} connected to this database; stop "
@@ -115,14 +123,21 @@ def _refuse_if_in_use(connection: psycopg.Connection, replace: bool) -> None:
         )
 
 
+def _others(connection: psycopg.Connection) -> int:
+    connection.execute("select pg_stat_clear_snapshot()")
+    row = connection.execute(OTHERS).fetchone()
+    return int(row[0]) if row else 0
+
+
 def _filled_tables(connection: psycopg.Connection) -> list[str]:
     """Tables with rows, and those that this login may not read, as a restore that went wrong leaves them."""
     query = """
         select format('%%I.%%I', schemaname, tablename) from pg_tables
-        where schemaname = any(%s) and schemaname || '.' || tablename <> all(%s) order by 1
+        where schemaname = any(%s) and schemaname || '.' || tablename <> all(%s)
+        order by array_position(%s::name[], schemaname), 1
     """
     filled = []
-    for (table,) in connection.execute(query, [list(SCHEMAS), list(NEVER_EMPTY)]).fetchall():
+    for (table,) in connection.execute(query, [list(SCHEMAS), list(NEVER_EMPTY), list(SCHEMAS)]).fetchall():
         try:
             with connection.transaction():
                 rows = connection.execute(f"select from {table} limit 1".encode()).rowcount

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from backup import make_backup, restore_backup
 from core.database import Database, DatabaseRole
 from core.dbt_runner import build
+from core.errors import TutorqError
 from core.settings import Settings
 from tests.conftest import PUBLISHED
 from tests.dbt.test_roles import DEFAULTS, GRANTS
@@ -96,6 +98,19 @@ def rights(database: Database) -> tuple[object, object]:
     with database.connect() as connection:
         grants = connection.execute(GRANTS).fetchall()
         return [row for row in grants if row[2] != "public"], connection.execute(DEFAULTS).fetchall()
+
+
+@pytest.mark.slow
+def test_sessions_of_other_logins_count(database: Database, server: Server, target: Database, tmp_path: Path) -> None:
+    """What they are is kept from a plain owner; that they are there is not."""
+    make_backup(settings_of(database), database, tmp_path / "tutorq.zip")
+    server.as_superuser("create role guest login password 'word'")
+    with (
+        psycopg.connect(server.url("guest:word", "tutorq")),
+        pytest.raises(TutorqError, match="1 other program is connected"),
+    ):
+        restore_backup(settings_of(target), target, tmp_path / "tutorq.zip")
+    restore_backup(settings_of(target), target, tmp_path / "tutorq.zip")
 
 
 @pytest.mark.slow

@@ -176,7 +176,7 @@ def test_it_waits_for_a_run_and_is_one_state_of_what_goes_on(
 
 def test_data_are_replaced_only_on_demand(file: Path, target: Database) -> None:
     add_tutor(target, "Cleo")
-    with pytest.raises(TutorqError, match=r"has data already \(ml.touched_people and 2 more tables\).*--replace"):
+    with pytest.raises(TutorqError, match=r"has data already \(raw.changes and 2 more tables\).*--replace"):
         restore(target, file)
     assert tutors(target) == ["Cleo"]
     restore(target, file, replace=True)
