@@ -6,8 +6,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cli.doctor_checks import examine
-from cli.doctor_finding import Finding
+from cli.doctor.examine import examine
+from cli.doctor.finding import Finding
 from core.database import Database, DatabaseRole
 from core.migrate import migrate
 from core.process_logins import migrate_with_logins

@@ -46,7 +46,7 @@ tutor_days as (
 -- The first scoring of a new database may come before any day was recorded.
 history as (
     {% if not execute or score_history.is_cte or load_relation(score_history) %}
-        select exists (
+        select exists(
             select from {{ score_history }}
             where as_of = (select as_of.as_of - 1 from as_of)
         ) as has_day_before
