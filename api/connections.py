@@ -44,6 +44,11 @@ class Limits:
     linger_bytes: int = 1 << 20
 
 
+class _StopReadingError(Exception):
+    """Ends the parser. The fault itself is not raised: its traceback would lead back to the connection that keeps it,
+    and such circles wait for the garbage collector."""
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """One connection. A subclass for each server has its `limits`, and those of its connections that wait."""
 
@@ -102,7 +107,7 @@ class GuardedProtocol(HttpToolsProtocol):
         # Also those behind a chunked body, which uvicorn puts to the others.
         if len(self.headers) >= self.limits.headers:
             self._fault = self._too_large()
-            raise self._fault
+            raise _StopReadingError
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -111,7 +116,7 @@ class GuardedProtocol(HttpToolsProtocol):
             size += len(name) + len(value)
         if size > self.limits.head_bytes:
             self._fault = self._too_large()
-            raise self._fault
+            raise _StopReadingError
         self._unheard = 0
         self._stop_head_timer()
         self.waiting.pop(self, None)
