@@ -1,3 +1,4 @@
+import type { Action as ApiAction } from "../../lib/api-types";
 import { oneOf, someText, wholeNumber } from "../../lib/search-params";
 
 /** What the log tells of, as the filter of the API names it, and in words. */
@@ -10,6 +11,8 @@ export const ACTIONS = {
   "key.rotate": "Key rotated",
   "key.revoke": "Key revoked",
   "login_link.create": "Log-in link created",
+  "session.override": "Session overridden",
+  "reschedule.override": "Reschedule overridden",
   "excuse.add": "Reschedule excused",
   "excuse.remove": "Excuse removed",
   "student.add": "Student added",
@@ -21,7 +24,7 @@ export const ACTIONS = {
   export: "Data exported",
   "mail.opted_out": "Unsubscribed",
   "setting.change": "Setting changed",
-} as const;
+} as const satisfies Record<ApiAction, string>;
 
 export type Action = keyof typeof ACTIONS;
 
