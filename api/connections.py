@@ -53,7 +53,7 @@ class GuardedProtocol(HttpToolsProtocol):
     """One connection. A subclass for each server has its `limits`, and those of its connections that wait."""
 
     limits = Limits()
-    # Connections without a request, the one that has waited longest first.
+    # Connections without a whole request, the one that has waited longest first.
     waiting: "dict[GuardedProtocol, None]"
 
     def __init__(
@@ -70,13 +70,15 @@ class GuardedProtocol(HttpToolsProtocol):
         self._is_refused = False
         self._head_timer: TimerHandle | None = None
         self._write_timer: TimerHandle | None = None
+        self._close_timer: TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.waiting[self] = None
         self._start_head_timer()
         most = self.limit_concurrency
-        if most is not None and len(self.connections) >= most:
+        # Before the last place is taken: the work on a request whose connection is ended lasts a moment longer.
+        if most is not None and len(self.connections) >= most - max(2, most // 16):
             # Strangers can hold connections that ask for nothing; they must not keep those out who do.
             oldest = next(iter(self.waiting))
             if oldest is not self:
@@ -86,6 +88,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.waiting.pop(self, None)
         self._stop_head_timer()
         self.resume_writing()
+        if self._close_timer is not None:
+            self._close_timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -119,7 +123,6 @@ class GuardedProtocol(HttpToolsProtocol):
             raise _StopReadingError
         self._unheard = 0
         self._stop_head_timer()
-        self.waiting.pop(self, None)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -128,12 +131,22 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._unheard = 0
+        # Not before: half a body costs a stranger as little as half a head.
+        self.waiting.pop(self, None)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        is_last = not self.pipeline  # the next one is taken out of it here
         super().on_response_complete()
-        if not self.pipeline and not self.transport.is_closing():
+        if self.transport.is_closing():
             self.waiting[self] = None
+            self._close_in_time()
+        elif is_last:
+            self.waiting[self] = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._close_in_time()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -158,6 +171,11 @@ class GuardedProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         instead: Any = _crowded if app is service_unavailable else app
         super()._start_asgi_task(cycle, instead)
+
+    def _close_in_time(self) -> None:
+        """A transport that is closing waits for the client to read what is left, as long as the client likes."""
+        if self._close_timer is None:
+            self._close_timer = self.loop.call_later(self.limits.write_seconds, self.hang_up, "the answer is not read")
 
     def _start_head_timer(self) -> None:
         self._head_timer = self.loop.call_later(self.limits.head_seconds, self.hang_up, "no complete request in time")

@@ -22,18 +22,20 @@ class Reloaded(Generic[Value]):
         self._clock = clock
         self._lock = asyncio.Lock()
         self._began_at = float("-inf")
+        self._is_complete = False
         self._value: Value | None = None
+        self._seen_at = float("-inf")
         self._error: Exception | None = None
 
     def recent(self, seconds: float) -> Value | None:
-        """What was seen by a look that began within the last `seconds`; None if there was none."""
-        return self._value if self._clock() - self._began_at < seconds else None
+        """What was seen by a look that began within the last `seconds`, also while there is another look; else None."""
+        return self._value if self._clock() - self._seen_at < seconds else None
 
     async def now(self) -> Value:
         """What is seen by a look that begins after this call."""
         asked_at = self._clock()
         async with self._lock:
-            if self._began_at < asked_at or (self._value is None and self._error is None):
+            if self._began_at < asked_at or not self._is_complete:
                 await self._look()
             if self._error is not None:
                 raise self._error
@@ -43,8 +45,10 @@ class Reloaded(Generic[Value]):
     async def _look(self) -> None:
         await asyncio.sleep(max(0.0, self._began_at + PAUSE_SECONDS - self._clock()))
         self._began_at = self._clock()
-        self._value = self._error = None
+        self._is_complete = False  # and stays so if whoever looks is cancelled
         try:
-            self._value = await self._load()
+            self._value, self._error = await self._load(), None
+            self._seen_at = self._began_at
         except Exception as error:
             self._error = error
+        self._is_complete = True

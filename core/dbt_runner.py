@@ -54,7 +54,8 @@ def parse() -> None:
     from dbt.cli.main import dbtRunner
 
     where = [f"--project-dir={DBT_PROJECT_DIR}", f"--profiles-dir={DBT_PROJECT_DIR}"]
-    outcome = dbtRunner().invoke(["--quiet", "--log-level-file=none", "parse", *where])
+    # A partial parse of a data test that has changed loses its description.
+    outcome = dbtRunner().invoke(["--quiet", "--log-level-file=none", "parse", "--no-partial-parse", *where])
     if not outcome.success:
         raise TutorqError(f"dbt cannot parse the project: {_one_line(outcome.exception or outcome.result)}")
 
