@@ -356,7 +356,7 @@ def test_files_that_cannot_be_moved_are_loaded_and_named(
         failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
         assert {check.check_name for check in failed} == {"every_file_could_be_moved"}
         assert {str(check.metadata["files_that_stay"].value) for check in failed} == {
-            f"- {name}: File exists" for name in FILES
+            f"- {name}: Not a directory" for name in FILES
         }
     first, second = [result.asset_materializations_for_node("raw__sessions")[0].metadata for result in results]
     assert first["rows_inserted"].value == first["dagster/row_count"].value > 0

@@ -86,6 +86,8 @@ def promise(test: DbtNode) -> str:
     """What a dbt test says of its model, in a sentence."""
     if test["description"]:
         return str(test["description"])
+    if "test_metadata" not in test:  # a data test of its own, without a description
+        return str(test["name"]).replace("_", " ").capitalize() + "."
     generic = test["test_metadata"]
     arguments = {
         name: ", ".join(value) if isinstance(value, list) else value for name, value in generic["kwargs"].items()
