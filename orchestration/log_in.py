@@ -1,11 +1,13 @@
 """Log-in to Dagster's pages (`TUTORQ_DAGSTER_LOG_IN`): with a session of the API, which is asked who somebody is.
 
-The API's own cookie is not sent here (it is for /api), so a person logs in once more, with a key or a one-time link,
-and gets a session under a cookie of this server. Programs send `Authorization: Bearer $TUTORQ_DAGSTER_TOKEN`.
+The API's own cookie is not sent here (it is for /api), so a person logs in once more, with a key or a one-time link.
+The cookie of the new session stays in the memory of this process. The browser gets a random one, which means nothing to
+the API: cookies know no ports, so whatever else listens at this host name is sent it, too.
+Programs send `Authorization: Bearer $TUTORQ_DAGSTER_TOKEN`.
 """
 
 import hmac
-import re
+import secrets
 import time
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
@@ -20,7 +22,9 @@ from starlette.types import Receive, Scope
 from core.settings import Settings
 
 COOKIE = "tutorq_dagster"
-COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{1,200}")
+# Another one, since two servers at one host name share their cookies, and not their memory.
+VIEWER_COOKIE = "tutorq_dagster_viewer"
+RANDOM_BYTES = 32
 API_COOKIE = "tutorq_session"
 SESSION_PATH = "/api/auth/session"
 PATH = "/tutorq/log-in"
@@ -28,7 +32,8 @@ PATH = "/tutorq/log-in"
 OPEN_PATHS = ("/server_info",)
 # A page asks for dozens of things at once; a session that has been closed ends soon enough.
 KNOWN_SECONDS = 10
-REMEMBERED = 1024
+# Of more sessions than these, the oldest is logged out.
+MOST_SESSIONS = 1024
 TIMEOUT_SECONDS = 5
 MOST_BYTES = 4 << 10
 MOST_SECONDS = 7 * 24 * 3600
@@ -40,10 +45,13 @@ PAGE_HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class _Known:
-    role: str | None
-    until: float
+@dataclass
+class _Session:
+    """What the API calls it, and what it last said of it."""
+
+    api_cookie: str
+    role: str
+    known_until: float
 
 
 class ApiLogIn:
@@ -55,7 +63,8 @@ class ApiLogIn:
         self._client = httpx2.AsyncClient(base_url=settings.api, timeout=TIMEOUT_SECONDS)
         # The sessions are those of the people who ask: the client itself keeps none.
         self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._known: dict[str, _Known] = {}
+        self._cookie = VIEWER_COOKIE if read_only else COOKIE
+        self._sessions: dict[str, _Session] = {}
 
     async def response(self, scope: Scope, receive: Receive) -> Response | None:
         """What to answer instead of Dagster; None: Dagster answers."""
@@ -72,7 +81,7 @@ class ApiLogIn:
         connection = HTTPConnection(scope)
         if self._is_program(connection.headers):
             return None
-        role = await self._role(connection.cookies.get(COOKIE))
+        role = await self._role(connection.cookies.get(self._cookie))
         if role in self._roles:
             return None
         if "text/html" in connection.headers.get("accept", ""):
@@ -90,19 +99,27 @@ class ApiLogIn:
         )
 
     async def _role(self, cookie: str | None) -> str | None:
-        if not cookie or not COOKIE_VALUE.fullmatch(cookie):
+        session = self._sessions.get(cookie or "")
+        if cookie is None or session is None:
             return None
         now = time.monotonic()
-        known = self._known.get(cookie)
-        if known is None or known.until <= now:
-            answer = await self._client.get(SESSION_PATH, headers=_with_cookie(cookie))
-            if answer.status_code not in (200, 401):
-                answer.raise_for_status()
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            role = str(answer.json()["role"]) if answer.status_code == 200 else None
-            known = self._known[cookie] = _Known(role, now + KNOWN_SECONDS)
-        return known.role
+        if session.known_until <= now:
+            answer = await self._client.get(SESSION_PATH, headers=_with_cookie(session.api_cookie))
+            # 429: too many that were wrong, and this is one of them.
+            if answer.status_code in (401, 429):
+                self._sessions.pop(cookie, None)
+                return None
+            answer.raise_for_status()
+            session.role, session.known_until = str(answer.json()["role"]), now + KNOWN_SECONDS
+        return session.role
+
+    def _remember(self, api_cookie: str, role: str) -> str:
+        """The cookie of a new session."""
+        while len(self._sessions) >= MOST_SESSIONS:
+            del self._sessions[next(iter(self._sessions))]
+        cookie = secrets.token_urlsafe(RANDOM_BYTES)
+        self._sessions[cookie] = _Session(api_cookie, role, time.monotonic() + KNOWN_SECONDS)
+        return cookie
 
     async def _log_in_or_out(self, request: Request) -> Response:
         """GET: the page. POST: the API's answer to `{"api_key": …}` or `{"token": …}`; `{}` closes the session."""
@@ -118,24 +135,29 @@ class ApiLogIn:
             return Response(status_code=400)
         if body.strip() == b"{}":
             return await self._log_out(request)
-        headers = {"Content-Type": "application/json"}
-        if request.client:
-            headers["X-Forwarded-For"] = request.client.host
-        answer = await self._client.post(SESSION_PATH, content=body, headers=headers)
-        cookie = answer.cookies.get(API_COOKIE)
-        if answer.status_code != 201 or not cookie:
+        answer = await self._client.post(SESSION_PATH, content=body, headers={"Content-Type": "application/json"})
+        api_cookie = answer.cookies.get(API_COOKIE)
+        if answer.status_code != 201 or not api_cookie:
             return Response(answer.content, answer.status_code, media_type=answer.headers.get("content-type"))
-        response = JSONResponse({"role": answer.json()["role"]}, 201)
+        role = str(answer.json()["role"])
+        response = JSONResponse({"role": role}, 201)
         # Lax: a link in a mail leads to the run, not to the log-in. What changes something is guarded by its origin.
-        response.set_cookie(COOKIE, cookie, MOST_SECONDS, secure=_is_https(request), httponly=True, samesite="lax")
+        response.set_cookie(
+            self._cookie,
+            self._remember(api_cookie, role),
+            MOST_SECONDS,
+            secure=_is_https(request),
+            httponly=True,
+            samesite="lax",
+        )
         return response
 
     async def _log_out(self, request: Request) -> Response:
-        if (cookie := request.cookies.get(COOKIE)) and COOKIE_VALUE.fullmatch(cookie):
-            await self._client.delete(SESSION_PATH, headers={**_with_cookie(cookie), "X-Requested-With": "tutorq"})
-            self._known.pop(cookie, None)
+        if session := self._sessions.pop(request.cookies.get(self._cookie, ""), None):
+            headers = {**_with_cookie(session.api_cookie), "X-Requested-With": "tutorq"}
+            await self._client.delete(SESSION_PATH, headers=headers)
         response = Response(status_code=204, headers={"Clear-Site-Data": '"cache"'})
-        response.delete_cookie(COOKIE, secure=_is_https(request), httponly=True, samesite="lax")
+        response.delete_cookie(self._cookie, secure=_is_https(request), httponly=True, samesite="lax")
         return response
 
 

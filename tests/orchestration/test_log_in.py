@@ -21,9 +21,11 @@ from core import keys, logins
 from core.keys import Role
 from orchestration import log_in
 from orchestration.guard import Guard
-from orchestration.log_in import COOKIE, PATH, ApiLogIn
+from orchestration.log_in import API_COOKIE, COOKIE, PATH, VIEWER_COOKIE, ApiLogIn
 from tests.api.conftest import Served, served
+from tests.api.test_auth_sessions import execute
 from tests.conftest import Postgres
+from tests.e2e.processes import wait_for
 
 TOKEN = "a-token-of-programs"
 HTML = {"Accept": "text/html"}
@@ -110,6 +112,36 @@ def test_an_admin_logs_in_and_out(api: Served) -> None:
         assert httpx2.get(f"{address}/runs", headers={**HTML, "Cookie": cookie}).status_code == 401
 
 
+def test_the_cookie_of_a_browser_means_nothing_to_the_api(api: Served) -> None:
+    with dagster(api.base_url) as address, httpx2.Client(base_url=address) as browser:
+        assert browser.post(PATH, json={"api_key": api.key}).status_code == 201
+        answer = httpx2.get(f"{api.base_url}/api/overview", cookies={API_COOKIE: browser.cookies[COOKIE]})
+        assert answer.status_code == 401
+
+
+def test_two_servers_at_one_host_name_do_not_log_each_other_out(api: Served) -> None:
+    with (
+        dagster(api.base_url) as address,
+        dagster(api.base_url, read_only=True) as viewer,
+        httpx2.Client() as browser,
+    ):
+        for each in (address, viewer):
+            assert browser.post(f"{each}{PATH}", json={"api_key": api.key}).status_code == 201
+        assert {COOKIE, VIEWER_COOKIE} <= set(browser.cookies)
+        assert browser.get(f"{address}/runs", headers=HTML).text == "Dagster"
+
+
+def test_the_api_finds_no_undeclared_proxy_in_a_log_in(api: Served) -> None:
+    with dagster(api.base_url) as address:
+        assert httpx2.post(f"{address}{PATH}", json={"api_key": api.key}).status_code == 201
+    # They are noted in the order in which they come.
+    with httpx2.Client(transport=httpx2.HTTPTransport(local_address="127.0.0.2")) as proxy:
+        proxy.get(f"{api.base_url}/api/health", headers={"X-Forwarded-For": "192.0.2.1"})
+    query = "select address from app.undeclared_proxies"
+    wait_for(lambda: bool(execute(api, query)), START_SECONDS, lambda: "nothing noted")
+    assert execute(api, query) == [("127.0.0.2",)]
+
+
 def test_a_one_time_link_logs_in_once(api: Served) -> None:
     with api.database.connect() as connection:
         token = logins.create_link(connection, api.settings, Role.ADMIN).partition("#token=")[2]
@@ -169,6 +201,7 @@ def test_another_page_cannot_log_anybody_in(api: Served) -> None:
 
 def test_without_the_api_nobody_gets_in(tmp_path: Path) -> None:
     with dagster("http://127.0.0.1:9") as address:
-        answer = httpx2.get(f"{address}/runs", headers={"Cookie": f"{COOKIE}=some-session"})
+        assert httpx2.get(f"{address}/runs", headers={"Cookie": f"{COOKIE}=some-session"}).status_code == 401
+        answer = httpx2.post(f"{address}{PATH}", json={"api_key": "tq_any"})
         assert (answer.status_code, answer.text) == (503, "The API, which knows who is logged in, does not answer.\n")
         assert httpx2.get(f"{address}/server_info").text == "Dagster"
