@@ -1,7 +1,5 @@
 """`tutorq load`."""
 
-import os
-import pwd
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +7,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
+from core import audit
 from core.database import Database, DatabaseRole
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def load(
                 description=f"{step.source} ({step.phase})",
             )
 
-        override_by = f"{_user()} (tutorq load)" if override else None
+        override_by = audit.operator() if override else None
         summary = load_folder(database, folder, timezone=settings.timezone, override_by=override_by, on_progress=show)
     if as_json:
         print_json(summary.to_dict())
@@ -84,14 +83,6 @@ def load(
         err.print(f"[red]error:[/] {problem}", soft_wrap=True, highlight=False)
     if problems:
         raise typer.Exit(1)
-
-
-def _user() -> str:
-    """Who runs the command, as the system knows it."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # in a container, say
-        return f"user {os.getuid()}"
 
 
 def newest_quarantined(database: Database, summary: "FolderSummary") -> list[tuple[str, int, str]]:

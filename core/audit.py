@@ -4,9 +4,9 @@ Everything that writes an entry does so here (psycopg) or in `api/audit_writer.p
 deed itself, so that there is neither a deed without an entry nor an entry without a deed.
 """
 
-import getpass
 import json
 import os
+import pwd
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -112,9 +112,9 @@ def find(
 
 
 def operator() -> str:
-    """Who is at the command line, as the log names them."""
+    """Who is at the command line, as the log names them: the user of the process, whatever the environment says."""
     try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user need not have a name
         name = f"uid {os.getuid()}"
     return f"command line ({name})"

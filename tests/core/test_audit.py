@@ -1,6 +1,7 @@
 """The audit log is only ever added to, whoever is connected."""
 
-import getpass
+import os
+import pwd
 from datetime import timedelta
 
 import psycopg
@@ -61,6 +62,15 @@ def test_who_may_add(written: Database, role: DatabaseRole, may: bool) -> None:
             assert may
 
 
+@pytest.mark.parametrize("role", [DatabaseRole.API, DatabaseRole.TRANSFORM])
+def test_nobody_says_when_it_happened(database: Database, role: DatabaseRole) -> None:
+    columns = "actor, action, subject_kind, subject_id"
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), database.as_role(role).connect() as connection:
+        connection.execute(
+            f"insert into app.audit_log ({columns}, happened_at) values ('a', 'b', 'c', 'd', '2001-01-01')".encode()
+        )
+
+
 def test_a_deed_that_fails_leaves_no_entry(database: Database) -> None:
     with database.connect() as connection:
         keys.create(connection, "twice", Role.READ)
@@ -69,7 +79,9 @@ def test_a_deed_that_fails_leaves_no_entry(database: Database) -> None:
         assert len(audit.find(connection, limit=10)) == 1
 
 
-def test_keys_and_links_leave_a_trail_without_secrets(database: Database) -> None:
+def test_keys_and_links_leave_a_trail_without_secrets(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(variable, "forged")
     settings = Settings()
     with database.connect() as connection:
         key = keys.create(connection, "nightly", Role.INGEST, lasts=timedelta(days=90))
@@ -84,7 +96,7 @@ def test_keys_and_links_leave_a_trail_without_secrets(database: Database) -> Non
         "key.revoke",
         "login_link.create",
     ]
-    assert {entry.actor for entry in trail} == {f"command line ({getpass.getuser()})"}
+    assert {entry.actor for entry in trail} == {f"command line ({pwd.getpwuid(os.getuid()).pw_name})"}
     made, rotated, *_, linked = trail
     assert (made.subject_id, made.details["name"], made.details["role"]) == (str(key.key_id), "nightly", "ingest")
     assert (rotated.subject_id, rotated.details["replaces"]) == (str(new.key_id), old.prefix)

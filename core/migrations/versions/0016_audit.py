@@ -20,8 +20,10 @@ revoke execute on function app.refuse_change() from public;
 create trigger append_only before update or delete or truncate on app.audit_log
     for each statement execute function app.refuse_change();
 
-grant select on app.audit_log to tutorq_api;
-grant insert on app.audit_log to tutorq_transform;
+-- Not entry_id and happened_at: nobody but the owner says when something happened.
+revoke insert on app.audit_log from tutorq_api;
+grant select, insert (actor, action, subject_kind, subject_id, details) on app.audit_log to tutorq_api;
+grant insert (actor, action, subject_kind, subject_id, details) on app.audit_log to tutorq_transform;
 """
 
 SETTINGS = """
@@ -43,8 +45,9 @@ grant select, insert, update, delete on app.known_settings to tutorq_api;
 
 UNDO = """
 drop table app.known_settings;
-revoke insert on app.audit_log from tutorq_transform;
-revoke select on app.audit_log from tutorq_api;
+revoke insert (actor, action, subject_kind, subject_id, details) on app.audit_log from tutorq_transform;
+revoke select, insert (actor, action, subject_kind, subject_id, details) on app.audit_log from tutorq_api;
+grant insert on app.audit_log to tutorq_api;
 drop trigger append_only on app.audit_log;
 drop function app.refuse_change();
 drop index app.audit_log_happened_at_idx;
