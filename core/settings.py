@@ -63,6 +63,10 @@ def settings_of_process() -> "Settings":
         raise SystemExit(f"error: {settings_problem(error)}") from None
 
 
+# How secrets begin that `tutorq up` makes for its own processes at each start: nobody has set them.
+MADE_UP = "made-up-at-start."
+
+
 class Settings(BaseSettings):
     """One field per `TUTORQ_*` variable; `.env` in the working directory is read too.
 

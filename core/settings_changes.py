@@ -14,7 +14,7 @@ import psycopg
 
 from core import audit, locks
 from core.audit import Action, Entry
-from core.settings import Settings
+from core.settings import MADE_UP, Settings
 
 # Of texts, those that can hold no secret. Addresses of servers may hold passwords, and addresses of mail are personal.
 PLAIN_TEXTS = frozenset(
@@ -60,12 +60,15 @@ def note_changes(connection: psycopg.Connection, settings: Settings, service: st
 
 
 def _not_default(settings: Settings) -> dict[str, bytes]:
-    """The value of each setting that is not at its default, as bytes."""
+    """The value of each setting that is not at its default, as bytes; without what is made up at each start."""
     found = {}
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
-        if value != field.get_default(call_default_factory=True):
-            found[name] = settings.as_environment()[_variable(name)].encode()
+        if value == field.get_default(call_default_factory=True):
+            continue
+        text = settings.as_environment()[_variable(name)]
+        if not text.startswith(MADE_UP):
+            found[name] = text.encode()
     return found
 
 

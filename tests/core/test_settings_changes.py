@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.database import Database, DatabaseRole
-from core.settings import Settings
+from core.settings import MADE_UP, Settings
 from core.settings_changes import note_changes
 
 CANARY = "canary-4711"
@@ -72,6 +72,13 @@ def test_a_secret_is_compared_and_never_kept(database: Database, tmp_path: Path,
     with database.connect() as connection:
         kept = str(connection.execute("table app.known_settings").fetchall()) + str(entries(database))
     assert CANARY not in kept
+
+
+def test_a_token_that_each_start_makes_up_is_no_change(database: Database, tmp_path: Path) -> None:
+    start(database, tmp_path)
+    for number in range(2):
+        assert start(database, tmp_path, dagster_token=f"{MADE_UP}{number}") == []
+    assert start(database, tmp_path, dagster_token=CANARY) == ["TUTORQ_DAGSTER_TOKEN"]
 
 
 def test_services_are_told_apart(database: Database, tmp_path: Path) -> None:
