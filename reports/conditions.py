@@ -14,7 +14,7 @@ from core.database import Database
 from core.settings import Settings
 from reports.outbox import Draft, enqueue
 from reports.subjects import subject_of
-from reports.troubles import Condition, troubles
+from reports.troubles import SERVICE_ENDED, Condition, troubles
 
 CONFIRMED_AFTER = timedelta(minutes=1)
 OVER_AFTER = timedelta(minutes=10)
@@ -40,9 +40,18 @@ def lasting(connection: psycopg.Connection) -> list[tuple[str, str, str, datetim
     """Troubles that have been told and are not over: name, title, advice, and since when."""
     return connection.execute(
         "select condition, coalesce(title, condition), coalesce(advice, ''), first_seen_at from app.alert_conditions "
-        "where alerted_at is not null and last_seen_at > now() - %s order by first_seen_at",
+        "where alerted_at is not null and over_at is null and last_seen_at > now() - %s order by first_seen_at",
         [OVER_AFTER],
     ).fetchall()
+
+
+def services_run_again(database: Database) -> None:
+    """Services that had ended have been started: that is over at once, though not yet forgotten."""
+    with database.connect() as connection:
+        connection.execute(
+            "update app.alert_conditions set over_at = now() where starts_with(condition, %s) and over_at is null",
+            [SERVICE_ENDED],
+        )
 
 
 def report(settings: Settings, database: Database, condition: Condition) -> int:
@@ -57,7 +66,7 @@ def _note(connection: psycopg.Connection, present: Iterable[Condition]) -> None:
         connection.execute(
             "insert into app.alert_conditions (condition, title, advice) values (%s, %s, %s) "
             "on conflict (condition) do update "
-            "set (title, advice, last_seen_at) = (excluded.title, excluded.advice, now())",
+            "set (title, advice, last_seen_at, over_at) = (excluded.title, excluded.advice, now(), null)",
             [condition.name, condition.title, condition.advice],
         )
 

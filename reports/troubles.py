@@ -17,6 +17,7 @@ HEARTBEAT_STALE = timedelta(minutes=2)
 FAILED_FILES_WITHIN = timedelta(days=1)
 # A folder of bad files, or a change that breaks many checks, is a few mails and not hundreds.
 TOLD_ONE_BY_ONE = 5
+SERVICE_ENDED = "service_ended:"
 
 # Nothing is late before the first publication: the first run over a long history takes its time.
 STATE_OF_THE_PLATFORM = """
@@ -96,7 +97,7 @@ def run_failed(job: str, run_id: str, address: str) -> Condition:
 def service_ended(name: str, log: str) -> Condition:
     """A service that ended by itself, whereupon `tutorq up` has stopped the others."""
     return Condition(
-        name=f"service_ended:{name}",
+        name=f"{SERVICE_ENDED}{name}",
         title=f"{name} has ended, and everything is stopped",
         detail="Nothing is scored, served or sent until it is started again. What has been taken in is kept.",
         advice=f"Look at the end of {log}, and start `tutorq up` again.",

@@ -6,8 +6,8 @@ import pytest
 
 from core.database import Database, DatabaseRole
 from core.settings import Settings
-from reports.conditions import observe, report
-from reports.troubles import Condition, dead_daemon, run_failed
+from reports.conditions import lasting, observe, report, services_run_again
+from reports.troubles import Condition, dead_daemon, run_failed, service_ended
 
 SETTINGS = Settings(staff_emails=["ops@example.org"])
 FAILED = run_failed("score", "0123456789", "http://localhost:3000")
@@ -46,6 +46,21 @@ REFUSED_ROWS = """
 insert into raw.quarantine (entity, source, line, reason, content)
 select 'sessions', 'f', i, 'r', 'c' from generate_series(1, 20) as i
 """
+
+
+def test_a_service_that_ended_is_over_with_the_next_start_and_a_loop_of_them_is_one_mail(database: Database) -> None:
+    def names() -> list[str]:
+        with database.connect() as connection:
+            return [name for name, *_ in lasting(connection)]
+
+    ended = service_ended("code-location", "code-location.log")
+    for _ in range(2):
+        report(SETTINGS, database, FAILED)
+        report(SETTINGS, database, ended)
+        assert sorted(names()) == [FAILED.name, ended.name]
+        services_run_again(database.as_role(DatabaseRole.TRANSFORM))
+        assert names() == [FAILED.name]
+    assert sorted(alerts(database)) == [FAILED.name, ended.name]
 
 
 @pytest.mark.parametrize(

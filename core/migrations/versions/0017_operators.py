@@ -18,9 +18,11 @@ comment on column raw.refused_files.checksum is 'SHA-256 of the file; a word and
 """
 
 WORDS = """
-alter table app.alert_conditions add column title text, add column advice text;
+alter table app.alert_conditions add column title text, add column advice text, add column over_at timestamptz;
 comment on column app.alert_conditions.title is 'What is wrong, in the words of the alert.';
 comment on column app.alert_conditions.advice is 'What to do about it, in the words of the alert.';
+comment on column app.alert_conditions.over_at is
+    'When it was known to be over. It is kept a while, so that trouble which soon returns is not mailed again.';
 """
 
 
@@ -30,6 +32,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("alter table app.alert_conditions drop column title, drop column advice")
+    op.execute("alter table app.alert_conditions drop column title, drop column advice, drop column over_at")
     op.execute("revoke select on raw.refused_files, raw.loads from tutorq_transform")
     op.execute("alter table ml.models drop column lost_at")
