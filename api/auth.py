@@ -7,7 +7,7 @@ from fastapi.security import APIKeyCookie, APIKeyHeader
 
 from api.addresses import address_of
 from api.browser_sessions import BrowserCaller, BrowserSessions
-from api.key_ring import Caller, KeyRing, Refused
+from api.key_ring import Caller, KeyRing, Refused, Why
 from api.limits import FailureLimit
 from api.problems import ForbiddenError, UnauthorizedError
 from api.refusals import Refusals
@@ -68,7 +68,7 @@ class Require:
 
     Raises:
         UnauthorizedError: neither, or one that is unknown or has ended.
-        TooManyFailedKeysError: the same, and this address has sent too many keys of that kind.
+        TooManyFailedKeysError: the same, and this address has sent too many of those.
         ForbiddenError: another role; or a change asked for by a browser, without proof that the page is ours.
     """
 
@@ -117,7 +117,7 @@ async def _with_key(request: Request, secret: str) -> Caller:
 def _note_failure(request: Request, refused: Refused) -> None:
     """
     Raises:
-        TooManyFailedKeysError: this address has failed too often. A key that is right never gets here.
+        TooManyFailedKeysError: this address has failed too often. A key or cookie that is right never gets here.
     """
     address = address_of(request)
     refusals: Refusals = request.state.refusals
@@ -130,7 +130,9 @@ async def _with_cookie(request: Request, cookie: str) -> BrowserCaller:
     sessions: BrowserSessions = request.state.browser_sessions
     caller = await sessions.find(cookie)
     if caller is None:
-        raise UnauthorizedError("The log-in is over; log in again.", headers=_CHALLENGE)
+        refused = Refused(Why.NO_SESSION)
+        _note_failure(request, refused)
+        raise UnauthorizedError(refused.detail, headers=_CHALLENGE)
     record_of(request.scope).caller = caller.actor
     return caller
 
@@ -140,6 +142,7 @@ async def signed_in(request: Request, cookie: Annotated[str | None, Security(_co
 
     Raises:
         UnauthorizedError: none, or one that is over.
+        TooManyFailedKeysError: one that is over, and this address has sent too many of those.
     """
     if not cookie:
         raise UnauthorizedError("Nobody is logged in at this browser.", headers=_CHALLENGE)
@@ -148,7 +151,8 @@ async def signed_in(request: Request, cookie: Annotated[str | None, Security(_co
 
 def _check_role(caller: Caller | BrowserCaller, role: Role) -> None:
     if caller.role not in (role, Role.ADMIN):
-        raise ForbiddenError(f"It has the role {caller.role}; {role} or admin is needed.")
+        needed = role if role is Role.ADMIN else f"{role} or admin"
+        raise ForbiddenError(f"It has the role {caller.role}; {needed} is needed.")
 
 
 # For programs, whose requests are many: the endpoints call it themselves.

@@ -61,6 +61,8 @@ class Why(StrEnum):
     UNKNOWN = "unknown"
     REVOKED = "revoked"
     EXPIRED = "expired"
+    # A cookie: closed, too old or made up; once it is over, nothing tells which.
+    NO_SESSION = "no session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Refused:
                 return f"The key {self.name!r} was revoked. `tutorq keys create` makes another one."
             case Why.EXPIRED:
                 return f"The key {self.name!r} has expired. `tutorq keys create` makes another one."
+            case Why.NO_SESSION:
+                return "The log-in is over; log in again."
 
 
 @dataclass(frozen=True, slots=True)

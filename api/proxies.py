@@ -4,7 +4,8 @@ Behind a proxy that is not in TUTORQ_TRUSTED_PROXIES all clients have its addres
 """
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import asyncpg
 import structlog
@@ -16,6 +17,8 @@ from api.database import with_connection
 HEADER = b"x-forwarded-for"
 # Anybody who reaches the API can send the header; a few addresses are enough to tell an operator.
 MOST_NOTICED = 20
+# Doctor tells of those seen within a day.
+AGAIN_AFTER_SECONDS = 6 * 3600
 
 NOTE = """
 insert into app.undeclared_proxies (address) values ($1)
@@ -27,14 +30,20 @@ log = structlog.get_logger("api")
 
 
 class UndeclaredProxies:
-    """Tells each of them once: in the log, and in `app.undeclared_proxies` for `tutorq doctor`."""
+    """Tells each of them every few hours: in the log, and in `app.undeclared_proxies` for `tutorq doctor`."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._noticed: set[str] = set()
+        self._noticed_since = clock()
         self._new: asyncio.Queue[str] = asyncio.Queue()
 
-    @property
     def is_looking(self) -> bool:
+        """Whether there is room for one more; every few hours, all are forgotten, and told again if they still come."""
+        now = self._clock()
+        if now - self._noticed_since >= AGAIN_AFTER_SECONDS:
+            self._noticed.clear()
+            self._noticed_since = now
         return len(self._noticed) < MOST_NOTICED
 
     def notice(self, address: str) -> None:
@@ -75,6 +84,6 @@ class Proxies:
         if client and client[0] in self._believing.trusted_hosts:
             await self._believing(scope, receive, send)  # type: ignore[arg-type]
             return
-        if client and self._undeclared.is_looking and any(name == HEADER for name, _ in scope["headers"]):
+        if client and self._undeclared.is_looking() and any(name == HEADER for name, _ in scope["headers"]):
             self._undeclared.notice(client[0])
         await self._app(scope, receive, send)

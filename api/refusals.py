@@ -90,11 +90,17 @@ class Refusals:
         try:
             await self._writer.record(*(_entry(failure, total) for failure, total in due.items()))
             self._budget -= len(due)
+        except asyncio.CancelledError:  # the API ends, and writes once more
+            self._put_back(due)
+            raise
         except Exception as error:  # nobody waits for this, and it is tried again
             log.warning("refused log-ins not in the audit log yet", error=type(error).__qualname__)
-            for failure, total in due.items():
-                _add(self._sums, failure, total)
-            self._something.set()
+            self._put_back(due)
+
+    def _put_back(self, due: _Sums) -> None:
+        for failure, total in due.items():
+            _add(self._sums, failure, total)
+        self._something.set()
 
     def _left(self) -> int:
         """How many entries may be written now."""

@@ -125,11 +125,17 @@ def _override_by(request: Request, caller: Caller) -> str | None:
     """Who says that stored versions are replaced whatever they are; None if nobody does.
 
     Raises:
+        InvalidRequestError: it is not true or false, or there are other parameters: a misspelt one is not ignored.
         ForbiddenError: somebody who may not.
     """
-    if not request.scope["query_string"] or "override" not in request.query_params:
+    if not request.scope["query_string"]:
         return None
-    given = request.query_params["override"]
+    names = [name for name, _ in request.query_params.multi_items()]
+    if unknown := sorted(set(names) - {"override"}):
+        raise bodies.invalid([FieldError(field=name, message="There is no such parameter") for name in unknown])
+    if len(names) > 1:
+        raise bodies.invalid([FieldError(field="override", message="must be given once")])
+    given = request.query_params.get("override", "false")
     if given not in ("true", "false"):
         raise bodies.invalid([FieldError(field="override", message="must be true or false")])
     if given == "false":

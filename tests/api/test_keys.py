@@ -11,6 +11,7 @@ import asyncpg
 import psycopg
 import pytest
 
+from api.auth import COOKIE
 from api.database import open_pool
 from api.key_ring import Caller, KeyRing, Refused, Why
 from api.limits import FAILED_KEYS_AT_ONCE
@@ -284,10 +285,13 @@ def test_a_flood_of_made_up_keys_hardly_asks_the_database(published: Served, con
     assert [isinstance(each, Caller) for each in right_ones] == [True, True]
 
 
-def test_keys_that_do_not_work_are_limited_and_those_that_do_are_not(published: Served) -> None:
+@pytest.mark.parametrize("wrong", [{"X-API-Key": "tq_wrong"}, {"Cookie": f"{COOKIE}=made-up"}], ids=["key", "cookie"])
+def test_what_does_not_work_is_limited_and_what_does_is_not(published: Served, wrong: dict[str, str]) -> None:
     with served(published.database, published.settings.home) as fresh, fresh.client(None) as client:
+        opened = client.post("/api/auth/session", json={"api_key": fresh.key}).cookies[COOKIE]
+        client.cookies.clear()
         for _ in range(10 * FAILED_KEYS_AT_ONCE):
-            answer = client.get("/api/overview", headers={"X-API-Key": "tq_wrong"})
+            answer = client.get("/api/overview", headers=wrong)
             if answer.status_code == 429:
                 break
         assert answer.json()["type"] == "urn:tutorq:problem:too-many-failed-keys"
@@ -296,3 +300,4 @@ def test_keys_that_do_not_work_are_limited_and_those_that_do_are_not(published: 
         assert client.get("/api/overview").status_code == 401
         # From the same address, such as that of a proxy.
         assert client.get("/api/overview", headers={"X-API-Key": fresh.key}).status_code == 200
+        assert client.get("/api/overview", headers={"Cookie": f"{COOKIE}={opened}"}).status_code == 200

@@ -136,6 +136,22 @@ def test_an_idempotency_key_is_for_one_of_both(frozen: Served, client: httpx2.Cl
     problem(client.post(PATH, json=right, headers=headers), 422)
 
 
+@pytest.mark.parametrize("path", [PATH, BATCH])
+@pytest.mark.parametrize(
+    ("query", "field", "message"),
+    [
+        ("overide=true", "overide", "There is no such parameter"),
+        ("override=false&dry_run", "dry_run", "There is no such parameter"),
+        ("override=false&override=true", "override", "must be given once"),
+    ],
+)
+def test_a_misspelt_parameter_is_not_ignored(
+    client: httpx2.Client, path: str, query: str, field: str, message: str
+) -> None:
+    refused = problem(client.post(f"{path}?{query}", json=session("misspelt")), 400)
+    assert [(error.field, error.message) for error in refused.errors or []] == [(field, message)]
+
+
 def test_override_is_true_or_false(client: httpx2.Client) -> None:
     refused = problem(client.post(PATH, json=session("x"), params={"override": "yes"}), 400)
     assert [(error.field, error.message) for error in refused.errors or []] == [("override", "must be true or false")]

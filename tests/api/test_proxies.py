@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from api.proxies import MOST_NOTICED, Proxies, UndeclaredProxies
+from api.proxies import AGAIN_AFTER_SECONDS, MOST_NOTICED, Proxies, UndeclaredProxies
 from tests.api.conftest import Served, served
 from tests.api.test_auth_sessions import execute, token
+from tests.api.test_keys import Clock
 from tests.api.test_refusals import SECONDS
 from tests.e2e.processes import wait_for
 
@@ -53,6 +54,15 @@ def test_each_is_told_once_and_only_so_many(capsys: pytest.CaptureFixture[str]) 
         client_seen(f"192.0.2.{number}", [], undeclared, x_forwarded_for=CLIENT)
     told = [line for line in capsys.readouterr().out.splitlines() if "TUTORQ_TRUSTED_PROXIES" in line]
     assert len(told) == MOST_NOTICED
+
+
+def test_one_that_still_comes_is_told_again_after_hours() -> None:
+    clock = Clock()
+    undeclared = UndeclaredProxies(clock)
+    for hours_later in (0, AGAIN_AFTER_SECONDS - 1, AGAIN_AFTER_SECONDS, AGAIN_AFTER_SECONDS + 1):
+        clock.now = hours_later
+        client_seen("192.0.2.1", [], undeclared, x_forwarded_for=CLIENT)
+    assert undeclared._new.qsize() == 2
 
 
 def test_an_undeclared_proxy_is_noted_for_doctor(intake: Served) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api.auth import COOKIE
 from api.key_ring import Refused, Why
 from api.refusals import ENTRIES_AT_ONCE, MOST_SUMS, OTHERS, Refusals
 from core.audit import Action, Entry
@@ -95,6 +96,28 @@ def test_what_cannot_be_written_is_written_later() -> None:
     assert counts(log.entries) == 2
 
 
+def test_a_shutdown_in_the_middle_loses_nothing() -> None:
+    log = Written()
+
+    class Slow(Written):
+        async def record(self, *entries: Entry) -> None:
+            await asyncio.Event().wait()
+
+    async def end() -> None:
+        refusals = Refusals(Slow(), Clock())
+        refusals.note(Action.KEY_REFUSED, "192.0.2.1", Refused(Why.UNKNOWN))
+        task = asyncio.create_task(refusals.run())
+        while refusals._sums:  # until it is being written
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        refusals._writer = log
+        await refusals.write()
+
+    asyncio.run(end())
+    assert counts(log.entries) == 1
+
+
 def entries(served: Served, action: str) -> list[Any]:
     deadline = time.monotonic() + SECONDS
     query = "select actor, subject_id, details from app.audit_log where action = %s and subject_id <> 'x' order by 1"
@@ -105,7 +128,13 @@ def entries(served: Served, action: str) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "action"), [("link", "log_in.refused"), ("key at log-in", "log_in.refused"), ("key", "key.refused")]
+    ("kind", "action"),
+    [
+        ("link", "log_in.refused"),
+        ("key at log-in", "log_in.refused"),
+        ("key", "key.refused"),
+        ("cookie", "key.refused"),
+    ],
 )
 def test_over_http_with_the_address(intake: Served, kind: str, action: str) -> None:
     address = f"203.0.113.{len(kind)}"
@@ -120,13 +149,15 @@ def test_over_http_with_the_address(intake: Served, kind: str, action: str) -> N
                 answer = client.post(PATH, json={"token": "B" * 43}, headers=headers)
             case "key at log-in":
                 answer = client.post(PATH, json={"api_key": secret}, headers=headers)
+            case "cookie":
+                answer = client.get("/api/overview", headers=headers, cookies={COOKIE: "B" * 43})
             case _:
                 answer = client.get("/api/overview", headers={**headers, "X-API-Key": secret})
         assert answer.status_code == 401
         found = [row for row in entries(fresh, action) if row[1] == address]
     ((actor, _, details),) = found
     assert actor == f"unknown ({address})"
-    assert (details["why"], details["count"]) == ("unknown", 1)
+    assert (details["why"], details["count"]) == ("no session" if kind == "cookie" else "unknown", 1)
     # Nothing of what was sent is kept.
     assert "BBBB" not in str(found)
     assert "12345678" not in str(found)
