@@ -1,9 +1,11 @@
 """`tutorq audit`: who did what by hand, and who was refused."""
 
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich import box
@@ -12,6 +14,9 @@ from rich.table import Table
 from cli.moments import moment
 from cli.terminal import JsonFlag, err, open_platform, out, print_json, tells_errors
 from core.errors import TutorqError
+
+# As Postgres and Python write them into the details.
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d(:\d\d)?)$")
 
 app = typer.Typer()
 
@@ -52,12 +57,13 @@ def audit_log(
         err.print("No such entries.")
         return
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in ("when", "who", "action", "on", "details"):
+    for column in ("when", "who", "action", "on, and details"):
         table.add_column(column, no_wrap=column in ("when", "action"), overflow="fold")
     for entry in entries:
-        details = ", ".join(f"{name} {_short(value)}" for name, value in entry.details.items() if value is not None)
         # As text: a reason that somebody gave must not colour the terminal.
-        cells = (entry.actor, entry.action, f"{entry.subject_kind} {entry.subject_id}", details)
+        subject = f"{entry.subject_kind} {entry.subject_id}"
+        details = details_of(entry.details)
+        cells = (entry.actor, entry.action, f"{subject}: {details}" if details else subject)
         table.add_row(_second(entry.happened_at), *(_plain(cell) for cell in cells))
     out.print(table)
 
@@ -66,8 +72,34 @@ def _second(at: datetime) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
+def details_of(details: Mapping[str, Any]) -> str:
+    """What else an entry says, as the dashboard does: of a change, and of rows before and after, what differs."""
+    if details.keys() == {"from", "to"}:
+        return _change(details)
+    before, after = details.get("before"), details.get("after")
+    parts = []
+    if isinstance(before, dict) and isinstance(after, dict):
+        names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+        parts = [f"{name} {_change({'from': before.get(name), 'to': after.get(name)})}" for name in names]
+        details = {name: value for name, value in details.items() if name not in ("before", "after")}
+    for name, value in details.items():
+        if isinstance(value, dict) and value.keys() == {"from", "to"}:
+            parts.append(f"{name} {_change(value)}")
+        elif value is not None:
+            parts.append(f"{name} {_short(value)}")
+    return ", ".join(parts)
+
+
+def _change(change: Mapping[str, Any]) -> str:
+    return f"{_short(change['from'])} → {_short(change['to'])}"
+
+
 def _short(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if value is None or value in ("", []):
+        return "none"
+    if isinstance(value, str):
+        return _second(datetime.fromisoformat(value)) if MOMENT.match(value) else value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _plain(text: str) -> str:

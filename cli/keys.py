@@ -72,8 +72,8 @@ def create(
     if as_json:
         print_json({"name": key.name, "role": key.role, "expires_at": key.expires_at, "secret": key.secret})
     else:
-        out.print(f"{key.secret}", highlight=False)
-        err.print(f"Role {key.role}, {_until(key)}. Keep it: it is not shown again.", highlight=False)
+        out.print(key.secret, soft_wrap=True, highlight=False, markup=False)
+        err.print(f"Role {key.role}, {_until(key)}. Keep it: it is not shown again.", soft_wrap=True, highlight=False)
 
 
 @app.command("rotate")
@@ -111,7 +111,7 @@ def rotate(
              "old_ends_at": old.expires_at}
         )  # fmt: skip
         return
-    out.print(f"{new.secret}", highlight=False)
+    out.print(new.secret, soft_wrap=True, highlight=False, markup=False)
     err.print(
         f"Role {new.role}, {_until(new)}. Keep it: it is not shown again. "
         f"The old key (tq_{old.prefix}) ends on {_minute(old.expires_at)}.",

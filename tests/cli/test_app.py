@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from cli import audit as audit_command
+from cli import terminal
 from cli.app import app
-from core import keys
+from core import audit, keys
 from core.database import Database, DatabaseRole
 from core.keys import Role
 from core.settings import Settings
@@ -70,8 +72,14 @@ def test_an_older_version_is_left_out_unless_it_overrides(tmp_path: Path, databa
         [(actor, action)] = connection.execute(
             "select actor, action from app.audit_log where action like '%override'"
         ).fetchall()
-    assert actor.endswith(" (tutorq load)")
+    # Whatever LOGNAME says.
+    assert actor == audit.operator()
     assert action == "session.override"
+    # Of what was replaced, only what differs.
+    shown = tutorq("audit").stdout
+    assert "updated_at" in shown
+    assert "tutor_id" not in shown
+    assert len(shown.splitlines()) < 12
 
 
 def test_bad_rows_are_told_and_good_rows_are_in(tmp_path: Path, database: Database) -> None:
@@ -188,6 +196,33 @@ def test_keys() -> None:
     assert answer("keys", "list")[0]["revoked_at"] is not None
 
 
+def test_details_of_an_entry_are_what_differs() -> None:
+    before = {"status": "completed", "rating": 1, "tutor_id": "t1"}
+    after = {"status": "completed", "rating": 4, "topic": "Maths", "tutor_id": "t1"}
+    replaced = {"after": after, "before": before, "source": "api"}
+    assert audit_command.details_of(replaced) == "rating 1 → 4, topic none → Maths, source api"
+    assert audit_command.details_of({"from": "default", "to": "hidden"}) == "default → hidden"
+    told = audit_command.details_of({"expires_at": "2026-01-31T00:00:00.123456+00:00", "key": None})
+    assert told.startswith("expires_at 2026-0")
+    assert "123456" not in told
+
+
+def test_secrets_are_one_line_however_narrow_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal.out, "width", 40)
+    made = tutorq("keys", "create", "--name", "narrow")
+    rotated = tutorq("keys", "rotate", "narrow")
+    link = tutorq("login-link", "--role", "read")
+    for result in (made, rotated, link):
+        assert len(result.stdout.splitlines()) == 1
+    assert keys.prefix_of(made.stdout.strip())
+
+
+def test_a_key_that_is_rotated_without_overlap_has_expired() -> None:
+    tutorq("keys", "create", "--name", "leaked")
+    tutorq("keys", "rotate", "leaked", "--overlap", "0")
+    assert [key["state"] for key in answer("keys", "list")] == ["expired", "in use"]
+
+
 def test_keys_end_and_are_rotated(tmp_path: Path) -> None:
     made = tutorq("keys", "create", "--name", "nightly", "--role", "ingest", "--expires", "90d")
     assert "Role ingest, until 20" in made.stderr
@@ -220,7 +255,7 @@ def test_the_file_of_the_local_key_follows_a_rotation(environment: Settings, dat
         assert keys.ensure_local_key(connection, environment.api_key_file) == rotated["secret"]
 
 
-def test_audit() -> None:
+def test_audit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tutorq("audit").stderr.strip() == "No such entries."
     tutorq("keys", "create", "--name", "[red]metabase", "--role", "read")
     tutorq("login-link", "--role", "read", "--name", "Ann")
@@ -231,6 +266,7 @@ def test_audit() -> None:
     assert answer("audit", "--actor", "nobody at all") == []
     assert len(answer("audit", "--since", "1h", "--limit", "1")) == 1
     assert answer("audit", "--until", "2020-01-01") == []
+    monkeypatch.setattr(terminal.out, "width", 200)
     shown = tutorq("audit").stdout
     assert "key.create" in shown
     assert "[red]metabase" in "".join(shown.split())

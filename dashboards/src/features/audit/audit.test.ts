@@ -36,3 +36,11 @@ it("details are a line, without what is not there", () => {
   );
   expect(detailsOf({})).toBe("");
 });
+
+it("of a row that was overridden it shows what differs", () => {
+  const before = { status: "completed", rating: 1, tutor_id: "t1" };
+  const after = { status: "completed", rating: 4, topic: "Maths", tutor_id: "t1" };
+  expect(detailsOf({ after, before, source: "sessions.csv" })).toBe(
+    "rating: 1 → 4 · topic: none → Maths · source: sessions.csv",
+  );
+});
