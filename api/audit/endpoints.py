@@ -9,7 +9,7 @@ from api import bodies
 from api.audit.queries import AuditLog
 from api.audit.schemas import AuditFilters, AuditList, ExportNote
 from api.caching import NOT_MODIFIED, answer_by_content
-from api.dependencies import AuditWriterDep, CurrentAdmin, CurrentReader
+from api.dependencies import AuditWriterDep, CurrentAdmin, CurrentReader, NoQuery
 from api.description import body_of
 from api.limits import ActionLimit
 from api.problems import documented
@@ -39,7 +39,9 @@ async def list_audit_entries(
     responses=documented(413, 415, 429),
     openapi_extra=body_of(ExportNote, bodies.JSON),
 )
-async def post_export(request: Request, caller: CurrentReader, audit: AuditWriterDep, limit: ExportLimitDep) -> None:
+async def post_export(
+    request: Request, caller: CurrentReader, audit: AuditWriterDep, limit: ExportLimitDep, _: NoQuery
+) -> None:
     """Note that data were taken out as a file; the dashboard does so before it offers one."""
     note = await bodies.read_model(request, ExportNote, MOST_BYTES)
     limit.spend(caller.actor)

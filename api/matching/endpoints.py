@@ -81,6 +81,7 @@ async def post_match_student(
     marts: MartsDep,
     people: PeopleDep,
     scorer: ScorerDep,
+    _: NoQuery,
 ) -> Response:
     """Add a student; the answer comes when the student can be matched."""
     post = await bodies.read_model(request, StudentPost, MOST_BYTES)
@@ -111,6 +112,7 @@ async def patch_match_student(
     people: PeopleDep,
     scorer: ScorerDep,
     student_id: PersonPath,
+    _: NoQuery,
 ) -> Response:
     """Change preferences of a student; the answer comes when the predictions follow them."""
     patch = await bodies.read_model(request, StudentPatch, MOST_BYTES)
@@ -157,6 +159,7 @@ async def patch_match_tutor(
     people: PeopleDep,
     scorer: ScorerDep,
     tutor_id: PersonPath,
+    _: NoQuery,
 ) -> Response:
     """Change preferences of a tutor; the answer comes when the predictions follow them."""
     patch = await bodies.read_model(request, TutorPatch, MOST_BYTES)
@@ -199,7 +202,9 @@ async def get_prediction(
 
 
 @router.post("/generate-all", status_code=202, response_model=GenerationAccepted)
-async def post_generation(caller: CurrentAdmin, generation: GenerationDep, audit: AuditWriterDep) -> GenerationAccepted:
+async def post_generation(
+    caller: CurrentAdmin, generation: GenerationDep, audit: AuditWriterDep, _: NoQuery
+) -> GenerationAccepted:
     """Predict all pairs anew, in the background."""
     accepted = await generation.start()
     await audit.record(Entry(caller.actor, Action.PREDICTIONS_START, "run", accepted.run_id))
@@ -221,7 +226,7 @@ async def generation_status(generation: GenerationDep, run_id: PersonPath, _: No
     openapi_extra=body_of(AssignmentRequest, bodies.JSON),
 )
 async def post_assignment(
-    request: Request, caller: CurrentReader, assignments: AssignmentsDep, audit: AuditWriterDep
+    request: Request, caller: CurrentReader, assignments: AssignmentsDep, audit: AuditWriterDep, _: NoQuery
 ) -> Assignment:
     """Which tutor each student should get, so that as few as possible are expected to leave. Stores no plan, only that
     one was asked for."""

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from api import bodies
-from api.dependencies import CurrentAdmin
+from api.dependencies import CurrentAdmin, NoQuery
 from api.description import body_of
 from api.problems import NotFoundError, documented
 from api.reschedules.commands import Excuses
@@ -37,7 +37,9 @@ ExcusesDep = Annotated[Excuses, from_state("excuses")]
     responses={200: {"model": Excuse, "description": "Excused already for this reason"}, **documented(409, 413, 415)},
     openapi_extra=body_of(ExcusePost, bodies.JSON),
 )
-async def post_excuse(request: Request, caller: CurrentAdmin, excuses: ExcusesDep, session_id: SessionId) -> Response:
+async def post_excuse(
+    request: Request, caller: CurrentAdmin, excuses: ExcusesDep, session_id: SessionId, _: NoQuery
+) -> Response:
     """Excuse the reschedule of a session. The tutor's scores follow."""
     wanted = await bodies.read_model(request, ExcusePost, MOST_BYTES)
     excuse, is_new = await excuses.add(_uuid(session_id), wanted.reason, caller.actor)
@@ -45,7 +47,7 @@ async def post_excuse(request: Request, caller: CurrentAdmin, excuses: ExcusesDe
 
 
 @router.delete("/{session_id}/excuse", status_code=204, response_class=Response)
-async def delete_excuse(caller: CurrentAdmin, excuses: ExcusesDep, session_id: SessionId) -> None:
+async def delete_excuse(caller: CurrentAdmin, excuses: ExcusesDep, session_id: SessionId, _: NoQuery) -> None:
     """Let the reschedule count again."""
     await excuses.remove(_uuid(session_id), caller.actor)
 

@@ -41,6 +41,26 @@ def problem(response: httpx2.Response, status: int) -> Problem:
     return parsed
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/matching/students"),
+        ("PATCH", "/api/matching/students/s"),
+        ("PATCH", "/api/matching/tutors/t"),
+        ("POST", "/api/matching/generate-all"),
+        ("POST", "/api/matching/assignments"),
+        ("POST", "/api/reschedules/s/excuse"),
+        ("DELETE", "/api/reschedules/s/excuse"),
+        ("POST", "/api/audit/exports"),
+    ],
+)
+def test_what_changes_something_ignores_no_parameter(client: httpx2.Client, method: str, path: str) -> None:
+    refused = problem(client.request(method, f"{path}?dry_run=true"), 400)
+    assert [(error.field, error.message) for error in refused.errors or []] == [
+        ("dry_run", "There is no such parameter")
+    ]
+
+
 def test_every_error_is_a_problem(client: httpx2.Client) -> None:
     assert problem(client.get("/api/nothing"), 404).title == "Not Found"
     assert problem(client.get("/api/tutors/"), 404).type == "about:blank"
