@@ -83,11 +83,9 @@ def render(parameters: Mapping[str, str]) -> str:
 def for_session(parameters: Mapping[str, str], role: str | None = None) -> Parameters:
     """The same, but connections speak UTF-8, write dates and intervals as the code reads them, and take `role` at
     their start: no statement of its own, and `reset role` keeps it."""
-    options = parameters.get("options", "")
-    wanted = [f"-c {name}={value}" for name, value in SESSION.items()] + ([f"--role={role}"] if role else [])
-    for option in wanted:
-        if option not in options:
-            options = f"{options} {option}".strip()
+    ours = [f"-c {name}={value}" for name, value in SESSION.items()] + ([f"--role={role}"] if role else [])
+    # The last one counts.
+    options = " ".join([parameters.get("options", ""), *ours]).strip()
     return {**parameters, "client_encoding": "UTF8", "options": options}
 
 

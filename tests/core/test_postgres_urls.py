@@ -176,6 +176,12 @@ def test_connections_read_and_write_alike_whatever_the_server_is_set_to(
     assert row == ("2026-02-01", "01:30:00", "2026-02-01 00:00:00+00", "Zoë ✓", role or row[4])
 
 
+def test_ours_counts_after_one_that_begins_like_it() -> None:
+    theirs = "-c timezone=UTC+3 -c datestyle=ISO,MDY -c datestyle=German"
+    options = for_session({"dbname": "d", "options": theirs})["options"]
+    assert options == f"{theirs} -c datestyle=ISO,MDY -c intervalstyle=postgres -c timezone=UTC"
+
+
 def test_own_options_stay() -> None:
     parameters = for_session({"dbname": "d", "options": "-c search_path=raw"}, "tutorq_api")
     assert parameters["options"].startswith("-c search_path=raw -c datestyle=ISO,MDY")
