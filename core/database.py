@@ -216,11 +216,9 @@ def _ensure_database(url: str) -> None:
             if problem := server_problem(connection):
                 raise TutorqError(problem)
         return
-    # Of template0, which fits every encoding; template1 has that of the server, and what an administrator put there.
-    create = sql.SQL("create database {} encoding 'UTF8' template template0").format(sql.Identifier(name))
     try:
         with psycopg.connect(postgres_urls.render({**parameters, "dbname": "postgres"}), autocommit=True) as connection:
-            connection.execute(create)
+            create_database(connection, name)
     except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
         pass  # another process was faster
     except psycopg.errors.InsufficientPrivilege as error:
@@ -228,6 +226,12 @@ def _ensure_database(url: str) -> None:
     except psycopg.Error as error:
         raise TutorqError(f"the database {name} does not exist and could not be created: {_one_line(error)}") from error
     _ensure_database(url)
+
+
+def create_database(connection: psycopg.Connection, name: str) -> None:
+    """In UTF8, of template0, which fits every encoding; template1 has that of the server, and what an administrator put
+    there."""
+    connection.execute(sql.SQL("create database {} encoding 'UTF8' template template0").format(sql.Identifier(name)))
 
 
 def _unreachable(error: psycopg.OperationalError) -> DatabaseUnreachableError:

@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from core import postgres_urls
-from core.database import Database, DatabaseRole
+from core.database import Database, DatabaseRole, create_database
 from core.errors import TutorqError
 from core.migrate import migrate
 
@@ -19,6 +19,23 @@ from core.migrate import migrate
 TABLES = """
 select oid::regclass::text from pg_class
 where relnamespace = 'public'::regnamespace and relkind = 'r' and relowner::regrole::text <> quote_ident(%s)
+"""
+# What the owner may not grant. A role that is still to be made is the owner's to grant; before version 16, so is every
+# one for whoever has CREATEROLE. To a login that is not there nothing can be granted yet, so the owner needs the right.
+GRANTS = """
+select format(case when login_id is null then 'grant %%I to %%I with admin option' else 'grant %%I to %%I' end, role,
+    case when login_id is null then current_user else login end)
+from (
+    select role, login, (select oid from pg_roles where rolname = role) as role_id,
+        (select oid from pg_roles where rolname = login) as login_id
+    from unnest(%s::text[], %s::text[]) as needed (role, login)
+) as needed
+cross join (select rolsuper, rolcreaterole from pg_roles where rolname = current_user) as owner
+where
+    role_id is not null and not coalesce(pg_has_role(login_id, role_id, 'member'), false)
+    and not rolsuper and not (rolcreaterole and current_setting('server_version_num')::int < 160000)
+    and not pg_has_role(current_user, role_id, 'member with admin option')
+order by role
 """
 DEFAULT_PORT = "5432"
 DAGSTER = "TUTORQ_DAGSTER_DATABASE_URL"
@@ -46,9 +63,11 @@ def migrate_with_logins(database: Database) -> list[str]:
     if has_own_dagster:
         wanted.update([_credentials(DAGSTER, database.dagster_url)])
     database.ensure_database()
+    so_far = "no login was made or changed"
     try:
         with database.connect(autocommit=True) as connection:
-            _refuse_beforehand(connection, wanted, dagster["dbname"] if has_own_dagster else None)
+            members = {role: user for role, (user, _) in logins.items()}
+            _refuse_beforehand(connection, wanted, members, dagster["dbname"] if has_own_dagster else None)
             if has_own_dagster:
                 _ensure_database(connection, dagster["dbname"])
         migrate(database, with_dagster=not has_own_dagster)
@@ -60,14 +79,12 @@ def migrate_with_logins(database: Database) -> list[str]:
             if has_own_dagster:
                 rights = sql.SQL("grant connect, create, temporary on database {} to {}")
                 connection.execute(rights.format(sql.Identifier(dagster["dbname"]), sql.Identifier(dagster["user"])))
+        so_far = "what was made stays, and running this again goes on from there"
         if has_own_dagster:
             with database.connect() as connection:
                 _hand_over(connection, dagster["dbname"], dagster["user"])
     except psycopg.errors.InsufficientPrivilege as error:
-        raise TutorqError(
-            f"the logins are not complete: {error.diag.message_primary}; what was made stays, and running this again "
-            "goes on from there"
-        ) from error
+        raise TutorqError(f"the logins are not complete: {error.diag.message_primary}; {so_far}") from error
     _try_out(database, owner, has_own_dagster=has_own_dagster)
     return sorted(wanted)
 
@@ -90,7 +107,9 @@ def _server(parameters: Mapping[str, str]) -> tuple[str | None, str]:
     return parameters.get("host"), parameters.get("port", DEFAULT_PORT)
 
 
-def _refuse_beforehand(connection: psycopg.Connection, wanted: Mapping[str, str], dagster: str | None) -> None:
+def _refuse_beforehand(
+    connection: psycopg.Connection, wanted: Mapping[str, str], members: Mapping[DatabaseRole, str], dagster: str | None
+) -> None:
     """Raises TutorqError with what an administrator has to run, while nothing is half made."""
     row = connection.execute(
         """
@@ -104,20 +123,23 @@ def _refuse_beforehand(connection: psycopg.Connection, wanted: Mapping[str, str]
     ).fetchone()
     assert row is not None, "whoever is connected is a role"
     owner, database, makes_roles, makes_databases, new, has_dagster = row
-    if new and not makes_roles:
+    statements = [f"alter role {owner} createrole"] if new and not makes_roles else []
+    statements += [grant for (grant,) in connection.execute(GRANTS, [[*members], [*members.values()]])]
+    if statements:
         raise TutorqError(
-            f"{owner} may not make the logins {', '.join(new)}; let an administrator run: alter role {owner} createrole"
+            f"{owner} may not make the logins {', '.join(wanted)} members of their roles, or make them at all; nothing "
+            f"was changed; let an administrator run: {'; '.join(statements)};"
         )
     if dagster and not has_dagster and not makes_databases:
         raise TutorqError(
             f"there is no database {dagster}, and {owner} may not make it; let an administrator run: "
-            f"create database {database} owner {owner}"
+            f"create database {database} owner {owner} encoding 'UTF8' template template0"
         )
 
 
 def _ensure_database(connection: psycopg.Connection, name: str) -> None:
     if connection.execute("select from pg_database where datname = %s", [name]).fetchone() is None:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        create_database(connection, name)
 
 
 def _ensure_login(connection: psycopg.Connection, user: str, password: str) -> None:

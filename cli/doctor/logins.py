@@ -62,7 +62,10 @@ def _advice(connection: psycopg.Connection, database: Database, role: DatabaseRo
     if not can_log_in:
         return f"{name} has no login: {MAKE_LOGINS} gives it one."
     if not is_member and url:
-        return f"{name} is no member of {role}: {MAKE_LOGINS} makes it one."
+        return (
+            f"{name} is no member of {role}: {MAKE_LOGINS} makes it one; if this owner may not do that, let an "
+            f"administrator run: grant {role} to {name};"
+        )
     if not is_member:
         return f"Let an administrator run: grant {role} to {name}."
     if url:

@@ -87,7 +87,18 @@ def test_what_dagster_has_made_as_the_owner_goes_to_its_login(server: Server, tm
     ("before", "problem"),
     [
         ("alter role tutorq nocreaterole", "administrator run: alter role tutorq createrole"),
-        ("drop database dagster", "administrator run: create database dagster owner tutorq"),
+        (
+            "drop database dagster",
+            "administrator run: create database dagster owner tutorq encoding 'UTF8' template template0",
+        ),
+        (
+            # What the docs give an owner without CREATEROLE.
+            "alter role tutorq nocreaterole; create role tutorq_ingest; create role tutorq_transform; "
+            "create role tutorq_api; create role tutorq_analyst; create role tutorq_analyst_names; "
+            "grant tutorq_ingest, tutorq_transform, tutorq_api to tutorq",
+            "administrator run: alter role tutorq createrole; grant tutorq_api to tutorq with admin option; "
+            "grant tutorq_ingest to tutorq with admin option; grant tutorq_transform to tutorq with admin option;",
+        ),
     ],
 )
 def test_what_cannot_work_is_told_before_anything_is_made(
@@ -120,3 +131,22 @@ def test_logins_of_an_administrator_are_used_as_they_are(server: Server, tmp_pat
     assert "dagster-word" not in str(raised.value)
     server.as_superuser("alter role dagster password 'dagster-word'")
     assert len(migrate_with_logins(Database(settings_for(server, tmp_path)))) == 4
+
+
+@pytest.mark.slow
+def test_memberships_that_only_an_administrator_can_give_are_named(server: Server, tmp_path: Path) -> None:
+    """Logins and roles are an administrator's; the owner may neither make nor grant them."""
+    server.as_superuser(
+        "alter role tutorq nocreaterole",
+        *(f"create role {role}" for role in (*DatabaseRole, "tutorq_analyst", "tutorq_analyst_names")),
+        *(f"grant {role} to tutorq" for role in DatabaseRole),
+        *(f"create role {login} login password '{login}-word'" for login in (*LOGINS.values(), "dagster")),
+        "grant tutorq_api to api",
+    )
+    database = Database(settings_for(server, tmp_path))
+    with pytest.raises(TutorqError) as raised:
+        migrate_with_logins(database)
+    statements = "grant tutorq_ingest to ingest; grant tutorq_transform to transform;"
+    assert str(raised.value).endswith(f"nothing was changed; let an administrator run: {statements}")
+    server.as_superuser(statements)
+    assert len(migrate_with_logins(database)) == 4
