@@ -55,17 +55,27 @@ select greatest(
     (select max(loaded_at) from raw.sessions where scheduled_time > now() - interval '8 days')
 )
 """
-# Files of the landing directory of which nothing could be taken, whether no row could be read or every one was refused.
+# Files of the landing directory of which nothing could be taken, whether no row could be read or every one was refused;
+# until a file of that name is loaded.
 FAILED_FILES = """
-select entity, source, reason, refused_at as failed_at, checksum
-from raw.refused_files
-where refused_at > greatest((select on_since from app.report_switches where switch = 'alert'), now() - %(within)s)
-union all
-select entity, source, 'none of its ' || read_rows || ' rows could be taken', finished_at, checksum
-from raw.loads
+with failed as (
+    select entity, source, reason, refused_at as failed_at, checksum
+    from raw.refused_files
+    union all
+    select entity, source, 'none of its ' || read_rows || ' rows could be taken', finished_at, checksum
+    from raw.loads
+    where read_rows > 0 and quarantined_rows = read_rows and moved_to like 'failed/%%'
+)
+select entity, source, reason, failed_at, checksum
+from failed
 where
-    finished_at > greatest((select on_since from app.report_switches where switch = 'alert'), now() - %(within)s)
-    and read_rows > 0 and quarantined_rows = read_rows and moved_to like 'failed/%%'
+    failed_at > greatest((select on_since from app.report_switches where switch = 'alert'), now() - %(within)s)
+    and not exists (
+        select from raw.loads
+        where
+            loads.entity = failed.entity and loads.source = failed.source and loads.finished_at > failed.failed_at
+            and (read_rows = 0 or quarantined_rows < read_rows)
+    )
 order by failed_at, source
 """
 
@@ -189,7 +199,6 @@ def troubles(connection: psycopg.Connection, oldest_change: timedelta = OLDEST_C
             (("rows in the last hour", f"{state['quarantined']:,}"),),
         )
     yield from lost_models(connection)
-    yield from lost_models(connection)
     yield from failed_files(connection)
 
 
@@ -216,7 +225,7 @@ def newest_arrival(connection: psycopg.Connection) -> datetime | None:
 
 
 def failed_files(connection: psycopg.Connection) -> list[Condition]:
-    """Landing files of the last day of which nothing could be taken, one by one; beyond a few in one."""
+    """Landing files of the last day of which nothing could be taken, nor of one of that name since; many in one."""
     rows = connection.execute(FAILED_FILES, {"within": FAILED_FILES_WITHIN}).fetchall()
     advice = "Mend it and drop it again; it lies in the folder `failed` of the landing directory, with its report."
     conditions = [

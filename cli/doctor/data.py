@@ -12,8 +12,8 @@ from core.settings import Settings
 # Mail that is due waits for seconds, pairs of changed people for a minute.
 MAIL_PATIENCE = timedelta(minutes=15)
 PREDICTION_PATIENCE = timedelta(hours=1)
-# Alerts (reports/troubles.py) of what is looked at here anyway.
-WITH_A_LINE = {"unprocessed_changes", "outbox_stuck", "model_lost", "no_new_data", "daemon_dead"}
+# Alerts (reports/troubles.py) of what is looked at here anyway, as it is now.
+WITH_A_LINE = {"unprocessed_changes", "outbox_stuck", "model_lost", "no_new_data", "daemon_dead", "file_failed"}
 
 
 def waiting(connection: psycopg.Connection, longest: timedelta) -> Finding:

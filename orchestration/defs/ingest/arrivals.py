@@ -43,7 +43,8 @@ def note_arrivals(instance: dg.DagsterInstance, platform: Platform) -> None:
         return
     seen = known.asset_materialization.metadata[NEWEST].value if known and known.asset_materialization else None
     newest = _newest(platform)
-    if newest is not None and newest.timestamp() != seen:
+    # Only onwards: in a restored database, or when sessions were deleted, an older one is no arrival.
+    if newest is not None and (not isinstance(seen, float) or newest.timestamp() > seen):
         metadata = {NEWEST: dg.MetadataValue.timestamp(newest.timestamp())}
         instance.report_runless_asset_event(dg.AssetMaterialization(ARRIVALS, metadata=metadata))
 
