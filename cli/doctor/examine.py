@@ -4,6 +4,7 @@ import os
 import sys
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 from pydantic import ValidationError
@@ -26,13 +27,13 @@ def examine() -> list[Finding]:
         settings = Settings()
     except ValidationError as error:
         return [Finding("settings", False, settings_problem(error), "Correct it in the environment or in .env.")]
+    database = Database(settings)
     findings = [
         Finding("Python", sys.version_info >= (3, 11), sys.version.split()[0], None),
-        _home(settings),
+        _home(settings, database),
         _files(settings),
         _manifest(),
     ]
-    database = Database(settings)
     try:
         with database.connect() as connection:
             findings.append(server.version(connection, database))
@@ -64,11 +65,23 @@ def examine() -> list[Finding]:
     return findings
 
 
-def _home(settings: Settings) -> Finding:
+def _home(settings: Settings, database: Database) -> Finding:
+    """Whether this user can write where files are made: with the database elsewhere (in containers, say) the home
+    itself may be read-only."""
     home = settings.home
-    existing = next(path for path in (home, *home.parents) if path.exists())
-    ok = os.access(existing, os.W_OK)
-    return Finding("TUTORQ_HOME", ok, str(home), None if ok else "This user cannot write there; choose another.")
+    folders = [home]
+    if not database.is_embedded:
+        folders = [settings.landing, home / "dagster"]
+        if "://" not in settings.model_store_uri:
+            folders.append(Path(settings.model_store_uri).expanduser())
+    closed = [str(folder) for folder in folders if not _is_writable(folder)]
+    advice = f"This user cannot write to {', '.join(closed)}; choose another place, or give them the right."
+    return Finding("TUTORQ_HOME", not closed, str(home), advice if closed else None)
+
+
+def _is_writable(folder: Path) -> bool:
+    """Or can be made, if it is not there."""
+    return os.access(next(path for path in (folder, *folder.parents) if path.exists()), os.W_OK)
 
 
 def _files(settings: Settings) -> Finding:

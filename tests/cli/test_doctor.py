@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from cli.doctor.examine import _home as home
 from cli.doctor.examine import examine
 from cli.doctor.finding import Finding
 from core.database import Database, DatabaseRole
@@ -79,3 +80,22 @@ def test_half_a_database_is_no_traceback(server: Server, tmp_path: Path, monkeyp
     with psycopg.connect(server.owner) as connection:
         connection.execute("drop table app.alembic_version")
     assert "tutorq db restore FILE --replace" in str(findings()["schema"].advice)
+
+
+def test_with_the_database_elsewhere_the_home_may_be_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container, where folders in it are volumes."""
+    closed = {tmp_path}
+    monkeypatch.setattr("os.access", lambda path, _: Path(path) not in closed)
+    for name in ("landing", "models", "dagster"):
+        (tmp_path / name).mkdir()
+    elsewhere = Settings(home=tmp_path, database_url="postgresql://tutorq@db/tutorq")
+    here = Settings(home=tmp_path)
+
+    assert home(elsewhere, Database(elsewhere)).ok
+    assert not home(here, Database(here)).ok
+    closed.add(tmp_path / "models")
+    found = home(elsewhere, Database(elsewhere))
+    assert not found.ok
+    assert f"cannot write to {tmp_path / 'models'};" in str(found.advice)
+    in_a_bucket = elsewhere.model_copy(update={"model_store": "s3://bucket/models"})
+    assert home(in_a_bucket, Database(in_a_bucket)).ok
