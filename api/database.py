@@ -1,7 +1,8 @@
 """Reads of the published marts: one statement per request, its JSON made by Postgres."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ POOL_SIZE = 10
 CONNECT_TIMEOUT_SECONDS = 5
 ACQUIRE_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 10
+RECONNECT_SECONDS = 5
 # A list has one statement per sort column and direction, all of them on every connection at worst.
 STATEMENT_CACHE_SIZE = 256
 
@@ -173,6 +175,24 @@ async def open_pool(
         yield pool
     finally:
         await pool.close()
+
+
+async def stay_connected(url: str) -> None:
+    """Hold a session for as long as the API runs: pools close those that are idle, and a restore of the database has
+    to see that somebody uses it."""
+    address, _ = for_asyncpg(url)
+    while True:
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            ended = asyncio.Event()
+            connection = await asyncpg.connect(
+                **address, timeout=CONNECT_TIMEOUT_SECONDS, server_settings={"application_name": "tutorq-api"}
+            )
+            try:
+                connection.add_termination_listener(lambda _, ended=ended: ended.set())
+                await ended.wait()
+            finally:
+                await connection.close(timeout=1)
+        await asyncio.sleep(RECONNECT_SECONDS)
 
 
 async def _json_as_bytes(connection: asyncpg.Connection) -> None:

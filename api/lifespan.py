@@ -11,7 +11,7 @@ from api import limits, logs
 from api.audit.queries import AuditLog
 from api.audit_writer import AuditWriter
 from api.browser_sessions import BrowserSessions
-from api.database import Marts, open_pool
+from api.database import Marts, open_pool, stay_connected
 from api.health.queries import HealthProbe
 from api.key_ring import KeyRing
 from api.limits import ActionLimit, FailureLimit, RateLimit
@@ -102,6 +102,7 @@ def lifespan(
                         settings=Ledger.server_settings(settings.ingest_commit_seconds),
                     )
                 )
+                await stack.enter_async_context(_running(stay_connected(url)))
                 ledger = CountedLedger(ingest_pool, settings.ingest_commit_seconds, instruments)
                 session_writer = SessionWriter(ledger, settings.timezone, settings.ingest_queue_rows)
                 await stack.enter_async_context(_running(session_writer.run()))

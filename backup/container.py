@@ -18,12 +18,14 @@ import sys
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from core.errors import TutorqError
+from core.settings import Settings
 
 MANIFEST, DATABASE, MODELS, LANDING = "backup.json", "database.dump", "models", "landing"
 STREAM = Path("-")
@@ -70,7 +72,7 @@ def open_archive(path: Path, identity: Path | None, scratch: Path) -> Iterator[z
                     if {MANIFEST, DATABASE} - set(archive.namelist()):
                         raise TutorqError(f"{path} is no backup by `tutorq db backup`: it has no {MANIFEST} in it")
                     yield archive
-            except zipfile.BadZipFile as error:
+            except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
                 raise TutorqError(f"{path} is no backup, or is not whole (cut off or damaged): {error}") from error
     except OSError as error:
         raise TutorqError(f"cannot restore {path}: {_reason(error, path)}") from error
@@ -99,7 +101,8 @@ def members(archive: zipfile.ZipFile, folder: str) -> Iterator[zipfile.ZipInfo]:
     """
     for info in archive.infolist():
         if info.filename.startswith(f"{folder}/"):
-            if info.is_dir() or "\\" in info.filename or ".." in info.filename.split("/"):
+            # An empty part is a folder, or begins an absolute path.
+            if "\\" in info.filename or {"", ".", ".."} & set(info.filename.split("/")):
                 raise TutorqError(f"this backup was tampered with: it holds {info.filename!r}")
             yield info
 
@@ -214,8 +217,14 @@ def _seekable(path: Path, scratch: Path) -> Iterator[IO[bytes]]:
         yield _rewound(copy)
 
 
+def scratch_folder(settings: Settings) -> Path:
+    """Where there is room for a whole backup: the home, or what TMPDIR says, as for containers, whose home is
+    read-only."""
+    return Path(os.environ.get("TMPDIR") or settings.home)
+
+
 def _scratch_file(folder: Path) -> IO[bytes]:
-    """A file without a name: it is gone with this process. Not in /tmp, which may be in memory."""
+    """A file without a name: it is gone with this process. Not in /tmp unasked, which may be in memory."""
     folder.mkdir(parents=True, exist_ok=True)
     return tempfile.TemporaryFile(dir=folder)
 

@@ -9,9 +9,8 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -20,7 +19,8 @@ from typing import IO
 
 import psycopg
 
-from backup.container import CHUNK, DATABASE, LANDING, MODELS, members, open_archive
+from backup.container import CHUNK, DATABASE, LANDING, MODELS, members, open_archive, scratch_folder
+from backup.in_use import alone, refuse_if_in_use
 from backup.manifest import MANIFEST, SCHEMAS, Manifest
 from backup.programs import Programs, find_programs, first_error
 from core.database import Database, DatabaseRole
@@ -28,21 +28,17 @@ from core.errors import TutorqError
 from core.migrate import ensure_roles, known_versions, migrate
 from core.settings import Settings
 from ml.registry import model_store
+from ml.store import CERTIFICATE
 
-# Tables that have rows without anybody having loaded or made anything.
-NEVER_EMPTY = ("app.alembic_version", "ml.prediction_version")
+# Where data are that are not made again from others, and the tables that an installation fills by being started.
+KEPT_SCHEMAS = ("raw", "app", "ml")
+NO_DATA = [
+    *("app.alembic_version", "ml.prediction_version", "app.report_switches", "app.known_settings", "app.audit_log"),
+    *("app.api_keys", "app.login_tokens", "app.browser_sessions", "app.undeclared_proxies", "app.alert_conditions"),
+]
 # Newer programs set what older servers do not know.
 NEWER_SETTINGS = {b"SET transaction_timeout = 0;\n": 17}
 SETTINGS_LINES = 40
-# Of other logins, a plain owner is not told what kind of process they are; autovacuum is no login.
-OTHERS = """
-select count(*) from pg_stat_activity
-where
-    datname = current_database() and pid <> pg_backend_pid()
-    and usesysid is not null and coalesce(backend_type, 'client backend') = 'client backend'
-"""
-# A connection that was closed just now, by this process, too, is there for a moment.
-LEAVING_SECONDS = 3
 # Sent or not, nobody here knows: the lost installation may have sent them after the backup.
 MAIL = """
 update app.email_reports
@@ -80,18 +76,23 @@ def restore_backup(
     Raises:
         TutorqError: the backup is not whole or too new, there are data already, or something failed.
     """
-    with open_archive(path, identity, settings.home) as archive:
+    with alone(settings, database), open_archive(path, identity, scratch_folder(settings)) as archive:
         manifest = Manifest.from_json(archive.read(MANIFEST))
         database.ensure_databases()
         with database.connect() as connection:
             server = connection.info.server_version
             manifest.refuse_if_newer(known_versions(), server)
             programs = find_programs(max(server // 10_000, manifest.pg_dump), tls=connection.pgconn.ssl_in_use)
-            _refuse_if_in_use(connection, replace)
+            refuse_if_in_use(connection, database, tell)
+            if not replace:
+                _refuse_if_filled(connection)
             ensure_roles(connection)
             _refuse_if_roles_are_missing(connection, manifest.roles)
+        models = _models(archive)
+        if landing:
+            _refuse_if_damaged(archive, LANDING)
         tell("the models")
-        models = _restore_models(archive, settings)
+        _restore_models(models, settings)
         tell("the database")
         with archive.open(DATABASE) as dump:
             _restore_database(programs, database, dump, manifest, server)
@@ -101,32 +102,16 @@ def restore_backup(
             for schema in manifest.schemas:
                 _analyze(connection, schema)
         files = _restore_landing(archive, settings.landing) if landing else 0
-    return Restored(manifest, max(known_versions()), models, files)
+    return Restored(manifest, max(known_versions()), len(models), files)
 
 
-def _refuse_if_in_use(connection: psycopg.Connection, replace: bool) -> None:
-    deadline = time.monotonic() + LEAVING_SECONDS
-    while (others := _others(connection)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    if others:
-        raise TutorqError(
-            f"{others} other {'program is' if others == 1 else 'programs are'} connected to this database; stop "
-            "`tutorq up` (or the API and Dagster) and close other sessions, then restore"
-        )
-    if replace:
-        return
+def _refuse_if_filled(connection: psycopg.Connection) -> None:
     if filled := _filled_tables(connection):
         more = f" and {len(filled) - 1} more tables" if len(filled) > 1 else ""
         raise TutorqError(
             f"this database has data already ({filled[0]}{more}); restore to an empty one, or replace all of it with "
             "--replace"
         )
-
-
-def _others(connection: psycopg.Connection) -> int:
-    connection.execute("select pg_stat_clear_snapshot()")
-    row = connection.execute(OTHERS).fetchone()
-    return int(row[0]) if row else 0
 
 
 def _filled_tables(connection: psycopg.Connection) -> list[str]:
@@ -137,7 +122,7 @@ def _filled_tables(connection: psycopg.Connection) -> list[str]:
         order by array_position(%s::name[], schemaname), 1
     """
     filled = []
-    for (table,) in connection.execute(query, [list(SCHEMAS), list(NEVER_EMPTY), list(SCHEMAS)]).fetchall():
+    for (table,) in connection.execute(query, [list(KEPT_SCHEMAS), NO_DATA, list(KEPT_SCHEMAS)]).fetchall():
         try:
             with connection.transaction():
                 rows = connection.execute(f"select from {table} limit 1".encode()).rowcount
@@ -243,17 +228,39 @@ def _analyze(connection: psycopg.Connection, schema: str) -> None:
         connection.execute(f"analyze {table}".encode())
 
 
-def _restore_models(archive: zipfile.ZipFile, settings: Settings) -> int:
-    """Put the models into the store; they are named by their content, so this replaces nothing by something else."""
-    files: dict[str, dict[str, bytes]] = {}
+def _models(archive: zipfile.ZipFile) -> dict[str, dict[str, bytes]]:
+    """The files of each model by its address.
+
+    Raises:
+        TutorqError: one of them is not whole; told while nothing has been written.
+    """
+    models: dict[str, dict[str, bytes]] = {}
     for info in members(archive, MODELS):
         address, _, name = info.filename.removeprefix(f"{MODELS}/").rpartition("/")
-        files.setdefault(address, {})[name] = archive.read(info)
-    store = model_store(settings) if files else None
-    for address, content in files.items():
-        assert store is not None
-        store.write_files(address, content)
-    return len(files)
+        models.setdefault(address, {})[name] = archive.read(info)
+    for address, files in models.items():
+        if CERTIFICATE not in files:
+            raise TutorqError(
+                f"the backup is damaged, and nothing was restored: the model {address or '(without a name)'} has no "
+                f"{CERTIFICATE}"
+            )
+    return models
+
+
+def _refuse_if_damaged(archive: zipfile.ZipFile, folder: str) -> None:
+    """Reads files whose turn comes when the database is restored already."""
+    for info in members(archive, folder):
+        with archive.open(info) as file:
+            while file.read(CHUNK):
+                pass
+
+
+def _restore_models(models: Mapping[str, Mapping[str, bytes]], settings: Settings) -> None:
+    """Put the models into the store; they are named by their content, so this replaces nothing by something else."""
+    if models:
+        store = model_store(settings)
+        for address, files in models.items():
+            store.write_files(address, files)
 
 
 def _restore_landing(archive: zipfile.ZipFile, folder: Path) -> int:

@@ -35,9 +35,9 @@ def backup(
         print_json({"file": str(file), "bytes": size, **manifest.to_dict()})
         return
     models = len(manifest.models) - len(manifest.missing_models)
-    parts = [_state(manifest.sessions, manifest.as_of), f"{models:,} models"]
+    parts = [_state(manifest.sessions, manifest.as_of), _count(models, "model")]
     if manifest.landing_files is not None:
-        parts.append(f"{manifest.landing_files:,} landing files")
+        parts.append(_count(manifest.landing_files, "landing file"))
     err.print(f"{file}: {', '.join(parts)}.", soft_wrap=True, highlight=False, markup=False)
     if manifest.missing_models:
         _warn(f"not in the model store, so not in the backup: {', '.join(manifest.missing_models)}")
@@ -72,12 +72,14 @@ def restore(
         print_json({"schema_now": done.migrated_to, **counts, **manifest.to_dict()})
         return
     state = _state(manifest.sessions, manifest.as_of)
-    err.print(f"Restored: {state}, {done.models:,} models.", soft_wrap=True, highlight=False)
+    err.print(f"Restored: {state}, {_count(done.models, 'model')}.", soft_wrap=True, highlight=False)
     if manifest.waiting_mails:
+        what = "mail that was waiting is" if manifest.waiting_mails == 1 else "mails that were waiting are"
         _warn(
-            f"{manifest.waiting_mails:,} mails that were waiting are `unknown` now and will not be sent: they may have "
-            "been sent since the backup (see mail in docs/operations.md)"
+            f"{manifest.waiting_mails:,} {what} `unknown` now and will not be sent: the lost installation may "
+            "have done so since the backup (see mail in docs/operations.md)"
         )
+    _warn("keys and browser sessions that were ended since the backup work again; look at `tutorq keys list`")
     err.print(
         f"The state is that of {manifest.made_at}: load again what was loaded since (`tutorq load`), then "
         "`tutorq score` and `tutorq doctor`.",
@@ -87,7 +89,11 @@ def restore(
 
 
 def _state(sessions: int, as_of: str | None) -> str:
-    return f"{sessions:,} sessions, {f'scores as of {as_of}' if as_of else 'no scores yet'}"
+    return f"{_count(sessions, 'session')}, {f'scores as of {as_of}' if as_of else 'no scores yet'}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _warn(message: str) -> None:

@@ -1,13 +1,11 @@
 """`tutorq up`: every service of one installation in the foreground, and a clean end of all of them."""
 
-import fcntl
 import secrets
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO
 
 from pydantic import SecretStr
 from rich.console import Console
@@ -15,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from cli.supervisor import VIEWER, ServiceEndedError, Supervisor, check_port, stop_on_signals
 from core.database import Database, DatabaseRole
-from core.errors import DatabaseUnreachableError, TutorqError
+from core.errors import DatabaseUnreachableError
+from core.home import only_one
 from core.keys import Role, ensure_local_key
 from core.logins import create_link
 from core.settings import MADE_UP, Settings
@@ -29,7 +28,7 @@ def run(settings: Settings, *, demo: bool, console: Console) -> None:
         TutorqError: something did not start or ended by itself; everything else has been stopped.
     """
     settings = with_dagster_token(settings)
-    with only_one(settings), stop_on_signals() as interruption:
+    with only_one(settings.home), stop_on_signals() as interruption:
         database = Database(settings)
         transform = database.as_role(DatabaseRole.TRANSFORM)
         supervisor = Supervisor(settings, database, interruption, console)
@@ -243,16 +242,3 @@ def watching(settings: Settings, database: Database) -> Iterator[None]:
         over.set()
         # Not for longer: a mail provider that hangs must not hold up the end of everything.
         thread.join(timeout=1)
-
-
-@contextmanager
-def only_one(settings: Settings) -> Iterator[None]:
-    """Hold the home for one `tutorq up` at a time."""
-    settings.home.mkdir(parents=True, exist_ok=True)
-    lock: IO[bytes] = (settings.home / "up.lock").open("ab")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise TutorqError(f"`tutorq up` is already running for {settings.home}") from error
-    with lock:
-        yield

@@ -172,7 +172,7 @@ class EmbeddedPostgres:
 
     def keep_running(self) -> bool:
         """Let the server outlive its users, until `stop`; False if other processes hold it anyway."""
-        if self._is_held_by_others():
+        if self.is_held_by_others():
             return False
         self._keep_mark.touch()
         return True
@@ -183,7 +183,7 @@ class EmbeddedPostgres:
         Raises:
             TutorqError: tutorq processes are using the server.
         """
-        if self._is_held_by_others():
+        if self.is_held_by_others():
             raise TutorqError("other tutorq processes are using the server; it stops with them")
         self._keep_mark.unlink(missing_ok=True)
         self._stop_server()
@@ -209,7 +209,7 @@ class EmbeddedPostgres:
             conf.write(SERVER_SETTINGS)
         part.rename(self._data)
 
-    def _is_held_by_others(self) -> bool:
+    def is_held_by_others(self) -> bool:
         self._home.mkdir(parents=True, exist_ok=True)
         lock = self._lock or (self._home / "postgres.lock").open("ab")
         try:
@@ -256,8 +256,8 @@ class EmbeddedPostgres:
     @contextmanager
     def _reachable(self) -> Iterator[None]:
         """Started by root, the server runs as a user of its own, who has to get to its data. The package opens all
-        folders above them to everybody for that. Passing through is enough: what could be listed or read before can be
-        afterwards, no more."""
+        folders above them to everybody for that. Passing through is enough, and then holds for all users: nothing more
+        can be listed, but files that are readable for everybody can be read by whoever knows their names."""
         before = {folder: folder.stat().st_mode for folder in self._data.resolve().parents}
         if os.geteuid() == 0:
             self._set_modes({folder: mode | PASS_THROUGH for folder, mode in before.items()})

@@ -1,5 +1,6 @@
 """What a backup and a restore refuse, and what is there afterwards: a whole file or none, the old data or the new."""
 
+import fcntl
 import json
 import os
 import signal
@@ -12,10 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 import backup.make
-from backup import make_backup, restore_backup
+from backup import in_use, make_backup, restore_backup
 from backup.container import DATABASE
 from backup.manifest import MANIFEST
 from backup.programs import find_programs
@@ -23,7 +25,9 @@ from cli.doctor.objects import objects
 from core import locks
 from core.database import Database
 from core.errors import TutorqError
+from core.home import only_one
 from core.settings import PROJECT_ROOT, Settings
+from tests.api.conftest import serve
 
 if TYPE_CHECKING:
     from tests.conftest import Postgres
@@ -188,6 +192,72 @@ def test_a_database_in_use_is_left_alone(file: Path, target: Database) -> None:
         restore(target, file)
 
 
+def test_an_idle_api_is_seen(file: Path, target: Database) -> None:
+    """Nobody has asked it for anything."""
+    with serve(settings_of(target)):
+        until(lambda: noted_settings(target))
+        with pytest.raises(TutorqError, match="connected to this database; stop `tutorq up`"):
+            restore(target, file, replace=True)
+    restore(target, file)  # what the API has written at its start is no data
+    assert tutors(target) == ["Ada"]
+
+
+def noted_settings(database: Database) -> list[tuple[object, ...]]:
+    with database.connect() as connection:
+        return connection.execute("select from app.audit_log, app.known_settings limit 1").fetchall()
+
+
+def test_a_home_that_is_up_is_left_alone(file: Path, tmp_path: Path) -> None:
+    """Before its server is asked anything."""
+    settings = Settings(home=tmp_path / "up")
+    database = Database(settings)
+    assert database.is_embedded
+    with only_one(settings.home), pytest.raises(TutorqError, match=r"already running .* stop it, then restore"):
+        restore_backup(settings, database, file, replace=True)
+    # Without `tutorq up`: any other process of ours.
+    with (settings.home / "postgres.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        with pytest.raises(TutorqError, match="another tutorq process uses the embedded server"):
+            restore_backup(settings, database, file, replace=True)
+    assert database.embedded.is_new
+
+
+@pytest.mark.parametrize(("age", "goes_on", "refused"), [(5, True, True), (5, False, False), (600, False, False)])
+def test_a_daemon_that_lives_is_seen(
+    file: Path, target: Database, monkeypatch: pytest.MonkeyPatch, age: int, goes_on: bool, refused: bool
+) -> None:
+    """Dagster's processes connect for moments; the daemon's signs of life are what can be seen of it."""
+    monkeypatch.setattr(in_use, "SILENT_SECONDS", 7)
+    target.ensure_databases()
+    told: list[str] = []
+
+    def tell(what: str) -> None:
+        told.append(what)
+        if goes_on and "daemon" in what:
+            beat("update daemon_heartbeats set timestamp = now() at time zone 'utc'")
+
+    def beat(*statements: str) -> None:
+        with psycopg.connect(target.dagster_url, autocommit=True) as dagster:
+            for statement in statements:
+                dagster.execute(statement.encode())
+
+    beat(
+        "drop table if exists daemon_heartbeats",
+        "create table daemon_heartbeats (timestamp timestamp)",
+        f"insert into daemon_heartbeats values (now() at time zone 'utc' - interval '{age} s')",
+    )
+    try:
+        if refused:
+            with pytest.raises(TutorqError, match="the Dagster daemon is running"):
+                restore(target, file, tell=tell)
+        else:
+            restore(target, file, tell=tell)
+            assert tutors(target) == ["Ada"]
+    finally:
+        beat("drop table daemon_heartbeats")
+    assert any("daemon" in what for what in told) == (age < 60)
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
@@ -243,11 +313,45 @@ def test_other_files_are_told_apart(target: Database, tmp_path: Path, content: b
         restore(target, tmp_path / "other")
 
 
-def test_a_name_that_leads_out_of_the_folder_is_refused(file: Path, target: Database) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["landing/../../evil", "landing/{elsewhere}/evil", "landing/./evil", "landing/a//evil", "models/{elsewhere}/x"],
+)
+def test_a_name_that_leads_out_of_the_folder_is_refused(
+    file: Path, target: Database, tmp_path: Path, name: str
+) -> None:
     with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr("landing/../../evil", "x")
+        archive.writestr(name.format(elsewhere=tmp_path / "elsewhere"), "x")
+    add_tutor(target, "Cleo")
     with pytest.raises(TutorqError, match="tampered with"):
-        restore(target, file, landing=True)
+        restore(target, file, landing=True, replace=True)
+    assert not (tmp_path / "elsewhere").exists()
+    assert tutors(target) == ["Cleo"]
+
+
+@pytest.mark.parametrize("name", ["models/match/m-1/certificate.json", "landing/sessions.csv"])
+def test_a_damaged_file_beside_the_database_changes_nothing(file: Path, target: Database, name: str) -> None:
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("landing/tutors.csv", "whole")
+        archive.writestr(name, "session_id," * 500)
+        start = archive.getinfo(name).header_offset + 30 + len(name)
+    content = bytearray(file.read_bytes())
+    content[start : start + 20] = b"\xff" * 20
+    file.write_bytes(content)
+    add_tutor(target, "Cleo")
+    with pytest.raises(TutorqError, match="is not whole"):
+        restore(target, file, landing=True, replace=True)
+    assert tutors(target) == ["Cleo"]
+    assert not (settings_of(target).home / "landing").exists()
+
+
+def test_a_model_without_its_certificate_is_told(file: Path, target: Database) -> None:
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("models/churn/c-1/certificate.json", "{}")
+        archive.writestr("models/match/m-1/model.ubj", "trees")
+    with pytest.raises(TutorqError, match=r"the model match/m-1 has no certificate\.json$"):
+        restore(target, file)
+    assert not (settings_of(target).home / "models").exists()
 
 
 def test_encrypted_by_age(source: Database, target: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,6 +379,8 @@ def test_through_pipes(source: Database, target: Database, tmp_path: Path) -> No
 
     def run(database: Database, verb: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         environment = {**os.environ, **settings_of(database).as_environment()}
+        # As in a container, whose home nobody can write to.
+        environment |= {"TUTORQ_HOME": "/proc/home", "TUTORQ_MODEL_STORE": str(tmp_path), "TMPDIR": str(tmp_path)}
         return subprocess.run(
             [*command, verb, "-"], cwd=PROJECT_ROOT, env=environment, input=given, capture_output=True, check=False
         )

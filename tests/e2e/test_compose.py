@@ -259,6 +259,14 @@ def test_no_volume_is_shared_but_for_its_purpose() -> None:
     }
 
 
+def test_a_restore_has_room_on_a_disk() -> None:
+    """For what comes from standard input: the root file system is read-only, and /tmp is in memory."""
+    folder = SERVICES["migrate"]["environment"]["TMPDIR"]
+    assert folder in [mount.split(":")[1] for mount in SERVICES["migrate"]["volumes"] if not mount.endswith(":ro")]
+    # Where files that are there for a moment are taken for nothing else.
+    assert not folder.endswith("landing")
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_service_knows_no_password_but_its_own(host: Host, name: str) -> None:
     folder = host.folder / name / "secrets"
@@ -354,6 +362,17 @@ def test_what_lands_is_published_and_served(host: Host) -> None:
     )
 
     assert httpx2.get(url, headers={"X-API-Key": key}).json()["meta"]["total"] == 10
+
+
+@pytest.mark.soak
+def test_the_owner_s_doctor_and_restore_need_no_home(host: Host) -> None:
+    """A restore is refused while the others run, and gets so far."""
+    tutorq = str(Path(sys.executable).parent / "tutorq")
+    backup = host.folder / "tutorq.zip"
+    made = host.run("migrate", tutorq, "db", "backup", str(backup))
+    assert made.returncode == 0, made.stderr
+    refused = host.run("migrate", "sh", "-c", f"{tutorq} db restore - --replace < {backup}")
+    assert "connected to this database; stop `tutorq up`" in refused.stderr
 
 
 @pytest.mark.soak
