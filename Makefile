@@ -15,7 +15,9 @@ COMPILED := --compile-bytecode
 UV_FIRST = sed -n '/^uv==/,/[^\\]$$/p' requirements.lock | $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes -r /dev/stdin
 INSTALLER := VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv pip
 endif
-PYTEST := $(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --quiet
+# One more than there are processors: tests of whole installations wait much of the time.
+WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 3); echo $$(( n < 3 ? n + 1 : 4 )))
+PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --quiet
 QUICK := tests/api tests/backup tests/cli tests/core tests/demo tests/ingest tests/ml tests/reports tests/verify
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix dashboards --loglevel error
 DASHBOARD_FILES := $(shell find dashboards -name node_modules -prune -o -name dist -prune -o -type f -print) api/openapi.json

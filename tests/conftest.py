@@ -35,7 +35,7 @@ MIGRATED, PUBLISHED = "migrated", "published"
 LONGEST_FIRST = (
     ("tests/e2e/test_start.py", "tests/e2e/test_dashboard.py", "tests/e2e/test_up.py"),
     (
-        "tests/dbt/test_histories.py", "tests/dbt/test_live.py", "tests/dbt/test_build.py",
+        "tests/dbt/test_histories.py", "tests/dbt/test_build.py", "tests/dbt/test_live.py",
         "tests/dbt/test_incremental.py", "tests/dbt/test_leakage.py", "tests/dbt/test_match_features.py",
         "tests/dbt/test_beta_summary.py", "tests/dbt/test_project_rules.py",
         "tests/dbt/test_roles.py", "tests/core/test_roles.py", "tests/core/test_servers.py",
