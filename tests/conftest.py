@@ -207,6 +207,6 @@ def environment(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     """The settings of `database` as environment variables, for code that reads them itself."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TUTORQ_HOME", str(tmp_path))
-    monkeypatch.setenv("TUTORQ_DATABASE_URL", database.url)
+    monkeypatch.setenv("TUTORQ_DATABASE_URL", database.login_url)
     monkeypatch.setenv("TUTORQ_DAGSTER_DATABASE_URL", database.dagster_url)
     return Settings()

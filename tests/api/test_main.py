@@ -76,7 +76,8 @@ def test_clients_behind_a_trusted_proxy_are_told_apart(
             ).status_code
             for number in range(2 * FAILED_LOG_INS_AT_ONCE)
         ]
-    assert (statuses[0], statuses[-1]) == (401, last)
+    # On a slow machine some of them are allowed again meanwhile.
+    assert (statuses[0], 429 in statuses) == (401, last == 429)
 
 
 CANARY = "c4n4ry"

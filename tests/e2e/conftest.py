@@ -15,6 +15,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     installation = Installation(tmp_path_factory.mktemp("up"))
     keep_if_a_test_fails(installation.home)
     write_demo(installation.home / "landing", tutors=80, students=400, days=100, seed=11)
+    (installation.home / "landing").chmod(0o700)
     yield installation
     for process in installation.processes():
         process.kill()

@@ -47,6 +47,7 @@ class Installation:
         )
 
     def start(self) -> None:
+        self.log.touch(mode=0o600)  # doctor looks at it, too
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "cli.app", "up"], env=self.environment, stdout=log, stderr=log
@@ -73,7 +74,8 @@ class Installation:
         """Ctrl-C: it ends well and leaves no process behind."""
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(STOP_SECONDS) == 0, self.log.read_text()
+        ended = self.process.wait(STOP_SECONDS)
+        assert ended == 0, f"ended with {ended}\n{self.log.read_text()}"
         self.process = None
         wait_for(lambda: self.processes() == [], STOP_SECONDS, self.processes)
 
