@@ -22,7 +22,7 @@ QUICK := tests/api tests/backup tests/cli tests/core tests/demo tests/ingest tes
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix dashboards --loglevel error
 DASHBOARD_FILES := $(shell find dashboards -name node_modules -prune -o -name dist -prune -o -type f -print) api/openapi.json
 # Folders, too: a file that is gone changes its folder's time.
-DBT_FILES := $(shell find dbt_project/*.yml dbt_project/models dbt_project/macros dbt_project/materializations dbt_project/tests)
+DBT_FILES := $(shell find dbt_project/*.yml dbt_project/models dbt_project/functions dbt_project/macros dbt_project/materializations dbt_project/tests)
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16

@@ -39,8 +39,10 @@ REFRESH = "select marts.refresh_sessions(%s::uuid[])"
 DIFFERENT = """
 select count(*)
 from (select * from marts.tutor_scores where tutor_id = any(%(tutors)s)) as stored
-full join marts.live_tutor_scores(%(tutors)s) as live on stored.tutor_id = live.tutor_id
-where (to_jsonb(stored) - 'peer_percentile') is distinct from (to_jsonb(live) - 'peer_percentile')
+full join intermediate.int_tutor_scores as live on stored.tutor_id = live.tutor_id
+where
+    coalesce(stored.tutor_id, live.tutor_id) = any(%(tutors)s)
+    and to_jsonb(stored) - 'peer_percentile' is distinct from to_jsonb(live)
 """
 INTERMEDIATE = ("int_session_facts", "int_tutor_days", "int_pairs")
 

@@ -26,7 +26,7 @@ DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 MANIFEST_PATH = DBT_PROJECT_DIR / "target" / "manifest.json"
 # The same, as dbt keeps it for itself.
 PARSED_PATH = DBT_PROJECT_DIR / "target" / "partial_parse.msgpack"
-SOURCES = ("models", "macros", "materializations", "tests")
+SOURCES = ("models", "functions", "macros", "materializations", "tests")
 
 
 def dbt_target_path(settings: Settings, scoring_days: Sequence[date] = ()) -> Path:

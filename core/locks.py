@@ -1,8 +1,9 @@
 """Every advisory lock of tutorq, and the order in which locks are taken.
 
 Postgres has one space of numbers for advisory locks in a database (and a second one of pairs of numbers), so two
-meanings of one number would wait for each other. Every number stands here once; `dbt_project/macros/live.sql` repeats
-the two that only SQL takes, and tests/core/test_locks.py compares them.
+meanings of one number would wait for each other. Every number stands here once; SQL repeats the two that only it takes
+(`dbt_project/functions/marts/refresh_sessions.sql`, `dbt_project/materializations/incremental.sql`), and
+tests/core/test_locks.py compares them.
 
 A process that holds a lock may wait only for locks further down this list, so no two processes wait for each other:
 

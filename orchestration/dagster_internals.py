@@ -118,14 +118,16 @@ def warm_up() -> None:
 def dbt_selection(
     context: dg.AssetExecutionContext, manifest: Mapping[str, Any], translator: Any, excluded: Sequence[str]
 ) -> list[str]:
-    """The arguments of dbt that build what this run has selected, and no more.
+    """The arguments of dbt that build what this run has selected, and the functions, which are no assets.
 
     dagster-dbt gives them only to its own `DbtCliResource`, which starts a dbt of its own.
     """
     from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
 
     chosen = get_updated_cli_invocation_params_for_context(context, manifest, translator, runtime_excludes=excluded)
-    return list(chosen.selection_args)
+    arguments = list(chosen.selection_args)
+    arguments.insert(arguments.index("--select") + 2, "resource_type:function")
+    return arguments
 
 
 def dagster_events(

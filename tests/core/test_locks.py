@@ -6,7 +6,7 @@ from collections import Counter
 from core import locks
 from core.settings import PROJECT_ROOT
 
-FOLDERS = ("api", "cli", "core", "dbt_project/macros", "ingest", "ml", "orchestration", "reports")
+FOLDERS = ("api", "cli", "core", "dbt_project/functions", "dbt_project/materializations", "ingest", "ml", "orchestration", "reports")
 NUMBER = re.compile(r"\b7_?461_?\d{3}\b")
 ONLY_IN_SQL = {locks.LIVE_MODEL, locks.LIVE_TUTOR}
 
@@ -28,7 +28,8 @@ def test_no_two_locks_have_one_number() -> None:
 
 
 def test_numbers_stand_nowhere_else() -> None:
-    assert numbers_in(*FOLDERS) == Counter(ONLY_IN_SQL)
+    # Runs take alone what live writers share.
+    assert numbers_in(*FOLDERS) == Counter([*ONLY_IN_SQL, locks.LIVE_MODEL])
 
 
 def test_every_lock_is_taken_by_its_name() -> None:

@@ -123,5 +123,6 @@ def test_since_when_is_not_known_until_the_day_before_is_recorded(built: Dbt, co
     assert found[0] == 0, "and not today for everybody"
     (day_before,) = rows(connection, "select (as_of - 1)::text from marts.publication")
     built("run", scoring_days=[day_before[0]])
+    built("run", "--select", "tutor_scores")
     (found,) = rows(connection, known)
     assert found[0] == found[1] > 0

@@ -85,7 +85,11 @@ class Marketplace:
                     "insert into app.excuses (session_id, reason, created_by) values (%(id)s, 'ill', 'test')", values
                 )
             # Its facts, as a post would refresh them; scores stay as `score` has set them.
-            connection.execute("select intermediate.redo_int_session_facts(array[%(id)s]::uuid[])", values)
+            connection.execute(
+                "insert into intermediate.int_session_facts"
+                " select * from intermediate.int_session_facts_definition where session_id = %(id)s",
+                values,
+            )
             connection.execute(
                 "insert into marts.dim_students (student_id, name, subjects, is_stub) "
                 "values (%(student)s, 'Zed Secret', '{}', false) on conflict do nothing",

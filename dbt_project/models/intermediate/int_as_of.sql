@@ -1,16 +1,7 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
-        pre_hook="{{ empty_this() }}",
-        post_hook="analyze {{ this }}",
-    )
-}}
+{{ config(materialized='incremental') }}
 
--- Emptied and filled, and not put in the place of another table, because upcoming_session_features is a view of it.
--- Analyzed at once: with the default guess of 2,550 days here instead of one, plans take minutes at 10 million
--- sessions.
+-- A table that knows its statistics: with the default guess of 2,550 days here instead of one, plans take minutes at
+-- 10 million sessions.
 -- depends_on: {{ ref('int_tutor_days') }}
 
 with final as (

@@ -1,15 +1,8 @@
--- The as-of day is always among them: tutor_scores and platform_baseline need it, whatever else is asked for.
+-- The as-of day, as int_platform has left it: in its transaction everything changes that is about all tutors.
+-- score_history adds the days that it records, for the time of its own transaction.
+-- depends_on: {{ ref('int_as_of') }}
 
-with as_of as (
-    select * from {{ ref('int_as_of') }}
-),
-
-final as (
-    select as_of from as_of
-    {% for day in var('scoring_days') %}
-        union
-        select '{{ day }}'::date as as_of
-    {% endfor %}
-)
-
-select * from final
+select
+    as_of,
+    is_as_of
+from intermediate.scoring_days

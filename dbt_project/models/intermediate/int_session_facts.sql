@@ -1,27 +1,23 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
-        pre_hook=["{{ keep_live_writers_out() }}", "{{ take_changed_sessions() }}"],
-        post_hook=[
-            "{{ pass_on_changed_sessions() }}",
-            "{{ create_redo('changed_sessions', {'entity_id': 'session_id'}) }}",
-        ],
+        queue={'from': 'raw.changes', 'key': {'entity_id': 'session_id'}, 'where': "entity = 'session'"},
+        passes_on={
+            'intermediate.touched_tutor_days': ['tutor_id', 'counted_on'],
+            'intermediate.touched_pairs': ['tutor_id', 'student_id'],
+        },
+        gate=0,
+        order_by='scheduled_time',
         indexes=[
             {'columns': ['session_id'], 'unique': true},
             {'columns': ['tutor_id', 'counted_on']},
             {'columns': ['student_id', 'tutor_id']},
         ],
-        meta={'depends_on_timezone': true},
     )
 }}
 
 with sessions as (
     select * from {{ ref('stg_raw__sessions') }}
-    {% if is_incremental() %}
-        where session_id in (select changed_sessions.entity_id from changed_sessions)
-    {% endif %}
 ),
 
 reschedules as (
@@ -87,5 +83,3 @@ final as (
 )
 
 select * from final
-{# As they come by themselves from now on, so that the recent rows lie together. #}
-{{ 'order by scheduled_time' if not is_incremental() }}

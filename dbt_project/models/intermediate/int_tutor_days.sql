@@ -1,13 +1,13 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
-        pre_hook=["{{ keep_live_writers_out() }}", "{{ take_touched_tutor_days() }}"],
-        post_hook=[
-            "{{ analyze_after_bulk('touched_days') }}",
-            "{{ create_redo('touched_days', {'tutor_id': 'tutor_id', 'counted_on': 'counted_on'}) }}",
-        ],
+        queue={
+            'from': 'intermediate.touched_tutor_days',
+            'key': {'tutor_id': 'tutor_id', 'counted_on': 'counted_on'},
+        },
+        passes_on={'intermediate.touched_weeks': [week_of('counted_on')]},
+        gate=1,
+        order_by='counted_on',
         indexes=[
             {'columns': ['tutor_id', 'counted_on'], 'unique': true},
             {'columns': ['counted_on']},
@@ -18,16 +18,7 @@
 
 with sessions as (
     select * from {{ ref('int_session_facts') }}
-    where
-        is_final
-        {% if is_incremental() %}
-            and (tutor_id, counted_on) in (
-                select
-                    touched_days.tutor_id,
-                    touched_days.counted_on
-                from touched_days
-            )
-        {% endif %}
+    where is_final
 ),
 
 final as (
@@ -51,5 +42,3 @@ final as (
 )
 
 select * from final
-{# As they come by themselves from now on, so that the recent rows lie together. #}
-{{ 'order by counted_on' if not is_incremental() }}

@@ -2,52 +2,22 @@ with windows as (
     select * from {{ ref('int_tutor_windows') }}
 ),
 
-priors as (
-    select * from {{ ref('int_rate_priors') }}
-    where rate_name = 'reschedule'
+platform as (
+    select * from {{ ref('int_platform') }}
 ),
 
-grid as materialized (
-    select * from {{ ref('int_beta_grid') }}
-),
-
-posteriors as materialized (
+posteriors as (
     select
-        windows.as_of,
-        windows.tutor_id,
-        windows.sessions_90d,
-        windows.tutor_reschedules_90d + priors.prior_alpha as a,
-        windows.sessions_90d - windows.tutor_reschedules_90d + priors.prior_beta as b
+        windows.*,
+        windows.tutor_reschedules_90d + platform.reschedule_prior_alpha as a,
+        windows.sessions_90d - windows.tutor_reschedules_90d + platform.reschedule_prior_beta as b
     from windows
-    inner join priors on windows.as_of = priors.as_of
-),
-
--- Tutors with as many sessions and reschedules share a distribution; each is summed once.
-shapes as (
-    select distinct
-        a,
-        b
-    from posteriors
-),
-
--- Materialized, so that no join sums a density again.
-shape_summaries as materialized (
-    select
-        shapes.a,
-        shapes.b,
-        beta.quantile_05,
-        beta.quantile_95,
-        beta.probability_above
-    from shapes
-    cross join lateral {{ beta_summary('grid', 'shapes.a', 'shapes.b') }} as beta
+    inner join platform on windows.as_of = platform.as_of
 ),
 
 summaries as (
     select
-        posteriors.as_of,
-        posteriors.tutor_id,
-        posteriors.a,
-        posteriors.b,
+        posteriors.*,
         posteriors.a / (posteriors.a + posteriors.b) as reschedule_rate_expected,
         beta.quantile_05 as reschedule_rate_low,
         beta.quantile_95 as reschedule_rate_high,
@@ -59,7 +29,7 @@ summaries as (
             else 'ok'
         end as risk_status
     from posteriors
-    inner join shape_summaries as beta on posteriors.a = beta.a and posteriors.b = beta.b
+    cross join lateral {{ function('beta_summary') }}(posteriors.a, posteriors.b, {{ var('risk_threshold') }}) as beta
 ),
 
 final as (

@@ -1,67 +1,70 @@
+{% set counts = ['sessions', 'reschedules', 'tutor_reschedules', 'tutor_no_shows', 'short_notice_reschedules'] %}
 {% set components = ['reliability', 'attendance', 'first_session', 'rating'] %}
 
-with windows as (
-    select * from {{ ref('int_tutor_windows') }}
+with scoring_days as (
+    select * from {{ ref('int_scoring_days') }}
 ),
 
-first_meetings as (
-    select * from {{ ref('int_tutor_first_meetings') }}
+tutors as (
+    select * from {{ ref('dim_tutors') }}
 ),
 
 posteriors as (
     select * from {{ ref('int_tutor_posteriors') }}
 ),
 
-priors as (
-    select * from {{ ref('int_rate_priors') }}
+first_meetings as (
+    select * from {{ ref('int_tutor_first_meetings') }}
 ),
 
-rating_means as (
-    select * from {{ ref('int_rating_means') }}
-),
-
-tutors as (
-    select
-        as_of,
-        tutor_id
-    from windows
-    union
-    select
-        as_of,
-        tutor_id
-    from first_meetings
+platform as (
+    select * from {{ ref('int_platform') }}
 ),
 
 expected as (
     select
-        tutors.as_of,
+        scoring_days.as_of,
         tutors.tutor_id,
+        {% for days in [7, 30, 90] %}
+            {% for count in counts %}
+                posteriors.{{ count }}_{{ days }}d,
+            {% endfor %}
+        {% endfor %}
+        posteriors.sessions_previous_30d,
+        posteriors.tutor_reschedules_previous_30d,
+        posteriors.episodes_90d,
+        posteriors.a,
+        posteriors.b,
         posteriors.reschedule_rate_expected,
-        (windows.tutor_no_shows_90d + no_show.prior_alpha)
-        / (windows.sessions_90d + no_show.prior_alpha + no_show.prior_beta) as tutor_no_show_rate_expected,
+        posteriors.reschedule_rate_low,
+        posteriors.reschedule_rate_high,
+        posteriors.risk_probability,
+        posteriors.risk_status,
+        posteriors.is_flagged,
+        (posteriors.tutor_no_shows_90d + platform.no_show_prior_alpha)
+        / (posteriors.sessions_90d + platform.no_show_prior_alpha + platform.no_show_prior_beta)
+            as tutor_no_show_rate_expected,
         coalesce(first_meetings.first_meetings, 0) as first_meetings,
         coalesce(first_meetings.first_meetings_continued, 0) as first_meetings_continued,
-        (first_meetings.first_meetings_continued + first_session.prior_alpha)
-        / (first_meetings.first_meetings + first_session.prior_alpha + first_session.prior_beta)
+        (first_meetings.first_meetings_continued + platform.first_session_prior_alpha)
+        / (first_meetings.first_meetings + platform.first_session_prior_alpha + platform.first_session_prior_beta)
             as first_session_rate_expected,
-        coalesce(windows.ratings_90d, 0) as ratings_90d,
-        (windows.rating_sum_90d / nullif(windows.ratings_90d, 0))::double precision as rating_mean_90d,
+        coalesce(posteriors.ratings_90d, 0) as ratings_90d,
+        (posteriors.rating_sum_90d / nullif(posteriors.ratings_90d, 0))::double precision as rating_mean_90d,
         case
-            when windows.ratings_90d > 0
+            when posteriors.ratings_90d > 0
                 then
                     (
-                        windows.rating_sum_90d::double precision
-                        + {{ var('rating_prior_sessions') }} * rating_means.platform_rating_mean
-                    ) / (windows.ratings_90d + {{ var('rating_prior_sessions') }})
+                        posteriors.rating_sum_90d::double precision
+                        + {{ var('rating_prior_sessions') }} * platform.platform_rating_mean
+                    ) / (posteriors.ratings_90d + {{ var('rating_prior_sessions') }})
         end as rating_expected
-    from tutors
-    left join windows on tutors.as_of = windows.as_of and tutors.tutor_id = windows.tutor_id
-    left join first_meetings on tutors.as_of = first_meetings.as_of and tutors.tutor_id = first_meetings.tutor_id
-    left join posteriors on tutors.as_of = posteriors.as_of and tutors.tutor_id = posteriors.tutor_id
-    left join rating_means on tutors.as_of = rating_means.as_of
-    inner join priors as no_show on tutors.as_of = no_show.as_of and no_show.rate_name = 'no_show'
-    inner join priors as first_session
-        on tutors.as_of = first_session.as_of and first_session.rate_name = 'first_session'
+    from scoring_days
+    inner join platform on scoring_days.as_of = platform.as_of
+    cross join tutors
+    left join posteriors on scoring_days.as_of = posteriors.as_of and tutors.tutor_id = posteriors.tutor_id
+    left join first_meetings
+        on scoring_days.as_of = first_meetings.as_of and tutors.tutor_id = first_meetings.tutor_id
 ),
 
 components as (

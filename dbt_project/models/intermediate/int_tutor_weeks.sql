@@ -1,16 +1,16 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
-        pre_hook="{{ take_touched_weeks() }}",
-        post_hook="analyze {{ this }}",
+        queue={'from': 'intermediate.touched_weeks', 'key': {'week_start': 'week_start'}},
+        pre_hook="select intermediate.touch_weeks_of_another_day()",
         indexes=[
             {'columns': ['tutor_id', 'week_start'], 'unique': true},
             {'columns': ['week_start']},
         ],
     )
 }}
+
+-- depends_on: {{ function('touch_weeks_of_another_day') }}
 
 with as_of as (
     select * from {{ ref('int_as_of') }}
@@ -21,13 +21,9 @@ tutor_days as (
 ),
 
 weeks as (
-    {% if is_incremental() %}
-        select touched.week_start from touched
-    {% else %}
-        select {{ week_of('as_of') }} - 7 * weeks_ago as week_start
-        from as_of
-        cross join generate_series(0, 51) as weeks_ago
-    {% endif %}
+    select {{ week_of('as_of') }} - 7 * weeks_ago as week_start
+    from as_of
+    cross join generate_series(0, 51) as weeks_ago
 ),
 
 final as (

@@ -1,11 +1,7 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
         tags=['matching'],
-        pre_hook="{{ empty_this() }}",
-        post_hook="analyze {{ this }}",
         indexes=[{'columns': ['tutor_id'], 'unique': true}],
     )
 }}

@@ -1,17 +1,12 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
-        pre_hook="{{ take_changed_students() }}",
+        queue={'from': 'raw.changes', 'key': {'entity_id': 'student_id'}, 'where': "entity = 'student'"},
     )
 }}
 
 with students as (
     select * from {{ ref('stg_raw__students') }}
-    {% if is_incremental() %}
-        where student_id in (select changed_students.entity_id from changed_students)
-    {% endif %}
 ),
 
 final as (

@@ -1,4 +1,10 @@
-{{ config(pre_hook="{{ forget_changes('tutor') }}", post_hook="{{ create_add_rows() }}") }}
+{{
+    config(
+        materialized='incremental',
+        queue={'from': 'raw.changes', 'key': {'entity_id': 'tutor_id'}, 'where': "entity = 'tutor'"},
+        gate=3,
+    )
+}}
 
 with tutors as (
     select * from {{ ref('stg_raw__tutors') }}

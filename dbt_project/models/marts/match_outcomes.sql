@@ -2,6 +2,13 @@
 
 {{ config(tags=['matching'], indexes=[{'columns': ['tutor_id', 'student_id'], 'unique': true}]) }}
 
+{% set shares = {
+    'pace': 'pace_mismatch / 4',
+    'style': 'style_mismatch',
+    'communication': 'communication_mismatch / 4',
+    'age': 'least(age_mismatch, 50) / 50',
+} %}
+
 with as_of as (
     select * from {{ ref('int_as_of') }}
 ),
@@ -40,10 +47,16 @@ features as (
         sessions.subject,
         pairs.next_session_on,
         not pairs.is_continued as churned,
-        {{ pace_mismatch('students', 'tutors') }} as pace_mismatch,
-        {{ style_mismatch('students', 'tutors') }} as style_mismatch,
-        {{ communication_mismatch('students', 'tutors') }} as communication_mismatch,
-        {{ age_mismatch('students', 'tutors') }} as age_mismatch,
+        -- A preference that one of the two has not stated makes its mismatch null.
+        abs(students.preferred_pace - tutors.preferred_pace)::double precision as pace_mismatch,
+        case
+            when students.preferred_teaching_style is null or tutors.teaching_style is null then null
+            when students.preferred_teaching_style = tutors.teaching_style then 0
+            when 'flexible' in (students.preferred_teaching_style, tutors.teaching_style) then 0.5
+            else 1
+        end::double precision as style_mismatch,
+        abs(students.communication_style - tutors.communication_style)::double precision as communication_mismatch,
+        abs(students.age - tutors.age)::double precision as age_mismatch,
         students.age as student_age,
         students.urgency_level as student_urgency,
         student_histories.student_first_meetings,
@@ -66,10 +79,22 @@ features as (
         on pairs.tutor_id = tutor_histories.tutor_id and pairs.first_session_on = tutor_histories.known_before
 ),
 
+-- 1 less the weighted mean of the mismatches, each as a share of the most it can be. What is unknown drops out and the
+-- other weights are scaled up.
 final as (
     select
         features.*,
-        {{ compatibility_score('features') }} as compatibility_score
+        coalesce(1 - (
+            {% for name, share in shares.items() %}
+                {{ '+ ' if not loop.first }}
+                case when {{ name }}_mismatch is null then 0 else {{ var('match_' ~ name ~ '_weight') }} * {{ share }} end
+            {% endfor %}
+        )::double precision / nullif(
+            {% for name in shares %}
+                {{ '+ ' if not loop.first }}
+                case when {{ name }}_mismatch is null then 0 else {{ var('match_' ~ name ~ '_weight') }} end
+            {% endfor %}, 0
+        )::double precision, {{ var('match_unknown_compatibility') }}) as compatibility_score
     from features
 )
 

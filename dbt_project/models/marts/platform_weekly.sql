@@ -1,12 +1,4 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
-        pre_hook="{{ empty_this() }}",
-        post_hook="analyze {{ this }}",
-    )
-}}
+{{ config(materialized='incremental') }}
 
 -- Emptied and filled, and not put in the place of another table, because tutor_weekly is a view of it.
 

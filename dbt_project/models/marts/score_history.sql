@@ -1,45 +1,54 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
         full_refresh=false,
-        pre_hook=["{{ forget_scored_days(ref('int_as_of')) }}", "{{ prefer_hash_joins() }}"],
-        post_hook="{{ join_on_status_stretches(ref('int_as_of')) }}",
+        queue={'from': 'intermediate.days_to_record', 'key': {'as_of': 'as_of'}},
+        pre_hook=[
+            "{{ prefer_hash_joins() }}",
+            "select marts.record_days('{ {{- var('scoring_days') | join(', ') -}} }')",
+        ],
+        post_hook="select marts.join_recorded_days()",
         indexes=[{'columns': ['as_of']}],
     )
 }}
 
-with windows as (
-    select * from {{ ref('int_tutor_windows') }}
+-- depends_on: {{ function('record_days') }}, {{ function('join_recorded_days') }}
+
+{% set columns = [
+    'tutor_id', 'as_of', 'sessions_90d', 'tutor_reschedules_90d', 'reschedule_rate_90d', 'reschedule_rate_expected',
+    'reschedule_rate_low', 'reschedule_rate_high', 'risk_probability', 'risk_status', 'quality_score',
+] %}
+
+with platform as (
+    select * from {{ ref('int_platform') }}
+    where is_as_of
 ),
 
-posteriors as (
-    select * from {{ ref('int_tutor_posteriors') }}
+as_of_day as (
+    select * from {{ ref('tutor_scores') }}
+    where sessions_90d > 0 and as_of = (select platform.as_of from platform)
 ),
 
-quality as (
-    select * from {{ ref('int_tutor_quality') }}
+earlier_days as (
+    select
+        *,
+        tutor_reschedules_90d::double precision / sessions_90d as reschedule_rate_90d
+    from {{ ref('int_tutor_quality') }}
+    where sessions_90d > 0 and as_of <> (select platform.as_of from platform)
+),
+
+united as (
+    select {{ columns | join(', ') }} from as_of_day
+    union all
+    select {{ columns | join(', ') }} from earlier_days
 ),
 
 final as (
     select
-        windows.tutor_id,
-        windows.as_of,
-        windows.sessions_90d,
-        windows.tutor_reschedules_90d,
-        windows.tutor_reschedules_90d::double precision / windows.sessions_90d as reschedule_rate_90d,
-        posteriors.reschedule_rate_expected,
-        posteriors.reschedule_rate_low,
-        posteriors.reschedule_rate_high,
-        posteriors.risk_probability,
-        posteriors.risk_status,
-        quality.quality_score,
+        *,
         -- Put right by the post-hook, which sees the days before and after.
-        windows.as_of as risk_status_since
-    from windows
-    inner join posteriors on windows.as_of = posteriors.as_of and windows.tutor_id = posteriors.tutor_id
-    inner join quality on windows.as_of = quality.as_of and windows.tutor_id = quality.tutor_id
+        as_of as risk_status_since
+    from united
 )
 
 select * from final

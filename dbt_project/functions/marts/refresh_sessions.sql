@@ -1,0 +1,97 @@
+-- How a posted session becomes a score, in the transaction that wrote it. Each table here has a view <table>_definition,
+-- which says what its rows have to be; a run of dbt fills the tables from the same views, so both give the same rows.
+--
+--   raw ─► int_session_facts ─► int_tutor_days, int_pairs ─► int_tutor_scores (a view) ─► marts.tutor_scores
+--
+-- What comes from all tutors (priors, the as-of day) is in int_platform, as the last run has left it. raw.changes keeps
+-- the sessions: the next run does them again, with the same result.
+--
+-- Locks, in this order (core/locks.py has all of them; nobody who holds a later one waits for an earlier one):
+--   1. rows of raw, taken by the writer before it calls
+--   2. the tables' gates: shared by live writers, taken alone by a run while it changes the table
+--   3. the tutors, in the order of their hashes, so that two writers of one tutor see each other's rows
+--   4. the row of marts.publication
+#variable_conflict use_column
+declare
+    gate integer;
+    tutors uuid[];
+    tutor uuid;
+    tutor_hash integer;
+    tutor_keys uuid[];
+    student_keys uuid[];
+    day_keys date[];
+    changed record;
+    percentile double precision;
+begin
+    for gate in 0..4 loop
+        perform pg_advisory_xact_lock_shared(7461004, gate);
+    end loop;
+    select array_agg(distinct tutor_id) into tutors
+    from (
+        select tutor_id from intermediate.int_session_facts where session_id = any(sessions)
+        union all
+        select tutor_id from staging.stg_raw__sessions where session_id = any(sessions)
+    ) as had_or_have;
+    for tutor_hash in
+        select distinct hashtext(tutor_id::text) as hash from unnest(tutors) as tutor_id order by hash
+    loop
+        perform pg_advisory_xact_lock(7461005, tutor_hash);
+    end loop;
+
+    -- The sessions, and the days and pairs in which they counted before and count now.
+    select array_agg(tutor_id), array_agg(student_id), array_agg(counted_on)
+    into tutor_keys, student_keys, day_keys
+    from intermediate.int_session_facts
+    where session_id = any(sessions);
+    delete from intermediate.int_session_facts where session_id = any(sessions);
+    insert into intermediate.int_session_facts
+    select * from intermediate.int_session_facts_definition where session_id = any(sessions);
+    select tutor_keys || array_agg(tutor_id), student_keys || array_agg(student_id), day_keys || array_agg(counted_on)
+    into tutor_keys, student_keys, day_keys
+    from intermediate.int_session_facts
+    where session_id = any(sessions);
+    if not tutor_keys <@ tutors then
+        raise lock_not_available using message = 'another writer has given a session to another tutor';
+    end if;
+
+    delete from intermediate.int_tutor_days as days
+    using unnest(tutor_keys, day_keys) as k (tutor_id, counted_on)
+    where days.tutor_id = k.tutor_id and days.counted_on = k.counted_on;
+    for changed in select distinct tutor_id, counted_on from unnest(tutor_keys, day_keys) as k (tutor_id, counted_on) loop
+        insert into intermediate.int_tutor_days
+        select * from intermediate.int_tutor_days_definition
+        where tutor_id = changed.tutor_id and counted_on = changed.counted_on;
+    end loop;
+    -- The next run will find no trace of the days that a session has left.
+    insert into intermediate.touched_weeks
+    select distinct date_trunc('week', counted_on::timestamp)::date from unnest(day_keys) as counted_on;
+
+    delete from intermediate.int_pairs as pairs
+    using unnest(tutor_keys, student_keys) as k (tutor_id, student_id)
+    where pairs.tutor_id = k.tutor_id and pairs.student_id = k.student_id;
+    for changed in
+        select distinct tutor_id, student_id from unnest(tutor_keys, student_keys) as k (tutor_id, student_id)
+    loop
+        insert into intermediate.int_pairs
+        select * from intermediate.int_pairs_definition
+        where tutor_id = changed.tutor_id and student_id = changed.student_id;
+    end loop;
+
+    -- A tutor's first session is seen as soon as any other.
+    insert into marts.dim_tutors
+    select * from intermediate.dim_tutors_definition as defined
+    where
+        defined.tutor_id = any(tutors)
+        and not exists (select from marts.dim_tutors as known where known.tutor_id = defined.tutor_id);
+
+    foreach tutor in array coalesce(tutors, '{}') loop
+        -- The percentile needs all tutors, and so keeps its value until the next run.
+        delete from marts.tutor_scores as scores where scores.tutor_id = tutor
+        returning scores.peer_percentile into percentile;
+        insert into marts.tutor_scores
+        select scores.*, percentile from intermediate.int_tutor_scores as scores where scores.tutor_id = tutor;
+    end loop;
+
+    perform marts.note_refresh();
+    return cardinality(tutors);
+end

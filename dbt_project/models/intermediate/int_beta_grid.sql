@@ -1,3 +1,0 @@
-with final as ({{ beta_grid() }})
-
-select * from final
