@@ -1,4 +1,3 @@
-{% set counts = ['sessions', 'reschedules', 'tutor_reschedules', 'tutor_no_shows', 'short_notice_reschedules'] %}
 {% set components = ['reliability', 'attendance', 'first_session', 'rating'] %}
 
 with scoring_days as (
@@ -26,8 +25,8 @@ expected as (
         scoring_days.as_of,
         tutors.tutor_id,
         {% for days in [7, 30, 90] %}
-            {% for count in counts %}
-                posteriors.{{ count }}_{{ days }}d,
+            {% for metric in var('metrics') %}
+                posteriors.{{ metric.name }}_{{ days }}d,
             {% endfor %}
         {% endfor %}
         posteriors.sessions_previous_30d,

@@ -1,8 +1,6 @@
 -- The definition of tutor_scores, but for what needs all tutors: with a tutor's id it reads only this tutor's rows, by
 -- index, down to the days. Live writers (refresh_sessions) use it so.
 
-{% set counts = ['sessions', 'reschedules', 'tutor_reschedules', 'tutor_no_shows', 'short_notice_reschedules'] %}
-
 with as_of as (
     select as_of from {{ ref('int_platform') }}
     where is_as_of
@@ -47,11 +45,13 @@ final as (
         tutors.is_active,
         scores.as_of,
         {% for days in [7, 30, 90] %}
-            {% for count in counts %}
-                coalesce(scores.{{ count }}_{{ days }}d, 0) as {{ count }}_{{ days }}d,
+            {% for metric in var('metrics') %}
+                coalesce(scores.{{ metric.name }}_{{ days }}d, 0) as {{ metric.name }}_{{ days }}d,
+                {% if metric.rate %}
+                    scores.{{ metric.name }}_{{ days }}d::double precision / nullif(scores.sessions_{{ days }}d, 0)
+                        as {{ metric.rate }}_{{ days }}d,
+                {% endif %}
             {% endfor %}
-            scores.tutor_reschedules_{{ days }}d::double precision / nullif(scores.sessions_{{ days }}d, 0)
-                as reschedule_rate_{{ days }}d,
         {% endfor %}
         coalesce(scores.episodes_90d, 0) as episodes_90d,
         scores.reschedule_rate_expected,

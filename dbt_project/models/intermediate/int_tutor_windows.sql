@@ -1,5 +1,3 @@
-{% set counts = ['sessions', 'reschedules', 'tutor_reschedules', 'tutor_no_shows', 'short_notice_reschedules'] %}
-
 with scoring_days as (
     select * from {{ ref('int_scoring_days') }}
 ),
@@ -37,8 +35,9 @@ counts as (
         as_of,
         tutor_id,
         {% for days in [7, 30, 90] %}
-            {% for count in counts %}
-                coalesce(sum({{ count }}) filter (where age_days < {{ days }}), 0)::bigint as {{ count }}_{{ days }}d,
+            {% for metric in var('metrics') %}
+                coalesce(sum({{ metric.name }}) filter (where age_days < {{ days }}), 0)::bigint
+                    as {{ metric.name }}_{{ days }}d,
             {% endfor %}
         {% endfor %}
         sum(sessions) filter (where age_days between 30 and 59) as sessions_previous_30d,
