@@ -1,13 +1,16 @@
-"""Types of fields in requests. Texts are trimmed once they are checked, as those of landing files are."""
+"""Types of fields. Texts in requests are trimmed once they are checked, as those of landing files are."""
 
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from ingest.contract import LONGEST_ID, LONGEST_NAME, LONGEST_TEXT, NOT_BLANK, SPACE
 
 # A landing file separates subjects by semicolons.
 _SUBJECT = rf"^[^\x00;]*[^\x00;{SPACE}][^\x00;]*$"
+
+Count = Annotated[int, Field(ge=0, examples=[24])]
+Fraction = Annotated[float, Field(ge=0, le=1, examples=[0.12])]
 
 Id = Annotated[
     str, StringConstraints(min_length=1, max_length=LONGEST_ID, pattern=NOT_BLANK), AfterValidator(str.strip)

@@ -4,8 +4,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from api.fields import Count, Fraction
 from api.publication import Meta
-from api.tutors.schemas import Count, Fraction, RiskStatus
+from api.tutors.schemas import RiskStatus
 
 
 class FunnelPoint(BaseModel):

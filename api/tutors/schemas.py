@@ -7,11 +7,10 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
+from api.fields import Count, Fraction
 from api.publication import Meta, PageMeta
 from ingest.contract import NO_NUL
 
-Count = Annotated[int, Field(ge=0, examples=[24])]
-Fraction = Annotated[float, Field(ge=0, le=1, examples=[0.12])]
 MAX_TEXT = 200
 SearchText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=NO_NUL)]
 

@@ -4,10 +4,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api.fields import Id
+from api.fields import Count, Fraction, Id
 from api.matching.schemas.people import MatchPageMeta
 from api.matching.schemas.predictions import RiskLevel
-from api.tutors.schemas import Count, Fraction
 
 
 class UpcomingSession(BaseModel):

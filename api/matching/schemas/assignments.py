@@ -6,9 +6,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from api.bodies import WHOLE, Body
-from api.fields import Id
+from api.fields import Count, Fraction, Id
 from api.matching.schemas.predictions import RiskLevel
-from api.tutors.schemas import Count, Fraction
 
 MOST_STUDENTS = 10_000
 MOST_TUTORS = 5_000

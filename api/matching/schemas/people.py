@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field
 
 from api.bodies import WHOLE, Body
-from api.fields import Id, LongText, Name, Subject
+from api.fields import Count, Fraction, Id, LongText, Name, Subject
 from api.publication import Meta, PageMeta
-from api.tutors.schemas import Count, Fraction, SearchText
+from api.tutors.schemas import SearchText
 from ingest.contract import LONGEST_TEXT
 
 TeachingStyle = Literal["structured", "flexible", "interactive"]

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from api.fields import Fraction
 from api.matching.schemas.people import MatchMeta, MatchPageMeta, Page, SortOrder
-from api.tutors.schemas import Fraction, SearchText
+from api.tutors.schemas import SearchText
 
 RiskLevel = Literal["low", "medium", "high"]
 
