@@ -1,7 +1,7 @@
 # `make up` and `make test` are all that is needed; both install first, and are quick the second time.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --jobs=2
-.PHONY: help install up check test soak lint lint-python lint-sql lint-dashboard format bench lock clean
+.PHONY: help install up check test soak lint lint-python lint-sql lint-dashboard format generate bench lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -18,7 +18,7 @@ endif
 # One more than there are processors: tests of whole installations wait much of the time.
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 3); echo $$(( n < 3 ? n + 1 : 4 )))
 PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --quiet
-QUICK := tests/api tests/backup tests/cli tests/core tests/demo tests/ingest tests/ml tests/reports tests/verify
+QUICK := tests/api tests/backup tests/cli tests/core tests/demo tests/ingest tests/ml tests/reports tests/tools tests/verify
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix dashboards --loglevel error
 DASHBOARD_FILES := $(shell find dashboards -name node_modules -prune -o -name dist -prune -o -type f -print) api/openapi.json
 # Folders, too: a file that is gone changes its folder's time.
@@ -44,14 +44,14 @@ soak: install ## What takes too long for the gate: kills at every step, a full d
 	$(PYTEST) -m soak -o faulthandler_timeout=3600
 	SCHEMATHESIS_EXAMPLES=100 $(PYTEST) tests/api/test_schemathesis.py
 
-lint: lint-python lint-sql lint-dashboard ## Style, types, import directions, SQL, the OpenAPI description, container files
+lint: lint-python lint-sql lint-dashboard ## Style, types, import directions, SQL, generated files, container files
 
 lint-python: install
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m api.openapi --check
+	$(BIN)/python -m tools.generate --check
 
 lint-sql: install dbt_project/target/linted
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/docker-compose.tls.yml
@@ -64,6 +64,10 @@ format: install ## Reformat the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(NPM) run format
+
+# Needs no more than the packages: what it writes may be what keeps the rest from being built.
+generate: .venv/installed ## Write what follows from the declared metrics, and the API's description
+	$(BIN)/python -m tools.generate
 
 bench: install ## Measure what we claim (SIZE=full for the large sizes)
 	$(BIN)/python -m benchmarks
@@ -90,7 +94,7 @@ dbt_project/target/manifest.json: .venv/installed $(DBT_FILES)
 	@touch $@ $(@D)/partial_parse.msgpack
 
 # sqlfluff compiles each model by dbt: half a minute, so only when something has changed.
-dbt_project/target/linted: dbt_project/target/manifest.json .sqlfluff
+dbt_project/target/linted: dbt_project/target/manifest.json .sqlfluff tools/sqlfluff_vars/__init__.py
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project
 	@touch $@
 

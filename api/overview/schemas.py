@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 
 from api.fields import Count, Fraction
 from api.publication import Meta
-from api.tutors.schemas import RiskStatus
+from api.tutors.counts import WeekCounts
+from api.tutors.schemas import RiskStatus, Week
 
 
 class StatusCount(BaseModel):
@@ -48,16 +49,9 @@ class Rules(BaseModel):
     watch_probability: Fraction = Field(description="From this risk probability on: watch.", examples=[0.5])
 
 
-class PlatformWeek(BaseModel):
+class PlatformWeek(WeekCounts, Week):
     """One week, all tutors together."""
 
-    week_start: date = Field(description="A Monday.")
-    sessions: Count
-    reschedules: Count
-    tutor_reschedules: Count
-    tutor_no_shows: Count
-    reschedule_rate: Fraction | None = Field(description="Tutor reschedules per session.")
-    tutor_no_show_rate: Fraction | None
     rating_mean: float | None = Field(examples=[4.4])
 
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from api.fields import Count, Fraction
 from api.publication import Meta, PageMeta
+from api.tutors.counts import RecordedCounts, WeekCounts, WindowCounts
 from ingest.contract import NO_NUL
 
 MAX_TEXT = 200
@@ -24,8 +25,8 @@ class RiskStatus(StrEnum):
     HIGH_RISK = "high_risk"
 
 
-class TutorScore(BaseModel):
-    """One tutor's scores. Rates are fractions 0-1; null means that there is no data."""
+class ScoredTutor(BaseModel):
+    """Who a score is about, and of which day it is."""
 
     tutor_id: UUID
     external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["T-1042"])
@@ -33,24 +34,11 @@ class TutorScore(BaseModel):
     subjects: list[str] = Field(examples=[["maths", "physics"]])
     is_active: bool
     as_of: date = Field(description="The day the scores are for; windows end with it.")
-    sessions_7d: Count = Field(description="Sessions that were held, moved or called off in the last 7 days.")
-    sessions_30d: Count = Field(description="The same in the last 30 days.")
-    sessions_90d: Count = Field(description="The same in the last 90 days.")
-    reschedules_7d: Count = Field(description="Sessions rescheduled by anyone in the last 7 days.")
-    reschedules_30d: Count = Field(description="The same in the last 30 days.")
-    reschedules_90d: Count = Field(description="The same in the last 90 days.")
-    tutor_reschedules_7d: Count = Field(description="Sessions the tutor rescheduled without excuse in the last 7 days.")
-    tutor_reschedules_30d: Count = Field(description="The same in the last 30 days.")
-    tutor_reschedules_90d: Count = Field(description="The same in the last 90 days.")
-    tutor_no_shows_7d: Count = Field(description="Sessions the tutor did not come to in the last 7 days.")
-    tutor_no_shows_30d: Count = Field(description="The same in the last 30 days.")
-    tutor_no_shows_90d: Count = Field(description="The same in the last 90 days.")
-    short_notice_reschedules_7d: Count = Field(description="Tutor reschedules at short notice in the last 7 days.")
-    short_notice_reschedules_30d: Count = Field(description="The same in the last 30 days.")
-    short_notice_reschedules_90d: Count = Field(description="The same in the last 90 days.")
-    reschedule_rate_7d: Fraction | None = Field(description="Tutor reschedules per session in the last 7 days.")
-    reschedule_rate_30d: Fraction | None = Field(description="The same in the last 30 days.")
-    reschedule_rate_90d: Fraction | None = Field(description="The same in the last 90 days.")
+
+
+class TutorScore(WindowCounts, ScoredTutor):
+    """One tutor's scores. Rates are fractions 0-1; null means that there is no data."""
+
     episodes_90d: Count = Field(description="Tutor reschedules, those of one day for one reason counted once.")
     reschedule_rate_expected: Fraction | None = Field(
         description="Estimated true reschedule rate: the 90-day rate, drawn to the platform's the less data there is."
@@ -213,27 +201,23 @@ class TutorEvent(BaseModel):
     rating: float | None = Field(description="The rating of the session, 1-5.", examples=[2])
 
 
-class TutorWeek(BaseModel):
-    """One week with sessions."""
+class Week(BaseModel):
+    """A week that has sessions."""
 
     week_start: date = Field(description="A Monday.")
-    sessions: Count
-    reschedules: Count
-    tutor_reschedules: Count
-    tutor_no_shows: Count
-    short_notice_reschedules: Count
-    reschedule_rate: Fraction | None = Field(description="Tutor reschedules per session.")
+
+
+class TutorWeek(WeekCounts, Week):
+    """One tutor's week."""
+
     platform_reschedule_rate: Fraction | None = Field(description="The same over all tutors.")
     rating_mean: float | None = Field(examples=[4.6])
 
 
-class TutorScoreDay(BaseModel):
+class TutorScoreDay(RecordedCounts):
     """The scores as they were on one day."""
 
     as_of: date
-    sessions_90d: Count
-    tutor_reschedules_90d: Count
-    reschedule_rate_90d: Fraction | None
     reschedule_rate_expected: Fraction | None
     reschedule_rate_low: Fraction | None
     reschedule_rate_high: Fraction | None

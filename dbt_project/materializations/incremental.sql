@@ -131,16 +131,17 @@
 {# Do the rows of the keys in `taken` again. Key by key, because with a key a definition of any form is read by index. #}
 {% macro redo(definition, target, columns) %}
     {% set keys = columns | join(', ') %}
+    {% set names = columns_of(definition) %}
     {% call statement() %}
         with gone as (delete from {{ target }} where ({{ keys }}) in (select {{ keys }} from taken) returning *)
         {{ passed_on('gone') }}
     {% endcall %}
     {% call statement('main') %}
         with come as (
-            insert into {{ target }}
+            insert into {{ target }} ({{ names }})
             select wanted.* from taken
             cross join lateral (
-                select * from {{ definition }} as defined
+                select {{ names }} from {{ definition }} as defined
                 where {% for column in columns %} {{ 'and' if not loop.first }} defined.{{ column }} = taken.{{ column }} {% endfor %}
                 offset 0 -- or Postgres would join the whole definition
             ) as wanted

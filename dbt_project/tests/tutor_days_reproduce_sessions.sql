@@ -7,20 +7,18 @@ with as_of as (
 ),
 
 sessions as (
-    select fct_sessions.*
-    from {{ ref('fct_sessions') }} as fct_sessions
-    inner join as_of on fct_sessions.counted_on > as_of.as_of - 90 and fct_sessions.counted_on <= as_of.as_of
+    select facts.*
+    from {{ ref('int_session_facts') }} as facts
+    inner join as_of on facts.counted_on > as_of.as_of - 90 and facts.counted_on <= as_of.as_of
 ),
 
 expected as (
     select
         tutor_id,
         counted_on,
-        count(*) as sessions,
-        count(*) filter (where has_reschedule) as reschedules,
-        count(*) filter (where is_tutor_reschedule) as tutor_reschedules,
-        count(*) filter (where is_tutor_no_show) as tutor_no_shows,
-        count(*) filter (where is_short_notice) as short_notice_reschedules,
+        {% for metric in var('metrics') %}
+            count(*) filter (where {{ metric.condition }}) as {{ metric.name }},
+        {% endfor %}
         count(rating) as ratings,
         coalesce(sum(rating), 0) as rating_sum
     from sessions
@@ -32,11 +30,9 @@ actual as (
     select
         tutor_days.tutor_id,
         tutor_days.counted_on,
-        tutor_days.sessions,
-        tutor_days.reschedules,
-        tutor_days.tutor_reschedules,
-        tutor_days.tutor_no_shows,
-        tutor_days.short_notice_reschedules,
+        {% for metric in var('metrics') %}
+            tutor_days.{{ metric.name }},
+        {% endfor %}
         tutor_days.ratings,
         tutor_days.rating_sum
     from {{ ref('int_tutor_days') }} as tutor_days

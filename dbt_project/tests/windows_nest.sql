@@ -11,10 +11,10 @@ select
     sessions_90d
 from scores
 where
-    {% for count in ['sessions', 'reschedules', 'tutor_reschedules', 'tutor_no_shows', 'short_notice_reschedules'] %}
-        {{ count }}_7d > {{ count }}_30d
-        or {{ count }}_30d > {{ count }}_90d
-        or {{ count }}_90d > sessions_90d
+    {% for metric in var('metrics') %}
+        {{ metric.name }}_7d > {{ metric.name }}_30d
+        or {{ metric.name }}_30d > {{ metric.name }}_90d
+        or {{ metric.name }}_90d > sessions_90d
         or
     {% endfor %}
     tutor_reschedules_90d > reschedules_90d

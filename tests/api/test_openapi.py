@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 import httpx2
-import pytest
 from pydantic import BaseModel
 
 from api import openapi
@@ -87,18 +86,6 @@ def assert_is(model: type[BaseModel], body: bytes) -> None:
     """The body has the model's types, and exactly its fields."""
     parsed = model.model_validate_json(body)
     assert keys_of(json.loads(body)) == keys_of(json.loads(parsed.model_dump_json()))
-
-
-def test_the_committed_description_is_current(capsys: pytest.CaptureFixture[str]) -> None:
-    assert openapi.main(["--check"]) == 0, capsys.readouterr().err
-
-
-def test_a_difference_is_found(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openapi, "PATH", tmp_path / "openapi.json")
-    assert openapi.main(["--check"]) == 1
-    assert openapi.main([]) == 0
-    assert openapi.main(["--check"]) == 0
-    assert openapi.main(["--chek"]) == 2
 
 
 def test_the_served_description_is_the_committed_one(client: httpx2.Client) -> None:

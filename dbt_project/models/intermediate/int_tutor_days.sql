@@ -25,11 +25,9 @@ final as (
     select
         tutor_id,
         counted_on,
-        count(*) as sessions,
-        count(*) filter (where has_reschedule) as reschedules,
-        count(*) filter (where is_tutor_reschedule) as tutor_reschedules,
-        count(*) filter (where is_tutor_no_show) as tutor_no_shows,
-        count(*) filter (where is_short_notice) as short_notice_reschedules,
+        {% for metric in var('metrics') %}
+            count(*) filter (where {{ metric.condition }}) as {{ metric.name }},
+        {% endfor %}
         count(rating) as ratings,
         coalesce(sum(rating), 0) as rating_sum,
         max(scheduled_time) filter (where status = 'completed') as last_completed_at,

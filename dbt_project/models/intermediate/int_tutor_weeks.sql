@@ -30,11 +30,9 @@ final as (
     select
         tutor_days.tutor_id,
         weeks.week_start,
-        sum(tutor_days.sessions)::bigint as sessions,
-        sum(tutor_days.reschedules)::bigint as reschedules,
-        sum(tutor_days.tutor_reschedules)::bigint as tutor_reschedules,
-        sum(tutor_days.tutor_no_shows)::bigint as tutor_no_shows,
-        sum(tutor_days.short_notice_reschedules)::bigint as short_notice_reschedules,
+        {% for metric in var('metrics') %}
+            sum(tutor_days.{{ metric.name }})::bigint as {{ metric.name }},
+        {% endfor %}
         sum(tutor_days.ratings)::bigint as ratings,
         sum(tutor_days.rating_sum) as rating_sum
     from weeks

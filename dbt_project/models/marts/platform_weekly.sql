@@ -9,12 +9,12 @@ with tutor_weeks as (
 final as (
     select
         week_start,
-        sum(sessions)::bigint as sessions,
-        sum(reschedules)::bigint as reschedules,
-        sum(tutor_reschedules)::bigint as tutor_reschedules,
-        sum(tutor_no_shows)::bigint as tutor_no_shows,
-        sum(tutor_reschedules)::double precision / sum(sessions)::double precision as reschedule_rate,
-        sum(tutor_no_shows)::double precision / sum(sessions)::double precision as tutor_no_show_rate,
+        {% for metric in var('metrics') %}
+            sum({{ metric.name }})::bigint as {{ metric.name }},
+            {% if metric.rate %}
+                sum({{ metric.name }})::double precision / sum(sessions)::double precision as {{ metric.rate }},
+            {% endif %}
+        {% endfor %}
         (sum(rating_sum) / nullif(sum(ratings), 0))::double precision as rating_mean
     from tutor_weeks
     group by week_start

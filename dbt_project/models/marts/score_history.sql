@@ -12,12 +12,18 @@
     )
 }}
 
+-- A metric that is declared later is null on the days recorded before; they can be recorded again.
 -- depends_on: {{ function('record_days') }}, {{ function('join_recorded_days') }}
 
-{% set columns = [
-    'tutor_id', 'as_of', 'sessions_90d', 'tutor_reschedules_90d', 'reschedule_rate_90d', 'reschedule_rate_expected',
-    'reschedule_rate_low', 'reschedule_rate_high', 'risk_probability', 'risk_status', 'quality_score',
-] %}
+{% set columns = ['tutor_id', 'as_of'] %}
+{% for metric in var('metrics') %}
+    {% do columns.append(metric.name ~ '_90d') %}
+    {% if metric.rate %} {% do columns.append(metric.rate ~ '_90d') %} {% endif %}
+{% endfor %}
+{% do columns.extend([
+    'reschedule_rate_expected', 'reschedule_rate_low', 'reschedule_rate_high', 'risk_probability', 'risk_status',
+    'quality_score',
+]) %}
 
 with platform as (
     select * from {{ ref('int_platform') }}
@@ -31,8 +37,10 @@ as_of_day as (
 
 earlier_days as (
     select
-        *,
-        tutor_reschedules_90d::double precision / sessions_90d as reschedule_rate_90d
+        {% for metric in var('metrics') if metric.rate %}
+            {{ metric.name }}_90d::double precision / sessions_90d as {{ metric.rate }}_90d,
+        {% endfor %}
+        *
     from {{ ref('int_tutor_quality') }}
     where sessions_90d > 0 and as_of <> (select platform.as_of from platform)
 ),
