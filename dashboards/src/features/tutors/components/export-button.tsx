@@ -3,10 +3,17 @@ import { useMutation } from "@tanstack/react-query";
 import { Icon } from "../../../components/icons";
 import type { TutorRow } from "../../../lib/api-types";
 import { downloadCsv } from "../../../lib/csv";
+import { METRICS, WINDOWS } from "../../../lib/metrics";
 import { allTutors } from "../api/get-tutors";
 import { noteExport } from "../api/note-export";
 import type { TutorSearch } from "../tutor-search";
 
+const COUNTS = WINDOWS.flatMap((days) =>
+  METRICS.flatMap(({ name, rate }) => [
+    `${name}_${days}d` as const,
+    ...(rate === null ? [] : [`${rate}_${days}d` as const]),
+  ]),
+);
 const COLUMNS = [
   "tutor_id",
   "external_id",
@@ -17,18 +24,11 @@ const COLUMNS = [
   "risk_status",
   "risk_status_since",
   "risk_probability",
-  "sessions_90d",
-  "tutor_reschedules_90d",
-  "reschedule_rate_90d",
   "reschedule_rate_expected",
   "reschedule_rate_low",
   "reschedule_rate_high",
-  "sessions_30d",
-  "reschedule_rate_30d",
-  "sessions_7d",
-  "reschedule_rate_7d",
+  ...COUNTS,
   "trend_30d",
-  "tutor_no_shows_90d",
   "quality_score",
   "sessions_to_clear",
   "last_session_at",

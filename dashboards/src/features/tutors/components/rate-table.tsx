@@ -2,10 +2,10 @@ import { Panel } from "../../../components/panel";
 import { type Column, Table } from "../../../components/table";
 import type { TutorDetail } from "../../../lib/api-types";
 import { count, percent, points } from "../../../lib/format";
+import { METRICS, WINDOWS } from "../../../lib/metrics";
 import classes from "./rate-table.module.css";
 
-const WINDOWS = [7, 30, 90] as const;
-type Days = (typeof WINDOWS)[number];
+type Metric = (typeof METRICS)[number];
 
 /** The counts of three windows; a rate of nothing is no rate. */
 export function RateTable({ tutor, threshold }: { tutor: TutorDetail; threshold: number }) {
@@ -18,8 +18,8 @@ export function RateTable({ tutor, threshold }: { tutor: TutorDetail; threshold:
       <Table
         label="Counts by window"
         columns={columns(tutor, threshold)}
-        rows={WINDOWS}
-        keyOf={(days) => days}
+        rows={METRICS}
+        keyOf={({ name }) => name}
         isCompact
       />
       <p className={classes.note}>
@@ -30,22 +30,20 @@ export function RateTable({ tutor, threshold }: { tutor: TutorDetail; threshold:
   );
 }
 
-const columns = (tutor: TutorDetail, threshold: number): Column<Days>[] => [
-  { header: "Last", isRowHeader: true, overflow: "nowrap", cell: (days) => `${days} days` },
-  { header: "Sessions", align: "right", cell: (days) => count(tutor[`sessions_${days}d`]) },
-  { header: "Moved by tutor", align: "right", cell: (days) => count(tutor[`tutor_reschedules_${days}d`]) },
-  {
-    header: "Rate",
-    align: "right",
-    cell: (days) => {
-      const rate = tutor[`reschedule_rate_${days}d`];
-      return rate !== null && rate > threshold ? <strong>{percent(rate)}</strong> : percent(rate);
-    },
-  },
-  {
-    header: "Under 24 h",
-    align: "right",
-    cell: (days) => count(tutor[`short_notice_reschedules_${days}d`]),
-  },
-  { header: "No-shows", align: "right", cell: (days) => count(tutor[`tutor_no_shows_${days}d`]) },
+const columns = (tutor: TutorDetail, threshold: number): Column<Metric>[] => [
+  { header: "Last", isRowHeader: true, cell: ({ label }) => label },
+  ...WINDOWS.map(
+    (days): Column<Metric> => ({
+      header: `${days} days`,
+      align: "right",
+      cell: ({ name }) => count(tutor[`${name}_${days}d`]),
+      detail: ({ rate: name }) => {
+        if (name === null) return null;
+        const rate = tutor[`${name}_${days}d`];
+        // The limit is one for reschedules.
+        const isTooHigh = name === "reschedule_rate" && rate !== null && rate > threshold;
+        return isTooHigh ? <strong>{percent(rate)}</strong> : percent(rate);
+      },
+    }),
+  ),
 ];
