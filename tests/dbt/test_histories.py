@@ -126,3 +126,22 @@ def test_since_when_is_not_known_until_the_day_before_is_recorded(built: Dbt, co
     built("run", "--select", "tutor_scores")
     (found,) = rows(connection, known)
     assert found[0] == found[1] > 0
+
+
+def test_a_metric_that_is_new_is_null_on_the_days_before(built: Dbt, connection: psycopg.Connection) -> None:
+    connection.execute("truncate marts.score_history")
+    built("run", scoring_days=["2024-06-28", "2024-06-29"])
+    # As it was left by a version that did not know of it.
+    connection.execute("alter table marts.score_history drop column short_notice_reschedules_90d cascade")
+    try:
+        built("run", "--select", "score_history", scoring_days=["2024-06-29"])
+        known = "select as_of::text, bool_and({} is not null) from {}.score_history group by as_of order by as_of"
+        for schema in ("marts", "analytics"):
+            kept = [("2024-06-28", True), ("2024-06-29", True), ("2024-06-30", True)]
+            assert rows(connection, known.format("tutor_reschedules_90d", schema)) == kept
+            learnt = [("2024-06-28", False), ("2024-06-29", True), ("2024-06-30", True)]
+            assert rows(connection, known.format("short_notice_reschedules_90d", schema)) == learnt
+    finally:
+        # The column came back as the last one; other tests compare the order.
+        connection.execute("drop table marts.score_history cascade")
+        built("run", "--select", "score_history")
