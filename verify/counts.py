@@ -16,6 +16,7 @@ COUNTED = {
     "is_tutor_reschedule": "tutor_reschedules",
     "is_tutor_no_show": "tutor_no_shows",
     "is_short_notice": "short_notice_reschedules",
+    "is_student_reschedule": "student_reschedules",
 }
 SHORT_NOTICE = pd.Timedelta(hours=24)
 FIRST_MEETING_DAYS = 365
@@ -40,8 +41,7 @@ def session_facts(frames: RawFrames, timezone: str) -> pd.DataFrame:
     """One row per session: its dates in the reporting zone and what it counts as.
 
     Columns: tutor_id, student_id, status, scheduled_time, rating, scheduled_on, requested_on, counted_on, reason_code,
-    is_final, has_reschedule, is_tutor_reschedule, is_short_notice, is_tutor_no_show. Reschedules and excuses of unknown
-    sessions have no effect.
+    is_final, and the booleans of `COUNTED`. Reschedules and excuses of unknown sessions have no effect.
     """
     facts = frames.sessions.merge(frames.reschedules, on="session_id", how="left", validate="one_to_one")
     is_excused = facts["session_id"].isin(frames.excuses["session_id"])
@@ -57,6 +57,7 @@ def session_facts(frames: RawFrames, timezone: str) -> pd.DataFrame:
     # An unknown request time compares as false, so it is never short notice.
     notice = facts["original_time"].fillna(facts["scheduled_time"]) - facts["requested_at"]
     facts["is_short_notice"] = facts["is_tutor_reschedule"] & (notice < SHORT_NOTICE)
+    facts["is_student_reschedule"] = facts["reschedule_initiator"] == "student"
     facts["is_tutor_no_show"] = (facts["status"] == "no_show") & (facts["initiator"] == "tutor")
     return facts.drop(columns=["session_id", "initiator", "reschedule_initiator", "requested_at", "original_time"])
 
@@ -64,9 +65,8 @@ def session_facts(frames: RawFrames, timezone: str) -> pd.DataFrame:
 def window_counts(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
     """Counts and rates per tutor for the windows of 7, 30 and 90 days that end with `as_of`; index tutor_id (text).
 
-    Columns: sessions, reschedules, tutor_reschedules, tutor_no_shows, short_notice_reschedules and reschedule_rate per
-    window (`_7d` and so on), trend_30d. Only tutors with a final session in the last 90 days have a row; a rate without
-    sessions is NaN.
+    Columns: sessions, the counts of `COUNTED` and reschedule_rate per window (`_7d` and so on), trend_30d. Only tutors
+    with a final session in the last 90 days have a row; a rate without sessions is NaN.
     """
     counts = pd.concat([_count(facts, as_of, days) for days in WINDOWS], axis=1).fillna(0).astype("int64")
     for days in WINDOWS:

@@ -23,6 +23,10 @@ class WindowCounts(BaseModel):
     tutor_no_show_rate_7d: Fraction | None = Field(
         description="tutor_no_shows_7d / sessions_7d, 0-1; null without sessions."
     )
+    student_reschedules_7d: Count = Field(description="Sessions that the student rescheduled, in the last 7 days.")
+    student_reschedule_rate_7d: Fraction | None = Field(
+        description="student_reschedules_7d / sessions_7d, 0-1; null without sessions."
+    )
     sessions_30d: Count = Field(description="Sessions that were held, moved, cancelled or missed, in the last 30 days.")
     reschedules_30d: Count = Field(description="Sessions that were rescheduled, whoever asked, in the last 30 days.")
     tutor_reschedules_30d: Count = Field(
@@ -37,6 +41,10 @@ class WindowCounts(BaseModel):
     tutor_no_shows_30d: Count = Field(description="Sessions to which the tutor did not come, in the last 30 days.")
     tutor_no_show_rate_30d: Fraction | None = Field(
         description="tutor_no_shows_30d / sessions_30d, 0-1; null without sessions."
+    )
+    student_reschedules_30d: Count = Field(description="Sessions that the student rescheduled, in the last 30 days.")
+    student_reschedule_rate_30d: Fraction | None = Field(
+        description="student_reschedules_30d / sessions_30d, 0-1; null without sessions."
     )
     sessions_90d: Count = Field(description="Sessions that were held, moved, cancelled or missed, in the last 90 days.")
     reschedules_90d: Count = Field(description="Sessions that were rescheduled, whoever asked, in the last 90 days.")
@@ -53,6 +61,10 @@ class WindowCounts(BaseModel):
     tutor_no_show_rate_90d: Fraction | None = Field(
         description="tutor_no_shows_90d / sessions_90d, 0-1; null without sessions."
     )
+    student_reschedules_90d: Count = Field(description="Sessions that the student rescheduled, in the last 90 days.")
+    student_reschedule_rate_90d: Fraction | None = Field(
+        description="student_reschedules_90d / sessions_90d, 0-1; null without sessions."
+    )
 
 
 class WeekCounts(BaseModel):
@@ -67,6 +79,8 @@ class WeekCounts(BaseModel):
     )
     tutor_no_shows: Count = Field(description="Sessions to which the tutor did not come, in that week.")
     tutor_no_show_rate: Fraction = Field(description="tutor_no_shows / sessions, 0-1.")
+    student_reschedules: Count = Field(description="Sessions that the student rescheduled, in that week.")
+    student_reschedule_rate: Fraction = Field(description="student_reschedules / sessions, 0-1.")
 
 
 class RecordedCounts(BaseModel):
@@ -92,4 +106,10 @@ class RecordedCounts(BaseModel):
     )
     tutor_no_show_rate_90d: Fraction | None = Field(
         description="tutor_no_shows_90d / sessions_90d, 0-1; null if not counted yet."
+    )
+    student_reschedules_90d: Count | None = Field(
+        description="Sessions that the student rescheduled, in 90 days; null if not counted yet."
+    )
+    student_reschedule_rate_90d: Fraction | None = Field(
+        description="student_reschedules_90d / sessions_90d, 0-1; null if not counted yet."
     )

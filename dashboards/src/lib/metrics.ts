@@ -10,4 +10,5 @@ export const METRICS = [
   { name: "tutor_reschedules", label: "Moved by tutor", rate: "reschedule_rate" },
   { name: "short_notice_reschedules", label: "Moved by tutor under 24 h", rate: null },
   { name: "tutor_no_shows", label: "Missed by tutor", rate: "tutor_no_show_rate" },
+  { name: "student_reschedules", label: "Moved by student", rate: "student_reschedule_rate" },
 ] as const;
