@@ -17,6 +17,7 @@ COUNTED = {
     "is_tutor_no_show": "tutor_no_shows",
     "is_short_notice": "short_notice_reschedules",
     "is_student_reschedule": "student_reschedules",
+    "is_student_no_show": "student_no_shows",
 }
 SHORT_NOTICE = pd.Timedelta(hours=24)
 FIRST_MEETING_DAYS = 365
@@ -58,6 +59,7 @@ def session_facts(frames: RawFrames, timezone: str) -> pd.DataFrame:
     notice = facts["original_time"].fillna(facts["scheduled_time"]) - facts["requested_at"]
     facts["is_short_notice"] = facts["is_tutor_reschedule"] & (notice < SHORT_NOTICE)
     facts["is_student_reschedule"] = facts["reschedule_initiator"] == "student"
+    facts["is_student_no_show"] = (facts["status"] == "no_show") & (facts["initiator"] == "student")
     facts["is_tutor_no_show"] = (facts["status"] == "no_show") & (facts["initiator"] == "tutor")
     return facts.drop(columns=["session_id", "initiator", "reschedule_initiator", "requested_at", "original_time"])
 

@@ -27,6 +27,7 @@ class WindowCounts(BaseModel):
     student_reschedule_rate_7d: Fraction | None = Field(
         description="student_reschedules_7d / sessions_7d, 0-1; null without sessions."
     )
+    student_no_shows_7d: Count = Field(description="Sessions to which the student did not come, in the last 7 days.")
     sessions_30d: Count = Field(description="Sessions that were held, moved, cancelled or missed, in the last 30 days.")
     reschedules_30d: Count = Field(description="Sessions that were rescheduled, whoever asked, in the last 30 days.")
     tutor_reschedules_30d: Count = Field(
@@ -46,6 +47,7 @@ class WindowCounts(BaseModel):
     student_reschedule_rate_30d: Fraction | None = Field(
         description="student_reschedules_30d / sessions_30d, 0-1; null without sessions."
     )
+    student_no_shows_30d: Count = Field(description="Sessions to which the student did not come, in the last 30 days.")
     sessions_90d: Count = Field(description="Sessions that were held, moved, cancelled or missed, in the last 90 days.")
     reschedules_90d: Count = Field(description="Sessions that were rescheduled, whoever asked, in the last 90 days.")
     tutor_reschedules_90d: Count = Field(
@@ -65,6 +67,7 @@ class WindowCounts(BaseModel):
     student_reschedule_rate_90d: Fraction | None = Field(
         description="student_reschedules_90d / sessions_90d, 0-1; null without sessions."
     )
+    student_no_shows_90d: Count = Field(description="Sessions to which the student did not come, in the last 90 days.")
 
 
 class WeekCounts(BaseModel):
@@ -81,6 +84,7 @@ class WeekCounts(BaseModel):
     tutor_no_show_rate: Fraction = Field(description="tutor_no_shows / sessions, 0-1.")
     student_reschedules: Count = Field(description="Sessions that the student rescheduled, in that week.")
     student_reschedule_rate: Fraction = Field(description="student_reschedules / sessions, 0-1.")
+    student_no_shows: Count = Field(description="Sessions to which the student did not come, in that week.")
 
 
 class RecordedCounts(BaseModel):
@@ -112,4 +116,7 @@ class RecordedCounts(BaseModel):
     )
     student_reschedule_rate_90d: Fraction | None = Field(
         description="student_reschedules_90d / sessions_90d, 0-1; null if not counted yet."
+    )
+    student_no_shows_90d: Count | None = Field(
+        description="Sessions to which the student did not come, in 90 days; null if not counted yet."
     )

@@ -11,4 +11,5 @@ export const METRICS = [
   { name: "short_notice_reschedules", label: "Moved by tutor under 24 h", rate: null },
   { name: "tutor_no_shows", label: "Missed by tutor", rate: "tutor_no_show_rate" },
   { name: "student_reschedules", label: "Moved by student", rate: "student_reschedule_rate" },
+  { name: "student_no_shows", label: "Missed by student", rate: null },
 ] as const;
