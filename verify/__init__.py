@@ -16,12 +16,12 @@ import pandas as pd
 from core.database import Database
 from core.errors import TutorqError
 from core.settings import Settings
+from verify.columns import TOLERANCES
 from verify.compare import compare
-from verify.counts import session_facts
 from verify.frames import Basis, freeze, load_raw, pending_changes, published_basis, published_scores
+from verify.recompute.counts import session_facts
+from verify.recompute.scores import score_tutors
 from verify.report import VerifyReport
-from verify.scores import score_tutors
-from verify.tolerances import TOLERANCES
 
 
 def recompute(database: Database, *, settings: Settings) -> pd.DataFrame:

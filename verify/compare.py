@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from verify.columns import COMPONENT, PROBABILITY_TOLERANCE, RATE, TOLERANCES
 from verify.frames import Basis
+from verify.recompute.scores import CLEAR_LIMIT, ranked_peers, risk_status
 from verify.report import EXAMPLES, ColumnReport, Difference, VerifyReport
-from verify.scores import CLEAR_LIMIT, ranked_peers, risk_status
-from verify.tolerances import COMPONENT, PROBABILITY_TOLERANCE, RATE, TOLERANCES
 
 Column: TypeAlias = "pd.Series[Any]"
 Floats: TypeAlias = npt.NDArray[np.float64]

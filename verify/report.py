@@ -6,8 +6,8 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from verify.columns import Tolerance
 from verify.frames import Basis
-from verify.tolerances import Tolerance
 
 EXAMPLES = 3
 

@@ -25,11 +25,11 @@ from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
 from tests.conftest import Postgres
 from verify import recompute, verify
+from verify.columns import TOLERANCES
 from verify.compare import compare
-from verify.counts import episodes, first_meetings, last_sessions, ratings, session_facts, window_counts
 from verify.frames import Basis, RawFrames, load_raw
-from verify.report import VerifyReport
-from verify.scores import (
+from verify.recompute.counts import episodes, first_meetings, last_sessions, ratings, session_facts, window_counts
+from verify.recompute.scores import (
     RESCHEDULE_FALLBACK,
     BetaPrior,
     beta_prior,
@@ -40,7 +40,7 @@ from verify.scores import (
     score_tutors,
     sessions_to_clear,
 )
-from verify.tolerances import TOLERANCES
+from verify.report import VerifyReport
 
 AS_OF = date(2026, 6, 30)
 BASIS = Basis(as_of=AS_OF, timezone="UTC", risk_threshold=0.15, high_risk_probability=0.8, watch_probability=0.5)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from verify.counts import COUNT_COLUMNS, WINDOWS
+from verify.recompute.counts import COUNT_COLUMNS, WINDOWS
 
 
 @dataclass(frozen=True)

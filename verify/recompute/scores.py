@@ -8,7 +8,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from verify.counts import (
+from verify.columns import TOLERANCES
+from verify.frames import Basis
+from verify.recompute.counts import (
     COUNT_COLUMNS,
     episodes,
     first_meetings,
@@ -16,8 +18,6 @@ from verify.counts import (
     ratings,
     window_counts,
 )
-from verify.frames import Basis
-from verify.tolerances import TOLERANCES
 
 Column: TypeAlias = "pd.Series[Any]"
 Floats: TypeAlias = npt.NDArray[np.float64]
