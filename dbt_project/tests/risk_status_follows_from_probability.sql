@@ -19,7 +19,7 @@ judged as (
         scores.as_of,
         scores.risk_status_since,
         case
-            when scores.sessions_90d < {{ var('min_sessions') }} then 'insufficient_data'
+            when scores.sessions_90d < publication.min_sessions then 'insufficient_data'
             when scores.risk_probability >= publication.high_risk_probability then 'high_risk'
             when scores.risk_probability >= publication.watch_probability then 'watch'
             else 'ok'

@@ -15,14 +15,27 @@ final as (
         as_of,
         clock_timestamp() as published_at,
         clock_timestamp() as refreshed_at,
+        -- What the scores depend on, each under the name of its var: enough to compute them again.
         '{{ var("timezone") }}'::text as timezone,
         {{ var('risk_threshold') }}::double precision as risk_threshold,
         {{ var('high_risk_probability') }}::double precision as high_risk_probability,
         {{ var('watch_probability') }}::double precision as watch_probability,
+        {{ var('min_sessions') }}::integer as min_sessions,
+        array[{{ var('reschedule_fallback_prior') | join(', ') }}]::double precision[] as reschedule_fallback_prior,
+        array[{{ var('no_show_fallback_prior') | join(', ') }}]::double precision[] as no_show_fallback_prior,
+        array[{{ var('first_session_fallback_prior') | join(', ') }}]::double precision[]
+            as first_session_fallback_prior,
+        {{ var('rating_prior_sessions') }}::double precision as rating_prior_sessions,
         {{ var('reliability_weight') }}::double precision as reliability_weight,
         {{ var('attendance_weight') }}::double precision as attendance_weight,
         {{ var('first_session_weight') }}::double precision as first_session_weight,
-        {{ var('rating_weight') }}::double precision as rating_weight
+        {{ var('rating_weight') }}::double precision as rating_weight,
+        {{ var('reliability_worst_rate') }}::double precision as reliability_worst_rate,
+        {{ var('attendance_worst_rate') }}::double precision as attendance_worst_rate,
+        {{ var('first_session_follow_up_days') }}::integer as first_session_follow_up_days,
+        {{ var('first_session_window_days') }}::integer as first_session_window_days,
+        {{ var('short_notice_hours') }}::double precision as short_notice_hours,
+        {{ var('most_sessions_to_clear') }}::integer as most_sessions_to_clear
     from as_of
 )
 
