@@ -56,7 +56,8 @@ def verify(as_json: JsonFlag = False) -> None:
             out.print("[green]All scores are confirmed.[/]")
         else:
             out.print("[red]The marts differ from the recomputation.[/]")
-            for note in report.notes:
-                out.print(f"A likely cause: {note}", soft_wrap=True, highlight=False)
+        causes = report.notes if report.ok else [f"A likely cause: {note}" for note in report.notes]
+        for line in (*report.errors(), *causes):
+            out.print(line, soft_wrap=True, highlight=False, markup=False)
     if not report.ok:
         raise typer.Exit(1)

@@ -48,6 +48,7 @@ LONGEST_FIRST = (
     ("tests/orchestration/test_automation.py",),
     ("tests/orchestration/test_predictions.py",),
     ("tests/verify/test_extremes.py",),
+    ("tests/verify/test_other_settings.py",),
     ("tests/orchestration/test_crashes.py",),
 )  # fmt: skip
 ROWS = {name: f"row {row:02}" for row, names in enumerate(LONGEST_FIRST) for name in names}

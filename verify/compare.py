@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from verify.columns import COMPONENT, PROBABILITY_TOLERANCE, RATE, TOLERANCES
-from verify.frames import Basis
-from verify.recompute.scores import CLEAR_LIMIT, ranked_peers, risk_status
+from verify.columns import CARRIED_THROUGH, COMPONENT, EXACT, PROBABILITY_TOLERANCE, RATE, TOLERANCES
+from verify.inputs import Basis
+from verify.recompute.scores import ranked_peers, risk_status
 from verify.report import EXAMPLES, ColumnReport, Difference, VerifyReport
 
 Column: TypeAlias = "pd.Series[Any]"
@@ -19,32 +19,31 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 def compare(
     recomputed: pd.DataFrame, published: pd.DataFrame, basis: Basis, notes: tuple[str, ...] = ()
 ) -> VerifyReport:
-    """Compare the output of `score_tutors` with the rows of the mart (same index; Python objects, None for null)."""
+    """Compare the output of `recompute` with all columns of the mart (same index; Python objects, None for null)."""
     is_repeated = published.index.duplicated()
     repeated, published = published.index[is_repeated], published[~is_repeated]
-    shared = recomputed.index.intersection(published.index)
-    ours, theirs = recomputed.loc[shared], published.loc[shared]
-    borderline = {
-        "risk_status": _ambiguous_status(ours, theirs["risk_status"], basis),
-        "is_high_risk": _ambiguous_flag(ours, theirs["is_high_risk"], basis),
-        "sessions_to_clear": _ambiguous_clearing(ours, theirs["sessions_to_clear"], basis),
-        # A tie that rounding breaks in one computation moves the rank in the other.
-        "peer_percentile": _ambiguous_percentile(recomputed, theirs["peer_percentile"]),
-    }
-    nowhere = pd.Series(False, index=shared)
+    tutors = recomputed.index.intersection(published.index)
+    ours, theirs = recomputed.loc[tutors], published.loc[tutors]
+    computed, found = [str(name) for name in recomputed], [str(name) for name in published]
     return VerifyReport(
         basis=basis,
-        tutors=len(shared),
+        tutors=len(tutors),
         missing_tutors=tuple(recomputed.index.difference(published.index)),
         extra_tutors=(*published.index.difference(recomputed.index), *repeated),
-        columns=tuple(_compare_column(ours[name], theirs[name], borderline.get(name, nowhere)) for name in TOLERANCES),
+        missing_columns=tuple(name for name in (*CARRIED_THROUGH, *computed) if name not in found),
+        unknown_columns=tuple(name for name in found if name not in (*CARRIED_THROUGH, *computed)),
+        columns=tuple(
+            _compare_column(ours[name], theirs[name], _ambiguous(ours, theirs[name], recomputed, basis))
+            for name in computed
+            if name in found
+        ),
         notes=notes,
     )
 
 
 def _compare_column(ours: Column, theirs: Column, is_acceptable: Column) -> ColumnReport:
     name = str(ours.name)
-    tolerance = TOLERANCES[name]
+    tolerance = TOLERANCES.get(name, EXACT)
     is_null, is_null_there = ours.isna().to_numpy(dtype=bool), _is_none(theirs).to_numpy(dtype=bool)
     is_same = is_null & is_null_there
     both = ~is_null & ~is_null_there
@@ -104,6 +103,22 @@ def _plain(value: Any, is_null: bool) -> str | float | None:
     return float(value) if np.isfinite(float(value)) else str(value)
 
 
+def _ambiguous(ours: pd.DataFrame, theirs: Column, recomputed: pd.DataFrame, basis: Basis) -> Column:
+    """Where a value of the mart is as right as ours, because of what the probability or the score may be off by."""
+    match theirs.name:
+        case "risk_status":
+            return _ambiguous_status(ours, theirs, basis)
+        case "is_high_risk":
+            return _ambiguous_flag(ours, theirs, basis)
+        case "sessions_to_clear":
+            return _ambiguous_clearing(ours, theirs, basis)
+        case "peer_percentile":
+            # A tie that rounding breaks in one computation moves the rank in the other.
+            return _ambiguous_percentile(recomputed, theirs)
+        case _:
+            return pd.Series(False, index=theirs.index)
+
+
 def _possible_statuses(ours: pd.DataFrame, basis: Basis) -> list[Column]:
     """The statuses at either end of what the probability may be."""
     return [
@@ -125,8 +140,9 @@ def _ambiguous_flag(ours: pd.DataFrame, theirs: Column, basis: Basis) -> Column:
 def _ambiguous_clearing(ours: pd.DataFrame, theirs: Column, basis: Basis) -> Column:
     """One side has no number because it sees no flag, or because it counts one session more than the limit."""
     lower, upper = _possible_statuses(ours, basis)
+    limit = basis.most_sessions_to_clear
     is_flag_ambiguous = (lower == "ok") & (upper != "ok")
-    is_at_limit = (ours["sessions_to_clear"].fillna(0) == CLEAR_LIMIT) | (theirs == CLEAR_LIMIT)
+    is_at_limit = (ours["sessions_to_clear"].fillna(0) == limit) | (theirs == limit)
     is_one_null = ours["sessions_to_clear"].isna() != _is_none(theirs)
     return is_one_null & (is_flag_ambiguous | is_at_limit)
 

@@ -1,43 +1,73 @@
-"""What the recomputation reads: the rows of `raw`, and what is published.
+"""Reading, and nothing else: the rows of `raw`, and what is published, from one state of the database."""
 
-Dates are midnights without a time zone (datetime64) in the reporting zone, fractions are 0-1, and a missing number is
-NaN.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from tempfile import TemporaryFile
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import pandas as pd
 import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
+
+from core.errors import TutorqError
+from verify.inputs import Basis, BetaPrior, RawFrames
 
 
-@dataclass(frozen=True)
-class Basis:
-    """What the scores depend on besides the rows: the day, the reporting zone and the thresholds (fractions)."""
+def freeze(connection: psycopg.Connection) -> None:
+    """All reads of the transaction see one state, whatever is loaded or scored meanwhile.
 
-    as_of: date
-    timezone: str
-    risk_threshold: float
-    high_risk_probability: float
-    watch_probability: float
+    The marts are locked before that state is taken: one that is swapped later would be empty in it.
 
-
-@dataclass(frozen=True)
-class RawFrames:
-    """The columns of `raw` and `app` that scores depend on; ids are text, times are UTC instants.
-
-    tutors: tutor_id. sessions: session_id, tutor_id, student_id, scheduled_time, status, rating, initiator.
-    reschedules: session_id, reschedule_initiator, reason_code, requested_at, original_time. excuses: session_id.
+    Raises:
+        TutorqError: there are no marts yet.
     """
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.read_only = True
+    try:
+        connection.execute("lock table marts.publication, marts.tutor_scores in access share mode")
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        raise _not_published() from None
 
-    tutors: pd.DataFrame
-    sessions: pd.DataFrame
-    reschedules: pd.DataFrame
-    excuses: pd.DataFrame
+
+def load_publication(connection: psycopg.Connection) -> Basis:
+    """The settings that the marts were published with.
+
+    Raises:
+        TutorqError: nothing has been published yet, or by a version that did not say all of them.
+    """
+    row = connection.cursor(row_factory=dict_row).execute("select * from marts.publication").fetchone()
+    if row is None:
+        raise _not_published()
+    names = [field.name for field in fields(Basis)]
+    unsaid = [name for name in names if name not in row]
+    if unsaid:
+        raise TutorqError(f"marts.publication lacks {', '.join(unsaid)}; run `tutorq score` to publish anew")
+    values: dict[str, Any] = {name: row[name] for name in names}
+    priors = {name: BetaPrior(*value) for name, value in values.items() if isinstance(value, list)}
+    return Basis(**{**values, **priors})
+
+
+def load_scores(connection: psycopg.Connection) -> pd.DataFrame:
+    """`marts.tutor_scores` with all its columns, index tutor_id (text).
+
+    The values are Python objects, in which null (None) and NaN are still two things.
+
+    Raises:
+        TutorqError: the mart has no tutor_id.
+    """
+    cursor = connection.execute("select * from marts.tutor_scores")
+    names = [column.name for column in cursor.description or ()]
+    if "tutor_id" not in names:
+        raise TutorqError("marts.tutor_scores lacks tutor_id; run `tutorq score --full-refresh`")
+    frame = pd.DataFrame(cursor.fetchall(), columns=names, dtype="object")
+    return frame.set_index(frame.pop("tutor_id").astype("str")).sort_index()
+
+
+def count_changes(connection: psycopg.Connection) -> int:
+    """How many changed rows are not in the marts yet."""
+    (pending,) = connection.execute("select count(*) from raw.changes").fetchone() or (0,)
+    return int(pending)
 
 
 def load_raw(connection: psycopg.Connection) -> RawFrames:
@@ -103,44 +133,5 @@ def _copy(
     return frame
 
 
-def freeze(connection: psycopg.Connection) -> bool:
-    """All reads of the transaction see one state, whatever is loaded or scored meanwhile.
-
-    The marts are locked before that state is taken: one that is swapped later would be empty in it. Returns whether
-    there are any.
-    """
-    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    connection.read_only = True
-    connection.execute("savepoint unlocked")
-    try:
-        connection.execute("lock table marts.publication, marts.tutor_scores in access share mode")
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-        connection.execute("rollback to savepoint unlocked")
-        return False
-    return True
-
-
-def published_basis(connection: psycopg.Connection) -> Basis | None:
-    row = connection.execute(
-        """
-        select as_of, timezone, risk_threshold, high_risk_probability, watch_probability
-        from marts.publication
-        """
-    ).fetchone()
-    return Basis(*row) if row else None
-
-
-def published_scores(connection: psycopg.Connection, columns: Sequence[str]) -> pd.DataFrame:
-    """The compared columns of the mart as Python objects, where null (None) and NaN are still two things."""
-    identifiers = sql.SQL(", ").join(map(sql.Identifier, columns))
-    rows = connection.execute(
-        sql.SQL("select tutor_id::text, {} from marts.tutor_scores order by tutor_id").format(identifiers)
-    ).fetchall()
-    frame = pd.DataFrame(rows, columns=["tutor_id", *columns], dtype="object")
-    return frame.set_index(frame.pop("tutor_id").astype("str"))
-
-
-def pending_changes(connection: psycopg.Connection) -> list[str]:
-    row = connection.execute("select count(*) from raw.changes").fetchone()
-    pending = row[0] if row else 0
-    return [f"changes that are not in the marts yet: {pending}; `tutorq score` takes them over"] if pending else []
+def _not_published() -> TutorqError:
+    return TutorqError("there are no scores to verify yet; run `tutorq score` first")

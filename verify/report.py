@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 
 from verify.columns import Tolerance
-from verify.frames import Basis
+from verify.inputs import Basis
 
 EXAMPLES = 3
 
@@ -39,18 +39,25 @@ class ColumnReport:
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """Outcome for all tutors: missing ones lack a row in the mart, extra ones are unknown to `raw` or there twice."""
+    """Outcome for all tutors and columns that the mart and the recomputation share, and what only one of them has.
+
+    `missing_tutors` lack a row in the mart, `extra_tutors` are unknown to `raw` or there twice. `missing_columns` lack
+    in the mart, `unknown_columns` are neither recomputed nor known to be carried through.
+    """
 
     basis: Basis
     tutors: int
     missing_tutors: tuple[str, ...]
     extra_tutors: tuple[str, ...]
+    missing_columns: tuple[str, ...]
+    unknown_columns: tuple[str, ...]
     columns: tuple[ColumnReport, ...]
     notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        return not (self.missing_tutors or self.extra_tutors or any(column.differences for column in self.columns))
+        unmatched = (self.missing_tutors, self.extra_tutors, self.missing_columns, self.unknown_columns)
+        return not any(unmatched) and not any(column.differences for column in self.columns)
 
     def to_dict(self) -> dict[str, Any]:
         """The report in types that JSON knows."""
@@ -61,12 +68,10 @@ class VerifyReport:
         }
 
     def to_table(self) -> Table:
-        """One line per column; tutors that lack a counterpart, examples and notes stand below."""
+        """One line per compared column."""
         verdict = "agree with" if self.ok else "DIFFER FROM"
         table = Table(
             title=f"{self.tutors} tutors as of {self.basis.as_of}: the marts {verdict} the recomputation",
-            caption="\n".join(self._remarks()) or None,
-            caption_justify="left",
             box=box.SIMPLE_HEAD,
             pad_edge=False,
         )
@@ -84,17 +89,22 @@ class VerifyReport:
             )
         return table
 
-    def _remarks(self) -> list[str]:
-        remarks = list(self.notes)
+    def errors(self) -> list[str]:
+        """One line each: columns and tutors that only one side has, and examples of what differs."""
+        lines = [f"marts.tutor_scores lacks the column {name}" for name in self.missing_columns]
+        lines += [
+            f"marts.tutor_scores has a column that nothing verifies: {name} (verify/README.md says how to add it)"
+            for name in self.unknown_columns
+        ]
         unmatched = {"not in the marts": self.missing_tutors, "only in the marts, or there twice": self.extra_tutors}
         for what, tutors in unmatched.items():
             if tutors:
                 more = " ..." if len(tutors) > EXAMPLES else ""
-                remarks.append(f"tutors {what}: {len(tutors)} ({', '.join(tutors[:EXAMPLES])}{more})")
+                lines.append(f"tutors {what}: {len(tutors)} ({', '.join(tutors[:EXAMPLES])}{more})")
         for column in self.columns:
-            remarks += [
+            lines += [
                 f"{column.column} of {example.tutor_id}: {example.published} in the marts, "
                 f"{example.recomputed} recomputed"
                 for example in column.examples
             ]
-        return remarks
+        return lines

@@ -40,7 +40,7 @@ def answer(*arguments: str) -> Any:
 
 
 @pytest.mark.slow
-def test_load_score_verify(tmp_path: Path) -> None:
+def test_load_score_verify(tmp_path: Path, database: Database) -> None:
     made = answer("demo", str(tmp_path / "demo"), "--tutors", "12", "--students", "40", "--days", "45")
     loaded = answer("load", str(tmp_path / "demo"))
     assert loaded["errors"] == []
@@ -56,6 +56,12 @@ def test_load_score_verify(tmp_path: Path) -> None:
     rebuilt = answer("score", "--full-refresh")
     assert rebuilt["tutors"] == scored["tutors"]
     assert rebuilt["generation"] > scored["generation"]
+
+    with database.connect() as connection:
+        connection.execute("alter table marts.tutor_scores add column tutor_naps_7d bigint")
+    refused = tutorq("verify", exit_code=1)
+    (line,) = [line for line in refused.stdout.splitlines() if "tutor_naps_7d" in line]
+    assert line.startswith("marts.tutor_scores has a column that nothing verifies: tutor_naps_7d")
 
 
 def test_an_older_version_is_left_out_unless_it_overrides(tmp_path: Path, database: Database) -> None:

@@ -1,36 +1,42 @@
 """From rows to facts about each session, and from facts to counts per tutor."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from verify.frames import RawFrames
+from verify.inputs import Basis, RawFrames
 
 Column: TypeAlias = "pd.Series[Any]"
 
 WINDOWS = (7, 30, 90)
-COUNTED = {
-    "has_reschedule": "reschedules",
-    "is_tutor_reschedule": "tutor_reschedules",
-    "is_tutor_no_show": "tutor_no_shows",
-    "is_short_notice": "short_notice_reschedules",
-    "is_student_reschedule": "student_reschedules",
-    "is_student_no_show": "student_no_shows",
-}
-SHORT_NOTICE = pd.Timedelta(hours=24)
-FIRST_MEETING_DAYS = 365
-CONTINUATION_DAYS = 30
-RATING_PRIOR_WEIGHT = 10
 
-COUNT_COLUMNS = [
-    *(f"{what}_{days}d" for what in ("sessions", *COUNTED.values()) for days in WINDOWS),
-    "episodes_90d",
-    "first_meetings",
-    "first_meetings_continued",
-    "ratings_90d",
-]
+# What is counted of a tutor's final sessions in each window: the name of the count, and which sessions it counts, from
+# the columns of `session_facts` and the counts above it.
+COUNTS: dict[str, Callable[[pd.DataFrame], Column]] = {
+    "sessions": lambda facts: facts["is_final"],
+    "reschedules": lambda facts: facts["reschedule_initiator"].notna() | (facts["status"] == "rescheduled"),
+    "tutor_reschedules": lambda facts: (facts["reschedule_initiator"] == "tutor") & ~facts["is_excused"],
+    "tutor_no_shows": lambda facts: (facts["status"] == "no_show") & (facts["initiator"] == "tutor"),
+    "short_notice_reschedules": lambda facts: facts["tutor_reschedules"] & facts["is_short_notice"],
+    "student_reschedules": lambda facts: facts["reschedule_initiator"] == "student",
+    "student_no_shows": lambda facts: (facts["status"] == "no_show") & (facts["initiator"] == "student"),
+}
+# Rates in each window: a count by another one.
+RATES = {
+    "reschedule_rate": ("tutor_reschedules", "sessions"),
+    "tutor_no_show_rate": ("tutor_no_shows", "sessions"),
+    "student_reschedule_rate": ("student_reschedules", "sessions"),
+}
+# Of one window only, or of none.
+OTHER_COUNTS = ("episodes_90d", "first_meetings", "first_meetings_continued", "ratings_90d")
+
+
+def in_windows(*names: str) -> list[str]:
+    """The columns of these counts or rates: `name_7d` and so on."""
+    return [f"{name}_{days}d" for name in names for days in WINDOWS]
 
 
 def local_dates(instants: Column, timezone: str) -> Column:
@@ -38,41 +44,38 @@ def local_dates(instants: Column, timezone: str) -> Column:
     return instants.dt.tz_convert(ZoneInfo(timezone)).dt.tz_localize(None).dt.normalize()
 
 
-def session_facts(frames: RawFrames, timezone: str) -> pd.DataFrame:
-    """One row per session: its dates in the reporting zone and what it counts as.
+def session_facts(frames: RawFrames, basis: Basis) -> pd.DataFrame:
+    """One row per session: its dates in the reporting zone, and whether it is in each of `COUNTS` once it is final.
 
-    Columns: tutor_id, student_id, status, scheduled_time, rating, scheduled_on, requested_on, counted_on, reason_code,
-    is_final, and the booleans of `COUNTED`. Reschedules and excuses of unknown sessions have no effect.
+    Columns: tutor_id, student_id, status, initiator, scheduled_time, rating, reschedule_initiator, reason_code,
+    scheduled_on, requested_on, counted_on, is_final, is_excused, is_short_notice (whoever asked), and a boolean per
+    count. Reschedules and excuses of unknown sessions have no effect.
     """
     facts = frames.sessions.merge(frames.reschedules, on="session_id", how="left", validate="one_to_one")
-    is_excused = facts["session_id"].isin(frames.excuses["session_id"])
+    facts["is_final"] = facts["status"] != "scheduled"
+    facts["is_excused"] = facts["session_id"].isin(frames.excuses["session_id"])
 
-    facts["scheduled_on"] = local_dates(facts["scheduled_time"], timezone)
-    facts["requested_on"] = local_dates(facts["requested_at"], timezone)
+    facts["scheduled_on"] = local_dates(facts["scheduled_time"], basis.timezone)
+    facts["requested_on"] = local_dates(facts["requested_at"], basis.timezone)
     is_requested_earlier = facts["requested_on"] < facts["scheduled_on"]
     facts["counted_on"] = facts["scheduled_on"].mask(is_requested_earlier, facts["requested_on"])
 
-    facts["is_final"] = facts["status"] != "scheduled"
-    facts["has_reschedule"] = facts["reschedule_initiator"].notna() | (facts["status"] == "rescheduled")
-    facts["is_tutor_reschedule"] = (facts["reschedule_initiator"] == "tutor") & ~is_excused
     # An unknown request time compares as false, so it is never short notice.
     notice = facts["original_time"].fillna(facts["scheduled_time"]) - facts["requested_at"]
-    facts["is_short_notice"] = facts["is_tutor_reschedule"] & (notice < SHORT_NOTICE)
-    facts["is_student_reschedule"] = facts["reschedule_initiator"] == "student"
-    facts["is_student_no_show"] = (facts["status"] == "no_show") & (facts["initiator"] == "student")
-    facts["is_tutor_no_show"] = (facts["status"] == "no_show") & (facts["initiator"] == "tutor")
-    return facts.drop(columns=["session_id", "initiator", "reschedule_initiator", "requested_at", "original_time"])
+    facts["is_short_notice"] = notice < pd.Timedelta(hours=basis.short_notice_hours)
+    return facts.drop(columns=["session_id", "requested_at", "original_time"]).assign(**COUNTS)
 
 
 def window_counts(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
-    """Counts and rates per tutor for the windows of 7, 30 and 90 days that end with `as_of`; index tutor_id (text).
+    """`COUNTS` and `RATES` per tutor for the windows of 7, 30 and 90 days that end with `as_of`, and trend_30d.
 
-    Columns: sessions, the counts of `COUNTED` and reschedule_rate per window (`_7d` and so on), trend_30d. Only tutors
-    with a final session in the last 90 days have a row; a rate without sessions is NaN.
+    Index tutor_id (text); columns as `in_windows` names them. Only tutors with a final session in the last 90 days
+    have a row; a rate without sessions is NaN.
     """
     counts = pd.concat([_count(facts, as_of, days) for days in WINDOWS], axis=1).fillna(0).astype("int64")
-    for days in WINDOWS:
-        counts[f"reschedule_rate_{days}d"] = _rate(counts[f"tutor_reschedules_{days}d"], counts[f"sessions_{days}d"])
+    for name, (part, whole) in RATES.items():
+        for days in WINDOWS:
+            counts[f"{name}_{days}d"] = _rate(counts[f"{part}_{days}d"], counts[f"{whole}_{days}d"])
     earlier = _count(facts, as_of, 30, days_before=30).reindex(counts.index, fill_value=0)
     earlier_rate = _rate(earlier["tutor_reschedules_30d"], earlier["sessions_30d"])
     counts["trend_30d"] = counts["reschedule_rate_30d"] - earlier_rate
@@ -87,11 +90,8 @@ def _window(facts: pd.DataFrame, as_of: date, days: int, days_before: int = 0) -
 
 
 def _count(facts: pd.DataFrame, as_of: date, days: int, days_before: int = 0) -> pd.DataFrame:
-    window = _window(facts, as_of, days, days_before)
-    by_tutor = window.groupby("tutor_id", observed=True)
-    counts = by_tutor[list(COUNTED)].sum().rename(columns=COUNTED)
-    counts.insert(0, "sessions", by_tutor.size())
-    return _text_index(counts).add_suffix(f"_{days}d")
+    by_tutor = _window(facts, as_of, days, days_before).groupby("tutor_id", observed=True)
+    return _text_index(by_tutor[list(COUNTS)].sum()).add_suffix(f"_{days}d")
 
 
 def _rate(part: Column, whole: Column) -> Column:
@@ -106,17 +106,17 @@ def _text_index(per_tutor: pd.DataFrame) -> pd.DataFrame:
 def episodes(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
     """`episodes_90d` per tutor: tutor reschedules asked for on one day for one reason (or none) count once."""
     window = _window(facts, as_of, 90)
-    requests = window.loc[window["is_tutor_reschedule"], ["tutor_id", "requested_on", "counted_on", "reason_code"]]
+    requests = window.loc[window["tutor_reschedules"], ["tutor_id", "requested_on", "counted_on", "reason_code"]]
     requests["requested_on"] = requests["requested_on"].fillna(requests["counted_on"])
     distinct = requests.drop_duplicates(["tutor_id", "requested_on", "reason_code"])
     return _text_index(distinct.groupby("tutor_id", observed=True).size().to_frame("episodes_90d"))
 
 
-def first_meetings(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
-    """`first_meetings` and `first_meetings_continued` per tutor, of pairs whose 30 days are over.
+def first_meetings(facts: pd.DataFrame, basis: Basis) -> pd.DataFrame:
+    """`first_meetings` and `first_meetings_continued` per tutor, of pairs whose days to follow up are over.
 
-    The first meeting of a pair is its earliest completed session; it counts if it was in the last 365 days. Which of
-    several sessions at the same instant is the first makes no difference to the counts.
+    The first meeting of a pair is its earliest completed session; it counts if it was within the window of first
+    sessions. Which of several sessions at the same instant is the first makes no difference to the counts.
     """
     pair = ["tutor_id", "student_id"]
     completed = facts.loc[facts["status"] == "completed", [*pair, "scheduled_time", "scheduled_on"]]
@@ -124,31 +124,30 @@ def first_meetings(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
     firsts = completed[completed["scheduled_time"] == first_time].drop_duplicates(pair)
     firsts = firsts[[*pair, "scheduled_on"]].rename(columns={"scheduled_on": "first_session_on"})
 
-    patience = pd.Timedelta(days=CONTINUATION_DAYS)
-    today = pd.Timestamp(as_of)
-    is_recent = firsts["first_session_on"] > today - pd.Timedelta(days=FIRST_MEETING_DAYS)
+    patience = pd.Timedelta(days=basis.first_session_follow_up_days)
+    today = pd.Timestamp(basis.as_of)
+    is_recent = firsts["first_session_on"] > today - pd.Timedelta(days=basis.first_session_window_days)
     is_over = firsts["first_session_on"] + patience <= today
     meetings = completed.merge(firsts[is_recent & is_over], on=pair)
     meetings["is_within"] = meetings["scheduled_on"] <= meetings["first_session_on"] + patience
-    # The first session is within its own 30 days, so a continued pair has at least two there.
+    # The first session is within its own days, so a continued pair has at least two there.
     is_continued = meetings.groupby(pair, observed=True)["is_within"].sum().ge(2)
     counts = is_continued.groupby("tutor_id", observed=True).agg(["size", "sum"])
     counts.columns = pd.Index(["first_meetings", "first_meetings_continued"])
     return _text_index(counts)
 
 
-def ratings(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
+def ratings(facts: pd.DataFrame, basis: Basis) -> pd.DataFrame:
     """`ratings_90d`, `rating_mean_90d` and `rating_expected` (shrunk to the platform's mean) per tutor with ratings."""
-    rated = _window(facts, as_of, 90).dropna(subset=["rating"])
+    rated = _window(facts, basis.as_of, 90).dropna(subset=["rating"])
     by_tutor = rated.groupby("tutor_id", observed=True)["rating"].agg(["size", "sum"])
-    platform_mean = rated["rating"].mean()
+    platform_mean, prior_weight = rated["rating"].mean(), basis.rating_prior_sessions
     return _text_index(
         pd.DataFrame(
             {
                 "ratings_90d": by_tutor["size"],
                 "rating_mean_90d": by_tutor["sum"] / by_tutor["size"],
-                "rating_expected": (by_tutor["sum"] + RATING_PRIOR_WEIGHT * platform_mean)
-                / (by_tutor["size"] + RATING_PRIOR_WEIGHT),
+                "rating_expected": (by_tutor["sum"] + prior_weight * platform_mean) / (by_tutor["size"] + prior_weight),
             }
         )
     )

@@ -1,19 +1,20 @@
 """From counts per tutor to scores, with SciPy's exact beta distribution."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from verify.columns import TOLERANCES
-from verify.frames import Basis
+from verify.inputs import Basis, BetaPrior
 from verify.recompute.counts import (
-    COUNT_COLUMNS,
+    COUNTS,
+    OTHER_COUNTS,
     episodes,
     first_meetings,
+    in_windows,
     last_sessions,
     ratings,
     window_counts,
@@ -22,30 +23,8 @@ from verify.recompute.counts import (
 Column: TypeAlias = "pd.Series[Any]"
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-MIN_SESSIONS = 5
-CLEAR_LIMIT = 4095
-
 CORRELATION_BOUNDS = (0.005, 0.5)
-WEIGHTS = {
-    "reliability_component": 0.40,
-    "attendance_component": 0.25,
-    "first_session_component": 0.20,
-    "rating_component": 0.15,
-}
-WORST_RESCHEDULE_RATE = 0.30
-WORST_NO_SHOW_RATE = 0.10
-
-
-class BetaPrior(NamedTuple):
-    """Parameters of a beta distribution."""
-
-    alpha: float
-    beta: float
-
-
-RESCHEDULE_FALLBACK = BetaPrior(1, 9)
-NO_SHOW_FALLBACK = BetaPrior(1, 49)
-FIRST_SESSION_FALLBACK = BetaPrior(7, 3)
+COMPONENTS = ("reliability", "attendance", "first_session", "rating")
 
 
 def beta_prior(successes: npt.ArrayLike, trials: npt.ArrayLike, fallback: BetaPrior) -> BetaPrior:
@@ -100,7 +79,7 @@ def risk_status(sessions: Column, probability: Column, basis: Basis) -> Column:
     """`insufficient_data`, `ok`, `watch` or `high_risk` of tutors with so many sessions in 90 days."""
     status = np.select(
         [
-            sessions < MIN_SESSIONS,
+            sessions < basis.min_sessions,
             probability >= basis.high_risk_probability,
             probability >= basis.watch_probability,
         ],
@@ -110,21 +89,24 @@ def risk_status(sessions: Column, probability: Column, basis: Basis) -> Column:
     return pd.Series(status, index=sessions.index, dtype="str")
 
 
-def sessions_to_clear(alpha: Floats, beta: Floats, *, threshold: float, watch_probability: float) -> Floats:
-    """Smallest k >= 1 with P(rate > threshold) < watch_probability under Beta(alpha, beta + k); NaN if above 4095."""
+def sessions_to_clear(alpha: Floats, beta: Floats, basis: Basis) -> Floats:
+    """Smallest k >= 1 with P(rate > threshold) < watch_probability under Beta(alpha, beta + k).
+
+    NaN above `most_sessions_to_clear`.
+    """
     short = np.zeros(alpha.shape)
-    enough = np.full(alpha.shape, CLEAR_LIMIT + 1.0)
+    enough = np.full(alpha.shape, basis.most_sessions_to_clear + 1.0)
     # The probability falls with k, so halving the bracket keeps `short` too small and `enough` sufficient.
     while (enough - short > 1).any():
         middle = (short + enough) // 2
-        is_flagged = special.betaincc(alpha, beta + middle, threshold) >= watch_probability
+        is_flagged = special.betaincc(alpha, beta + middle, basis.risk_threshold) >= basis.watch_probability
         short = np.where(is_flagged, middle, short)
         enough = np.where(is_flagged, enough, middle)
-    return np.where(enough > CLEAR_LIMIT, np.nan, enough)
+    return np.where(enough > basis.most_sessions_to_clear, np.nan, enough)
 
 
 def quality(
-    reschedule_rate: Column, no_show_rate: Column, first_session_rate: Column, rating_expected: Column
+    reschedule_rate: Column, no_show_rate: Column, first_session_rate: Column, rating_expected: Column, basis: Basis
 ) -> pd.DataFrame:
     """Components (0-1) and `quality_score` (0-100) from shrunk rates (fractions) and the shrunk rating (1-5).
 
@@ -132,13 +114,13 @@ def quality(
     """
     components = pd.DataFrame(
         {
-            "reliability_component": 1 - (reschedule_rate / WORST_RESCHEDULE_RATE).clip(upper=1),
-            "attendance_component": 1 - (no_show_rate / WORST_NO_SHOW_RATE).clip(upper=1),
+            "reliability_component": 1 - (reschedule_rate / basis.reliability_worst_rate).clip(upper=1),
+            "attendance_component": 1 - (no_show_rate / basis.attendance_worst_rate).clip(upper=1),
             "first_session_component": first_session_rate,
             "rating_component": (rating_expected - 1) / 4,
         }
     )
-    weights = pd.Series(WEIGHTS)
+    weights = pd.Series({f"{part}_component": getattr(basis, f"{part}_weight") for part in COMPONENTS})
     weight = components.notna().mul(weights).sum(axis=1)
     score = 100 * components.mul(weights).sum(axis=1) / weight.where(weight > 0)
     return components.assign(quality_score=score)
@@ -156,21 +138,26 @@ def ranked_peers(quality_score: Column, status: Column) -> Column:
 
 
 def score_tutors(tutor_ids: Iterable[str], facts: pd.DataFrame, basis: Basis) -> pd.DataFrame:
-    """The columns of `marts.tutor_scores` that follow from `raw`: one row per tutor, index tutor_id (text)."""
+    """The columns of `marts.tutor_scores` that follow from the rows: one row per tutor, index tutor_id (text).
+
+    facts: as `session_facts` gives them.
+    """
     as_of = basis.as_of
     scores = pd.DataFrame(index=pd.Index(sorted(tutor_ids), name="tutor_id", dtype="str")).join(
         [
             window_counts(facts, as_of),
             episodes(facts, as_of),
-            first_meetings(facts, as_of),
-            ratings(facts, as_of),
+            first_meetings(facts, basis),
+            ratings(facts, basis),
             last_sessions(facts, as_of),
         ]
     )
-    scores[COUNT_COLUMNS] = scores[COUNT_COLUMNS].fillna(0).astype("int64")
+    counts = [*in_windows(*COUNTS), *OTHER_COUNTS]
+    scores[counts] = scores[counts].fillna(0).astype("int64")
+    scores["as_of"] = pd.Series(as_of, index=scores.index, dtype="object")
 
     sessions = scores["sessions_90d"]
-    prior = beta_prior(scores["tutor_reschedules_90d"], sessions, RESCHEDULE_FALLBACK)
+    prior = beta_prior(scores["tutor_reschedules_90d"], sessions, basis.reschedule_fallback_prior)
     reschedule = posterior(scores["tutor_reschedules_90d"], sessions, prior, basis.risk_threshold)
     scores["reschedule_rate_expected"] = reschedule["expected"]
     scores["reschedule_rate_low"] = reschedule["low"]
@@ -180,27 +167,27 @@ def score_tutors(tutor_ids: Iterable[str], facts: pd.DataFrame, basis: Basis) ->
     scores["is_high_risk"] = scores["risk_status"] == "high_risk"
     flagged = reschedule[scores["risk_status"].isin(["watch", "high_risk"])]
     to_clear = sessions_to_clear(
-        flagged["alpha"].to_numpy(dtype=np.float64),
-        flagged["beta"].to_numpy(dtype=np.float64),
-        threshold=basis.risk_threshold,
-        watch_probability=basis.watch_probability,
+        flagged["alpha"].to_numpy(dtype=np.float64), flagged["beta"].to_numpy(dtype=np.float64), basis
     )
     scores["sessions_to_clear"] = pd.Series(to_clear, index=flagged.index).astype("Int64").reindex(scores.index)
 
-    scores["tutor_no_show_rate_expected"] = _expected(scores["tutor_no_shows_90d"], sessions, NO_SHOW_FALLBACK)
+    scores["tutor_no_show_rate_expected"] = _expected(
+        scores["tutor_no_shows_90d"], sessions, basis.no_show_fallback_prior
+    )
     scores["first_session_rate_expected"] = _expected(
-        scores["first_meetings_continued"], scores["first_meetings"], FIRST_SESSION_FALLBACK
+        scores["first_meetings_continued"], scores["first_meetings"], basis.first_session_fallback_prior
     )
-    parts = quality(
-        scores["reschedule_rate_expected"],
-        scores["tutor_no_show_rate_expected"],
-        scores["first_session_rate_expected"],
-        scores["rating_expected"],
+    scores = scores.join(
+        quality(
+            scores["reschedule_rate_expected"],
+            scores["tutor_no_show_rate_expected"],
+            scores["first_session_rate_expected"],
+            scores["rating_expected"],
+            basis,
+        )
     )
-    scores = scores.join(parts)
     scores["peer_percentile"] = peer_percentile(scores["quality_score"], scores["risk_status"])
-    scores["as_of"] = pd.Series(as_of, index=scores.index, dtype="object")
-    return scores[list(TOLERANCES)]
+    return scores
 
 
 def _expected(successes: Column, trials: Column, fallback: BetaPrior) -> Column:

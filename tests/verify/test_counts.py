@@ -1,0 +1,214 @@
+"""Facts about sessions, and counts of tutors, against cases worked out by hand."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.verify.rows import ANN, AS_OF, BASIS, BOB, at, busy_frames, cell, days_ago, raw_frames, reschedule, session
+from verify.recompute import recompute
+from verify.recompute.counts import (
+    COUNTS,
+    episodes,
+    first_meetings,
+    last_sessions,
+    ratings,
+    session_facts,
+    window_counts,
+)
+
+
+def facts_of(*args: Any, **kwargs: Any) -> pd.DataFrame:
+    return session_facts(raw_frames(*args, **kwargs), BASIS)
+
+
+def test_the_reporting_zone_decides_the_date() -> None:
+    late = [session("1", at("2026-01-31 23:30"))]
+    for timezone, day in (("UTC", 31), ("Europe/Vienna", 1), ("America/New_York", 31)):
+        facts = session_facts(raw_frames(late), replace(BASIS, timezone=timezone))
+        assert facts.loc[0, "counted_on"].day == day
+
+
+def test_summer_time_shifts_the_date_by_its_own_offset() -> None:
+    """22:30 UTC is 23:30 in Vienna in winter and 00:30 of the next day in summer."""
+    frames = raw_frames([session("w", at("2026-03-28 22:30")), session("s", at("2026-03-29 22:30"))])
+    facts = session_facts(frames, replace(BASIS, timezone="Europe/Vienna"))
+    assert list(facts["scheduled_on"]) == [pd.Timestamp("2026-03-28"), pd.Timestamp("2026-03-30")]
+
+
+def test_a_session_counts_on_the_earlier_of_request_and_schedule() -> None:
+    facts = facts_of(
+        [session(key, at("2026-06-10 10:00"), "rescheduled") for key in ("before", "after", "unknown", "none")],
+        [
+            reschedule("before", at("2026-06-01 09:00"), reschedule_initiator="student"),
+            reschedule("after", at("2026-06-12 09:00")),
+            reschedule("unknown"),
+        ],
+    )
+    assert list(facts["counted_on"].dt.day) == [1, 10, 10, 10]
+    assert list(facts["reschedules"]) == [True] * 4
+    assert list(facts["tutor_reschedules"]) == [False, True, True, False]
+
+
+def test_notice_is_measured_to_the_original_time() -> None:
+    moved_to = at("2026-06-10 10:00")
+    facts = facts_of(
+        [session(key, moved_to, "rescheduled") for key in ("exact", "short", "negative", "student", "orig", "unknown")],
+        [
+            reschedule("exact", at("2026-06-09 10:00")),
+            reschedule("short", at("2026-06-09 10:00:00.000001")),
+            reschedule("negative", at("2026-06-10 11:00")),
+            reschedule("student", at("2026-06-10 09:00"), reschedule_initiator="student"),
+            reschedule("orig", at("2026-06-05 09:00"), original_time=at("2026-06-05 20:00")),
+            reschedule("unknown"),
+        ],
+    )
+    assert list(facts["short_notice_reschedules"]) == [False, True, True, False, True, False]
+
+
+def test_an_excuse_takes_the_reschedule_from_the_tutor_but_leaves_it_a_reschedule() -> None:
+    facts = facts_of(
+        [session("1", days_ago(1), "rescheduled")], [reschedule("1", days_ago(1, hour=11))], excused=["1", "unknown"]
+    )
+    row = facts.iloc[0]
+    assert (row["reschedules"], row["tutor_reschedules"], row["short_notice_reschedules"]) == (True, False, False)
+
+
+def test_a_reschedule_of_an_unknown_session_has_no_effect() -> None:
+    facts = facts_of([session("1", days_ago(1))], [reschedule("other", days_ago(1))])
+    assert len(facts) == 1
+    assert not facts["reschedules"].any()
+
+
+def test_windows_end_with_as_of_and_exclude_their_first_day() -> None:
+    facts = facts_of([session(str(days), days_ago(days)) for days in (-1, 0, 6, 7, 29, 30, 89, 90)])
+    counts = window_counts(facts, AS_OF).loc[ANN]
+    assert [counts[f"sessions_{days}d"] for days in (7, 30, 90)] == [2, 4, 6]
+
+
+def test_only_final_sessions_count_each_with_what_it_is() -> None:
+    facts = facts_of(
+        [
+            session("done", days_ago(1)),
+            session("planned", days_ago(1), "scheduled"),
+            session("moved", days_ago(2), "rescheduled"),
+            session("by student", days_ago(2), "cancelled"),
+            session("absent", days_ago(3), "no_show", initiator="tutor"),
+            session("alone", days_ago(3), "no_show", initiator="student"),
+            session("cancelled", days_ago(3), "cancelled", initiator="tutor"),
+            session("unexplained", days_ago(20), "rescheduled"),
+        ],
+        [
+            reschedule("planned", days_ago(1)),
+            reschedule("moved", days_ago(2)),
+            reschedule("by student", days_ago(9), reschedule_initiator="student"),
+        ],
+    )
+    counts = window_counts(facts, AS_OF).loc[ANN]
+    assert counts["sessions_7d"] == 5
+    assert counts["sessions_30d"] == 7
+    assert counts["reschedules_7d"] == 1
+    assert counts["reschedules_30d"] == 3
+    assert counts["tutor_reschedules_30d"] == 1
+    assert counts["short_notice_reschedules_30d"] == 1
+    assert counts["tutor_no_shows_30d"] == 1
+    assert counts["reschedule_rate_7d"] == 1 / 5
+
+
+def test_the_trend_compares_with_the_30_days_before() -> None:
+    sessions = [session(str(days), days_ago(days), "rescheduled") for days in (1, 29, 30, 40, 58, 59, 60)]
+    moved = [reschedule(key) for key in ("1", "30")]
+    counts = window_counts(facts_of(sessions, moved), AS_OF).loc[ANN]
+    assert counts["trend_30d"] == pytest.approx(1 / 2 - 1 / 4)
+
+
+def test_the_trend_is_null_without_sessions_on_either_side() -> None:
+    now, before = [session("1", days_ago(1))], [session("1", days_ago(40))]
+    assert np.isnan(cell(window_counts(facts_of(now), AS_OF), "trend_30d"))
+    assert np.isnan(cell(window_counts(facts_of(before), AS_OF), "trend_30d"))
+
+
+def test_episodes_join_requests_of_one_day_and_reason() -> None:
+    sessions = [session(str(key), days_ago(key), "rescheduled") for key in range(1, 9)]
+    facts = facts_of(
+        sessions,
+        [
+            reschedule("1", days_ago(20, hour=8), reason_code="sick"),
+            reschedule("2", days_ago(20, hour=23), reason_code="sick"),  # the same day and reason
+            reschedule("3", days_ago(20), reason_code="travel"),
+            reschedule("4", days_ago(20)),
+            reschedule("5", days_ago(20)),  # no reason equals no reason
+            reschedule("6", days_ago(20), reschedule_initiator="student"),
+            reschedule("7", reason_code="sick"),  # without a time it counts on the day of its session
+            reschedule("8", reason_code="sick"),
+        ],
+    )
+    assert cell(episodes(facts, AS_OF), "episodes_90d") == 5
+
+
+def test_first_meetings_wait_until_their_30_days_are_over() -> None:
+    def pair(student: str, *days: int, status: str = "completed") -> list[dict[str, Any]]:
+        return [
+            session(f"{student} {number} {status}", days_ago(day), status, student_id=student)
+            for number, day in enumerate(days)
+        ]
+
+    facts = facts_of(
+        [
+            *pair("too fresh", 29, 20),
+            *pair("just over", 30, 0),
+            *pair("continued late", 100, 69),
+            *pair("only once", 364),
+            *pair("too old", 365, 364),
+            *pair("two on the first day", 50, 50),
+            *pair("second was cancelled", 80),
+            *pair("second was cancelled", 79, status="cancelled"),
+        ]
+    )
+    counts = first_meetings(facts, BASIS).loc[ANN]
+    assert counts["first_meetings"] == 5
+    assert counts["first_meetings_continued"] == 2  # just over, two on the first day
+
+
+def test_the_first_meeting_is_the_earliest_whatever_the_order_of_rows() -> None:
+    facts = facts_of([session("b", days_ago(40)), session("a", days_ago(90)), session("c", days_ago(45))])
+    counts = first_meetings(facts, BASIS).loc[ANN]
+    assert (counts["first_meetings"], counts["first_meetings_continued"]) == (1, 0)
+
+
+def test_ratings_shrink_to_the_mean_of_all() -> None:
+    facts = facts_of(
+        [
+            session("1", days_ago(1), rating=5.0),
+            session("2", days_ago(89), rating=4.0),
+            session("3", days_ago(90), rating=1.0),
+            session("4", days_ago(2)),
+            session("5", days_ago(2), rating=2.0, tutor_id=BOB),
+        ]
+    )
+    ann = ratings(facts, BASIS).loc[ANN]
+    assert ann["ratings_90d"] == 2
+    assert ann["rating_mean_90d"] == 4.5
+    assert ann["rating_expected"] == pytest.approx((9 + 10 * 11 / 3) / 12)
+
+
+def test_the_last_session_is_completed_and_counted_by_as_of() -> None:
+    facts = facts_of(
+        [
+            session("1", days_ago(5)),
+            session("2", days_ago(2), "cancelled"),
+            session("3", days_ago(-1)),
+            session("4", days_ago(-3)),
+        ],
+        [reschedule("4", days_ago(1))],
+    )
+    assert cell(last_sessions(facts, AS_OF), "last_session_at") == days_ago(-3)
+
+
+def test_a_count_is_added_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COUNTS, "rated_sessions", lambda facts: facts["rating"].notna())
+    scores = recompute(busy_frames(), BASIS)
+    assert [cell(scores, f"rated_sessions_{days}d", BOB) for days in (7, 30, 90)] == [2, 6, 12]
+    assert cell(scores, "rated_sessions_90d", ANN) == 0
