@@ -19,9 +19,9 @@ from scipy import special
 from core.database import Database
 from demo import write_demo
 from tests import worlds
-from verify import concerns
-from verify.change_filter import ChangeFilter, design_effect
-from verify.evidence import (
+from verify.recompute import concerns
+from verify.recompute.change_filter import ChangeFilter, design_effect
+from verify.recompute.evidence import (
     BetaMixture,
     Evidence,
     Floats,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from verify.concerns import DailyCounts
+from verify.recompute.concerns import DailyCounts
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -12,7 +12,7 @@ from scipy import stats
 
 from core.database import Database
 from core.settings import PROJECT_ROOT
-from verify.evidence import BetaMixture
+from verify.recompute.evidence import BetaMixture
 
 
 @pytest.fixture

@@ -6,7 +6,17 @@ from collections import Counter
 from core import locks
 from core.settings import PROJECT_ROOT
 
-FOLDERS = ("api", "cli", "core", "dbt_project/functions", "dbt_project/materializations", "ingest", "ml", "orchestration", "reports")
+FOLDERS = (
+    "api",
+    "cli",
+    "core",
+    "dbt_project/functions",
+    "dbt_project/materializations",
+    "ingest",
+    "ml",
+    "orchestration",
+    "reports",
+)
 NUMBER = re.compile(r"\b7_?461_?\d{3}\b")
 ONLY_IN_SQL = {locks.LIVE_MODEL, locks.LIVE_TUTOR}
 

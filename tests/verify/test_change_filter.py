@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tests import worlds
-from verify.change_filter import ChangeFilter, design_effect, grid
-from verify.evidence import BetaMixture
+from verify.recompute.change_filter import ChangeFilter, design_effect, grid
+from verify.recompute.evidence import BetaMixture
 
 LIMIT = 0.15
 PRIOR = BetaMixture(np.array([0.9, 0.1]), np.array([8.0, 1.0]), np.array([92.0, 3.0]))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tests import worlds
-from verify.change_filter import ChangeFilter
-from verify.concerns import (
+from verify.recompute.change_filter import ChangeFilter
+from verify.recompute.concerns import (
     CONCERNS,
     NEVER,
     DailyCounts,
@@ -25,7 +25,7 @@ from verify.concerns import (
     rate_probability,
     status_of,
 )
-from verify.evidence import BetaMixture
+from verify.recompute.evidence import BetaMixture
 
 LIMIT = 0.15
 PRIOR = BetaMixture(np.array([0.9, 0.1]), np.array([8.0, 1.0]), np.array([92.0, 3.0]))

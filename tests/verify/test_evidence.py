@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from verify.evidence import (
+from verify.recompute.evidence import (
     CAP,
     BetaMixture,
     Evidence,
@@ -16,7 +16,7 @@ from verify.evidence import (
     mixture_prior,
     moments,
 )
-from verify.rating_evidence import RatingPrior, Ratings, rating_evidence, rating_posterior, rating_prior
+from verify.recompute.rating_evidence import RatingPrior, Ratings, rating_evidence, rating_posterior, rating_prior
 
 LIMIT = 0.15
 FALLBACK = (1, 9)

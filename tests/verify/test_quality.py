@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from verify.quality import WEIGHTS, QualityReference, components, quality_score, variance_shares, z_scores
+from verify.recompute.quality import WEIGHTS, QualityReference, components, quality_score, variance_shares, z_scores
 
 MEANS = np.array([-2.0, -4.0, -1.0, 4.5])
 SPREADS = np.array([0.5, 0.8, 0.4, 0.2])

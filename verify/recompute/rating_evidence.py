@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import special
 from scipy.optimize import elementwise
 
-from verify.evidence import BROAD_SHARE, Floats, Posterior, discounted
+from verify.recompute.evidence import BROAD_SHARE, Floats, Posterior, discounted
 
 BROAD_VARIANCE = 0.5
 LEAST_SPREAD = 0.05

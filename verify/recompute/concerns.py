@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from verify.change_filter import ChangeFilter
-from verify.evidence import (
+from verify.recompute.change_filter import ChangeFilter
+from verify.recompute.evidence import (
     CAP,
     EVIDENCE_DAYS,
     BetaMixture,
@@ -24,7 +24,7 @@ from verify.evidence import (
     half_life_weights,
     mixture_prior,
 )
-from verify.rating_evidence import RatingPrior, Ratings, rating_evidence, rating_posterior, rating_prior
+from verify.recompute.rating_evidence import RatingPrior, Ratings, rating_evidence, rating_posterior, rating_prior
 
 STATUS_DAYS = 30
 PACE_DAYS = 30

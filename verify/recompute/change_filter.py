@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from verify.evidence import BetaMixture, Floats
+from verify.recompute.evidence import BetaMixture, Floats
 
 # fmt: off
 RATES = (

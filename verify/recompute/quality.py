@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from verify.evidence import Floats
+from verify.recompute.evidence import Floats
 
 WEIGHTS = np.array([0.40, 0.25, 0.20, 0.15])
 # More is better for ratings only; the others are rates of what should not happen.
