@@ -71,14 +71,14 @@ class Column:
 class Entity:
     """One kind of landing file and the table of `raw` that it fills.
 
-    `version` holds SQL templates over `{r}` (a row) that order the versions of one entity, weightiest
-    first, null oldest. An entity without a version is replaced by whatever arrives later.
+    `version` is SQL for the `raw.version` (migration 0020) of a row `{r}` whose columns are the JSON `{content}`. An
+    entity without a version is replaced by whatever arrives later.
     """
 
     name: str
     key: str
     columns: tuple[Column, ...]
-    version: tuple[str, ...] = ()
+    version: str = ""
     has_external_id: bool = True
     conflict: str = ""
 
@@ -179,7 +179,7 @@ SESSIONS = Entity(
         _choice("initiator", INITIATORS),
         _time("updated_at", is_version=True),
     ),
-    version=("{r}.updated_at", "({r}.status <> 'scheduled')"),
+    version="raw.session_version({r}.updated_at, {r}.status, {content})",
     conflict="conflicts with another version of this session that has the same updated_at",
 )
 
@@ -196,7 +196,7 @@ RESCHEDULES = Entity(
         _time("new_time"),
         _time("updated_at", is_version=True),
     ),
-    version=("{r}.updated_at", "{r}.requested_at"),
+    version="raw.reschedule_version({r}.updated_at, {r}.requested_at, {content})",
     has_external_id=False,
     conflict="conflicts with another version of this reschedule that has the same updated_at and requested_at",
 )

@@ -1,11 +1,10 @@
-"""The SQL that brings staged rows into `raw`; versions.py says which version of a row wins.
+"""The SQL that brings staged rows into `raw`. Which version of a row wins is decided by `raw.verdict` (migration 0020).
 
 Rows are written in key order, so that parallel writers wait for each other instead of deadlocking.
 """
 
 from core.audit import Action
 from ingest.contract import RESCHEDULES, SESSIONS, Column, Entity
-from ingest.versions import VersionSql
 
 STAGED = "staged"
 # The line of rows that came in no file.
@@ -13,17 +12,29 @@ NO_LINE = 0
 ORDERED = "ordered"
 REPEATED = "repeated"
 
+# Verdicts, as `raw.verdict` gives them.
+NEW = "'new'"
+WINS = "('newer', 'fills', 'overrules')"
+LOSES = "('older', 'loses')"
+# As new as the other version, and it says something else.
+DIFFERS = "('fills', 'overrules', 'loses')"
 
-class MergeSql(VersionSql):
+
+class MergeSql:
     """Statements for one entity and the columns that one file has.
 
     With `overrides`, what is merged replaces whatever version is stored: an administrator says so.
     """
 
     def __init__(self, entity: Entity, columns: list[Column], *, overrides: bool = False) -> None:
-        super().__init__(entity, columns, overrides=overrides)
+        self._entity = entity
         self._columns = columns
         self._key = entity.key
+        self._overrides = overrides and entity.is_versioned
+        self._content = [column.name for column in columns if column.name != entity.key]
+        # The external id of a session belongs to its version; that of a tutor is kept once it is known.
+        if entity.is_versioned and entity.has_external_id:
+            self._content.insert(0, "external_id")
         self._written = list(self._content)
         if entity.has_external_id and not entity.is_versioned:
             self._written.insert(0, "external_id")
@@ -43,9 +54,7 @@ class MergeSql(VersionSql):
     def create_ordered(self) -> str:
         """Staged rows in key order with what is known before the merge.
 
-        `is_repeat`: an earlier row has the same key. `is_due`: the row would change what is stored.
-        `overrules`: it would replace a version that is as new and says something else. `is_older`: it is an older
-        version than what is stored.
+        `is_repeat`: an earlier row has the same key. `verdict`: that of the row on what is stored, or `new`.
         """
         key = self._key
         return f"""
@@ -53,9 +62,7 @@ class MergeSql(VersionSql):
             select
                 s.*,
                 coalesce(lag(s.{key}) over (order by s.{key}) = s.{key}, false) as is_repeat,
-                t.{key} is null or coalesce({self._replaces("s", "t")}, false) as is_due,
-                t.{key} is not null and {self._overrules("s", "t")} as overrules,
-                t.{key} is not null and {self._is_older("s", "t")} as is_older
+                case when t.{key} is null then {NEW} else {self._verdict("s", "t")} end as verdict
             from (select {", ".join(self._finished(name) for name in self.staged_names)} from {STAGED}) as s
             left join {self._entity.table} as t on t.{key} = s.{key}
             order by s.{key}
@@ -88,13 +95,13 @@ class MergeSql(VersionSql):
         due = f"""
             {ORDERED} as o
             where
-                o.is_due
+                (o.verdict = {NEW} or {self._replaces("o.verdict")})
                 and o.ctid >= format('(%%s,0)', %(first)s::bigint)::tid
                 and o.ctid < format('(%%s,0)', %(end)s::bigint)::tid
         """
         return f"""
             with merged as (
-                {self._insert(due, self._replaces("excluded", "t"))}
+                {self._insert(due, self._replaces(self._verdict("excluded", "t")))}
                 returning xmax = 0 as is_new
             )
             select count(*) filter (where is_new), count(*) filter (where not is_new) from merged
@@ -109,9 +116,8 @@ class MergeSql(VersionSql):
         (`are_distinct`), there are no winners to be found, which takes a sixth of the time.
         """
         key = self._key
-        replaces = self._replaces("excluded", "t")
-        if self._entity.is_versioned and not self._overrides:
-            replaces = f"{replaces} and not ({self._contradicts('excluded', 't')})"
+        verdict = self._verdict("excluded", "t")
+        replaces = self._replaces(verdict) if self._overrides else f"{verdict} in ('newer', 'fills')"
         return f"""
             with given as ({self._given()}),
             {self._ranked(are_distinct=are_distinct)},
@@ -153,7 +159,7 @@ class MergeSql(VersionSql):
                 select r.*, {self._delivered("t")} as overruled
                 from ranked as r
                 inner join {table} as t on t.{key} = r.{key}
-                where r.rank = 1 and {self._overrules("r", "t")}
+                where r.rank = 1 and {self._verdict("r", "t")} = 'overrules'
             ),
             replaced as (
                 update {table} as t set {changes}, loaded_at = now() from overruling as o where t.{key} = o.{key}
@@ -173,17 +179,20 @@ class MergeSql(VersionSql):
         To be run after `merge_given` and `overrule_given`, in their transaction, on the rows that they did not yield.
         Parameters as of `overrule_given`.
         """
-        is_older = self._is_older("s", "t")
         return f"""
             with given as ({self._given()}),
+            judged as materialized (
+                select s.*, {self._verdict("s", "t")} as verdict
+                from given as s
+                inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
+            ),
             losing as (
                 select
                     s.line,
-                    {is_older} as is_older,
-                    case when not {is_older} then {self._delivered("s")} end as content
-                from given as s
-                inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
-                where {is_older} or ({self._is_same_version("s", "t")} and {self._differs("s", "t")})
+                    s.verdict = 'older' as is_older,
+                    case when s.verdict <> 'older' then {self._delivered("s")} end as content
+                from judged as s
+                where s.verdict = 'older' or s.verdict in {DIFFERS}
             ),
             kept as (
                 {_QUARANTINE}
@@ -206,7 +215,7 @@ class MergeSql(VersionSql):
             {self._audit(f"${after + 2}::text", f"${after + 1}::text")}
             from ranked as s
             inner join {self._entity.table} as t on t.{key} = s.{key}
-            where s.rank = 1 and {self._would_lose("s", "t")}
+            where s.rank = 1 and {self._verdict("s", "t")} in {LOSES}
             order by t.{key}
             for no key update of t
         """
@@ -217,7 +226,7 @@ class MergeSql(VersionSql):
             {self._audit("%(actor)s::text", "%(source)s::text")}
             from {ORDERED} as s
             inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
-            where {self._would_lose("s", "t")}
+            where {self._verdict("s", "t")} in {LOSES}
             order by t.{self._key}
             for no key update of t
         """
@@ -226,12 +235,12 @@ class MergeSql(VersionSql):
         """How many of the staged rows are older than what is stored; run after the merge."""
         return f"""
             select
-                (select count(*) from {ORDERED} where is_older and not is_due)
+                (select count(*) from {ORDERED} as o where o.verdict = 'older' and not ({self._replaces("o.verdict")}))
                 + (
                     select count(*)
                     from {REPEATED} as s
                     inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
-                    where {self._is_older("s", "t")}
+                    where {self._verdict("s", "t")} = 'older'
                 )
         """
 
@@ -240,12 +249,15 @@ class MergeSql(VersionSql):
 
         Parameters: entity, source, reason.
         """
+        is_conflict = self._differs("s", "t")
+        if self._entity.is_versioned:
+            is_conflict = f"{self._verdict('s', 't')} in {DIFFERS}"
         return f"""
             {_QUARANTINE}
             select %(entity)s, %(source)s, s.line, %(reason)s, {self._delivered("s")}
             from (select * from {ORDERED} union all select * from {REPEATED}) as s
             inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
-            where {self._is_same_version("s", "t")} and {self._differs("s", "t")}
+            where {is_conflict}
             order by s.line
             {_SEEN_AGAIN}
         """
@@ -260,10 +272,46 @@ class MergeSql(VersionSql):
             select %(entity)s, %(source)s, s.line, %(reason)s, {self._delivered("t")}
             from {ORDERED} as s
             inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
-            where s.overrules
+            where s.verdict = 'overrules'
             order by s.line
             {_SEEN_AGAIN}
         """
+
+    def _verdict(self, incoming: str, stored: str) -> str:
+        """What becomes of a row `incoming` where `stored` is: a verdict of `raw.verdict`.
+
+        Most rows of a file that comes again are the same: comparing columns tells that without making JSON of them.
+        """
+        if not self._entity.is_versioned:
+            # The last writer of a column wins (decision 25).
+            return f"""
+                case
+                    when {stored}.is_stub or {self._differs(incoming, stored)} then 'newer'
+                    when {stored}.external_id is null and {incoming}.external_id is not null then 'newer'
+                    else 'same'
+                end
+            """
+        verdict = f"raw.verdict({self._version(incoming)}, {self._version(stored)})"
+        return f"case when {self._differs(incoming, stored)} then {verdict} else 'same' end"
+
+    def _replaces(self, verdict: str) -> str:
+        """Whether a row of that verdict is written over what is stored: because it wins, or because it overrides."""
+        return f"{verdict} <> 'same'" if self._overrides else f"{verdict} in {WINS}"
+
+    def _row(self, alias: str) -> str:
+        return ", ".join(f"{alias}.{name}" for name in self._content)
+
+    def _differs(self, left: str, right: str) -> str:
+        if not self._content:
+            return "false"
+        return f"row({self._row(left)}) is distinct from row({self._row(right)})"
+
+    def _json(self, alias: str) -> str:
+        pairs = ", ".join(f"'{name}', {alias}.{name}" for name in self._content)
+        return f"jsonb_build_object({pairs})"
+
+    def _version(self, alias: str) -> str:
+        return self._entity.version.format(r=alias, content=self._json(alias))
 
     def _insert(self, due: str, replaces: str) -> str:
         """The statement, up to its `returning`, that writes the rows `due` (a `from` item `o`) in key order.
@@ -317,14 +365,9 @@ class MergeSql(VersionSql):
 
     def _winner_first(self, alias: str) -> str:
         """`order by` that puts the winner among rows with one key first."""
-        order = [
-            *(f"{version.format(r=alias)} desc nulls last" for version in self._entity.version),
-            f"{self._filled(alias)} desc",
-            f"{self._canonical(alias)} desc",
-        ]
-        if self._entity.has_external_id and not self._entity.is_versioned:
-            order.insert(0, f"{alias}.external_id nulls last")
-        return ", ".join(order)
+        if self._entity.is_versioned:
+            return f"{self._version(alias)} desc"
+        return f"{alias}.external_id nulls last, jsonb_strip_nulls({self._json(alias)}) desc"
 
     def _finished(self, name: str) -> str:
         """A staged column as the table holds it."""
@@ -363,7 +406,7 @@ _SEEN_AGAIN = """
 
 CREATE_REPEATED = f"create temp table {REPEATED} (like {ORDERED}) on commit drop"
 HAS_REPEATS = f"select exists (select from {ORDERED} where is_repeat)"
-HAS_OVERRULED = f"select exists (select from {ORDERED} where overrules)"
+HAS_OVERRULED = f"select exists (select from {ORDERED} where verdict = 'overrules')"
 BLOCKS = f"select pg_relation_size('pg_temp.{ORDERED}') / current_setting('block_size')::bigint"
 
 REJECTED = "rejected"

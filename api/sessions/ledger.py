@@ -95,6 +95,7 @@ FORGET_EXPIRED = "delete from app.idempotency_keys where created_at < now() - in
 # A foreign key fails if somebody deletes a tutor or a student whom we have just seen.
 RETRIED_ERRORS = (*PASSING_ERRORS, asyncpg.SerializationError, asyncpg.ForeignKeyViolationError)
 LATER_ERRORS = (*UNREACHABLE_ERRORS, asyncpg.ReadOnlySQLTransactionError)
+UNMIGRATED_ERRORS = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError)
 
 log = structlog.get_logger("api")
 
@@ -186,7 +187,7 @@ class Ledger:
         for _ in range(ATTEMPTS):
             try:
                 return await self._attempt(posts, override_by, is_careful=is_careful)
-            except asyncpg.UndefinedTableError as error:
+            except UNMIGRATED_ERRORS as error:
                 raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
             except RETRIED_ERRORS:
                 pass

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ from core.keys import Role
 from core.settings import PROJECT_ROOT
 from ingest import load_folder
 from ingest.ids import entity_uuid
+from ingest.rows import Row, check
 from tests.api.conftest import ZONE, Served, served
 from tests.api.test_problems import problem
 
@@ -631,6 +633,40 @@ def load_files(database: Database, folder: Path, bodies: Sequence[dict[str, Any]
     assert load_folder(database.as_role(DatabaseRole.INGEST), folder, timezone=ZONE).errors == []
 
 
+PEOPLE_BY_SQL = """
+insert into raw.{table} as stored ({key}, external_id, is_stub) values (%s, %s, true)
+on conflict ({key}) do update set external_id = excluded.external_id
+where stored.external_id is null and excluded.external_id is not null
+"""
+# As docs/decisions/0004 has it.
+ROW_BY_SQL = """
+insert into raw.{table} as stored ({columns}) values ({values})
+on conflict (session_id) do update set ({columns}) = row({incoming})
+where raw.{row}_verdict(excluded, stored) in ('newer', 'fills', 'overrules')
+"""
+
+
+def write_by_sql(database: Database, bodies: Sequence[dict[str, Any]]) -> None:
+    """The same sessions as somebody in psql writes them, far away from UTC."""
+    with database.as_role(DatabaseRole.INGEST).connect() as connection:
+        connection.execute("set timezone to 'Australia/Lord_Howe'")
+        for row in check(bodies, ZONE):
+            assert isinstance(row, Row)
+            for table, key, person in (("tutors", "tutor_id", row.tutor), ("students", "student_id", row.student)):
+                connection.execute(PEOPLE_BY_SQL.format(table=table, key=key).encode(), person)
+            for table, values in (("sessions", row.session), ("reschedules", row.reschedule)):
+                if values is not None:
+                    names = CONTENT[table].replace(" ", "").split(",")
+                    statement = ROW_BY_SQL.format(
+                        table=table,
+                        row=table.removesuffix("s"),
+                        columns=", ".join(names),
+                        values=", ".join(["%s"] * len(names)),
+                        incoming=", ".join(f"excluded.{name}" for name in names),
+                    )
+                    connection.execute(statement.encode(), values)
+
+
 def content(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     found = {
         table: rows(database, f"select {columns} from raw.{table} order by 1") for table, columns in CONTENT.items()
@@ -641,7 +677,7 @@ def content(database: Database) -> dict[str, list[tuple[Any, ...]]]:
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bodies=st.lists(_post, min_size=1, max_size=8), data=st.data())
-def test_posts_and_files_give_the_same_content(
+def test_posts_files_and_sql_give_the_same_content(
     intake: Served, client: httpx2.Client, tmp_path: Path, bodies: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     def by_files(part: Sequence[dict[str, Any]]) -> None:
@@ -659,7 +695,8 @@ def test_posts_and_files_give_the_same_content(
     by_files(bodies)
     expected = content(intake.database)
     expected.pop("quarantine")  # depends on the order: of three versions, each loser is compared with another winner
-    ways: list[Callable[[Sequence[dict[str, Any]]], None]] = [by_files, one_by_one, as_batch]
+    by_sql = partial(write_by_sql, intake.database)
+    ways: list[Callable[[Sequence[dict[str, Any]]], None]] = [by_files, one_by_one, as_batch, by_sql]
     for _ in range(2):
         empty(intake.database)
         shuffled = data.draw(st.permutations(bodies))
