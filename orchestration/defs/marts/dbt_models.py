@@ -196,7 +196,8 @@ def _asset_key(context: dg.AssetExecutionContext, event: Any) -> dg.AssetKey | N
     """What an output or the result of a check is about."""
     if isinstance(event, dg.Output):
         return context.asset_key_for_output(event.output_name)
-    return getattr(event, "asset_key", None)
+    key: dg.AssetKey | None = getattr(event, "asset_key", None)
+    return key
 
 
 def _row_count(context: dg.AssetExecutionContext, platform: Platform, output: dg.Output[Any]) -> dict[str, int]:
