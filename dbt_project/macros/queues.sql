@@ -11,27 +11,13 @@
     The tables here are named as they are, and not as refs or sources: they are no lineage.
 #}
 
+{# Before every run: the tables above, and functions that any model may need before its turn. #}
 {% macro prepare_queues() %}
-    create table if not exists intermediate.touched_tutor_days (tutor_id uuid not null, counted_on date not null);
-    create table if not exists intermediate.touched_pairs (tutor_id uuid not null, student_id uuid not null);
-    create table if not exists intermediate.touched_weeks (week_start date not null);
-    create table if not exists intermediate.weeks_up_to (as_of date not null);
-    create table if not exists intermediate.unpublished (taken_at timestamptz not null default now());
-    create table if not exists intermediate.scoring_days (as_of date not null, is_as_of boolean not null);
-    create table if not exists intermediate.days_to_record (as_of date not null);
-    create table if not exists intermediate.day_before (
-        as_of date not null, tutor_id uuid not null, risk_status text not null, risk_status_since date
-    );
-    create index if not exists day_before_tutor_id on intermediate.day_before (tutor_id);
-    {# Of versions before: what is there now is made by the models. #}
-    drop table if exists
-        intermediate.built_with, intermediate.live_refreshes, intermediate.live_sample,
-        intermediate.stored_int_as_of, intermediate.stored_int_rate_priors, intermediate.stored_int_rating_means;
-    {# Any model may swap its table. #}
-    {% for name in ['views_of', 'lock_with_views', 'move_views'] if execute %}
-        {% set function = graph.functions['function.tutorq.' ~ name] %}
-        {{ function_sql(function, function.raw_code) }}
+    {% for name in ['prepare_tables', 'views_of', 'lock_with_views', 'move_views'] if execute %}
+        {{ function_sql(graph.functions['function.tutorq.' ~ name], graph.functions['function.tutorq.' ~ name].raw_code) }}
     {% endfor %}
+    set local client_min_messages = warning; -- not of tables that are there
+    select intermediate.prepare_tables()
 {% endmacro %}
 
 
@@ -39,10 +25,7 @@
 {% macro week_of(date) -%} date_trunc('week', {{ date }}::timestamp)::date {%- endmacro %}
 
 
-{#
-    Before every mart: readers must learn of it by a new publication, whoever builds it. What belongs to matching is
-    no part of the publication; readers of predictions go by ml.prediction_version.
-#}
+{# Before every mart: readers learn of it by a new publication; of predictions, by ml.prediction_version. #}
 {% macro note_unpublished() %}
     {% if 'matching' not in model.tags %}
         insert into intermediate.unpublished default values;

@@ -41,7 +41,7 @@
         {{ wait_for_live_writers() }}
         {{ run_hooks(pre_hooks) }}
         {% if queue %} {{ take_queue(queue) }} {% endif %}
-        {% if existing is none or is_rebuilt or (queue and not is_kept and is_bulk(target)) %}
+        {% if existing is none or is_rebuilt or (queue and not is_kept and is_bulk(target, 0.2)) %}
             {% if existing is not none %} {{ pass_on(target) }} {% endif %}
             {% set ordered = ' order by ' ~ config.get('order_by') if config.get('order_by') else '' %}
             {% call statement('main') %} {{ get_create_table_as_sql(False, fresh, 'select * from ' ~ definition ~ ordered) }} {% endcall %}
@@ -61,7 +61,7 @@
             {% call statement('main') %} insert into {{ target }} select * from {{ definition }} {% endcall %}
         {% endif %}
         {# What reads it later in this run needs statistics now. (Without: 229 s for 75,000 rows of int_pairs; with: 1 s.) #}
-        {% if not queue or existing is none or is_rebuilt or is_long() %} {% do run_query('analyze ' ~ target) %} {% endif %}
+        {% if not queue or existing is none or is_rebuilt or is_bulk(target) %} {% do run_query('analyze ' ~ target) %} {% endif %}
     {% endif %}
     {% do apply_grants(target, config.get('grants'), should_revoke=should_revoke(existing, full_refresh_mode=True)) %}
     {% do persist_docs(target, model) %}
@@ -116,15 +116,10 @@
 {% endmacro %}
 
 
-{% macro is_long() %}
-    {{ return(run_query('select count(*) > 10000 from taken').rows[0][0]) }}
-{% endmacro %}
-
-
-{# Whether doing so many keys one by one would take longer than making the table anew. #}
-{% macro is_bulk(target) %}
-    {% set share = "select (select count(*) from taken) > 0.2 * reltuples from pg_class where oid = to_regclass('" ~ target ~ "')" %}
-    {{ return(is_long() and run_query(share).rows[0][0]) }}
+{# Whether there are many keys; with a share, whether doing so many one by one would take longer than making the table anew. #}
+{% macro is_bulk(target, share=0) %}
+    {% set many = 'select (select count(*) from taken) > greatest(10000, ' ~ share ~ ' * reltuples)' %}
+    {{ return(run_query(many ~ " from pg_class where oid = to_regclass('" ~ target ~ "')").rows[0][0]) }}
 {% endmacro %}
 
 

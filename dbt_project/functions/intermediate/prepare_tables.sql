@@ -1,0 +1,23 @@
+-- Called before every run: tables that models and live writers use beside those of the models.
+begin
+    create table if not exists intermediate.touched_tutor_days (tutor_id uuid not null, counted_on date not null);
+    create table if not exists intermediate.touched_pairs (tutor_id uuid not null, student_id uuid not null);
+    create table if not exists intermediate.touched_weeks (week_start date not null);
+    create table if not exists intermediate.weeks_up_to (as_of date not null);
+    create table if not exists intermediate.unpublished (taken_at timestamptz not null default now());
+    create table if not exists intermediate.scoring_days (as_of date not null, is_as_of boolean not null);
+    create table if not exists intermediate.days_to_record (as_of date not null);
+    create table if not exists intermediate.day_before (
+        as_of date not null, tutor_id uuid not null, risk_status text not null, risk_status_since date
+    );
+    create index if not exists day_before_tutor_id on intermediate.day_before (tutor_id);
+
+    -- Of versions before: what is there now is made by the models.
+    drop table if exists
+        intermediate.built_with, intermediate.live_refreshes, intermediate.live_sample,
+        intermediate.stored_int_as_of, intermediate.stored_int_rate_priors, intermediate.stored_int_rating_means;
+    drop function if exists
+        marts.live_tutor_scores (uuid []), marts.add_dim_tutors (uuid []),
+        intermediate.redo_int_session_facts (uuid []), intermediate.redo_int_tutor_days (uuid [], date []),
+        intermediate.redo_int_pairs (uuid [], uuid []);
+end
