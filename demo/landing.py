@@ -128,6 +128,7 @@ def write_sessions(
                     "subject": _words(SUBJECTS, pairs.subject[pair]),
                     "booked_at": _times(sessions.booked[rows], timeline),
                     "completed_time": _times(sessions.completed[rows], timeline),
+                    "cancelled_at": _times(sessions.cancelled[rows], timeline),
                     "duration_minutes": pa.array(pairs.duration_minutes[pair]),
                     "rating": pa.array(rating, mask=rating == 0),
                     "initiator": _words(INITIATORS, sessions.initiator[rows]),

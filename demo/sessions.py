@@ -45,6 +45,7 @@ class Sessions:
     initiator: IntArray  # index into INITIATORS or NOBODY: of a cancellation or no-show
     booked: IntArray
     completed: IntArray
+    cancelled: IntArray
     rating: IntArray  # 1-5, 0 where not rated
     updated: IntArray
     # Of a rescheduled session only:
@@ -130,6 +131,7 @@ def draw_sessions(
         initiator=np.where((status == CANCELLED) | (status == NO_SHOW), by, NOBODY),
         booked=booked,
         completed=np.where(status == COMPLETED, completed, NO_TIME),
+        cancelled=np.where(status == CANCELLED, cancelled_at, NO_TIME),
         rating=rating,
         updated=np.minimum(updated, timeline.until),
         moved_by=np.where(is_moved, by, NOBODY),

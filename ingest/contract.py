@@ -81,10 +81,17 @@ class Entity:
     version: str = ""
     has_external_id: bool = True
     conflict: str = ""
+    # Rows of one `key` are told apart by a column that the table generates: its name, and its SQL over the columns.
+    part: tuple[str, str] | None = None
 
     @property
     def table(self) -> str:
         return f"raw.{self.name}"
+
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        """Of the table."""
+        return (self.key,) if self.part is None else (self.key, self.part[0])
 
     @property
     def is_versioned(self) -> bool:
@@ -173,10 +180,14 @@ SESSIONS = Entity(
         _choice("status", STATUSES, is_required=True),
         _text("subject"),
         _time("booked_at"),
+        _time("started_at"),
         _time("completed_time"),
+        _time("cancelled_at"),
         _integer("duration_minutes", 0, LONGEST_SESSION_MINUTES, "integer"),
         Column("rating", Kind.NUMBER, "numeric(3, 2)", low=1, high=5),
         _choice("initiator", INITIATORS),
+        _text("reason_code"),
+        Column("technical_issue", Kind.BOOLEAN, "boolean"),
         _time("updated_at", is_version=True),
     ),
     version="raw.session_version({r}.updated_at, {r}.status, {content})",
@@ -198,7 +209,8 @@ RESCHEDULES = Entity(
     ),
     version="raw.reschedule_version({r}.updated_at, {r}.requested_at, {content})",
     has_external_id=False,
-    conflict="conflicts with another version of this reschedule that has the same updated_at and requested_at",
+    conflict="conflicts with another version of this move that has the same updated_at",
+    part=("move_time", "raw.move_time(requested_at, original_time, new_time)"),
 )
 
 # In the order in which a folder is loaded: who teaches and learns first, so that few stubs are made.

@@ -56,28 +56,29 @@ class MergeSql:
 
         `is_repeat`: an earlier row has the same key. `verdict`: that of the row on what is stored, or `new`.
         """
-        key = self._key
+        key = self._key_of("s")
         return f"""
             create temp table {ORDERED} on commit drop as
             select
                 s.*,
-                coalesce(lag(s.{key}) over (order by s.{key}) = s.{key}, false) as is_repeat,
-                case when t.{key} is null then {NEW} else {self._verdict("s", "t")} end as verdict
-            from (select {", ".join(self._finished(name) for name in self.staged_names)} from {STAGED}) as s
-            left join {self._entity.table} as t on t.{key} = s.{key}
-            order by s.{key}
+                coalesce(lag({key}) over (order by {self._keys_of("s")}) = {key}, false) as is_repeat,
+                case when t.{self._key} is null then {NEW} else {self._verdict("s", "t")} end as verdict
+            from (select {self._finished()} from {STAGED}) as s
+            left join {self._entity.table} as t on {self._is_same_row("t", "s")}
+            order by {self._keys_of("s")}
         """
 
     def split_repeats(self) -> str:
         """Move all but the winner of each repeated key to their own table."""
-        key = self._key
         return f"""
             with ranked as materialized (
                 select
                     o.ctid as place,
-                    row_number() over (partition by o.{key} order by {self._winner_first("o")}, o.line) as rank
+                    row_number() over (
+                        partition by {self._keys_of("o")} order by {self._winner_first("o")}, o.line
+                    ) as rank
                 from {ORDERED} as o
-                where o.{key} in (select r.{key} from {ORDERED} as r where r.is_repeat)
+                where ({self._keys_of("o")}) in (select {self._keys_of("r")} from {ORDERED} as r where r.is_repeat)
             ),
             gone as (
                 delete from {ORDERED} as o using ranked
@@ -123,18 +124,18 @@ class MergeSql:
             {self._ranked(are_distinct=are_distinct)},
             merged as (
                 {self._insert("ranked as o where o.rank = 1", replaces)}
-                returning t.{key}
+                returning {self._keys_of("t")}
             )
             select r.line, m.{key} is not null
             from ranked as r
-            left join merged as m on m.{key} = r.{key}
+            left join merged as m on {self._is_same_row("m", "r")}
             where
                 r.rank = 1
                 and (
                     m.{key} is not null
                     or exists (
                         select from {self._entity.table} as t
-                        where t.{key} = r.{key} and not ({self._differs("r", "t")})
+                        where {self._is_same_row("t", "r")} and not ({self._differs("r", "t")})
                     )
                 )
         """
@@ -150,7 +151,7 @@ class MergeSql:
         writer commits meanwhile is not in the snapshot of `merge_given`. `merge_given` has locked it, though, so here
         it is visible and stands still.
         """
-        key, table = self._key, self._entity.table
+        table = self._entity.table
         changes = ", ".join(f"{name} = o.{name}" for name in self._content)
         return f"""
             with given as ({self._given()}),
@@ -158,11 +159,12 @@ class MergeSql:
             overruling as materialized (
                 select r.*, {self._delivered("t")} as overruled
                 from ranked as r
-                inner join {table} as t on t.{key} = r.{key}
+                inner join {table} as t on {self._is_same_row("t", "r")}
                 where r.rank = 1 and {self._verdict("r", "t")} = 'overrules'
             ),
             replaced as (
-                update {table} as t set {changes}, loaded_at = now() from overruling as o where t.{key} = o.{key}
+                update {table} as t set {changes}, loaded_at = now() from overruling as o
+                where {self._is_same_row("t", "o")}
             ),
             kept as (
                 {_QUARANTINE}
@@ -184,7 +186,7 @@ class MergeSql:
             judged as materialized (
                 select s.*, {self._verdict("s", "t")} as verdict
                 from given as s
-                inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
+                inner join {self._entity.table} as t on {self._is_same_row("t", "s")}
             ),
             losing as (
                 select
@@ -207,16 +209,15 @@ class MergeSql:
 
         To be run before `merge_given`. Parameters: its columns and source, and who says so.
         """
-        key = self._key
         after = len(self.staged_names)
         return f"""
             with given as ({self._given()}),
             {self._ranked(are_distinct=False)}
             {self._audit(f"${after + 2}::text", f"${after + 1}::text")}
             from ranked as s
-            inner join {self._entity.table} as t on t.{key} = s.{key}
+            inner join {self._entity.table} as t on {self._is_same_row("t", "s")}
             where s.rank = 1 and {self._verdict("s", "t")} in {LOSES}
-            order by t.{key}
+            order by {self._keys_of("t")}
             for no key update of t
         """
 
@@ -225,9 +226,9 @@ class MergeSql:
         return f"""
             {self._audit("%(actor)s::text", "%(source)s::text")}
             from {ORDERED} as s
-            inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
+            inner join {self._entity.table} as t on {self._is_same_row("t", "s")}
             where {self._verdict("s", "t")} in {LOSES}
-            order by t.{self._key}
+            order by {self._keys_of("t")}
             for no key update of t
         """
 
@@ -239,7 +240,7 @@ class MergeSql:
                 + (
                     select count(*)
                     from {REPEATED} as s
-                    inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
+                    inner join {self._entity.table} as t on {self._is_same_row("t", "s")}
                     where {self._verdict("s", "t")} = 'older'
                 )
         """
@@ -256,7 +257,7 @@ class MergeSql:
             {_QUARANTINE}
             select %(entity)s, %(source)s, s.line, %(reason)s, {self._delivered("s")}
             from (select * from {ORDERED} union all select * from {REPEATED}) as s
-            inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
+            inner join {self._entity.table} as t on {self._is_same_row("t", "s")}
             where {is_conflict}
             order by s.line
             {_SEEN_AGAIN}
@@ -271,7 +272,7 @@ class MergeSql:
             {_QUARANTINE}
             select %(entity)s, %(source)s, s.line, %(reason)s, {self._delivered("t")}
             from {ORDERED} as s
-            inner join {self._entity.table} as t on t.{self._key} = s.{self._key}
+            inner join {self._entity.table} as t on {self._is_same_row("t", "s")}
             where s.verdict = 'overrules'
             order by s.line
             {_SEEN_AGAIN}
@@ -297,6 +298,17 @@ class MergeSql:
     def _replaces(self, verdict: str) -> str:
         """Whether a row of that verdict is written over what is stored: because it wins, or because it overrides."""
         return f"{verdict} <> 'same'" if self._overrides else f"{verdict} in {WINS}"
+
+    def _keys_of(self, alias: str) -> str:
+        return ", ".join(f"{alias}.{name}" for name in self._entity.primary_key)
+
+    def _key_of(self, alias: str) -> str:
+        """As one value."""
+        keys = self._keys_of(alias)
+        return keys if self._entity.part is None else f"row({keys})"
+
+    def _is_same_row(self, left: str, right: str) -> str:
+        return " and ".join(f"{left}.{name} = {right}.{name}" for name in self._entity.primary_key)
 
     def _row(self, alias: str) -> str:
         return ", ".join(f"{alias}.{name}" for name in self._content)
@@ -335,8 +347,8 @@ class MergeSql:
             insert into {self._entity.table} as t ({", ".join(columns)})
             select {", ".join(values)}
             from {due}
-            order by o.{key}
-            on conflict ({key}) do update set {", ".join(changes)}
+            order by {self._keys_of("o")}
+            on conflict ({", ".join(self._entity.primary_key)}) do update set {", ".join(changes)}
             where {replaces}
         """
 
@@ -344,7 +356,7 @@ class MergeSql:
         """`given` with the rank of each row among those of its key; the winner is first."""
         rank = "1"
         if not are_distinct:
-            rank = f"row_number() over (partition by g.{self._key} order by {self._winner_first('g')}, g.line)"
+            rank = f"row_number() over (partition by {self._keys_of('g')} order by {self._winner_first('g')}, g.line)"
         return f"ranked as materialized (select g.*, {rank} as rank from given as g)"
 
     def _given(self) -> str:
@@ -352,8 +364,7 @@ class MergeSql:
         types = self._staged_types()
         names = self.staged_names
         arrays = [f"${place}::{types[name]}[]" for place, name in enumerate(names, start=1)]
-        finished = ", ".join(self._finished(name) for name in names)
-        return f"select {finished} from unnest({', '.join(arrays)}) as s ({', '.join(names)})"
+        return f"select {self._finished()} from unnest({', '.join(arrays)}) as s ({', '.join(names)})"
 
     def _place(self) -> str:
         """Entity, source, line and reason of a row in quarantine that came as a parameter."""
@@ -369,8 +380,15 @@ class MergeSql:
             return f"{self._version(alias)} desc"
         return f"{alias}.external_id nulls last, jsonb_strip_nulls({self._json(alias)}) desc"
 
-    def _finished(self, name: str) -> str:
-        """A staged column as the table holds it."""
+    def _finished(self) -> str:
+        """The staged columns as the table holds them."""
+        columns = [self._column(name) for name in self.staged_names]
+        if self._entity.part is not None:
+            name, formula = self._entity.part
+            columns.append(f"{formula} as {name}")
+        return ", ".join(columns)
+
+    def _column(self, name: str) -> str:
         for column in self._columns:
             if column.name == name and column.default is not None:
                 value = f"string_to_array({name}, ';')" if column.sql_type == "text[]" else name

@@ -179,14 +179,24 @@ class SessionPost(BaseModel):
     status: Status
     subject: Name | None = Field(default=None, examples=["maths"])
     booked_at: Time | None = None
+    started_at: Time | None = Field(default=None, description="When the lesson really began.")
     completed_time: Time | None = None
+    cancelled_at: Time | None = Field(default=None, description="When it was called off.")
     duration_minutes: int | None = Field(default=None, ge=DURATION.low, le=DURATION.high, examples=[60])
     rating: Rating | None = Field(default=None, examples=[4.5])
     initiator: Initiator | None = Field(default=None, description="Who caused a cancellation or a no-show.")
+    reason_code: Name | None = Field(
+        default=None, description="Why it was cancelled or missed.", examples=["power_cut"]
+    )
+    technical_issue: bool | None = Field(
+        default=None, description="Whether technical trouble disturbed the lesson; null if nobody said."
+    )
     updated_at: Version | None = Field(
         default=None,
         description="Version of the content, as the sender states it; at most a day ahead of the server's clock.",
     )
     reschedule_info: RescheduleInfo | None = Field(
-        default=None, description="Required when status is rescheduled. Its version is updated_at of the session."
+        default=None,
+        description="One move of the session; required when status is rescheduled. Another one (requested_at, else "
+        "original_time, else new_time, differs) is kept beside it. Its version is updated_at of the session.",
     )

@@ -42,6 +42,7 @@ POSTED_RESCHEDULE = replace(
 )
 
 _UTC = pa.timestamp("us", "UTC")
+_JSON_TYPES = {Kind.INTEGER: "a number", Kind.NUMBER: "a number", Kind.BOOLEAN: "true or false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +221,11 @@ def _text(column: Column, value: object, at: int, problems: dict[int, list[str]]
     """A JSON value as the text that would stand in a file."""
     if value is None or isinstance(value, str):
         return value
+    if column.kind is Kind.BOOLEAN and isinstance(value, bool):
+        return "true" if value else "false"
     is_number = column.kind in (Kind.INTEGER, Kind.NUMBER)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        fault = f"must be a {'number' if is_number else 'string'}"
+    if column.kind is Kind.BOOLEAN or isinstance(value, bool) or not isinstance(value, int | float):
+        fault = f"must be {_JSON_TYPES.get(column.kind, 'a string')}"
     elif not is_number and column.kind is not Kind.ID:
         fault = "must be a string"
     elif abs(value) >= LARGEST_NUMBER:

@@ -44,7 +44,10 @@ reasons as (
     from candidates
     inner join marts.fct_sessions as sessions on candidates.session_id = sessions.session_id
     inner join raw.sessions as arrived on candidates.session_id = arrived.session_id
-    left join raw.reschedules as arrived_reschedule on candidates.session_id = arrived_reschedule.session_id
+    cross join lateral (
+        select max(moves.loaded_at) as loaded_at from raw.reschedules as moves
+        where moves.session_id = candidates.session_id
+    ) as arrived_moves
     cross join lateral (
         -- Looked up once per session (offset), by the student's few sessions and not by the tutor's many.
         select not exists (
@@ -96,7 +99,7 @@ reasons as (
             event.happened_at > event.since
             or (
                 event.happened_at > event.since - %(grace)s
-                and greatest(arrived.loaded_at, arrived_reschedule.loaded_at) > event.since
+                and greatest(arrived.loaded_at, arrived_moves.loaded_at) > event.since
             )
         )
 ),

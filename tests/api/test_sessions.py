@@ -34,6 +34,7 @@ from core.database import Database, DatabaseRole
 from core.keys import Role
 from core.settings import PROJECT_ROOT
 from ingest import load_folder
+from ingest.contract import RESCHEDULES, SESSIONS
 from ingest.ids import entity_uuid
 from ingest.rows import Row, check
 from tests.api.conftest import ZONE, Served, served
@@ -85,9 +86,13 @@ def test_a_session_arrives_whole(intake: Served, client: httpx2.Client) -> None:
         subject="math",
         booked_at="2026-01-01",
         completed_time=None,
+        started_at="2026-01-05T10:04:00Z",
+        cancelled_at="2026-01-05T11:00",
         duration_minutes=60.0,
         rating=4.005,
         initiator="tutor",
+        reason_code=" power_cut",
+        technical_issue="Yes",
         updated_at="2026-01-05T12:00:00.123456789Z",
         reschedule_info={
             "initiator": "tutor",
@@ -99,10 +104,8 @@ def test_a_session_arrives_whole(intake: Served, client: httpx2.Client) -> None:
     )
     response = post(client, body)
     assert (response.status_code, response.json()) == (202, {"session_id": "whole", "status": "queued"})
-    [stored] = rows(intake.database, "select * from raw.sessions where external_id = 'whole'")
-    columns = "session_id external_id tutor_id student_id scheduled_time status subject booked_at completed_time"
-    columns += " duration_minutes rating initiator updated_at"
-    values = {name: str(value) for name, value in zip(columns.split(), stored, strict=False)}
+    [stored] = rows(intake.database, f"select {CONTENT['sessions']} from raw.sessions where external_id = 'whole'")
+    values = dict(zip(CONTENT["sessions"].split(", "), map(str, stored), strict=True))
     assert values == {
         "session_id": str(entity_uuid("whole")),
         "external_id": "whole",
@@ -112,10 +115,14 @@ def test_a_session_arrives_whole(intake: Served, client: httpx2.Client) -> None:
         "status": "rescheduled",
         "subject": "math",
         "booked_at": "2025-12-31 23:00:00+00:00",
+        "started_at": "2026-01-05 10:04:00+00:00",
         "completed_time": "None",
+        "cancelled_at": "2026-01-05 10:00:00+00:00",
         "duration_minutes": "60",
         "rating": "4.01",
         "initiator": "tutor",
+        "reason_code": "power_cut",
+        "technical_issue": "True",
         "updated_at": "2026-01-05 12:00:00.123456+00:00",
     }
     [moved] = rows(
@@ -176,6 +183,32 @@ def test_the_same_again_or_an_older_version_changes_nothing(intake: Served, clie
     newer = session("versions", rating=3, updated_at="2026-01-07T00:00:00Z")
     assert post(client, newer).json() == receipt
     assert rows(intake.database, "select rating from raw.sessions where external_id = 'versions'") == [(3,)]
+
+
+def test_every_move_of_a_session_is_kept(intake: Served, client: httpx2.Client) -> None:
+    def posted(updated_at: str, **move: str) -> dict[str, Any]:
+        info = {"initiator": "tutor", **move}
+        body = session("moved", status="rescheduled", updated_at=updated_at, reschedule_info=info)
+        receipt: dict[str, Any] = post(client, body).json()
+        return receipt
+
+    moves = "select initiator, reason from raw.reschedules where session_id = %s order by move_time"
+    first, second = "2026-01-02T10:00:00Z", "2026-01-03T10:00:00Z"
+    queued = {"session_id": "moved", "status": "queued"}
+    assert posted("2026-01-03T11:00:00Z", requested_at=second) == queued
+    # Another one, although its session is older than what is stored.
+    assert posted("2026-01-02T11:00:00Z", requested_at=first) == queued
+    assert rows(intake.database, moves, entity_uuid("moved")) == [("tutor", None), ("tutor", None)]
+    assert posted("2026-01-03T11:00:00Z", requested_at=second) == queued | {"duplicate": True}
+    assert posted("2026-01-02T11:00:00Z", requested_at=first)["stale"] is True
+    corrected = posted("2026-01-04T11:00:00Z", requested_at=first, initiator="student", reason="exam")
+    assert corrected == queued
+    assert rows(intake.database, moves, entity_uuid("moved")) == [("student", "exam"), ("tutor", None)]
+    # Where nobody knows when it was asked for, the time that was moved tells it apart.
+    assert posted("2026-01-04T11:00:00Z", original_time="2026-01-05T10:00:00Z", reason="ill") == queued
+    assert posted("2026-01-04T11:00:00Z", reason="?") == queued
+    kept = [("tutor", "?"), ("student", "exam"), ("tutor", None), ("tutor", "ill")]
+    assert rows(intake.database, moves, entity_uuid("moved")) == kept
 
 
 def test_a_contradiction_goes_to_quarantine_whichever_comes_first(intake: Served, client: httpx2.Client) -> None:
@@ -256,6 +289,8 @@ INVALID: list[tuple[dict[str, Any], dict[str, str]]] = [
     ({"subject": 5}, {"subject": "must be a string"}),
     ({"rating": "good"}, {"rating": "good is not a number"}),
     ({"rating": [4]}, {"rating": "must be a number"}),
+    ({"technical_issue": 1}, {"technical_issue": "must be true or false"}),
+    ({"technical_issue": "perhaps"}, {"technical_issue": "perhaps is neither true nor false"}),
     ({"duration_minutes": 1.5}, {"duration_minutes": "1.5 is not a whole number"}),
     (
         {"scheduled_time": "2026-02-30"},
@@ -578,8 +613,8 @@ def test_an_unexpected_failure_does_not_end_the_writer() -> None:
 CONTENT = {
     "tutors": "tutor_id, external_id, name, is_stub",
     "students": "student_id, external_id, name, is_stub",
-    "sessions": "session_id, external_id, tutor_id, student_id, scheduled_time, status, subject, booked_at,"
-    " completed_time, duration_minutes, rating, initiator, updated_at",
+    "sessions": "session_id, external_id, tutor_id, student_id, scheduled_time, status, subject, booked_at, started_at,"
+    " completed_time, cancelled_at, duration_minutes, rating, initiator, reason_code, technical_issue, updated_at",
     "reschedules": "session_id, initiator, reason_code, reason, requested_at, original_time, new_time, updated_at",
 }
 _ids = st.sampled_from(["s1", "s2", str(entity_uuid("s1")), str(entity_uuid("s2")).upper()])
@@ -605,6 +640,8 @@ _post = st.fixed_dictionaries(
         "rating": st.sampled_from([1, 4.005, "5.0", 2.675]),
         "duration_minutes": st.sampled_from([0, 60, "45.0"]),
         "initiator": st.sampled_from(["tutor", "student", None]),
+        "started_at": _maybe_times,
+        "technical_issue": st.sampled_from([True, False, "no", None]),
         "updated_at": _maybe_times,
         "reschedule_info": _info,
     },
@@ -641,7 +678,7 @@ where stored.external_id is null and excluded.external_id is not null
 # As docs/decisions/0004 has it.
 ROW_BY_SQL = """
 insert into raw.{table} as stored ({columns}) values ({values})
-on conflict (session_id) do update set ({columns}) = row({incoming})
+on conflict ({key}) do update set ({columns}) = row({incoming})
 where raw.{row}_verdict(excluded, stored) in ('newer', 'fills', 'overrules')
 """
 
@@ -654,12 +691,13 @@ def write_by_sql(database: Database, bodies: Sequence[dict[str, Any]]) -> None:
             assert isinstance(row, Row)
             for table, key, person in (("tutors", "tutor_id", row.tutor), ("students", "student_id", row.student)):
                 connection.execute(PEOPLE_BY_SQL.format(table=table, key=key).encode(), person)
-            for table, values in (("sessions", row.session), ("reschedules", row.reschedule)):
+            for entity, values in ((SESSIONS, row.session), (RESCHEDULES, row.reschedule)):
                 if values is not None:
-                    names = CONTENT[table].replace(" ", "").split(",")
+                    names = CONTENT[entity.name].replace(" ", "").split(",")
                     statement = ROW_BY_SQL.format(
-                        table=table,
-                        row=table.removesuffix("s"),
+                        table=entity.name,
+                        row=entity.name.removesuffix("s"),
+                        key=", ".join(entity.primary_key),
                         columns=", ".join(names),
                         values=", ".join(["%s"] * len(names)),
                         incoming=", ".join(f"excluded.{name}" for name in names),
@@ -669,7 +707,8 @@ def write_by_sql(database: Database, bodies: Sequence[dict[str, Any]]) -> None:
 
 def content(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     found = {
-        table: rows(database, f"select {columns} from raw.{table} order by 1") for table, columns in CONTENT.items()
+        table: rows(database, f"select {columns} from raw.{table} order by {columns}")
+        for table, columns in CONTENT.items()
     }
     lost = rows(database, "select distinct entity, content from raw.quarantine order by 1, 2")
     return found | {"quarantine": lost}

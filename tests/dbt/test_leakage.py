@@ -24,6 +24,8 @@ where
 create temporary table later_reschedules as
 select session_id from raw.reschedules where (requested_at at time zone 'UTC')::date >= %(day)s::date;
 """
+# All but what the table generates.
+MOVE = "session_id, initiator, reason_code, reason, requested_at, original_time, new_time, updated_at"
 DISTORTIONS = {
     "delete": """
         delete from raw.reschedules where session_id in (select session_id from later_sessions);
@@ -62,7 +64,7 @@ def test_features_do_not_know_what_came_later(built: Dbt, database: Database, da
         before = features(connection, day)
         assert all(len(rows) > 3 for rows in before.values())
         connection.execute("create temporary table kept_sessions as select * from raw.sessions")
-        connection.execute("create temporary table kept_reschedules as select * from raw.reschedules")
+        connection.execute(f"create temporary table kept_reschedules as select {MOVE} from raw.reschedules")
         for statement in LATER.split(";")[:-1]:
             connection.execute(statement.replace("%(day)s", f"'{day}'").encode())
         connection.execute(DISTORTIONS[distortion].encode())
@@ -72,7 +74,7 @@ def test_features_do_not_know_what_came_later(built: Dbt, database: Database, da
         finally:
             connection.execute("delete from raw.reschedules; delete from raw.sessions")
             connection.execute("insert into raw.sessions select * from kept_sessions")
-            connection.execute("insert into raw.reschedules select * from kept_reschedules")
+            connection.execute(f"insert into raw.reschedules ({MOVE}) select * from kept_reschedules")
     for name, rows in before.items():
         # Shifted sessions that were only scheduled have an outcome now: there may be more rows than before.
         assert set(rows) <= set(after[name])

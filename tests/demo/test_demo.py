@@ -23,11 +23,11 @@ COLUMNS = {
     "students": "student_id name age subjects preferred_teaching_style preferred_pace communication_style "
     "urgency_level learning_goals",
     "sessions": "session_id tutor_id student_id scheduled_time status subject booked_at completed_time "
-    "duration_minutes rating initiator updated_at",
+    "cancelled_at duration_minutes rating initiator updated_at",
     "reschedules": "session_id initiator reason_code reason requested_at original_time new_time",
 }
 TIMES = {
-    "sessions": ["scheduled_time", "booked_at", "completed_time", "updated_at"],
+    "sessions": ["scheduled_time", "booked_at", "completed_time", "cancelled_at", "updated_at"],
     "reschedules": ["requested_at", "original_time", "new_time"],
 }
 ISO_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

@@ -73,8 +73,10 @@ def test_every_column_of_every_file_arrives_typed(database: Database, tmp_path: 
         'learning_goals\np1,Bo,12,,structured,2,3,4,"fractions,\nat last"\n'
     )
     (tmp_path / "sessions.csv").write_text(
-        f"{HEADER},subject,booked_at,completed_time,duration_minutes,rating,initiator,updated_at\n"
-        f"{ROW},math,2026-01-01,2026-01-05 11:00:00.25+01:00,60.0,4.5,student,2026-01-05T12:00:00.123456789Z\n"
+        f"{HEADER},subject,booked_at,started_at,completed_time,cancelled_at,duration_minutes,rating,initiator,"
+        "reason_code,technical_issue,updated_at\n"
+        f"{ROW},math,2026-01-01,2026-01-05T11:01,2026-01-05 11:00:00.25+01:00,2026-01-04,60.0,4.5,student,"
+        "power_cut,No,2026-01-05T12:00:00.123456789Z\n"
     )
     (tmp_path / "reschedules.csv").write_text(
         "session_id,initiator,reason_code,reason,requested_at,original_time,new_time\n"
@@ -119,8 +121,8 @@ def test_every_column_of_every_file_arrives_typed(database: Database, tmp_path: 
         (student, "p1", "Bo", 12, [], "structured", 2, 3, 4, "fractions,\nat last", False)
     ]
     columns = (
-        "session_id, external_id, tutor_id, student_id, scheduled_time, status, subject, booked_at, completed_time,"
-        " duration_minutes, rating, initiator, updated_at"
+        "session_id, external_id, tutor_id, student_id, scheduled_time, status, subject, booked_at, started_at,"
+        " completed_time, cancelled_at, duration_minutes, rating, initiator, reason_code, technical_issue, updated_at"
     )
     assert rows(database, f"select {columns} from raw.sessions") == [
         (
@@ -132,10 +134,14 @@ def test_every_column_of_every_file_arrives_typed(database: Database, tmp_path: 
             "completed",
             "math",
             datetime(2025, 12, 31, 23, tzinfo=UTC),
+            datetime(2026, 1, 5, 10, 1, tzinfo=UTC),
             datetime(2026, 1, 5, 10, 0, 0, 250000, tzinfo=UTC),
+            datetime(2026, 1, 3, 23, tzinfo=UTC),
             60,
             Decimal("4.50"),
             "student",
+            "power_cut",
+            False,
             datetime(2026, 1, 5, 12, 0, 0, 123456, tzinfo=UTC),
         )
     ]
@@ -526,22 +532,27 @@ def test_filling_in_a_rating_is_no_conflict(load: Loader, database: Database) ->
     assert rows(database, "select rating from raw.sessions") == [(Decimal("5.00"),)]
 
 
-def test_the_newest_reschedule_wins(load: Loader, database: Database) -> None:
+def test_of_each_move_the_newest_version_is_kept(load: Loader, database: Database) -> None:
     header = "session_id,initiator,requested_at,updated_at,reason"
     summary = load(
         csv_text(
             header,
-            f"s1,tutor,{OLD},{OLD},",
+            f"s1,student,{OLD},{OLD},",
             f"s1,student,{NEW},{OLD},",
             f"s1,platform,{NEW},,ill",
             f"s1,tutor,{NEW},{OLD},",
+            "s1,platform,,,",
         ),
         "reschedules.csv",
     )
-    assert (counts(summary), summary.stale) == ((4, 1, 0, 0, 1), 2)
-    assert rows(database, "select initiator, requested_at from raw.reschedules") == [
-        ("tutor", datetime.fromisoformat(NEW))
-    ]
+    assert (counts(summary), summary.stale) == ((5, 3, 0, 0, 1), 1)
+    moves = "select initiator, requested_at from raw.reschedules order by requested_at"
+    kept = [("student", datetime.fromisoformat(OLD)), ("tutor", datetime.fromisoformat(NEW)), ("platform", None)]
+    assert rows(database, moves) == kept
+    corrected = csv_text(header, f"s1,tutor,{OLD},{NEW},ill")
+    assert counts(load(corrected, "reschedules.csv")) == (1, 0, 1, 0, 0)
+    assert rows(database, moves) == [("tutor", datetime.fromisoformat(OLD)), *kept[1:]]
+    assert counts(load(corrected, "reschedules.csv")) == (1, 0, 0, 1, 0)
 
 
 def test_stored_times_tell_first_and_present_arrival(load: Loader, database: Database) -> None:

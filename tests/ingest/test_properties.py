@@ -88,7 +88,7 @@ def load_rows(database: Database, folder: Path, files: list[list[tuple[str, tupl
 def content(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     with database.connect() as connection:
         return {
-            table: connection.execute(f"select {columns} from raw.{table} order by 1".encode()).fetchall()
+            table: connection.execute(f"select {columns} from raw.{table} order by {columns}".encode()).fetchall()
             for table, columns in CONTENT.items()
         }
 

@@ -21,9 +21,13 @@ USUAL: dict[str, Any] = {
     "status": "completed",
     "subject": "Français, 2e année",
     "booked_at": "2026-01-01 08:30:00.25+05:30",
+    "started_at": "2026-01-31T15:02:00Z",
     "completed_time": None,
+    "cancelled_at": None,
     "duration_minutes": 60,
     "rating": 4.5,
+    "reason_code": "power_cut",
+    "technical_issue": True,
     "updated_at": "2026-01-31T16:00:01.123456-0330",
 }
 MOVE = {"initiator": "tutor", "reason": "ill", "hours_before_session": 5.5, "new_time": "2026-02-01T10:00+01"}
@@ -52,6 +56,8 @@ def test_what_needs_no_cleaning_is_read_by_the_model(body: dict[str, Any]) -> No
         {"rating": 6},
         {"duration_minutes": 60.0},
         {"duration_minutes": True},
+        {"technical_issue": "yes"},
+        {"technical_issue": 1},
         {"status": "rescheduled"},
         {"reschedule_info": {"initiator": "tutor", "hours_before_session": 1e-7}},
         {"colour": "red"},
@@ -125,10 +131,14 @@ _bodies = st.fixed_dictionaries(
     optional={
         "subject": _mostly(_texts),
         "booked_at": _time,
+        "started_at": _time,
         "completed_time": _time,
+        "cancelled_at": _time,
         "duration_minutes": _number,
         "rating": _number,
         "initiator": _initiator,
+        "reason_code": _mostly(_texts),
+        "technical_issue": _anything,
         "updated_at": _time | st.just("2099-01-01T00:00:00Z"),
         "reschedule_info": _mostly(_info),
         "color": st.just("red"),
@@ -149,6 +159,7 @@ def test_one_field_at_a_time(field: str, values: st.DataObject) -> None:
     strategy = {
         "session_id": _id, "tutor_id": _id, "student_id": _id, "status": _anything, "subject": _texts,
         "duration_minutes": _number, "rating": _number, "initiator": _initiator,
+        "reason_code": _texts, "technical_issue": _anything,
     }.get(field, _time)  # fmt: skip
     bodies = [USUAL | {field: value} for value in values.draw(st.lists(strategy, min_size=1, max_size=20))]
     assert check(bodies, ZONE) == read_by_parser(bodies, ZONE)

@@ -59,6 +59,16 @@ def test_sessions_that_a_person_should_know_of(
     )
 
 
+def test_a_session_that_was_moved_twice_is_told_once(reporting: "Marketplace") -> None:
+    session = reporting.session(moved_by="tutor", notice_hours=1, is_first=False)
+    reporting.execute(
+        "insert into raw.reschedules (session_id, initiator, requested_at) values (%s, 'tutor', now())", session
+    )
+    assert reporting.queue().session_report == 1
+    ((_, _, payload),) = reporting.outbox("session_report")
+    assert payload["reasons"] == ["short_notice_reschedule"]
+
+
 def test_all_reasons_stand_in_one_mail_and_a_graver_one_makes_another(reporting: "Marketplace") -> None:
     session = reporting.session(moved_by="tutor", notice_hours=1)
     reporting.queue()

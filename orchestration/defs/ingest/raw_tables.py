@@ -15,7 +15,7 @@ DESCRIPTIONS = {
     "tutors": "One row per tutor. A stub stands for a tutor known only from a session.",
     "students": "One row per student. A stub stands for a student known only from a session.",
     "sessions": "One row per session, newest version. Whoever writes here, the change is noted for the next scoring.",
-    "reschedules": "At most one row per session. May arrive before its session.",
+    "reschedules": "One row per move of a session, newest version. May arrive before its session.",
 }
 
 SHOWN_FILES = 50
