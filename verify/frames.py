@@ -98,11 +98,12 @@ def load_raw(connection: psycopg.Connection) -> RawFrames:
             select
                 session_id, initiator as reschedule_initiator, reason_code,
                 (extract(epoch from requested_at) * 1000000)::bigint as requested_at,
-                (extract(epoch from original_time) * 1000000)::bigint as original_time
+                (extract(epoch from original_time) * 1000000)::bigint as original_time,
+                (extract(epoch from new_time) * 1000000)::bigint as new_time
             from raw.reschedules
             """,
             {"session_id": "str", "reschedule_initiator": "category", "reason_code": "category"},
-            instants=("requested_at", "original_time"),
+            instants=("requested_at", "original_time", "new_time"),
         ),
         excuses=_copy(connection, "select session_id from app.excuses", {"session_id": "str"}),
     )

@@ -49,7 +49,7 @@ def session(session_id: str, scheduled_time: pd.Timestamp, status: str = "comple
 
 
 def reschedule(session_id: str, requested_at: pd.Timestamp | None = None, **other: Any) -> dict[str, Any]:
-    row = {"reschedule_initiator": "tutor", "reason_code": None, "original_time": None}
+    row = {"reschedule_initiator": "tutor", "reason_code": None, "original_time": None, "new_time": None}
     return {"session_id": session_id, "requested_at": requested_at, **row, **other}
 
 
@@ -74,6 +74,7 @@ def raw_frames(
         "reschedule_initiator": "category",
         "reason_code": "category",
         "requested_at": "datetime64[us, UTC]",
+        "new_time": "datetime64[us, UTC]",
         "original_time": "datetime64[us, UTC]",
     }
     return RawFrames(

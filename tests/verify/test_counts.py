@@ -52,6 +52,24 @@ def test_a_session_counts_on_the_earlier_of_request_and_schedule() -> None:
     assert list(facts["tutor_reschedules"]) == [False, True, True, False]
 
 
+def test_of_several_moves_the_tutors_earliest_counts() -> None:
+    moves = [
+        reschedule("1", at("2026-06-01 09:00"), reschedule_initiator="student", reason_code="first"),
+        reschedule("1", at("2026-06-03 09:00"), reason_code="second of the tutor"),
+        reschedule("1", at("2026-06-02 09:00"), reason_code="first of the tutor"),
+        reschedule("1", reason_code="of an unknown time", new_time=at("2026-05-01 09:00")),
+        reschedule("2", at("2026-06-05 09:00"), reschedule_initiator="platform", reason_code="later"),
+        reschedule("2", at("2026-06-04 09:00"), reschedule_initiator="student", reason_code="earlier"),
+        reschedule("3", new_time=at("2026-06-09 09:00"), reason_code="moved to later"),
+        reschedule("3", original_time=at("2026-06-08 09:00"), reason_code="moved from earlier"),
+    ]
+    sessions = [session(key, at("2026-06-10 10:00"), "rescheduled") for key in ("1", "2", "3")]
+    for order in (moves, moves[::-1]):
+        facts = facts_of(sessions, order)
+        assert list(facts["reason_code"]) == ["first of the tutor", "earlier", "moved from earlier"]
+        assert list(facts["tutor_reschedules"]) == [True, False, True]
+
+
 def test_notice_is_measured_to_the_original_time() -> None:
     moved_to = at("2026-06-10 10:00")
     facts = facts_of(

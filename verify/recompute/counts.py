@@ -51,7 +51,7 @@ def session_facts(frames: RawFrames, basis: Basis) -> pd.DataFrame:
     scheduled_on, requested_on, counted_on, is_final, is_excused, is_short_notice (whoever asked), and a boolean per
     count. Reschedules and excuses of unknown sessions have no effect.
     """
-    facts = frames.sessions.merge(frames.reschedules, on="session_id", how="left", validate="one_to_one")
+    facts = frames.sessions.merge(moves_that_count(frames), on="session_id", how="left", validate="one_to_one")
     facts["is_final"] = facts["status"] != "scheduled"
     facts["is_excused"] = facts["session_id"].isin(frames.excuses["session_id"])
 
@@ -63,7 +63,18 @@ def session_facts(frames: RawFrames, basis: Basis) -> pd.DataFrame:
     # An unknown request time compares as false, so it is never short notice.
     notice = facts["original_time"].fillna(facts["scheduled_time"]) - facts["requested_at"]
     facts["is_short_notice"] = notice < pd.Timedelta(hours=basis.short_notice_hours)
-    return facts.drop(columns=["session_id", "requested_at", "original_time"]).assign(**COUNTS)
+    return facts.drop(columns=["session_id", "requested_at", "original_time", "new_time"]).assign(**COUNTS)
+
+
+def moves_that_count(frames: RawFrames) -> pd.DataFrame:
+    """One move per moved session: the tutor's earliest, or else the earliest; moves of an unknown time come last."""
+    moves = frames.reschedules
+    told_apart_by = moves["requested_at"].fillna(moves["original_time"]).fillna(moves["new_time"])
+    order = moves.assign(
+        is_by_others=moves["reschedule_initiator"] != "tutor",
+        move_time=told_apart_by.fillna(pd.Timestamp.min.tz_localize("UTC").ceil("us")),
+    ).sort_values(["is_by_others", "requested_at", "move_time"], na_position="last")
+    return moves.loc[order.drop_duplicates("session_id").index]
 
 
 def window_counts(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
