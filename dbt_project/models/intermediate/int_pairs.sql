@@ -21,7 +21,7 @@ meetings as (
         tutor_id,
         student_id,
         array_agg(session_id order by scheduled_time, session_id) as session_ids,
-        array_agg(scheduled_on order by scheduled_time, session_id) as days
+        array_agg(scheduled_on order by scheduled_time, session_id) as meeting_days
     from sessions
     group by tutor_id, student_id
 ),
@@ -31,9 +31,9 @@ final as (
         tutor_id,
         student_id,
         session_ids[1] as first_session_id,
-        days[1] as first_session_on,
-        days[2] as next_session_on,
-        coalesce(days[2] <= days[1] + {{ var('first_session_follow_up_days') }}, false) as is_continued
+        meeting_days[1] as first_session_on,
+        meeting_days[2] as next_session_on,
+        coalesce(meeting_days[2] <= meeting_days[1] + {{ var('first_session_follow_up_days') }}, false) as is_continued
     from meetings
 )
 

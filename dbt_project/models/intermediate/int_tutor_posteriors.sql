@@ -40,4 +40,4 @@ final as (
     from summaries
 )
 
-select * from final
+select * from final -- noqa: AM04

@@ -19,13 +19,18 @@ tutor_days as (
     select * from {{ ref('int_tutor_days') }}
 ),
 
-day_before as (
+-- Not materialized: of one tutor, one row is looked up.
+day_before as not materialized (
     select
         tutor_id,
         risk_status,
         risk_status_since
     from {{ ref('int_day_before') }}
     where as_of = (select as_of.as_of - 1 from as_of)
+),
+
+history as (
+    select exists(select from day_before) as has_day_before
 ),
 
 -- Tutors without a session in the window have too little data by definition.
@@ -61,10 +66,8 @@ final as (
         scores.status as risk_status,
         scores.status = 'high_risk' as is_high_risk,
         -- Unknown, and not today, while nothing is recorded of the day before.
-        coalesce(
-            day_before.risk_status_since,
-            case when exists(select from day_before as recorded) then scores.as_of end
-        ) as risk_status_since,
+        coalesce(day_before.risk_status_since, case when history.has_day_before then scores.as_of end)
+            as risk_status_since,
         case when scores.is_flagged then {{ function('sessions_to_clear') }}(scores.a, scores.b) end
             as sessions_to_clear,
         scores.tutor_no_show_rate_expected,
@@ -95,6 +98,7 @@ final as (
         ) as last_session_at
     from tutors
     inner join statuses as scores on tutors.tutor_id = scores.tutor_id
+    cross join history
     left join day_before on tutors.tutor_id = day_before.tutor_id and scores.status = day_before.risk_status
 )
 

@@ -87,7 +87,10 @@ final as (
         coalesce(1 - (
             {% for name, share in shares.items() %}
                 {{ '+ ' if not loop.first }}
-                case when {{ name }}_mismatch is null then 0 else {{ var('match_' ~ name ~ '_weight') }} * {{ share }} end
+                case
+                    when {{ name }}_mismatch is null then 0
+                    else {{ var('match_' ~ name ~ '_weight') }} * {{ share }}
+                end
             {% endfor %}
         )::double precision / nullif(
             {% for name in shares %}

@@ -11,7 +11,8 @@
     )
 }}
 
--- depends_on: {{ function('take_over_day_before') }}, {{ function('refresh_sessions') }}, {{ function('note_refresh') }}
+-- depends_on: {{ function('take_over_day_before') }}, {{ function('refresh_sessions') }}
+-- depends_on: {{ function('note_refresh') }}
 
 with scores as (
     select * from {{ ref('int_tutor_scores') }}
@@ -33,4 +34,4 @@ final as (
     left join rated on scores.tutor_id = rated.tutor_id
 )
 
-select * from final
+select * from final -- noqa: AM04

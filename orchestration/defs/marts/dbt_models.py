@@ -194,9 +194,10 @@ def _has_scores(platform: Platform) -> bool:
 
 def _asset_key(context: dg.AssetExecutionContext, event: Any) -> dg.AssetKey | None:
     """What an output or the result of a check is about."""
-    if isinstance(event, dg.Output):
-        return context.asset_key_for_output(event.output_name)
-    key: dg.AssetKey | None = getattr(event, "asset_key", None)
+    is_output = isinstance(event, dg.Output)
+    key: dg.AssetKey | None = (
+        context.asset_key_for_output(event.output_name) if is_output else getattr(event, "asset_key", None)
+    )
     return key
 
 
