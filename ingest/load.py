@@ -28,6 +28,12 @@ from ingest.summary import FileError, FileSummary, FolderSummary, Progress
 SLICE_ROWS = 250_000
 # From here on, statistics of the table are stale enough to mislead the queries that follow a load.
 ANALYZE_ROWS = 10_000
+UNMIGRATED_ERRORS = (
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+)
 
 OVERRULED = "was replaced by this line's version, which has the same updated_at but other content"
 
@@ -117,8 +123,8 @@ def load_file(
         if summary.inserted + summary.updated >= ANALYZE_ROWS:
             with database.connect(autocommit=True) as connection:
                 connection.execute("select raw.analyze_table(%s)", [contract.name])
-    except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable) as error:
-        raise TutorqError("the database has no tables yet: run `tutorq db migrate`") from error
+    except UNMIGRATED_ERRORS as error:
+        raise TutorqError("the database has no tables yet, or older ones: run `tutorq db migrate`") from error
     except psycopg.Error as error:
         if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             # A lost connection, a deadlock, a full disk: nothing is wrong with the file.

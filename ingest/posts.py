@@ -198,5 +198,6 @@ class SessionPost(BaseModel):
     reschedule_info: RescheduleInfo | None = Field(
         default=None,
         description="One move of the session; required when status is rescheduled. Another one (requested_at, else "
-        "original_time, else new_time, differs) is kept beside it. Its version is updated_at of the session.",
+        "original_time, else new_time, differs) is kept beside it. Its version is updated_at of the session. With "
+        "hours_before_session send original_time, too, or the move is another one once the session has a new time.",
     )

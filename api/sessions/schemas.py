@@ -13,10 +13,11 @@ class SessionReceipt(BaseModel):
     session_id: str = Field(description="As delivered.", examples=["S-1042"])
     status: Literal["queued"]
     duplicate: Literal[True] = Field(
-        default=True, description="Only if it changed nothing, and is not stale: the same content is stored already."
+        default=True,
+        description="Only if neither session nor move changed, and neither is stale: both are stored already.",
     )
     stale: Literal[True] = Field(
-        default=True, description="Only if it changed nothing, because a newer version is stored."
+        default=True, description="Only if neither session nor move changed, because a newer version is stored."
     )
     conflict: Literal[True] = Field(
         default=True, description="Only if it contradicts a stored version that is as new; it is in quarantine."

@@ -16,14 +16,14 @@ class WindowCounts(BaseModel):
     reschedule_rate_7d: Fraction | None = Field(
         description="tutor_reschedules_7d / sessions_7d, 0-1; null without sessions."
     )
-    short_notice_reschedules_7d: Count = Field(
-        description="Tutor reschedules with less than 24 hours of notice, in the last 7 days."
-    )
+    short_notice_reschedules_7d: Count = Field(description="Tutor reschedules at short notice, in the last 7 days.")
     tutor_no_shows_7d: Count = Field(description="Sessions to which the tutor did not come, in the last 7 days.")
     tutor_no_show_rate_7d: Fraction | None = Field(
         description="tutor_no_shows_7d / sessions_7d, 0-1; null without sessions."
     )
-    student_reschedules_7d: Count = Field(description="Sessions that the student rescheduled, in the last 7 days.")
+    student_reschedules_7d: Count = Field(
+        description="Sessions that the student rescheduled, and the tutor did not, in the last 7 days."
+    )
     student_reschedule_rate_7d: Fraction | None = Field(
         description="student_reschedules_7d / sessions_7d, 0-1; null without sessions."
     )
@@ -36,14 +36,14 @@ class WindowCounts(BaseModel):
     reschedule_rate_30d: Fraction | None = Field(
         description="tutor_reschedules_30d / sessions_30d, 0-1; null without sessions."
     )
-    short_notice_reschedules_30d: Count = Field(
-        description="Tutor reschedules with less than 24 hours of notice, in the last 30 days."
-    )
+    short_notice_reschedules_30d: Count = Field(description="Tutor reschedules at short notice, in the last 30 days.")
     tutor_no_shows_30d: Count = Field(description="Sessions to which the tutor did not come, in the last 30 days.")
     tutor_no_show_rate_30d: Fraction | None = Field(
         description="tutor_no_shows_30d / sessions_30d, 0-1; null without sessions."
     )
-    student_reschedules_30d: Count = Field(description="Sessions that the student rescheduled, in the last 30 days.")
+    student_reschedules_30d: Count = Field(
+        description="Sessions that the student rescheduled, and the tutor did not, in the last 30 days."
+    )
     student_reschedule_rate_30d: Fraction | None = Field(
         description="student_reschedules_30d / sessions_30d, 0-1; null without sessions."
     )
@@ -56,14 +56,14 @@ class WindowCounts(BaseModel):
     reschedule_rate_90d: Fraction | None = Field(
         description="tutor_reschedules_90d / sessions_90d, 0-1; null without sessions."
     )
-    short_notice_reschedules_90d: Count = Field(
-        description="Tutor reschedules with less than 24 hours of notice, in the last 90 days."
-    )
+    short_notice_reschedules_90d: Count = Field(description="Tutor reschedules at short notice, in the last 90 days.")
     tutor_no_shows_90d: Count = Field(description="Sessions to which the tutor did not come, in the last 90 days.")
     tutor_no_show_rate_90d: Fraction | None = Field(
         description="tutor_no_shows_90d / sessions_90d, 0-1; null without sessions."
     )
-    student_reschedules_90d: Count = Field(description="Sessions that the student rescheduled, in the last 90 days.")
+    student_reschedules_90d: Count = Field(
+        description="Sessions that the student rescheduled, and the tutor did not, in the last 90 days."
+    )
     student_reschedule_rate_90d: Fraction | None = Field(
         description="student_reschedules_90d / sessions_90d, 0-1; null without sessions."
     )
@@ -77,12 +77,12 @@ class WeekCounts(BaseModel):
     reschedules: Count = Field(description="Sessions that were rescheduled, whoever asked, in that week.")
     tutor_reschedules: Count = Field(description="Sessions that the tutor rescheduled without excuse, in that week.")
     reschedule_rate: Fraction = Field(description="tutor_reschedules / sessions, 0-1.")
-    short_notice_reschedules: Count = Field(
-        description="Tutor reschedules with less than 24 hours of notice, in that week."
-    )
+    short_notice_reschedules: Count = Field(description="Tutor reschedules at short notice, in that week.")
     tutor_no_shows: Count = Field(description="Sessions to which the tutor did not come, in that week.")
     tutor_no_show_rate: Fraction = Field(description="tutor_no_shows / sessions, 0-1.")
-    student_reschedules: Count = Field(description="Sessions that the student rescheduled, in that week.")
+    student_reschedules: Count = Field(
+        description="Sessions that the student rescheduled, and the tutor did not, in that week."
+    )
     student_reschedule_rate: Fraction = Field(description="student_reschedules / sessions, 0-1.")
     student_no_shows: Count = Field(description="Sessions to which the student did not come, in that week.")
 
@@ -90,20 +90,14 @@ class WeekCounts(BaseModel):
 class RecordedCounts(BaseModel):
     """What score_history has recorded of a day."""
 
-    sessions_90d: Count | None = Field(
-        description="Sessions that were held, moved, cancelled or missed, in 90 days; null if not counted yet."
-    )
+    sessions_90d: Count = Field(description="Sessions that were held, moved, cancelled or missed, in 90 days.")
     reschedules_90d: Count | None = Field(
         description="Sessions that were rescheduled, whoever asked, in 90 days; null if not counted yet."
     )
-    tutor_reschedules_90d: Count | None = Field(
-        description="Sessions that the tutor rescheduled without excuse, in 90 days; null if not counted yet."
-    )
-    reschedule_rate_90d: Fraction | None = Field(
-        description="tutor_reschedules_90d / sessions_90d, 0-1; null if not counted yet."
-    )
+    tutor_reschedules_90d: Count = Field(description="Sessions that the tutor rescheduled without excuse, in 90 days.")
+    reschedule_rate_90d: Fraction = Field(description="tutor_reschedules_90d / sessions_90d, 0-1.")
     short_notice_reschedules_90d: Count | None = Field(
-        description="Tutor reschedules with less than 24 hours of notice, in 90 days; null if not counted yet."
+        description="Tutor reschedules at short notice, in 90 days; null if not counted yet."
     )
     tutor_no_shows_90d: Count | None = Field(
         description="Sessions to which the tutor did not come, in 90 days; null if not counted yet."
@@ -112,7 +106,7 @@ class RecordedCounts(BaseModel):
         description="tutor_no_shows_90d / sessions_90d, 0-1; null if not counted yet."
     )
     student_reschedules_90d: Count | None = Field(
-        description="Sessions that the student rescheduled, in 90 days; null if not counted yet."
+        description="Sessions that the student rescheduled, and the tutor did not, in 90 days; null if not counted yet."
     )
     student_reschedule_rate_90d: Fraction | None = Field(
         description="student_reschedules_90d / sessions_90d, 0-1; null if not counted yet."

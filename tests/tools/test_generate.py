@@ -102,7 +102,10 @@ def test_a_metric_becomes_fields_of_the_api(project: Path) -> None:
     with pytest.raises(ValidationError, match="late_starts_30d"):
         schema(project, "WindowCounts")(**windows | {"late_starts_30d": None})
     recorded = dict.fromkeys(schema(project, "RecordedCounts").model_fields)
-    schema(project, "RecordedCounts")(**recorded)
+    since_start = dict.fromkeys(("sessions_90d", "tutor_reschedules_90d", "reschedule_rate_90d"), 0)
+    schema(project, "RecordedCounts")(**recorded | since_start)
+    with pytest.raises(ValidationError, match="sessions_90d"):
+        schema(project, "RecordedCounts")(**recorded)
 
 
 def test_a_metric_comes_to_the_page_and_into_the_docs(project: Path) -> None:
@@ -120,6 +123,7 @@ def test_a_metric_comes_to_the_page_and_into_the_docs(project: Path) -> None:
     [
         (LATE.replace("label:", "lable:"), "metrics.0.label: Field required"),
         (LATE.replace("late_starts", "Late starts"), "metrics.0.name: String should match"),
+        (LATE.replace("late_start_rate", "reschedule_rate"), "reschedule_rate is declared more than once"),
     ],
 )
 def test_a_wrong_declaration_is_told_in_one_line(

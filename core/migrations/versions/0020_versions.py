@@ -85,9 +85,12 @@ comment on function raw.reschedule_verdict(raw.reschedules, raw.reschedules) is
     'As raw.verdict, of rows with all columns that the table has; null if nothing is stored.';
 """
 
-FUNCTIONS = """
+OF_COLUMNS = """
     raw.session_version(timestamptz, text, jsonb), raw.reschedule_version(timestamptz, timestamptz, jsonb),
-    raw.content_verdict(jsonb, jsonb), raw.verdict(raw.version, raw.version),
+    raw.content_verdict(jsonb, jsonb), raw.verdict(raw.version, raw.version)
+"""
+# For people, who write by psql.
+FUNCTIONS = f"""{OF_COLUMNS},
     raw.session_verdict(raw.sessions, raw.sessions), raw.reschedule_verdict(raw.reschedules, raw.reschedules)
 """
 
@@ -96,7 +99,8 @@ def upgrade() -> None:
     op.execute(RULE)
     op.execute(OF_ROWS)
     op.execute(f"revoke all on function {FUNCTIONS} from public")
-    op.execute(f"grant execute on function {FUNCTIONS} to tutorq_ingest, tutorq_api")
+    op.execute(f"grant execute on function {FUNCTIONS} to tutorq_ingest")
+    op.execute(f"grant execute on function {OF_COLUMNS} to tutorq_api")
 
 
 def downgrade() -> None:
