@@ -150,10 +150,7 @@ def _invoke(database: Database, arguments: list[str], on_event: "Callable[[Event
             raise TutorqError("dbt failed, and does not say why; see dbt.log in $TUTORQ_HOME/dbt")
         (name, message), *others = failed
         more = f"; and {', '.join(other for other, _ in others)}" if others else ""
-        reason = _one_line(message)
-        if "out of sync" in reason:
-            reason = "its columns have changed; run `tutorq score --full-refresh`"
-        raise TutorqError(f"dbt failed: {name}: {reason}{more}")
+        raise TutorqError(f"dbt failed: {name}: {_one_line(message)}{more}")
 
 
 def _parsed_by_install(arguments: Sequence[str]) -> "ParsedProject | None":

@@ -236,7 +236,7 @@ class Settings(BaseSettings):
     def _now_latest_or_date(cls, value: str) -> str:
         if value not in ("now", "latest"):
             try:
-                date.fromisoformat(value)
+                return date.fromisoformat(value).isoformat()
             except ValueError as error:
                 raise ValueError(f"{value!r} is not `now`, `latest` or a date such as 2026-01-31") from error
         return value

@@ -91,7 +91,8 @@ class LiveScores:
         while True:
             await self._arrived.wait()
             await asyncio.sleep(min(PAUSE_SECONDS * 2 ** min(self._failures, 10), LONGEST_PAUSE_SECONDS))
-            taken = dict(islice(self._waiting.items(), MOST_AFTERWARDS))
+            # Fewer after a failure: what took too long may be too much at a time.
+            taken = dict(islice(self._waiting.items(), max(1, MOST_AFTERWARDS >> self._failures)))
             try:
                 async with self._pool.acquire(timeout=LONGEST_PAUSE_SECONDS) as connection, connection.transaction():
                     is_done = await self._try(connection, list(taken))

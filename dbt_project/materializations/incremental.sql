@@ -9,10 +9,9 @@
       batches     instead of a queue: only rows that differ are written, so many in a transaction; see in_batches. With
                   `key` (a column), `batch_only` (columns that live writers leave as they are), `after_batch` (SQL).
       gate        the number of a lock that live writers share and that the run's transaction takes alone.
-    The table is made anew and put in the old one's place with --full-refresh (not with batches, which do all rows
-    anyway), if its columns are other ones than the definition's, if its queue names many of its rows, or if it has a queue
-    and was made with other SQL (its own, or that of views below it). With full_refresh=false it never is: new columns are
-    added, and are null in the rows that are there.
+    The table is made anew and put in the old one's place with --full-refresh, if its columns are other ones than the
+    definition's, if its queue names many of its rows, or if it has a queue and was made with other SQL (its own, or that of
+    views that it reads) or indexes. With full_refresh=false it never is: new columns are added, null in the rows there are.
 #}
 {% materialization incremental, adapter='postgres' %}
     {% set target = this.incorporate(type='table') %}
@@ -31,9 +30,10 @@
         {% for column in adapter.get_missing_columns(definition, target) %}
             {% do run_query('alter table ' ~ target ~ ' add column ' ~ column.quoted ~ ' ' ~ column.data_type) %}
         {% endfor %}
+        {{ commit_and_begin() }}
     {% elif existing is not none %}
         {% set built_with = run_query("select obj_description(to_regclass('" ~ this ~ "'), 'pg_class')").rows[0][0] %}
-        {% set is_rebuilt = (queue and built_with != version) or (flags.FULL_REFRESH and not config.get('batches')) or columns_of(definition) != columns_of(target) %}
+        {% set is_rebuilt = flags.FULL_REFRESH or (queue and built_with != version) or columns_of(definition) != columns_of(target) %}
     {% endif %}
     {% if config.get('batches') and existing is not none and not is_rebuilt %}
         {{ in_batches(definition, target) }}
@@ -49,6 +49,7 @@
             {{ pass_on(fresh) }}
             {% if existing is not none %} {% do adapter.rename_relation(target, old) %} {% endif %}
             {% do adapter.rename_relation(fresh, target) %}
+            {% if config.get('after_batch') %} {% do run_query(config.get('after_batch')) %} {% endif %}
             {% do run_query('comment on table ' ~ target ~ " is '" ~ version ~ "'") %}
             {# Rows go from one to the other by the place of their columns. #}
             {% if columns_of(definition) != columns_of(target) %}
@@ -74,16 +75,16 @@
 
 {# A table's comment: what it was made with, as far as that may change what is in it. #}
 {% macro version_of_table(sql) %}
-    {% set parts = [sql | replace('"' ~ this.database ~ '".', ''), var('timezone')] %}
+    {% set parts = [sql | replace('"' ~ this.database ~ '".', ''), config.get('indexes') | string] %}
     {% for id in model.depends_on.nodes if id in graph.nodes and graph.nodes[id].config.materialized == 'view' %}
-        {% do parts.append(graph.nodes[id].raw_code) %}
+        {% do parts.append(run_query("select obj_description(to_regclass('" ~ graph.nodes[id].relation_name ~ "'), 'pg_class')").rows[0][0]) %}
     {% endfor %}
     {{ return('Made by dbt; version ' ~ local_md5(parts | join)) }}
 {% endmacro %}
 
 
 {% macro columns_of(relation) %}
-    {{ return(adapter.get_columns_in_relation(relation) | map(attribute='name') | join(', ')) }}
+    {{ return(adapter.get_columns_in_relation(relation) | map(attribute='quoted') | join(', ')) }}
 {% endmacro %}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -125,6 +126,14 @@ def post(database: Database, *bodies: dict[str, Any], wait: bool = True) -> Ledg
             return await settled(ledger) if wait else ledger
 
     return asyncio.run(work())
+
+
+def wait_for(connection: psycopg.Connection, query: str) -> None:
+    """Until the query gives anything but 0; a minute at most."""
+    deadline = time.monotonic() + 60
+    while connection.execute(query.encode()).fetchone() == (0,):
+        assert time.monotonic() < deadline, query
+        time.sleep(0.01)
 
 
 def rows(connection: psycopg.Connection, query: str) -> dict[Any, Any]:
@@ -383,6 +392,54 @@ def test_what_is_posted_again_meanwhile_is_refreshed_again(
     post(database, *[session(f"again {number}", 15, 5) for number in range(live.MOST_AT_ONCE + 1)])
     assert len(refreshed) == 2
     assert sorted(refreshed[0]) == sorted(refreshed[1])
+
+
+def test_a_run_leaves_alone_what_was_written_since_its_look(
+    current: Dbt, database: Database, connection: psycopg.Connection
+) -> None:
+    """Between its look at all scores and a batch of them, one tutor is refreshed."""
+    before = score(connection, 16, "sessions_7d")
+    # Every row differs, and the run writes them in five batches.
+    connection.execute("update marts.tutor_scores set sessions_7d = sessions_7d + 100, peer_percentile = 0")
+    raw = session("since the look", 16, 4)
+    columns = "session_id, tutor_id, student_id, scheduled_time, status"
+    run = in_background(lambda _: current("run", "--select", "tutor_scores", scores_per_batch=7))
+    waits = "select count(*) from pg_stat_activity where {} and datname = current_database()"
+    with database.connect() as held, database.connect() as writer:
+        # The run waits for this table with its look, and for the writer with its first batch.
+        held.execute("lock table intermediate.int_platform in access exclusive mode")
+        wait_for(connection, waits.format("wait_event_type = 'Lock' and query like '%differing%'"))
+        writer.execute("select pg_advisory_xact_lock_shared(%s, 4)", [locks.LIVE_MODEL])
+        held.rollback()
+        wait_for(connection, waits.format("wait_event = 'advisory'"))
+        values = [raw[name.strip()] for name in columns.split(",")]
+        writer.execute(f"insert into raw.sessions ({columns}) values (%s, %s, %s, %s, %s)".encode(), values)
+        writer.execute("select marts.refresh_sessions(array[%s::uuid])", [raw["session_id"]])
+    run()
+    assert score(connection, 16, "sessions_7d") == before + 1
+    assert scores(connection) == rows(connection, SCORES.format(LIVE))
+    (waiting,) = (
+        connection.execute("select count(*) from marts.tutor_scores where peer_percentile = 0").fetchone() or ()
+    )
+    assert waiting <= 1, "what only a run knows is written into that row, too"
+
+
+def test_a_post_counts_what_a_run_has_left_half_done(
+    current: Dbt, database: Database, connection: psycopg.Connection
+) -> None:
+    """A run that has renewed the facts, and not yet the days."""
+    day = timedelta(days=1)
+    post(database, session("from one day", 17, 4, LAST - 3 * day), session("to another", 17, 4, LAST - 5 * day))
+    before = score(connection, 17, "sessions_7d")
+    connection.execute(
+        "update raw.sessions set scheduled_time = scheduled_time - interval '2 days' where session_id = %s",
+        [named("from one day")],
+    )
+    current("run", "--select", "int_session_facts")
+    post(database, session("to another", 17, 4, LAST - 5 * day, rating=2))
+    assert score(connection, 17, "sessions_7d") == before
+    current("run")
+    assert score(connection, 17, "sessions_7d") == before
 
 
 def test_bulk_is_left_to_the_run(current: Dbt, database: Database, connection: psycopg.Connection) -> None:

@@ -220,6 +220,7 @@ def test_every_var_that_scores_depend_on_is_published_and_read() -> None:
     others = {
         "metrics",  # what is counted has names, and no values
         "scoring_days",
+        "scores_per_batch",
         "rating_fallback_mean",
         "active_student_days",
         "active_pair_days",

@@ -20,13 +20,15 @@ declare
     tutor_keys uuid[];
     student_keys uuid[];
     day_keys date[];
+    day_tutors uuid[];
+    pair_tutors uuid[];
     changed record;
     percentile double precision;
 begin
     for gate in 0..4 loop
         perform pg_advisory_xact_lock_shared(7461004, gate);
     end loop;
-    select array_agg(distinct tutor_id) into tutors
+    select coalesce(array_agg(distinct tutor_id), '{}') into tutors
     from (
         select tutor_id from intermediate.int_session_facts where session_id = any(sessions)
         union all
@@ -53,11 +55,18 @@ begin
     if not tutor_keys <@ tutors then
         raise lock_not_available using message = 'another writer has given a session to another tutor';
     end if;
+    -- And those of these tutors that a run has left for its next models: what is counted has to be of one moment.
+    with left_over as (delete from intermediate.touched_tutor_days where tutor_id = any(tutors) returning *)
+    select tutor_keys || array_agg(tutor_id), day_keys || array_agg(counted_on) into day_tutors, day_keys
+    from left_over;
+    with left_over as (delete from intermediate.touched_pairs where tutor_id = any(tutors) returning *)
+    select tutor_keys || array_agg(tutor_id), student_keys || array_agg(student_id) into pair_tutors, student_keys
+    from left_over;
 
     delete from intermediate.int_tutor_days as days
-    using unnest(tutor_keys, day_keys) as k (tutor_id, counted_on)
+    using unnest(day_tutors, day_keys) as k (tutor_id, counted_on)
     where days.tutor_id = k.tutor_id and days.counted_on = k.counted_on;
-    for changed in select distinct tutor_id, counted_on from unnest(tutor_keys, day_keys) as k (tutor_id, counted_on) loop
+    for changed in select distinct tutor_id, counted_on from unnest(day_tutors, day_keys) as k (tutor_id, counted_on) loop
         insert into intermediate.int_tutor_days
         select * from intermediate.int_tutor_days_definition
         where tutor_id = changed.tutor_id and counted_on = changed.counted_on;
@@ -67,10 +76,10 @@ begin
     select distinct date_trunc('week', counted_on::timestamp)::date from unnest(day_keys) as counted_on;
 
     delete from intermediate.int_pairs as pairs
-    using unnest(tutor_keys, student_keys) as k (tutor_id, student_id)
+    using unnest(pair_tutors, student_keys) as k (tutor_id, student_id)
     where pairs.tutor_id = k.tutor_id and pairs.student_id = k.student_id;
     for changed in
-        select distinct tutor_id, student_id from unnest(tutor_keys, student_keys) as k (tutor_id, student_id)
+        select distinct tutor_id, student_id from unnest(pair_tutors, student_keys) as k (tutor_id, student_id)
     loop
         insert into intermediate.int_pairs
         select * from intermediate.int_pairs_definition
@@ -84,7 +93,7 @@ begin
         defined.tutor_id = any(tutors)
         and not exists (select from marts.dim_tutors as known where known.tutor_id = defined.tutor_id);
 
-    foreach tutor in array coalesce(tutors, '{}') loop
+    foreach tutor in array tutors loop
         -- The percentile needs all tutors, and so keeps its value until the next run.
         delete from marts.tutor_scores as scores where scores.tutor_id = tutor
         returning scores.peer_percentile into percentile;

@@ -1,12 +1,12 @@
 {{
     config(
         materialized='incremental',
-        batches=500,
+        batches=var('scores_per_batch'),
         key='tutor_id',
         batch_only=['peer_percentile'],
         after_batch='select marts.note_refresh()',
         gate=4,
-        pre_hook="select intermediate.take_over_day_before()",
+        pre_hook=["select intermediate.take_over_day_before()", "{{ prefer_hash_joins() }}"],
         indexes=[{'columns': ['risk_status']}],
     )
 }}

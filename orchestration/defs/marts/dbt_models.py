@@ -50,6 +50,8 @@ if not MANIFEST_PATH.exists():
 MANIFEST = json.loads(MANIFEST_PATH.read_text())
 
 HISTORY = dg.AssetKey(["marts", "score_history"])
+# What days of history are made from.
+MADE_BEFORE_HISTORY = (dg.AssetKey(["marts", "dim_tutors"]), dg.AssetKey(["marts", "tutor_scores"]))
 THOROUGH = "thorough"
 
 # Columns of tutor_scores that need all tutors, so that only a run computes them.
@@ -166,17 +168,21 @@ def dbt_models(context: dg.AssetExecutionContext, platform: Platform) -> Iterato
     if days == [platform.as_of_day()]:
         yield from build([])  # records that day by itself
         return
-    others = [key.path[-1] for key in context.selected_asset_keys if key.path[0] == "marts" and key != HISTORY]
-    if _has_scores(platform):
-        yield from build(days, *others)
-        if others:  # and the as-of day's history once more, from its new scores
-            again = build([], "path:models/staging", "path:models/intermediate")
-            yield from (event for event in again if _asset_key(context, event) != HISTORY)
+    marts = {key for key in context.selected_asset_keys if key.path[0] == "marts"}
+    before = {HISTORY, *MADE_BEFORE_HISTORY}
+    if not _has_scores(platform):  # of which days are made
+        first, second = build([]), build(days, *(key.path[-1] for key in marts - {HISTORY}))
     else:
-        yield from build([])
-        again = build(days, "path:models/staging", "path:models/intermediate", *others)
-        for _ in again:  # Dagster has been told of each asset
-            pass
+        # The second time for the status of the day before, which may have been recorded now.
+        first, second = (
+            build(days, *(key.path[-1] for key in marts - before)),
+            build([]) if marts - before else iter(()),
+        )
+    told = set()
+    for event in first:
+        told.add(_asset_key(context, event))
+        yield event
+    yield from (event for event in second if _asset_key(context, event) not in told)
 
 
 def thorough_checks() -> dg.AssetSelection:
