@@ -1,7 +1,8 @@
 """The dbt project as assets: staging, intermediate and marts, with dbt's tests as checks."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from datetime import date, timedelta
 from typing import Any
 
@@ -147,7 +148,7 @@ def dbt_models(context: dg.AssetExecutionContext, platform: Platform) -> Iterato
 
     lineage = ColumnLineage(MANIFEST, dbt_target_path(platform.settings), TRANSLATOR.get_asset_key)
 
-    def build(days: list[date], *excluded: str) -> Iterator[Any]:
+    def build(days: list[date], *excluded: str) -> Generator[Any, None, None]:
         selection = dbt_selection(context, MANIFEST, TRANSLATOR, excluded)
         # Cautious: a test that also reads a model outside the run waits for a run with all that it reads.
         selection.append("--indirect-selection=cautious")
@@ -171,18 +172,18 @@ def dbt_models(context: dg.AssetExecutionContext, platform: Platform) -> Iterato
     marts = {key for key in context.selected_asset_keys if key.path[0] == "marts"}
     before = {HISTORY, *MADE_BEFORE_HISTORY}
     if not _has_scores(platform):  # of which days are made
-        first, second = build([]), build(days, *(key.path[-1] for key in marts - {HISTORY}))
+        builds = [build([]), build(days, *(key.path[-1] for key in marts - {HISTORY}))]
     else:
-        # The second time for the status of the day before, which may have been recorded now.
-        first, second = (
-            build(days, *(key.path[-1] for key in marts - before)),
-            build([]) if marts - before else iter(()),
-        )
-    told = set()
-    for event in first:
-        told.add(_asset_key(context, event))
-        yield event
-    yield from (event for event in second if _asset_key(context, event) not in told)
+        # The second one for the status of the day before, which may have been recorded now.
+        builds = [build(days, *(key.path[-1] for key in marts - before)), *([build([])] if marts - before else [])]
+    told: set[dg.AssetKey | None] = set()
+    for each in builds:
+        told_before = frozenset(told)
+        with closing(each):  # whoever closes this generator stops dbt
+            for event in each:
+                if (key := _asset_key(context, event)) not in told_before:
+                    told |= {key} - {None}
+                    yield event
 
 
 def thorough_checks() -> dg.AssetSelection:
