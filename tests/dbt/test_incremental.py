@@ -50,7 +50,7 @@ CHANGES = {
             (array['sick', 'school', null])[1 + %(tutor)s %% 3],
             '2024-06-30 12:00+00'::timestamptz - %(minutes)s * interval '1 minute'
         )
-        on conflict (session_id) do update set requested_at = excluded.requested_at, initiator = excluded.initiator
+        on conflict (session_id, move_time) do update set initiator = excluded.initiator
     """,
     "take reschedule back": "delete from raw.reschedules where session_id = md5(%(name)s)::uuid",
     "excuse": """
