@@ -106,7 +106,7 @@
 {% macro take_queue(queue) %}
     {% set queued = queue.key.keys() | join(', ') %}
     {% call statement() %}
-        insert into intermediate.unpublished default values;
+        {{ 'insert into intermediate.unpublished default values;' if config.get('passes_on') }}
         create temporary table taken ({{ queue.key.values() | join(', ') }}) on commit drop as select {{ queued }} from {{ queue.from }} where false;
         with given as (delete from {{ queue.from }} where {{ queue.where or 'true' }} returning {{ queued }})
         insert into taken select distinct * from given;
