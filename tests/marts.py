@@ -108,5 +108,7 @@ def publish(database: Database, home: Path) -> None:
 
     settings = Settings(home=home, database_url=database.url, as_of=DAY.isoformat())
     build(settings, database, scoring_days=[DAY - timedelta(days=days) for days in range(1, HISTORY_DAYS)])
+    # Once more, since when each status lasts, now that the day before is recorded.
+    build(settings, database, select=["tutor_scores", "score_history"])
     with database.connect() as connection:
         connection.execute(FIXED)
