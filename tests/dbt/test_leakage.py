@@ -22,14 +22,15 @@ where
     and session_id not in (select first_session_id from marts.match_outcomes where first_session_on = %(day)s::date)
     and session_id not in (select session_id from marts.session_outcomes where booked_on = %(day)s::date);
 create temporary table later_reschedules as
-select session_id from raw.reschedules where (requested_at at time zone 'UTC')::date >= %(day)s::date;
+select session_id, move_time from raw.reschedules where (requested_at at time zone 'UTC')::date >= %(day)s::date;
 """
 # All but what the table generates.
 MOVE = "session_id, initiator, reason_code, reason, requested_at, original_time, new_time, updated_at"
 DISTORTIONS = {
     "delete": """
         delete from raw.reschedules where session_id in (select session_id from later_sessions);
-        delete from raw.reschedules where session_id in (select session_id from later_reschedules);
+        delete from raw.reschedules
+        where (session_id, move_time) in (select session_id, move_time from later_reschedules);
         delete from raw.sessions where session_id in (select session_id from later_sessions);
     """,
     "shift": """
@@ -39,7 +40,7 @@ DISTORTIONS = {
             status = case when status = 'completed' then 'no_show' else 'completed' end
         where session_id in (select session_id from later_sessions);
         update raw.reschedules set requested_at = requested_at + interval '9 days', initiator = 'student'
-        where session_id in (select session_id from later_reschedules);
+        where (session_id, move_time) in (select session_id, move_time from later_reschedules);
     """,
 }
 
