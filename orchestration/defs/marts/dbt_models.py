@@ -142,8 +142,8 @@ TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True, e
 def dbt_models(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Any]:
     """One `dbt build` of what was selected; unit tests are left to `make test`.
 
-    Days of score_history are built first and by themselves, so that the marts after it are computed for the
-    as-of day alone.
+    Days of score_history are built by themselves, after the scores that they are made from, so that the other marts are
+    computed for the as-of day alone.
     """
 
     lineage = ColumnLineage(MANIFEST, dbt_target_path(platform.settings), TRANSLATOR.get_asset_key)
