@@ -78,4 +78,6 @@ def test_features_do_not_know_what_came_later(built: Dbt, database: Database, da
             connection.execute(f"insert into raw.reschedules ({MOVE}) select * from kept_reschedules")
     for name, rows in before.items():
         # Shifted sessions that were only scheduled have an outcome now: there may be more rows than before.
-        assert set(rows) <= set(after[name])
+        assert set(rows) <= set(after[name]), {
+            row: [other for other in after[name] if other[0] == row[0]] for row in set(rows) - set(after[name])
+        }

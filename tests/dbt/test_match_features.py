@@ -67,7 +67,7 @@ def test_features_of_pairs_agree_with_a_second_computation(built: Dbt, connectio
                 (reschedules.requested_at at time zone 'UTC')::date
             ) as moved_known_on
         from raw.sessions as sessions
-        left join staging.stg_raw__reschedules as reschedules using (session_id)
+        left join intermediate.int_deciding_moves as reschedules using (session_id)
         left join app.excuses as excuses using (session_id)
         """,
     )

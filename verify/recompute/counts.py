@@ -67,14 +67,19 @@ def session_facts(frames: RawFrames, basis: Basis) -> pd.DataFrame:
 
 
 def moves_that_count(frames: RawFrames) -> pd.DataFrame:
-    """One move per moved session: the tutor's earliest, or else the earliest; moves of an unknown time come last."""
-    moves = frames.reschedules
+    """One move per moved session: the tutor's earliest, or else the earliest.
+
+    A move of an unknown time was known when the session was to take place, and takes its turn by that.
+    """
+    times = frames.sessions[["session_id", "scheduled_time"]]
+    moves = frames.reschedules.merge(times, on="session_id", validate="many_to_one")
     told_apart_by = moves["requested_at"].fillna(moves["original_time"]).fillna(moves["new_time"])
     order = moves.assign(
         is_by_others=moves["reschedule_initiator"] != "tutor",
+        known_at=moves["requested_at"].fillna(moves["scheduled_time"]),
         move_time=told_apart_by.fillna(pd.Timestamp.min.tz_localize("UTC").ceil("us")),
-    ).sort_values(["is_by_others", "requested_at", "move_time"], na_position="last")
-    return moves.loc[order.drop_duplicates("session_id").index]
+    ).sort_values(["is_by_others", "known_at", "move_time"], na_position="last")
+    return moves.loc[order.drop_duplicates("session_id").index].drop(columns="scheduled_time")
 
 
 def window_counts(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:

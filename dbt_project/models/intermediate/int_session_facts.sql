@@ -20,8 +20,8 @@ with sessions as (
     select * from {{ ref('stg_raw__sessions') }}
 ),
 
-reschedules as (
-    select * from {{ ref('stg_raw__reschedules') }}
+moves as (
+    select * from {{ ref('int_deciding_moves') }}
 ),
 
 excuses as (
@@ -31,19 +31,19 @@ excuses as (
 joined as (
     select
         sessions.*,
-        reschedules.initiator as reschedule_initiator,
-        reschedules.reason_code,
-        reschedules.reason,
-        reschedules.requested_at,
-        reschedules.requested_on,
-        reschedules.original_time,
-        reschedules.new_time,
-        extract(epoch from coalesce(reschedules.original_time, sessions.scheduled_time) - reschedules.requested_at)
+        moves.initiator as reschedule_initiator,
+        moves.reason_code,
+        moves.reason,
+        moves.requested_at,
+        moves.requested_on,
+        moves.original_time,
+        moves.new_time,
+        extract(epoch from coalesce(moves.original_time, sessions.scheduled_time) - moves.requested_at)
         / 3600 as notice_hours,
-        reschedules.session_id is not null as has_reschedule_record,
+        moves.session_id is not null as has_reschedule_record,
         excuses.session_id is not null as is_excused
     from sessions
-    left join reschedules on sessions.session_id = reschedules.session_id
+    left join moves on sessions.session_id = moves.session_id
     left join excuses on sessions.session_id = excuses.session_id
 ),
 
