@@ -15,6 +15,11 @@ export default defineConfig({
   timeout: 60_000,
   expect: { timeout: 15_000 },
   reporter: "list",
+  // What is to find that nothing has changed goes before what changes something.
+  projects: [
+    { name: "still", testMatch: "polling.spec.ts" },
+    { name: "changing", testIgnore: "polling.spec.ts", dependencies: ["still"] },
+  ],
   use: {
     baseURL: process.env.TUTORQ_URL,
     viewport: { width: 1440, height: 900 },
