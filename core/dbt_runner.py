@@ -116,7 +116,7 @@ def build_events(
 
 def _build_arguments(settings: Settings, scoring_days: Sequence[date]) -> list[str]:
     """What every build is told."""
-    variables: dict[str, object] = dict(settings.dbt_vars())
+    variables = settings.dbt_vars()
     if scoring_days:
         variables["scoring_days"] = [day.isoformat() for day in scoring_days]
     return [

@@ -104,6 +104,9 @@ class Settings(BaseSettings):
     risk_threshold: Fraction = 0.15
     high_risk_probability: Fraction = 0.8
     watch_probability: Fraction = 0.5
+    reliability_counts: Annotated[
+        list[Literal["reschedules", "cancellations", "no_shows"]], NoDecode, Field(min_length=1)
+    ] = ["reschedules", "cancellations", "no_shows"]
 
     match_medium_risk: Fraction = 0.3
     match_high_risk: Fraction = 0.7
@@ -201,8 +204,9 @@ class Settings(BaseSettings):
         return SecretStr(text) if text else None
 
     @field_validator(
-        "cors_origins", "trusted_proxies", "staff_emails", "code_locations", "dagster_hosts", mode="before"
-    )
+        "cors_origins", "trusted_proxies", "staff_emails", "code_locations", "dagster_hosts", "reliability_counts",
+        mode="before",
+    )  # fmt: skip
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         if isinstance(value, str):
@@ -302,7 +306,7 @@ class Settings(BaseSettings):
         values = self.model_dump(exclude_none=True)
         return {f"TUTORQ_{name.upper()}": _as_text(value) for name, value in values.items()}
 
-    def dbt_vars(self) -> dict[str, str | float]:
+    def dbt_vars(self) -> dict[str, object]:
         """What the dbt project needs to know; names as in `dbt_project.yml`."""
         return {
             "timezone": self.timezone,
@@ -310,4 +314,5 @@ class Settings(BaseSettings):
             "risk_threshold": self.risk_threshold,
             "high_risk_probability": self.high_risk_probability,
             "watch_probability": self.watch_probability,
+            "reliability_counts": self.reliability_counts,
         }

@@ -27,9 +27,9 @@ QUANTILE = Tolerance(5e-3)
 TOLERANCES = {
     **dict.fromkeys(in_windows(*RATES), RATE),
     "trend_30d": RATE,
-    "reschedule_rate_expected": EXPECTED,
-    "reschedule_rate_low": QUANTILE,
-    "reschedule_rate_high": QUANTILE,
+    "let_down_rate_expected": EXPECTED,
+    "let_down_rate_low": QUANTILE,
+    "let_down_rate_high": QUANTILE,
     "risk_probability": Tolerance(PROBABILITY_TOLERANCE),
     "sessions_to_clear": Tolerance(1),
     "tutor_no_show_rate_expected": EXPECTED,

@@ -44,7 +44,7 @@ def load_publication(connection: psycopg.Connection) -> Basis:
     if unsaid:
         raise TutorqError(f"marts.publication lacks {', '.join(unsaid)}; run `tutorq score` to publish anew")
     values: dict[str, Any] = {name: row[name] for name in names}
-    priors = {name: BetaPrior(*value) for name, value in values.items() if isinstance(value, list)}
+    priors = {name: BetaPrior(*value) for name, value in values.items() if name.endswith("_fallback_prior")}
     return Basis(**{**values, **priors})
 
 
@@ -78,8 +78,10 @@ def load_raw(connection: psycopg.Connection) -> RawFrames:
             connection,
             """
             select
-                session_id, tutor_id, student_id, status, rating, initiator,
-                (extract(epoch from scheduled_time) * 1000000)::bigint as scheduled_time
+                session_id, tutor_id, student_id, status, rating, initiator, reason_code, technical_issue::int,
+                (extract(epoch from scheduled_time) * 1000000)::bigint as scheduled_time,
+                (extract(epoch from started_at) * 1000000)::bigint as started_at,
+                (extract(epoch from cancelled_at) * 1000000)::bigint as cancelled_at
             from raw.sessions
             """,
             {
@@ -89,8 +91,10 @@ def load_raw(connection: psycopg.Connection) -> RawFrames:
                 "status": "category",
                 "rating": "float64",
                 "initiator": "category",
+                "reason_code": "category",
+                "technical_issue": "float64",
             },
-            instants=("scheduled_time",),
+            instants=("scheduled_time", "started_at", "cancelled_at"),
         ),
         reschedules=_copy(
             connection,

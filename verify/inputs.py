@@ -28,7 +28,8 @@ class Basis:
     high_risk_probability: float
     watch_probability: float
     min_sessions: int
-    reschedule_fallback_prior: BetaPrior
+    reliability_counts: list[str]
+    let_down_fallback_prior: BetaPrior
     no_show_fallback_prior: BetaPrior
     first_session_fallback_prior: BetaPrior
     rating_prior_sessions: float
@@ -41,6 +42,7 @@ class Basis:
     first_session_follow_up_days: int
     first_session_window_days: int
     short_notice_hours: float
+    late_start_minutes: float
     most_sessions_to_clear: int
 
 
@@ -48,7 +50,8 @@ class Basis:
 class RawFrames:
     """The columns of `raw` and `app` that scores depend on; ids are text, times are UTC instants.
 
-    tutors: tutor_id. sessions: session_id, tutor_id, student_id, scheduled_time, status, rating, initiator.
+    tutors: tutor_id. sessions: session_id, tutor_id, student_id, scheduled_time, status, rating, initiator,
+    reason_code, technical_issue (0 or 1), started_at, cancelled_at.
     reschedules, one row per move: session_id, reschedule_initiator, reason_code, requested_at, original_time, new_time.
     excuses: session_id. A missing number is NaN.
     """

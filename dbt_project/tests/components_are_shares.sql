@@ -2,7 +2,7 @@
 
 {% set shares = [
     'reliability_component', 'attendance_component', 'first_session_component', 'rating_component',
-    'reschedule_rate_7d', 'reschedule_rate_30d', 'reschedule_rate_90d', 'risk_probability', 'peer_percentile',
+    'let_down_rate_7d', 'let_down_rate_30d', 'let_down_rate_90d', 'reschedule_rate_7d', 'reschedule_rate_30d', 'reschedule_rate_90d', 'risk_probability', 'peer_percentile',
 ] %}
 
 with scores as (

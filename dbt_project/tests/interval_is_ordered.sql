@@ -7,16 +7,16 @@ with scores as (
 
 select
     tutor_id,
-    reschedule_rate_low,
-    reschedule_rate_expected,
-    reschedule_rate_high
+    let_down_rate_low,
+    let_down_rate_expected,
+    let_down_rate_high
 from scores
 where
     not (
-        0 <= reschedule_rate_low
-        and reschedule_rate_low <= reschedule_rate_high
-        and reschedule_rate_high <= 1
-        and reschedule_rate_expected between 0 and 1
+        0 <= let_down_rate_low
+        and let_down_rate_low <= let_down_rate_high
+        and let_down_rate_high <= 1
+        and let_down_rate_expected between 0 and 1
     )
-    or (reschedule_rate_expected is null) <> (sessions_90d = 0)
+    or (let_down_rate_expected is null) <> (sessions_90d = 0)
     or (risk_probability is null) <> (sessions_90d = 0)

@@ -17,7 +17,9 @@ where
         or {{ metric.name }}_90d > sessions_90d
         or
     {% endfor %}
-    tutor_reschedules_90d > reschedules_90d
-    or short_notice_reschedules_90d > tutor_reschedules_90d
-    or episodes_90d > tutor_reschedules_90d
-    or (episodes_90d = 0) <> (tutor_reschedules_90d = 0)
+    tutor_reschedules_90d > moved_sessions_90d
+    or short_notice_90d > tutor_reschedules_90d + tutor_cancellations_90d
+    or let_downs_90d > tutor_reschedules_90d + tutor_cancellations_90d + tutor_no_shows_90d
+    or late_starts_90d > started_90d
+    or episodes_90d > let_downs_90d
+    or (episodes_90d = 0) <> (let_downs_90d = 0)

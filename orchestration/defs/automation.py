@@ -172,13 +172,14 @@ def _reason_to_score(platform: Platform) -> str | None:
                 exists (select from intermediate.unpublished)
                 or exists (select from intermediate.touched_tutor_days)
                 or exists (select from intermediate.touched_pairs),
-                as_of, timezone, risk_threshold, high_risk_probability, watch_probability
+                as_of,
+                to_jsonb(publication)
             from marts.publication
             """
         ).fetchone()
     if published is None:
         return "nothing is published yet"
-    is_unfinished, as_of, *built_with = published
+    is_unfinished, as_of, built_with = published
     if is_unfinished:
         return "a run ended before it had published"
     # The schedule's hour comes first; this is for installations that were off at midnight.
@@ -186,13 +187,9 @@ def _reason_to_score(platform: Platform) -> str | None:
         return NEW_DAY
     if settings.as_of not in ("now", "latest") and as_of.isoformat() != settings.as_of:
         return "the as-of day was set anew"
-    wanted = [
-        settings.timezone,
-        settings.risk_threshold,
-        settings.high_risk_probability,
-        settings.watch_probability,
-    ]
-    return "settings changed" if built_with != wanted else None
+    # Of a version before, some may be missing. The as-of day may be set as `now` or `latest`.
+    wanted = {name: value for name, value in settings.dbt_vars().items() if name != "as_of"}
+    return "settings changed" if any(built_with.get(name) != value for name, value in wanted.items()) else None
 
 
 @dg.definitions

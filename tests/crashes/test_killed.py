@@ -149,7 +149,7 @@ def test_a_full_refresh_and_another_time_zone_take_nothing_away(server: Server, 
         assert statuses_during(tokyo.start_build()) == {200}
         assert platform.content() != server.original.content()
     # Days of another zone are other days, but the same sessions of the same people.
-    for name in ("fct_sessions", "fct_reschedules", "dim_tutors", "tutor_scores", "match_students"):
+    for name in ("fct_sessions", "fct_moves", "dim_tutors", "tutor_scores", "match_students"):
         assert reader.seen[f"rows of {name}"] == {before[f"rows of {name}"]}, name
     assert [name for name, seen in reader.seen.items() if seen & {0, None}] == []
     assert platform.value("select count(*) from public.of_a_view") == before["rows of fct_sessions"]

@@ -40,6 +40,48 @@ def test_a_second_build_changes_nothing(built: Dbt, marts: Marts) -> None:
     assert marts.content() == before
 
 
+def test_what_a_version_before_recorded_stays_and_history_goes_on(
+    built: Dbt, connection: psycopg.Connection, marts: Marts
+) -> None:
+    """score_history of the version that counted moves by the tutor alone: other columns, some of them not null."""
+    built("run")
+    expected = marts.content()
+    connection.execute("""
+        drop view analytics.score_history;
+        alter table marts.score_history rename let_down_rate_expected to reschedule_rate_expected;
+        alter table marts.score_history rename let_down_rate_low to reschedule_rate_low;
+        alter table marts.score_history rename let_down_rate_high to reschedule_rate_high;
+        alter table marts.score_history rename moved_sessions_90d to reschedules_90d;
+        alter table marts.score_history
+            alter reschedule_rate_expected set not null,
+            alter reschedule_rate_low set not null,
+            alter reschedule_rate_high set not null,
+            drop column let_downs_90d,
+            drop column let_down_rate_90d;
+        insert into marts.score_history
+        select (jsonb_populate_record(history, '{"as_of": "2024-06-01", "reschedule_rate_expected": 0.125}')).*
+        from marts.score_history as history
+        where as_of = '2024-06-30' and tutor_id = md5('tutor 1')::uuid;
+        create view analytics.score_history as
+        select tutor_id, as_of, reschedules_90d, reschedule_rate_expected from marts.score_history;
+        alter view analytics.score_history owner to tutorq_transform;
+        create view marts.fct_reschedules as select session_id from intermediate.int_session_facts
+    """)
+    try:
+        built("run")
+        rows = connection.execute(
+            "select as_of::text, reschedule_rate_expected, let_down_rate_expected is null, let_downs_90d is null"
+            " from marts.score_history where tutor_id = md5('tutor 1')::uuid and as_of in ('2024-06-01', '2024-06-30')"
+            " order by as_of"
+        ).fetchall()
+        assert rows == [("2024-06-01", 0.125, True, True), ("2024-06-30", None, False, False)]
+        assert "fct_reschedules" not in marts.names()
+    finally:
+        connection.execute("drop table marts.score_history cascade")
+        built("run")
+    assert {**marts.content(), "score_history": []} == {**expected, "score_history": []}
+
+
 def test_a_run_that_dies_between_models_loses_nothing(built: Dbt, added: psycopg.Connection) -> None:
     added.execute(NEW_SESSION, {"name": "crash", "at": "2024-06-15 10:00+00"})
     built("run", "--select", "int_session_facts")
@@ -98,8 +140,8 @@ def test_another_time_zone_moves_every_date(built: Dbt, added: psycopg.Connectio
 
 def test_history_of_a_day_is_what_the_scores_were_on_it_and_stays(built: Dbt, connection: psycopg.Connection) -> None:
     columns = (
-        "tutor_id, as_of, sessions_90d, tutor_reschedules_90d, reschedule_rate_90d, reschedule_rate_expected, "
-        "reschedule_rate_low, reschedule_rate_high, risk_probability, risk_status, quality_score"
+        "tutor_id, as_of, sessions_90d, tutor_reschedules_90d, reschedule_rate_90d, let_down_rate_expected, "
+        "let_down_rate_low, let_down_rate_high, risk_probability, risk_status, quality_score"
     )
     day = "2024-05-20"
     built("run", as_of=day)

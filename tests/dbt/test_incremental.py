@@ -20,7 +20,7 @@ CHANGES = {
         values (
             md5(%(name)s)::uuid, md5('tutor ' || %(tutor)s)::uuid, md5('student ' || %(student)s)::uuid,
             '2024-06-30 12:00+00'::timestamptz - %(minutes)s * interval '1 minute',
-            (array['completed', 'rescheduled', 'no_show', 'scheduled'])[1 + %(minutes)s %% 4],
+            (array['completed', 'rescheduled', 'no_show', 'scheduled', 'cancelled'])[1 + %(minutes)s %% 5],
             1 + %(minutes)s %% 400 / 100.0, (array['tutor', 'student'])[1 + %(minutes)s %% 2]
         )
         on conflict do nothing
@@ -39,6 +39,21 @@ CHANGES = {
     "change status": """
         update raw.sessions
         set status = (array['completed', 'rescheduled', 'cancelled', 'no_show', 'scheduled'])[1 + %(minutes)s %% 5]
+        where session_id = md5(%(name)s)::uuid
+    """,
+    "cancel": """
+        update raw.sessions
+        set
+            status = 'cancelled', initiator = (array['tutor', 'student', null])[1 + %(tutor)s %% 3],
+            reason_code = (array['sick', 'exam', null])[1 + %(minutes)s %% 3],
+            cancelled_at = scheduled_time - %(minutes)s %% 4000 * interval '1 minute'
+        where session_id = md5(%(name)s)::uuid
+    """,
+    "start": """
+        update raw.sessions
+        set
+            started_at = scheduled_time + (%(minutes)s %% 20 - 5) * interval '1 minute',
+            technical_issue = (array[true, false, null])[1 + %(minutes)s %% 3]
         where session_id = md5(%(name)s)::uuid
     """,
     "rate": "update raw.sessions set rating = 1 + %(minutes)s %% 5 where session_id = md5(%(name)s)::uuid",

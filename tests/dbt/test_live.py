@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from api.database import VERSION, open_pool
-from api.reschedules.commands import Excuses
+from api.excuses.commands import Excuses
 from api.sessions import live
 from api.sessions.ledger import Ledger, Outcome, Post, Receipt
 from api.sessions.live import LiveScores, Refreshed
@@ -75,8 +75,14 @@ def anything(chance: random.Random) -> dict[str, Any]:
     )  # fmt: skip
     if status == "completed" and chance.random() < 0.5:
         body["rating"] = chance.randrange(4, 21) / 4
-    if status == "no_show":
+    if status == "completed" and chance.random() < 0.5:
+        body["started_at"] = (at + timedelta(minutes=chance.randrange(-5, 15))).isoformat()
+        body["technical_issue"] = chance.random() < 0.2
+    if status in ("no_show", "cancelled"):
         body["initiator"] = chance.choice(["tutor", "student"])
+        body["reason_code"] = chance.choice(["sick", "school"])
+    if status == "cancelled" and chance.random() < 0.8:
+        body["cancelled_at"] = (at - timedelta(hours=chance.randrange(-2, 90))).isoformat()
     if status == "rescheduled" or chance.random() < 0.1:
         body["reschedule_info"] = {
             "initiator": chance.choice(["tutor", "tutor", "student"]),
@@ -251,6 +257,39 @@ def test_an_excuse_counts_at_once(current: Dbt, database: Database, connection: 
 
     asyncio.run(work())
     assert seen == [counted - 1, counted]
+
+
+def test_a_sick_day_is_excused_at_once(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
+    morning = datetime(2024, 6, 27, 6, tzinfo=UTC)
+    info = {"initiator": "tutor", "requested_at": morning.isoformat()}
+    sick = {"initiator": "tutor", "cancelled_at": morning.isoformat()}
+    post(
+        database,
+        session("sick, moved", 8, 9, LAST, status="scheduled", reschedule_info=info),
+        session("sick, cancelled", 8, 10, LAST, status="cancelled", **sick),
+        session("sick, missed", 8, 11, morning, status="no_show", initiator="tutor"),
+        session("sick, by the student", 8, 12, morning, status="cancelled", initiator="student"),
+        session("another day", 8, 13, LAST, status="no_show", initiator="tutor"),
+    )
+    tutor, before, seen = uuid.UUID(named("tutor 8")), score(connection, 8, "let_downs_90d"), []
+
+    async def work() -> None:
+        async with opened(database) as ledger:
+            excuses = Excuses(ledger._pool, ledger.live)
+            excused, is_new = await excuses.add_day(tutor, morning.date(), "ill", "test")
+            ids = {str(each.session_id) for each in excused.data}
+            assert ids >= {named("sick, moved"), named("sick, cancelled"), named("sick, missed")}
+            assert not ids & {named("sick, by the student"), named("another day")}
+            assert is_new
+            assert (await excuses.find(uuid.UUID(named("sick, missed")))).reason == "ill"
+            assert await excuses.add_day(tutor, morning.date(), "other", "test") == (excused, False)
+            seen.append(score(connection, 8, "let_downs_90d"))
+            await excuses.remove_day(tutor, morning.date(), "test")
+            seen.append(score(connection, 8, "let_downs_90d"))
+
+    asyncio.run(work())
+    assert seen[0] <= before - 3
+    assert seen[1] >= before
 
 
 def test_other_settings_make_other_functions(current: Dbt, database: Database, connection: psycopg.Connection) -> None:

@@ -166,8 +166,8 @@ def test_analysts_read_every_mart_and_no_names(built_twice: Dbt, database: Datab
     seen = {role: read_everything(database, role) for role in ("tutorq_analyst", "tutorq_api")}
     assert {f"analytics.{name}" for name in marts} <= seen["tutorq_analyst"].keys()
     assert not [name for name, rows in seen["tutorq_analyst"].items() if SECRET in rows]
-    assert SECRET in seen["tutorq_api"]["marts.fct_reschedules"], "there is something to hide"
-    for name in ("dim_tutors", "dim_students", "tutor_scores", "match_tutors", "match_students", "fct_reschedules"):
+    assert SECRET in seen["tutorq_api"]["marts.fct_moves"], "there is something to hide"
+    for name in ("dim_tutors", "dim_students", "tutor_scores", "match_tutors", "match_students", "fct_moves"):
         assert "***" in seen["tutorq_analyst"][f"analytics.{name}"], name
 
 

@@ -38,9 +38,9 @@ def test_flags_are_right_far_more_often_than_a_raw_cut(
     with database.connect() as connection:
         scores = pd.DataFrame(
             connection.execute(
-                "select external_id, is_high_risk, reschedule_rate_90d from marts.tutor_scores"
+                "select external_id, is_high_risk, let_down_rate_90d from marts.tutor_scores"
             ).fetchall(),
-            columns=["tutor_id", "is_high_risk", "reschedule_rate_90d"],
+            columns=["tutor_id", "is_high_risk", "let_down_rate_90d"],
         )
     tutors = scores.merge(truth[["tutor_id", "is_poor"]], on="tutor_id", validate="one_to_one")
 
@@ -48,7 +48,7 @@ def test_flags_are_right_far_more_often_than_a_raw_cut(
         return Verdict(int(flagged.sum()), int(tutors.loc[flagged, "is_poor"].sum()))
 
     rule = judge(tutors["is_high_risk"].astype(bool))
-    raw = judge(tutors["reschedule_rate_90d"].fillna(0) > 0.15)
+    raw = judge(tutors["let_down_rate_90d"].fillna(0) > 0.15)
     with capsys.disabled():
         print(f"\nhigh_risk: {rule.precision:.0%} of {rule.flagged} truly poor; raw rate > 15%: ", end="")
         print(f"{raw.precision:.0%} of {raw.flagged}")

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.soak
 MARTS = {
     "tutor_scores": "tutor_id",
     "fct_sessions": "session_id",
-    "fct_reschedules": "session_id",
+    "fct_moves": "session_id, move_time",
     "tutor_weekly": "tutor_id, week_start",
     "platform_weekly": "week_start",
     "platform_baseline": "as_of",

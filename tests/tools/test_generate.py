@@ -13,11 +13,11 @@ from core.settings import PROJECT_ROOT
 from tools import generate
 
 LATE = """  metrics:
-    - name: late_starts
-      condition: started_late
-      label: Started late
-      description: "Sessions that began late: by 5 minutes"
-      rate: late_start_rate
+    - name: early_ends
+      condition: ended_early
+      label: Ended early
+      description: "Sessions that ended early: by 5 minutes"
+      rate: early_end_rate
 """
 
 
@@ -74,33 +74,33 @@ def test_what_is_out_of_date_is_named_in_one_line_and_written(
 def test_a_metric_becomes_columns(project: Path) -> None:
     declare(project, LATE)
     generate.main([], project)
-    what = "Sessions that began late: by 5 minutes"
-    assert column(project, "intermediate/int_tutor_days", "late_starts") == {
-        "name": "late_starts",
+    what = "Sessions that ended early: by 5 minutes"
+    assert column(project, "intermediate/int_tutor_days", "early_ends") == {
+        "name": "early_ends",
         "description": f"{what}, on that day.",
     }
-    assert column(project, "marts/tutor_scores", "late_starts_7d") == {
-        "name": "late_starts_7d",
+    assert column(project, "marts/tutor_scores", "early_ends_7d") == {
+        "name": "early_ends_7d",
         "description": f"{what}, in the 7 days up to and including as_of.",
         "data_type": "bigint",
         "constraints": [{"type": "not_null"}],
     }
-    rate = column(project, "marts/tutor_scores", "late_start_rate_90d")
+    rate = column(project, "marts/tutor_scores", "early_end_rate_90d")
     assert rate["data_type"] == "double precision"
     assert "constraints" not in rate, "null without sessions"
-    assert "constraints" in column(project, "marts/platform_weekly", "late_start_rate"), "a week has sessions"
-    assert "constraints" not in column(project, "marts/tutor_weekly", "late_starts"), "a view has none"
-    assert "constraints" not in column(project, "marts/score_history", "late_starts_90d"), "null on earlier days"
+    assert "constraints" in column(project, "marts/platform_weekly", "early_end_rate"), "a week has sessions"
+    assert "constraints" not in column(project, "marts/tutor_weekly", "early_ends"), "a view has none"
+    assert "constraints" not in column(project, "marts/score_history", "early_ends_90d"), "null on earlier days"
 
 
 def test_a_metric_becomes_fields_of_the_api(project: Path) -> None:
     declare(project, LATE)
     generate.main([], project)
     windows = dict.fromkeys(schema(project, "WindowCounts").model_fields, 0)
-    assert list(windows)[:2] == ["late_starts_7d", "late_start_rate_7d"]
-    schema(project, "WindowCounts")(**windows | {"late_start_rate_30d": None})
-    with pytest.raises(ValidationError, match="late_starts_30d"):
-        schema(project, "WindowCounts")(**windows | {"late_starts_30d": None})
+    assert list(windows)[:2] == ["early_ends_7d", "early_end_rate_7d"]
+    schema(project, "WindowCounts")(**windows | {"early_end_rate_30d": None})
+    with pytest.raises(ValidationError, match="early_ends_30d"):
+        schema(project, "WindowCounts")(**windows | {"early_ends_30d": None})
     recorded = dict.fromkeys(schema(project, "RecordedCounts").model_fields)
     since_start = dict.fromkeys(("sessions_90d", "tutor_reschedules_90d", "reschedule_rate_90d"), 0)
     schema(project, "RecordedCounts")(**recorded | since_start)
@@ -112,18 +112,18 @@ def test_a_metric_comes_to_the_page_and_into_the_docs(project: Path) -> None:
     declare(project, LATE)
     generate.main([], project)
     page = (project / "dashboards/src/lib/metrics.ts").read_text()
-    assert '{ name: "late_starts", label: "Started late", rate: "late_start_rate" },' in page
+    assert '{ name: "early_ends", label: "Ended early", rate: "early_end_rate" },' in page
     assert '{ name: "sessions", label: "Sessions", rate: null },' in page
     docs = (project / "docs/scoring.md").read_text()
-    assert "| `late_starts` | Sessions that began late: by 5 minutes | `started_late` | `late_start_rate` |" in docs
+    assert "| `early_ends` | Sessions that ended early: by 5 minutes | `ended_early` | `early_end_rate` |" in docs
 
 
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
         (LATE.replace("label:", "lable:"), "metrics.0.label: Field required"),
-        (LATE.replace("late_starts", "Late starts"), "metrics.0.name: String should match"),
-        (LATE.replace("late_start_rate", "reschedule_rate"), "reschedule_rate is declared more than once"),
+        (LATE.replace("early_ends", "Early ends"), "metrics.0.name: String should match"),
+        (LATE.replace("early_end_rate", "reschedule_rate"), "reschedule_rate is declared more than once"),
     ],
 )
 def test_a_wrong_declaration_is_told_in_one_line(

@@ -17,7 +17,8 @@ BASIS = Basis(
     high_risk_probability=0.8,
     watch_probability=0.5,
     min_sessions=5,
-    reschedule_fallback_prior=BetaPrior(1, 9),
+    reliability_counts=["reschedules", "cancellations", "no_shows"],
+    let_down_fallback_prior=BetaPrior(1, 9),
     no_show_fallback_prior=BetaPrior(1, 49),
     first_session_fallback_prior=BetaPrior(7, 3),
     rating_prior_sessions=10,
@@ -30,6 +31,7 @@ BASIS = Basis(
     first_session_follow_up_days=30,
     first_session_window_days=365,
     short_notice_hours=24,
+    late_start_minutes=5,
     most_sessions_to_clear=4095,
 )
 ANN, BOB, CYD = (f"00000000-0000-0000-0000-00000000000{digit}" for digit in "abc")
@@ -44,7 +46,8 @@ def days_ago(days: int, hour: int = 12) -> pd.Timestamp:
 
 
 def session(session_id: str, scheduled_time: pd.Timestamp, status: str = "completed", **other: Any) -> dict[str, Any]:
-    row = {"tutor_id": ANN, "student_id": "s1", "rating": None, "initiator": None}
+    row = {"tutor_id": ANN, "student_id": "s1", "rating": None, "initiator": None, "reason_code": None}
+    row |= {"technical_issue": None, "started_at": None, "cancelled_at": None}
     return {"session_id": session_id, "scheduled_time": scheduled_time, "status": status, **row, **other}
 
 
@@ -68,6 +71,10 @@ def raw_frames(
         "scheduled_time": "datetime64[us, UTC]",
         "rating": "float64",
         "initiator": "category",
+        "reason_code": "category",
+        "technical_issue": "float64",
+        "started_at": "datetime64[us, UTC]",
+        "cancelled_at": "datetime64[us, UTC]",
     }
     reschedule_types = {
         "session_id": "str",

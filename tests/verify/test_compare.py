@@ -64,7 +64,7 @@ CHANGES: list[tuple[str, Any]] = [
     ("sessions_90d", 13),
     ("as_of", date(2026, 6, 29)),
     ("reschedule_rate_90d", 0.5 + 1e-11),
-    ("reschedule_rate_low", 0.9),
+    ("let_down_rate_low", 0.9),
     ("risk_probability", None),
     ("risk_probability", float("nan")),
     ("risk_status", "watch"),
@@ -93,7 +93,7 @@ def test_what_the_grid_in_sql_may_be_off_by_is_accepted() -> None:
     scores = busy_scores()
     published = as_published(scores)
     put(published, risk_probability=cell(published, "risk_probability") - 9e-4)
-    put(published, reschedule_rate_high=cell(published, "reschedule_rate_high") + 4e-3)
+    put(published, let_down_rate_high=cell(published, "let_down_rate_high") + 4e-3)
     put(published, sessions_to_clear=cell(published, "sessions_to_clear") + 1)
     put(published, quality_score=cell(published, "quality_score") + 1e-8)
     assert compare(scores, published, BASIS).ok

@@ -48,7 +48,7 @@ def test_a_session_counts_on_the_earlier_of_request_and_schedule() -> None:
         ],
     )
     assert list(facts["counted_on"].dt.day) == [1, 10, 10, 10]
-    assert list(facts["reschedules"]) == [True] * 4
+    assert list(facts["moved_sessions"]) == [True] * 4
     assert list(facts["tutor_reschedules"]) == [False, True, True, False]
 
 
@@ -83,21 +83,77 @@ def test_notice_is_measured_to_the_original_time() -> None:
             reschedule("unknown"),
         ],
     )
-    assert list(facts["short_notice_reschedules"]) == [False, True, True, False, True, False]
+    assert list(facts["short_notice"]) == [False, True, True, False, True, False]
 
 
-def test_an_excuse_takes_the_reschedule_from_the_tutor_but_leaves_it_a_reschedule() -> None:
+def test_the_shortest_notice_of_the_tutors_moves_decides() -> None:
+    moves = [
+        reschedule("1", at("2026-06-01 10:00"), original_time=at("2026-06-10 10:00"), new_time=at("2026-06-12 10:00")),
+        reschedule("1", at("2026-06-12 09:00"), original_time=at("2026-06-12 10:00")),
+        reschedule("2", at("2026-06-01 10:00"), original_time=at("2026-06-10 10:00"), new_time=at("2026-06-12 10:00")),
+        reschedule("2", at("2026-06-12 09:00"), original_time=at("2026-06-12 10:00"), reschedule_initiator="student"),
+    ]
+    facts = facts_of([session(key, at("2026-06-20 10:00"), "scheduled") for key in ("1", "2")], moves)
+    assert list(facts["short_notice"]) == [True, False]
+    assert list(facts["counted_on"].dt.day) == [1, 1]
+
+
+def test_a_cancellation_counts_from_the_day_it_was_made_and_by_who_made_it() -> None:
+    time = at("2026-06-10 10:00")
+    facts = facts_of(
+        [
+            session("early", time, "cancelled", initiator="tutor", cancelled_at=at("2026-06-08 10:00")),
+            session("short", time, "cancelled", initiator="tutor", cancelled_at=at("2026-06-09 10:30")),
+            session("excused", time, "cancelled", initiator="tutor", cancelled_at=at("2026-06-09 10:30")),
+            session("student", time, "cancelled", initiator="student", cancelled_at=at("2026-06-09 10:30")),
+            session("back", time, initiator="tutor", cancelled_at=at("2026-06-08 10:00")),
+        ],
+        excused=["excused"],
+    )
+    assert list(facts["counted_on"].dt.day) == [8, 9, 9, 9, 10]
+    assert list(facts["tutor_cancellations"]) == [True, True, False, False, False]
+    assert list(facts["student_cancellations"]) == [False, False, False, True, False]
+    assert list(facts["short_notice"]) == [False, True, False, False, False]
+    assert list(facts["let_downs"]) == [True, True, False, False, False]
+
+
+def test_a_session_is_let_down_once_by_what_the_settings_count() -> None:
+    frames = raw_frames(
+        [
+            session("moved and missed", days_ago(1), "no_show", initiator="tutor"),
+            session("missed", days_ago(1), "no_show", initiator="tutor"),
+            session("cancelled", days_ago(1), "cancelled", initiator="tutor"),
+            session("by student", days_ago(1), "no_show", initiator="student"),
+        ],
+        [reschedule("moved and missed", days_ago(3))],
+    )
+    assert list(session_facts(frames, BASIS)["let_downs"]) == [True, True, True, False]
+    assert cell(window_counts(session_facts(frames, BASIS), AS_OF), "let_downs_90d") == 3
+    moves_only = replace(BASIS, reliability_counts=["reschedules"])
+    assert list(session_facts(frames, moves_only)["let_downs"]) == [True, False, False, False]
+
+
+def test_late_is_more_than_five_minutes_and_known_only_with_a_start() -> None:
+    time = at("2026-06-10 10:00")
+    starts = [None, time, at("2026-06-10 10:05"), at("2026-06-10 10:05:01")]
+    facts = facts_of([session(str(start), time, started_at=start, technical_issue=start and 1.0) for start in starts])
+    assert list(facts["started"]) == [False, True, True, True]
+    assert list(facts["late_starts"]) == [False, False, False, True]
+    assert list(facts["technical_issues"]) == [False, True, True, True]
+
+
+def test_an_excuse_takes_the_move_from_the_tutor_but_leaves_it_a_move() -> None:
     facts = facts_of(
         [session("1", days_ago(1), "rescheduled")], [reschedule("1", days_ago(1, hour=11))], excused=["1", "unknown"]
     )
     row = facts.iloc[0]
-    assert (row["reschedules"], row["tutor_reschedules"], row["short_notice_reschedules"]) == (True, False, False)
+    assert (row["moved_sessions"], row["tutor_reschedules"], row["short_notice"]) == (True, False, False)
 
 
 def test_a_reschedule_of_an_unknown_session_has_no_effect() -> None:
     facts = facts_of([session("1", days_ago(1))], [reschedule("other", days_ago(1))])
     assert len(facts) == 1
-    assert not facts["reschedules"].any()
+    assert not facts["moved_sessions"].any()
 
 
 def test_windows_end_with_as_of_and_exclude_their_first_day() -> None:
@@ -125,14 +181,19 @@ def test_only_final_sessions_count_each_with_what_it_is() -> None:
         ],
     )
     counts = window_counts(facts, AS_OF).loc[ANN]
-    assert counts["sessions_7d"] == 5
-    assert counts["sessions_30d"] == 7
-    assert counts["reschedules_7d"] == 1
-    assert counts["reschedules_30d"] == 3
-    assert counts["tutor_reschedules_30d"] == 1
-    assert counts["short_notice_reschedules_30d"] == 1
+    # The planned one, too: from its first move on a session counts.
+    assert counts["sessions_7d"] == 6
+    assert counts["sessions_30d"] == 8
+    assert counts["moved_sessions_7d"] == 2
+    assert counts["moved_sessions_30d"] == 4
+    assert counts["tutor_reschedules_30d"] == 2
+    assert counts["short_notice_30d"] == 2
+    assert counts["tutor_cancellations_30d"] == 1
     assert counts["tutor_no_shows_30d"] == 1
-    assert counts["reschedule_rate_7d"] == 1 / 5
+    assert counts["student_no_shows_30d"] == 1
+    assert counts["let_downs_30d"] == 4
+    assert counts["let_down_rate_7d"] == 4 / 6
+    assert counts["reschedule_rate_7d"] == 2 / 6
 
 
 def test_the_trend_compares_with_the_30_days_before() -> None:
@@ -164,6 +225,24 @@ def test_episodes_join_requests_of_one_day_and_reason() -> None:
         ],
     )
     assert cell(episodes(facts, AS_OF), "episodes_90d") == 5
+
+
+def test_a_sick_day_is_one_episode_however_sessions_were_called_off() -> None:
+    sick = {"initiator": "tutor", "reason_code": "sick"}
+    facts = facts_of(
+        [
+            session("moved", days_ago(2), "rescheduled"),
+            session("cancelled", days_ago(1), "cancelled", cancelled_at=days_ago(3), **sick),
+            session("moved by the student first", days_ago(1), "cancelled", cancelled_at=days_ago(3), **sick),
+            session("missed", days_ago(3), "no_show", **sick),
+            session("of another day", days_ago(1), "no_show", **sick),
+        ],
+        [
+            reschedule("moved", days_ago(3), reason_code="sick"),
+            reschedule("moved by the student first", days_ago(9), reschedule_initiator="student", reason_code="exam"),
+        ],
+    )
+    assert cell(episodes(facts, AS_OF), "episodes_90d") == 2
 
 
 def test_first_meetings_wait_until_their_30_days_are_over() -> None:

@@ -36,7 +36,7 @@ SETTINGS = {
 }
 # No prior can be estimated from one tutor.
 FALLBACKS = {
-    "reschedule_fallback_prior": [2, 5],
+    "let_down_fallback_prior": [2, 5],
     "no_show_fallback_prior": [1.5, 20],
     "first_session_fallback_prior": [3, 4],
 }

@@ -17,15 +17,24 @@ WINDOWS = (7, 30, 90)
 # the columns of `session_facts` and the counts above it.
 COUNTS: dict[str, Callable[[pd.DataFrame], Column]] = {
     "sessions": lambda facts: facts["is_final"],
-    "reschedules": lambda facts: facts["reschedule_initiator"].notna() | (facts["status"] == "rescheduled"),
-    "tutor_reschedules": lambda facts: (facts["reschedule_initiator"] == "tutor") & ~facts["is_excused"],
-    "tutor_no_shows": lambda facts: (facts["status"] == "no_show") & (facts["initiator"] == "tutor"),
-    "short_notice_reschedules": lambda facts: facts["tutor_reschedules"] & facts["is_short_notice"],
-    "student_reschedules": lambda facts: facts["reschedule_initiator"] == "student",
-    "student_no_shows": lambda facts: (facts["status"] == "no_show") & (facts["initiator"] == "student"),
+    "tutor_reschedules": lambda facts: _is_moved_by(facts, "tutor") & ~facts["is_excused"],
+    "tutor_cancellations": lambda facts: _is_dropped_by(facts, "tutor", "cancelled") & ~facts["is_excused"],
+    "tutor_no_shows": lambda facts: _is_dropped_by(facts, "tutor", "no_show") & ~facts["is_excused"],
+    "let_downs": lambda facts: facts["is_let_down"],
+    "short_notice": lambda facts: (facts["tutor_reschedules"] | facts["tutor_cancellations"]) & facts["is_short"],
+    "late_starts": lambda facts: facts["is_late"],
+    "started": lambda facts: facts["started_at"].notna(),
+    "moved_sessions": lambda facts: facts["reschedule_initiator"].notna() | (facts["status"] == "rescheduled"),
+    "student_reschedules": lambda facts: _is_moved_by(facts, "student") & ~facts["is_excused"],
+    "student_cancellations": lambda facts: _is_dropped_by(facts, "student", "cancelled") & ~facts["is_excused"],
+    "student_no_shows": lambda facts: _is_dropped_by(facts, "student", "no_show") & ~facts["is_excused"],
+    "technical_issues": lambda facts: facts["technical_issue"] == 1,
 }
+# What may make a let-down, as the settings name it.
+CAUSES = {"reschedules": "tutor_reschedules", "cancellations": "tutor_cancellations", "no_shows": "tutor_no_shows"}
 # Rates in each window: a count by another one.
 RATES = {
+    "let_down_rate": ("let_downs", "sessions"),
     "reschedule_rate": ("tutor_reschedules", "sessions"),
     "tutor_no_show_rate": ("tutor_no_shows", "sessions"),
     "student_reschedule_rate": ("student_reschedules", "sessions"),
@@ -47,23 +56,59 @@ def local_dates(instants: Column, timezone: str) -> Column:
 def session_facts(frames: RawFrames, basis: Basis) -> pd.DataFrame:
     """One row per session: its dates in the reporting zone, and whether it is in each of `COUNTS` once it is final.
 
-    Columns: tutor_id, student_id, status, initiator, scheduled_time, rating, reschedule_initiator, reason_code,
-    scheduled_on, requested_on, counted_on, is_final, is_excused, is_short_notice (whoever asked), and a boolean per
-    count. Reschedules and excuses of unknown sessions have no effect.
+    Columns: tutor_id, student_id, status, initiator, scheduled_time, rating, technical_issue, reschedule_initiator,
+    reason_code and called_off_on (of what the tutor did, if anything), scheduled_on, counted_on, is_final, is_excused,
+    is_short, is_late, is_let_down, started_at, and a boolean per count. Moves and excuses of unknown sessions have no
+    effect.
     """
-    facts = frames.sessions.merge(moves_that_count(frames), on="session_id", how="left", validate="one_to_one")
-    facts["is_final"] = facts["status"] != "scheduled"
+    facts = frames.sessions.merge(
+        moves_that_count(frames), on="session_id", how="left", validate="one_to_one", suffixes=("", "_of_move")
+    )
+    is_moved = facts["reschedule_initiator"].notna()
+    facts["is_final"] = (facts["status"] != "scheduled") | is_moved
     facts["is_excused"] = facts["session_id"].isin(frames.excuses["session_id"])
+    facts["cancelled_at"] = facts["cancelled_at"].where(facts["status"] == "cancelled")
 
     facts["scheduled_on"] = local_dates(facts["scheduled_time"], basis.timezone)
-    facts["requested_on"] = local_dates(facts["requested_at"], basis.timezone)
-    is_requested_earlier = facts["requested_on"] < facts["scheduled_on"]
-    facts["counted_on"] = facts["scheduled_on"].mask(is_requested_earlier, facts["requested_on"])
+    requested_on = local_dates(facts["requested_at"], basis.timezone)
+    cancelled_on = local_dates(facts["cancelled_at"], basis.timezone)
+    facts["counted_on"] = pd.concat([facts["scheduled_on"], requested_on, cancelled_on], axis=1).min(axis=1)
 
-    # An unknown request time compares as false, so it is never short notice.
-    notice = facts["original_time"].fillna(facts["scheduled_time"]) - facts["requested_at"]
-    facts["is_short_notice"] = notice < pd.Timedelta(hours=basis.short_notice_hours)
-    return facts.drop(columns=["session_id", "requested_at", "original_time", "new_time"]).assign(**COUNTS)
+    # A session that the student moved and the tutor dropped is told of by what the tutor did.
+    by_tutor = _is_dropped_by(facts, "tutor", "cancelled") | _is_dropped_by(facts, "tutor", "no_show")
+    by_move = is_moved & (_is_moved_by(facts, "tutor") | ~by_tutor)
+    facts["called_off_on"] = requested_on.where(by_move, cancelled_on)
+    facts["reason_code"] = (
+        facts["reason_code_of_move"].astype("object").where(by_move, facts["reason_code"].astype("object"))
+    )
+
+    # An unknown time compares as false, so it is never short notice.
+    limit = pd.Timedelta(hours=basis.short_notice_hours)
+    in_time = facts["scheduled_time"] - facts["cancelled_at"]
+    facts["is_short"] = (facts["session_id"].isin(_moved_at_short_notice(frames, limit))) | (
+        (in_time < limit) & _is_dropped_by(facts, "tutor", "cancelled")
+    )
+    facts["is_late"] = facts["started_at"] - facts["scheduled_time"] > pd.Timedelta(minutes=basis.late_start_minutes)
+    causes = [COUNTS[CAUSES[cause]](facts) for cause in basis.reliability_counts]
+    facts["is_let_down"] = pd.concat(causes, axis=1).any(axis=1)
+    gone = ["session_id", "requested_at", "cancelled_at", "original_time", "new_time", "reason_code_of_move"]
+    return facts.drop(columns=gone).assign(**COUNTS)
+
+
+def _is_moved_by(facts: pd.DataFrame, who: str) -> Column:
+    return facts["reschedule_initiator"] == who
+
+
+def _is_dropped_by(facts: pd.DataFrame, who: str, status: str) -> Column:
+    return (facts["status"] == status) & (facts["initiator"] == who)
+
+
+def _moved_at_short_notice(frames: RawFrames, limit: pd.Timedelta) -> Column:
+    """Sessions of which the tutor made any move at a shorter notice, measured to the time that was given up."""
+    moves = frames.reschedules[frames.reschedules["reschedule_initiator"] == "tutor"]
+    moves = moves.merge(frames.sessions[["session_id", "scheduled_time"]], on="session_id")
+    notice = moves["original_time"].fillna(moves["scheduled_time"]) - moves["requested_at"]
+    return moves.loc[notice < limit, "session_id"]
 
 
 def moves_that_count(frames: RawFrames) -> pd.DataFrame:
@@ -93,8 +138,8 @@ def window_counts(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
         for days in WINDOWS:
             counts[f"{name}_{days}d"] = _rate(counts[f"{part}_{days}d"], counts[f"{whole}_{days}d"])
     earlier = _count(facts, as_of, 30, days_before=30).reindex(counts.index, fill_value=0)
-    earlier_rate = _rate(earlier["tutor_reschedules_30d"], earlier["sessions_30d"])
-    counts["trend_30d"] = counts["reschedule_rate_30d"] - earlier_rate
+    earlier_rate = _rate(earlier["let_downs_30d"], earlier["sessions_30d"])
+    counts["trend_30d"] = counts["let_down_rate_30d"] - earlier_rate
     return counts
 
 
@@ -120,11 +165,11 @@ def _text_index(per_tutor: pd.DataFrame) -> pd.DataFrame:
 
 
 def episodes(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
-    """`episodes_90d` per tutor: tutor reschedules asked for on one day for one reason (or none) count once."""
+    """`episodes_90d` per tutor: let-downs asked for on one day for one reason (or none) count once."""
     window = _window(facts, as_of, 90)
-    requests = window.loc[window["tutor_reschedules"], ["tutor_id", "requested_on", "counted_on", "reason_code"]]
-    requests["requested_on"] = requests["requested_on"].fillna(requests["counted_on"])
-    distinct = requests.drop_duplicates(["tutor_id", "requested_on", "reason_code"])
+    let_downs = window.loc[window["let_downs"], ["tutor_id", "called_off_on", "counted_on", "reason_code"]]
+    let_downs["called_off_on"] = let_downs["called_off_on"].fillna(let_downs["counted_on"])
+    distinct = let_downs.drop_duplicates(["tutor_id", "called_off_on", "reason_code"])
     return _text_index(distinct.groupby("tutor_id", observed=True).size().to_frame("episodes_90d"))
 
 

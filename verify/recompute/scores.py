@@ -106,7 +106,7 @@ def sessions_to_clear(alpha: Floats, beta: Floats, basis: Basis) -> Floats:
 
 
 def quality(
-    reschedule_rate: Column, no_show_rate: Column, first_session_rate: Column, rating_expected: Column, basis: Basis
+    let_down_rate: Column, no_show_rate: Column, first_session_rate: Column, rating_expected: Column, basis: Basis
 ) -> pd.DataFrame:
     """Components (0-1) and `quality_score` (0-100) from shrunk rates (fractions) and the shrunk rating (1-5).
 
@@ -114,7 +114,7 @@ def quality(
     """
     components = pd.DataFrame(
         {
-            "reliability_component": 1 - (reschedule_rate / basis.reliability_worst_rate).clip(upper=1),
+            "reliability_component": 1 - (let_down_rate / basis.reliability_worst_rate).clip(upper=1),
             "attendance_component": 1 - (no_show_rate / basis.attendance_worst_rate).clip(upper=1),
             "first_session_component": first_session_rate,
             "rating_component": (rating_expected - 1) / 4,
@@ -157,15 +157,15 @@ def score_tutors(tutor_ids: Iterable[str], facts: pd.DataFrame, basis: Basis) ->
     scores["as_of"] = pd.Series(as_of, index=scores.index, dtype="object")
 
     sessions = scores["sessions_90d"]
-    prior = beta_prior(scores["tutor_reschedules_90d"], sessions, basis.reschedule_fallback_prior)
-    reschedule = posterior(scores["tutor_reschedules_90d"], sessions, prior, basis.risk_threshold)
-    scores["reschedule_rate_expected"] = reschedule["expected"]
-    scores["reschedule_rate_low"] = reschedule["low"]
-    scores["reschedule_rate_high"] = reschedule["high"]
-    scores["risk_probability"] = reschedule["risk"]
-    scores["risk_status"] = risk_status(sessions, reschedule["risk"], basis)
+    prior = beta_prior(scores["let_downs_90d"], sessions, basis.let_down_fallback_prior)
+    let_down = posterior(scores["let_downs_90d"], sessions, prior, basis.risk_threshold)
+    scores["let_down_rate_expected"] = let_down["expected"]
+    scores["let_down_rate_low"] = let_down["low"]
+    scores["let_down_rate_high"] = let_down["high"]
+    scores["risk_probability"] = let_down["risk"]
+    scores["risk_status"] = risk_status(sessions, let_down["risk"], basis)
     scores["is_high_risk"] = scores["risk_status"] == "high_risk"
-    flagged = reschedule[scores["risk_status"].isin(["watch", "high_risk"])]
+    flagged = let_down[scores["risk_status"].isin(["watch", "high_risk"])]
     to_clear = sessions_to_clear(
         flagged["alpha"].to_numpy(dtype=np.float64), flagged["beta"].to_numpy(dtype=np.float64), basis
     )
@@ -179,7 +179,7 @@ def score_tutors(tutor_ids: Iterable[str], facts: pd.DataFrame, basis: Basis) ->
     )
     scores = scores.join(
         quality(
-            scores["reschedule_rate_expected"],
+            scores["let_down_rate_expected"],
             scores["tutor_no_show_rate_expected"],
             scores["first_session_rate_expected"],
             scores["rating_expected"],

@@ -20,4 +20,19 @@ begin
         marts.live_tutor_scores (uuid []), marts.add_dim_tutors (uuid []),
         intermediate.redo_int_session_facts (uuid []), intermediate.redo_int_tutor_days (uuid [], date []),
         intermediate.redo_int_pairs (uuid [], uuid []);
+    begin
+        drop view if exists analytics.fct_reschedules, marts.fct_reschedules;
+    exception when dependent_objects_still_exist then
+        null; -- somebody's own view reads it, and goes on doing so
+    end;
+    -- What score_history has recorded of the rate of moves stays, and is recorded no longer.
+    if exists (
+        select from pg_attribute
+        where attrelid = to_regclass('marts.score_history') and attname = 'reschedule_rate_expected' and attnotnull
+    ) then
+        alter table marts.score_history
+        alter reschedule_rate_expected drop not null,
+        alter reschedule_rate_low drop not null,
+        alter reschedule_rate_high drop not null;
+    end if;
 end

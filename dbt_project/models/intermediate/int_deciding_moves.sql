@@ -12,7 +12,17 @@ select
     moves.original_time,
     moves.new_time,
     moves.updated_at,
-    moves.loaded_at
+    moves.loaded_at,
+    case
+        when moves.initiator = 'tutor'
+            then (
+                -- Of several moves the one at the shortest notice; each gives up a time of its own.
+                select min(coalesce(own.original_time, sessions.scheduled_time) - own.requested_at)
+                from {{ ref('stg_raw__reschedules') }} as own
+                where own.session_id = moves.session_id and own.initiator = 'tutor'
+            )
+        else coalesce(moves.original_time, sessions.scheduled_time) - moves.requested_at
+    end as notice
 from {{ ref('stg_raw__reschedules') }} as moves
 inner join {{ ref('stg_raw__sessions') }} as sessions on moves.session_id = sessions.session_id
 where

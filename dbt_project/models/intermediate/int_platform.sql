@@ -25,7 +25,7 @@ final as (
     select
         scoring_days.as_of,
         scoring_days.is_as_of,
-        {% for rate in ['reschedule', 'no_show', 'first_session'] %}
+        {% for rate in ['let_down', 'no_show', 'first_session'] %}
             {% for column in ['units', 'trials', 'successes', 'rate', 'prior_alpha', 'prior_beta'] %}
                 max(priors.{{ column }}) filter (where priors.rate_name = '{{ rate }}') as {{ rate }}_{{ column }},
             {% endfor %}

@@ -21,7 +21,7 @@ fallbacks as (
         fallback_beta::double precision as fallback_beta
     from (
         values
-        ('reschedule', {{ var('reschedule_fallback_prior') | join(', ') }}),
+        ('let_down', {{ var('let_down_fallback_prior') | join(', ') }}),
         ('no_show', {{ var('no_show_fallback_prior') | join(', ') }}),
         ('first_session', {{ var('first_session_fallback_prior') | join(', ') }})
     ) as fallback (rate_name, fallback_alpha, fallback_beta)
@@ -30,8 +30,8 @@ fallbacks as (
 units as (
     select
         as_of,
-        'reschedule' as rate_name,
-        tutor_reschedules_90d as successes,
+        'let_down' as rate_name,
+        let_downs_90d as successes,
         sessions_90d as trials
     from windows
     union all

@@ -31,10 +31,10 @@ final as (
         count(rating) as ratings,
         coalesce(sum(rating), 0) as rating_sum,
         max(scheduled_time) filter (where status = 'completed') as last_completed_at,
-        -- Moves asked for on one day for one reason are one episode.
+        -- Let-downs asked for on one day for one reason are one episode.
         array_agg(
-            distinct to_char(coalesce(requested_on, counted_on), 'YYYY-MM-DD') || coalesce(' ' || reason_code, '')
-        ) filter (where is_tutor_reschedule) as episodes
+            distinct to_char(coalesce(called_off_on, counted_on), 'YYYY-MM-DD') || coalesce(' ' || reason_code, '')
+        ) filter (where is_let_down) as episodes
     from sessions
     group by tutor_id, counted_on
 )

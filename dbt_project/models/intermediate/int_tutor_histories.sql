@@ -33,7 +33,7 @@ entries as (
         0 as first_meetings,
         0 as first_meetings_continued
     from sessions
-    where sessions.is_final
+    where sessions.status <> 'scheduled'
     group by sessions.tutor_id, sessions.scheduled_on
 
     union all
@@ -50,7 +50,7 @@ entries as (
         0 as first_meetings,
         0 as first_meetings_continued
     from sessions
-    where sessions.is_final and sessions.is_tutor_reschedule
+    where sessions.status <> 'scheduled' and sessions.is_tutor_reschedule
     group by sessions.tutor_id, known_before
 
     union all
@@ -146,7 +146,7 @@ final as (
         tutor_id,
         known_before,
         sessions::bigint as tutor_sessions_90d,
-        {{ shrunk_rate('tutor_reschedules', 'sessions', var('reschedule_fallback_prior')) }} as tutor_reschedule_rate,
+        {{ shrunk_rate('tutor_reschedules', 'sessions', var('let_down_fallback_prior')) }} as tutor_reschedule_rate,
         {{ shrunk_rate('tutor_no_shows', 'sessions', var('no_show_fallback_prior')) }} as tutor_no_show_rate,
         {{ shrunk_rate('first_meetings_continued', 'first_meetings', var('first_session_fallback_prior')) }}
             as tutor_continuation_rate,

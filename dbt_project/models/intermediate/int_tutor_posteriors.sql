@@ -9,8 +9,8 @@ platform as (
 posteriors as (
     select
         windows.*,
-        windows.tutor_reschedules_90d + platform.reschedule_prior_alpha as a,
-        windows.sessions_90d - windows.tutor_reschedules_90d + platform.reschedule_prior_beta as b
+        windows.let_downs_90d + platform.let_down_prior_alpha as a,
+        windows.sessions_90d - windows.let_downs_90d + platform.let_down_prior_beta as b
     from windows
     inner join platform on windows.as_of = platform.as_of
 ),
@@ -18,9 +18,9 @@ posteriors as (
 summaries as (
     select
         posteriors.*,
-        posteriors.a / (posteriors.a + posteriors.b) as reschedule_rate_expected,
-        beta.quantile_05 as reschedule_rate_low,
-        beta.quantile_95 as reschedule_rate_high,
+        posteriors.a / (posteriors.a + posteriors.b) as let_down_rate_expected,
+        beta.quantile_05 as let_down_rate_low,
+        beta.quantile_95 as let_down_rate_high,
         beta.probability_above as risk_probability,
         case
             when posteriors.sessions_90d < {{ var('min_sessions') }} then 'insufficient_data'

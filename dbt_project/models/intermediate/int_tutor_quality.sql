@@ -30,13 +30,13 @@ expected as (
             {% endfor %}
         {% endfor %}
         posteriors.sessions_previous_30d,
-        posteriors.tutor_reschedules_previous_30d,
+        posteriors.let_downs_previous_30d,
         posteriors.episodes_90d,
         posteriors.a,
         posteriors.b,
-        posteriors.reschedule_rate_expected,
-        posteriors.reschedule_rate_low,
-        posteriors.reschedule_rate_high,
+        posteriors.let_down_rate_expected,
+        posteriors.let_down_rate_low,
+        posteriors.let_down_rate_high,
         posteriors.risk_probability,
         posteriors.risk_status,
         posteriors.is_flagged,
@@ -71,8 +71,8 @@ components as (
         *,
         -- not a bare least(1, …): it ignores nulls, and would turn "no data" into the worst score
         case
-            when reschedule_rate_expected is not null
-                then 1 - least(1, reschedule_rate_expected / {{ var('reliability_worst_rate') }})
+            when let_down_rate_expected is not null
+                then 1 - least(1, let_down_rate_expected / {{ var('reliability_worst_rate') }})
         end as reliability_component,
         case
             when tutor_no_show_rate_expected is not null

@@ -59,9 +59,9 @@ final as (
             {% endfor %}
         {% endfor %}
         coalesce(scores.episodes_90d, 0) as episodes_90d,
-        scores.reschedule_rate_expected,
-        scores.reschedule_rate_low,
-        scores.reschedule_rate_high,
+        scores.let_down_rate_expected,
+        scores.let_down_rate_low,
+        scores.let_down_rate_high,
         scores.risk_probability,
         scores.status as risk_status,
         scores.status = 'high_risk' as is_high_risk,
@@ -82,8 +82,8 @@ final as (
         scores.first_session_component,
         scores.rating_component,
         scores.quality_score,
-        scores.tutor_reschedules_30d::double precision / nullif(scores.sessions_30d, 0)
-        - scores.tutor_reschedules_previous_30d::double precision / nullif(scores.sessions_previous_30d, 0)
+        scores.let_downs_30d::double precision / nullif(scores.sessions_30d, 0)
+        - scores.let_downs_previous_30d::double precision / nullif(scores.sessions_previous_30d, 0)
             as trend_30d,
         -- Probes an index per tutor, where max() would read every tutor-day there ever was.
         (

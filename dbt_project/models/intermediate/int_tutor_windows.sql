@@ -41,7 +41,7 @@ counts as (
             {% endfor %}
         {% endfor %}
         sum(sessions) filter (where age_days between 30 and 59) as sessions_previous_30d,
-        sum(tutor_reschedules) filter (where age_days between 30 and 59) as tutor_reschedules_previous_30d,
+        sum(let_downs) filter (where age_days between 30 and 59) as let_downs_previous_30d,
         sum(ratings)::bigint as ratings_90d,
         sum(rating_sum) as rating_sum_90d
     from in_window

@@ -12,7 +12,7 @@ with students as (
 final as (
     select
         student_id,
-        external_id,
+        coalesce(external_id, student_id::text) as external_id,
         name,
         age,
         subjects,

@@ -13,7 +13,7 @@ with tutors as (
 final as (
     select
         tutor_id,
-        external_id,
+        coalesce(external_id, tutor_id::text) as external_id,
         name,
         email,
         subjects,

@@ -15,7 +15,7 @@ select
     tutors.preferred_pace,
     tutors.communication_style,
     coalesce(histories.tutor_sessions_90d, 0) as tutor_sessions_90d,
-    coalesce(histories.tutor_reschedule_rate, {{ prior_mean(var('reschedule_fallback_prior')) }})
+    coalesce(histories.tutor_reschedule_rate, {{ prior_mean(var('let_down_fallback_prior')) }})
         as tutor_reschedule_rate,
     coalesce(histories.tutor_no_show_rate, {{ prior_mean(var('no_show_fallback_prior')) }}) as tutor_no_show_rate,
     coalesce(histories.tutor_continuation_rate, {{ prior_mean(var('first_session_fallback_prior')) }})

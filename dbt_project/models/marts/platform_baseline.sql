@@ -6,12 +6,12 @@ with platform as (
 final as (
     select
         as_of,
-        reschedule_units as tutors,
-        reschedule_trials as sessions_90d,
-        reschedule_successes as tutor_reschedules_90d,
-        reschedule_rate as reschedule_rate_90d,
-        reschedule_prior_alpha,
-        reschedule_prior_beta,
+        let_down_units as tutors,
+        let_down_trials as sessions_90d,
+        let_down_successes as let_downs_90d,
+        let_down_rate as let_down_rate_90d,
+        let_down_prior_alpha,
+        let_down_prior_beta,
         no_show_rate as tutor_no_show_rate_90d,
         no_show_prior_alpha,
         no_show_prior_beta,

@@ -2,7 +2,7 @@
 
 -- Built last: depends on every other mart, and its generation is what readers cache by.
 -- depends_on: {{ ref('dim_tutors') }}, {{ ref('dim_students') }}, {{ ref('fct_sessions') }}
--- depends_on: {{ ref('fct_reschedules') }}, {{ ref('tutor_scores') }}, {{ ref('platform_baseline') }}
+-- depends_on: {{ ref('fct_moves') }}, {{ ref('tutor_scores') }}, {{ ref('platform_baseline') }}
 -- depends_on: {{ ref('tutor_weekly') }}, {{ ref('platform_weekly') }}, {{ ref('score_history') }}
 
 with as_of as (
@@ -21,7 +21,8 @@ final as (
         {{ var('high_risk_probability') }}::double precision as high_risk_probability,
         {{ var('watch_probability') }}::double precision as watch_probability,
         {{ var('min_sessions') }}::integer as min_sessions,
-        array[{{ var('reschedule_fallback_prior') | join(', ') }}]::double precision[] as reschedule_fallback_prior,
+        array['{{ var('reliability_counts') | join("', '") }}']::text[] as reliability_counts,
+        array[{{ var('let_down_fallback_prior') | join(', ') }}]::double precision[] as let_down_fallback_prior,
         array[{{ var('no_show_fallback_prior') | join(', ') }}]::double precision[] as no_show_fallback_prior,
         array[{{ var('first_session_fallback_prior') | join(', ') }}]::double precision[]
             as first_session_fallback_prior,
@@ -35,6 +36,7 @@ final as (
         {{ var('first_session_follow_up_days') }}::integer as first_session_follow_up_days,
         {{ var('first_session_window_days') }}::integer as first_session_window_days,
         {{ var('short_notice_hours') }}::double precision as short_notice_hours,
+        {{ var('late_start_minutes') }}::double precision as late_start_minutes,
         {{ var('most_sessions_to_clear') }}::integer as most_sessions_to_clear
     from as_of
 )

@@ -21,7 +21,7 @@
     {% if metric.rate %} {% do columns.append(metric.rate ~ '_90d') %} {% endif %}
 {% endfor %}
 {% do columns.extend([
-    'reschedule_rate_expected', 'reschedule_rate_low', 'reschedule_rate_high', 'risk_probability', 'risk_status',
+    'let_down_rate_expected', 'let_down_rate_low', 'let_down_rate_high', 'risk_probability', 'risk_status',
     'quality_score',
 ]) %}
 

@@ -8,7 +8,7 @@ with as_of as (
 
 sessions as (
     select * from {{ ref('fct_sessions') }}
-    where is_final
+    where status <> 'scheduled'
 ),
 
 pairs as (

@@ -11,7 +11,7 @@ select
             tutor_weeks.{{ metric.name }}::double precision / tutor_weeks.sessions as {{ metric.rate }},
         {% endif %}
     {% endfor %}
-    platform_weeks.reschedule_rate as platform_reschedule_rate,
+    platform_weeks.let_down_rate as platform_let_down_rate,
     (tutor_weeks.rating_sum / nullif(tutor_weeks.ratings, 0))::double precision as rating_mean
 from {{ ref('int_tutor_weeks') }} as tutor_weeks
 inner join {{ ref('platform_weekly') }} as platform_weeks on tutor_weeks.week_start = platform_weeks.week_start

@@ -15,7 +15,7 @@ select
     extract(hour from {{ local_time('sessions.scheduled_time') }})::smallint as hour,
     extract(isodow from {{ local_time('sessions.scheduled_time') }})::smallint as weekday,
     sessions.duration_minutes,
-    coalesce(histories.tutor_reschedule_rate, {{ prior_mean(var('reschedule_fallback_prior')) }})
+    coalesce(histories.tutor_reschedule_rate, {{ prior_mean(var('let_down_fallback_prior')) }})
         as tutor_reschedule_rate,
     coalesce(histories.tutor_no_show_rate, {{ prior_mean(var('no_show_fallback_prior')) }}) as tutor_no_show_rate,
     coalesce(histories.tutor_sessions_90d, 0) as tutor_sessions_90d,
@@ -25,7 +25,7 @@ select
         where
             earlier.student_id = sessions.student_id
             and earlier.tutor_id = sessions.tutor_id
-            and earlier.is_final
+            and earlier.status <> 'scheduled'
             and earlier.scheduled_on <= as_of.as_of
     ) as pair_sessions_before,
     (
@@ -34,7 +34,7 @@ select
         where
             earlier.student_id = sessions.student_id
             and earlier.tutor_id = sessions.tutor_id
-            and earlier.is_final
+            and earlier.status <> 'scheduled'
             and earlier.is_tutor_reschedule
             and {{ known_on('earlier') }} <= as_of.as_of
     ) as pair_tutor_reschedules_before,

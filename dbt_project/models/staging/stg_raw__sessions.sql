@@ -11,10 +11,15 @@ select
     scheduled_time,
     {{ reporting_date('scheduled_time') }} as scheduled_on,
     booked_at,
+    started_at,
     completed_time,
+    cancelled_at,
+    {{ reporting_date('cancelled_at') }} as cancelled_on,
     duration_minutes,
     rating,
     initiator,
+    reason_code,
+    technical_issue,
     updated_at,
     loaded_at
 from {{ source('raw', 'sessions') }}

@@ -17,8 +17,8 @@ DATA_VERSION = "dagster/data_version"
             group_name="raw",
             kinds={"postgres", "table"},
             owners=[OWNER],
-            description="One row per reschedule that does not count against the tutor. A new version appears when "
-            "somebody excuses a reschedule or takes the excuse back.",
+            description="One row per session that does not count against the tutor. A new version appears when "
+            "somebody excuses a session or takes the excuse back.",
         )
     ]
 )

@@ -254,14 +254,14 @@ def published_figures(platform: Platform) -> dg.AssetCheckResult:
             select
                 publication.generation,
                 publication.as_of::text,
-                platform_baseline.reschedule_rate_90d,
+                platform_baseline.let_down_rate_90d,
                 count(*) filter (where tutor_scores.is_active) as active_tutors,
                 count(*) filter (where tutor_scores.is_high_risk) as high_risk,
                 count(*) filter (where tutor_scores.risk_status = 'watch') as watch
             from marts.tutor_scores
             cross join marts.publication
             cross join marts.platform_baseline
-            group by publication.generation, publication.as_of, platform_baseline.reschedule_rate_90d
+            group by publication.generation, publication.as_of, platform_baseline.let_down_rate_90d
             """
         ).fetchone()
     return dg.AssetCheckResult(passed=row is not None, metadata=row or {})
