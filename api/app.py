@@ -20,6 +20,7 @@ from api.audit import endpoints as audit
 from api.auth_sessions import endpoints as auth_sessions
 from api.dashboard import PAGE, Dashboard
 from api.description import describe
+from api.excuses import endpoints as excuses
 from api.funnel import endpoints as funnel
 from api.headers import SecurityHeaders
 from api.health import endpoints as health
@@ -32,7 +33,6 @@ from api.overview import endpoints as overview
 from api.problems import UnexpectedErrors
 from api.proxies import Proxies, UndeclaredProxies
 from api.reports import endpoints as reports
-from api.reschedules import endpoints as reschedules
 from api.revalidation import Revalidation
 from api.sessions import endpoints as sessions
 from api.tutors import endpoints as tutors
@@ -91,7 +91,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     undeclared_proxies = UndeclaredProxies()
     resources = (
         *(sessions, health, tutors, overview, funnel, matching, upcoming),
-        *(reschedules, reports, audit, auth_sessions, webhooks),
+        *(excuses, reports, audit, auth_sessions, webhooks),
     )
     handlers = problems.handlers([route for resource in resources for route in resource.router.routes])
     cors = Middleware(

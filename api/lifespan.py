@@ -12,6 +12,7 @@ from api.audit.queries import AuditLog
 from api.audit_writer import AuditWriter
 from api.browser_sessions import BrowserSessions
 from api.database import Marts, open_pool, stay_connected
+from api.excuses.commands import Excuses
 from api.health.queries import HealthProbe
 from api.key_ring import KeyRing
 from api.limits import ActionLimit, FailureLimit, RateLimit
@@ -27,7 +28,6 @@ from api.proxies import UndeclaredProxies
 from api.refusals import Refusals
 from api.reports.commands import MailPreferences
 from api.reports.queries import AuditTrail
-from api.reschedules.commands import Excuses
 from api.sessions.batches import AT_A_TIME, BatchWriter
 from api.sessions.ledger import Ledger
 from api.sessions.writer import SessionWriter

@@ -27,7 +27,7 @@ select
     json_build_object(
         'data', json_build_object(
             'points', coalesce((select json_agg(points) from points), '[]'),
-            'platform_reschedule_rate_90d', (select reschedule_rate_90d from marts.platform_baseline),
+            'platform_let_down_rate_90d', (select let_down_rate_90d from marts.platform_baseline),
             'risk_threshold', publication.risk_threshold,
             'subjects', coalesce((select json_agg(subjects) from subjects), '[]')
         ),

@@ -17,7 +17,7 @@ class FunnelPoint(BaseModel):
     name: str | None
     risk_status: RiskStatus
     sessions_90d: Count
-    reschedule_rate_90d: Fraction | None = Field(description="Tutor reschedules per session.")
+    let_down_rate_90d: Fraction | None = Field(description="Let-downs per session.")
 
 
 class SubjectCount(BaseModel):
@@ -31,8 +31,8 @@ class Funnel(BaseModel):
     """Sessions against rates, and what they are to be seen against."""
 
     points: list[FunnelPoint] = Field(description="Those with the most sessions first.")
-    platform_reschedule_rate_90d: Fraction | None = Field(description="The rate of all tutors together.")
-    risk_threshold: Fraction = Field(description="Reschedule rate that should not be exceeded.", examples=[0.15])
+    platform_let_down_rate_90d: Fraction | None = Field(description="The rate of all tutors together.")
+    risk_threshold: Fraction = Field(description="Rate of let-downs that should not be exceeded.", examples=[0.15])
     subjects: list[SubjectCount] = Field(description="Of all tutors, whatever was asked for; in order of the alphabet.")
 
 

@@ -27,10 +27,10 @@ class PlatformRates(BaseModel):
 
     tutors: Count = Field(description="Tutors with sessions in the last 90 days.")
     sessions_90d: Count
-    tutor_reschedules_90d: Count
-    reschedule_rate_90d: Fraction | None
-    reschedule_prior_alpha: float = Field(examples=[3.1])
-    reschedule_prior_beta: float = Field(examples=[31.4])
+    let_downs_90d: Count
+    let_down_rate_90d: Fraction | None
+    let_down_prior_alpha: float = Field(examples=[3.1])
+    let_down_prior_beta: float = Field(examples=[31.4])
     tutor_no_show_rate_90d: Fraction | None
     no_show_prior_alpha: float = Field(examples=[1.2])
     no_show_prior_beta: float = Field(examples=[61.0])
@@ -44,7 +44,7 @@ class Rules(BaseModel):
     """The settings behind the statuses."""
 
     timezone: str = Field(description="Reporting zone: days begin and end in it.", examples=["Europe/Vienna"])
-    risk_threshold: Fraction = Field(description="Reschedule rate that should not be exceeded.", examples=[0.15])
+    risk_threshold: Fraction = Field(description="Rate of let-downs that should not be exceeded.", examples=[0.15])
     high_risk_probability: Fraction = Field(description="From this risk probability on: high_risk.", examples=[0.8])
     watch_probability: Fraction = Field(description="From this risk probability on: watch.", examples=[0.5])
 
@@ -65,8 +65,8 @@ class Flag(BaseModel):
     risk_status_since: date | None
     risk_probability: Fraction | None
     sessions_90d: Count
-    tutor_reschedules_90d: Count
-    reschedule_rate_90d: Fraction | None
+    let_downs_90d: Count
+    let_down_rate_90d: Fraction | None
     sessions_to_clear: int | None
 
 

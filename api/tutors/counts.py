@@ -9,108 +9,209 @@ class WindowCounts(BaseModel):
     """What was counted in the last days, up to as_of."""
 
     sessions_7d: Count = Field(description="Sessions that were held, moved, cancelled or missed, in the last 7 days.")
-    reschedules_7d: Count = Field(description="Sessions that were rescheduled, whoever asked, in the last 7 days.")
+    let_downs_7d: Count = Field(
+        description="Sessions that the tutor moved, cancelled or missed without excuse, each once, in the last 7 days."
+    )
+    let_down_rate_7d: Fraction | None = Field(description="let_downs_7d / sessions_7d, 0-1; null without sessions.")
     tutor_reschedules_7d: Count = Field(
         description="Sessions that the tutor rescheduled without excuse, in the last 7 days."
     )
     reschedule_rate_7d: Fraction | None = Field(
         description="tutor_reschedules_7d / sessions_7d, 0-1; null without sessions."
     )
-    short_notice_reschedules_7d: Count = Field(description="Tutor reschedules at short notice, in the last 7 days.")
-    tutor_no_shows_7d: Count = Field(description="Sessions to which the tutor did not come, in the last 7 days.")
+    tutor_cancellations_7d: Count = Field(
+        description="Sessions that the tutor cancelled without excuse, in the last 7 days."
+    )
+    tutor_no_shows_7d: Count = Field(
+        description="Sessions to which the tutor did not come, without excuse, in the last 7 days."
+    )
     tutor_no_show_rate_7d: Fraction | None = Field(
         description="tutor_no_shows_7d / sessions_7d, 0-1; null without sessions."
     )
+    short_notice_7d: Count = Field(
+        description="Sessions that the tutor moved or cancelled at short notice, without excuse, in the last 7 days."
+    )
+    late_starts_7d: Count = Field(
+        description="Sessions that began more than 5 minutes late, of those whose start is known, in the last 7 days."
+    )
+    started_7d: Count = Field(description="Sessions of which is known when they began, in the last 7 days.")
+    moved_sessions_7d: Count = Field(description="Sessions that were rescheduled, whoever asked, in the last 7 days.")
     student_reschedules_7d: Count = Field(
-        description="Sessions that the student rescheduled, and the tutor did not, in the last 7 days."
+        description="Sessions that the student rescheduled without excuse, and the tutor did not, in the last 7 days."
     )
     student_reschedule_rate_7d: Fraction | None = Field(
         description="student_reschedules_7d / sessions_7d, 0-1; null without sessions."
     )
-    student_no_shows_7d: Count = Field(description="Sessions to which the student did not come, in the last 7 days.")
+    student_cancellations_7d: Count = Field(
+        description="Sessions that the student cancelled without excuse, in the last 7 days."
+    )
+    student_no_shows_7d: Count = Field(
+        description="Sessions to which the student did not come, without excuse, in the last 7 days."
+    )
+    technical_issues_7d: Count = Field(description="Sessions with technical trouble, in the last 7 days.")
     sessions_30d: Count = Field(description="Sessions that were held, moved, cancelled or missed, in the last 30 days.")
-    reschedules_30d: Count = Field(description="Sessions that were rescheduled, whoever asked, in the last 30 days.")
+    let_downs_30d: Count = Field(
+        description="Sessions that the tutor moved, cancelled or missed without excuse, each once, in the last 30 days."
+    )
+    let_down_rate_30d: Fraction | None = Field(description="let_downs_30d / sessions_30d, 0-1; null without sessions.")
     tutor_reschedules_30d: Count = Field(
         description="Sessions that the tutor rescheduled without excuse, in the last 30 days."
     )
     reschedule_rate_30d: Fraction | None = Field(
         description="tutor_reschedules_30d / sessions_30d, 0-1; null without sessions."
     )
-    short_notice_reschedules_30d: Count = Field(description="Tutor reschedules at short notice, in the last 30 days.")
-    tutor_no_shows_30d: Count = Field(description="Sessions to which the tutor did not come, in the last 30 days.")
+    tutor_cancellations_30d: Count = Field(
+        description="Sessions that the tutor cancelled without excuse, in the last 30 days."
+    )
+    tutor_no_shows_30d: Count = Field(
+        description="Sessions to which the tutor did not come, without excuse, in the last 30 days."
+    )
     tutor_no_show_rate_30d: Fraction | None = Field(
         description="tutor_no_shows_30d / sessions_30d, 0-1; null without sessions."
     )
+    short_notice_30d: Count = Field(
+        description="Sessions that the tutor moved or cancelled at short notice, without excuse, in the last 30 days."
+    )
+    late_starts_30d: Count = Field(
+        description="Sessions that began more than 5 minutes late, of those whose start is known, in the last 30 days."
+    )
+    started_30d: Count = Field(description="Sessions of which is known when they began, in the last 30 days.")
+    moved_sessions_30d: Count = Field(description="Sessions that were rescheduled, whoever asked, in the last 30 days.")
     student_reschedules_30d: Count = Field(
-        description="Sessions that the student rescheduled, and the tutor did not, in the last 30 days."
+        description="Sessions that the student rescheduled without excuse, and the tutor did not, in the last 30 days."
     )
     student_reschedule_rate_30d: Fraction | None = Field(
         description="student_reschedules_30d / sessions_30d, 0-1; null without sessions."
     )
-    student_no_shows_30d: Count = Field(description="Sessions to which the student did not come, in the last 30 days.")
+    student_cancellations_30d: Count = Field(
+        description="Sessions that the student cancelled without excuse, in the last 30 days."
+    )
+    student_no_shows_30d: Count = Field(
+        description="Sessions to which the student did not come, without excuse, in the last 30 days."
+    )
+    technical_issues_30d: Count = Field(description="Sessions with technical trouble, in the last 30 days.")
     sessions_90d: Count = Field(description="Sessions that were held, moved, cancelled or missed, in the last 90 days.")
-    reschedules_90d: Count = Field(description="Sessions that were rescheduled, whoever asked, in the last 90 days.")
+    let_downs_90d: Count = Field(
+        description="Sessions that the tutor moved, cancelled or missed without excuse, each once, in the last 90 days."
+    )
+    let_down_rate_90d: Fraction | None = Field(description="let_downs_90d / sessions_90d, 0-1; null without sessions.")
     tutor_reschedules_90d: Count = Field(
         description="Sessions that the tutor rescheduled without excuse, in the last 90 days."
     )
     reschedule_rate_90d: Fraction | None = Field(
         description="tutor_reschedules_90d / sessions_90d, 0-1; null without sessions."
     )
-    short_notice_reschedules_90d: Count = Field(description="Tutor reschedules at short notice, in the last 90 days.")
-    tutor_no_shows_90d: Count = Field(description="Sessions to which the tutor did not come, in the last 90 days.")
+    tutor_cancellations_90d: Count = Field(
+        description="Sessions that the tutor cancelled without excuse, in the last 90 days."
+    )
+    tutor_no_shows_90d: Count = Field(
+        description="Sessions to which the tutor did not come, without excuse, in the last 90 days."
+    )
     tutor_no_show_rate_90d: Fraction | None = Field(
         description="tutor_no_shows_90d / sessions_90d, 0-1; null without sessions."
     )
+    short_notice_90d: Count = Field(
+        description="Sessions that the tutor moved or cancelled at short notice, without excuse, in the last 90 days."
+    )
+    late_starts_90d: Count = Field(
+        description="Sessions that began more than 5 minutes late, of those whose start is known, in the last 90 days."
+    )
+    started_90d: Count = Field(description="Sessions of which is known when they began, in the last 90 days.")
+    moved_sessions_90d: Count = Field(description="Sessions that were rescheduled, whoever asked, in the last 90 days.")
     student_reschedules_90d: Count = Field(
-        description="Sessions that the student rescheduled, and the tutor did not, in the last 90 days."
+        description="Sessions that the student rescheduled without excuse, and the tutor did not, in the last 90 days."
     )
     student_reschedule_rate_90d: Fraction | None = Field(
         description="student_reschedules_90d / sessions_90d, 0-1; null without sessions."
     )
-    student_no_shows_90d: Count = Field(description="Sessions to which the student did not come, in the last 90 days.")
+    student_cancellations_90d: Count = Field(
+        description="Sessions that the student cancelled without excuse, in the last 90 days."
+    )
+    student_no_shows_90d: Count = Field(
+        description="Sessions to which the student did not come, without excuse, in the last 90 days."
+    )
+    technical_issues_90d: Count = Field(description="Sessions with technical trouble, in the last 90 days.")
 
 
 class WeekCounts(BaseModel):
     """What was counted in a week."""
 
     sessions: Count = Field(description="Sessions that were held, moved, cancelled or missed, in that week.")
-    reschedules: Count = Field(description="Sessions that were rescheduled, whoever asked, in that week.")
+    let_downs: Count = Field(
+        description="Sessions that the tutor moved, cancelled or missed without excuse, each once, in that week."
+    )
+    let_down_rate: Fraction = Field(description="let_downs / sessions, 0-1.")
     tutor_reschedules: Count = Field(description="Sessions that the tutor rescheduled without excuse, in that week.")
     reschedule_rate: Fraction = Field(description="tutor_reschedules / sessions, 0-1.")
-    short_notice_reschedules: Count = Field(description="Tutor reschedules at short notice, in that week.")
-    tutor_no_shows: Count = Field(description="Sessions to which the tutor did not come, in that week.")
+    tutor_cancellations: Count = Field(description="Sessions that the tutor cancelled without excuse, in that week.")
+    tutor_no_shows: Count = Field(description="Sessions to which the tutor did not come, without excuse, in that week.")
     tutor_no_show_rate: Fraction = Field(description="tutor_no_shows / sessions, 0-1.")
+    short_notice: Count = Field(
+        description="Sessions that the tutor moved or cancelled at short notice, without excuse, in that week."
+    )
+    late_starts: Count = Field(
+        description="Sessions that began more than 5 minutes late, of those whose start is known, in that week."
+    )
+    started: Count = Field(description="Sessions of which is known when they began, in that week.")
+    moved_sessions: Count = Field(description="Sessions that were rescheduled, whoever asked, in that week.")
     student_reschedules: Count = Field(
-        description="Sessions that the student rescheduled, and the tutor did not, in that week."
+        description="Sessions that the student rescheduled without excuse, and the tutor did not, in that week."
     )
     student_reschedule_rate: Fraction = Field(description="student_reschedules / sessions, 0-1.")
-    student_no_shows: Count = Field(description="Sessions to which the student did not come, in that week.")
+    student_cancellations: Count = Field(
+        description="Sessions that the student cancelled without excuse, in that week."
+    )
+    student_no_shows: Count = Field(
+        description="Sessions to which the student did not come, without excuse, in that week."
+    )
+    technical_issues: Count = Field(description="Sessions with technical trouble, in that week.")
 
 
 class RecordedCounts(BaseModel):
     """What score_history has recorded of a day."""
 
     sessions_90d: Count = Field(description="Sessions that were held, moved, cancelled or missed, in 90 days.")
-    reschedules_90d: Count | None = Field(
-        description="Sessions that were rescheduled, whoever asked, in 90 days; null if not counted yet."
+    let_downs_90d: Count | None = Field(
+        description="Sessions that the tutor moved, cancelled or missed without excuse, each once, in 90 days; null if not counted yet."
+    )
+    let_down_rate_90d: Fraction | None = Field(
+        description="let_downs_90d / sessions_90d, 0-1; null if not counted yet."
     )
     tutor_reschedules_90d: Count = Field(description="Sessions that the tutor rescheduled without excuse, in 90 days.")
     reschedule_rate_90d: Fraction = Field(description="tutor_reschedules_90d / sessions_90d, 0-1.")
-    short_notice_reschedules_90d: Count | None = Field(
-        description="Tutor reschedules at short notice, in 90 days; null if not counted yet."
+    tutor_cancellations_90d: Count | None = Field(
+        description="Sessions that the tutor cancelled without excuse, in 90 days; null if not counted yet."
     )
     tutor_no_shows_90d: Count | None = Field(
-        description="Sessions to which the tutor did not come, in 90 days; null if not counted yet."
+        description="Sessions to which the tutor did not come, without excuse, in 90 days; null if not counted yet."
     )
     tutor_no_show_rate_90d: Fraction | None = Field(
         description="tutor_no_shows_90d / sessions_90d, 0-1; null if not counted yet."
     )
+    short_notice_90d: Count | None = Field(
+        description="Sessions that the tutor moved or cancelled at short notice, without excuse, in 90 days; null if not counted yet."
+    )
+    late_starts_90d: Count | None = Field(
+        description="Sessions that began more than 5 minutes late, of those whose start is known, in 90 days; null if not counted yet."
+    )
+    started_90d: Count | None = Field(
+        description="Sessions of which is known when they began, in 90 days; null if not counted yet."
+    )
+    moved_sessions_90d: Count | None = Field(
+        description="Sessions that were rescheduled, whoever asked, in 90 days; null if not counted yet."
+    )
     student_reschedules_90d: Count | None = Field(
-        description="Sessions that the student rescheduled, and the tutor did not, in 90 days; null if not counted yet."
+        description="Sessions that the student rescheduled without excuse, and the tutor did not, in 90 days; null if not counted yet."
     )
     student_reschedule_rate_90d: Fraction | None = Field(
         description="student_reschedules_90d / sessions_90d, 0-1; null if not counted yet."
     )
+    student_cancellations_90d: Count | None = Field(
+        description="Sessions that the student cancelled without excuse, in 90 days; null if not counted yet."
+    )
     student_no_shows_90d: Count | None = Field(
-        description="Sessions to which the student did not come, in 90 days; null if not counted yet."
+        description="Sessions to which the student did not come, without excuse, in 90 days; null if not counted yet."
+    )
+    technical_issues_90d: Count | None = Field(
+        description="Sessions with technical trouble, in 90 days; null if not counted yet."
     )

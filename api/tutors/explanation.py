@@ -17,12 +17,13 @@ from api.tutors.schemas import (
     TutorExplanationResponse,
     TutorScore,
 )
+from core.let_downs import in_words
 
 
 class Baseline(BaseModel):
     """The columns of `marts.platform_baseline` that tutors are compared with."""
 
-    reschedule_rate_90d: float | None
+    let_down_rate_90d: float | None
     tutor_no_show_rate_90d: float | None
     first_session_rate: float | None
     rating_mean_90d: float | None
@@ -32,6 +33,7 @@ class Rules(BaseModel):
     """The columns of `marts.publication` that say how scores were made."""
 
     risk_threshold: float
+    reliability_counts: list[str]
     reliability_weight: float | None = None
     attendance_weight: float | None = None
     first_session_weight: float | None = None
@@ -81,7 +83,7 @@ def status_sentence(score: TutorScore, rules: Rules) -> str:
     if score.risk_status is RiskStatus.INSUFFICIENT_DATA:
         held = "no session" if score.sessions_90d == 0 else f"only {sessions}"
         return f"Not rated: there was {held} in the last 90 days, too few for a fair judgement."
-    what = f"the tutor rescheduled {score.tutor_reschedules_90d} of {sessions} in the last 90 days"
+    what = f"the tutor {in_words(rules.reliability_counts)} {score.let_downs_90d} of {sessions} in the last 90 days"
     sure = f"the probability that the long-run rate is above {threshold} is {_estimated(score.risk_probability)}"
     since = f" since {score.risk_status_since:%-d %B %Y}" if score.risk_status_since else ""
     if score.risk_status is RiskStatus.OK:
@@ -92,15 +94,16 @@ def status_sentence(score: TutorScore, rules: Rules) -> str:
 
 
 def _reliability(score: TutorScore, facts: Facts) -> Component:
-    short = score.short_notice_reschedules_90d
+    short = score.short_notice_90d
     if score.sessions_90d == 0:
         sentence = "No session in the last 90 days, so reliability does not count."
     else:
+        did, sessions = in_words(facts.rules.reliability_counts), _count(score.sessions_90d, "session")
         sentence = (
-            f"The tutor rescheduled {score.tutor_reschedules_90d} of {_count(score.sessions_90d, 'session')} "
-            f"in the last 90 days{f', {short} of them at short notice' if short else ''}; "
-            f"over all tutors it is {_percent(facts.baseline.reschedule_rate_90d)} of sessions. "
-            "Excused reschedules and those by students do not count."
+            f"The tutor {did} {score.let_downs_90d} of {sessions} in the last 90 days; "
+            f"over all tutors it is {_percent(facts.baseline.let_down_rate_90d)} of sessions. "
+            f"{f'{short} at short notice. ' if short else ''}"
+            "What is excused or caused by students does not count."
         )
     return Component(
         name="reliability",
@@ -108,10 +111,10 @@ def _reliability(score: TutorScore, facts: Facts) -> Component:
         weight=facts.rules.reliability_weight,
         evidence=ComponentEvidence(
             n=score.sessions_90d,
-            k=score.tutor_reschedules_90d,
+            k=score.let_downs_90d,
             mean=None,
-            expected=score.reschedule_rate_expected,
-            platform=facts.baseline.reschedule_rate_90d,
+            expected=score.let_down_rate_expected,
+            platform=facts.baseline.let_down_rate_90d,
         ),
         sentence=sentence,
     )
@@ -192,13 +195,13 @@ def _rating(score: TutorScore, facts: Facts) -> Component:
 def _clearing(score: TutorScore) -> Clearing | None:
     if score.risk_status not in (RiskStatus.WATCH, RiskStatus.HIGH_RISK):
         return None
-    leave = "Reschedules older than 90 days stop counting by themselves."
+    leave = "What is older than 90 days stops counting by itself."
     if score.sessions_to_clear is None:
         return Clearing(sessions_to_clear=None, sentence=f"The flag ends as time passes: {leave[0].lower()}{leave[1:]}")
     needed = _count(score.sessions_to_clear, "more session")
     return Clearing(
         sessions_to_clear=score.sessions_to_clear,
-        sentence=f"The flag ends after {needed} without a reschedule by the tutor. {leave}",
+        sentence=f"The flag ends after {needed} that the tutor holds as planned. {leave}",
     )
 
 

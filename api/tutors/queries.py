@@ -49,13 +49,13 @@ tutors as (
     select
         {columns(TutorScore, "scores")},
         array(
-            select weekly.reschedule_rate
+            select weekly.let_down_rate
             from generate_series(0, $7::int - 1) as weeks (ago)
             left join marts.tutor_weekly as weekly
                 on scores.tutor_id = weekly.tutor_id
                 and date_trunc('week', publication.as_of)::date - 7 * weeks.ago = weekly.week_start
             order by weeks.ago desc
-        ) as weekly_reschedule_rates
+        ) as weekly_let_down_rates
     from page
     inner join marts.tutor_scores as scores on page.tutor_id = scores.tutor_id
     cross join marts.publication
@@ -134,9 +134,9 @@ events as (
         (
             'tutor_cancellation',
             sessions.status = 'cancelled' and sessions.initiator = 'tutor',
-            coalesce(sessions.requested_at, sessions.scheduled_time),
+            coalesce(sessions.cancelled_at, sessions.requested_at, sessions.scheduled_time),
             sessions.initiator,
-            false
+            sessions.is_tutor_cancellation and sessions.is_let_down
         ),
         (
             'low_rating',
@@ -208,7 +208,11 @@ with tutor as (
 
 evidence as (
     select
-        case when sessions.is_tutor_reschedule then 'reschedule' else 'no_show' end as kind,
+        case
+            when sessions.is_tutor_reschedule then 'reschedule'
+            when sessions.is_tutor_cancellation then 'cancellation'
+            else 'no_show'
+        end as kind,
         sessions.session_id,
         sessions.external_id as session_external_id,
         sessions.counted_on,
@@ -220,7 +224,8 @@ evidence as (
     from marts.fct_sessions as sessions
     inner join tutor on sessions.tutor_id = tutor.tutor_id
     where sessions.is_final
-        and (sessions.is_tutor_reschedule or sessions.is_tutor_no_show)
+        -- A no-show counts in attendance, whatever the settings say of let-downs.
+        and (sessions.is_let_down or sessions.is_tutor_no_show)
         and sessions.counted_on > tutor.as_of - {EVIDENCE_DAYS}
         and sessions.counted_on <= tutor.as_of
     order by sessions.counted_on desc, sessions.scheduled_time desc, sessions.session_id

@@ -1,5 +1,6 @@
 """What the tutor endpoints take and give."""
 
+import re
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, get_args
@@ -17,7 +18,7 @@ SearchText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=NO_
 
 
 class RiskStatus(StrEnum):
-    """How likely it is that a tutor's true reschedule rate is above the threshold."""
+    """How likely it is that a tutor's true rate of let-downs is above the threshold."""
 
     INSUFFICIENT_DATA = "insufficient_data"
     OK = "ok"
@@ -39,12 +40,12 @@ class ScoredTutor(BaseModel):
 class TutorScore(WindowCounts, ScoredTutor):
     """One tutor's scores. Rates are fractions 0-1; null means that there is no data."""
 
-    episodes_90d: Count = Field(description="Tutor reschedules, those of one day for one reason counted once.")
-    reschedule_rate_expected: Fraction | None = Field(
-        description="Estimated true reschedule rate: the 90-day rate, drawn to the platform's the less data there is."
+    episodes_90d: Count = Field(description="Let-downs, those of one day for one reason counted once.")
+    let_down_rate_expected: Fraction | None = Field(
+        description="Estimated true rate of let-downs: the 90-day rate, drawn to the platform's the less data there is."
     )
-    reschedule_rate_low: Fraction | None = Field(description="5% quantile of the estimate.")
-    reschedule_rate_high: Fraction | None = Field(description="95% quantile of the estimate.")
+    let_down_rate_low: Fraction | None = Field(description="5% quantile of the estimate.")
+    let_down_rate_high: Fraction | None = Field(description="95% quantile of the estimate.")
     risk_probability: Fraction | None = Field(description="Probability that the true rate is above the threshold.")
     risk_status: RiskStatus
     is_high_risk: bool
@@ -52,7 +53,7 @@ class TutorScore(WindowCounts, ScoredTutor):
         description="First day of the present unbroken stretch of this status; null until history has been recorded."
     )
     sessions_to_clear: int | None = Field(
-        description="Sessions without a tutor reschedule that would end the flag; null when not flagged.", examples=[7]
+        description="Sessions without a let-down that would end the flag; null when not flagged.", examples=[7]
     )
     tutor_no_show_rate_expected: Fraction | None = Field(description="Estimated true no-show rate of the tutor.")
     first_meetings: Count = Field(description="First sessions with a student whose follow-up time is over.")
@@ -61,7 +62,7 @@ class TutorScore(WindowCounts, ScoredTutor):
     ratings_90d: Count = Field(description="Ratings in the last 90 days.")
     rating_mean_90d: float | None = Field(description="Their mean, 1-5.", examples=[4.6])
     rating_expected: float | None = Field(description="The mean drawn to the platform's, 1-5.", examples=[4.5])
-    reliability_component: Fraction | None = Field(description="Few reschedules; 1 is best.")
+    reliability_component: Fraction | None = Field(description="Few let-downs; 1 is best.")
     attendance_component: Fraction | None = Field(description="Few no-shows; 1 is best.")
     first_session_component: Fraction | None = Field(description="Students who stay; 1 is best.")
     rating_component: Fraction | None = Field(description="Ratings; 1 is best.")
@@ -69,7 +70,7 @@ class TutorScore(WindowCounts, ScoredTutor):
         description="Weighted mean of the components that have data, 0-100.", ge=0, le=100, examples=[81.4]
     )
     trend_30d: float | None = Field(
-        description="Reschedule rate of the last 30 days minus that of the 30 before; above 0 is worse.",
+        description="Rate of let-downs of the last 30 days minus that of the 30 before; above 0 is worse.",
         examples=[-0.04],
     )
     peer_percentile: Fraction | None = Field(description="Share of tutors with a lower quality score.")
@@ -89,7 +90,20 @@ SORTABLE = (
 )
 
 
+# What figures were called before let-downs were counted; of a window, without its days.
+RENAMED = {
+    "reschedule_rate_expected": "let_down_rate_expected",
+    "reschedule_rate_low": "let_down_rate_low",
+    "reschedule_rate_high": "let_down_rate_high",
+    "reschedules": "moved_sessions",
+    "short_notice_reschedules": "short_notice",
+}
+
+
 def _sortable(name: str) -> str:
+    figure, window = re.fullmatch(r"(.*?)(_\d+d|)", name, re.DOTALL).groups()  # type: ignore[union-attr]
+    if figure in RENAMED:
+        raise ValueError(f"{name} is now {RENAMED[figure]}{window}")
     if name not in SORTABLE:
         raise ValueError(f"Input should be one of: {', '.join(SORTABLE)}")
     return name
@@ -117,7 +131,7 @@ class TutorFilters(TutorConditions):
     sort_order: Literal["asc", "desc"] = "desc"
     limit: int = Field(default=50, ge=1, le=500)
     offset: int = Field(default=0, ge=0, le=10_000_000)
-    trend_weeks: int = Field(default=0, ge=0, le=52, description="Length of `weekly_reschedule_rates`.")
+    trend_weeks: int = Field(default=0, ge=0, le=52, description="Length of `weekly_let_down_rates`.")
 
 
 class HistoryRange(BaseModel, extra="forbid"):
@@ -150,9 +164,9 @@ class TutorDetail(TutorScore):
 class TutorRow(TutorScore):
     """One tutor's scores, with their trend if it was asked for."""
 
-    weekly_reschedule_rates: list[Fraction | None] = Field(
+    weekly_let_down_rates: list[Fraction | None] = Field(
         default=[],
-        description="Rates of the last `trend_weeks` weeks, oldest first; null in weeks without sessions.",
+        description="Rates of let-downs of the last `trend_weeks` weeks, oldest first; null in weeks without sessions.",
         examples=[[0.1, None, 0.25]],
     )
 
@@ -195,9 +209,9 @@ class TutorEvent(BaseModel):
         description="Hours from asking to the session's original time; below 0 is after it.", examples=[5.5]
     )
     reason_code: str | None = Field(examples=["illness"])
-    is_excused: bool = Field(description="Excused reschedules do not count.")
+    is_excused: bool = Field(description="Excused sessions do not count against the tutor.")
     is_short_notice: bool
-    is_counted: bool = Field(description="Whether it counts as the tutor's reschedule or no-show.")
+    is_counted: bool = Field(description="Whether it counts against the tutor.")
     rating: float | None = Field(description="The rating of the session, 1-5.", examples=[2])
 
 
@@ -210,7 +224,7 @@ class Week(BaseModel):
 class TutorWeek(WeekCounts, Week):
     """One tutor's week."""
 
-    platform_reschedule_rate: Fraction | None = Field(description="The same over all tutors.")
+    platform_let_down_rate: Fraction | None = Field(description="The let_down_rate of all tutors.")
     rating_mean: float | None = Field(examples=[4.6])
 
 
@@ -218,9 +232,9 @@ class TutorScoreDay(RecordedCounts):
     """The scores as they were on one day."""
 
     as_of: date
-    reschedule_rate_expected: Fraction | None
-    reschedule_rate_low: Fraction | None
-    reschedule_rate_high: Fraction | None
+    let_down_rate_expected: Fraction | None = Field(description="Null on days recorded before let-downs were counted.")
+    let_down_rate_low: Fraction | None
+    let_down_rate_high: Fraction | None
     risk_probability: Fraction | None
     risk_status: RiskStatus
     quality_score: float | None = Field(examples=[81.4])
@@ -256,7 +270,7 @@ class ComponentEvidence(BaseModel):
     """The numbers behind a component."""
 
     n: int = Field(description="Cases looked at: sessions, first meetings or ratings.", examples=[24])
-    k: int | None = Field(description="Those that were rescheduled, missed or continued; null for ratings.")
+    k: int | None = Field(description="Those that were let-downs, missed or continued; null for ratings.")
     mean: float | None = Field(description="Mean of the ratings; null for the others.")
     expected: float | None = Field(description="The tutor's estimated true value, which the component is made from.")
     platform: float | None = Field(description="The same value over all tutors.")
@@ -269,13 +283,13 @@ class Component(BaseModel):
     value: Fraction | None = Field(description="1 is best; null without data, and then it does not count.")
     weight: Fraction | None = Field(description="Its weight among all four.", examples=[0.4])
     evidence: ComponentEvidence
-    sentence: str = Field(examples=["The tutor rescheduled 3 of 24 sessions in the last 90 days."])
+    sentence: str = Field(examples=["The tutor moved, cancelled or missed 3 of 24 sessions in the last 90 days."])
 
 
 class EvidenceSession(BaseModel):
-    """A tutor reschedule or no-show that counts."""
+    """A session that counts against the tutor: moved, cancelled or missed."""
 
-    kind: Literal["reschedule", "no_show"]
+    kind: Literal["reschedule", "cancellation", "no_show"]
     session_id: UUID
     session_external_id: str | None
     counted_on: date
@@ -290,7 +304,7 @@ class Clearing(BaseModel):
     """What ends the flag."""
 
     sessions_to_clear: int | None = Field(examples=[7])
-    sentence: str = Field(examples=["The flag ends after 7 more sessions without a reschedule by the tutor."])
+    sentence: str = Field(examples=["The flag ends after 7 more sessions that the tutor holds as planned."])
 
 
 class TutorExplanation(BaseModel):
@@ -302,12 +316,12 @@ class TutorExplanation(BaseModel):
     risk_status: RiskStatus
     risk_status_since: date | None
     risk_probability: Fraction | None
-    risk_threshold: Fraction = Field(description="The reschedule rate that should not be exceeded.", examples=[0.15])
+    risk_threshold: Fraction = Field(description="The rate of let-downs that should not be exceeded.", examples=[0.15])
     quality_score: float | None = Field(examples=[81.4])
     sentence: str = Field(description="The status in one sentence.")
     components: list[Component]
     evidence_sessions: list[EvidenceSession] = Field(
-        description="The tutor reschedules and no-shows of the last 90 days that count, newest first."
+        description="The sessions of the last 90 days that count against the tutor, newest first."
     )
     clearing: Clearing | None = Field(description="What ends the flag; null when there is none.")
 

@@ -191,7 +191,7 @@ def session_id(platform: Served) -> str:
 
 
 def test_changes_under_a_cookie_need_proof_that_the_page_is_ours(platform: Served, session_id: str) -> None:
-    url = f"/api/reschedules/{session_id}/excuse"
+    url = f"/api/sessions/{session_id}/excuse"
     with logged_in(platform, name="Ann") as client:
         problem(client.post(url, json={"reason": "Storm"}), 403)
         problem(client.post(url, json={"reason": "Storm"}, headers={"X-Requested-With": "x"}), 403)
@@ -205,7 +205,7 @@ def test_changes_under_a_cookie_need_proof_that_the_page_is_ours(platform: Serve
 
 def test_roles_decide_for_browsers_too(platform: Served, session_id: str) -> None:
     with logged_in(platform, Role.READ) as client:
-        problem(client.post(f"/api/reschedules/{session_id}/excuse", json={"reason": "x"}, headers=OURS), 403)
+        problem(client.post(f"/api/sessions/{session_id}/excuse", json={"reason": "x"}, headers=OURS), 403)
         assert client.get("/api/overview").json()["type"].endswith("not-published")
 
 
@@ -239,7 +239,7 @@ def test_another_origin_is_not_let_in_by_the_browser(published: Served) -> None:
     """A page of another origin must ask before it sends the header, and is told no."""
     with published.client(None) as client:
         answer = client.options(
-            "/api/reschedules/x/excuse",
+            "/api/sessions/x/excuse",
             headers={
                 "Origin": published.settings.cors_origins[0],
                 "Access-Control-Request-Method": "POST",

@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from api.reschedules.schemas import LONGEST_REASON, Excuse
+from api.excuses.schemas import LONGEST_REASON, Excuse
 from core import keys
 from core.keys import Role
 from ingest.ids import entity_uuid
@@ -42,7 +42,7 @@ def test_the_longest_reason_is_taken_however_it_is_escaped(client: httpx2.Client
 
 
 def excuse_path(session_id: object) -> str:
-    return f"/api/reschedules/{session_id}/excuse"
+    return f"/api/sessions/{session_id}/excuse"
 
 
 def test_an_excuse_comes_and_goes_and_leaves_a_trail(intake: Served, client: httpx2.Client, moved: str) -> None:
@@ -76,7 +76,7 @@ def test_an_excuse_comes_and_goes_and_leaves_a_trail(intake: Served, client: htt
     assert client.post(excuse_path(moved), json={"reason": "Illness"}).status_code == 201
 
 
-def test_only_a_reschedule_can_be_excused(client: httpx2.Client) -> None:
+def test_only_what_was_moved_cancelled_or_missed_can_be_excused(client: httpx2.Client) -> None:
     assert client.post("/api/sessions", json=session("kept")).status_code == 202
     for name in ("kept", "never heard of", uuid4(), "%20", "x" * 200):
         problem(client.post(excuse_path(name), json=STORM), 404)
@@ -113,3 +113,26 @@ def test_two_at_a_time(intake: Served, client: httpx2.Client, moved: str) -> Non
     assert sorted(answers) == [200] * 7 + [201]
     count = "select count(*) from app.audit_log where subject_id = %s"
     assert rows(intake.database, count, str(entity_uuid(moved))) == [(1,)]
+
+
+@pytest.mark.parametrize("status", ["cancelled", "no_show"])
+def test_cancellations_and_no_shows_are_excused_too(client: httpx2.Client, status: str) -> None:
+    name = f"{status}-{uuid4()}"
+    assert client.post("/api/sessions", json=session(name, status=status, initiator="tutor")).status_code == 202
+    problem(client.get(excuse_path(name)), 404)
+    given = client.post(excuse_path(name), json=STORM)
+    assert given.status_code == 201
+    assert client.get(excuse_path(name)).json() == given.json()
+    # Under its first path, too.
+    assert client.delete(f"/api/reschedules/{name}/excuse").status_code == 204
+    problem(client.get(excuse_path(name)), 404)
+
+
+def test_a_day_without_a_let_down_cannot_be_excused(client: httpx2.Client) -> None:
+    path = "/api/tutors/nobody/days/2026-01-05/excuse"
+    problem(client.post(path, json=STORM), 404 if _is_scored(client) else 503)
+    problem(client.post("/api/tutors/nobody/days/yesterday/excuse", json=STORM), 400)
+
+
+def _is_scored(client: httpx2.Client) -> bool:
+    return client.get("/api/overview").status_code == 200

@@ -13,7 +13,7 @@ def test_every_tutor_with_sessions_is_one_point(client: httpx2.Client) -> None:
         assert point == {name: shown[point["tutor_id"]][name] for name in point}
     assert [point["sessions_90d"] for point in points] == sorted((p["sessions_90d"] for p in points), reverse=True)
     overview = client.get("/api/overview").json()["data"]
-    assert funnel["data"]["platform_reschedule_rate_90d"] == overview["platform"]["reschedule_rate_90d"]
+    assert funnel["data"]["platform_let_down_rate_90d"] == overview["platform"]["let_down_rate_90d"]
     assert funnel["data"]["risk_threshold"] == overview["rules"]["risk_threshold"]
 
 

@@ -59,8 +59,8 @@ def test_weeks_and_rates_are_those_of_the_marts(published: Served, client: httpx
     with published.database.connect() as connection:
         weeks = connection.execute("select week_start::text from marts.platform_weekly order by 1").fetchall()
         baseline = connection.execute(
-            "select reschedule_rate_90d, tutor_no_show_rate_90d from marts.platform_baseline"
+            "select let_down_rate_90d, tutor_no_show_rate_90d from marts.platform_baseline"
         ).fetchone()
     assert [week["week_start"] for week in data["weeks"]] == [row[0] for row in weeks]
-    assert (data["platform"]["reschedule_rate_90d"], data["platform"]["tutor_no_show_rate_90d"]) == baseline
+    assert (data["platform"]["let_down_rate_90d"], data["platform"]["tutor_no_show_rate_90d"]) == baseline
     assert data["rules"]["risk_threshold"] == 0.15

@@ -49,8 +49,8 @@ def problem(response: httpx2.Response, status: int) -> Problem:
         ("PATCH", "/api/matching/tutors/t"),
         ("POST", "/api/matching/generate-all"),
         ("POST", "/api/matching/assignments"),
-        ("POST", "/api/reschedules/s/excuse"),
-        ("DELETE", "/api/reschedules/s/excuse"),
+        ("POST", "/api/sessions/s/excuse"),
+        ("DELETE", "/api/sessions/s/excuse"),
         ("POST", "/api/audit/exports"),
     ],
 )

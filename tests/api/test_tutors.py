@@ -150,11 +150,26 @@ def test_a_tutor_is_the_stored_row_with_the_profile(published: Served, client: h
     stored = rows(published, "select * from marts.tutor_scores where external_id = 'T-6'")[0]
     profile = rows(published, "select * from marts.dim_tutors where external_id = 'T-6'")[0]
     data = client.get("/api/tutors/T-6").json()["data"]
-    for column in ("sessions_90d", "reschedule_rate_90d", "risk_probability", "quality_score", "subjects", "name"):
+    for column in ("sessions_90d", "let_down_rate_90d", "risk_probability", "quality_score", "subjects", "name"):
         assert data[column] == stored[column]
     assert data["risk_status_since"] == stored["risk_status_since"].isoformat()
     assert data["profile"]["email"] == profile["email"]
     assert data["profile"]["experience_years"] == float(profile["experience_years"])
+
+
+@pytest.mark.parametrize(
+    ("before", "today"),
+    [
+        ("reschedule_rate_expected", "let_down_rate_expected"),
+        ("reschedules_30d", "moved_sessions_30d"),
+        ("short_notice_reschedules_90d", "short_notice_90d"),
+    ],
+)
+def test_who_sorts_by_a_former_name_is_told_the_new_one(client: httpx2.Client, before: str, today: str) -> None:
+    response = client.get(f"/api/tutors?sort_by={before}")
+    assert response.status_code == 400
+    assert f"{before} is now {today}" in response.json()["errors"][0]["message"]
+    assert client.get(f"/api/tutors?sort_by={today}").status_code == 200
 
 
 def test_uuid_and_external_id_name_the_same_tutor(client: httpx2.Client) -> None:
@@ -206,6 +221,7 @@ def test_history_says_what_counts(published: Served, client: httpx2.Client) -> N
         events = client.get(f"/api/tutors/{row['tutor_id']}/history?limit=500").json()["data"]["events"]
         kinds = [event["kind"] for event in events if event["is_counted"]]
         assert kinds.count("reschedule") == row["tutor_reschedules_90d"]
+        assert kinds.count("tutor_cancellation") == row["tutor_cancellations_90d"]
         assert kinds.count("no_show") == row["tutor_no_shows_90d"]
         counted += len(kinds)
         for event in events:
@@ -223,7 +239,7 @@ def test_history_has_weeks_beside_the_platform_and_daily_scores(client: httpx2.C
     assert weeks == sorted(weeks)
     assert set(weeks) <= {"2026-01-12", "2026-01-19", "2026-01-26"}
     assert weeks[0] == "2026-01-12"
-    assert all(week["platform_reschedule_rate"] is not None for week in data["weeks"])
+    assert all(week["platform_let_down_rate"] is not None for week in data["weeks"])
     assert [day["as_of"] for day in data["scores"]] == [f"2026-01-{day}" for day in range(18, 32)]
 
 
@@ -236,9 +252,11 @@ def test_an_explanation_is_made_of_stored_numbers(client: httpx2.Client) -> None
         for name, component in by_name.items():
             assert component["value"] == row[f"{name}_component"]
         reliability = by_name["reliability"]["evidence"]
-        assert (reliability["n"], reliability["k"]) == (row["sessions_90d"], row["tutor_reschedules_90d"])
+        assert (reliability["n"], reliability["k"]) == (row["sessions_90d"], row["let_downs_90d"])
         kinds = [session["kind"] for session in data["evidence_sessions"]]
+        assert len(kinds) == row["let_downs_90d"]
         assert kinds.count("reschedule") == row["tutor_reschedules_90d"]
+        assert kinds.count("cancellation") == row["tutor_cancellations_90d"]
         assert kinds.count("no_show") == row["tutor_no_shows_90d"]
         weights.add(tuple(component["weight"] for component in data["components"]))
         assert (data["clearing"] is not None) == (row["risk_status"] in ("watch", "high_risk"))
@@ -248,11 +266,11 @@ def test_an_explanation_is_made_of_stored_numbers(client: httpx2.Client) -> None
 def test_an_explanation_speaks_plainly(published: Served, client: httpx2.Client) -> None:
     flagged = tutors(client, risk_status="high_risk")[0]
     data = client.get(f"/api/tutors/{flagged['tutor_id']}/explanation").json()["data"]
-    held = f"rescheduled {flagged['tutor_reschedules_90d']} of {flagged['sessions_90d']} sessions"
+    held = f"moved, cancelled or missed {flagged['let_downs_90d']} of {flagged['sessions_90d']} sessions"
     assert data["sentence"].startswith("High risk since ")
     assert held in data["sentence"]
     assert "above 15%" in data["sentence"]
-    needed = f"after {flagged['sessions_to_clear']} more sessions without a reschedule by the tutor"
+    needed = f"after {flagged['sessions_to_clear']} more sessions that the tutor holds as planned"
     assert needed in data["clearing"]["sentence"]
     without = next(row for row in tutors(client) if row["sessions_90d"] == 0)
     data = client.get(f"/api/tutors/{without['tutor_id']}/explanation").json()["data"]
@@ -302,12 +320,12 @@ def test_trend_has_one_rate_per_week_and_null_without_sessions(client: httpx2.Cl
     seen = set()
     for row in rows[:5]:
         weeks = client.get(f"/api/tutors/{row['tutor_id']}/history?days=90").json()["data"]["weeks"]
-        rates = {week["week_start"]: week["reschedule_rate"] for week in weeks}
-        assert row["weekly_reschedule_rates"] == [rates.get(monday) for monday in mondays]
-        seen |= set(row["weekly_reschedule_rates"])
-    assert None in {rate for row in rows for rate in row["weekly_reschedule_rates"]}
+        rates = {week["week_start"]: week["let_down_rate"] for week in weeks}
+        assert row["weekly_let_down_rates"] == [rates.get(monday) for monday in mondays]
+        seen |= set(row["weekly_let_down_rates"])
+    assert None in {rate for row in rows for rate in row["weekly_let_down_rates"]}
     assert len(seen) > 2
-    assert client.get("/api/tutors?limit=1").json()["data"][0]["weekly_reschedule_rates"] == []
+    assert client.get("/api/tutors?limit=1").json()["data"][0]["weekly_let_down_rates"] == []
 
 
 def test_since_when_is_left_out_while_it_is_not_known(client: httpx2.Client, published: Served) -> None:

@@ -12,7 +12,7 @@ LONGEST_REASON = 2_000
 
 
 class ExcusePost(Body):
-    """Why a reschedule does not count against the tutor."""
+    """Why something does not count against the tutor."""
 
     reason: Annotated[
         str, StringConstraints(min_length=1, max_length=LONGEST_REASON, pattern=NOT_BLANK), AfterValidator(str.strip)
@@ -20,9 +20,15 @@ class ExcusePost(Body):
 
 
 class Excuse(BaseModel):
-    """A reschedule that does not count against the tutor."""
+    """A session that does not count against the tutor."""
 
     session_id: UUID
     reason: str
     created_by: str = Field(description="The API key or browser session that excused it.", examples=["quality-team"])
     created_at: AwareDatetime
+
+
+class DayExcuses(BaseModel):
+    """The sessions of one tutor and day that do not count against the tutor."""
+
+    data: list[Excuse]

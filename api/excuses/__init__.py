@@ -1,0 +1,1 @@
+"""What excuses sessions: single ones, or all of a tutor's day."""

@@ -1,0 +1,103 @@
+"""Sessions can be excused: they stay visible, and no longer count against the tutor."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from api import bodies
+from api.dependencies import REQUIRE_READER, CurrentAdmin, NoQuery
+from api.description import body_of
+from api.excuses.commands import Excuses
+from api.excuses.schemas import DayExcuses, Excuse, ExcusePost
+from api.problems import NotFoundError, documented
+from api.state import from_state
+from ingest.contract import LONGEST_ID
+from ingest.ids import entity_uuid
+
+# The longest reason, each character escaped (\ud83d\ude00).
+MOST_BYTES = 32 << 10
+
+router = APIRouter(prefix="/api", tags=["excuses"], responses=documented(400, 401, 403, 404, 503))
+
+SessionId = Annotated[
+    str,
+    Path(min_length=1, max_length=LONGEST_ID, description="Id of the session: UUID, or the external id as delivered."),
+]
+TutorId = Annotated[
+    str,
+    Path(min_length=1, max_length=LONGEST_ID, description="Id of the tutor: UUID, or the external id as delivered."),
+]
+Day = Annotated[date, Path(description="The day on which the sessions count, in the reporting zone.")]
+
+ExcusesDep = Annotated[Excuses, from_state("excuses")]
+
+
+# Under its first path, too, from when only moves could be excused.
+@router.post("/reschedules/{session_id}/excuse", include_in_schema=False)
+@router.post(
+    "/sessions/{session_id}/excuse",
+    status_code=201,
+    response_model=Excuse,
+    responses={200: {"model": Excuse, "description": "Excused already for this reason"}, **documented(409, 413, 415)},
+    openapi_extra=body_of(ExcusePost, bodies.JSON),
+)
+async def post_excuse(
+    request: Request, caller: CurrentAdmin, excuses: ExcusesDep, session_id: SessionId, _: NoQuery
+) -> Response:
+    """Excuse a session that was moved, cancelled or missed. The tutor's scores follow."""
+    wanted = await bodies.read_model(request, ExcusePost, MOST_BYTES)
+    excuse, is_new = await excuses.add(_session(session_id), wanted.reason, caller.actor)
+    return Response(excuse.model_dump_json(), 201 if is_new else 200, media_type=bodies.JSON)
+
+
+@router.delete("/reschedules/{session_id}/excuse", status_code=204, include_in_schema=False)
+@router.delete("/sessions/{session_id}/excuse", status_code=204, response_class=Response)
+async def delete_excuse(caller: CurrentAdmin, excuses: ExcusesDep, session_id: SessionId, _: NoQuery) -> None:
+    """Let the session count again."""
+    await excuses.remove(_session(session_id), caller.actor)
+
+
+@router.get("/sessions/{session_id}/excuse", response_model=Excuse, dependencies=[REQUIRE_READER])
+async def get_excuse(excuses: ExcusesDep, session_id: SessionId, _: NoQuery) -> Excuse:
+    """Why a session is excused, by whom and since when."""
+    return await excuses.find(_session(session_id))
+
+
+@router.post(
+    "/tutors/{tutor_id}/days/{day}/excuse",
+    status_code=201,
+    response_model=DayExcuses,
+    responses={200: {"model": DayExcuses, "description": "All excused already"}, **documented(413, 415)},
+    openapi_extra=body_of(ExcusePost, bodies.JSON),
+)
+async def post_day_excuse(
+    request: Request, caller: CurrentAdmin, excuses: ExcusesDep, tutor_id: TutorId, day: Day, _: NoQuery
+) -> Response:
+    """Excuse all that the tutor moved, cancelled or missed and that counts on one day, such as a day of illness."""
+    wanted = await bodies.read_model(request, ExcusePost, MOST_BYTES)
+    of_day, is_new = await excuses.add_day(_tutor(tutor_id), day, wanted.reason, caller.actor)
+    return Response(of_day.model_dump_json(), 201 if is_new else 200, media_type=bodies.JSON)
+
+
+@router.delete("/tutors/{tutor_id}/days/{day}/excuse", status_code=204, response_class=Response)
+async def delete_day_excuse(caller: CurrentAdmin, excuses: ExcusesDep, tutor_id: TutorId, day: Day, _: NoQuery) -> None:
+    """Let all sessions of the day count again."""
+    await excuses.remove_day(_tutor(tutor_id), day, caller.actor)
+
+
+def _session(session_id: str) -> UUID:
+    return _uuid(session_id, "There is no session with this id.")
+
+
+def _tutor(tutor_id: str) -> UUID:
+    return _uuid(tutor_id, "There is no tutor with this id.")
+
+
+def _uuid(name: str, unknown: str) -> UUID:
+    try:
+        return entity_uuid(name)
+    except ValueError as error:
+        raise NotFoundError(unknown) from error

@@ -1,1 +1,0 @@
-"""Reschedules, and what excuses them."""
