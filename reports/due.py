@@ -121,7 +121,7 @@ select
         from (
             select
                 tutor_id, name, external_id, risk_status, risk_status_since, risk_probability,
-                tutor_reschedules_90d, sessions_90d
+                let_downs_90d, sessions_90d
             from marts.tutor_scores
             where is_active and risk_status in ('watch', 'high_risk')
             order by risk_status_since desc nulls last, risk_probability desc, tutor_id
@@ -139,7 +139,9 @@ select
     tutors.email,
     count(*) as sessions,
     count(*) filter (where sessions.status = 'completed') as completed,
+    count(*) filter (where sessions.is_let_down) as let_downs,
     count(*) filter (where sessions.is_tutor_reschedule) as tutor_reschedules,
+    count(*) filter (where sessions.is_tutor_cancellation) as tutor_cancellations,
     count(*) filter (where sessions.is_tutor_no_show) as tutor_no_shows,
     avg(sessions.rating)::double precision as rating_mean
 from marts.dim_tutors as tutors

@@ -66,8 +66,13 @@ reasons as (
             sessions.scheduled_time, %(important_since)s::timestamptz
         ),
         (
-            'short_notice_reschedule', 2, sessions.is_short_notice,
+            'short_notice_reschedule', 2,
+            sessions.is_short_notice and sessions.is_tutor_reschedule and not sessions.is_tutor_cancellation,
             coalesce(sessions.requested_at, sessions.scheduled_time), %(important_since)s
+        ),
+        (
+            'short_notice_cancellation', 2, sessions.is_short_notice and sessions.is_tutor_cancellation,
+            coalesce(sessions.cancelled_at, sessions.scheduled_time), %(important_since)s
         ),
         (
             'first_no_show', 3, place.is_first and sessions.status = 'no_show' and not sessions.is_tutor_no_show,
@@ -75,7 +80,7 @@ reasons as (
         ),
         (
             'first_cancelled', 4, place.is_first and sessions.status = 'cancelled',
-            coalesce(sessions.requested_at, sessions.scheduled_time), %(important_since)s
+            coalesce(sessions.cancelled_at, sessions.requested_at, sessions.scheduled_time), %(important_since)s
         ),
         (
             'first_low_rating', 5, place.is_first and sessions.rating <= 2,
@@ -86,7 +91,7 @@ reasons as (
             coalesce(sessions.requested_at, sessions.scheduled_time), %(important_since)s
         ),
         (
-            'session', 7, sessions.is_final,
+            'session', 7, sessions.status <> 'scheduled',
             sessions.scheduled_time, %(all_since)s
         )
     ) as event (reason, gravity, applies, happened_at, since)
@@ -123,7 +128,11 @@ select
     count(*) as total
 from (
     select
-        case when evidence.is_tutor_no_show then 'no_show' else 'reschedule' end as kind,
+        case
+            when evidence.is_tutor_reschedule then 'reschedule'
+            when evidence.is_tutor_cancellation then 'cancellation'
+            else 'no_show'
+        end as kind,
         coalesce(evidence.external_id, evidence.session_id::text) as session,
         evidence.counted_on,
         evidence.subject,
@@ -137,7 +146,8 @@ from (
     where
         evidence.tutor_id = scores.tutor_id
         and evidence.is_final
-        and (evidence.is_tutor_reschedule or evidence.is_tutor_no_show)
+        -- A no-show counts in attendance, whatever the settings say of let-downs.
+        and (evidence.is_let_down or evidence.is_tutor_no_show)
         and evidence.counted_on > scores.as_of - 90
         and evidence.counted_on <= scores.as_of
 ) as newest
@@ -154,9 +164,9 @@ select
             'student', coalesce(students.external_id, sessions.student_id::text),
             'subject', sessions.subject,
             'status', sessions.status,
-            'initiator', coalesce(sessions.reschedule_initiator, sessions.initiator),
+            'initiator', sessions.caused_by,
             'scheduled_time', sessions.scheduled_time,
-            'requested_at', sessions.requested_at,
+            'requested_at', sessions.called_off_at,
             'notice_hours', sessions.notice_hours,
             'reason_code', sessions.reason_code,
             'rating', sessions.rating
@@ -205,6 +215,7 @@ notable as (
             scheduled_time,
             case
                 when is_tutor_no_show then 'tutor_no_show'
+                when is_short_notice and is_tutor_cancellation then 'short_notice_cancellation'
                 when is_short_notice then 'short_notice_reschedule'
                 else 'session'
             end as reason
@@ -247,7 +258,7 @@ statuses as (
         scores.external_id,
         coalesce(before.risk_status, 'insufficient_data') as was,
         coalesce(after.risk_status, 'insufficient_data') as is_now,
-        after.tutor_reschedules_90d,
+        after.let_downs_90d,
         after.sessions_90d,
         after.risk_probability
     from marts.tutor_scores as scores

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from core.let_downs import in_words
 from core.settings import Settings
 from reports.subjects import REASONS, STATUSES, long_date, month_name, plural, tutor_name
 
@@ -36,7 +37,7 @@ def render(settings: Settings, kind: str, subject: str, payload: dict[str, Any])
     template = f"{kind}_list" if is_list else kind
     zone = ZoneInfo(settings.timezone)
     context = {
-        **payload,
+        **_of_today(payload),
         "report_kind": kind,
         "headline": subject,
         "dashboard": settings.dashboard,
@@ -46,6 +47,30 @@ def render(settings: Settings, kind: str, subject: str, payload: dict[str, Any])
     html = _environment(is_html=True).get_template(f"{template}.html.j2").render(context)
     text = _environment(is_html=False).get_template(f"{template}.txt.j2").render(context)
     return Rendered(subject, _tidy(text), html)
+
+
+# What was queued before let-downs were counted: moves by the tutor were all that counted.
+RENAMED = {
+    "let_downs_90d": "tutor_reschedules_90d",
+    "let_down_rate_90d": "reschedule_rate_90d",
+    "let_down_rate_expected": "reschedule_rate_expected",
+    "let_down_rate_low": "reschedule_rate_low",
+    "let_down_rate_high": "reschedule_rate_high",
+    "short_notice_90d": "short_notice_reschedules_90d",
+    "let_downs": "tutor_reschedules",
+}
+ADDED = {"tutor_cancellations_90d": 0, "tutor_cancellations": 0, "reliability_counts": ["reschedules"]}
+
+
+def _of_today(queued: Any) -> Any:
+    """A payload, or a part of one, with the names of today's templates: the version before may have queued it."""
+    if isinstance(queued, list):
+        return [_of_today(part) for part in queued]
+    if not isinstance(queued, dict):
+        return queued
+    parts = {name: _of_today(part) for name, part in queued.items()}
+    known = {name: parts[old] for name, old in RENAMED.items() if old in parts}
+    return ADDED | known | parts
 
 
 @cache
@@ -69,6 +94,7 @@ def _environment(*, is_html: bool) -> Environment:
         notice=notice,
         short=short,
         plain=lambda code: str(code).replace("_", " "),
+        verbs=in_words,
     )
     return environment
 

@@ -6,6 +6,7 @@ from typing import Any
 REASONS = {
     "tutor_no_show": "The tutor did not come",
     "short_notice_reschedule": "Rescheduled by the tutor at short notice",
+    "short_notice_cancellation": "Cancelled by the tutor at short notice",
     "first_no_show": "A first session that did not happen",
     "first_cancelled": "A first session was cancelled",
     "first_low_rating": "A first session was rated 2 or less",

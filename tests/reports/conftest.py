@@ -91,8 +91,8 @@ class Marketplace:
                 values,
             )
             connection.execute(
-                "insert into marts.dim_students (student_id, name, subjects, is_stub) "
-                "values (%(student)s, 'Zed Secret', '{}', false) on conflict do nothing",
+                "insert into marts.dim_students (student_id, external_id, name, subjects, is_stub) "
+                "values (%(student)s, %(student)s::text, 'Zed Secret', '{}', false) on conflict do nothing",
                 values,
             )
             connection.execute("delete from raw.changes")

@@ -62,9 +62,9 @@ def test_a_risk_alert_has_numbers_reason_and_evidence(reporting: "Marketplace") 
     tutor = payload["tutor"]
     for text in (mail.text, as_text(mail.html)):
         assert "was fine the day before and is now on watch" in text
-        assert f"{tutor['tutor_reschedules_90d']} of {tutor['sessions_90d']} sessions in the last 90 days" in text
+        assert f"{tutor['let_downs_90d']} of {tutor['sessions_90d']} sessions in the last 90 days" in text
         assert "above 15% is 77%" in text
-        assert "The flag ends after 14 more sessions without a reschedule" in text
+        assert "The flag ends after 14 more sessions that the tutor holds as planned" in text
     assert len(payload["evidence"]) == min(8, payload["evidence_total"]) > 0
     assert all(each["session"] in mail.text for each in payload["evidence"])
 
