@@ -21,8 +21,8 @@ test("shows the rates of the platform as the API has them", async ({ page }) => 
   const { data } = await ask(page, "/api/overview");
   await page.goto("/");
   const platform = page.getByRole("region", { name: "Platform" });
-  await expect(platform).toContainText(`${(data.platform.reschedule_rate_90d * 100).toFixed(1)}%`);
-  await expect(platform.getByRole("img", { name: /Reschedules by week/ })).toBeVisible();
+  await expect(platform).toContainText(`${(data.platform.let_down_rate_90d * 100).toFixed(1)}%`);
+  await expect(platform.getByRole("img", { name: /Let-downs by week/ })).toBeVisible();
   await platform.getByText("Rating", { exact: true }).click();
   await expect(platform.getByRole("img", { name: /Rating by week/ })).toBeVisible();
 });

@@ -11,17 +11,17 @@ test("says why in one sentence, what clears it, and what the score is made from"
   await expect(page.getByText(data.clearing.sentence)).toBeVisible();
   for (const { sentence } of data.components) await expect(page.getByText(sentence)).toBeVisible();
   const counted = page.getByRole("region", { name: "Counted" });
-  await expect(counted.getByRole("row", { name: /^Moved by tutor \d/ })).toContainText(
-    `${(tutor.reschedule_rate_90d * 100).toFixed(1)}%`,
+  await expect(counted.getByRole("row", { name: /^Moved, cancelled or missed \d/ })).toContainText(
+    `${(tutor.let_down_rate_90d * 100).toFixed(1)}%`,
   );
-  await expect(page.getByRole("img", { name: /Reschedules of .* by week/ })).toBeVisible();
+  await expect(page.getByRole("img", { name: /Let-downs of .* by week/ })).toBeVisible();
 });
 
 test("an excuse is given, changes the scores, and is taken back", async ({ page }) => {
   test.setTimeout(4 * SCORED_WITHIN_MS + 60_000);
-  const [tutor] = (await ask(page, "/api/tutors?limit=1&sort_by=tutor_reschedules_30d")).data;
+  const [tutor] = (await ask(page, "/api/tutors?limit=1&sort_by=let_downs_30d")).data;
   const path = `/api/tutors/${tutor.tutor_id}`;
-  const counted = async () => (await ask(page, path)).data.tutor_reschedules_90d;
+  const counted = async () => (await ask(page, path)).data.let_downs_90d;
   await page.goto(`/tutors/${tutor.tutor_id}`);
   const happened = page.getByRole("region", { name: "What happened" });
   await happened.getByRole("button", { name: "Excuse", exact: true }).first().click();
@@ -32,11 +32,11 @@ test("an excuse is given, changes the scores, and is taken back", async ({ page 
   await expect(page.getByText("The scores follow by themselves")).toBeVisible();
   await expect(happened.getByText("Excused")).toBeVisible({ timeout: SCORED_WITHIN_MS });
   // A run that is under way builds the list of what happened first, and the scores after it.
-  await expect.poll(counted, { timeout: SCORED_WITHIN_MS }).toBe(tutor.tutor_reschedules_90d - 1);
+  await expect.poll(counted, { timeout: SCORED_WITHIN_MS }).toBe(tutor.let_downs_90d - 1);
   await happened.getByRole("button", { name: "Undo excuse" }).click();
   await dialog.getByRole("button", { name: "Let it count" }).click();
   await expect(happened.getByText("Excused")).toBeHidden({ timeout: SCORED_WITHIN_MS });
-  await expect.poll(counted, { timeout: SCORED_WITHIN_MS }).toBe(tutor.tutor_reschedules_90d);
+  await expect.poll(counted, { timeout: SCORED_WITHIN_MS }).toBe(tutor.let_downs_90d);
 });
 
 test("who may only read is offered no excuses", async ({ page }) => {

@@ -8,7 +8,7 @@ test("lists the riskiest first, with interval, counts and trend", async ({ page 
   await page.goto("/tutors");
   await expect(page.locator(rowNames).first()).toHaveText(data[0].name);
   const first = page.locator("tbody tr").first();
-  await expect(first).toContainText(`${data[0].tutor_reschedules_90d} of ${data[0].sessions_90d}`);
+  await expect(first).toContainText(`${data[0].let_downs_90d} of ${data[0].sessions_90d}`);
   await expect(first.getByRole("img", { name: /in nine of ten cases between/ })).toBeVisible();
   await expect(first.getByRole("img", { name: /in the last 12 weeks/ })).toBeVisible();
 });
@@ -73,7 +73,7 @@ test("says so when nobody fits, and offers the way back", async ({ page }) => {
 
 test("a click on a point of the funnel opens the tutor", async ({ page }) => {
   await page.goto("/tutors?risk=high_risk");
-  const plot = page.getByRole("img", { name: /tutors by sessions and reschedule rate/ });
+  const plot = page.getByRole("img", { name: /tutors by sessions and rate of let-downs/ });
   await expect(plot).toBeVisible();
   const ends = await plot.locator("path[data-tone=high]").evaluate((path) => {
     const start = (path as SVGPathElement).getPointAtLength(0);

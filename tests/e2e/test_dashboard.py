@@ -45,12 +45,12 @@ def test_a_changed_description_of_the_api_breaks_the_type_check(tmp_path: Path) 
     (folder / "node_modules").symlink_to(DASHBOARD / "node_modules")
     description = (PROJECT_ROOT / "api" / "openapi.json").read_text()
     (tmp_path / "api").mkdir()
-    (tmp_path / "api" / "openapi.json").write_text(description.replace('"reschedule_rate_90d"', '"rate_90d"'))
+    (tmp_path / "api" / "openapi.json").write_text(description.replace('"let_down_rate_90d"', '"rate_90d"'))
 
     run = _npm("run", "--silent", "types", folder=folder)
 
     assert run.returncode != 0
-    assert "'reschedule_rate_90d' does not exist" in run.stdout
+    assert "'let_down_rate_90d' does not exist" in run.stdout
 
 
 def _npm(*arguments: str, folder: Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -1,5 +1,5 @@
 /**
- * Limits of a funnel plot: within them, a tutor who reschedules exactly as often as the platform lands with the given
+ * Limits of a funnel plot: within them, a tutor who lets down exactly as often as the platform lands with the given
  * probability, by chance alone. Quantiles of the binomial distribution, interpolated between whole counts so that the
  * limits are smooth (Spiegelhalter 2005, "Funnel plots for comparing institutional performance", A.1.1).
  */

@@ -6,10 +6,16 @@ export const WINDOWS = [7, 30, 90] as const;
 /** What is counted, in the order in which it is shown; names of fields without their window. */
 export const METRICS = [
   { name: "sessions", label: "Sessions", rate: null },
-  { name: "reschedules", label: "Moved by anybody", rate: null },
+  { name: "let_downs", label: "Moved, cancelled or missed", rate: "let_down_rate" },
   { name: "tutor_reschedules", label: "Moved by tutor", rate: "reschedule_rate" },
-  { name: "short_notice_reschedules", label: "Moved by tutor under 24 h", rate: null },
+  { name: "tutor_cancellations", label: "Cancelled by tutor", rate: null },
   { name: "tutor_no_shows", label: "Missed by tutor", rate: "tutor_no_show_rate" },
+  { name: "short_notice", label: "By tutor under 24 h", rate: null },
+  { name: "late_starts", label: "Started late", rate: null },
+  { name: "started", label: "Known start", rate: null },
+  { name: "moved_sessions", label: "Moved by anybody", rate: null },
   { name: "student_reschedules", label: "Moved by student", rate: "student_reschedule_rate" },
+  { name: "student_cancellations", label: "Cancelled by student", rate: null },
   { name: "student_no_shows", label: "Missed by student", rate: null },
+  { name: "technical_issues", label: "Technical issues", rate: null },
 ] as const;

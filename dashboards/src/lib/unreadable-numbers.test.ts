@@ -5,7 +5,7 @@ describe("what should be a number", () => {
   it("and is none becomes NaN, and is named; null stays where the API allows it", () => {
     const answer = {
       data: [
-        { name: "12", external_id: "7", sessions_90d: "41", reschedule_rate_90d: null, quality_score: 71.5 },
+        { name: "12", external_id: "7", sessions_90d: "41", let_down_rate_90d: null, quality_score: 71.5 },
       ],
       meta: { total: null },
     };
@@ -16,7 +16,7 @@ describe("what should be a number", () => {
           name: "12",
           external_id: "7",
           sessions_90d: Number.NaN,
-          reschedule_rate_90d: null,
+          let_down_rate_90d: null,
           quality_score: 71.5,
         },
       ],

@@ -13,7 +13,7 @@ export const ACTIONS = {
   "login_link.create": "Log-in link created",
   "session.override": "Session overridden",
   "reschedule.override": "Reschedule overridden",
-  "excuse.add": "Reschedule excused",
+  "excuse.add": "Session excused",
   "excuse.remove": "Excuse removed",
   "student.add": "Student added",
   "student.change": "Student changed",

@@ -8,7 +8,7 @@ const point = (sessions: number, rate: number | null, id = "a"): FunnelPoint => 
   name: null,
   risk_status: "ok",
   sessions_90d: sessions,
-  reschedule_rate_90d: rate,
+  let_down_rate_90d: rate,
 });
 
 describe("the funnel", () => {

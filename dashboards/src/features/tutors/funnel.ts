@@ -36,12 +36,10 @@ export function scaleOf(points: readonly FunnelPoint[]): Scale {
   };
 }
 
-export const rateOf = (point: FunnelPoint): number => point.reschedule_rate_90d ?? 0;
+export const rateOf = (point: FunnelPoint): number => point.let_down_rate_90d ?? 0;
 
-export function isDrawable({ sessions_90d, reschedule_rate_90d }: FunnelPoint): boolean {
-  return (
-    Number.isFinite(sessions_90d) && reschedule_rate_90d !== null && Number.isFinite(reschedule_rate_90d)
-  );
+export function isDrawable({ sessions_90d, let_down_rate_90d }: FunnelPoint): boolean {
+  return Number.isFinite(sessions_90d) && let_down_rate_90d !== null && Number.isFinite(let_down_rate_90d);
 }
 
 /** The band between the limits, as a closed path. */

@@ -33,9 +33,9 @@ it("has a row of each metric and a column of each window", () => {
   expect(cellsOf("Sessions").map(({ textContent }) => textContent)).toEqual(["7", "30", "90"]);
 });
 
-it("shows a rate below its count, none without sessions, and only reschedules against the limit", () => {
-  const place = METRICS.findIndex(({ name }) => name === "tutor_reschedules");
-  const moved = cellsOf("Moved by tutor");
+it("shows a rate below its count, none without sessions, and only let-downs against the limit", () => {
+  const place = METRICS.findIndex(({ name }) => name === "let_downs");
+  const moved = cellsOf("Moved, cancelled or missed");
   expect(moved.map(({ textContent }) => textContent)).toEqual([
     `${100 * place + 7}no sessions`,
     `${100 * place + 30}30.0%`,

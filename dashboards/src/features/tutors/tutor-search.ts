@@ -5,7 +5,7 @@ import { oneOf, someText, wholeNumber } from "../../lib/search-params";
 export const SORTS = [
   "name",
   "risk_probability",
-  "reschedule_rate_expected",
+  "let_down_rate_expected",
   "sessions_90d",
   "trend_30d",
   "quality_score",

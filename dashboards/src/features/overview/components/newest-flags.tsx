@@ -24,7 +24,7 @@ export function NewestFlags({ flags }: { flags: Flag[] }) {
                 <RowContent
                   title={tutorName(flag)}
                   badge={<StatusBadge status={flag.risk_status} />}
-                  detail={`${percent(flag.reschedule_rate_90d, { digits: 0 })} of ${counted(flag.sessions_90d, "session")} · ${probability(flag.risk_probability)} likely`}
+                  detail={`${percent(flag.let_down_rate_90d, { digits: 0 })} of ${counted(flag.sessions_90d, "session")} · ${probability(flag.risk_probability)} likely`}
                   aside={
                     flag.risk_status_since === null ? undefined : `since ${shortDay(flag.risk_status_since)}`
                   }

@@ -34,8 +34,8 @@ export function OverviewPage() {
 function Rule({ overview: { compared_with, rules } }: { overview: Overview }) {
   return (
     <>
-      A tutor is flagged when more than {percent(rules.risk_threshold, { digits: 0 })} reschedules in the long
-      run is likely.{" "}
+      A tutor is flagged who probably moves, cancels or misses more than{" "}
+      {percent(rules.risk_threshold, { digits: 0 })} of sessions in the long run.{" "}
       {compared_with
         ? `Changes are since ${day(compared_with)}.`
         : "There is no earlier day to compare with yet."}

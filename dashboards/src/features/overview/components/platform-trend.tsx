@@ -15,11 +15,11 @@ interface Metric {
 }
 
 const METRICS = {
-  reschedules: {
-    label: "Reschedules",
-    of: (week) => week.reschedule_rate,
+  letDowns: {
+    label: "Let-downs",
+    of: (week) => week.let_down_rate,
     write: (value) => percent(value),
-    now: (rates) => percent(rates.reschedule_rate_90d),
+    now: (rates) => percent(rates.let_down_rate_90d),
   },
   noShows: {
     label: "No-shows",
@@ -45,7 +45,7 @@ const NAMES = Object.keys(METRICS) as MetricName[];
 
 /** All tutors together: the last 90 days in figures, the last year as a line. */
 export function PlatformTrend({ weeks, rates }: { weeks: PlatformWeek[]; rates: PlatformRates }) {
-  const [chosen, choose] = useState<MetricName>("reschedules");
+  const [chosen, choose] = useState<MetricName>("letDowns");
   const metric: Metric = METRICS[chosen];
   return (
     <Panel
@@ -62,8 +62,8 @@ export function PlatformTrend({ weeks, rates }: { weeks: PlatformWeek[]; rates: 
       }
     >
       <dl className={classes.figures}>
-        <Figure label="Tutor reschedules per session" value={METRICS.reschedules.now(rates)} />
-        <Figure label="Tutor no-shows per session" value={METRICS.noShows.now(rates)} />
+        <Figure label="Moved, cancelled or missed by tutors" value={METRICS.letDowns.now(rates)} />
+        <Figure label="Missed by tutors" value={METRICS.noShows.now(rates)} />
         <Figure
           label="First sessions that go on"
           value={percent(rates.first_session_rate, { none: "none yet" })}

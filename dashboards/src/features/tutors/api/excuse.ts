@@ -1,23 +1,34 @@
 import { useMutation } from "@tanstack/react-query";
 import { api, body } from "../../../lib/api";
 
-/** Excuse the reschedule of a session; scores follow with the next run. */
+/** One session, or all that a tutor moved, cancelled or missed and that counts on one day. */
+type What = { sessionId: string } | { tutorId: string; day: string };
+
+const SESSION = "/api/sessions/{session_id}/excuse";
+const DAY = "/api/tutors/{tutor_id}/days/{day}/excuse";
+
+/** Excuse it; scores follow with the next run. */
 export const useExcuse = () =>
   useMutation({
-    mutationFn: ({ sessionId, reason }: { sessionId: string; reason: string }) =>
-      body(
-        api.POST("/api/reschedules/{session_id}/excuse", {
-          params: { path: { session_id: sessionId } },
-          body: { reason },
-        }),
-      ),
+    mutationFn: async ({ what, reason }: { what: What; reason: string }) => {
+      if ("sessionId" in what) {
+        const path = { session_id: what.sessionId };
+        await body(api.POST(SESSION, { params: { path }, body: { reason } }));
+      } else {
+        const path = { tutor_id: what.tutorId, day: what.day };
+        await body(api.POST(DAY, { params: { path }, body: { reason } }));
+      }
+    },
   });
 
 /** Let it count again. */
 export const useUndoExcuse = () =>
   useMutation({
-    mutationFn: (sessionId: string) =>
-      body(
-        api.DELETE("/api/reschedules/{session_id}/excuse", { params: { path: { session_id: sessionId } } }),
-      ),
+    mutationFn: async (what: What) => {
+      if ("sessionId" in what) {
+        await body(api.DELETE(SESSION, { params: { path: { session_id: what.sessionId } } }));
+      } else {
+        await body(api.DELETE(DAY, { params: { path: { tutor_id: what.tutorId, day: what.day } } }));
+      }
+    },
   });

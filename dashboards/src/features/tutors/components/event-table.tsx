@@ -17,14 +17,15 @@ const BY: Record<string, string> = {
 };
 
 interface EventTableProps {
+  tutorId: string;
   events: TutorEvent[];
   /** Also those beyond what the API gives at once. */
   total: number;
   onChanged: () => void;
 }
 
-/** Reschedules, no-shows, cancellations and low ratings, and whether each counts against the tutor. */
-export function EventTable({ events, total, onChanged }: EventTableProps) {
+/** Moves, no-shows, cancellations and low ratings, and whether each counts against the tutor. */
+export function EventTable({ tutorId, events, total, onChanged }: EventTableProps) {
   const [isWhole, showWhole] = useState(false);
   const [chosen, choose] = useState<TutorEvent | null>(null);
   const isAdmin = useIsAdmin();
@@ -56,7 +57,7 @@ export function EventTable({ events, total, onChanged }: EventTableProps) {
           The newest {count(events.length)} of {count(total)} are shown.
         </p>
       )}
-      <ExcuseDialog event={chosen} onClose={() => choose(null)} onChanged={onChanged} />
+      <ExcuseDialog tutorId={tutorId} event={chosen} onClose={() => choose(null)} onChanged={onChanged} />
     </>
   );
 }
@@ -101,7 +102,7 @@ const excuseColumn = (onChoose: (event: TutorEvent) => void): Column<TutorEvent>
   overflow: "nowrap",
   phone: { row: 3, side: "end" },
   cell: (event) =>
-    event.kind === "reschedule" && (event.is_counted || event.is_excused) ? (
+    event.kind !== "low_rating" && (event.is_counted || event.is_excused) ? (
       <Button size="compact-xs" variant="default" onClick={() => onChoose(event)}>
         {event.is_excused ? "Undo excuse" : "Excuse"}
       </Button>
@@ -117,7 +118,8 @@ function whatOf(event: TutorEvent): string {
 }
 
 function Counts({ event }: { event: TutorEvent }) {
+  if (event.kind === "low_rating") return <Tag tone="none" label="In the mean" />;
   if (event.is_excused) return <Tag tone="ok" icon="check" label="Excused" />;
   if (event.is_counted) return <Tag tone="watch" label="Counts" />;
-  return <Tag tone="none" label={event.kind === "low_rating" ? "In the mean" : "Does not count"} />;
+  return <Tag tone="none" label="Does not count" />;
 }

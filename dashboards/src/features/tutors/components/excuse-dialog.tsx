@@ -1,33 +1,50 @@
-import { Button, Modal, Textarea } from "@mantine/core";
+import { Button, Checkbox, Modal, Textarea } from "@mantine/core";
 import { useState } from "react";
 import type { TutorEvent } from "../../../lib/api-types";
-import { moment } from "../../../lib/format";
+import { day, moment } from "../../../lib/format";
 import { useExcuse, useUndoExcuse } from "../api/excuse";
 import classes from "./excuse-dialog.module.css";
 
+const WHAT: Record<TutorEvent["kind"], string> = {
+  reschedule: "moved",
+  no_show: "missed",
+  tutor_cancellation: "cancelled by the tutor",
+  low_rating: "rated low",
+};
+
 interface ExcuseDialogProps {
-  /** The reschedule to excuse, or whose excuse to take back; null while the dialog is closed. */
+  tutorId: string;
+  /** The session to excuse, or whose excuse to take back; null while the dialog is closed. */
   event: TutorEvent | null;
   onClose: () => void;
   onChanged: () => void;
 }
 
-export function ExcuseDialog({ event, onClose, onChanged }: ExcuseDialogProps) {
+export function ExcuseDialog({ tutorId, event, onClose, onChanged }: ExcuseDialogProps) {
   return (
     <Modal
       opened={event !== null}
       onClose={onClose}
-      title={event?.is_excused ? "Take back the excuse" : "Excuse this reschedule"}
+      title={event?.is_excused ? "Take back the excuse" : "Excuse this session"}
       closeButtonProps={{ "aria-label": "Close" }}
       centered
     >
-      {event && <Form key={event.session_id} event={event} onClose={onClose} onChanged={onChanged} />}
+      {event && (
+        <Form
+          key={event.session_id}
+          tutorId={tutorId}
+          event={event}
+          onClose={onClose}
+          onChanged={onChanged}
+        />
+      )}
     </Modal>
   );
 }
 
-function Form({ event, onClose, onChanged }: ExcuseDialogProps & { event: TutorEvent }) {
+function Form({ tutorId, event, onClose, onChanged }: ExcuseDialogProps & { event: TutorEvent }) {
   const [reason, setReason] = useState("");
+  const [isWholeDay, setWholeDay] = useState(false);
   const excuse = useExcuse();
   const undo = useUndoExcuse();
   const done = {
@@ -36,10 +53,9 @@ function Form({ event, onClose, onChanged }: ExcuseDialogProps & { event: TutorE
       onClose();
     },
   };
+  const what = isWholeDay ? { tutorId, day: event.counted_on } : { sessionId: event.session_id };
   const submit = () =>
-    event.is_excused
-      ? undo.mutate(event.session_id, done)
-      : excuse.mutate({ sessionId: event.session_id, reason: reason.trim() }, done);
+    event.is_excused ? undo.mutate(what, done) : excuse.mutate({ what, reason: reason.trim() }, done);
   const error = excuse.error ?? undo.error;
   return (
     <form
@@ -50,7 +66,7 @@ function Form({ event, onClose, onChanged }: ExcuseDialogProps & { event: TutorE
       }}
     >
       <p className={classes.what}>
-        {event.subject ?? "Session"} of {moment(event.scheduled_time)}, rescheduled by the tutor.{" "}
+        {event.subject ?? "Session"} of {moment(event.scheduled_time)}, {WHAT[event.kind]}.{" "}
         {event.is_excused
           ? "It will count against the tutor again."
           : "It stays visible, and no longer counts."}
@@ -69,6 +85,11 @@ function Form({ event, onClose, onChanged }: ExcuseDialogProps & { event: TutorE
           required
         />
       )}
+      <Checkbox
+        label={`All that counts on ${day(event.counted_on)}`}
+        checked={isWholeDay}
+        onChange={(changed) => setWholeDay(changed.currentTarget.checked)}
+      />
       {error && (
         <p role="alert" className={classes.error}>
           {error.message}

@@ -14,14 +14,14 @@ export function FunnelPanel({ query }: { query: UseQueryResult<FunnelResponse> }
     >
       <QueryBoundary query={query} skeleton={<Skeleton height={420} />}>
         {({ data }) =>
-          data.points.length === 0 || !isKnown(data.platform_reschedule_rate_90d) ? (
+          data.points.length === 0 || !isKnown(data.platform_let_down_rate_90d) ? (
             <EmptyState title="Nothing to draw">
               No tutor that fits has sessions in the last 90 days.
             </EmptyState>
           ) : (
             <FunnelPlot
               points={data.points}
-              rate={data.platform_reschedule_rate_90d}
+              rate={data.platform_let_down_rate_90d}
               threshold={data.risk_threshold}
             />
           )

@@ -59,7 +59,7 @@ export function FunnelPlot({ points, rate, threshold }: FunnelPlotProps) {
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
         className={classes.plot}
         role="img"
-        aria-label={`${count(points.length)} tutors by sessions and reschedule rate; ${count(outside)} are at high risk. The platform's rate is ${percent(rate)}.`}
+        aria-label={`${count(points.length)} tutors by sessions and rate of let-downs; ${count(outside)} are at high risk. The platform's rate is ${percent(rate)}.`}
         onMouseMove={(event) => setPointed(find(event))}
         onMouseLeave={() => setPointed(undefined)}
         onClick={open}
@@ -163,7 +163,7 @@ function Tip({ point, scale }: { point: FunnelPoint; scale: Scale }) {
     <div className={classes.tip} style={style}>
       <strong>{tutorName(point)}</strong>
       <span>
-        {percent(point.reschedule_rate_90d)} of {count(point.sessions_90d)} sessions
+        {percent(point.let_down_rate_90d)} of {count(point.sessions_90d)} sessions
       </span>
       <span>{STATUS[point.risk_status]?.label}</span>
     </div>

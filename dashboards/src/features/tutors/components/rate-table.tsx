@@ -23,8 +23,9 @@ export function RateTable({ tutor, threshold }: { tutor: TutorDetail; threshold:
         isCompact
       />
       <p className={classes.note}>
-        {count(tutor.tutor_reschedules_90d)} reschedules in 90 days are {count(tutor.episodes_90d)} when those
-        of one day and reason are counted once. Those by students, and excused ones, are left out.
+        {count(tutor.let_downs_90d)} sessions moved, cancelled or missed in 90 days are{" "}
+        {count(tutor.episodes_90d)} when those of one day and reason are counted once. Excused ones are left
+        out.
       </p>
     </Panel>
   );
@@ -40,8 +41,8 @@ const columns = (tutor: TutorDetail, threshold: number): Column<Metric>[] => [
       detail: ({ rate: name }) => {
         if (name === null) return null;
         const rate = tutor[`${name}_${days}d`];
-        // The limit is one for reschedules.
-        const isTooHigh = name === "reschedule_rate" && rate !== null && rate > threshold;
+        // The limit is one for let-downs.
+        const isTooHigh = name === "let_down_rate" && rate !== null && rate > threshold;
         return isTooHigh ? <strong>{percent(rate)}</strong> : percent(rate);
       },
     }),

@@ -34,16 +34,16 @@ export function RiskSummary({ tutor, explanation, isAwaiting }: RiskSummaryProps
         <div className={classes.wide}>
           <dt>Estimated long-run rate</dt>
           <dd>
-            {percent(tutor.reschedule_rate_expected)}
+            {percent(tutor.let_down_rate_expected)}
             <span className={classes.range}>
-              {percent(tutor.reschedule_rate_low, { none: "" })}
-              {tutor.reschedule_rate_low !== null && "–"}
-              {percent(tutor.reschedule_rate_high, { none: "" })}
+              {percent(tutor.let_down_rate_low, { none: "" })}
+              {tutor.let_down_rate_low !== null && "–"}
+              {percent(tutor.let_down_rate_high, { none: "" })}
             </span>
             <RateInterval
-              expected={tutor.reschedule_rate_expected}
-              low={tutor.reschedule_rate_low}
-              high={tutor.reschedule_rate_high}
+              expected={tutor.let_down_rate_expected}
+              low={tutor.let_down_rate_low}
+              high={tutor.let_down_rate_high}
               threshold={explanation.risk_threshold}
             />
           </dd>

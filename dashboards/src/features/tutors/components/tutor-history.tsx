@@ -34,7 +34,7 @@ export function TutorHistory({ tutorId, name, threshold, pollMs, onChanged }: Tu
   );
   return (
     <>
-      <Panel title="Trend" note="Reschedules per session by week, beside all tutors" actions={range}>
+      <Panel title="Trend" note="Moved, cancelled or missed by week, beside all tutors" actions={range}>
         <QueryBoundary query={history} skeleton={<Skeleton height={240} />}>
           {({ data }) =>
             data.weeks.length === 0 ? (
@@ -43,7 +43,7 @@ export function TutorHistory({ tutorId, name, threshold, pollMs, onChanged }: Tu
               </EmptyState>
             ) : (
               <WeeklyChart
-                label={`Reschedules of ${name} by week`}
+                label={`Let-downs of ${name} by week`}
                 height={240}
                 weeks={everyWeek(data.weeks)}
                 series={[
@@ -64,7 +64,12 @@ export function TutorHistory({ tutorId, name, threshold, pollMs, onChanged }: Tu
       >
         <QueryBoundary query={history} skeleton={<Skeleton height={240} m="md" />}>
           {({ data, meta }) => (
-            <EventTable events={data.events} total={meta.total_events} onChanged={onChanged} />
+            <EventTable
+              tutorId={tutorId}
+              events={data.events}
+              total={meta.total_events}
+              onChanged={onChanged}
+            />
           )}
         </QueryBoundary>
       </Panel>
@@ -83,8 +88,8 @@ function everyWeek(weeks: TutorWeek[]) {
     const week = known.get(monday);
     rows.push({
       week: shortDay(monday),
-      tutor: week?.reschedule_rate ?? null,
-      platform: week?.platform_reschedule_rate ?? null,
+      tutor: week?.let_down_rate ?? null,
+      platform: week?.platform_let_down_rate ?? null,
     });
   }
   return rows;

@@ -94,16 +94,16 @@ const columns = (threshold: number | undefined): Column<TutorRow, Sort>[] => [
     ),
   },
   {
-    header: "Reschedules, 90 days",
-    sort: "reschedule_rate_expected",
+    header: "Let-downs, 90 days",
+    sort: "let_down_rate_expected",
     width: "26%",
     phone: { row: 2, side: "start" },
     cell: (tutor) => (
       <div className={classes.interval}>
         <RateInterval
-          expected={tutor.reschedule_rate_expected}
-          low={tutor.reschedule_rate_low}
-          high={tutor.reschedule_rate_high}
+          expected={tutor.let_down_rate_expected}
+          low={tutor.let_down_rate_low}
+          high={tutor.let_down_rate_high}
           threshold={threshold}
         />
       </div>
@@ -111,7 +111,7 @@ const columns = (threshold: number | undefined): Column<TutorRow, Sort>[] => [
     detail: (tutor) =>
       tutor.sessions_90d === 0
         ? "no sessions"
-        : `${percent(tutor.reschedule_rate_90d)} · ${count(tutor.tutor_reschedules_90d)} of ${count(tutor.sessions_90d)}`,
+        : `${percent(tutor.let_down_rate_90d)} · ${count(tutor.let_downs_90d)} of ${count(tutor.sessions_90d)}`,
   },
   {
     header: "Sessions",
@@ -127,8 +127,8 @@ const columns = (threshold: number | undefined): Column<TutorRow, Sort>[] => [
     phone: { row: 2, side: "end" },
     cell: (tutor) => (
       <Sparkline
-        values={tutor.weekly_reschedule_rates ?? []}
-        label={`Reschedules of ${tutorName(tutor)} in the last 12 weeks`}
+        values={tutor.weekly_let_down_rates ?? []}
+        label={`Let-downs of ${tutorName(tutor)} in the last 12 weeks`}
       />
     ),
     detail: (tutor) => (
