@@ -66,7 +66,8 @@ joined as (
         excuses.session_id is not null as is_excused,
         -- By the tutor, excused or not.
         coalesce(moves.initiator = 'tutor', false) as is_moved_by_tutor,
-        sessions.status in ('cancelled', 'no_show') and coalesce(sessions.initiator = 'tutor', false) as is_dropped_by_tutor
+        sessions.status in ('cancelled', 'no_show')
+        and coalesce(sessions.initiator = 'tutor', false) as is_dropped_by_tutor
     from sessions
     left join moves on sessions.session_id = moves.session_id
     left join excuses on sessions.session_id = excuses.session_id
