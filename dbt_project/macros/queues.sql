@@ -39,5 +39,6 @@
     where
         not exists (select from intermediate.touched_tutor_days)
         and not exists (select from intermediate.touched_pairs)
+        and not exists (select from intermediate.touched_concerns)
         and not exists (select from intermediate.touched_weeks);
 {% endmacro %}

@@ -10,6 +10,26 @@ begin
     create table if not exists intermediate.day_before (
         as_of date not null, tutor_id uuid not null, risk_status text not null, risk_status_since date
     );
+    create table if not exists intermediate.touched_concerns (tutor_id uuid not null, since date not null);
+    create table if not exists intermediate.touched_concern_days (tutor_id uuid not null, concern_day date not null);
+    create table if not exists intermediate.concern_days_up_to (as_of date not null);
+    create table if not exists intermediate.concern_priors (
+        concern_day date not null,
+        is_closed boolean not null,
+        concern text not null,
+        rate_limit double precision not null,
+        prior_alpha double precision,
+        prior_beta double precision,
+        broad_alpha double precision,
+        broad_beta double precision,
+        log_masses double precision [],
+        log_rates double precision [],
+        log_complements double precision [],
+        rating_mean double precision,
+        between_variance double precision,
+        within_variance double precision,
+        primary key (concern_day, concern)
+    );
     create index if not exists day_before_tutor_id on intermediate.day_before (tutor_id);
 
     -- Of versions before: what is there now is made by the models.

@@ -74,6 +74,8 @@ begin
     -- The next run will find no trace of the days that a session has left.
     insert into intermediate.touched_weeks
     select distinct date_trunc('week', counted_on::timestamp)::date from unnest(day_keys) as counted_on;
+    insert into intermediate.touched_concerns
+    select distinct tutor_id, counted_on from unnest(day_tutors, day_keys) as k (tutor_id, counted_on);
 
     delete from intermediate.int_pairs as pairs
     using unnest(pair_tutors, student_keys) as k (tutor_id, student_id)

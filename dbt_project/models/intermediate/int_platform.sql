@@ -2,12 +2,14 @@
     config(
         materialized='incremental',
         pre_hook=["select intermediate.begin_scoring_day()", "{{ prefer_hash_joins() }}"],
+        post_hook="select intermediate.take_over_concern_priors()",
     )
 }}
 
 -- What scores take from all tutors, as the last run has found it: scores that are refreshed live in between start from
 -- the same numbers, to the last bit.
--- depends_on: {{ function('begin_scoring_day') }}
+-- depends_on: {{ function('begin_scoring_day') }}, {{ function('take_over_concern_priors') }}
+-- depends_on: {{ ref('int_concern_moments') }}, {{ ref('int_rating_moments') }}
 
 with scoring_days as (
     select * from {{ ref('int_scoring_days') }}

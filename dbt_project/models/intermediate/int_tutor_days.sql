@@ -5,7 +5,10 @@
             'from': 'intermediate.touched_tutor_days',
             'key': {'tutor_id': 'tutor_id', 'counted_on': 'counted_on'},
         },
-        passes_on={'intermediate.touched_weeks': [week_of('counted_on')]},
+        passes_on={
+            'intermediate.touched_weeks': [week_of('counted_on')],
+            'intermediate.touched_concerns': ['tutor_id', 'counted_on'],
+        },
         gate=1,
         order_by='counted_on',
         indexes=[
@@ -30,6 +33,7 @@ final as (
         {% endfor %}
         count(rating) as ratings,
         coalesce(sum(rating), 0) as rating_sum,
+        coalesce(sum(rating * rating), 0) as rating_sum_of_squares,
         max(scheduled_time) filter (where status = 'completed') as last_completed_at,
         -- Let-downs asked for on one day for one reason are one episode.
         array_agg(

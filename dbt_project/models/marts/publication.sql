@@ -3,6 +3,7 @@
 -- Built last: depends on every other mart, and its generation is what readers cache by.
 -- depends_on: {{ ref('dim_tutors') }}, {{ ref('dim_students') }}, {{ ref('fct_sessions') }}
 -- depends_on: {{ ref('fct_moves') }}, {{ ref('tutor_scores') }}, {{ ref('platform_baseline') }}
+-- depends_on: {{ ref('tutor_concerns') }}
 -- depends_on: {{ ref('tutor_weekly') }}, {{ ref('platform_weekly') }}, {{ ref('score_history') }}
 
 with as_of as (

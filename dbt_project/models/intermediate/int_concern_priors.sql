@@ -1,0 +1,19 @@
+-- The priors of each concern, as runs have left them: a closed day keeps those that it was given when it closed. The table
+-- The table is filled by int_platform, in the transaction in which the as-of day changes.
+
+select
+    concern_day,
+    is_closed,
+    concern,
+    rate_limit,
+    prior_alpha,
+    prior_beta,
+    broad_alpha,
+    broad_beta,
+    log_masses,
+    log_rates,
+    log_complements,
+    rating_mean,
+    between_variance,
+    within_variance
+from intermediate.concern_priors

@@ -1,0 +1,374 @@
+"""The statistics of concerns in SQL against NumPy and SciPy: posteriors, the change filter, and when concerns clear."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy import special
+
+from tests import worlds
+from verify.recompute.change_filter import ChangeFilter, grid
+from verify.recompute.concerns import (
+    RATING_MARGIN,
+    DailyCounts,
+    assess,
+    rate_concerns,
+    rate_probability,
+    rating_probability,
+)
+from verify.recompute.evidence import CAP, BetaMixture, Floats, half_life_weights
+from verify.recompute.rating_evidence import RatingPrior, Ratings, rating_posterior
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from tests.dbt.conftest import Dbt
+
+DAY = "'2024-01-01'::date"
+
+
+def query(connection: psycopg.Connection, sql: str, *values: Any) -> Floats:
+    """Rows of numbers; arrays and NumPy's numbers are given as they are."""
+    rows = connection.execute(sql.encode(), [np.asarray(value).tolist() for value in values]).fetchall()
+    return np.array(rows, dtype=np.float64)
+
+
+def some_prior(rng: np.random.Generator, limit: float, mean_up_to: float = 0.9) -> BetaMixture:
+    """A prior as `mixture_prior` makes it, from any mean and correlation."""
+    m = np.exp(rng.uniform(np.log(5e-4), np.log(mean_up_to)))
+    weight = max(1 / np.exp(rng.uniform(np.log(0.005), np.log(0.5))) - 1, 1 / min(m, 1 - m))
+    u = min(0.5, max(limit, 2 * m))
+    s = max(4.0, 1 / u)
+    return BetaMixture(np.array([0.9, 0.1]), np.array([m * weight, s * u]), np.array([(1 - m) * weight, s * (1 - u)]))
+
+
+def parameters(prior: BetaMixture) -> tuple[float, ...]:
+    """As the functions take them."""
+    return prior.alpha[0], prior.beta[0], prior.alpha[1], prior.beta[1]
+
+
+@pytest.mark.parametrize("limit", [0.01, 0.03, 0.15, 0.35, 0.5, 0.95])
+@pytest.mark.parametrize("most_trials", [60, 150, 1200])
+def test_the_posterior_of_a_rate(built: Dbt, connection: psycopg.Connection, limit: float, most_trials: int) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(4):
+        prior = some_prior(rng, limit)
+        trials = np.r_[0, np.exp(rng.uniform(np.log(0.01), np.log(most_trials), 60))]
+        events = trials * np.r_[0, rng.beta(0.3, 0.8, 60)]
+        events[::7], events[::11] = 0, trials[::11]
+        found = query(
+            connection,
+            """
+            with cells as materialized (select * from intermediate.rate_cells(%s, %s, %s, %s, %s))
+            select
+                summary.expected, summary.low, summary.high,
+                intermediate.rate_probability(log_masses, log_rates, log_complements, trials, events)
+            from cells
+            cross join unnest(%s::float8[], %s::float8[]) with ordinality as counts (trials, events, place)
+            cross join lateral intermediate.rate_summary(
+                log_masses, log_rates, log_complements, %s, trials, events
+            ) as summary
+            order by place
+            """,
+            *parameters(prior), limit, trials, events, limit,
+        )  # fmt: skip
+        expected, low, high, probability = np.abs(found.T - prior.updated(trials, events).summary(limit)).max(axis=1)
+        assert probability <= 1e-3
+        assert expected <= 1e-4
+        assert max(low, high) <= 5e-3
+
+
+def test_no_count_is_too_extreme(built: Dbt, connection: psycopg.Connection) -> None:
+    """Postgres raises an error where a number is too small; there are none, even where data contradict the prior."""
+    ((low, high),) = query(
+        connection,
+        """
+        select min(probability), max(probability)
+        from unnest(array[0.00001, 0.001, 0.999]) as rate_limit
+        cross join unnest(array[1, 30, 100000]) as prior_alpha
+        cross join unnest(array[1, 30, 100000]) as prior_beta
+        cross join lateral (
+            select greatest(4, 1 / least(0.5, rate_limit)) as s, least(0.5, rate_limit) as u
+        ) as broad
+        cross join lateral intermediate.rate_cells(prior_alpha, prior_beta, s * u, s * (1 - u), rate_limit) as cells
+        cross join (values (0, 0), (60, 0), (60, 60), (0.001, 0.001)) as counts (trials, events)
+        cross join lateral intermediate.rate_probability(
+            log_masses, log_rates, log_complements, trials, events
+        ) as probability
+        """,
+    )
+    assert 0 <= low < 0.01
+    assert 0.99 < high <= 1
+
+
+def test_distributions(built: Dbt, connection: psycopg.Connection) -> None:
+    rng = np.random.default_rng(2)
+    a, b = np.exp(rng.uniform(np.log(0.02), np.log(20_000), (2, 1000)))
+    x = np.clip(
+        np.where(rng.random(1000) < 0.5, rng.uniform(0, 1, 1000), a / (a + b) * rng.uniform(0.5, 1.5, 1000)), 0, 1
+    )
+    found = query(
+        connection,
+        """
+        select intermediate.beta_cdf(a, b, x)
+        from unnest(%s::float8[], %s::float8[], %s::float8[]) with ordinality as points (a, b, x, place) order by place
+        """,
+        a, b, x,
+    )  # fmt: skip
+    assert np.abs(found[:, 0] - special.betainc(a, b, x)).max() <= 1e-10
+    z = np.r_[-100, np.linspace(-9, 9, 1001), 100]
+    normal = query(connection, "select intermediate.normal_cdf(z) from unnest(%s::float8[]) as z", z)
+    assert np.abs(normal[:, 0] - special.ndtr(z)).max() <= 1e-7
+
+
+def test_the_posterior_of_a_mean_rating(built: Dbt, connection: psycopg.Connection) -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        mean = rng.uniform(3.2, 4.9)
+        between, within = np.exp(rng.uniform(np.log([0.0025, 0.01]), np.log([0.6, 2])))
+        ratings = np.r_[0, np.exp(rng.uniform(np.log(0.01), np.log(500), 60))]
+        observed = np.clip(mean + rng.normal(0, 0.8, 61), 1, 5)
+        found = query(
+            connection,
+            """
+            select
+                share * mean_1 + (1 - share) * mean_2,
+                intermediate.rating_quantile(share, mean_1, sd_1, mean_2, sd_2, 0.05),
+                intermediate.rating_quantile(share, mean_1, sd_1, mean_2, sd_2, 0.95),
+                intermediate.rating_cdf(share, mean_1, sd_1, mean_2, sd_2, %s)
+            from unnest(%s::float8[], %s::float8[]) with ordinality as given (ratings, observed, place)
+            cross join lateral intermediate.rating_posterior(ratings, observed, %s, %s, %s)
+                as posterior (share, mean_1, sd_1, mean_2, sd_2)
+            order by place
+            """,
+            mean - 0.3, ratings, observed, mean, between, within,
+        )  # fmt: skip
+        prior = RatingPrior(*(np.asarray(part) for part in (mean, between, within)))
+        posterior = rating_posterior(Ratings(ratings, ratings * observed, ratings, ratings), prior, CAP)
+        expected, low, high, probability = np.abs(found.T - posterior.summary(mean - 0.3)).max(axis=1)
+        assert max(expected, probability) <= 1e-6
+        assert max(low, high) <= 1e-5
+
+
+@pytest.mark.parametrize("limit", [0.05, 0.15, 0.4])
+def test_the_change_filter(built: Dbt, connection: psycopg.Connection, limit: float) -> None:
+    rng = np.random.default_rng(4)
+    world = worlds.jumping(12, 300, seed=1)
+    rates = query(connection, "select rate, low_edge, high_edge from intermediate.filter_rates(%s)", limit).T
+    assert rates[0] == pytest.approx(grid(limit).rates, abs=1e-12)
+    assert [0, *rates[2]] == pytest.approx(grid(limit).edges, abs=1e-12)
+    for _ in range(3):
+        prior = some_prior(rng, limit, mean_up_to=0.5)
+        change_filter = ChangeFilter.of_prior(prior, limit, rng.uniform(1, 2))
+        run = change_filter.run(world.sessions, world.let_downs)
+        start = query(
+            connection,
+            "select unnest(start), unnest(after_a_jump) from intermediate.filter_parameters(%s, %s, %s, %s, %s)",
+            *parameters(prior), limit,
+        ).T  # fmt: skip
+        assert start[0] == pytest.approx(change_filter.start, abs=1e-9)
+        assert start[1] == pytest.approx(change_filter.after_a_jump, abs=1e-9)
+        for tutor, sessions in enumerate(world.sessions):
+            days = np.flatnonzero(sessions)
+            found = query(
+                connection,
+                f"""
+                select step.probability, step.state[1], step.state[22]
+                from intermediate.filter_parameters(%s, %s, %s, %s, %s)
+                cross join lateral intermediate.filter_days(
+                    start, null, array(select {DAY} + day from unnest(%s::integer[]) as day),
+                    %s, %s, after_a_jump, log_rates, log_complements, %s
+                ) as step
+                order by step.day
+                """,
+                *parameters(prior), limit, days, sessions[days] * 1.0, world.let_downs[tutor, days] * 1.0,
+                change_filter.design_effect,
+            )  # fmt: skip
+            assert np.abs(found[:, 0] - run.probability[tutor, days]).max() <= 1e-6
+            assert found[-1, 1:] == pytest.approx(run.weights[tutor, [0, 21]], abs=1e-6)
+
+
+def test_the_change_filter_goes_on_from_a_state_to_the_last_bit(built: Dbt, connection: psycopg.Connection) -> None:
+    """Live writers step from a stored state where a run steps from the first session."""
+    ((is_same,),) = connection.execute(f"""
+        with given as (
+            select
+                parameters.*,
+                array_agg({DAY} + 3 * day) as days,
+                array_agg(1.0 + day % 4) as sessions,
+                array_agg((day * day % 5 = 0)::integer::float8) as let_downs
+            from intermediate.filter_parameters(4, 46, 1, 3, 0.15) as parameters
+            cross join generate_series(1, 60) as day
+            group by start, after_a_jump, log_rates, log_complements
+        ),
+
+        states as (
+            select given.*, step.*
+            from given
+            cross join lateral intermediate.filter_days(
+                start, null, days, sessions, let_downs, after_a_jump, log_rates, log_complements, 1.3
+            ) as step
+        )
+
+        select bool_and(before.state <> next.state and step.state = next.state and step.probability = next.probability)
+        from states as before
+        inner join states as next on next.day = before.day + 3
+        cross join lateral intermediate.filter_days(
+            before.state,
+            before.day,
+            array[next.day],
+            next.sessions[(next.day - {DAY}) / 3:(next.day - {DAY}) / 3],
+            next.let_downs[(next.day - {DAY}) / 3:(next.day - {DAY}) / 3],
+            next.after_a_jump,
+            next.log_rates,
+            next.log_complements,
+            1.3
+        ) as step
+    """.encode()).fetchall()  # fmt: skip
+    assert is_same
+
+
+DAYS = 400
+
+
+@pytest.fixture(scope="module")
+def counts() -> DailyCounts:
+    """150 tutors, many of them with much to be concerned about, some of them slow."""
+    rng = np.random.default_rng(5)
+    size = (150, DAYS)
+    pace = np.exp(rng.normal(np.log(1.2), 0.85, (150, 1)))
+    # Some have stopped, or have just begun.
+    pace = pace * np.where(np.arange(DAYS) < rng.choice([DAYS, DAYS - 40], (150, 1)), 1, 0)
+    sessions = rng.poisson(pace, size)
+    recent = np.where(np.arange(DAYS) >= DAYS - rng.integers(5, 90, (150, 1)), 3.0, 1.0)
+    let_downs = rng.binomial(sessions, np.clip(rng.beta(1.5, 12, (150, 1)) * recent, 0, 0.9))
+    no_shows = rng.binomial(let_downs, 0.2)
+    held = sessions - let_downs
+    first_meetings = rng.binomial(held, 0.1)
+    ratings = rng.binomial(held, 0.5)
+    worse = rng.normal(0, 0.4, (150, 1))
+    stars = np.clip(np.rint(4.4 + worse[..., np.newaxis] + rng.normal(0, 0.7, (*size, 1))), 1, 5)[..., 0]
+    parts = (
+        sessions, let_downs, no_shows, held, rng.binomial(held, rng.beta(1, 12, (150, 1))),
+        first_meetings, rng.binomial(first_meetings, rng.beta(3, 5, (150, 1))),
+        ratings, ratings * stars, ratings * stars**2,
+    )  # fmt: skip
+    return DailyCounts(*(part.astype(np.float64) for part in parts))
+
+
+def days_since_high(probability: Floats) -> int:
+    return int(np.flatnonzero(probability[::-1] >= 0.8)[0])
+
+
+def history(daily: Floats, length: int = DAYS) -> tuple[npt.NDArray[np.intp], Floats]:
+    """Ages and counts of the days that have any."""
+    recent = daily[::-1][:length]
+    return np.flatnonzero(recent), recent[recent > 0]
+
+
+@pytest.mark.parametrize("name", ["unreliable", "no_shows", "late_starts", "loses_new_students"])
+def test_when_a_concern_about_a_rate_clears(
+    built: Dbt, connection: psycopg.Connection, counts: DailyCounts, name: str
+) -> None:
+    concern = rate_concerns(0.15)[name]
+    change_filter = ChangeFilter.of_prior(some_prior(np.random.default_rng(6), 0.15), 0.15)
+    expected = assess(counts, change_filter)[name]
+    _, stored, _ = rate_probability(concern, counts)
+    prior = BetaMixture(*(part[:, -1] for part in (stored.priors.shares, stored.priors.alpha, stored.priors.beta)))
+    limit = float(stored.limits[-1])
+    platform = limit - concern.margin if concern.limit is None else 0.0
+    raised = np.flatnonzero(expected.status == "raised")
+    found = []
+    for tutor in raised:
+        trials, events = getattr(counts, concern.trials)[tutor], getattr(counts, concern.events)[tutor].copy()
+        if concern.limit is None:
+            events[-30:] = platform * trials[-30:]
+        ages, recent = history(trials)
+        days = query(
+            connection,
+            """
+            select intermediate.rate_clears_in(
+                log_masses, log_rates, log_complements, %s::integer[], %s, %s::float8[], %s, %s, %s, %s, %s, %s, %s
+            )
+            from intermediate.rate_cells(%s, %s, %s, %s, %s)
+            """,
+            ages, recent, events[::-1][ages], concern.weights, concern.cap, trials[-30:].sum() / 30, platform,
+            float(concern.needs), concern.needs_days, days_since_high(expected.daily_probability[tutor]),
+            *parameters(prior), limit,
+        )  # fmt: skip
+        found.append(days[0, 0])
+    assert len(raised) >= 5
+    check_clearing(np.array(found), expected.clears_in_days[raised])
+
+
+def check_clearing(found: Floats, expected: npt.NDArray[np.int64]) -> None:
+    """Equal, but for a day on which the probability is at a level but for the error that it may have."""
+    assert len(np.unique(expected)) >= 3
+    difference = np.abs(np.nan_to_num(found, nan=-1) - expected)
+    assert difference.max() <= 1
+    assert (difference == 0).mean() >= 0.8
+
+
+def test_when_getting_worse_clears(built: Dbt, connection: psycopg.Connection, counts: DailyCounts) -> None:
+    prior = BetaMixture(np.array([0.9, 0.1]), np.array([8.0, 1.0]), np.array([92.0, 3.0]))
+    change_filter = ChangeFilter.of_prior(prior, 0.15, 1.4)
+    expected = assess(counts, change_filter)["getting_worse"]
+    run = change_filter.run(counts.sessions, counts.let_downs)
+    raised = np.flatnonzero(expected.status == "raised")
+    found = []
+    for tutor in raised:
+        ages, recent = history(counts.sessions[tutor], 90)
+        days = query(
+            connection,
+            f"""
+            select intermediate.filter_clears_in(
+                %s, %s, {DAY} - %s::integer, {DAY}, after_a_jump, log_rates, log_complements, 1.4,
+                %s::integer[], %s::float8[], %s, 5, 90, %s
+            )
+            from intermediate.filter_parameters(8, 92, 1, 3, 0.15)
+            """,
+            run.weights[tutor], expected.probability[tutor], run.idle_days[tutor], ages, recent,
+            counts.sessions[tutor, -30:].sum() / 30, days_since_high(expected.daily_probability[tutor]),
+        )  # fmt: skip
+        found.append(days[0, 0])
+    assert len(raised) >= 5
+    check_clearing(np.array(found), expected.clears_in_days[raised])
+
+
+def test_when_low_ratings_clear(built: Dbt, connection: psycopg.Connection, counts: DailyCounts) -> None:
+    change_filter = ChangeFilter.of_prior(some_prior(np.random.default_rng(6), 0.15), 0.15)
+    expected = assess(counts, change_filter)["low_ratings"]
+    _, priors, _ = rating_probability(counts)
+    today = RatingPrior(*(part[-1] for part in priors))
+    raised = np.flatnonzero(expected.status == "raised")
+    found = []
+    for tutor in raised:
+        ages, recent = history(counts.ratings[tutor], 180)
+        days = query(
+            connection,
+            "select intermediate.rating_clears_in(%s::integer[], %s, %s::float8[], %s, %s, %s, %s, %s, %s, 5, %s)",
+            ages, recent, counts.rating_sums[tutor][::-1][ages], half_life_weights(),
+            counts.ratings[tutor, -30:].sum() / 30, today.mean, today.between, today.within,
+            today.mean - RATING_MARGIN, days_since_high(expected.daily_probability[tutor]),
+        )  # fmt: skip
+        found.append(days[0, 0])
+    assert len(raised) >= 5
+    check_clearing(np.array(found), expected.clears_in_days[raised])
+
+
+def test_weights_of_evidence(built: Dbt, connection: psycopg.Connection) -> None:
+    found = query(
+        connection,
+        """
+        select
+            intermediate.evidence_weight(age, 30) / 2.0 ^ 40, intermediate.evidence_weight(age, 15) / 2.0 ^ 40,
+            intermediate.evidence_weight(age, 90) / 2.0 ^ 40
+        from generate_series(0, 179) as age
+        """,
+    ).T
+    assert np.abs(found - [half_life_weights(), half_life_weights() ** 2, half_life_weights(90)]).max() < 1e-12
+    ((none,),) = query(connection, "select intermediate.evidence_weight(180, 30)")
+    assert np.isnan(none)
