@@ -22,7 +22,7 @@ final as (
         {{ var('high_risk_probability') }}::double precision as high_risk_probability,
         {{ var('watch_probability') }}::double precision as watch_probability,
         {{ var('min_sessions') }}::integer as min_sessions,
-        array['{{ var('reliability_counts') | join("', '") }}']::text[] as reliability_counts,
+        string_to_array('{{ var("reliability_counts") | join(" ") }}', ' ') as reliability_counts,
         array[{{ var('let_down_fallback_prior') | join(', ') }}]::double precision[] as let_down_fallback_prior,
         array[{{ var('no_show_fallback_prior') | join(', ') }}]::double precision[] as no_show_fallback_prior,
         array[{{ var('first_session_fallback_prior') | join(', ') }}]::double precision[]
