@@ -33,6 +33,9 @@ OPERATIONS = {
     "post_session_batch",
     "post_excuse",
     "delete_excuse",
+    "get_excuse",
+    "post_day_excuse",
+    "delete_day_excuse",
     "post_unsubscribe",
     "get_unsubscribe",
     "get_funnel",
@@ -64,6 +67,7 @@ WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_s
                "post_sendgrid_events"}  # fmt: skip
 WITHOUT_JSON = {
     "delete_excuse",
+    "delete_day_excuse",
     "post_export",
     "post_unsubscribe",
     "get_unsubscribe",
@@ -72,7 +76,7 @@ WITHOUT_JSON = {
 }
 FOR_PROGRAMS = {"post_session", "post_session_batch"}
 # What changes beside the publication is not cached.
-UNCACHED = {"get_auth_session", "get_report_html"}
+UNCACHED = {"get_auth_session", "get_excuse", "get_report_html"}
 
 
 def keys_of(value: Any) -> Any:

@@ -142,15 +142,26 @@ def api(
         "trusted_proxies": ["127.0.0.1"],
     }
     with dagster_server() as dagster, served(database, home, dagster_url=dagster.url, **changes) as running:
+        [day] = known["days"]
+        # One of each tutor on the known day, and those that are known by name on another one.
         moved = [
             {
-                "session_id": name, "tutor_id": "T-1", "student_id": "S-1", "scheduled_time": "2026-01-05T10:00:00Z",
+                "session_id": name, "tutor_id": tutor, "student_id": "S-1", "scheduled_time": f"{on}T10:00:00Z",
                 "status": "rescheduled", "reschedule_info": {"initiator": "tutor"},
             }
-            for name in known["sessions"]
+            for name, tutor, on in [
+                *((name, "T-1", "2026-01-06") for name in known["sessions"]),
+                *((f"of {tutor}", tutor, day) for tutor in known["tutors"]),
+            ]
         ]  # fmt: skip
+        excused = [
+            *(f"/api/sessions/{name}/excuse" for name in known["sessions"][:2]),
+            *(f"/api/tutors/{tutor}/days/{day}/excuse" for tutor in known["tutors"]),
+        ]
         with running.client(running.key) as client:
             assert client.post("/api/sessions/batch", json=moved).json()["queued"] == len(moved)
+            for path in excused:
+                assert client.post(path, json={"reason": "ill"}).status_code == 201, path
         yield Client(running, schema)
 
 

@@ -35,7 +35,7 @@ def recomputed(sessions: pd.DataFrame, pairs: pd.DataFrame, pair: Any) -> dict[s
     taught = sessions[(sessions["tutor_id"] == pair.tutor_id) & (sessions["status"] != "scheduled")]
     recent = taught[(taught["day"] >= ninety) & (taught["day"] < pair.day)]
     moved = taught[taught["is_moved"] & (taught["moved_known_on"] >= ninety) & (taught["moved_known_on"] < pair.day)]
-    missed = recent[(recent["status"] == "no_show") & (recent["initiator"] == "tutor")]
+    missed = recent[(recent["status"] == "no_show") & (recent["initiator"] == "tutor") & ~recent["is_excused"]]
     settled = pairs[pairs["day"] + timedelta(days=30) < pair.day]
     of_tutor = settled[(settled["tutor_id"] == pair.tutor_id) & (settled["day"] >= pair.day - timedelta(days=365))]
     of_student = settled[settled["student_id"] == pair.student_id]
@@ -61,6 +61,7 @@ def test_features_of_pairs_agree_with_a_second_computation(built: Dbt, connectio
         """
         select
             sessions.*, reschedules.initiator is not distinct from 'tutor' and excuses.session_id is null as is_moved,
+            excuses.session_id is not null as is_excused,
             (sessions.scheduled_time at time zone 'UTC')::date as day,
             greatest(
                 (sessions.scheduled_time at time zone 'UTC')::date,

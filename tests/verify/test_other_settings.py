@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 SETTINGS = {
     "timezone": "Asia/Tokyo",
-    "risk_threshold": 0.2,
+    "risk_threshold": 0.36,
     "high_risk_probability": 0.7,
     "watch_probability": 0.3,
     "min_sessions": 33,
