@@ -290,7 +290,7 @@ def test_a_flag_that_sessions_cannot_clear_ends_with_time(published: Served, cli
             connection.execute(change, (flagged["sessions_to_clear"], flagged["tutor_id"]))
     assert data["clearing"] == {
         "sessions_to_clear": None,
-        "sentence": "The flag ends as time passes: reschedules older than 90 days stop counting by themselves.",
+        "sentence": "The flag ends as time passes: what is older than 90 days stops counting by itself.",
     }
 
 
@@ -345,6 +345,6 @@ def test_since_when_is_left_out_while_it_is_not_known(client: httpx2.Client, pub
                 [flagged["risk_status_since"], tutor],
             )
     assert data["risk_status_since"] is None
-    assert data["sentence"].startswith("High risk: the tutor rescheduled ")
+    assert data["sentence"].startswith("High risk: the tutor moved, cancelled or missed ")
     since = [flag["risk_status_since"] for flag in flags]
     assert since[-1] is None or None not in since, "unknown comes last"
