@@ -12,8 +12,32 @@ from core.settings import Settings
 MARKETPLACE = Path(__file__).parent / "marketplace.sql"
 AS_OF = "2024-06-30"
 
+# Of columns, and of a number of moves, that versions before knew nothing of.
+DETAILS = """
+update raw.sessions
+set
+    initiator = case when status = 'cancelled' then (array['tutor', 'student'])[1 + minute % 2] else initiator end,
+    cancelled_at = case when status = 'cancelled' then scheduled_time - minute * interval '1 hour' end,
+    started_at = case when status = 'completed' then scheduled_time + (minute - 20) * interval '20 seconds' end,
+    reason_code = case
+        when status in ('cancelled', 'no_show') then (array['sick', 'traffic', null])[1 + minute % 3]
+    end,
+    technical_issue = (array[true, false, null])[1 + minute % 3]
+from (
+    select session_id as id, extract(minute from scheduled_time)::integer as minute from raw.sessions
+) as numbered
+where session_id = id and minute % 7 > 0;
+"""
+SECOND_MOVES = """
+insert into raw.reschedules (session_id, initiator, requested_at, original_time, updated_at)
+select
+    session_id, case when initiator = 'tutor' then 'student' else 'tutor' end, requested_at + interval '90 minutes',
+    original_time, updated_at
+from raw.reschedules
+where extract(minute from requested_at) < 10;
+"""
 # 30 tutors, 90 students and 2,000 sessions in the 150 days up to AS_OF, with every status and case in them.
-DATA = """
+DATA = f"""
 insert into raw.tutors (tutor_id, name, subjects, age, teaching_style, preferred_pace, communication_style)
 select
     md5('tutor ' || i)::uuid, 'Tutor ' || i, array['Math'], 20 + i,
@@ -40,20 +64,7 @@ from generate_series(1, 2000) as i;
 update raw.sessions
 set booked_at = scheduled_time - (extract(minute from scheduled_time) - 5) * interval '4 hours'
 where extract(minute from scheduled_time) < 50;
-update raw.sessions
-set
-    initiator = case when status = 'cancelled' then (array['tutor', 'student'])[1 + minute % 2] else initiator end,
-    cancelled_at = case when status = 'cancelled' then scheduled_time - minute * interval '1 hour' end,
-    started_at = case when status = 'completed' then scheduled_time + (minute - 20) * interval '20 seconds' end,
-    reason_code = case
-        when status in ('cancelled', 'no_show') then (array['sick', 'traffic', null])[1 + minute % 3]
-    end,
-    technical_issue = (array[true, false, null])[1 + minute % 3]
-from (
-    select session_id as id, extract(minute from scheduled_time)::integer as minute from raw.sessions
-) as numbered
-where session_id = id and minute % 7 > 0;
-
+{DETAILS}
 insert into raw.reschedules (session_id, initiator, reason_code, requested_at, original_time, updated_at)
 select
     session_id,
@@ -67,13 +78,7 @@ from (
     where status in ('rescheduled', 'cancelled')
 ) as numbered
 where i % 9 > 0;
-insert into raw.reschedules (session_id, initiator, requested_at, original_time, updated_at)
-select
-    session_id, case when initiator = 'tutor' then 'student' else 'tutor' end, requested_at + interval '90 minutes',
-    original_time, updated_at
-from raw.reschedules
-where extract(minute from requested_at) < 10;
-
+{SECOND_MOVES}
 insert into app.excuses (session_id, reason, created_by)
 select session_id, 'ill', 'test' from raw.reschedules where initiator = 'tutor' order by session_id limit 20;
 
@@ -86,6 +91,7 @@ insert into ml.match_predictions
     (bucket, student_id, tutor_id, churn_probability, risk_level, compatibility_score, model_version)
 select ml.student_bucket(student_id), student_id, md5('tutor 1')::uuid, 0.25, 'low', 0.5, 'test' from raw.students;
 """
+DATA_OF_BEFORE = DATA.replace(DETAILS, "").replace(SECOND_MOVES, "")
 
 
 class Marts:

@@ -20,6 +20,7 @@ from core.dbt_runner import build_events
 from core.migrate import migrate
 from core.settings import Settings
 from tests.dbt.conftest import DATA, PROJECT, Dbt
+from tests.marts import DATA_OF_BEFORE
 
 if TYPE_CHECKING:
     from tests.conftest import Postgres
@@ -349,7 +350,7 @@ def test_what_an_earlier_version_has_built_changes_hands(
     old = Database(Settings(home=tmp_path, database_url=postgres.url("before_roles")))
     migrate(old, "0008")
     with old.connect() as connection:
-        connection.execute(DATA)
+        connection.execute(DATA_OF_BEFORE)
         connection.execute(
             """
             create schema marts;

@@ -73,7 +73,7 @@ def test_a_risk_alert_has_numbers_reason_and_evidence(reporting: "Marketplace") 
     ("status", "to_clear", "says"),
     [
         ("ok", None, "All is well: there is no flag."),
-        ("watch", 14, "ends by itself after 14 more sessions that you do not move"),
+        ("watch", 14, "ends by itself after 14 more sessions that you hold as planned"),
         ("high_risk", None, "ends by itself as old ones pass out of the 90 days"),
         ("insufficient_data", None, "too few for a fair judgement"),
     ],
