@@ -19,8 +19,8 @@ pytestmark = pytest.mark.slow
 SETTINGS = {
     "timezone": "Asia/Tokyo",
     "risk_threshold": 0.36,
-    "high_risk_probability": 0.7,
-    "watch_probability": 0.3,
+    "high_risk_probability": 0.55,
+    "watch_probability": 0.1,
     "min_sessions": 33,
     "rating_prior_sessions": 2.5,
     "reliability_weight": 0.1,

@@ -67,7 +67,7 @@ def fill_raw(connection: psycopg.Connection, frames: RawFrames) -> None:
         cursor.execute("delete from raw.changes")
 
 
-SQL_TYPES = {date: "date", str: "text", float: "float8", int: "bigint", BetaPrior: "float8[]"}
+SQL_TYPES = {date: "date", str: "text", float: "float8", int: "bigint", BetaPrior: "float8[]", list[str]: "text[]"}
 NOT_NUMBERS = {"as_of": "date", "risk_status": "text", "is_high_risk": "boolean", "last_session_at": "timestamptz"}
 CARRIED = {
     "external_id": "text",
@@ -215,7 +215,7 @@ def test_every_column_of_the_scores_is_verified_or_carried_through() -> None:
 
 
 def test_every_var_that_scores_depend_on_is_published_and_read() -> None:
-    """Others are named here: which days are recorded, and what matching and its models are told."""
+    """Others are named here: which days are recorded, what matching and its models are told, and what concerns are."""
     declared = yaml.safe_load((PROJECT_ROOT / "dbt_project" / "dbt_project.yml").read_text())["vars"]
     others = {
         "metrics",  # what is counted has names, and no values
@@ -226,7 +226,14 @@ def test_every_var_that_scores_depend_on_is_published_and_read() -> None:
         "active_pair_days",
         "session_training_days",
     }
+    concerns = {
+        *("broad_share", "concern_days", "evidence_cap", "evidence_days", "evidence_half_life_days"),
+        *("filter_days_between_jumps", "filter_rates", "first_meeting_margin", "first_meetings_needed"),
+        *("greatest_limit", "late_start_limit", "lost_student_fallback_prior", "no_show_half_life_days"),
+        *("no_show_limit", "projected_days", "rate_concerns", "rating_broad_variance", "rating_fallback_spread"),
+        *("rating_fallback_variance", "rating_least_spread", "rating_margin", "ratings_needed"),
+    }
     matching = {name for name in declared if name.startswith("match_")}
     read = {field.name for field in fields(Basis)}
-    assert read == set(declared) - others - matching
+    assert read == set(declared) - others - concerns - matching
     assert read == declared_columns("publication") - {"generation", "published_at", "refreshed_at"}
