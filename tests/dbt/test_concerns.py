@@ -142,6 +142,22 @@ def test_a_closed_day_keeps_its_priors(concerns: Dbt, connection: psycopg.Connec
     assert rows(connection, query.format("not is_closed")) != open_before
 
 
+def test_other_limits_hold_for_all_days(concerns: Dbt, connection: psycopg.Connection) -> None:
+    everything = ("build", "--exclude-resource-type", "test", "unit_test")
+    before = rows(connection, DAYS)
+    try:
+        concerns(*everything, risk_threshold=0.4)
+        days, stored = rows(connection, DAYS), rows(connection, STORED)
+        assert days != before
+        connection.execute("delete from intermediate.concern_priors")
+        build(concerns, "--full-refresh")
+        assert rows(connection, DAYS) == days
+        assert rows(connection, STORED) == stored
+    finally:
+        concerns(*everything)
+    assert rows(connection, DAYS) == before
+
+
 def test_another_day_has_the_days_of_a_rebuild(concerns: Dbt, connection: psycopg.Connection) -> None:
     for as_of in ("2024-07-03", "2024-06-25", "2024-06-30"):
         concerns("build", "--exclude-resource-type", "test", "unit_test", "--select", *MODELS, "int_as_of", as_of=as_of)

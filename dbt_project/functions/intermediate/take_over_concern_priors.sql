@@ -1,5 +1,5 @@
 -- Called by int_platform in its transaction, after begin_scoring_day. A closed day keeps the priors that it was given when
--- it closed; those of the as-of day are made anew by each run.
+-- it closed, unless they are of other limits than those set; the as-of day's are made anew by each run.
 {% set _ = function('rate_cells') %}
 declare
     today date := (select as_of from intermediate.scoring_days where is_as_of);
@@ -7,6 +7,24 @@ declare
 begin
     delete from intermediate.concern_priors
     where not is_closed or concern_day >= today or concern_day <= today - {{ var('concern_days') }};
+    delete from intermediate.concern_priors
+    where
+        concern_day in (
+            select days.concern_day
+            from (select distinct concern_day from intermediate.concern_priors) as days
+            cross join (
+                values {% for concern in var('rate_concerns') %}('{{ concern.name }}', {{ var(concern.limit) }}::double precision){{ ', ' if not loop.last }}{% endfor %}
+            ) as wanted (concern, rate_limit)
+            left join intermediate.concern_priors as kept
+                on
+                    days.concern_day = kept.concern_day
+                    and wanted.concern = kept.concern
+                    and wanted.rate_limit = kept.rate_limit
+            where kept.concern is null
+        );
+    if found then
+        delete from intermediate.concern_days_up_to; -- so all days are made again
+    end if;
     -- Day by day: only a constant gets down to the days that are read.
     for missing in
         select concern_day from intermediate.int_concern_dates

@@ -1,6 +1,6 @@
 -- Queues the days of concerns that have to be made again: from the first day on that a tutor's sessions have touched, days
--- that the as-of day has closed since, and those that are no longer among the last. What a session changes begins on the day
--- on which it counts, also where it is a first meeting or follows one.
+-- that the as-of day has closed since, and those that are no longer among the last; all days, after other limits were set.
+-- What a session changes begins on the day on which it counts, also where it is a first meeting or follows one.
 declare
     today date := (select as_of from intermediate.scoring_days where is_as_of);
     first_day date := today - {{ var('concern_days') - 1 }};
@@ -24,7 +24,7 @@ begin
             where counted_on > first_day - {{ [var('evidence_days'), var('first_session_window_days')] | max }}
         ) as tutors
         cross join generate_series(0, {{ var('concern_days') - 2 }}) as day
-        where first_day + day not between made_for - {{ var('concern_days') - 1 }} and made_for - 1;
+        where made_for is null or first_day + day not between made_for - {{ var('concern_days') - 1 }} and made_for - 1;
     end if;
     delete from intermediate.concern_days_up_to;
     insert into intermediate.concern_days_up_to values (today);
