@@ -230,7 +230,8 @@ def test_every_var_that_scores_depend_on_is_published_and_read() -> None:
         *("broad_share", "concern_days", "evidence_cap", "evidence_days", "evidence_half_life_days"),
         *("filter_days_between_jumps", "filter_rates", "first_meeting_margin", "first_meetings_needed"),
         *("greatest_limit", "late_start_limit", "lost_student_fallback_prior", "no_show_half_life_days"),
-        *("no_show_limit", "projected_days", "rate_concerns", "rating_broad_variance", "rating_fallback_spread"),
+        *("no_show_evidence_cap", "no_show_limit", "projected_days", "rate_concerns", "rating_broad_variance"),
+        *("rating_fallback_spread", "starts_needed"),
         *("rating_fallback_variance", "rating_least_spread", "rating_margin", "ratings_needed"),
     }
     matching = {name for name in declared if name.startswith("match_")}

@@ -1,7 +1,7 @@
 {#
     The change filter's steps through days with sessions, in their order. One row per day: the probability of each rate
     after it, and of a rate above the limit. `weights` and `last_day` are the state before; without a last day it is the
-    first day's, and `weights` are the start. Written out per rate: a step takes a fifth of a loop's time.
+    first day's, and `weights` are the start. Written out per rate, because plpgsql is slow in loops.
 #}
 {% set cells = range(1, 23) %}
 declare

@@ -1,6 +1,6 @@
 {#
     P(rate > limit) after trials and events, from every third cell of rate_cells: a third as many cells of three times the
-    width have the same midpoints, and are fine enough for it. A sum that is written out takes a third of a loop's time.
+    width have the same midpoints, and are fine enough for it. Sums are written out, because plpgsql is slow in loops.
 
     Relative to the highest likelihood that any rate can have. The broad part of the prior keeps the greatest term above
     exp(-600) for limits down to 0.00001.

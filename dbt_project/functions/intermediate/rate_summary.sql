@@ -1,6 +1,6 @@
 {#
     A rate after trials and events, from all cells of rate_cells: mean and quantiles, which are interpolated in the u of
-    their cell. Sums that are written out take a third of a loop's time.
+    their cell. Sums are written out, because plpgsql is slow in loops.
 #}
 {% set cells = range(1, 193) %}
 declare

@@ -98,18 +98,18 @@ correlations as (
                         0.005,
                         (spread - mean * (1 - mean) * (units - 1)) / (mean * (1 - mean) * spare_trials)
                     ))
-        end as correlation,
+        end as rho,
         least(rate_limit, {{ var('greatest_limit') }}) as possible_limit
     from moments
 ),
 
--- No parameter is below 1, so that no density has a pole. The broad part keeps one bad tutor among many alike from being
--- shrunk away.
+-- No parameter is below 1, so that no density has a pole. The broad part keeps one bad tutor among many alike from
+-- being shrunk away.
 weights as (
     select
         *,
         -- not a bare greatest(…): it ignores nulls
-        case when correlation is not null then greatest(1 / correlation - 1, 1 / least(mean, 1 - mean)) end as weight,
+        case when rho is not null then greatest(1 / rho - 1, 1 / least(mean, 1 - mean)) end as weight,
         least(0.5, greatest(possible_limit, 2 * mean)) as broad_mean
     from correlations
 ),

@@ -25,11 +25,11 @@ counts as (
             {% for concern in var('rate_concerns') %}
                 (
                     '{{ concern.name }}',
-                    {{ concern.name }}_trials * least(1, {{ concern.cap }} / nullif({{ concern.name }}_trials, 0)),
-                    {{ concern.name }}_events * least(1, {{ concern.cap }} / nullif({{ concern.name }}_trials, 0)),
+                    {{ concern.name }}_trials * least(1, {{ var(concern.cap) }} / nullif({{ concern.name }}_trials, 0)),
+                    {{ concern.name }}_events * least(1, {{ var(concern.cap) }} / nullif({{ concern.name }}_trials, 0)),
                     {{ concern.name }}_recent_trials,
                     {{ concern.name }}_recent_events,
-                    {{ concern.name }}_recent_trials >= {{ concern.needs }}
+                    {{ concern.name }}_recent_trials >= {{ var(concern.needs) }}
                 ),
             {% endfor %}
             (

@@ -21,7 +21,9 @@ sessions as (
 known_sessions as (
     select
         sessions.student_id,
-        count(*) filter (where sessions.status <> 'scheduled' and sessions.scheduled_on <= as_of.as_of) as student_sessions,
+        count(*) filter (
+            where sessions.status <> 'scheduled' and sessions.scheduled_on <= as_of.as_of
+        ) as student_sessions,
         max(sessions.scheduled_on) as newest_session_on,
         max(sessions.scheduled_on) filter (where sessions.scheduled_on <= as_of.as_of) as last_session_on
     from sessions
