@@ -1,7 +1,7 @@
 """What the overview gives."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -45,6 +45,9 @@ class Rules(BaseModel):
 
     timezone: str = Field(description="Reporting zone: days begin and end in it.", examples=["Europe/Vienna"])
     risk_threshold: Fraction = Field(description="Rate of let-downs that should not be exceeded.", examples=[0.15])
+    reliability_counts: list[Literal["reschedules", "cancellations", "no_shows"]] = Field(
+        description="What makes a let-down, if the tutor caused it."
+    )
     high_risk_probability: Fraction = Field(description="From this risk probability on: high_risk.", examples=[0.8])
     watch_probability: Fraction = Field(description="From this risk probability on: watch.", examples=[0.5])
 

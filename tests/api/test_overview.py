@@ -64,3 +64,4 @@ def test_weeks_and_rates_are_those_of_the_marts(published: Served, client: httpx
     assert [week["week_start"] for week in data["weeks"]] == [row[0] for row in weeks]
     assert (data["platform"]["let_down_rate_90d"], data["platform"]["tutor_no_show_rate_90d"]) == baseline
     assert data["rules"]["risk_threshold"] == 0.15
+    assert data["rules"]["reliability_counts"] == ["reschedules", "cancellations", "no_shows"]

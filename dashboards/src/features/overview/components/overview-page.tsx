@@ -31,11 +31,15 @@ export function OverviewPage() {
   );
 }
 
+const VERBS = { reschedules: "moves", cancellations: "cancels", no_shows: "misses" };
+
+const inWords = (verbs: string[]) => new Intl.ListFormat("en-GB", { type: "disjunction" }).format(verbs);
+
 function Rule({ overview: { compared_with, rules } }: { overview: Overview }) {
   return (
     <>
-      A tutor is flagged who probably moves, cancels or misses more than{" "}
-      {percent(rules.risk_threshold, { digits: 0 })} of sessions in the long run.{" "}
+      A tutor is flagged who probably {inWords(rules.reliability_counts.map((cause) => VERBS[cause]))} more
+      than {percent(rules.risk_threshold, { digits: 0 })} of sessions in the long run.{" "}
       {compared_with
         ? `Changes are since ${day(compared_with)}.`
         : "There is no earlier day to compare with yet."}
