@@ -8,7 +8,7 @@ import pytest
 
 from core.settings import Settings
 from reports import due
-from reports.render import Rendered, notice, percent, render
+from reports.render import ADDED, RENAMED, Rendered, notice, percent, render
 from reports.subjects import subject_of
 
 if TYPE_CHECKING:
@@ -90,6 +90,31 @@ def test_a_snapshot_is_fair_to_the_tutor(
     assert "excused does not count" in mail.text
     assert "q.example.org" not in mail.text, "tutors have no access to the dashboard"
     assert f"Sessions in January 2026: {payload['in_month']['sessions']}" in mail.text
+
+
+def as_queued_before(part: Any) -> Any:
+    """A payload as the version queued it that counted moves by the tutor alone."""
+    if isinstance(part, list):
+        return [as_queued_before(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    kept = {name: as_queued_before(value) for name, value in part.items() if name not in ADDED}
+    return {RENAMED.get(name, name): value for name, value in kept.items() if name not in RENAMED.values()}
+
+
+@pytest.mark.parametrize("kind", ["tutor_snapshot", "daily_digest"])
+def test_what_the_version_before_has_queued_is_still_sent(reporting: "Marketplace", kind: str) -> None:
+    reporting.execute(
+        "update marts.score_history set risk_status = 'watch' where tutor_id = %s and as_of >= '2026-01-30'",
+        reporting.tutor(2),
+    )
+    payload = payload_of(reporting, kind)
+    before = as_queued_before(payload)
+    assert before != payload
+    mail = rendered(kind, before)
+    # It says what counted then.
+    assert "cancelled or missed" not in mail.text
+    assert mail.subject == rendered(kind, payload).subject
 
 
 def test_a_digest_lists_what_changed(reporting: "Marketplace") -> None:
