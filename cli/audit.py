@@ -60,7 +60,7 @@ def audit_log(
     for column in ("when", "who", "action", "on, and details"):
         table.add_column(column, no_wrap=column in ("when", "action"), overflow="fold")
     for entry in entries:
-        # As text: a reason that somebody gave must not colour the terminal.
+        # As text: what people give as a reason must not colour the terminal.
         subject = f"{entry.subject_kind} {entry.subject_id}"
         details = details_of(entry.details)
         cells = (entry.actor, entry.action, f"{subject}: {details}" if details else subject)

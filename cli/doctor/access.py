@@ -11,7 +11,7 @@ from core import keys
 from core.keys import Key, State
 from core.settings import Settings
 
-# Time enough to rotate a key, and to tell whoever uses it.
+# Enough time to rotate a key and tell its users.
 ENDS_SOON = timedelta(days=14)
 UNUSED = timedelta(days=90)
 PROXY_SEEN_WITHIN = timedelta(days=1)

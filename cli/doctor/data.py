@@ -63,7 +63,7 @@ def troubles(connection: psycopg.Connection) -> list[Finding]:
 
 
 def publication(database: Database) -> Finding:
-    """Read as the role that marts belong to: what they call, if they are views, has the rights of whoever reads."""
+    """Read as the owner of the marts: functions in views run with the rights of the reader."""
     none = Finding("publication", False, "none yet", "`tutorq load DIR` and `tutorq score` make the first one.")
     try:
         with database.as_role(DatabaseRole.TRANSFORM).connect() as connection:
