@@ -42,7 +42,7 @@ from (select * from marts.tutor_scores where tutor_id = any(%(tutors)s)) as stor
 full join intermediate.int_tutor_scores as live on stored.tutor_id = live.tutor_id
 where
     coalesce(stored.tutor_id, live.tutor_id) = any(%(tutors)s)
-    and to_jsonb(stored) - 'peer_percentile' is distinct from to_jsonb(live)
+    and to_jsonb(stored) - '{peer_percentile,harm_sessions,harm_students}'::text[] is distinct from to_jsonb(live)
 """
 INTERMEDIATE = ("int_session_facts", "int_tutor_days", "int_pairs")
 

@@ -130,8 +130,6 @@ def model_columns(metrics: list[Metric]) -> dict[str, str]:
     return {
         "intermediate/int_tutor_days": columns(days, has_contract=False),
         "intermediate/int_tutor_windows": columns(counts, has_contract=False),
-        "intermediate/int_tutor_posteriors": columns(counts, has_contract=False),
-        "intermediate/int_tutor_quality": columns(counts, has_contract=False),
         "intermediate/int_tutor_scores": columns(in_windows, has_contract=False),
         "intermediate/int_tutor_weeks": columns(weeks, has_contract=False),
         "marts/tutor_scores": columns(in_windows),

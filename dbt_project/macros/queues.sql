@@ -3,12 +3,11 @@
 
     raw.changes ─► int_session_facts ─► touched_tutor_days ─► int_tutor_days ─► touched_weeks ─► int_tutor_weeks
                                     └─► touched_pairs      ─► int_pairs
-
-    Each arrow is a queue, named in the configuration of the models. Whoever takes changes over also leaves a mark in
-    unpublished; publication, the last model, wipes it out. So a run that dies after its last queue is empty is known to
-    have left something undone.
-
-    The tables here are named as they are, and not as refs or sources: they are no lineage.
+    int_tutor_days ─► touched_concerns ─► touched_filter_checkpoints ─► int_filter_checkpoints
+                                      └─► touched_concern_days       ─► int_concern_days
+    Each arrow is a queue, named in the configuration of the models and not as ref or source: it is no lineage. Whoever
+    takes changes over also leaves a mark in unpublished; publication, the last model, wipes it out. So a run that dies
+    after its last queue is empty is known to have left something undone.
 #}
 
 {# Before every run: the tables above, and functions that any model may need before its turn. #}
@@ -40,5 +39,6 @@
         not exists (select from intermediate.touched_tutor_days)
         and not exists (select from intermediate.touched_pairs)
         and not exists (select from intermediate.touched_concerns)
+        and not exists (select from intermediate.touched_concern_days)
         and not exists (select from intermediate.touched_weeks);
 {% endmacro %}

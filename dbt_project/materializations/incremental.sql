@@ -175,7 +175,6 @@
     {{ wait_for_live_writers() }}
     {{ commit_and_begin() }}
     {% call statement('main') %}
-        {{ prefer_hash_joins() }};
         create temporary table differing as
         select
             (row_number() over (order by coalesce(wanted.{{ key }}, stored.{{ key }})) - 1) / {{ config.get('batches') }} as batch,

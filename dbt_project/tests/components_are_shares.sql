@@ -18,10 +18,10 @@ where
         {{ share }} not between 0 and 1
         or
     {% endfor %}
-    -- Sums of weights need not be exact to the last digit.
-    quality_score not between 0 and 100.000001
-    or (quality_score is null) <> (
-        coalesce(reliability_component, attendance_component, first_session_component, rating_component) is null
+    quality_score not between 0 and 100
+    or (
+        quality_score is not null
+        and coalesce(reliability_component, attendance_component, first_session_component, rating_component) is null
     )
-    or (first_session_component is null) <> (first_meetings = 0)
-    or (rating_component is null) <> (ratings_90d = 0)
+    or (first_session_rate_expected is null) <> (first_meetings = 0)
+    or (ratings_90d > 0 and rating_expected is null)

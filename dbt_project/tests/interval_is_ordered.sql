@@ -18,5 +18,5 @@ where
         and let_down_rate_high <= 1
         and let_down_rate_expected between 0 and 1
     )
-    or (let_down_rate_expected is null) <> (sessions_90d = 0)
-    or (risk_probability is null) <> (sessions_90d = 0)
+    or (sessions_90d > 0 and let_down_rate_expected is null)
+    or (let_down_rate_expected is null) <> (risk_probability is null)

@@ -1,6 +1,7 @@
 {{ config(meta={'dagster': {'ref': {'name': 'tutor_scores'}}}) }}
 
--- The status of every tutor is what its sessions, its probability and the published cuts say.
+-- The status of every tutor is what its sessions, its probability and the published cuts say: at the level of watching
+-- it may be held by the days before.
 
 with scores as (
     select * from {{ ref('tutor_scores') }}
@@ -15,23 +16,25 @@ judged as (
         scores.tutor_id,
         scores.risk_status,
         scores.is_high_risk,
-        scores.sessions_to_clear,
+        scores.attention,
+        scores.concerns,
         scores.as_of,
         scores.risk_status_since,
         case
-            when scores.sessions_90d < publication.min_sessions then 'insufficient_data'
-            when scores.risk_probability >= publication.high_risk_probability then 'high_risk'
-            when scores.risk_probability >= publication.watch_probability then 'watch'
-            else 'ok'
-        end as expected_status
+            when scores.sessions_90d < publication.min_sessions or scores.risk_probability is null
+                then array['insufficient_data']
+            when scores.risk_probability >= publication.high_risk_probability then array['high_risk']
+            when scores.risk_probability >= publication.watch_probability then array['watch', 'high_risk']
+            else array['ok']
+        end as possible_statuses
     from scores
     cross join publication
 )
 
 select * from judged
 where
-    risk_status <> expected_status
+    risk_status <> all(possible_statuses)
     or is_high_risk <> (risk_status = 'high_risk')
-    or (sessions_to_clear is not null and risk_status not in ('watch', 'high_risk'))
-    or sessions_to_clear < 1
+    or is_high_risk <> ('unreliable' = any(concerns))
+    or attention <> (cardinality(concerns) > 0)
     or risk_status_since > as_of

@@ -36,7 +36,12 @@ COMMIT_SECONDS = 20.0
 POSTS = 2_000
 INTERMEDIATE = ("int_session_facts", "int_tutor_days", "int_pairs")
 # As JSON without the columns that wait for a run.
-SCORES = "select tutor_id, to_jsonb(scores) - 'peer_percentile' from {} as scores order by tutor_id"
+# Without the columns that only runs make.
+SCORES = """
+select tutor_id, to_jsonb(scores) - '{{peer_percentile,harm_sessions,harm_students}}'::text[]
+from {} as scores
+order by tutor_id
+"""
 # Tutor by tutor, as live writers read it, and all at once.
 LIVE = (
     "(select defined.* from marts.dim_tutors as tutors cross join lateral ("
@@ -303,7 +308,7 @@ def test_other_settings_make_other_functions(current: Dbt, database: Database, c
 def test_a_run_that_changes_nothing_leaves_functions_and_views(current: Dbt, connection: psycopg.Connection) -> None:
     made = (
         "select proname, xmin::text from pg_proc"
-        " where proname in ('refresh_sessions', 'beta_summary', 'sessions_to_clear') union all"
+        " where proname in ('refresh_sessions', 'rate_summary', 'quality_score') union all"
         " select relname, xmin::text from pg_class"
         " where relkind = 'v' and relnamespace in ('intermediate'::regnamespace, 'staging'::regnamespace)"
         " and relname !~ 's_now_definition$'"  # which read tables that each run makes anew
@@ -336,7 +341,7 @@ def test_the_role_of_the_api_may_refresh_and_no_more(current: Dbt, connection: p
     denied = [
         "update marts.tutor_scores set is_high_risk = true",
         "select * from intermediate.int_tutor_scores",
-        "select * from intermediate.beta_summary(1, 9, 0.15)",
+        "select * from intermediate.beta_cdf(1, 9, 0.15)",
     ]
     with connection.transaction():
         connection.execute("set local role tutorq_api")
@@ -439,7 +444,7 @@ def test_a_run_leaves_alone_what_was_written_since_its_look(
     """Between its look at all scores and a batch of them, one tutor is refreshed."""
     before = score(connection, 16, "sessions_7d")
     # Every row differs, and the run writes them in five batches.
-    connection.execute("update marts.tutor_scores set sessions_7d = sessions_7d + 100, peer_percentile = 0")
+    connection.execute("update marts.tutor_scores set sessions_7d = sessions_7d + 100, peer_percentile = -1")
     raw = session("since the look", 16, 4)
     columns = "session_id, tutor_id, student_id, scheduled_time, status"
     run = in_background(lambda _: current("run", "--select", "tutor_scores", scores_per_batch=7))
@@ -458,7 +463,7 @@ def test_a_run_leaves_alone_what_was_written_since_its_look(
     assert score(connection, 16, "sessions_7d") == before + 1
     assert scores(connection) == rows(connection, SCORES.format(LIVE))
     (waiting,) = (
-        connection.execute("select count(*) from marts.tutor_scores where peer_percentile = 0").fetchone() or ()
+        connection.execute("select count(*) from marts.tutor_scores where peer_percentile = -1").fetchone() or ()
     )
     assert waiting <= 1, "what only a run knows is written into that row, too"
 

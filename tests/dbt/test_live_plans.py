@@ -18,11 +18,11 @@ DEFINITIONS = {
     "int_tutor_days_definition": ("tutor_id = $1 and counted_on = $2", "uuid, date"),
     "int_pairs_definition": ("tutor_id = $1 and student_id = $2", "uuid, uuid"),
     "dim_tutors_definition": ("tutor_id = any($1)", "uuid[]"),
-    "int_tutor_scores": ("tutor_id = $1", "uuid"),
-    "int_tutor_concerns": ("tutor_id = $1", "uuid"),
+    "int_tutor_scores": ("tutor_id = any($1)", "uuid[]"),
+    "int_tutor_concerns": ("tutor_id = any($1)", "uuid[]"),
 }
 # One row each, or one per concern and day.
-SMALL = {"int_platform", "scoring_days", "concern_priors"}
+SMALL = {"int_platform", "scoring_days", "concern_priors", "filter_parameters", "score_reference"}
 # Whether it has any row is asked, too.
 ALSO_LOOKED_INTO = {"day_before"}
 

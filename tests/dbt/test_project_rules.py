@@ -38,6 +38,7 @@ PLAIN_MARTS = {
     "score_history",
     "session_outcomes",
     "tutor_concerns",
+    "tutor_flags",
     "tutor_scores",
     "tutor_weekly",
     "upcoming_session_features",
@@ -51,18 +52,28 @@ MORE_CHILDREN = {
     "int_platform": "what scores and concerns take from all tutors, and the day that they are of",
     "int_scoring_days": "the day that scores and concerns are of",
     "int_session_facts": "one row per session, of which everything is counted",
+    "int_tutor_days": "one row per tutor and day, of which windows, weeks and evidence are sums",
 }
 
 # A chain of views gets hard to plan and to debug when it is long.
 LONGEST_CHAIN = 6
 
 # Scores are of the tutors who are published.
-READING_BACK = {("dim_tutors", "int_tutor_quality"), ("dim_tutors", "int_tutor_scores")}
+READING_BACK = {
+    ("dim_tutors", "int_tutor_evidence"),
+    ("dim_tutors", "int_tutor_windows"),
+    ("dim_tutors", "int_filter_states"),
+    ("dim_tutors", "int_tutor_scores"),
+    ("tutor_concerns", "int_tutor_scores"),
+}
 
 # These read a table that models fill beside their own.
 ROOTS = {
     "int_concern_priors": "what closed days have kept",
+    "int_concern_stretches": "how long concerns were raised, which nothing else tells",
     "int_day_before": "a copy of what the history has of one day",
+    "int_filter_parameters": "what follows from the reference, kept for live writers",
+    "int_score_reference": "what has been set once",
 }
 
 
@@ -155,8 +166,12 @@ def test_no_table_is_named_but_by_ref_or_source(manifest: Manifest, models: dict
     # The generation is a sequence, which dbt has no source for.
     allowed = {
         "publication": {"app.publication_generation"},
+        "int_concern_parameters": {"app.concern_priors"},
         "int_concern_priors": {"intermediate.concern_priors"},
+        "int_concern_stretches": {"app.concern_stretches"},
         "int_day_before": {"intermediate.day_before"},
+        "int_filter_parameters": {"intermediate.filter_parameters"},
+        "int_score_reference": {"app.score_reference"},
         "int_scoring_days": {"intermediate.scoring_days"},
     }
     functions = {f"{each.schema}.{each.name}" for each in manifest.functions.values()}
@@ -228,8 +243,9 @@ def test_formulas_have_unit_tests(manifest: Manifest, models: dict[str, ModelNod
     plain |= {"stg_app__excuses", "stg_raw__students", "stg_raw__tutors"}
     plain |= {"match_predictions", "stg_ml__match_predictions", "stg_ml__session_predictions", "upcoming_sessions"}
     # By NumPy, in test_concerns.py.
-    plain |= {name for name in models if "concern" in name}
-    plain |= {"int_rating_moments", "int_tutor_evidence", "int_tutor_lost_students"}
+    plain |= {name for name in models if "concern" in name or "filter" in name}
+    plain |= {"int_design_effect", "int_score_reference", "int_rating_moments", "int_tutor_evidence"}
+    plain |= {"int_platform"}  # one row: the as-of day
     assert set(models) - tested == plain
 
 

@@ -20,6 +20,7 @@ from verify.recompute.concerns import (
     rating_probability,
 )
 from verify.recompute.evidence import CAP, BetaMixture, Floats, half_life_weights
+from verify.recompute.quality import QualityReference, components, quality_score, z_scores
 from verify.recompute.rating_evidence import RatingPrior, Ratings, rating_posterior
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def test_the_posterior_of_a_rate(built: Dbt, connection: psycopg.Connection, lim
             """
             with cells as materialized (select * from intermediate.rate_cells(%s, %s, %s, %s, %s))
             select
-                summary.expected, summary.low, summary.high,
+                summary.expected, summary.low, summary.high, summary.probability,
                 intermediate.rate_probability(log_masses, log_rates, log_complements, trials, events)
             from cells
             cross join unnest(%s::float8[], %s::float8[]) with ordinality as counts (trials, events, place)
@@ -75,7 +76,11 @@ def test_the_posterior_of_a_rate(built: Dbt, connection: psycopg.Connection, lim
             """,
             *parameters(prior), limit, trials, events, limit,
         )  # fmt: skip
-        expected, low, high, probability = np.abs(found.T - prior.updated(trials, events).summary(limit)).max(axis=1)
+        # The same to the last bit.
+        assert (found[:, 3] == found[:, 4]).all()
+        expected, low, high, probability = np.abs(found[:, :4].T - prior.updated(trials, events).summary(limit)).max(
+            axis=1
+        )
         assert probability <= 1e-3
         assert expected <= 1e-4
         assert max(low, high) <= 5e-3
@@ -122,6 +127,34 @@ def test_distributions(built: Dbt, connection: psycopg.Connection) -> None:
     z = np.r_[-100, np.linspace(-9, 9, 1001), 100]
     normal = query(connection, "select intermediate.normal_cdf(z) from unnest(%s::float8[]) as z", z)
     assert np.abs(normal[:, 0] - special.ndtr(z)).max() <= 1e-7
+
+
+def test_quality_against_a_reference(built: Dbt, connection: psycopg.Connection) -> None:
+    rng = np.random.default_rng(8)
+    rates, ratings = rng.beta(1, 6, (3, 200)), rng.uniform(1, 5, 200)
+    rates[:, :40] = np.where(rng.random((3, 40)) < 0.5, np.nan, rates[:, :40])
+    ratings[20:60] = np.nan
+    rates[:, 0] = ratings[0] = np.nan
+    tutors = components(*rates, ratings)
+    some = rng.normal(size=(60, 4)) @ rng.normal(size=(4, 4)) + [-2, -4, -1, 4.3]
+    unvaried = np.where(np.arange(4) == 2, -1.0, some)
+    for reference in (QualityReference.of(rows, np.ones(60, dtype=bool)) for rows in (some, unvaried)):
+        assert reference
+        found = query(
+            connection,
+            """
+            select reliability, attendance, first_session, rating_component, score
+            from unnest(%s::float8[], %s::float8[], %s::float8[], %s::float8[]) with ordinality
+                as tutors (let_downs, no_shows, lost, rating, place)
+            cross join lateral intermediate.quality_score(
+                nullif(let_downs, 'nan'), nullif(no_shows, 'nan'), nullif(lost, 'nan'), nullif(rating, 'nan'), %s, %s
+            )
+            order by place
+            """,
+            *rates, ratings, reference.means, reference.covariance.ravel(),
+        )  # fmt: skip
+        np.testing.assert_allclose(found[:, :4], special.ndtr(z_scores(tutors, reference)), atol=1e-7)
+        np.testing.assert_allclose(found[:, 4], quality_score(tutors, reference), atol=1e-5)
 
 
 def test_the_posterior_of_a_mean_rating(built: Dbt, connection: psycopg.Connection) -> None:
@@ -176,7 +209,10 @@ def test_the_change_filter(built: Dbt, connection: psycopg.Connection, limit: fl
             found = query(
                 connection,
                 f"""
-                select step.probability, step.state[1], step.state[22]
+                select
+                    step.probability,
+                    step.state[1] / (select sum(weight) from unnest(step.state) as weight),
+                    step.state[22] / (select sum(weight) from unnest(step.state) as weight)
                 from intermediate.filter_parameters(%s, %s, %s, %s, %s)
                 cross join lateral intermediate.filter_days(
                     start, null, array(select {DAY} + day from unnest(%s::integer[]) as day),
@@ -290,8 +326,9 @@ def test_when_a_concern_about_a_rate_clears(
         days = query(
             connection,
             """
-            select intermediate.rate_clears_in(
-                log_masses, log_rates, log_complements, %s::integer[], %s, %s::float8[], %s, %s, %s, %s, %s, %s, %s
+            select intermediate.evidence_clears_in(
+                log_masses, log_rates, log_complements, null, null, null, null,
+                %s::integer[], %s, %s::float8[], %s, %s, %s, %s, %s, %s, %s
             )
             from intermediate.rate_cells(%s, %s, %s, %s, %s)
             """,
@@ -349,10 +386,15 @@ def test_when_low_ratings_clear(built: Dbt, connection: psycopg.Connection, coun
         ages, recent = history(counts.ratings[tutor], 180)
         days = query(
             connection,
-            "select intermediate.rating_clears_in(%s::integer[], %s, %s::float8[], %s, %s, %s, %s, %s, %s, 5, %s)",
+            """
+            select intermediate.evidence_clears_in(
+                null, null, null, %s, %s, %s, %s, %s::integer[], %s, %s::float8[], %s, 60, %s, %s, 5, %s, %s
+            )
+            """,
+            today.mean, today.between, today.within, today.mean - RATING_MARGIN,
             ages, recent, counts.rating_sums[tutor][::-1][ages], half_life_weights(),
-            counts.ratings[tutor, -30:].sum() / 30, today.mean, today.between, today.within,
-            today.mean - RATING_MARGIN, days_since_high(expected.daily_probability[tutor]),
+            counts.ratings[tutor, -30:].sum() / 30, today.mean, np.ones(180),
+            days_since_high(expected.daily_probability[tutor]),
         )  # fmt: skip
         found.append(days[0, 0])
     assert len(raised) >= 5

@@ -13,6 +13,16 @@ begin
     create table if not exists intermediate.touched_concerns (tutor_id uuid not null, since date not null);
     create table if not exists intermediate.touched_concern_days (tutor_id uuid not null, concern_day date not null);
     create table if not exists intermediate.concern_days_up_to (as_of date not null);
+    create table if not exists intermediate.touched_filter_checkpoints (tutor_id uuid not null);
+    create table if not exists intermediate.filter_parameters (
+        checkpoint_on date not null,
+        rate_limit double precision not null,
+        start double precision [] not null,
+        after_a_jump double precision [] not null,
+        log_rates double precision [] not null,
+        log_complements double precision [] not null,
+        design_effect double precision not null
+    );
     create table if not exists intermediate.concern_priors (
         concern_day date not null,
         is_closed boolean not null,

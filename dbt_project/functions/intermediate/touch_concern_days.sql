@@ -1,16 +1,10 @@
--- Queues the days of concerns that have to be made again: from the first day on that a tutor's sessions have touched, days
--- that the as-of day has closed since, and those that are no longer among the last; all days, after other limits were set.
--- What a session changes begins on the day on which it counts, also where it is a first meeting or follows one.
+-- Queues, besides the days of concerns that facts have touched (touch_filter_checkpoints), days that the as-of day has closed
+-- since, and those that are no longer among the last; all days, after other limits or another reference were set.
 declare
     today date := (select as_of from intermediate.scoring_days where is_as_of);
     first_day date := today - {{ var('concern_days') - 1 }};
     made_for date := (select as_of from intermediate.concern_days_up_to);
 begin
-    with touched as (delete from intermediate.touched_concerns returning *)
-    insert into intermediate.touched_concern_days
-    select tutor_id, first_touched + day
-    from (select tutor_id, greatest(min(since), first_day) as first_touched from touched group by tutor_id) as tutors
-    cross join lateral generate_series(0, today - 1 - first_touched) as day;
     if made_for is distinct from today then
         if to_regclass('intermediate.int_concern_days') is not null then
             insert into intermediate.touched_concern_days

@@ -40,6 +40,7 @@ begin
         and history.as_of = joined.as_of
         and history.risk_status_since <> joined.risk_status_since;
 
-    delete from intermediate.int_platform where not is_as_of;
     delete from intermediate.scoring_days where not is_as_of;
+    delete from intermediate.concern_priors
+    where concern_day not in (select concern_day from intermediate.int_concern_dates);
 end

@@ -8,6 +8,11 @@ begin
         select day, false from unnest(days) as day
         where day not in (select as_of from intermediate.scoring_days);
         analyze intermediate.scoring_days;
-        insert into intermediate.int_platform select * from intermediate.int_platform_definition where not is_as_of;
+        perform intermediate.add_concern_priors(concern_day, true)
+        from (
+            select concern_day from intermediate.int_concern_dates
+            where concern_day not in (select concern_day from intermediate.concern_priors)
+            offset 0
+        ) as missing;
     end if;
 end

@@ -1,7 +1,7 @@
 -- How a posted session becomes a score, in the transaction that wrote it. Each table here has a view <table>_definition,
 -- which says what its rows have to be; a run of dbt fills the tables from the same views, so both give the same rows.
 --
---   raw ─► int_session_facts ─► int_tutor_days, int_pairs ─► int_tutor_scores (a view) ─► marts.tutor_scores
+--   raw ─► int_session_facts ─► int_tutor_days, int_pairs ─► tutor_concerns ─► tutor_scores
 --
 -- What comes from all tutors (priors, the as-of day) is in int_platform, as the last run has left it. raw.changes keeps
 -- the sessions: the next run does them again, with the same result.
@@ -15,7 +15,6 @@
 declare
     gate integer;
     tutors uuid[];
-    tutor uuid;
     tutor_hash integer;
     tutor_keys uuid[];
     student_keys uuid[];
@@ -23,7 +22,11 @@ declare
     day_tutors uuid[];
     pair_tutors uuid[];
     changed record;
-    percentile double precision;
+    percentiles double precision[];
+    harm double precision[];
+    harmed bigint[];
+    concern_keys text[];
+    clearings date[];
 begin
     for gate in 0..4 loop
         perform pg_advisory_xact_lock_shared(7461004, gate);
@@ -95,13 +98,24 @@ begin
         defined.tutor_id = any(tutors)
         and not exists (select from marts.dim_tutors as known where known.tutor_id = defined.tutor_id);
 
-    foreach tutor in array tutors loop
-        -- The percentile needs all tutors, and so keeps its value until the next run.
-        delete from marts.tutor_scores as scores where scores.tutor_id = tutor
-        returning scores.peer_percentile into percentile;
-        insert into marts.tutor_scores
-        select scores.*, percentile from intermediate.int_tutor_scores as scores where scores.tutor_id = tutor;
-    end loop;
+    -- What only runs make keeps its value until the next one.
+    with gone as (delete from marts.tutor_concerns where tutor_id = any(tutors) returning *)
+    select array_agg(concern_key), array_agg(clears_on) into concern_keys, clearings from gone;
+    insert into marts.tutor_concerns
+    select concerns.*, case when concerns.status = 'raised' then kept.clears_on end
+    from intermediate.int_tutor_concerns as concerns
+    left join unnest(concern_keys, clearings) as kept (concern_key, clears_on) on kept.concern_key = concerns.concern_key
+    where concerns.tutor_id = any(tutors);
+    with gone as (delete from marts.tutor_scores where tutor_id = any(tutors) returning *)
+    select array_agg(tutor_id), array_agg(peer_percentile), array_agg(harm_sessions), array_agg(harm_students)
+    into tutor_keys, percentiles, harm, harmed
+    from gone;
+    insert into marts.tutor_scores
+    select scores.*, kept.peer_percentile, kept.harm_sessions, kept.harm_students
+    from intermediate.int_tutor_scores as scores
+    left join unnest(tutor_keys, percentiles, harm, harmed) as kept (tutor_id, peer_percentile, harm_sessions, harm_students)
+        on kept.tutor_id = scores.tutor_id
+    where scores.tutor_id = any(tutors);
 
     perform marts.note_refresh();
     return cardinality(tutors);

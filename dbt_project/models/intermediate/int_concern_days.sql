@@ -6,14 +6,16 @@
             'key': {'tutor_id': 'tutor_id', 'concern_day': 'concern_day'},
         },
         pre_hook="select intermediate.touch_concern_days()",
+        post_hook="select intermediate.keep_concern_stretches()",
         indexes=[
-            {'columns': ['tutor_id', 'concern_day', 'concern'], 'unique': true},
+            {'columns': ['tutor_id', 'concern', 'concern_day'], 'unique': true},
             {'columns': ['concern_day']},
         ],
     )
 }}
 
--- depends_on: {{ ref('int_platform') }}, {{ function('touch_concern_days') }}
+-- depends_on: {{ ref('int_platform') }}, {{ ref('int_filter_checkpoints') }}, {{ function('touch_concern_days') }}
+-- depends_on: {{ function('keep_concern_stretches') }}
 
 with probabilities as (
     select * from {{ ref('int_concern_probabilities') }}
@@ -25,7 +27,8 @@ final as (
         tutor_id,
         concern_day,
         concern,
-        probability
+        probability,
+        has_needs
     from probabilities
 )
 

@@ -1,5 +1,5 @@
--- Priors of concerns by the method of moments (Kleinman, JASA 68, 1973) on effective trials n²/v. Sums are made in
--- numeric, so that the order of rows cannot change a digit.
+-- Narrow parts of the priors of concerns, by the method of moments (Kleinman, JASA 68, 1973) on effective trials n²/v.
+-- Sums are made in numeric, so that the order of rows cannot change a digit.
 
 with dates as (
     select concern_day from {{ ref('int_concern_dates') }}
@@ -9,23 +9,18 @@ evidence as (
     select * from {{ ref('int_tutor_evidence') }}
 ),
 
-lost_students as (
-    select * from {{ ref('int_tutor_lost_students') }}
-),
-
 concerns as (
     select * from (
         values
         {% for concern in var('rate_concerns') %}
             (
                 '{{ concern.name }}',
-                {{ var(concern.limit) }}::double precision,
                 {{ concern.fallback_prior[0] }}::double precision,
                 {{ concern.fallback_prior[1] }}::double precision
             ),
         {% endfor %}
-        ('loses_new_students', null, {{ var('lost_student_fallback_prior') | join(', ') }})
-    ) as concern (concern, fixed_limit, fallback_alpha, fallback_beta)
+        ('loses_new_students', {{ var('lost_student_fallback_prior') | join(', ') }})
+    ) as concern (concern, fallback_alpha, fallback_beta)
 ),
 
 units as (
@@ -42,18 +37,16 @@ units as (
                     {{ concern.name }}_trials,
                     {{ concern.name }}_events,
                     {{ concern.name }}_squares
-                ){{ ',' if not loop.last }}
+                ),
             {% endfor %}
+            (
+                'loses_new_students',
+                evidence.first_meetings,
+                evidence.first_meetings_lost,
+                evidence.first_meetings
+            )
         ) as unit (concern, n, k, v)
     where unit.n > 0
-    union all
-    select
-        concern_day,
-        'loses_new_students' as concern,
-        first_meetings as n,
-        first_meetings_lost as k,
-        first_meetings as v
-    from lost_students
 ),
 
 sums as (
@@ -76,13 +69,10 @@ moments as (
         concerns.*,
         coalesce(sums.units, 0) as units,
         coalesce(sums.trials, 0)::double precision as trials,
-        coalesce(sums.events / sums.trials, 0)::double precision as mean,
+        coalesce(sums.events / sums.trials, 0)::double precision as mean_rate,
         (sums.squared_events - sums.events * sums.events / sums.trials)::double precision as spread,
         (sums.trials - sums.squared_trials / sums.trials - (sums.units - 1))::double precision as spare_trials,
-        coalesce(
-            concerns.fixed_limit,
-            coalesce(sums.platform_rate, 0)::double precision + {{ var('first_meeting_margin') }}
-        ) as rate_limit
+        coalesce(sums.platform_rate, 0)::double precision as platform_rate
     from dates
     cross join concerns
     left join sums on dates.concern_day = sums.concern_day and concerns.concern = sums.concern
@@ -93,24 +83,22 @@ correlations as (
         *,
         case
             -- Where every tutor has one trial, the denominator is zero but for rounding.
-            when units >= 2 and mean > 0 and mean < 1 and spare_trials > 1e-9 * greatest(trials, 1)
+            when units >= 2 and mean_rate > 0 and mean_rate < 1 and spare_trials > 1e-9 * greatest(trials, 1)
                 then least(0.5, greatest(
                         0.005,
-                        (spread - mean * (1 - mean) * (units - 1)) / (mean * (1 - mean) * spare_trials)
+                        (spread - mean_rate * (1 - mean_rate) * (units - 1))
+                        / (mean_rate * (1 - mean_rate) * spare_trials)
                     ))
-        end as rho,
-        least(rate_limit, {{ var('greatest_limit') }}) as possible_limit
+        end as rho
     from moments
 ),
 
--- No parameter is below 1, so that no density has a pole. The broad part keeps one bad tutor among many alike from
--- being shrunk away.
+-- Neither parameter is below 1, so that the density has no pole.
 weights as (
     select
         *,
         -- not a bare greatest(…): it ignores nulls
-        case when rho is not null then greatest(1 / rho - 1, 1 / least(mean, 1 - mean)) end as weight,
-        least(0.5, greatest(possible_limit, 2 * mean)) as broad_mean
+        case when rho is not null then greatest(1 / rho - 1, 1 / least(mean_rate, 1 - mean_rate)) end as weight
     from correlations
 ),
 
@@ -118,12 +106,10 @@ final as (
     select
         concern_day,
         concern,
-        rate_limit,
-        possible_limit,
-        coalesce(mean * weight, fallback_alpha) as prior_alpha,
-        coalesce((1 - mean) * weight, fallback_beta) as prior_beta,
-        greatest(4, 1 / broad_mean) * broad_mean as broad_alpha,
-        greatest(4, 1 / broad_mean) * (1 - broad_mean) as broad_beta
+        coalesce(mean_rate * weight, fallback_alpha) as prior_alpha,
+        coalesce((1 - mean_rate) * weight, fallback_beta) as prior_beta,
+        mean_rate,
+        platform_rate
     from weights
 )
 

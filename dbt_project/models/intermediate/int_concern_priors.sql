@@ -1,5 +1,5 @@
--- The priors of each concern, as runs have left them: a closed day keeps those that it was given when it closed. The
--- table is filled by int_platform, in the transaction in which the as-of day changes.
+-- The priors of each concern, as runs have left them (int_concern_parameters), in cells. The table is filled by
+-- int_platform, in the transaction in which the as-of day changes.
 
 select
     concern_day,

@@ -6,7 +6,7 @@
         order_by='first_session_on',
         indexes=[
             {'columns': ['tutor_id', 'student_id'], 'unique': true},
-            {'columns': ['first_session_on', 'tutor_id', 'is_continued']},
+            {'columns': ['tutor_id', 'first_session_on', 'is_continued']},
         ],
     )
 }}

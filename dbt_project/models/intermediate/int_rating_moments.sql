@@ -51,7 +51,6 @@ final as (
     select
         concern_day,
         prior_mean,
-        prior_mean - {{ var('rating_margin') }} as rating_limit,
         case
             when within_variance is null then {{ var('rating_fallback_spread') }} ^ 2
             else greatest({{ var('rating_least_spread') }} ^ 2, (spread - (units - 1) * within_variance) / spare)

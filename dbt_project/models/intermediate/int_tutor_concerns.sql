@@ -2,28 +2,16 @@
 -- (refresh_sessions) use it so.
 
 with today as (
-    select * from {{ ref('int_concern_probabilities') }}
+    select * from {{ ref('int_concern_estimates') }}
     where is_as_of
 ),
 
-priors as (
-    select * from {{ ref('int_concern_priors') }}
-    where not is_closed
-),
-
--- Not materialized: of one tutor, few rows are looked up.
-days as not materialized (
+days as (
     select * from {{ ref('int_concern_days') }}
 ),
 
-past as (
-    select
-        tutor_id,
-        concern,
-        max(concern_day) filter (where probability >= {{ var('high_risk_probability') }}) as last_high,
-        max(concern_day) filter (where probability < {{ var('watch_probability') }}) as last_low
-    from days
-    group by tutor_id, concern
+stretches as (
+    select * from {{ ref('int_concern_stretches') }}
 ),
 
 statuses as (
@@ -44,76 +32,56 @@ statuses as (
         case
             when today.probability >= {{ var('high_risk_probability') }} then today.concern_day
             else past.last_high
-        end as last_high,
-        past.last_low
+        end as last_high
     from today
-    left join past on today.tutor_id = past.tutor_id and today.concern = past.concern
+    cross join lateral (
+        select
+            max(days.concern_day) filter (where days.probability >= {{ var('high_risk_probability') }}) as last_high,
+            max(days.concern_day) filter (where days.probability < {{ var('watch_probability') }}) as last_low
+        from days
+        where days.tutor_id = today.tutor_id and days.concern = today.concern
+    ) as past
+),
+
+compared as (
+    select
+        *,
+        bool_or(concern = 'unreliable' and status = 'raised') over (partition by tutor_id) as is_unreliable
+    from statuses
 ),
 
 final as (
     select
-        statuses.tutor_id || ' ' || statuses.concern as concern_key,
-        statuses.tutor_id,
-        statuses.concern,
-        statuses.concern_day as as_of,
-        statuses.status,
-        statuses.probability,
-        statuses.rate_limit as threshold,
-        statuses.trials::bigint as trials,
-        statuses.events::bigint as events,
-        posterior.expected,
-        posterior.low,
-        posterior.high,
+        tutor_id || ' ' || concern as concern_key,
+        tutor_id,
+        concern,
+        concern_day as as_of,
+        status,
+        concern = 'getting_worse' and status = 'raised' and is_unreliable as superseded,
+        probability,
+        rate_limit as threshold,
+        trials::bigint as trials,
+        events::bigint as events,
+        expected,
+        low,
+        high,
         case
-            when statuses.status = 'raised'
+            when status = 'raised'
                 then coalesce(
                         (
-                            select min(days.concern_day)
-                            from days
+                            select max(stretches.raised_on)
+                            from stretches
                             where
-                                days.tutor_id = statuses.tutor_id
-                                and days.concern = statuses.concern
-                                and days.probability >= {{ var('high_risk_probability') }}
-                                and days.concern_day > coalesce(statuses.last_low, '-infinity')
+                                stretches.tutor_id = statuses.tutor_id
+                                and stretches.concern = statuses.concern
+                                and stretches.raised_on < statuses.concern_day
+                                and stretches.cleared_on is null
                         ),
-                        statuses.concern_day
+                        concern_day
                     )
         end as raised_on,
-        case when statuses.status = 'raised' then statuses.last_high end as last_high_on
-    from statuses
-    inner join priors on statuses.concern = priors.concern
-    cross join lateral (
-        select
-            rate.expected,
-            rate.low,
-            rate.high
-        from {{ function('rate_summary') }}(
-                priors.log_masses,
-                priors.log_rates,
-                priors.log_complements,
-                priors.rate_limit,
-                statuses.evidence_trials,
-                statuses.evidence_events
-            ) as rate
-        where statuses.concern <> 'low_ratings'
-        union all
-        select
-            narrow_share * narrow_mean + (1 - narrow_share) * broad_mean as expected,
-            {{ function('rating_quantile') }}(
-                narrow_share, narrow_mean, narrow_deviation, broad_mean, broad_deviation, 0.05
-            ) as low,
-            {{ function('rating_quantile') }}(
-                narrow_share, narrow_mean, narrow_deviation, broad_mean, broad_deviation, 0.95
-            ) as high
-        from {{ function('rating_posterior') }}(
-                statuses.evidence_trials,
-                statuses.evidence_events / statuses.evidence_trials,
-                priors.rating_mean,
-                priors.between_variance,
-                priors.within_variance
-            )
-        where statuses.concern = 'low_ratings'
-    ) as posterior
+        case when status = 'raised' then last_high end as last_high_on
+    from compared as statuses
 )
 
 select * from final

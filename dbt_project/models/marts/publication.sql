@@ -3,7 +3,7 @@
 -- Built last: depends on every other mart, and its generation is what readers cache by.
 -- depends_on: {{ ref('dim_tutors') }}, {{ ref('dim_students') }}, {{ ref('fct_sessions') }}
 -- depends_on: {{ ref('fct_moves') }}, {{ ref('tutor_scores') }}, {{ ref('platform_baseline') }}
--- depends_on: {{ ref('tutor_concerns') }}
+-- depends_on: {{ ref('tutor_concerns') }}, {{ ref('tutor_flags') }}
 -- depends_on: {{ ref('tutor_weekly') }}, {{ ref('platform_weekly') }}, {{ ref('score_history') }}
 
 with as_of as (
@@ -23,22 +23,14 @@ final as (
         {{ var('watch_probability') }}::double precision as watch_probability,
         {{ var('min_sessions') }}::integer as min_sessions,
         string_to_array('{{ var("reliability_counts") | join(" ") }}', ' ') as reliability_counts,
-        array[{{ var('let_down_fallback_prior') | join(', ') }}]::double precision[] as let_down_fallback_prior,
-        array[{{ var('no_show_fallback_prior') | join(', ') }}]::double precision[] as no_show_fallback_prior,
-        array[{{ var('first_session_fallback_prior') | join(', ') }}]::double precision[]
-            as first_session_fallback_prior,
-        {{ var('rating_prior_sessions') }}::double precision as rating_prior_sessions,
         {{ var('reliability_weight') }}::double precision as reliability_weight,
         {{ var('attendance_weight') }}::double precision as attendance_weight,
         {{ var('first_session_weight') }}::double precision as first_session_weight,
         {{ var('rating_weight') }}::double precision as rating_weight,
-        {{ var('reliability_worst_rate') }}::double precision as reliability_worst_rate,
-        {{ var('attendance_worst_rate') }}::double precision as attendance_worst_rate,
         {{ var('first_session_follow_up_days') }}::integer as first_session_follow_up_days,
         {{ var('first_session_window_days') }}::integer as first_session_window_days,
         {{ var('short_notice_hours') }}::double precision as short_notice_hours,
-        {{ var('late_start_minutes') }}::double precision as late_start_minutes,
-        {{ var('most_sessions_to_clear') }}::integer as most_sessions_to_clear
+        {{ var('late_start_minutes') }}::double precision as late_start_minutes
     from as_of
 )
 

@@ -3,10 +3,7 @@
         materialized='incremental',
         full_refresh=false,
         queue={'from': 'intermediate.days_to_record', 'key': {'as_of': 'as_of'}},
-        pre_hook=[
-            "{{ prefer_hash_joins() }}",
-            "select marts.record_days('{ {{- var('scoring_days') | join(', ') -}} }')",
-        ],
+        pre_hook="select marts.record_days('{ {{- var('scoring_days') | join(', ') -}} }')",
         post_hook="select marts.join_recorded_days()",
         indexes=[{'columns': ['as_of']}],
     )
@@ -18,7 +15,7 @@
 {% set columns = ['tutor_id', 'as_of'] %}
 {% for metric in var('metrics') %}
     {% do columns.append(metric.name ~ '_90d') %}
-    {% if metric.rate %} {% do columns.append(metric.rate ~ '_90d') %} {% endif %}
+    {% if metric.rate %}  {% do columns.append(metric.rate ~ '_90d') %} {% endif %}
 {% endfor %}
 {% do columns.extend([
     'let_down_rate_expected', 'let_down_rate_low', 'let_down_rate_high', 'risk_probability', 'risk_status',
@@ -27,7 +24,6 @@
 
 with platform as (
     select * from {{ ref('int_platform') }}
-    where is_as_of
 ),
 
 as_of_day as (
@@ -35,14 +31,61 @@ as_of_day as (
     where sessions_90d > 0 and as_of = (select platform.as_of from platform)
 ),
 
+windows as (
+    select * from {{ ref('int_tutor_windows') }}
+    where sessions_90d > 0 and as_of <> (select platform.as_of from platform)
+),
+
+estimates as (
+    select * from {{ ref('int_concern_estimates') }}
+),
+
+reference as (
+    select * from {{ ref('int_score_reference') }}
+),
+
+-- What there was to say on a day by itself: of a concern's days before it, nothing is known.
 earlier_days as (
     select
+        windows.*,
         {% for metric in var('metrics') if metric.rate %}
-            {{ metric.name }}_90d::double precision / sessions_90d as {{ metric.rate }}_90d,
+            windows.{{ metric.name }}_90d::double precision / windows.sessions_90d as {{ metric.rate }}_90d,
         {% endfor %}
-        *
-    from {{ ref('int_tutor_quality') }}
-    where sessions_90d > 0 and as_of <> (select platform.as_of from platform)
+        found.let_down_rate_expected,
+        found.let_down_rate_low,
+        found.let_down_rate_high,
+        found.risk_probability,
+        case
+            when windows.sessions_90d < {{ var('min_sessions') }} then 'insufficient_data'
+            when found.risk_probability >= {{ var('high_risk_probability') }} then 'high_risk'
+            when found.risk_probability >= {{ var('watch_probability') }} then 'watch'
+            when found.risk_probability is not null then 'ok'
+            else 'insufficient_data'
+        end as risk_status,
+        quality.score as quality_score
+    from windows
+    cross join reference
+    cross join
+        lateral (
+            select
+                max(estimates.expected) filter (where estimates.concern = 'unreliable') as let_down_rate_expected,
+                max(estimates.low) filter (where estimates.concern = 'unreliable') as let_down_rate_low,
+                max(estimates.high) filter (where estimates.concern = 'unreliable') as let_down_rate_high,
+                max(estimates.probability) filter (where estimates.concern = 'unreliable') as risk_probability,
+                max(estimates.expected) filter (where estimates.concern = 'no_shows') as no_show_rate_expected,
+                max(estimates.expected) filter (where estimates.concern = 'loses_new_students') as lost_rate_expected,
+                max(estimates.expected) filter (where estimates.concern = 'low_ratings') as rating_expected
+            from estimates
+            where estimates.tutor_id = windows.tutor_id and estimates.concern_day = windows.as_of
+        ) as found
+    cross join lateral {{ function('quality_score') }}(
+        found.let_down_rate_expected,
+        found.no_show_rate_expected,
+        found.lost_rate_expected,
+        found.rating_expected,
+        reference.means,
+        reference.covariance
+    ) as quality
 ),
 
 united as (

@@ -3,19 +3,30 @@
         materialized='incremental',
         batches=var('scores_per_batch'),
         key='tutor_id',
-        batch_only=['peer_percentile'],
+        batch_only=['peer_percentile', 'harm_sessions', 'harm_students'],
         after_batch='select marts.note_refresh()',
         gate=4,
-        pre_hook=["select intermediate.take_over_day_before()", "{{ prefer_hash_joins() }}"],
+        pre_hook=[
+            "select intermediate.take_over_day_before()",
+            "select intermediate.set_quality_reference()",
+        ],
         indexes=[{'columns': ['risk_status']}],
     )
 }}
 
 -- depends_on: {{ function('take_over_day_before') }}, {{ function('refresh_sessions') }}
--- depends_on: {{ function('note_refresh') }}
+-- depends_on: {{ function('note_refresh') }}, {{ function('set_quality_reference') }}, {{ ref('tutor_concerns') }}
 
 with scores as (
     select * from {{ ref('int_tutor_scores') }}
+),
+
+as_of as (
+    select as_of from {{ ref('int_platform') }}
+),
+
+sessions as (
+    select * from {{ ref('stg_raw__sessions') }}
 ),
 
 rated as (
@@ -26,12 +37,29 @@ rated as (
     where risk_status <> 'insufficient_data'
 ),
 
+planned as (
+    select
+        sessions.tutor_id,
+        count(*) as sessions,
+        count(distinct sessions.student_id) as students
+    from as_of
+    inner join sessions
+        on
+            sessions.scheduled_time >= ((as_of.as_of + 1)::timestamp at time zone '{{ var("timezone") }}')
+            and sessions.scheduled_time < ((as_of.as_of + 8)::timestamp at time zone '{{ var("timezone") }}')
+    where not sessions.is_final
+    group by sessions.tutor_id
+),
+
 final as (
     select
         scores.*,
-        rated.peer_percentile
+        rated.peer_percentile,
+        coalesce(planned.sessions, 0) * scores.let_down_rate_expected as harm_sessions,
+        coalesce(planned.students, 0) as harm_students
     from scores
     left join rated on scores.tutor_id = rated.tutor_id
+    left join planned on scores.tutor_id = planned.tutor_id
 )
 
 select * from final -- noqa: AM04

@@ -1,0 +1,85 @@
+-- With a tutor's id and a day (or is_as_of) it reads this tutor's rows by index. The probability is, to the last bit,
+-- that of int_concern_probabilities, which costs a third.
+
+with counts as (
+    select * from {{ ref('int_concern_counts') }}
+),
+
+priors as (
+    select * from {{ ref('int_concern_priors') }}
+),
+
+filter_states as (
+    select * from {{ ref('int_filter_states') }}
+),
+
+filter_parameters as (
+    select * from {{ ref('int_filter_parameters') }}
+),
+
+final as (
+    select
+        counts.concern_day,
+        counts.is_as_of,
+        counts.tutor_id,
+        counts.concern,
+        counts.trials,
+        counts.events,
+        counts.has_needs,
+        coalesce(priors.rate_limit, filter_parameters.rate_limit) as rate_limit,
+        posterior.*
+    from counts
+    cross join filter_parameters
+    left join priors on counts.concern_day = priors.concern_day and counts.concern = priors.concern
+    cross join lateral (
+        select
+            rate.probability,
+            rate.expected,
+            rate.low,
+            rate.high
+        from {{ function('rate_summary') }}(
+                priors.log_masses,
+                priors.log_rates,
+                priors.log_complements,
+                priors.rate_limit,
+                counts.evidence_trials,
+                counts.evidence_events
+            ) as rate
+        where counts.concern <> 'low_ratings' and priors.rate_limit <= {{ var('greatest_limit') }}
+        union all
+        select
+            states.probability,
+            rate.expected,
+            rate.low,
+            rate.high
+        from filter_states as states
+        cross join lateral {{ function('filter_summary') }}(states.state, filter_parameters.log_rates) as rate
+        where
+            counts.concern = 'getting_worse'
+            and filter_parameters.rate_limit <= {{ var('greatest_limit') }}
+            and states.tutor_id = counts.tutor_id
+            and states.concern_day = counts.concern_day
+        union all
+        select
+            {{ function('rating_cdf') }}(
+                narrow_share, narrow_mean, narrow_deviation, broad_mean, broad_deviation, priors.rate_limit
+            ) as probability,
+            narrow_share * narrow_mean + (1 - narrow_share) * broad_mean as expected,
+            {{ function('rating_quantile') }}(
+                narrow_share, narrow_mean, narrow_deviation, broad_mean, broad_deviation, 0.05
+            ) as low,
+            {{ function('rating_quantile') }}(
+                narrow_share, narrow_mean, narrow_deviation, broad_mean, broad_deviation, 0.95
+            ) as high
+        from {{ function('rating_posterior') }}(
+                counts.evidence_trials,
+                counts.evidence_events / counts.evidence_trials,
+                priors.rating_mean,
+                priors.between_variance,
+                priors.within_variance
+            )
+        where counts.concern = 'low_ratings'
+    ) as posterior
+)
+
+select * from final
