@@ -8,17 +8,19 @@ here may be shared with, or generated from, the dbt project.
 frames (read) -> recompute -> compare -> report; all but frames are pure functions.
 """
 
+from dataclasses import replace
+
 from core.database import Database
 from core.settings import Settings
-from verify.compare import compare
-from verify.frames import count_changes, freeze, load_publication, load_raw, load_scores
+from verify.compare import compare, compare_concerns
+from verify.frames import count_changes, freeze, load_concerns, load_kept, load_publication, load_raw, load_scores
 from verify.inputs import Basis
 from verify.recompute import recompute
 from verify.report import VerifyReport
 
 
 def verify(database: Database, *, settings: Settings) -> VerifyReport:
-    """Recompute the scores and compare them with `marts.tutor_scores`, in one snapshot of the database.
+    """Recompute scores and concerns and compare them with the marts, in one snapshot of the database.
 
     Computed with what `marts.publication` says. The notes of the report name what explains a difference without an
     error: rows that arrived since, and settings that were changed since.
@@ -30,10 +32,14 @@ def verify(database: Database, *, settings: Settings) -> VerifyReport:
         freeze(connection)
         basis = load_publication(connection)
         published = load_scores(connection)
+        concerns = load_concerns(connection)
+        kept = load_kept(connection)
         pending = count_changes(connection)
         frames = load_raw(connection)
     notes = (*_pending_changes(pending), *_changed_settings(basis, settings))
-    return compare(recompute(frames, basis), published, basis, notes)
+    recomputed = recompute(frames, basis, kept, published)
+    report = compare(recomputed.scores, published, basis, notes)
+    return replace(report, concerns=compare_concerns(recomputed.concerns, concerns, basis))
 
 
 def _pending_changes(pending: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The columns of `marts.tutor_scores`: which are not recomputed, and how far others may be from the recomputation."""
+"""The columns of the marts: which are not recomputed, and how far others may be from the recomputation."""
 
 from dataclasses import dataclass
 
@@ -19,8 +19,10 @@ class Tolerance:
 PROBABILITY_TOLERANCE = 1e-3
 EXACT = Tolerance(0)
 RATE = Tolerance(1e-12)
-EXPECTED = Tolerance(1e-9)
-COMPONENT = Tolerance(1e-9, is_relative=True)
+EXACTLY_EXPECTED = Tolerance(1e-9)
+EXPECTED = Tolerance(1e-4)
+COMPONENT = Tolerance(1e-6)
+QUALITY = Tolerance(1e-4)
 QUANTILE = Tolerance(5e-3)
 
 # All other columns are exact: counts, days, instants, statuses.
@@ -31,15 +33,25 @@ TOLERANCES = {
     "let_down_rate_low": QUANTILE,
     "let_down_rate_high": QUANTILE,
     "risk_probability": Tolerance(PROBABILITY_TOLERANCE),
-    "sessions_to_clear": Tolerance(1),
     "tutor_no_show_rate_expected": EXPECTED,
     "first_session_rate_expected": EXPECTED,
-    "rating_mean_90d": EXPECTED,
+    "rating_mean_90d": EXACTLY_EXPECTED,
     "rating_expected": EXPECTED,
     "reliability_component": COMPONENT,
     "attendance_component": COMPONENT,
     "first_session_component": COMPONENT,
     "rating_component": COMPONENT,
-    "quality_score": COMPONENT,
+    "quality_score": QUALITY,
+    "harm_sessions": Tolerance(1e-4, is_relative=True),
     "peer_percentile": RATE,
+}
+
+# Of marts.tutor_concerns; others are exact. Near a level one more day may do until a concern clears.
+CONCERN_TOLERANCES = {
+    "probability": Tolerance(PROBABILITY_TOLERANCE),
+    "threshold": EXACTLY_EXPECTED,
+    "expected": EXPECTED,
+    "low": QUANTILE,
+    "high": QUANTILE,
+    "clears_on": Tolerance(1),
 }

@@ -7,19 +7,35 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from verify.columns import CARRIED_THROUGH, COMPONENT, EXACT, PROBABILITY_TOLERANCE, RATE, TOLERANCES
+from verify.columns import (
+    CARRIED_THROUGH,
+    CONCERN_TOLERANCES,
+    EXACT,
+    QUALITY,
+    RATE,
+    TOLERANCES,
+    Tolerance,
+)
 from verify.inputs import Basis
-from verify.recompute.scores import ranked_peers, risk_status
+from verify.recompute.scores import ranked_peers
 from verify.report import EXAMPLES, ColumnReport, Difference, VerifyReport
 
 Column: TypeAlias = "pd.Series[Any]"
 Floats: TypeAlias = npt.NDArray[np.float64]
 
+TEXTS = ("risk_status", "concerns", "status", "concern", "tutor_id")
+FOLLOW_FROM_LEVELS = ("status", "superseded", "raised_on", "last_high_on", "clears_on")
+SCORES_FROM_LEVELS = ("risk_status", "is_high_risk", "concerns", "attention")
+
 
 def compare(
     recomputed: pd.DataFrame, published: pd.DataFrame, basis: Basis, notes: tuple[str, ...] = ()
 ) -> VerifyReport:
-    """Compare the output of `recompute` with all columns of the mart (same index; Python objects, None for null)."""
+    """Compare recomputed scores with all columns of the mart (same index; Python objects, None for null).
+
+    Where a probability is near a level, what follows from it is as right as ours.
+    """
+    is_near, recomputed = recomputed["is_near"], recomputed.drop(columns="is_near")
     is_repeated = published.index.duplicated()
     repeated, published = published.index[is_repeated], published[~is_repeated]
     tutors = recomputed.index.intersection(published.index)
@@ -33,7 +49,7 @@ def compare(
         missing_columns=tuple(name for name in (*CARRIED_THROUGH, *computed) if name not in found),
         unknown_columns=tuple(name for name in found if name not in (*CARRIED_THROUGH, *computed)),
         columns=tuple(
-            _compare_column(ours[name], theirs[name], _ambiguous(ours, theirs[name], recomputed, basis))
+            _compare_column(ours[name], theirs[name], _ambiguous(theirs[name], recomputed, is_near.loc[tutors]))
             for name in computed
             if name in found
         ),
@@ -41,14 +57,47 @@ def compare(
     )
 
 
-def _compare_column(ours: Column, theirs: Column, is_acceptable: Column) -> ColumnReport:
+def compare_concerns(recomputed: pd.DataFrame, published: pd.DataFrame, basis: Basis) -> VerifyReport:
+    """Compare the output of `recompute` with all columns of `marts.tutor_concerns`, as `compare` does.
+
+    Where a probability is near a level, what follows from it is as right as ours.
+    """
+    is_near, recomputed = recomputed["is_near"], recomputed.drop(columns="is_near")
+    keys = recomputed.index.intersection(published.index)
+    ours, theirs = recomputed.loc[keys], published.loc[keys]
+    computed, found = [str(name) for name in recomputed], [str(name) for name in published]
+    nowhere = pd.Series(False, index=keys)
+    return VerifyReport(
+        basis=basis,
+        tutors=len(keys),
+        missing_tutors=tuple(recomputed.index.difference(published.index)),
+        extra_tutors=tuple(published.index.difference(recomputed.index)),
+        missing_columns=tuple(name for name in computed if name not in found),
+        unknown_columns=tuple(name for name in found if name not in computed),
+        columns=tuple(
+            _compare_column(
+                ours[name],
+                theirs[name],
+                is_near.loc[keys] if name in FOLLOW_FROM_LEVELS else nowhere,
+                CONCERN_TOLERANCES.get(name, EXACT),
+            )
+            for name in computed
+            if name in found
+        ),
+        mart="tutor_concerns",
+    )
+
+
+def _compare_column(
+    ours: Column, theirs: Column, is_acceptable: Column, tolerance: Tolerance | None = None
+) -> ColumnReport:
     name = str(ours.name)
-    tolerance = TOLERANCES.get(name, EXACT)
+    tolerance = tolerance or TOLERANCES.get(name, EXACT)
     is_null, is_null_there = ours.isna().to_numpy(dtype=bool), _is_none(theirs).to_numpy(dtype=bool)
     is_same = is_null & is_null_there
     both = ~is_null & ~is_null_there
     largest = None
-    if name == "risk_status":
+    if name in TEXTS:
         is_same |= both & (ours.astype("object") == theirs).to_numpy(dtype=bool)
     else:
         values, values_there = _numbers(ours[both]), _numbers(theirs[both])
@@ -99,52 +148,20 @@ def _plain(value: Any, is_null: bool) -> str | float | None:
         return value.isoformat()
     if isinstance(value, str):
         return value
+    if isinstance(value, list):
+        return ", ".join(value)
     # JSON has no spelling for NaN and infinity.
     return float(value) if np.isfinite(float(value)) else str(value)
 
 
-def _ambiguous(ours: pd.DataFrame, theirs: Column, recomputed: pd.DataFrame, basis: Basis) -> Column:
-    """Where a value of the mart is as right as ours, because of what the probability or the score may be off by."""
-    match theirs.name:
-        case "risk_status":
-            return _ambiguous_status(ours, theirs, basis)
-        case "is_high_risk":
-            return _ambiguous_flag(ours, theirs, basis)
-        case "sessions_to_clear":
-            return _ambiguous_clearing(ours, theirs, basis)
-        case "peer_percentile":
-            # A tie that rounding breaks in one computation moves the rank in the other.
-            return _ambiguous_percentile(recomputed, theirs)
-        case _:
-            return pd.Series(False, index=theirs.index)
-
-
-def _possible_statuses(ours: pd.DataFrame, basis: Basis) -> list[Column]:
-    """The statuses at either end of what the probability may be."""
-    return [
-        risk_status(ours["sessions_90d"], ours["risk_probability"] + shift, basis)
-        for shift in (-PROBABILITY_TOLERANCE, PROBABILITY_TOLERANCE)
-    ]
-
-
-def _ambiguous_status(ours: pd.DataFrame, theirs: Column, basis: Basis) -> Column:
-    lower, upper = _possible_statuses(ours, basis)
-    return (theirs == lower.astype("object")) | (theirs == upper.astype("object"))
-
-
-def _ambiguous_flag(ours: pd.DataFrame, theirs: Column, basis: Basis) -> Column:
-    lower, upper = _possible_statuses(ours, basis)
-    return ((lower == "high_risk") != (upper == "high_risk")) & ~_is_none(theirs)
-
-
-def _ambiguous_clearing(ours: pd.DataFrame, theirs: Column, basis: Basis) -> Column:
-    """One side has no number because it sees no flag, or because it counts one session more than the limit."""
-    lower, upper = _possible_statuses(ours, basis)
-    limit = basis.most_sessions_to_clear
-    is_flag_ambiguous = (lower == "ok") & (upper != "ok")
-    is_at_limit = (ours["sessions_to_clear"].fillna(0) == limit) | (theirs == limit)
-    is_one_null = ours["sessions_to_clear"].isna() != _is_none(theirs)
-    return is_one_null & (is_flag_ambiguous | is_at_limit)
+def _ambiguous(theirs: Column, recomputed: pd.DataFrame, is_near: Column) -> Column:
+    """Where a value of the mart is as right as ours, because of what a probability or the score may be off by."""
+    if theirs.name in SCORES_FROM_LEVELS:
+        return is_near & ~_is_none(theirs)
+    if theirs.name == "peer_percentile":
+        # A tie that rounding breaks in one computation moves the rank in the other.
+        return _ambiguous_percentile(recomputed, theirs)
+    return pd.Series(False, index=theirs.index)
 
 
 def _ambiguous_percentile(recomputed: pd.DataFrame, theirs: Column) -> Column:
@@ -152,7 +169,7 @@ def _ambiguous_percentile(recomputed: pd.DataFrame, theirs: Column) -> Column:
     peers = ranked_peers(recomputed["quality_score"], recomputed["risk_status"])
     scores = peers.to_numpy(dtype=np.float64)
     ordered = np.sort(scores)
-    slack = COMPONENT.limit * np.maximum(1, np.abs(scores))
+    slack = QUALITY.limit * np.ones(len(scores))
     others = max(1, len(peers) - 1)
     lowest = pd.Series(np.searchsorted(ordered, scores - slack, side="left") / others, index=peers.index)
     highest = pd.Series((np.searchsorted(ordered, scores + slack, side="right") - 1) / others, index=peers.index)

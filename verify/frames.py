@@ -5,13 +5,24 @@ from dataclasses import fields
 from tempfile import TemporaryFile
 from typing import Any, LiteralString
 
+import numpy as np
 import pandas as pd
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
 from core.errors import TutorqError
-from verify.inputs import Basis, BetaPrior, RawFrames
+from verify.inputs import Basis, KeptDays, RawFrames
+
+READ = "marts.publication, marts.tutor_scores, marts.tutor_concerns"
+# 0.9 of Beta(1, 9) and 0.1 of the broad part for a limit of 0.15, until there are 20 tutors to learn from.
+SHIPPED_REFERENCE = ((1.0, 9.0, 1.0, 17 / 3), 1.0)
+# What the demo has.
+SHIPPED_QUALITY = (
+    [-2.04, -4.96, -1.16, 4.25],
+    [[0.2112, 0.1480, 0.0199, -0.0106], [0.1480, 0.2802, 0.0169, -0.0103],
+     [0.0199, 0.0169, 0.1932, -0.0521], [-0.0106, -0.0103, -0.0521, 0.0288]],
+)  # fmt: skip
 
 
 def freeze(connection: psycopg.Connection) -> None:
@@ -25,7 +36,7 @@ def freeze(connection: psycopg.Connection) -> None:
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     try:
-        connection.execute("lock table marts.publication, marts.tutor_scores in access share mode")
+        connection.execute(f"lock table {READ} in access share mode".encode())
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         raise _not_published() from None
 
@@ -44,8 +55,7 @@ def load_publication(connection: psycopg.Connection) -> Basis:
     if unsaid:
         raise TutorqError(f"marts.publication lacks {', '.join(unsaid)}; run `tutorq score` to publish anew")
     values: dict[str, Any] = {name: row[name] for name in names}
-    priors = {name: BetaPrior(*value) for name, value in values.items() if name.endswith("_fallback_prior")}
-    return Basis(**{**values, **priors})
+    return Basis(**values)
 
 
 def load_scores(connection: psycopg.Connection) -> pd.DataFrame:
@@ -56,12 +66,51 @@ def load_scores(connection: psycopg.Connection) -> pd.DataFrame:
     Raises:
         TutorqError: the mart has no tutor_id.
     """
-    cursor = connection.execute("select * from marts.tutor_scores")
+    return _load_mart(connection, "tutor_scores", "tutor_id")
+
+
+def load_concerns(connection: psycopg.Connection) -> pd.DataFrame:
+    """`marts.tutor_concerns` with all its columns, index concern_key; values as those of `load_scores`.
+
+    Raises:
+        TutorqError: the mart has no concern_key.
+    """
+    concerns = _load_mart(connection, "tutor_concerns", "concern_key")
+    return concerns.assign(tutor_id=concerns["tutor_id"].astype("str"))
+
+
+def _load_mart(connection: psycopg.Connection, mart: LiteralString, key: str) -> pd.DataFrame:
+    cursor = connection.execute(sql.SQL("select * from marts.{}").format(sql.Identifier(mart)))
     names = [column.name for column in cursor.description or ()]
-    if "tutor_id" not in names:
-        raise TutorqError("marts.tutor_scores lacks tutor_id; run `tutorq score --full-refresh`")
+    if key not in names:
+        raise TutorqError(f"marts.{mart} lacks {key}; run `tutorq score --full-refresh`")
     frame = pd.DataFrame(cursor.fetchall(), columns=names, dtype="object")
-    return frame.set_index(frame.pop("tutor_id").astype("str")).sort_index()
+    return frame.set_index(frame.pop(key).astype("str")).sort_index()
+
+
+def load_kept(connection: psycopg.Connection) -> KeptDays:
+    """What runs have kept of closed days, and the newest reference of the change filter."""
+    priors = connection.execute("select * from app.concern_priors")
+    priors_frame = pd.DataFrame(priors.fetchall(), columns=[column.name for column in priors.description or ()])
+    stretches = connection.execute(
+        "select tutor_id::text, concern, raised_on from app.concern_stretches where cleared_on is null"
+    )
+    reference = connection.execute(
+        "select filter_prior, design_effect from app.score_reference order by reference_id desc limit 1"
+    ).fetchone()
+    filter_prior, design_effect = reference or SHIPPED_REFERENCE
+    quality = connection.execute(
+        "select means, covariance from app.score_reference where means is not null order by reference_id desc limit 1"
+    ).fetchone()
+    means, covariance = quality or SHIPPED_QUALITY
+    return KeptDays(
+        priors_frame,
+        pd.DataFrame(stretches.fetchall(), columns=["tutor_id", "concern", "raised_on"]),
+        tuple(filter_prior),
+        design_effect,
+        np.array(means),
+        np.array(covariance).reshape(4, 4),
+    )
 
 
 def count_changes(connection: psycopg.Connection) -> int:

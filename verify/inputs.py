@@ -2,24 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
+from typing import TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-
-class BetaPrior(NamedTuple):
-    """Parameters of a beta distribution."""
-
-    alpha: float
-    beta: float
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Basis:
     """The settings of a publication; each field is the column of `marts.publication` of that name.
 
-    Probabilities, rates and weights are fractions. A prior counts sessions (or first meetings) with and without the
-    event; a fallback prior holds where the data cannot give one.
+    Probabilities, rates and weights are fractions.
     """
 
     as_of: date
@@ -29,21 +25,32 @@ class Basis:
     watch_probability: float
     min_sessions: int
     reliability_counts: list[str]
-    let_down_fallback_prior: BetaPrior
-    no_show_fallback_prior: BetaPrior
-    first_session_fallback_prior: BetaPrior
-    rating_prior_sessions: float
     reliability_weight: float
     attendance_weight: float
     first_session_weight: float
     rating_weight: float
-    reliability_worst_rate: float
-    attendance_worst_rate: float
     first_session_follow_up_days: int
     first_session_window_days: int
     short_notice_hours: float
     late_start_minutes: float
-    most_sessions_to_clear: int
+
+
+@dataclass(frozen=True)
+class KeptDays:
+    """What runs have kept in `app`, which no row of `raw` tells.
+
+    priors (`app.concern_priors`): concern_day, concern, and parameters of the closed day. stretches
+    (`app.concern_stretches`): tutor_id (text), concern, raised_on, of those not cleared yet. filter_prior: alpha and
+    beta of the narrow and the broad part; with design_effect the newest `app.score_reference`, or what is shipped.
+    means (4,) and covariance (4, 4): the newest reference with the components of quality_score.
+    """
+
+    priors: pd.DataFrame
+    stretches: pd.DataFrame
+    filter_prior: tuple[float, float, float, float]
+    design_effect: float
+    means: Floats
+    covariance: Floats
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,11 @@ class ColumnReport:
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """Outcome for all tutors and columns that the mart and the recomputation share, and what only one of them has.
+    """Outcome for all rows and columns that a mart and the recomputation share, and what only one of them has.
 
-    `missing_tutors` lack a row in the mart, `extra_tutors` are unknown to `raw` or there twice. `missing_columns` lack
-    in the mart, `unknown_columns` are neither recomputed nor known to be carried through.
+    Rows are tutors, of `tutor_concerns` tutors and concerns. `missing_tutors` lack a row in the mart, `extra_tutors`
+    are unknown to `raw` or there twice. `missing_columns` lack in the mart, `unknown_columns` are neither recomputed
+    nor known to be carried through. `concerns` is the same of `tutor_concerns`.
     """
 
     basis: Basis
@@ -53,11 +54,14 @@ class VerifyReport:
     unknown_columns: tuple[str, ...]
     columns: tuple[ColumnReport, ...]
     notes: tuple[str, ...] = ()
+    mart: str = "tutor_scores"
+    concerns: "VerifyReport | None" = None
 
     @property
     def ok(self) -> bool:
         unmatched = (self.missing_tutors, self.extra_tutors, self.missing_columns, self.unknown_columns)
-        return not any(unmatched) and not any(column.differences for column in self.columns)
+        is_same = not any(unmatched) and not any(column.differences for column in self.columns)
+        return is_same and (self.concerns is None or self.concerns.ok)
 
     def to_dict(self) -> dict[str, Any]:
         """The report in types that JSON knows."""
@@ -65,6 +69,7 @@ class VerifyReport:
             "ok": self.ok,
             **asdict(self),
             "basis": {**asdict(self.basis), "as_of": self.basis.as_of.isoformat()},
+            "concerns": None if self.concerns is None else self.concerns.to_dict(),
         }
 
     def to_table(self) -> Table:
@@ -78,7 +83,7 @@ class VerifyReport:
         table.add_column("column", no_wrap=True)
         for heading in ("differences", "borderline", "largest", "tolerance"):
             table.add_column(heading, justify="right")
-        for column in self.columns:
+        for column in (*self.columns, *(self.concerns.columns if self.concerns else ())):
             table.add_row(
                 column.column,
                 str(column.differences),
@@ -91,20 +96,21 @@ class VerifyReport:
 
     def errors(self) -> list[str]:
         """One line each: columns and tutors that only one side has, and examples of what differs."""
-        lines = [f"marts.tutor_scores lacks the column {name}" for name in self.missing_columns]
+        lines = [f"marts.{self.mart} lacks the column {name}" for name in self.missing_columns]
         lines += [
-            f"marts.tutor_scores has a column that nothing verifies: {name} (verify/README.md says how to add it)"
+            f"marts.{self.mart} has a column that nothing verifies: {name} (verify/README.md says how to add it)"
             for name in self.unknown_columns
         ]
         unmatched = {"not in the marts": self.missing_tutors, "only in the marts, or there twice": self.extra_tutors}
+        rows = "tutors" if self.mart == "tutor_scores" else "concerns"
         for what, tutors in unmatched.items():
             if tutors:
                 more = " ..." if len(tutors) > EXAMPLES else ""
-                lines.append(f"tutors {what}: {len(tutors)} ({', '.join(tutors[:EXAMPLES])}{more})")
+                lines.append(f"{rows} {what}: {len(tutors)} ({', '.join(tutors[:EXAMPLES])}{more})")
         for column in self.columns:
             lines += [
                 f"{column.column} of {example.tutor_id}: {example.published} in the marts, "
                 f"{example.recomputed} recomputed"
                 for example in column.examples
             ]
-        return lines
+        return lines + (self.concerns.errors() if self.concerns else [])

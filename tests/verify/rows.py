@@ -4,9 +4,11 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pandas as pd
 
-from verify.inputs import Basis, BetaPrior, RawFrames
+from verify.frames import SHIPPED_QUALITY, SHIPPED_REFERENCE
+from verify.inputs import Basis, KeptDays, RawFrames
 from verify.recompute import recompute
 
 AS_OF = date(2026, 6, 30)
@@ -18,21 +20,23 @@ BASIS = Basis(
     watch_probability=0.5,
     min_sessions=5,
     reliability_counts=["reschedules", "cancellations", "no_shows"],
-    let_down_fallback_prior=BetaPrior(1, 9),
-    no_show_fallback_prior=BetaPrior(1, 49),
-    first_session_fallback_prior=BetaPrior(7, 3),
-    rating_prior_sessions=10,
     reliability_weight=0.40,
     attendance_weight=0.25,
     first_session_weight=0.20,
     rating_weight=0.15,
-    reliability_worst_rate=0.30,
-    attendance_worst_rate=0.10,
     first_session_follow_up_days=30,
     first_session_window_days=365,
     short_notice_hours=24,
     late_start_minutes=5,
-    most_sessions_to_clear=4095,
+)
+# Nothing is kept yet.
+KEPT = KeptDays(
+    priors=pd.DataFrame(columns=["concern_day", "concern"]),
+    stretches=pd.DataFrame(columns=["tutor_id", "concern", "raised_on"]),
+    filter_prior=SHIPPED_REFERENCE[0],
+    design_effect=SHIPPED_REFERENCE[1],
+    means=np.array(SHIPPED_QUALITY[0]),
+    covariance=np.array(SHIPPED_QUALITY[1]),
 )
 ANN, BOB, CYD = (f"00000000-0000-0000-0000-00000000000{digit}" for digit in "abc")
 
@@ -112,4 +116,4 @@ def busy_frames() -> RawFrames:
 
 
 def busy_scores() -> pd.DataFrame:
-    return recompute(busy_frames(), BASIS)
+    return recompute(busy_frames(), BASIS, KEPT).scores

@@ -103,7 +103,14 @@ def test_every_day_is_judged_by_the_days_before_it() -> None:
 
 @pytest.mark.parametrize(("probabilities", "ago"), [("h", 0), ("lhm", 1), ("hlhmh", 2), ("h" * 40, 29), ("mmhmm", 2)])
 def test_since_when(probabilities: str, ago: int) -> None:
-    assert raised_days_ago(days_of(probabilities), RULE).tolist() == [ago]
+    days = days_of(probabilities)
+    assert raised_days_ago(days, np.ones_like(days, dtype=bool), RULE).tolist() == [ago]
+
+
+def test_a_day_without_what_is_needed_ends_a_stretch() -> None:
+    days = days_of("hhhhh")
+    had_needs = np.array([[True, True, False, True, True]])
+    assert raised_days_ago(days, had_needs[:, -days.shape[1] :], RULE).tolist() == [1]
 
 
 def test_the_status_is_that_of_the_last_30_days_alone() -> None:

@@ -1,111 +1,41 @@
-"""Shrinkage, statuses and quality against cases worked out by hand, and against the density itself."""
-
-from dataclasses import replace
+"""What a tutor's score takes from concerns, and ranks."""
 
 import numpy as np
 import pandas as pd
 import pytest
-import scipy
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
-from tests.verify.rows import BASIS
-from verify.inputs import BetaPrior
-from verify.recompute.scores import beta_prior, peer_percentile, posterior, quality, risk_status, sessions_to_clear
-
-FALLBACK = BetaPrior(1, 9)
+from tests.verify.rows import ANN, BASIS, BOB, CYD, busy_frames
+from verify.recompute.counts import session_facts
+from verify.recompute.scores import peer_percentile, score_tutors
 
 
-def test_the_prior_of_a_case_worked_by_hand() -> None:
-    """k = 1, 3, 8 of n = 10 each: m = .4, S = 2.6, rho = (2.6 - .48) / (.24 * 18) = .490741."""
-    prior = beta_prior([1, 3, 8, 0], [10, 10, 10, 0], FALLBACK)
-    weight = 1 / (2.12 / 4.32) - 1
-    assert prior.alpha == pytest.approx(0.4 * weight)
-    assert prior.beta == pytest.approx(0.6 * weight)
+def concern(tutor_id: str, name: str, **other: object) -> dict[str, object]:
+    row = {"status": "ok", "superseded": False, "probability": 0.3, "expected": 0.2, "low": 0.1, "high": 0.4}
+    return {"tutor_id": tutor_id, "concern": name, "is_near": False, **row, **other}
 
 
-@pytest.mark.parametrize(
-    ("successes", "trials"),
-    [
-        pytest.param([], [], id="nobody"),
-        pytest.param([0, 0], [0, 0], id="no trials"),
-        pytest.param([3, 0], [10, 0], id="one unit"),
-        pytest.param([0, 0], [10, 12], id="no successes"),
-        pytest.param([10, 12], [10, 12], id="only successes"),
-        pytest.param([0, 1, 1], [1, 1, 1], id="one trial each"),
-    ],
-)
-def test_a_degenerate_prior_falls_back(successes: list[int], trials: list[int]) -> None:
-    assert beta_prior(successes, trials, FALLBACK) == FALLBACK
-
-
-units = st.lists(
-    st.integers(0, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), min_size=0, max_size=30
-)
-
-
-@given(units)
-@hypothesis_settings(max_examples=150, deadline=None)
-def test_the_prior_stays_within_its_clamp_and_the_posterior_within_0_and_1(pairs: list[tuple[int, int]]) -> None:
-    successes = pd.Series([k for k, _ in pairs], dtype="int64")
-    trials = pd.Series([n for _, n in pairs], dtype="int64")
-    prior = beta_prior(successes, trials, FALLBACK)
-    assert 1 - 1e-9 <= prior.alpha + prior.beta <= 199 + 1e-9
-    result = posterior(successes, trials, prior, 0.15)
-    assert (result["alpha"].isna() == (trials == 0)).all()
-    known = result[trials > 0]
-    for column in ("expected", "low", "high", "risk"):
-        assert known[column].between(0, 1).all()
-    assert (known["low"] <= known["high"]).all()
-
-
-def test_the_posterior_agrees_with_integrating_the_density() -> None:
-    result = posterior(pd.Series([3]), pd.Series([10]), BetaPrior(1.0, 9.0), 0.15).iloc[0]
-    density = scipy.stats.beta(4, 16).pdf
-    assert result["expected"] == pytest.approx(0.2)
-    assert result["risk"] == pytest.approx(scipy.integrate.quad(density, 0.15, 1)[0])
-    assert scipy.integrate.quad(density, 0, result["low"])[0] == pytest.approx(0.05)
-    assert scipy.integrate.quad(density, 0, result["high"])[0] == pytest.approx(0.95)
-
-
-def test_the_status_needs_five_sessions_and_includes_its_cuts() -> None:
-    sessions = pd.Series([0, 4, 5, 5, 5, 5])
-    probability = pd.Series([np.nan, 0.99, 0.8, 0.79, 0.5, 0.49])
-    expected = ["insufficient_data", "insufficient_data", "high_risk", "watch", "watch", "ok"]
-    assert list(risk_status(sessions, probability, BASIS)) == expected
-
-
-@given(st.floats(0.05, 80), st.floats(0.05, 400), st.floats(0.02, 0.6), st.floats(0.1, 0.9))
-@hypothesis_settings(max_examples=150, deadline=None)
-def test_sessions_to_clear_is_the_smallest_number(alpha: float, beta: float, threshold: float, cut: float) -> None:
-    def is_flagged(more: float) -> bool:
-        return bool(scipy.stats.beta.sf(threshold, alpha, beta + more) >= cut)
-
-    basis = replace(BASIS, risk_threshold=threshold, watch_probability=cut)
-    (needed,) = sessions_to_clear(np.array([alpha]), np.array([beta]), basis)
-    if np.isnan(needed):
-        assert is_flagged(4095)
-    else:
-        assert needed >= 1
-        assert not is_flagged(needed)
-        assert needed == 1 or is_flagged(needed - 1)
-
-
-def test_quality_weighs_the_components_that_exist() -> None:
-    nothing = np.nan
-    result = quality(
-        pd.Series([0.06, 0.06, 0.45, nothing]),
-        pd.Series([0.02, 0.02, 0.20, nothing]),
-        pd.Series([0.7, nothing, nothing, nothing]),
-        pd.Series([4.2, nothing, nothing, nothing]),
-        BASIS,
+def test_scores_take_over_what_concerns_say() -> None:
+    concerns = pd.DataFrame(
+        [
+            concern(ANN, "low_ratings", status="raised", expected=3.2),
+            concern(ANN, "unreliable", status="raised", probability=0.9),
+            concern(ANN, "getting_worse", status="raised", superseded=True),
+            concern(BOB, "unreliable", status="watch", is_near=True),
+            concern(BOB, "loses_new_students", expected=0.25),
+            concern(BOB, "no_shows", expected=0.02),
+        ]
     )
-    assert list(result.loc[0])[:4] == pytest.approx([0.8, 0.8, 0.7, 0.8])
-    assert result["quality_score"].iloc[0] == pytest.approx(100 * (0.8 * 0.8 + 0.2 * 0.7))
-    assert result["quality_score"].iloc[1] == pytest.approx(80)
-    assert result["quality_score"].iloc[2] == 0
-    assert np.isnan(result["quality_score"].iloc[3])
+    scores = score_tutors((ANN, BOB, CYD), session_facts(busy_frames(), BASIS), concerns, BASIS)
+    assert list(scores["concerns"]) == [["unreliable", "low_ratings"], [], []]
+    assert list(scores["attention"]) == [True, False, False]
+    assert list(scores["risk_status"]) == ["high_risk", "watch", "insufficient_data"]
+    assert list(scores["is_high_risk"]) == [True, False, False]
+    assert list(scores["is_near"]) == [False, True, False]
+    assert scores.loc[ANN, "risk_probability"] == 0.9
+    assert scores.loc[ANN, "rating_expected"] == 3.2
+    assert scores.loc[BOB, "first_session_rate_expected"] == 0.75
+    assert scores.loc[BOB, "tutor_no_show_rate_expected"] == 0.02
+    assert np.isnan(scores.loc[CYD, "let_down_rate_expected"])
 
 
 def test_the_percentile_ranks_scored_tutors_with_enough_data() -> None:

@@ -22,8 +22,9 @@ from tests.conftest import Postgres
 from tests.verify.rows import ANN, AS_OF, BASIS, BOB, CYD, busy_frames, busy_scores
 from verify import verify
 from verify.columns import CARRIED_THROUGH
-from verify.frames import load_raw
-from verify.inputs import Basis, BetaPrior, RawFrames
+from verify.frames import load_kept, load_raw
+from verify.inputs import Basis, RawFrames
+from verify.recompute import recompute
 
 
 @pytest.fixture(scope="module")
@@ -67,14 +68,29 @@ def fill_raw(connection: psycopg.Connection, frames: RawFrames) -> None:
         cursor.execute("delete from raw.changes")
 
 
-SQL_TYPES = {date: "date", str: "text", float: "float8", int: "bigint", BetaPrior: "float8[]", list[str]: "text[]"}
-NOT_NUMBERS = {"as_of": "date", "risk_status": "text", "is_high_risk": "boolean", "last_session_at": "timestamptz"}
+SQL_TYPES = {date: "date", str: "text", float: "float8", int: "bigint", list[str]: "text[]"}
+NOT_NUMBERS = {
+    "as_of": "date",
+    "risk_status": "text",
+    "is_high_risk": "boolean",
+    "attention": "boolean",
+    "concerns": "text[]",
+    "last_session_at": "timestamptz",
+}
 CARRIED = {
     "external_id": "text",
     "name": "text",
     "subjects": "text[]",
     "is_active": "boolean",
     "risk_status_since": "date",
+}
+
+CONCERN_TYPES = {
+    **dict.fromkeys(("concern_key", "concern", "status"), "text"),
+    **dict.fromkeys(("as_of", "raised_on", "last_high_on", "clears_on"), "date"),
+    **dict.fromkeys(("trials", "events"), "bigint"),
+    "tutor_id": "uuid",
+    "superseded": "boolean",
 }
 
 
@@ -88,8 +104,8 @@ def insert(connection: psycopg.Connection, table: str, rows: list[dict[str, Any]
 
 @pytest.fixture
 def marts(database: Database) -> Iterator[psycopg.Connection]:
-    """The two marts that `verify` reads, with the recomputed scores of `busy_frames`."""
-    scores = busy_scores()
+    """The marts that `verify` reads, with the recomputed scores and concerns of `busy_frames`."""
+    scores = busy_scores().drop(columns="is_near")
     types = {
         name: NOT_NUMBERS.get(name, "bigint" if column.dtype.kind == "i" else "float8")
         for name, column in scores.items()
@@ -108,9 +124,21 @@ def marts(database: Database) -> Iterator[psycopg.Connection]:
             "marts.tutor_scores",
             [{str(name): value for name, value in row.items()} for row in objects.to_dict("records")],
         )
+        recomputed = recompute(busy_frames(), BASIS, load_kept(connection))
+        concerns = recomputed.concerns.drop(columns="is_near").reset_index()
+        declared = ", ".join(f"{name} {CONCERN_TYPES.get(name, 'float8')}" for name in concerns)
+        connection.execute(f"create table marts.tutor_concerns ({declared})".encode())
+        insert(
+            connection,
+            "marts.tutor_concerns",
+            [
+                {str(name): None if pd.isna(value) else value for name, value in row.items()}
+                for row in concerns.astype("object").to_dict("records")
+            ],
+        )
         connection.execute("reset role")
         yield connection
-        connection.execute("drop table marts.publication, marts.tutor_scores")
+        connection.execute("drop table marts.publication, marts.tutor_scores, marts.tutor_concerns")
 
 
 def test_what_is_loaded_is_what_was_written(database: Database) -> None:
@@ -170,6 +198,26 @@ def test_verify_reports_the_column_of_a_changed_cell(
     assert report.errors() == [f"tutor_reschedules_30d of {ANN}: 99.0 in the marts, 3.0 recomputed"]
 
 
+def test_verify_reports_a_changed_concern(database: Database, settings: Settings, marts: psycopg.Connection) -> None:
+    marts.execute("update marts.tutor_concerns set probability = probability + 0.01 where concern = 'no_shows'")
+    marts.execute("delete from marts.tutor_concerns where concern = 'unreliable'")
+    marts.execute("alter table marts.tutor_concerns add naps integer, drop clears_on")
+    report = verify(database.as_role(DatabaseRole.TRANSFORM), settings=settings)
+    assert not report.ok
+    assert report.concerns is not None
+    (wrong,) = [column for column in report.concerns.columns if column.differences]
+    assert (wrong.column, wrong.largest_difference) == ("probability", pytest.approx(0.01))
+    assert {key.split()[1] for key in report.concerns.missing_tutors} == {"unreliable"}
+    errors = report.errors()
+    assert "marts.tutor_concerns lacks the column clears_on" in errors
+    assert any("a column that nothing verifies: naps" in error for error in errors)
+
+
+def test_every_column_of_the_concerns_is_verified() -> None:
+    recomputed = set(CONCERN_TYPES) | {"probability", "threshold", "expected", "low", "high"}
+    assert declared_columns("tutor_concerns") == recomputed
+
+
 def test_the_publication_outweighs_the_settings_and_notes_say_what_changed(
     database: Database, settings: Settings, marts: psycopg.Connection
 ) -> None:
@@ -211,7 +259,7 @@ def declared_columns(mart: str) -> set[str]:
 
 
 def test_every_column_of_the_scores_is_verified_or_carried_through() -> None:
-    assert declared_columns("tutor_scores") == {"tutor_id", *CARRIED_THROUGH, *busy_scores()}
+    assert declared_columns("tutor_scores") == {"tutor_id", *CARRIED_THROUGH, *busy_scores()} - {"is_near"}
 
 
 def test_every_var_that_scores_depend_on_is_published_and_read() -> None:
@@ -225,12 +273,32 @@ def test_every_var_that_scores_depend_on_is_published_and_read() -> None:
         "active_student_days",
         "active_pair_days",
         "session_training_days",
+        # Of histories, which models learn from.
+        *("let_down_fallback_prior", "no_show_fallback_prior", "first_session_fallback_prior", "rating_prior_sessions"),
+        # What is in force is in app.score_reference.
+        *("shipped_filter_prior", "shipped_design_effect", "shipped_quality_means", "shipped_quality_covariance"),
+        *("tutors_of_a_reference", "new_reference", "reference_tolerance"),
     }
     concerns = {
-        *("broad_share", "concern_days", "evidence_cap", "evidence_days", "evidence_half_life_days"),
+        "concerns",
+        *(
+            "broad_share",
+            "closed_day_tolerance",
+            "concern_days",
+            "evidence_cap",
+            "evidence_days",
+            "evidence_half_life_days",
+        ),
         *("filter_days_between_jumps", "filter_rates", "first_meeting_margin", "first_meetings_needed"),
         *("greatest_limit", "late_start_limit", "lost_student_fallback_prior", "no_show_half_life_days"),
-        *("no_show_evidence_cap", "no_show_limit", "projected_days", "rate_concerns", "rating_broad_variance"),
+        *(
+            "no_show_evidence_cap",
+            "no_show_limit",
+            "pace_days",
+            "projected_days",
+            "rate_concerns",
+            "rating_broad_variance",
+        ),
         *("rating_fallback_spread", "starts_needed"),
         *("rating_fallback_variance", "rating_least_spread", "rating_margin", "ratings_needed"),
     }

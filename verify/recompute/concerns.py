@@ -29,10 +29,8 @@ from verify.recompute.rating_evidence import RatingPrior, Ratings, rating_eviden
 STATUS_DAYS = 30
 PACE_DAYS = 30
 PROJECTED_DAYS = 365
-CONTINUATION_DAYS = 30
-FIRST_MEETING_DAYS = 365
 RATING_MARGIN = 0.3
-SESSIONS_NEEDED, SESSION_DAYS = 5, 90
+SESSION_DAYS = 90
 RATINGS_NEEDED = 5
 GREATEST_LIMIT = 0.95
 NEVER = -1
@@ -67,6 +65,13 @@ class Rule:
     raised: float = 0.8
     watch: float = 0.5
     days: int = STATUS_DAYS
+    sessions_needed: int = 5
+    first_meeting_days: int = 365
+    continuation_days: int = 30
+    """A new student who has not come back after so many days is lost."""
+
+
+RULE = Rule()
 
 
 @dataclass(frozen=True)
@@ -95,16 +100,16 @@ def _window(days: int, after: int = 0) -> Floats:
     return weights
 
 
-def rate_concerns(risk_threshold: float) -> dict[str, RateConcern]:
+def rate_concerns(risk_threshold: float, rule: Rule = RULE) -> dict[str, RateConcern]:
     """The concerns that are posteriors of a rate; `getting_worse` and `low_ratings` have ways of their own."""
     sessions = _window(SESSION_DAYS)
-    first_meetings = _window(FIRST_MEETING_DAYS, after=CONTINUATION_DAYS)
+    first_meetings = _window(rule.first_meeting_days, after=rule.continuation_days)
     return {
         "unreliable": RateConcern(
-            "sessions", "let_downs", half_life_weights(), CAP, (1, 9), SESSIONS_NEEDED, sessions, risk_threshold
+            "sessions", "let_downs", half_life_weights(), CAP, (1, 9), rule.sessions_needed, sessions, risk_threshold
         ),
         "no_shows": RateConcern(
-            "sessions", "no_shows", half_life_weights(90), 150, (1, 49), SESSIONS_NEEDED, sessions, 0.03
+            "sessions", "no_shows", half_life_weights(90), 150, (1, 49), rule.sessions_needed, sessions, 0.03
         ),
         "late_starts": RateConcern(
             "started", "late_starts", half_life_weights(), CAP, (1, 9), 10, sessions, 0.10
@@ -176,16 +181,14 @@ def status_of(probability: Floats, has_needs: npt.NDArray[np.bool_], rule: Rule)
     )
 
 
-def raised_days_ago(probability: Floats, rule: Rule) -> npt.NDArray[np.int64]:
-    """Days (tutors,) from the first day >= rule.raised after the last day < rule.watch to the last day.
+def raised_days_ago(probability: Floats, has_needs: npt.NDArray[np.bool_], rule: Rule) -> npt.NDArray[np.int64]:
+    """Days (tutors,) from the first of the last days in a row on which a concern was raised to the last day.
 
-    Only for tutors who are raised on the last day; within the last 30 days.
+    Only for tutors about whom it is raised on the last day; within the last 30 days. On a day without what is needed
+    (tutors, days) it is not raised.
     """
-    recent = probability[:, -rule.days :]
-    days = np.arange(recent.shape[1])
-    last_low = np.where(recent < rule.watch, days, -1).max(axis=1)
-    is_high = (recent >= rule.raised) & (days > last_low[:, np.newaxis])
-    return np.asarray(recent.shape[1] - 1 - is_high.argmax(axis=1), dtype=np.int64)
+    raised = (is_raised(probability, rule) & has_needs)[:, -rule.days :]
+    return np.asarray(np.where(raised.all(axis=1), raised.shape[1], (~raised[:, ::-1]).argmax(axis=1)) - 1)
 
 
 def first_clear_day(
@@ -205,19 +208,20 @@ def assess(
     risk_threshold: float = 0.15,
     rule: Rule | None = None,
     stored: Mapping[str, StoredDays] | None = None,
+    stored_ratings: RatingPrior | None = None,
 ) -> dict[str, Concern]:
     """All six concerns of every tutor, by name.
 
     `change_filter` holds limit, prior and design effect of the stored reference. `stored` has priors and limits of the
-    last 30 days for the rate concerns; those it does not name are computed from the counts.
+    last 30 days for the rate concerns, `stored_ratings` those of ratings; what is not there is computed from counts.
     """
     rule = rule or Rule()
     found = {
         name: _rate_concern(concern, counts, rule, (stored or {}).get(name))
-        for name, concern in rate_concerns(risk_threshold).items()
+        for name, concern in rate_concerns(risk_threshold, rule).items()
     }
     found["getting_worse"] = _getting_worse(counts, change_filter, found["unreliable"], risk_threshold, rule)
-    found["low_ratings"] = _low_ratings(counts, rule)
+    found["low_ratings"] = _low_ratings(counts, rule, stored_ratings)
     return {name: found[name] for name in CONCERNS}
 
 
@@ -257,14 +261,15 @@ def _rate_concern(concern: RateConcern, counts: DailyCounts, rule: Rule, stored:
     limit = float(days.limits[-1])
     capped = Evidence(*(part[:, -1] for part in found)).capped(concern.cap)
     trials, events = getattr(counts, concern.trials), getattr(counts, concern.events)
-    in_window = discounted(trials, concern.needs_days)[:, -1]
+    every_window = discounted(trials, concern.needs_days)[:, -rule.days :]
+    in_window = every_window[:, -1]
     status = status_of(recent, in_window >= concern.needs, rule)
     flagged = np.flatnonzero(status == "raised")
 
     is_first_meeting = concern.limit is None
     platform = limit - concern.margin if is_first_meeting else 0.0
     pace = trials[flagged, -PACE_DAYS:].sum(axis=1) / PACE_DAYS
-    open_days = CONTINUATION_DAYS if is_first_meeting else 0
+    open_days = rule.continuation_days if is_first_meeting else 0
     known_events = events[flagged].astype(np.float64)
     if open_days:
         # First meetings whose 30 days are not over are among the new ones that continue at the platform's rate.
@@ -284,6 +289,7 @@ def _rate_concern(concern: RateConcern, counts: DailyCounts, rule: Rule, stored:
         posterior=today.updated(capped.trials, capped.events).summary(min(limit, 1.0)),
         threshold=limit,
         recent=recent,
+        had_needs=every_window >= concern.needs,
         status=status,
         clears=first_clear_day(recent[flagged], future, has_needs, rule),
     )
@@ -298,8 +304,9 @@ def _getting_worse(
     cumulative = np.cumsum(run.weights, axis=1)
     low, high = (rates[np.minimum((cumulative < share).sum(axis=1), len(rates) - 1)] for share in (0.05, 0.95))
     window = _window(SESSION_DAYS)
-    trials = discounted(counts.sessions, window)[:, -1]
-    status = status_of(recent, trials >= SESSIONS_NEEDED, rule)
+    every_window = discounted(counts.sessions, window)[:, -rule.days :]
+    trials = every_window[:, -1]
+    status = status_of(recent, trials >= rule.sessions_needed, rule)
     if risk_threshold > GREATEST_LIMIT:
         status = np.full_like(status, "insufficient_data")
     flagged = np.flatnonzero(status == "raised")
@@ -307,7 +314,7 @@ def _getting_worse(
     future = change_filter.projected(run.weights[flagged], run.idle_days[flagged], pace, PROJECTED_DAYS)
     more = np.repeat(pace[:, np.newaxis], PROJECTED_DAYS, axis=1)
     coming = np.concatenate([counts.sessions[flagged], more], axis=1)
-    has_needs = discounted(coming, window)[:, -PROJECTED_DAYS:] >= SESSIONS_NEEDED - ROUNDING
+    has_needs = discounted(coming, window)[:, -PROJECTED_DAYS:] >= rule.sessions_needed - ROUNDING
     return _concern(
         rule,
         trials=trials,
@@ -315,28 +322,35 @@ def _getting_worse(
         posterior=Posterior(run.weights @ rates, low, high, run.probability[:, -1]),
         threshold=risk_threshold,
         recent=recent,
+        had_needs=every_window >= rule.sessions_needed,
         status=status,
         clears=first_clear_day(recent[flagged], future, has_needs, rule),
         superseded=(status == "raised") & (unreliable.status == "raised"),
     )
 
 
-def rating_probability(counts: DailyCounts) -> tuple[Ratings, RatingPrior, Floats]:
-    """Evidence, priors and P(mean rating < platform's mean - 0.3) of every tutor and day; NaN without ratings."""
+def rating_probability(counts: DailyCounts, stored: RatingPrior | None = None) -> tuple[Ratings, RatingPrior, Floats]:
+    """Evidence, priors and P(mean rating < platform's mean - 0.3) of every tutor and day; NaN without ratings.
+
+    Of the last days only where `stored` has these.
+    """
     daily = (counts.ratings, counts.rating_sums, counts.rating_sums_of_squares)
     found = rating_evidence(*daily, half_life_weights())
-    priors = rating_prior(found)
+    if stored is not None:
+        found = Ratings(*(part[:, -len(stored.mean) :] for part in found))
+    priors = stored or rating_prior(found)
     below = rating_posterior(found, priors, CAP).cdf(priors.mean - RATING_MARGIN)
     return found, priors, np.where(found.trials > 0, below, np.nan)
 
 
-def _low_ratings(counts: DailyCounts, rule: Rule) -> Concern:
-    found, priors, every_day = rating_probability(counts)
+def _low_ratings(counts: DailyCounts, rule: Rule, stored: RatingPrior | None) -> Concern:
+    found, priors, every_day = rating_probability(counts, stored)
     recent = every_day[:, -rule.days :]
     today = RatingPrior(*(part[-1] for part in priors))
     limit = float(today.mean - RATING_MARGIN)
     window = _window(EVIDENCE_DAYS)
-    trials = discounted(counts.ratings, window)[:, -1]
+    every_window = discounted(counts.ratings, window)[:, -rule.days :]
+    trials = every_window[:, -1]
     status = status_of(recent, trials >= RATINGS_NEEDED, rule)
     flagged = np.flatnonzero(status == "raised")
     pace = counts.ratings[flagged, -PACE_DAYS:].sum(axis=1) / PACE_DAYS
@@ -357,6 +371,7 @@ def _low_ratings(counts: DailyCounts, rule: Rule) -> Concern:
         posterior=rating_posterior(Ratings(*(part[:, -1] for part in found)), today, CAP).summary(limit),
         threshold=limit,
         recent=recent,
+        had_needs=every_window >= RATINGS_NEEDED,
         status=status,
         clears=first_clear_day(recent[flagged], future, has_needs, rule),
     )
@@ -370,6 +385,7 @@ def _concern(
     posterior: Posterior,
     threshold: float,
     recent: Floats,
+    had_needs: npt.NDArray[np.bool_],
     status: npt.NDArray[np.str_],
     clears: npt.NDArray[np.int64],
     total: Floats | None = None,
@@ -379,7 +395,7 @@ def _concern(
     raised = status == "raised"
     part = events if total is None else total
     raised_days, clears_in_days = np.full(len(status), NEVER), np.full(len(status), NEVER)
-    raised_days[raised] = raised_days_ago(recent[raised], rule)
+    raised_days[raised] = raised_days_ago(recent[raised], had_needs[raised], rule)
     clears_in_days[raised] = clears
     known = ~np.isnan(recent[:, -1])
     return Concern(

@@ -40,7 +40,14 @@ RATES = {
     "student_reschedule_rate": ("student_reschedules", "sessions"),
 }
 # Of one window only, or of none.
-OTHER_COUNTS = ("episodes_90d", "first_meetings", "first_meetings_continued", "ratings_90d")
+OTHER_COUNTS = (
+    "episodes_90d",
+    "first_meetings",
+    "first_meetings_continued",
+    "ratings_90d",
+    "planned_sessions",
+    "harm_students",
+)
 
 
 def in_windows(*names: str) -> list[str]:
@@ -199,19 +206,18 @@ def first_meetings(facts: pd.DataFrame, basis: Basis) -> pd.DataFrame:
 
 
 def ratings(facts: pd.DataFrame, basis: Basis) -> pd.DataFrame:
-    """`ratings_90d`, `rating_mean_90d` and `rating_expected` (shrunk to the platform's mean) per tutor with ratings."""
+    """`ratings_90d` and `rating_mean_90d` per tutor with ratings."""
     rated = _window(facts, basis.as_of, 90).dropna(subset=["rating"])
-    by_tutor = rated.groupby("tutor_id", observed=True)["rating"].agg(["size", "sum"])
-    platform_mean, prior_weight = rated["rating"].mean(), basis.rating_prior_sessions
-    return _text_index(
-        pd.DataFrame(
-            {
-                "ratings_90d": by_tutor["size"],
-                "rating_mean_90d": by_tutor["sum"] / by_tutor["size"],
-                "rating_expected": (by_tutor["sum"] + prior_weight * platform_mean) / (by_tutor["size"] + prior_weight),
-            }
-        )
-    )
+    by_tutor = rated.groupby("tutor_id", observed=True)["rating"].agg(["size", "mean"])
+    return _text_index(by_tutor.set_axis(["ratings_90d", "rating_mean_90d"], axis=1))
+
+
+def planned_sessions(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """`planned_sessions` of the 7 days after `as_of`, and `harm_students` whom they are with, per tutor."""
+    days_ahead = (facts["scheduled_on"] - pd.Timestamp(as_of)).dt.days
+    planned = facts[(facts["status"] == "scheduled") & days_ahead.between(1, 7)]
+    by_tutor = planned.groupby("tutor_id", observed=True)["student_id"].agg(["size", "nunique"])
+    return _text_index(by_tutor.set_axis(["planned_sessions", "harm_students"], axis=1))
 
 
 def last_sessions(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:

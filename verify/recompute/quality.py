@@ -56,7 +56,7 @@ def z_scores(rows: Floats, reference: QualityReference) -> Floats:
     return np.asarray(np.clip(SIGNS * (rows - reference.means) / spread, -Z_BOUND, Z_BOUND))
 
 
-def quality_score(rows: Floats, reference: QualityReference) -> Floats:
+def quality_score(rows: Floats, reference: QualityReference, weights: Floats = WEIGHTS) -> Floats:
     """100 · Φ(Σ √w·z / SD), SD of that sum in the reference: √(aᵀRa), a = √w·sign, R the components' correlation.
 
     With √w the shares of the sum's variance are the weights where components are uncorrelated. A missing component, or
@@ -65,9 +65,9 @@ def quality_score(rows: Floats, reference: QualityReference) -> Floats:
     """
     z = z_scores(rows, reference)
     is_used = ~np.isnan(z)
-    signed = np.sqrt(WEIGHTS) * SIGNS * is_used
+    signed = np.sqrt(weights) * SIGNS * is_used
     variance = np.einsum("ti,ij,tj->t", signed, _correlation(reference), signed)
-    total = (np.sqrt(WEIGHTS) * np.nan_to_num(z)).sum(axis=1)
+    total = (np.sqrt(weights) * np.nan_to_num(z)).sum(axis=1)
     varies = variance > 1e-12
     return np.where(varies, 100 * special.ndtr(total / np.sqrt(np.where(varies, variance, 1.0))), np.nan)
 
