@@ -8,7 +8,10 @@ AS_OF = date(2026, 1, 31)
 PUBLISHED_AT = datetime.fromisoformat("2026-01-31T12:00:04.512+00:00")
 
 # As arguments of json_build_object, over `marts.publication as publication`.
-META_SQL = "'as_of', publication.as_of, 'generation', publication.generation, 'published_at', publication.published_at"
+META_SQL = (
+    "'as_of', publication.as_of, 'generation', publication.generation, 'published_at', publication.published_at, "
+    "'refreshed_at', publication.refreshed_at"
+)
 
 
 class Meta(BaseModel):
@@ -17,6 +20,9 @@ class Meta(BaseModel):
     as_of: date = Field(description="The day the scores are for, in the reporting zone.", examples=[AS_OF])
     generation: int = Field(description="Counts the publications; every run adds one.", examples=[412])
     published_at: AwareDatetime = Field(description="When the run finished.", examples=[PUBLISHED_AT])
+    refreshed_at: AwareDatetime = Field(
+        description="When scores last changed: with the run, or with what was posted since.", examples=[PUBLISHED_AT]
+    )
 
 
 class PageMeta(Meta):

@@ -8,10 +8,10 @@ from api.tutors.schemas import TutorConditions
 
 FUNNEL = f"""
 with points as (
-    select {columns(FunnelPoint, "tutor_scores")}
-    from marts.tutor_scores
-    where sessions_90d > 0 and {CONDITIONS}
-    order by sessions_90d desc, tutor_id
+    select {columns(FunnelPoint, "scores")}
+    from marts.tutor_scores as scores
+    where scores.sessions_90d > 0 and {CONDITIONS}
+    order by scores.sessions_90d desc, scores.tutor_id
 ),
 
 subjects as (

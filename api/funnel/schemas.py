@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from api.fields import Count, Fraction
 from api.publication import Meta
 from api.tutors.schemas import RiskStatus
+from core.concerns import ConcernName
 
 
 class FunnelPoint(BaseModel):
@@ -16,6 +17,8 @@ class FunnelPoint(BaseModel):
     external_id: str | None
     name: str | None
     risk_status: RiskStatus
+    attention: bool = Field(description="Whether any concern is raised.")
+    concerns: list[ConcernName] = Field(description="Those that are raised.")
     sessions_90d: Count
     let_down_rate_90d: Fraction | None = Field(description="Let-downs per session.")
 

@@ -7,6 +7,7 @@ from api.matching.people import NO_STUDENT, NO_TUTOR
 from api.matching.schemas.people import MatchStudent, MatchTutor, StudentFilters, TutorMatchFilters
 from api.matching.schemas.predictions import MatchesOfStudentFilters, MatchesOfTutorFilters, Prediction
 from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QUERY, SOURCE
+from api.text_search import matches
 
 # Without a known capacity nothing says that another student would be too many.
 HAS_CAPACITY = "(people.capacity is null or people.free_capacity > 0)"
@@ -25,11 +26,7 @@ PEOPLE = f"""
 with matching as materialized (
     select {{key}}, {{sort_by}} as sort_key
     from {{table}} as people
-    where (
-            $1::text is null
-            or strpos(lower(people.name), lower($1)) > 0
-            or strpos(lower(people.external_id), lower($1)) > 0
-        )
+    where {matches("people", "$1")}
         and ($2::text is null or $2 = any(people.subjects))
         and ($3::boolean is null or people.is_active = $3)
         {{condition}}

@@ -1,15 +1,17 @@
 """SQL of the overview."""
 
 from api.database import VERSION, Statement, columns
-from api.overview.schemas import Flag, PlatformRates, PlatformWeek, Rules
+from api.overview.schemas import PlatformRates, PlatformWeek, Rules, TutorName
 from api.publication import META_SQL
+from api.tutors.queries import in_order
+from core.concerns import Concern, ConcernName
 
-NEWEST_FLAGS = 10
+NEWEST_CONCERNS = 10
 
 
 OVERVIEW = f"""
 with active as (
-    select * from marts.tutor_scores where is_active
+    select * from marts.tutor_scores as scores where scores.is_active
 ),
 
 earlier as (
@@ -54,12 +56,31 @@ weeks as (
     select {columns(PlatformWeek, "weekly")} from marts.platform_weekly as weekly order by weekly.week_start
 ),
 
-flags as (
-    select {columns(Flag, "active")}
+raised as (
+    select
+        {columns(TutorName, "active")},
+        {columns(Concern, "concerns")}
     from active
-    where active.risk_status in ('watch', 'high_risk')
-    order by active.risk_status_since desc nulls last, active.risk_probability desc, active.tutor_id
-    limit {NEWEST_FLAGS}
+    inner join marts.tutor_concerns as concerns
+        on active.tutor_id = concerns.tutor_id and concerns.concern = any(active.concerns)
+),
+
+concern_counts as (
+    select
+        names.concern,
+        count(raised.concern) as tutors,
+        count(raised.concern) filter (where raised.raised_on = publication.as_of) as raised_today
+    from unnest(array{[name.value for name in ConcernName]}) as names (concern)
+    cross join marts.publication
+    left join raised on names.concern = raised.concern
+    group by names.concern
+    order by {in_order("names.concern")}
+),
+
+newest as (
+    select * from raised
+    order by raised.raised_on desc, raised.probability desc, raised.tutor_id, {in_order("raised.concern")}
+    limit {NEWEST_CONCERNS}
 )
 
 select
@@ -67,6 +88,8 @@ select
     json_build_object(
         'data', json_build_object(
             'active_tutors', (select count(*) from active),
+            'attention', (select count(*) from active where active.attention),
+            'concerns', (select json_agg(concern_counts) from concern_counts),
             'risk_status', (select json_agg(status_counts) from status_counts),
             'compared_with', (select earlier.as_of from earlier),
             'platform', (
@@ -75,7 +98,7 @@ select
             ),
             'rules', (select rules from (select {columns(Rules, "publication")}) as rules),
             'weeks', coalesce((select json_agg(weeks) from weeks), '[]'),
-            'newest_flags', coalesce((select json_agg(flags) from flags), '[]')
+            'newest_concerns', coalesce((select json_agg(newest) from newest), '[]')
         ),
         'meta', json_build_object({META_SQL})
     )

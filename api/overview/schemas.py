@@ -1,7 +1,7 @@
 """What the overview gives."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 from api.fields import Count, Fraction
 from api.publication import Meta
 from api.tutors.counts import WeekCounts
-from api.tutors.schemas import RiskStatus, Week
+from api.tutors.schemas import ReliabilityCounts, RiskStatus, Week
+from core.concerns import Concern, ConcernName
 
 
 class StatusCount(BaseModel):
@@ -45,9 +46,7 @@ class Rules(BaseModel):
 
     timezone: str = Field(description="Reporting zone: days begin and end in it.", examples=["Europe/Vienna"])
     risk_threshold: Fraction = Field(description="Rate of let-downs that should not be exceeded.", examples=[0.15])
-    reliability_counts: list[Literal["reschedules", "cancellations", "no_shows"]] = Field(
-        description="What makes a let-down, if the tutor caused it."
-    )
+    reliability_counts: ReliabilityCounts
     high_risk_probability: Fraction = Field(description="From this risk probability on: high_risk.", examples=[0.8])
     watch_probability: Fraction = Field(description="From this risk probability on: watch.", examples=[0.5])
 
@@ -58,31 +57,38 @@ class PlatformWeek(WeekCounts, Week):
     rating_mean: float | None = Field(examples=[4.4])
 
 
-class Flag(BaseModel):
-    """A flagged tutor in brief."""
+class ConcernCount(BaseModel):
+    """Active tutors about whom one concern is raised."""
+
+    concern: ConcernName
+    tutors: Count
+    raised_today: Count = Field(description="Those of them about whom it is raised since as_of.")
+
+
+class TutorName(BaseModel):
+    """Who is meant."""
 
     tutor_id: UUID
     external_id: str | None
     name: str | None
-    risk_status: RiskStatus
-    risk_status_since: date | None
-    risk_probability: Fraction | None
-    sessions_90d: Count
-    let_downs_90d: Count
-    let_down_rate_90d: Fraction | None
-    sessions_to_clear: int | None
+
+
+class RaisedConcern(Concern, TutorName):
+    """A raised concern, and about whom it is."""
 
 
 class Overview(BaseModel):
     """The platform at a glance."""
 
     active_tutors: Count
+    attention: Count = Field(description="Active tutors about whom any concern is raised.")
+    concerns: list[ConcernCount] = Field(description="Every concern, in a fixed order; a tutor may have several.")
     risk_status: list[StatusCount] = Field(description="All four statuses, the gravest first.")
     compared_with: date | None = Field(description="The newest day before as_of that has scores.")
     platform: PlatformRates
     rules: Rules
     weeks: list[PlatformWeek] = Field(description="Oldest first.")
-    newest_flags: list[Flag] = Field(description="Active tutors on watch or at high risk, newest status first.")
+    newest_concerns: list[RaisedConcern] = Field(description="Raised about active tutors, the newest first.")
 
 
 class OverviewResponse(BaseModel):

@@ -9,6 +9,7 @@ from api.caching import NOT_MODIFIED, RevalidatedRoute, answer
 from api.dependencies import REQUIRE_READER, NoQuery
 from api.problems import documented
 from api.tutors import queries
+from api.tutors.concerns import describe
 from api.tutors.explanation import explain
 from api.tutors.schemas import (
     MAX_TEXT,
@@ -43,8 +44,8 @@ async def list_tutors(request: Request, filters: Annotated[TutorFilters, Query()
 
 @router.get("/{tutor_id}", response_model=TutorResponse, responses=documented(404))
 async def get_tutor(request: Request, tutor_id: TutorId, _: NoQuery) -> Response:
-    """One tutor's scores and profile."""
-    return await answer(request, queries.tutor(tutor_id))
+    """One tutor's scores, concerns and profile."""
+    return await answer(request, queries.tutor(tutor_id), describe)
 
 
 @router.get("/{tutor_id}/history", response_model=TutorHistoryResponse, responses=documented(404))

@@ -4,11 +4,13 @@ The reader may be the tutor: sentences say what was counted and how sure it is, 
 Every number is a stored column; nothing is computed here.
 """
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel
 
 from api.publication import Meta
+from api.tutors.concerns import in_words
 from api.tutors.schemas import (
-    Clearing,
     Component,
     ComponentEvidence,
     EvidenceSession,
@@ -17,7 +19,9 @@ from api.tutors.schemas import (
     TutorExplanationResponse,
     TutorScore,
 )
-from core.let_downs import in_words
+from core import concerns
+from core.let_downs import in_words as let_down
+from core.words import estimated, percent, plural
 
 
 class Baseline(BaseModel):
@@ -29,11 +33,10 @@ class Baseline(BaseModel):
     rating_mean_90d: float | None
 
 
-class Rules(BaseModel):
+class Rules(concerns.Rules):
     """The columns of `marts.publication` that say how scores were made."""
 
     risk_threshold: float
-    reliability_counts: list[str]
     reliability_weight: float | None = None
     attendance_weight: float | None = None
     first_session_weight: float | None = None
@@ -46,6 +49,7 @@ class Facts(BaseModel):
     score: TutorScore
     baseline: Baseline
     rules: Rules
+    concerns: list[concerns.Concern]
     evidence_sessions: list[EvidenceSession]
     meta: Meta
 
@@ -62,8 +66,11 @@ def explain(facts_json: bytes) -> bytes:
         risk_status_since=score.risk_status_since,
         risk_probability=score.risk_probability,
         risk_threshold=facts.rules.risk_threshold,
+        reliability_counts=facts.rules.reliability_counts,
         quality_score=score.quality_score,
-        sentence=status_sentence(score, facts.rules),
+        sentence=status_sentence(score, facts.concerns, facts.rules),
+        attention=score.attention,
+        concerns=in_words(facts.concerns, facts.rules),
         components=[
             _reliability(score, facts),
             _attendance(score, facts),
@@ -71,26 +78,31 @@ def explain(facts_json: bytes) -> bytes:
             _rating(score, facts),
         ],
         evidence_sessions=facts.evidence_sessions,
-        clearing=_clearing(score),
     )
     return TutorExplanationResponse(data=explanation, meta=facts.meta).model_dump_json().encode()
 
 
-def status_sentence(score: TutorScore, rules: Rules) -> str:
-    """The status in one sentence."""
-    sessions = _count(score.sessions_90d, "session")
-    threshold = _percent(rules.risk_threshold)
+def status_sentence(score: TutorScore, known: Sequence[concerns.Concern], rules: Rules) -> str:
+    """The status in one sentence: what is of concern, or else what is known of let-downs."""
+    raised = [each for each in known if each.status is concerns.ConcernStatus.RAISED and not each.superseded]
+    if score.attention and raised:
+        since = min(each.raised_on for each in raised if each.raised_on)
+        return f"Needs attention since {since:%-d %B %Y}: {concerns.listed([each.concern for each in raised])}."
+    sessions = plural(score.sessions_90d, "session")
     if score.risk_status is RiskStatus.INSUFFICIENT_DATA:
         held = "no session" if score.sessions_90d == 0 else f"only {sessions}"
         return f"Not rated: there was {held} in the last 90 days, too few for a fair judgement."
-    what = f"the tutor {in_words(rules.reliability_counts)} {score.let_downs_90d} of {sessions} in the last 90 days"
-    sure = f"the probability that the long-run rate is above {threshold} is {_estimated(score.risk_probability)}"
-    since = f" since {score.risk_status_since:%-d %B %Y}" if score.risk_status_since else ""
+    what = f"the tutor {let_down(rules.reliability_counts)} {score.let_downs_90d} of {sessions} in the last 90 days"
+    sure = (
+        f"the probability that the long-run rate is above {percent(rules.risk_threshold)} is "
+        f"{estimated(score.risk_probability)}"
+    )
+    since_then = f" since {score.risk_status_since:%-d %B %Y}" if score.risk_status_since else ""
     if score.risk_status is RiskStatus.OK:
-        return f"Fine{since}: {what}, and {sure}."
+        return f"Fine{since_then}: {what}, and {sure}."
     if score.risk_status is RiskStatus.WATCH:
-        return f"On watch{since}: {what}, and {sure}, which is not certain enough for more than a closer look."
-    return f"High risk{since}: {what}, and {sure}."
+        return f"On watch{since_then}: {what}, and {sure}, which is not certain enough for more than a closer look."
+    return f"High risk{since_then}: {what}, and {sure}."
 
 
 def _reliability(score: TutorScore, facts: Facts) -> Component:
@@ -98,10 +110,10 @@ def _reliability(score: TutorScore, facts: Facts) -> Component:
     if score.sessions_90d == 0:
         sentence = "No session in the last 90 days, so reliability does not count."
     else:
-        did, sessions = in_words(facts.rules.reliability_counts), _count(score.sessions_90d, "session")
+        did, sessions = let_down(facts.rules.reliability_counts), plural(score.sessions_90d, "session")
         sentence = (
             f"The tutor {did} {score.let_downs_90d} of {sessions} in the last 90 days; "
-            f"over all tutors it is {_percent(facts.baseline.let_down_rate_90d)} of sessions. "
+            f"over all tutors it is {percent(facts.baseline.let_down_rate_90d)} of sessions. "
             f"{f'{short} at short notice. ' if short else ''}"
             "What is excused or caused by students does not count."
         )
@@ -125,8 +137,8 @@ def _attendance(score: TutorScore, facts: Facts) -> Component:
         sentence = "No session in the last 90 days, so attendance does not count."
     else:
         sentence = (
-            f"The tutor missed {score.tutor_no_shows_90d} of {_count(score.sessions_90d, 'session')} in the last "
-            f"90 days; over all tutors it is {_percent(facts.baseline.tutor_no_show_rate_90d)} of sessions."
+            f"The tutor missed {score.tutor_no_shows_90d} of {plural(score.sessions_90d, 'session')} in the last "
+            f"90 days; over all tutors it is {percent(facts.baseline.tutor_no_show_rate_90d)} of sessions."
         )
     return Component(
         name="attendance",
@@ -148,9 +160,9 @@ def _first_session(score: TutorScore, facts: Facts) -> Component:
         sentence = "No first session with a student is old enough to tell whether the student came back."
     else:
         sentence = (
-            f"After {score.first_meetings_continued} of {_count(score.first_meetings, 'first session')} with a new "
+            f"After {score.first_meetings_continued} of {plural(score.first_meetings, 'first session')} with a new "
             f"student, the student came back in time; over all tutors it is "
-            f"{_percent(facts.baseline.first_session_rate)}."
+            f"{percent(facts.baseline.first_session_rate)}."
         )
     return Component(
         name="first_session",
@@ -174,7 +186,7 @@ def _rating(score: TutorScore, facts: Facts) -> Component:
         platform = facts.baseline.rating_mean_90d
         comparison = "" if platform is None else f"; over all tutors the mean is {platform:.1f}"
         sentence = (
-            f"{_count(score.ratings_90d, 'rating')} in the last 90 days, with a mean of "
+            f"{plural(score.ratings_90d, 'rating')} in the last 90 days, with a mean of "
             f"{score.rating_mean_90d:.1f} of 5{comparison}. A few ratings alone move the score little."
         )
     return Component(
@@ -190,34 +202,3 @@ def _rating(score: TutorScore, facts: Facts) -> Component:
         ),
         sentence=sentence,
     )
-
-
-def _clearing(score: TutorScore) -> Clearing | None:
-    if score.risk_status not in (RiskStatus.WATCH, RiskStatus.HIGH_RISK):
-        return None
-    leave = "What is older than 90 days stops counting by itself."
-    if score.sessions_to_clear is None:
-        return Clearing(sessions_to_clear=None, sentence=f"The flag ends as time passes: {leave[0].lower()}{leave[1:]}")
-    needed = _count(score.sessions_to_clear, "more session")
-    return Clearing(
-        sessions_to_clear=score.sessions_to_clear,
-        sentence=f"The flag ends after {needed} that the tutor holds as planned. {leave}",
-    )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _estimated(probability: float | None) -> str:
-    """A probability as `_percent` writes it; never certain, though floating point rounds it to 0 or 1."""
-    return _percent(None if probability is None else min(max(probability, 1e-9), 1 - 1e-9))
-
-
-def _percent(fraction: float | None) -> str:
-    """`0.1234` -> `12%`; nothing that is not certain is shown as 0% or 100%, and small rates keep a digit."""
-    if fraction is None:
-        return "unknown"
-    if 0 < fraction < 0.1:
-        return "less than 0.1%" if fraction < 0.001 else f"{fraction:.1%}"
-    return "more than 99%" if 0.99 < fraction < 1 else f"{fraction:.0%}"

@@ -5,8 +5,10 @@ from uuid import UUID
 
 from api.database import VERSION, Statement, columns
 from api.publication import META_SQL
+from api.text_search import matches
 from api.tutors.schemas import (
     HistoryRange,
+    Outcome,
     TutorConditions,
     TutorFilters,
     TutorProfile,
@@ -14,43 +16,60 @@ from api.tutors.schemas import (
     TutorScoreDay,
     TutorWeek,
 )
+from core.concerns import Concern, ConcernName
 
 CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 MISSING = "There is no tutor with this id."
 EVIDENCE_DAYS = 90
+# So many let-downs of one day for one reason are worth a word, if they are that share of all.
+SEVERAL, SHARE = 3, 0.1
 
 
-# Over `marts.tutor_scores`; the arguments are those of `condition_arguments`.
-CONDITIONS = """
-($1::text[] is null or risk_status = any($1))
-and (
-    $2::text is null
-    or strpos(lower(name), lower($2)) > 0
-    or strpos(lower(external_id), lower($2)) > 0
-)
-and ($3::text is null or $3 = any(subjects))
-and ($4::boolean is null or is_active = $4)
+def in_order(column: str) -> str:
+    """SQL by which concerns are listed in their fixed order."""
+    return f"array_position(array{[name.value for name in ConcernName]}, {column})"
+
+
+# Over `marts.tutor_scores as scores`; the arguments are those of `condition_arguments`.
+CONDITIONS = f"""
+($1::text[] is null or scores.risk_status = any($1))
+and {matches("scores", "$2")}
+and ($3::text is null or $3 = any(scores.subjects))
+and ($4::boolean is null or scores.is_active = $4)
+and ($5::boolean is null or scores.attention = $5)
+and ($6::text[] is null or scores.concerns && $6)
 """
+
+# By how urgent a conversation is: who got worse suddenly, then who else is of concern, the most harm first.
+URGENCY = """array[
+    ('getting_worse' = any(scores.concerns))::integer,
+    scores.attention::integer,
+    coalesce(scores.harm_sessions, 0),
+    coalesce(scores.risk_probability, 0)
+]"""
+PROBABILITIES = {f"{name}_probability": name for name in ConcernName}
 
 LIST = f"""
 with matching as materialized (
-    select tutor_id, {{sort_by}} as sort_key
-    from marts.tutor_scores
+    select scores.tutor_id, {{sort_key}} as sort_key
+    from marts.tutor_scores as scores
     where {CONDITIONS}
 ),
 
 page as (
     select tutor_id, sort_key from matching
     order by sort_key {{sort_order}} nulls last, tutor_id
-    limit $5 offset $6
+    limit $7 offset $8
 ),
 
 tutors as (
     select
         {columns(TutorScore, "scores")},
+        scores.concerns,
+        {", ".join(f"probabilities.{name}" for name in PROBABILITIES)},
         array(
             select weekly.let_down_rate
-            from generate_series(0, $7::int - 1) as weeks (ago)
+            from generate_series(0, $9::int - 1) as weeks (ago)
             left join marts.tutor_weekly as weekly
                 on scores.tutor_id = weekly.tutor_id
                 and date_trunc('week', publication.as_of)::date - 7 * weeks.ago = weekly.week_start
@@ -59,6 +78,11 @@ tutors as (
     from page
     inner join marts.tutor_scores as scores on page.tutor_id = scores.tutor_id
     cross join marts.publication
+    cross join lateral (
+        select {", ".join(f"max(probability) filter (where concern = '{n}') as {c}" for c, n in PROBABILITIES.items())}
+        from marts.tutor_concerns as known
+        where known.tutor_id = page.tutor_id
+    ) as probabilities
     order by page.sort_key {{sort_order}} nulls last, page.tutor_id
 )
 
@@ -67,21 +91,38 @@ select
     json_build_object(
         'data', coalesce((select json_agg(tutors) from tutors), '[]'),
         'meta', json_build_object(
-            'total', (select count(*) from matching), 'limit', $5::bigint, 'offset', $6::bigint, {META_SQL}
+            'total', (select count(*) from matching), 'limit', $7::bigint, 'offset', $8::bigint, {META_SQL}
         )
     )
 from marts.publication
 """
 
+# All that is known of one tutor's concerns, raised or not.
+KNOWN_CONCERNS = f"""(
+    select coalesce(json_agg(known order by {in_order("known.concern")}), '[]')
+    from (
+        select {columns(Concern, "concerns")}
+        from marts.tutor_concerns as concerns
+        where concerns.tutor_id = {{tutor_id}}
+    ) as known
+)"""
+
 ONE = f"""
 select
     {VERSION},
     (
-        select json_build_object('data', tutor, 'meta', json_build_object({META_SQL}))
+        select
+            json_build_object(
+                'tutor', tutor,
+                'concerns', tutor.known_concerns,
+                'rules', publication,
+                'meta', json_build_object({META_SQL})
+            )
         from (
             select
                 {columns(TutorScore, "scores")},
-                (select profile from (select {columns(TutorProfile, "tutors")}) as profile) as profile
+                (select profile from (select {columns(TutorProfile, "tutors")}) as profile) as profile,
+                {KNOWN_CONCERNS.format(tutor_id="scores.tutor_id")} as known_concerns
             from marts.tutor_scores as scores
             inner join marts.dim_tutors as tutors on scores.tutor_id = tutors.tutor_id
             where scores.{{id_column}} = $1
@@ -155,6 +196,67 @@ newest as (
     select * from events order by happened_at desc, session_id, kind limit $3
 ),
 
+outcomes as (
+    select
+        sessions.counted_on,
+        sessions.reason_code,
+        sessions.is_let_down,
+        sessions.caused_by = 'tutor' and not sessions.is_excused as can_be_excused,
+        case
+            when sessions.is_tutor_no_show then 'missed'
+            when sessions.is_tutor_cancellation then 'cancelled'
+            when sessions.is_tutor_reschedule then 'moved'
+            when sessions.is_late_start then 'late'
+            when sessions.is_excused then 'excused'
+            when sessions.has_reschedule or sessions.status <> 'completed' then 'other'
+            else 'held'
+        end as outcome
+    from marts.fct_sessions as sessions
+    inner join tutor on sessions.tutor_id = tutor.tutor_id
+    cross join marts.publication
+    where sessions.is_final
+        and sessions.counted_on > publication.as_of - $2::int
+        and sessions.counted_on <= publication.as_of
+),
+
+calendar as (
+    select
+        counted_on as day,
+        sum(sessions)::bigint as sessions,
+        sum(let_downs)::bigint as let_downs,
+        sum(can_be_excused)::bigint as can_be_excused,
+        json_agg(
+            json_build_object('outcome', outcome, 'sessions', sessions)
+            order by array_position(array{[outcome.value for outcome in Outcome]}, outcome)
+        ) as outcomes
+    from (
+        select
+            counted_on,
+            outcome,
+            count(*) as sessions,
+            count(*) filter (where is_let_down) as let_downs,
+            count(*) filter (where can_be_excused) as can_be_excused
+        from outcomes
+        group by counted_on, outcome
+    ) as of_day
+    group by counted_on
+    order by counted_on
+),
+
+episodes as (
+    select
+        counted_on as day,
+        reason_code,
+        count(*) as let_downs,
+        in_all.let_downs as let_downs_in_all
+    from outcomes
+    cross join (select count(*) as let_downs from outcomes where is_let_down) as in_all
+    where is_let_down
+    group by counted_on, reason_code, in_all.let_downs
+    having count(*) >= greatest({SEVERAL}, {SHARE} * in_all.let_downs)
+    order by count(*) desc, day desc
+),
+
 weeks as (
     select {columns(TutorWeek, "weekly")}
     from marts.tutor_weekly as weekly
@@ -186,6 +288,8 @@ select
                     'external_id', tutor.external_id,
                     'name', tutor.name,
                     'events', coalesce((select json_agg(newest) from newest), '[]'),
+                    'calendar', coalesce((select json_agg(calendar) from calendar), '[]'),
+                    'episodes', coalesce((select json_agg(episodes) from episodes), '[]'),
                     'weeks', coalesce((select json_agg(weeks) from weeks), '[]'),
                     'scores', coalesce((select json_agg(scores) from scores), '[]')
                 ),
@@ -203,7 +307,7 @@ from marts.publication
 
 EXPLANATION = f"""
 with tutor as (
-    select * from marts.tutor_scores where {{id_column}} = $1 limit 1
+    select * from marts.tutor_scores as scores where {{id_column}} = $1 limit 1
 ),
 
 evidence as (
@@ -239,6 +343,7 @@ select
                 'score', (select score from (select {columns(TutorScore, "tutor")}) as score),
                 'baseline', baseline,
                 'rules', publication,
+                'concerns', {KNOWN_CONCERNS.format(tutor_id="tutor.tutor_id")},
                 'evidence_sessions', coalesce((select json_agg(evidence) from evidence), '[]'),
                 'meta', json_build_object({META_SQL})
             )
@@ -252,9 +357,20 @@ from marts.publication
 def tutor_list(filters: TutorFilters) -> Statement:
     """A page of tutors; every tutor that matches is on exactly one page."""
     return Statement(
-        LIST.format(sort_by=filters.sort_by, sort_order=filters.sort_order),
+        LIST.format(sort_key=_sort_key(filters.sort_by), sort_order=filters.sort_order),
         (*condition_arguments(filters), filters.limit, filters.offset, filters.trend_weeks),
     )
+
+
+def _sort_key(sort_by: str) -> str:
+    if sort_by == "attention":
+        return URGENCY
+    if sort_by in PROBABILITIES:
+        return f"""(
+            select known.probability from marts.tutor_concerns as known
+            where known.tutor_id = scores.tutor_id and known.concern = '{PROBABILITIES[sort_by]}'
+        )"""
+    return f"scores.{sort_by}"
 
 
 def condition_arguments(conditions: TutorConditions) -> tuple[list[str] | str | bool | None, ...]:
@@ -264,6 +380,8 @@ def condition_arguments(conditions: TutorConditions) -> tuple[list[str] | str | 
         conditions.search,
         conditions.subject,
         conditions.is_active,
+        conditions.attention,
+        [concern.value for concern in conditions.concern] or None,
     )
 
 

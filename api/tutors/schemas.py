@@ -11,10 +11,17 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from api.fields import Count, Fraction
 from api.publication import Meta, PageMeta
 from api.tutors.counts import RecordedCounts, WeekCounts, WindowCounts
+from core.concerns import Concern, ConcernName
 from ingest.contract import NO_NUL
 
 MAX_TEXT = 200
 SearchText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=NO_NUL)]
+
+
+ReliabilityCounts = Annotated[
+    list[Literal["reschedules", "cancellations", "no_shows"]],
+    Field(description="What makes a let-down, if the tutor caused it."),
+]
 
 
 class RiskStatus(StrEnum):
@@ -49,11 +56,9 @@ class TutorScore(WindowCounts, ScoredTutor):
     risk_probability: Fraction | None = Field(description="Probability that the true rate is above the threshold.")
     risk_status: RiskStatus
     is_high_risk: bool
+    attention: bool = Field(description="Whether any concern is raised. A tutor is fine only if none is.")
     risk_status_since: date | None = Field(
         description="First day of the present unbroken stretch of this status; null until history has been recorded."
-    )
-    sessions_to_clear: int | None = Field(
-        description="Sessions without a let-down that would end the flag; null when not flagged.", examples=[7]
     )
     tutor_no_show_rate_expected: Fraction | None = Field(description="Estimated true no-show rate of the tutor.")
     first_meetings: Count = Field(description="First sessions with a student whose follow-up time is over.")
@@ -75,6 +80,15 @@ class TutorScore(WindowCounts, ScoredTutor):
     )
     peer_percentile: Fraction | None = Field(description="Share of tutors with a lower quality score.")
     last_session_at: AwareDatetime | None = Field(description="Newest completed session.")
+    harm_sessions: float | None = Field(
+        description=(
+            "Sessions of the next 7 days that the tutor is expected to let down: those planned, times "
+            "`let_down_rate_expected`; null without an estimate. As of the last run."
+        ),
+        ge=0,
+        examples=[3.4],
+    )
+    harm_students: Count = Field(description="Students of the sessions planned for these days. As of the last run.")
 
 
 def _is_number(annotation: object) -> bool:
@@ -84,6 +98,8 @@ def _is_number(annotation: object) -> bool:
 
 SORTABLE = (
     "name",
+    "attention",
+    *(f"{name}_probability" for name in ConcernName),
     "last_session_at",
     "risk_status_since",
     *(name for name, field in TutorScore.model_fields.items() if _is_number(field.annotation)),
@@ -114,10 +130,14 @@ class TutorConditions(BaseModel, extra="forbid"):
 
     risk_status: list[RiskStatus] = Field(default=[], description="Any of these; may be given several times.")
     search: SearchText | None = Field(
-        default=None, description="Part of the name or of the external id, in upper or lower case."
+        default=None, description="Part of the name or of the external id, without regard to accents and case."
     )
     subject: SearchText | None = Field(default=None, description="A subject the tutor teaches, spelt exactly.")
     is_active: bool | None = None
+    attention: bool | None = Field(default=None, description="Whether any concern is raised.")
+    concern: list[ConcernName] = Field(
+        default=[], description="Any of these is raised; may be given several times.", examples=[["no_shows"]]
+    )
 
 
 class TutorFilters(TutorConditions):
@@ -125,7 +145,11 @@ class TutorFilters(TutorConditions):
 
     sort_by: Annotated[str, AfterValidator(_sortable)] = Field(
         default="risk_probability",
-        description="A numeric score column, `name`, `last_session_at` or `risk_status_since`. Null comes last.",
+        description=(
+            "A numeric score column, the probability of a concern, `name`, `last_session_at`, `risk_status_since`, or "
+            "`attention`: the suddenly worse, then others with a raised concern, and of these who is expected to let "
+            "down the most sessions. Null comes last."
+        ),
         json_schema_extra={"enum": list(SORTABLE)},
     )
     sort_order: Literal["asc", "desc"] = "desc"
@@ -155,15 +179,45 @@ class TutorProfile(BaseModel):
     is_stub: bool = Field(description="True while the tutor is known only from sessions.")
 
 
+class TutorConcern(Concern):
+    """One concern about one tutor, with its words."""
+
+    sentence: str = Field(
+        description="What was counted, between what the truth lies, and how likely it is beyond the threshold.",
+        examples=[
+            "The tutor missed 4 of 45 sessions in 90 days; the long-run rate is probably between 2.9% and 11%, "
+            "and above 3.0% with a probability of 94%."
+        ],
+    )
+    ending: str | None = Field(
+        description="What ends the concern; null if it is not raised.",
+        examples=["Ends on 14 March 2026 if nothing is added until then."],
+    )
+
+
 class TutorDetail(TutorScore):
     """One tutor's scores and profile."""
 
     profile: TutorProfile
+    concerns: list[TutorConcern] = Field(
+        description="All concerns of which anything is known, raised or not, in a fixed order."
+    )
 
 
 class TutorRow(TutorScore):
-    """One tutor's scores, with their trend if it was asked for."""
+    """One tutor's scores and concerns, with the trend if it was asked for."""
 
+    concerns: list[ConcernName] = Field(description="Those that are raised, in a fixed order.")
+    unreliable_probability: Fraction | None = Field(
+        description="Probability that the rate of let-downs is above the threshold."
+    )
+    getting_worse_probability: Fraction | None = Field(description="Probability that it has risen above it lately.")
+    no_shows_probability: Fraction | None = Field(description="Probability that the tutor misses too many sessions.")
+    late_starts_probability: Fraction | None = Field(description="Probability that too many sessions begin late.")
+    loses_new_students_probability: Fraction | None = Field(
+        description="Probability that too few new students come back."
+    )
+    low_ratings_probability: Fraction | None = Field(description="Probability that the mean rating is too low.")
     weekly_let_down_rates: list[Fraction | None] = Field(
         default=[],
         description="Rates of let-downs of the last `trend_weeks` weeks, oldest first; null in weeks without sessions.",
@@ -215,6 +269,51 @@ class TutorEvent(BaseModel):
     rating: float | None = Field(description="The rating of the session, 1-5.", examples=[2])
 
 
+class Outcome(StrEnum):
+    """What became of a session, as far as it concerns the tutor; the gravest first. Each session has one."""
+
+    MISSED = "missed"
+    CANCELLED = "cancelled"
+    MOVED = "moved"
+    LATE = "late"
+    EXCUSED = "excused"
+    OTHER = "other"
+    HELD = "held"
+
+
+class OutcomeCount(BaseModel):
+    """Sessions of one day with one outcome."""
+
+    outcome: Outcome = Field(
+        description=(
+            "`missed`, `cancelled`, `moved`: by the tutor, not excused. `late`: begun late. `excused`: does not count. "
+            "`other`: not held as planned, but not by the tutor, or nobody said by whom. `held`: as planned."
+        )
+    )
+    sessions: Count
+
+
+class SessionDay(BaseModel):
+    """A day of one tutor on which sessions count."""
+
+    day: date = Field(description="The day on which they count, in the reporting zone.")
+    sessions: Count
+    let_downs: Count
+    can_be_excused: Count = Field(description="Caused by the tutor and not excused yet.")
+    outcomes: list[OutcomeCount] = Field(description="The gravest first; together all sessions of the day.")
+
+
+class Episode(BaseModel):
+    """A day on which one reason explains several let-downs, such as an illness."""
+
+    day: date
+    reason_code: str | None = Field(examples=["illness"])
+    let_downs: int = Field(
+        description="Let-downs of this day for this reason: at least 3, and a tenth of all.", examples=[5]
+    )
+    let_downs_in_all: int = Field(description="Let-downs of all days that were asked for.", examples=[16])
+
+
 class Week(BaseModel):
     """A week that has sessions."""
 
@@ -247,6 +346,8 @@ class TutorHistory(BaseModel):
     external_id: str | None
     name: str | None
     events: list[TutorEvent] = Field(description="Newest first.")
+    calendar: list[SessionDay] = Field(description="Oldest first; days without sessions are absent.")
+    episodes: list[Episode] = Field(description="Those with the most let-downs first.")
     weeks: list[TutorWeek] = Field(description="Oldest first; weeks without sessions are absent.")
     scores: list[TutorScoreDay] = Field(description="Oldest first; days without a score are absent.")
 
@@ -300,13 +401,6 @@ class EvidenceSession(BaseModel):
     is_short_notice: bool
 
 
-class Clearing(BaseModel):
-    """What ends the flag."""
-
-    sessions_to_clear: int | None = Field(examples=[7])
-    sentence: str = Field(examples=["The flag ends after 7 more sessions that the tutor holds as planned."])
-
-
 class TutorExplanation(BaseModel):
     """A tutor's status in words, with all that it rests on."""
 
@@ -317,13 +411,15 @@ class TutorExplanation(BaseModel):
     risk_status_since: date | None
     risk_probability: Fraction | None
     risk_threshold: Fraction = Field(description="The rate of let-downs that should not be exceeded.", examples=[0.15])
+    reliability_counts: ReliabilityCounts
+    attention: bool = Field(description="Whether any concern is raised.")
+    concerns: list[TutorConcern] = Field(description="All concerns of which anything is known, in a fixed order.")
     quality_score: float | None = Field(examples=[81.4])
     sentence: str = Field(description="The status in one sentence.")
     components: list[Component]
     evidence_sessions: list[EvidenceSession] = Field(
         description="The sessions of the last 90 days that count against the tutor, newest first."
     )
-    clearing: Clearing | None = Field(description="What ends the flag; null when there is none.")
 
 
 class TutorExplanationResponse(BaseModel):

@@ -45,15 +45,6 @@ def test_change_is_since_the_newest_earlier_day(published: Served, client: httpx
     assert {status["change"] for status in data["risk_status"]} == {None}
 
 
-def test_newest_flags_are_flagged_and_active(client: httpx2.Client) -> None:
-    flags = client.get("/api/overview").json()["data"]["newest_flags"]
-    flagged = client.get("/api/tutors?is_active=true&risk_status=watch&risk_status=high_risk&limit=500").json()["data"]
-    assert [flag["risk_status_since"] for flag in flags] == sorted(
-        (row["risk_status_since"] for row in flagged), reverse=True
-    )[:10]
-    assert {flag["tutor_id"] for flag in flags} <= {row["tutor_id"] for row in flagged}
-
-
 def test_weeks_and_rates_are_those_of_the_marts(published: Served, client: httpx2.Client) -> None:
     data = client.get("/api/overview").json()["data"]
     with published.database.connect() as connection:

@@ -149,7 +149,7 @@ class Page(BaseModel, extra="forbid"):
 
 class _PeopleFilters(Page):
     search: SearchText | None = Field(
-        default=None, description="Part of the name or of the external id, in upper or lower case."
+        default=None, description="Part of the name or of the external id, without regard to accents and case."
     )
     subject: SearchText | None = Field(default=None, description="One of the person's subjects, spelt exactly.")
     is_active: bool | None = None

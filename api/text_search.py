@@ -1,0 +1,21 @@
+"""Search that ignores accents and case."""
+
+# Letters that Unicode does not take apart into a plain one and a mark.
+_PLAIN = "translate({}, 'łøđħıŧ', 'lodhit')"
+_MARKS = r"[\u0300-\u036f]"
+
+
+def folded(expression: str) -> str:
+    """SQL of a text without accents and capitals: `Çelik` is `celik`, `Großmann` is `grossmann`."""
+    bare = _PLAIN.format(f"regexp_replace(lower(normalize({expression}, nfkd)), '{_MARKS}', '', 'g')")
+    return f"replace(replace(replace({bare}, 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe')"
+
+
+def matches(table: str, parameter: str) -> str:
+    """SQL: the name or the external id of a person holds the parameter, which may be null."""
+    wanted = folded(f"{parameter}::text")
+    return f"""(
+    {parameter}::text is null
+    or strpos({folded(f"{table}.name")}, {wanted}) > 0
+    or strpos({folded(f"{table}.external_id")}, {wanted}) > 0
+)"""

@@ -1,0 +1,34 @@
+"""One tutor with the concerns about them in words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from api.publication import Meta
+from api.tutors.schemas import TutorConcern, TutorDetail, TutorResponse
+from core.concerns import Concern, Rules, ending, sentence
+
+
+class Facts(BaseModel):
+    """What the query gives."""
+
+    tutor: dict[str, Any]
+    concerns: list[Concern]
+    rules: Rules
+    meta: Meta
+
+
+def describe(facts_json: bytes) -> bytes:
+    """The body of the answer (`TutorResponse`) from the body of the query (`Facts`)."""
+    facts = Facts.model_validate_json(facts_json)
+    tutor = TutorDetail.model_validate({**facts.tutor, "concerns": in_words(facts.concerns, facts.rules)})
+    return TutorResponse(data=tutor, meta=facts.meta).model_dump_json().encode()
+
+
+def in_words(concerns: Sequence[Concern], rules: Rules) -> list[TutorConcern]:
+    """The concerns with their sentences."""
+    return [
+        TutorConcern(**dict(concern), sentence=sentence(concern, rules), ending=ending(concern, rules))
+        for concern in concerns
+    ]

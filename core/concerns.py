@@ -1,0 +1,148 @@
+"""Concerns about a tutor in words, for the API, the dashboard and mails. Nothing is computed here."""
+
+from collections.abc import Sequence
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from core.let_downs import in_words
+from core.words import estimated, percent, plural
+
+Share = Annotated[float, Field(ge=0, le=1, examples=[0.93])]
+
+
+class ConcernName(StrEnum):
+    """What can be a concern about a tutor, in the order in which concerns are listed."""
+
+    UNRELIABLE = "unreliable"
+    GETTING_WORSE = "getting_worse"
+    NO_SHOWS = "no_shows"
+    LATE_STARTS = "late_starts"
+    LOSES_NEW_STUDENTS = "loses_new_students"
+    LOW_RATINGS = "low_ratings"
+
+
+LABELS = {
+    ConcernName.UNRELIABLE: "unreliable",
+    ConcernName.GETTING_WORSE: "suddenly worse",
+    ConcernName.NO_SHOWS: "no-shows",
+    ConcernName.LATE_STARTS: "late starts",
+    ConcernName.LOSES_NEW_STUDENTS: "loses new students",
+    ConcernName.LOW_RATINGS: "low ratings",
+}
+
+
+class ConcernStatus(StrEnum):
+    """Whether a concern is raised: `watch` is likely, but not likely enough."""
+
+    INSUFFICIENT_DATA = "insufficient_data"
+    OK = "ok"
+    WATCH = "watch"
+    RAISED = "raised"
+
+
+class Concern(BaseModel):
+    """What is known of one concern about one tutor: a row of `marts.tutor_concerns`."""
+
+    concern: ConcernName
+    status: ConcernStatus
+    superseded: bool = Field(
+        description="Whether it counts for nothing because a graver one says the same: suddenly worse, but unreliable."
+    )
+    probability: Share | None = Field(
+        description="Probability that the rate is above the threshold; of ratings, that the mean is below it."
+    )
+    threshold: float = Field(description="The rate, 0-1, or the mean rating, 1-5, at which there is a concern.")
+    trials: int = Field(
+        ge=0,
+        description="What was looked at: sessions or starts of 90 days, first meetings of 365, ratings of 180.",
+        examples=[45],
+    )
+    events: int | None = Field(description="Of these, what should not happen; null for ratings.", examples=[12])
+    expected: float | None = Field(description="Estimated true rate, 0-1, or mean rating, 1-5.", examples=[0.24])
+    low: float | None = Field(description="5% quantile of the estimate.", examples=[0.18])
+    high: float | None = Field(description="95% quantile of the estimate.", examples=[0.31])
+    raised_on: date | None = Field(description="Raised without a break since; null if it is not raised.")
+    last_high_on: date | None = Field(
+        description="Last day on which the probability was high enough to raise it; null if it is not raised."
+    )
+    clears_on: date | None = Field(
+        description=(
+            "First day on which it would not be raised any more if sessions go on as in the last 30 days and nothing "
+            "is added; null if it is not raised, or beyond a year. As of the last run."
+        )
+    )
+
+
+class Rules(BaseModel):
+    """The columns of `marts.publication` that sentences about concerns need."""
+
+    reliability_counts: list[str]
+    high_risk_probability: float
+    watch_probability: float
+    late_start_minutes: float
+    first_session_follow_up_days: int
+    first_session_window_days: int
+
+
+def label(name: str) -> str:
+    """`getting_worse` -> `suddenly worse`"""
+    return LABELS[ConcernName(name)]
+
+
+def listed(names: Sequence[str]) -> str:
+    """`['unreliable', 'no_shows']` -> `unreliable, no-shows`"""
+    return ", ".join(label(name) for name in names)
+
+
+def sentence(concern: Concern, rules: Rules, who: str = "The tutor") -> str:
+    """What was counted, between what the truth lies, and how likely it is beyond the limit."""
+    if concern.status is ConcernStatus.INSUFFICIENT_DATA:
+        return f"{_counted(concern, rules, who)}: too few to judge."
+    is_rating = concern.concern is ConcernName.LOW_RATINGS
+    write = _rating if is_rating else percent
+    what = "mean" if is_rating else "rate now" if concern.concern is ConcernName.GETTING_WORSE else "long-run rate"
+    return (
+        f"{_counted(concern, rules, who)}; the {what} is probably between {write(concern.low)} and "
+        f"{write(concern.high)}, and {'below' if is_rating else 'above'} {write(concern.threshold)} with a "
+        f"probability of {estimated(concern.probability)}."
+    )
+
+
+def ending(concern: Concern, rules: Rules) -> str | None:
+    """What ends a raised concern; None if it is not raised."""
+    if concern.status is not ConcernStatus.RAISED:
+        return None
+    if concern.superseded:
+        return f"Counts for nothing while the tutor is {LABELS[ConcernName.UNRELIABLE]}, which says the same."
+    if concern.clears_on is not None:
+        return f"Ends on {concern.clears_on:%-d %B %Y} if nothing is added until then."
+    return (
+        f"Ends when this probability falls below {percent(rules.watch_probability)}, "
+        f"or stays below {percent(rules.high_risk_probability)} for 30 days."
+    )
+
+
+def _counted(concern: Concern, rules: Rules, who: str) -> str:
+    of = f"{concern.events} of"
+    match concern.concern:
+        case ConcernName.UNRELIABLE | ConcernName.GETTING_WORSE:
+            sessions = plural(concern.trials, "session")
+            return f"{who} {in_words(rules.reliability_counts)} {of} {sessions} in 90 days"
+        case ConcernName.NO_SHOWS:
+            return f"{who} missed {of} {plural(concern.trials, 'session')} in 90 days"
+        case ConcernName.LATE_STARTS:
+            late = f"more than {rules.late_start_minutes:g} minutes late"
+            return f"{who} began {of} {plural(concern.trials, 'session')} {late} in 90 days"
+        case ConcernName.LOSES_NEW_STUDENTS:
+            days = rules.first_session_window_days
+            stayed = f"did not come back within {rules.first_session_follow_up_days} days"
+            return f"{of} {plural(concern.trials, 'new student')} in {days} days {stayed}"
+        case ConcernName.LOW_RATINGS:
+            return f"{plural(concern.trials, 'rating')} in 180 days"
+
+
+def _rating(mean: float | None) -> str:
+    return "unknown" if mean is None else f"{mean:.1f}"

@@ -1,0 +1,102 @@
+"""Concerns in words."""
+
+from datetime import date
+
+import pytest
+
+from core.concerns import Concern, ConcernName, ConcernStatus, Rules, ending, listed, sentence
+
+RULES = Rules(
+    reliability_counts=["reschedules", "cancellations", "no_shows"],
+    high_risk_probability=0.8,
+    watch_probability=0.5,
+    late_start_minutes=5,
+    first_session_follow_up_days=30,
+    first_session_window_days=365,
+)
+
+
+def concern(name: ConcernName, **changes: object) -> Concern:
+    """A raised one."""
+    values: dict[str, object] = {
+        "concern": name,
+        "status": ConcernStatus.RAISED,
+        "superseded": False,
+        "probability": 0.93,
+        "threshold": 0.15,
+        "trials": 45,
+        "events": 12,
+        "expected": 0.24,
+        "low": 0.18,
+        "high": 0.31,
+        "raised_on": date(2026, 1, 10),
+        "last_high_on": date(2026, 1, 31),
+        "clears_on": None,
+    }
+    return Concern.model_validate(values | changes)
+
+
+BETWEEN = "is probably between 18% and 31%, and above 15% with a probability of 93%."
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        (
+            concern(ConcernName.UNRELIABLE),
+            f"The tutor moved, cancelled or missed 12 of 45 sessions in 90 days; the long-run rate {BETWEEN}",
+        ),
+        (
+            concern(ConcernName.GETTING_WORSE),
+            f"The tutor moved, cancelled or missed 12 of 45 sessions in 90 days; the rate now {BETWEEN}",
+        ),
+        (
+            concern(ConcernName.NO_SHOWS, trials=1, events=1),
+            f"The tutor missed 1 of 1 session in 90 days; the long-run rate {BETWEEN}",
+        ),
+        (
+            concern(ConcernName.LATE_STARTS),
+            f"The tutor began 12 of 45 sessions more than 5 minutes late in 90 days; the long-run rate {BETWEEN}",
+        ),
+        (
+            concern(ConcernName.LOSES_NEW_STUDENTS),
+            f"12 of 45 new students in 365 days did not come back within 30 days; the long-run rate {BETWEEN}",
+        ),
+        (
+            concern(ConcernName.LOW_RATINGS, events=None, threshold=4.13, low=3.2, high=3.75),
+            "45 ratings in 180 days; the mean is probably between 3.2 and 3.8, and below 4.1 with a probability of "
+            "93%.",
+        ),
+        (
+            concern(ConcernName.NO_SHOWS, status="insufficient_data", trials=3, events=0),
+            "The tutor missed 0 of 3 sessions in 90 days: too few to judge.",
+        ),
+    ],
+)
+def test_a_sentence_says_what_was_counted_and_how_sure_it_is(known: Concern, words: str) -> None:
+    assert sentence(known, RULES) == words
+
+
+def test_only_what_counts_is_named_and_nothing_is_certain() -> None:
+    moved_only = RULES.model_copy(update={"reliability_counts": ["reschedules"]})
+    words = sentence(concern(ConcernName.UNRELIABLE, probability=1.0), moved_only, who="You")
+    assert words.startswith("You moved 12 of 45 sessions in 90 days; ")
+    assert words.endswith("with a probability of more than 99%.")
+
+
+def test_only_what_is_raised_ends_and_on_a_day_if_one_is_known() -> None:
+    ends = ending(concern(ConcernName.NO_SHOWS, clears_on=date(2026, 3, 4)), RULES)
+    assert ends == "Ends on 4 March 2026 if nothing is added until then."
+    ends = ending(concern(ConcernName.NO_SHOWS), RULES)
+    assert ends == "Ends when this probability falls below 50%, or stays below 80% for 30 days."
+    for status in ("watch", "ok", "insufficient_data"):
+        assert ending(concern(ConcernName.NO_SHOWS, status=status), RULES) is None
+
+
+def test_what_is_superseded_says_by_what() -> None:
+    words = ending(concern(ConcernName.GETTING_WORSE, superseded=True), RULES)
+    assert words == "Counts for nothing while the tutor is unreliable, which says the same."
+
+
+def test_names_are_listed_in_words() -> None:
+    assert listed(["unreliable", "getting_worse", "no_shows"]) == "unreliable, suddenly worse, no-shows"
