@@ -3,14 +3,14 @@ import { test as anonymous } from "@playwright/test";
 import { ADMIN_KEY, expect, expectAccessible, logIn, test } from "./support";
 
 anonymous("a pasted key logs in, and leads to the page that was asked for", async ({ page }) => {
-  await page.goto("/tutors?risk=watch");
+  await page.goto("/tutors?concern=no_shows");
   await page.getByLabel("API key").fill("tq_wrong_key");
   await page.getByRole("button", { name: "Log in" }).click();
   await expect(page.getByText("The key is unknown or revoked.")).toBeVisible();
   await page.getByLabel("API key").fill(ADMIN_KEY);
   await page.getByRole("button", { name: "Log in" }).click();
   await expect(page.getByRole("heading", { name: "Tutors" })).toBeVisible();
-  await expect(page).toHaveURL("/tutors?risk=watch");
+  await expect(page).toHaveURL("/tutors?concern=no_shows");
   const [cookie] = await page.context().cookies();
   expect(cookie).toMatchObject({ name: "tutorq_session", httpOnly: true, sameSite: "Strict" });
   expect(

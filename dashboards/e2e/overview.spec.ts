@@ -1,20 +1,33 @@
-import { ask, expect, expectAccessible, expectFitsTelephone, test } from "./support";
+import { ask, expect, expectAccessible, expectFitsTelephone, LABELS, test } from "./support";
 
-test("shows how many tutors have which status, and leads to them", async ({ page }) => {
+test("shows of how many tutors there is which concern, and leads to them", async ({ page }) => {
   const { data } = await ask(page, "/api/overview");
   await page.goto("/");
-  const tiles = page.getByRole("region", { name: "Active tutors by status" });
-  for (const { risk_status, tutors } of data.risk_status) {
-    const label = {
-      high_risk: "High risk",
-      watch: "Watch",
-      ok: "Fine",
-      insufficient_data: "Too few sessions",
-    }[risk_status as string];
-    await expect(tiles.getByRole("link", { name: label })).toContainText(String(tutors));
+  const tiles = page.getByRole("region", { name: "Active tutors by concern" });
+  for (const { concern, tutors } of data.concerns) {
+    await expect(tiles.getByRole("link", { name: LABELS[concern] })).toContainText(
+      `${LABELS[concern]}${tutors}`,
+    );
   }
-  await tiles.getByRole("link", { name: "High risk" }).click();
-  await expect(page).toHaveURL(/\/tutors\?risk=high_risk&active=yes$/);
+  await expect(tiles.getByRole("link", { name: "Needs attention" })).toContainText(
+    `${data.attention}of ${data.active_tutors} active tutors`,
+  );
+  await tiles.getByRole("link", { name: LABELS.unreliable }).click();
+  await expect(page).toHaveURL(/\/tutors\?concern=unreliable&active=yes$/);
+  const shown = data.concerns.find(({ concern }: { concern: string }) => concern === "unreliable").tutors;
+  await expect(page.getByText(`${shown} tutors that fit the filters`)).toBeVisible();
+});
+
+test("lists the concerns that were raised last, and leads to the tutor", async ({ page }) => {
+  const { data } = await ask(page, "/api/overview");
+  const [newest] = data.newest_concerns;
+  await page.goto("/");
+  const first = page.getByRole("region", { name: "Newest concerns" }).getByRole("link").first();
+  await expect(first).toContainText(newest.name);
+  await expect(first).toContainText(LABELS[newest.concern] ?? "");
+  await first.click();
+  await expect(page.getByRole("heading", { level: 1, name: newest.name })).toBeVisible();
+  await expect(page.getByRole("article", { name: LABELS[newest.concern] })).toContainText("Raised since");
 });
 
 test("shows the rates of the platform as the API has them", async ({ page }) => {

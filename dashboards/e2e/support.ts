@@ -24,6 +24,16 @@ export async function ask(page: Page, path: string): Promise<any> {
   return answer.json();
 }
 
+/** Concerns as the page names them. */
+export const LABELS: Record<string, string> = {
+  unreliable: "Unreliable",
+  getting_worse: "Suddenly worse",
+  no_shows: "No-shows",
+  late_starts: "Late starts",
+  loses_new_students: "Loses new students",
+  low_ratings: "Low ratings",
+};
+
 /** Tests whose page is logged in as admin, and fails on any error that it throws or reports. */
 export const test = base.extend<{ page: Page }>({
   page: async ({ page }, use) => {

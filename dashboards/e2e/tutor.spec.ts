@@ -1,14 +1,39 @@
-import { ask, expect, expectAccessible, expectFitsTelephone, logIn, READ_KEY, test } from "./support";
+import { ask, expect, expectAccessible, expectFitsTelephone, LABELS, logIn, READ_KEY, test } from "./support";
+
+interface Day {
+  day: string;
+  let_downs: number;
+  can_be_excused: number;
+}
+
+/** As the page writes days. */
+const written = (day: string) =>
+  new Intl.DateTimeFormat("en-GB", {
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+    timeZone: "UTC",
+  }).format(new Date(day));
 
 /** A run takes seconds; a busy machine can make minutes of it. */
 const SCORED_WITHIN_MS = 180_000;
 
-test("says why in one sentence, what clears it, and what the score is made from", async ({ page }) => {
-  const [tutor] = (await ask(page, "/api/tutors?limit=1&risk_status=high_risk&risk_status=watch")).data;
+test("has a card of each concern: the counts, the limit, since when and what ends it", async ({ page }) => {
+  const [tutor] = (await ask(page, "/api/tutors?limit=1&attention=true")).data;
   const { data } = await ask(page, `/api/tutors/${tutor.tutor_id}/explanation`);
   await page.goto(`/tutors/${tutor.external_id}`);
   await expect(page.getByText(data.sentence)).toBeVisible();
-  await expect(page.getByText(data.clearing.sentence)).toBeVisible();
+  for (const { concern, status, sentence, ending, events, trials } of data.concerns) {
+    const card = page.getByRole("article", { name: LABELS[concern] });
+    await expect(card).toContainText(sentence);
+    await expect(
+      card.getByRole("img", { name: /in nine of ten cases between .*; the limit is / }),
+    ).toBeVisible();
+    if (events !== null) await expect(card).toContainText(`${events} of ${trials.toLocaleString("en-GB")}`);
+    await expect(card.getByText("Raised", { exact: true })).toHaveCount(status === "raised" ? 1 : 0);
+    if (status === "raised") await expect(card).toContainText(ending);
+  }
+  await expect(page.getByText("Fine", { exact: true })).toHaveCount(0);
   for (const { sentence } of data.components) await expect(page.getByText(sentence)).toBeVisible();
   const counted = page.getByRole("region", { name: "Counted" });
   await expect(counted.getByRole("row", { name: /^Moved, cancelled or missed \d/ })).toContainText(
@@ -29,7 +54,6 @@ test("an excuse is given, changes the scores, and is taken back", async ({ page 
   await expect(dialog.getByRole("button", { name: "Excuse" })).toBeDisabled();
   await dialog.getByLabel("Reason").fill("Storm: all schools were closed");
   await dialog.getByRole("button", { name: "Excuse" }).click();
-  await expect(page.getByText("The scores follow by themselves")).toBeVisible();
   await expect(happened.getByText("Excused")).toBeVisible({ timeout: SCORED_WITHIN_MS });
   // A run that is under way builds the list of what happened first, and the scores after it.
   await expect.poll(counted, { timeout: SCORED_WITHIN_MS }).toBe(tutor.let_downs_90d - 1);
@@ -37,6 +61,39 @@ test("an excuse is given, changes the scores, and is taken back", async ({ page 
   await dialog.getByRole("button", { name: "Let it count" }).click();
   await expect(happened.getByText("Excused")).toBeHidden({ timeout: SCORED_WITHIN_MS });
   await expect.poll(counted, { timeout: SCORED_WITHIN_MS }).toBe(tutor.let_downs_90d);
+});
+
+test("a day is excused from the calendar, and counts again", async ({ page }) => {
+  test.setTimeout(4 * SCORED_WITHIN_MS + 60_000);
+  const [tutor] = (await ask(page, "/api/tutors?limit=1&sort_by=let_downs_90d")).data;
+  const history = async () => (await ask(page, `/api/tutors/${tutor.tutor_id}/history?days=90`)).data;
+  const { calendar } = await history();
+  const sick = calendar.toSorted((one: Day, other: Day) => other.can_be_excused - one.can_be_excused)[0];
+  await page.goto(`/tutors/${tutor.tutor_id}`);
+  const days = page.getByRole("table", { name: "Sessions by day" });
+  await expect(days.getByRole("button")).toHaveCount(calendar.length);
+  const cell = days.getByRole("button", { name: new RegExp(`^${written(sick.day)}, `) });
+  await expect(cell).toHaveAccessibleName(/ by the tutor/);
+  await cell.click();
+  await page.getByRole("button", { name: "Excuse this day" }).last().click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Reason").fill("Ill, with a note");
+  await dialog.getByRole("button", { name: "Excuse" }).click();
+  await expect(cell).toHaveAccessibleName(new RegExp(`${sick.can_be_excused} excused`), {
+    timeout: SCORED_WITHIN_MS,
+  });
+  await expect(cell).not.toHaveAccessibleName(/ by the tutor/);
+  const inAll = (each: Day[]) => each.reduce((sum, { let_downs }) => sum + let_downs, 0);
+  const left = inAll(calendar) - sick.let_downs;
+  // Header, table and calendar are of one state of the scores.
+  await expect(
+    page.getByRole("region", { name: "Counted" }).getByRole("row", { name: /^Moved, cancelled or missed/ }),
+  ).toContainText(left.toLocaleString("en-GB"));
+  await cell.click();
+  await page.getByRole("button", { name: "Undo excuse" }).first().click();
+  await dialog.getByRole("button", { name: "Let it count" }).click();
+  await expect(cell).toHaveAccessibleName(/ by the tutor/, { timeout: SCORED_WITHIN_MS });
+  await expect.poll(async () => inAll((await history()).calendar)).toBe(inAll(calendar));
 });
 
 test("who may only read is offered no excuses", async ({ page }) => {

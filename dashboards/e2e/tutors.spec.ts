@@ -1,10 +1,15 @@
 import { readFile } from "node:fs/promises";
-import { ask, expect, expectAccessible, expectFitsTelephone, test } from "./support";
+import { ask, expect, expectAccessible, expectFitsTelephone, LABELS, test } from "./support";
+
+interface Row {
+  name: string;
+  loses_new_students_probability: number;
+}
 
 const rowNames = "tbody [data-row-link]";
 
-test("lists the riskiest first, with interval, counts and trend", async ({ page }) => {
-  const { data } = await ask(page, "/api/tutors?limit=50");
+test("lists the most urgent first, with interval, counts and trend", async ({ page }) => {
+  const { data } = await ask(page, "/api/tutors?limit=50&sort_by=attention");
   await page.goto("/tutors");
   await expect(page.locator(rowNames).first()).toHaveText(data[0].name);
   const first = page.locator("tbody tr").first();
@@ -25,26 +30,78 @@ test("shows tutors without sessions as such, and never as 0%", async ({ page }) 
 
 test("keeps filters, order and page in the address, also over a reload and back", async ({ page }) => {
   await page.goto("/tutors");
-  await page.getByText("Watch", { exact: true }).first().click();
-  await expect(page).toHaveURL("/tutors?risk=watch");
-  await page.getByRole("columnheader", { name: "Sessions" }).getByRole("button").click();
-  await expect(page).toHaveURL("/tutors?risk=watch&sort=sessions_90d");
-  const expected = await ask(page, "/api/tutors?risk_status=watch&sort_by=sessions_90d&sort_order=desc");
+  await page.getByRole("group", { name: "Concerns" }).getByText("Unreliable").click();
+  await expect(page).toHaveURL("/tutors?concern=unreliable");
+  await page.getByRole("columnheader", { name: "Let-downs, 90 days" }).getByRole("button").click();
+  await expect(page).toHaveURL("/tutors?concern=unreliable&sort=let_down_rate_expected");
+  const expected = await ask(page, "/api/tutors?concern=unreliable&sort_by=let_down_rate_expected");
   const names = expected.data.map((tutor: { name: string }) => tutor.name);
   await expect(page.locator(rowNames)).toHaveText(names);
   await page.reload();
   await expect(page.locator(rowNames)).toHaveText(names);
   await page.goBack();
-  await expect(page).toHaveURL("/tutors?risk=watch");
+  await expect(page).toHaveURL("/tutors?concern=unreliable");
   await page.goto("/tutors?page=2");
-  const second = await ask(page, "/api/tutors?limit=50&offset=50");
+  const second = await ask(page, "/api/tutors?limit=50&offset=50&sort_by=attention");
   await expect(page.locator(rowNames).first()).toHaveText(second.data[0].name);
 });
 
 test("an address that makes no sense shows all tutors", async ({ page }) => {
-  await page.goto("/tutors?risk=nonsense&page=-3&sort=drop%20table");
+  await page.goto("/tutors?concern=nonsense&page=-3&sort=drop%20table");
   const { meta } = await ask(page, "/api/tutors?limit=1");
   await expect(page.getByText(`${meta.total} tutors`, { exact: true })).toBeVisible();
+});
+
+test("filters by several concerns, and shows how likely the first of them is", async ({ page }) => {
+  const query = "concern=loses_new_students&concern=low_ratings&sort_by=attention&limit=500";
+  const { data, meta } = await ask(page, `/api/tutors?${query}`);
+  await page.goto("/tutors");
+  const chips = page.getByRole("group", { name: "Concerns" });
+  await chips.getByText("Loses new students").click();
+  await chips.getByText("Low ratings").click();
+  await expect(page).toHaveURL("/tutors?concern=loses_new_students,low_ratings");
+  await expect(page.getByText(`${meta.total} tutors that fit the filters`)).toBeVisible();
+  const first = page.locator("tbody tr").first();
+  for (const concern of data[0].concerns) await expect(first).toContainText(LABELS[concern] ?? "");
+  await page.getByRole("columnheader", { name: "Probability" }).getByRole("button").click();
+  await expect(page).toHaveURL(/&sort=loses_new_students_probability$/);
+  const likeliest = data.toSorted(
+    (one: Row, other: Row) => other.loses_new_students_probability - one.loses_new_students_probability,
+  );
+  await expect(page.locator("tbody tr").first()).toContainText(
+    likeliest[0].loses_new_students_probability > 0.99
+      ? "> 99%"
+      : `${Math.round(likeliest[0].loses_new_students_probability * 100)}%`,
+  );
+});
+
+test("a tutor is fine only if no concern is raised", async ({ page }) => {
+  const { data } = await ask(page, "/api/tutors?risk_status=ok&attention=true&limit=1");
+  expect(data).toHaveLength(1);
+  await page.goto(`/tutors?search=${data[0].external_id}`);
+  const row = page.getByRole("row", { name: new RegExp(data[0].name) });
+  await expect(row).toContainText(LABELS[data[0].concerns[0]] ?? "");
+  await expect(row).not.toContainText("Fine");
+});
+
+test("is sorted on a telephone", async ({ page }) => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.goto("/tutors");
+  await page.getByRole("combobox", { name: "Sort by" }).click();
+  await page.getByRole("option", { name: "Low ratings" }).click();
+  const { data } = await ask(page, "/api/tutors?limit=1&sort_by=low_ratings_probability");
+  await expect(page.locator(rowNames).first()).toHaveText(data[0].name);
+  await page.getByRole("button", { name: "Sort ascending" }).click();
+  await expect(page).toHaveURL("/tutors?sort=low_ratings_probability&order=asc");
+});
+
+test("a search needs no accents", async ({ page }) => {
+  const { data } = await ask(page, "/api/tutors?limit=500");
+  const accented = data.find(({ name }: Row) => /[áéíóúñçöü]/.test(name));
+  const plain = accented.name.normalize("NFD").replace(/[\u0300-\u036f]/g, "");
+  await page.goto("/tutors");
+  await page.getByRole("searchbox", { name: "Search by name or id" }).fill(plain.toLowerCase());
+  await expect(page.locator(rowNames).first()).toHaveText(accented.name);
 });
 
 test("is searched and walked through with the keyboard alone", async ({ page }) => {
@@ -72,7 +129,7 @@ test("says so when nobody fits, and offers the way back", async ({ page }) => {
 });
 
 test("a click on a point of the funnel opens the tutor", async ({ page }) => {
-  await page.goto("/tutors?risk=high_risk");
+  await page.goto("/tutors?attention=yes");
   const plot = page.getByRole("img", { name: /tutors by sessions and rate of let-downs/ });
   await expect(plot).toBeVisible();
   const ends = await plot.locator("path[data-tone=high]").evaluate((path) => {

@@ -17,6 +17,12 @@ const PATHS = {
   inbox: "M3 13h5l2 3h4l2-3h5M5 5h14l2 8v6H3v-6z",
   wand: "M4 20 15 9M17 3v4M15 5h4M20 11v4M18 13h4",
   refresh: "M20 11A8 8 0 0 0 6 6L3 9M3 4v5h5M4 13a8 8 0 0 0 14 5l3-3M21 20v-5h-5",
+  rise: "M3 17l6-6 4 4 8-8M15 7h6v6",
+  cross: "M6 6l12 12M18 6 6 18",
+  ban: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM5.6 5.6l12.8 12.8",
+  move: "M4 12h15M13 6l6 6-6 6",
+  clock: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM12 7v5l3 2",
+  dash: "M6 12h12",
   lock: "M6 11h12v10H6zM8 11V7a4 4 0 0 1 8 0v4",
 } as const;
 

@@ -122,6 +122,7 @@ export function notice(hours: Figure): string {
 /** A code of the data as words: "low_rating" -> "Low rating". */
 export function words(code: string | null | undefined, none = "not given"): string {
   if (!code) return none;
-  const spaced = code.replaceAll("_", " ");
-  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+  return capitalised(code.replaceAll("_", " "));
 }
+
+export const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -6,7 +6,7 @@ export const WINDOWS = [7, 30, 90] as const;
 /** What is counted, in the order in which it is shown; names of fields without their window. */
 export const METRICS = [
   { name: "sessions", label: "Sessions", rate: null },
-  { name: "let_downs", label: "Moved, cancelled or missed", rate: "let_down_rate" },
+  { name: "let_downs", label: "Let-downs", rate: "let_down_rate" },
   { name: "tutor_reschedules", label: "Moved by tutor", rate: "reschedule_rate" },
   { name: "tutor_cancellations", label: "Cancelled by tutor", rate: null },
   { name: "tutor_no_shows", label: "Missed by tutor", rate: "tutor_no_show_rate" },

@@ -7,6 +7,8 @@ const point = (sessions: number, rate: number | null, id = "a"): FunnelPoint => 
   external_id: null,
   name: null,
   risk_status: "ok",
+  attention: false,
+  concerns: [],
   sessions_90d: sessions,
   let_down_rate_90d: rate,
 });

@@ -17,7 +17,7 @@ const tutor = { trend_30d: null, episodes_90d: 2, ...Object.fromEntries(figures)
 beforeEach(() => {
   render(
     <MantineProvider>
-      <RateTable tutor={tutor} threshold={0.5} />
+      <RateTable tutor={tutor} threshold={0.5} counts={["reschedules", "no_shows"]} />
     </MantineProvider>,
   );
 });
@@ -29,13 +29,15 @@ it("has a row of each metric and a column of each window", () => {
   const table = within(screen.getByRole("table", { name: "Counts by window" }));
   const texts = (role: string) => table.getAllByRole(role).map(({ textContent }) => textContent);
   expect(texts("columnheader")).toEqual(["Last", "7 days", "30 days", "90 days"]);
-  expect(texts("rowheader")).toEqual(METRICS.map(({ label }) => label));
+  expect(texts("rowheader")).toEqual(
+    METRICS.map(({ name, label }) => (name === "let_downs" ? "Moved or missed" : label)),
+  );
   expect(cellsOf("Sessions").map(({ textContent }) => textContent)).toEqual(["7", "30", "90"]);
 });
 
 it("shows a rate below its count, none without sessions, and only let-downs against the limit", () => {
   const place = METRICS.findIndex(({ name }) => name === "let_downs");
-  const moved = cellsOf("Moved, cancelled or missed");
+  const moved = cellsOf("Moved or missed");
   expect(moved.map(({ textContent }) => textContent)).toEqual([
     `${100 * place + 7}no sessions`,
     `${100 * place + 30}30.0%`,

@@ -1,19 +1,24 @@
-import { STATUSES } from "../../components/status-badge";
-import type { RiskStatus } from "../../lib/api-types";
+import type { ConcernName } from "../../lib/api-types";
+import { CONCERN_NAMES } from "../../lib/concerns";
 import { oneOf, someText, wholeNumber } from "../../lib/search-params";
 
+export type ConcernSort = `${ConcernName}_probability`;
+export const concernSort = (name: ConcernName): ConcernSort => `${name}_probability`;
+
 export const SORTS = [
+  "attention",
   "name",
-  "risk_probability",
+  "harm_sessions",
   "let_down_rate_expected",
   "sessions_90d",
   "trend_30d",
   "quality_score",
+  ...CONCERN_NAMES.map(concernSort),
 ] as const;
 export type Sort = (typeof SORTS)[number];
 export type Order = "asc" | "desc";
 
-export const DEFAULT_SORT: Sort = "risk_probability";
+export const DEFAULT_SORT: Sort = "attention";
 
 /** What one wants to see first: names from A, the worst quality, and the most of everything else. */
 export const defaultOrder = (sort: Sort): Order =>
@@ -22,7 +27,8 @@ export const defaultOrder = (sort: Sort): Order =>
 /** Which tutors are shown, as in the address; what is not set is left out of it. */
 export interface TutorSearch {
   search?: string;
-  risk?: RiskStatus[];
+  attention?: "yes" | "no";
+  concern?: ConcernName[];
   subject?: string;
   active?: "yes" | "no";
   sort?: Sort;
@@ -32,12 +38,13 @@ export interface TutorSearch {
 
 /** Reads an address that anybody may have typed: what makes no sense is as if it were not there. */
 export function tutorSearch(raw: Record<string, unknown>): TutorSearch {
-  const wanted = Array.isArray(raw.risk) ? raw.risk : String(raw.risk ?? "").split(",");
-  const risk = STATUSES.filter((status) => wanted.includes(status));
+  const wanted = Array.isArray(raw.concern) ? raw.concern : String(raw.concern ?? "").split(",");
+  const concern = CONCERN_NAMES.filter((name) => wanted.includes(name));
   const page = wholeNumber(raw.page, 1);
   return {
     search: someText(raw.search),
-    risk: risk.length > 0 ? risk : undefined,
+    attention: oneOf(raw.attention, ["yes", "no"]),
+    concern: concern.length > 0 ? concern : undefined,
     subject: someText(raw.subject),
     active: oneOf(raw.active, ["yes", "no"]),
     sort: oneOf(raw.sort, SORTS),
@@ -46,5 +53,18 @@ export function tutorSearch(raw: Record<string, unknown>): TutorSearch {
   };
 }
 
-export const isFiltered = ({ search, risk, subject, active }: TutorSearch): boolean =>
-  [search, risk, subject, active].some((condition) => condition !== undefined);
+export const isFiltered = ({ search, attention, concern, subject, active }: TutorSearch): boolean =>
+  [search, attention, concern, subject, active].some((condition) => condition !== undefined);
+
+/** The same order the other way round, or another order in the direction in which one wants to see it. */
+export function sorted(by: Sort, order: Order = defaultOrder(by)): Pick<TutorSearch, "sort" | "order"> {
+  return {
+    sort: by === DEFAULT_SORT ? undefined : by,
+    order: order === defaultOrder(by) ? undefined : order,
+  };
+}
+
+/** The concern that is asked about, by which is sorted or else for which is filtered. */
+export function concernInQuestion({ sort, concern }: TutorSearch): ConcernName | undefined {
+  return CONCERN_NAMES.find((name) => sort === concernSort(name)) ?? concern?.[0];
+}

@@ -1,13 +1,14 @@
 import { Page } from "../../../components/page";
 import { QueryBoundary } from "../../../components/query-boundary";
 import type { Overview } from "../../../lib/api-types";
-import { day, percent } from "../../../lib/format";
+import { percent } from "../../../lib/format";
+import { letDownsInWords } from "../../../lib/let-downs";
 import { useOverview } from "../api/get-overview";
-import { NewestFlags } from "./newest-flags";
+import { ConcernTiles } from "./concern-tiles";
+import { NewestConcerns } from "./newest-concerns";
 import classes from "./overview-page.module.css";
 import { OverviewSkeleton } from "./overview-skeleton";
 import { PlatformTrend } from "./platform-trend";
-import { StatusTiles } from "./status-tiles";
 import { UpcomingSessions } from "./upcoming-sessions";
 
 /** Today: who needs attention, what changed since the day before, and how the platform does as a whole. */
@@ -18,10 +19,14 @@ export function OverviewPage() {
       <QueryBoundary query={overview} skeleton={<OverviewSkeleton />}>
         {({ data }) => (
           <>
-            <StatusTiles counts={data.risk_status} comparedWith={data.compared_with} />
+            <ConcernTiles attention={data.attention} active={data.active_tutors} counts={data.concerns} />
             <div className={classes.columns}>
-              <PlatformTrend weeks={data.weeks} rates={data.platform} />
-              <NewestFlags flags={data.newest_flags} />
+              <PlatformTrend
+                weeks={data.weeks}
+                rates={data.platform}
+                counts={data.rules.reliability_counts}
+              />
+              <NewestConcerns concerns={data.newest_concerns} />
             </div>
           </>
         )}
@@ -31,18 +36,13 @@ export function OverviewPage() {
   );
 }
 
-const VERBS = { reschedules: "moves", cancellations: "cancels", no_shows: "misses" };
-
-const inWords = (verbs: string[]) => new Intl.ListFormat("en-GB", { type: "disjunction" }).format(verbs);
-
-function Rule({ overview: { compared_with, rules } }: { overview: Overview }) {
+function Rule({ overview: { rules } }: { overview: Overview }) {
+  const whole = { digits: 0 };
   return (
     <>
-      A tutor is flagged who probably {inWords(rules.reliability_counts.map((cause) => VERBS[cause]))} more
-      than {percent(rules.risk_threshold, { digits: 0 })} of sessions in the long run.{" "}
-      {compared_with
-        ? `Changes are since ${day(compared_with)}.`
-        : "There is no earlier day to compare with yet."}
+      A concern is raised at a probability of {percent(rules.high_risk_probability, whole)}. A tutor is
+      unreliable above {percent(rules.risk_threshold, whole)} of sessions{" "}
+      {letDownsInWords(rules.reliability_counts)}, in the long run.
     </>
   );
 }

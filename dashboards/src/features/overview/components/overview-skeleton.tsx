@@ -1,14 +1,13 @@
 import { Skeleton } from "@mantine/core";
+import { CONCERN_NAMES } from "../../../lib/concerns";
+import tiles from "./concern-tiles.module.css";
 import classes from "./overview-page.module.css";
-import tiles from "./status-tiles.module.css";
-
-const FOUR = ["a", "b", "c", "d"];
 
 export function OverviewSkeleton() {
   return (
     <div style={{ display: "grid", gap: 16 }}>
       <div className={tiles.tiles}>
-        {FOUR.map((key) => (
+        {["attention", ...CONCERN_NAMES].map((key) => (
           <Skeleton key={key} height={104} radius={10} />
         ))}
       </div>

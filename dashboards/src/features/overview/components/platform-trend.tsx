@@ -4,7 +4,8 @@ import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
 import { WeeklyChart } from "../../../components/weekly-chart";
 import type { PlatformRates, PlatformWeek } from "../../../lib/api-types";
-import { count, decimal, percent, shortDay } from "../../../lib/format";
+import { capitalised, count, decimal, percent, shortDay } from "../../../lib/format";
+import { letDownsInWords } from "../../../lib/let-downs";
 import classes from "./platform-trend.module.css";
 
 interface Metric {
@@ -44,7 +45,14 @@ type MetricName = keyof typeof METRICS;
 const NAMES = Object.keys(METRICS) as MetricName[];
 
 /** All tutors together: the last 90 days in figures, the last year as a line. */
-export function PlatformTrend({ weeks, rates }: { weeks: PlatformWeek[]; rates: PlatformRates }) {
+interface PlatformTrendProps {
+  weeks: PlatformWeek[];
+  rates: PlatformRates;
+  /** What makes a let-down. */
+  counts: string[];
+}
+
+export function PlatformTrend({ weeks, rates, counts }: PlatformTrendProps) {
   const [chosen, choose] = useState<MetricName>("letDowns");
   const metric: Metric = METRICS[chosen];
   return (
@@ -62,7 +70,10 @@ export function PlatformTrend({ weeks, rates }: { weeks: PlatformWeek[]; rates: 
       }
     >
       <dl className={classes.figures}>
-        <Figure label="Moved, cancelled or missed by tutors" value={METRICS.letDowns.now(rates)} />
+        <Figure
+          label={`${capitalised(letDownsInWords(counts))} by tutors`}
+          value={METRICS.letDowns.now(rates)}
+        />
         <Figure label="Missed by tutors" value={METRICS.noShows.now(rates)} />
         <Figure
           label="First sessions that go on"

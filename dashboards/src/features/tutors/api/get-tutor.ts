@@ -1,40 +1,33 @@
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { api, body } from "../../../lib/api";
 import { POLL_MS } from "../../../lib/query-client";
+import { ofOneVersion } from "../../../lib/versions";
 
 const HISTORY_EVENTS = 200;
 
-const tutorQuery = (tutorId: string) =>
+/** All that the page says of a tutor, read from one state of the scores. */
+const tutorQuery = (tutorId: string, days: number) =>
   queryOptions({
-    queryKey: ["tutors", "one", tutorId],
-    queryFn: ({ signal }) =>
-      body(api.GET("/api/tutors/{tutor_id}", { signal, params: { path: { tutor_id: tutorId } } })),
+    queryKey: ["tutors", "one", tutorId, days],
+    queryFn: async ({ signal }) => {
+      const path = { tutor_id: tutorId };
+      const [tutor, explanation, history] = await ofOneVersion(() =>
+        Promise.all([
+          body(api.GET("/api/tutors/{tutor_id}", { signal, params: { path } })),
+          body(api.GET("/api/tutors/{tutor_id}/explanation", { signal, params: { path } })),
+          body(
+            api.GET("/api/tutors/{tutor_id}/history", {
+              signal,
+              params: { path, query: { days, limit: HISTORY_EVENTS } },
+            }),
+          ),
+        ]),
+      );
+      return { tutor: tutor.data, explanation: explanation.data, history };
+    },
+    // Another range of the same tutor's history; never another tutor.
+    placeholderData: (previous, query) => (query?.queryKey[2] === tutorId ? previous : undefined),
   });
 
-const explanationQuery = (tutorId: string) =>
-  queryOptions({
-    queryKey: ["tutors", "explanation", tutorId],
-    queryFn: ({ signal }) =>
-      body(
-        api.GET("/api/tutors/{tutor_id}/explanation", { signal, params: { path: { tutor_id: tutorId } } }),
-      ),
-  });
-
-const historyQuery = (tutorId: string, days: number) =>
-  queryOptions({
-    queryKey: ["tutors", "history", tutorId, days],
-    queryFn: ({ signal }) =>
-      body(
-        api.GET("/api/tutors/{tutor_id}/history", {
-          signal,
-          params: { path: { tutor_id: tutorId }, query: { days, limit: HISTORY_EVENTS } },
-        }),
-      ),
-  });
-
-export const useTutor = (tutorId: string, pollMs = POLL_MS) =>
-  useQuery({ ...tutorQuery(tutorId), refetchInterval: pollMs });
-export const useExplanation = (tutorId: string, pollMs = POLL_MS) =>
-  useQuery({ ...explanationQuery(tutorId), refetchInterval: pollMs });
-export const useHistory = (tutorId: string, days: number, pollMs = POLL_MS) =>
-  useQuery({ ...historyQuery(tutorId, days), refetchInterval: pollMs });
+export const useTutor = (tutorId: string, days: number, pollMs = POLL_MS) =>
+  useQuery({ ...tutorQuery(tutorId, days), refetchInterval: pollMs });

@@ -1,6 +1,7 @@
-import { keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query";
+import { queryOptions, useQuery } from "@tanstack/react-query";
 import { api, body } from "../../../lib/api";
 import type { TutorRow } from "../../../lib/api-types";
+import { ofOneVersion } from "../../../lib/versions";
 import type { TutorSearch } from "../tutor-search";
 import { DEFAULT_SORT, defaultOrder } from "../tutor-search";
 
@@ -8,40 +9,43 @@ export const PAGE_SIZE = 50;
 const TREND_WEEKS = 12;
 const LARGEST_PAGE = 500;
 
+const flag = (value: "yes" | "no" | undefined) => (value === undefined ? undefined : value === "yes");
+
 /** The part of the address that says which tutors, as parameters of the API. */
-export function conditions({ search, risk, subject, active }: TutorSearch) {
-  return {
-    search,
-    risk_status: risk,
-    subject,
-    is_active: active === undefined ? undefined : active === "yes",
-  };
-}
+const conditions = ({ search, attention, concern, subject, active }: TutorSearch) => ({
+  search,
+  attention: flag(attention),
+  concern,
+  subject,
+  is_active: flag(active),
+});
 
 function order({ sort = DEFAULT_SORT, order = defaultOrder(sort) }: TutorSearch) {
   return { sort_by: sort, sort_order: order };
 }
 
-export const tutorsQuery = (search: TutorSearch) =>
+/** The rows and the plot of the same tutors, read from one state of the scores. */
+const tutorsQuery = (search: TutorSearch) =>
   queryOptions({
     queryKey: ["tutors", "list", search],
-    queryFn: ({ signal }) =>
-      body(
-        api.GET("/api/tutors", {
-          signal,
-          params: {
-            query: {
-              ...conditions(search),
-              ...order(search),
-              trend_weeks: TREND_WEEKS,
-              limit: PAGE_SIZE,
-              offset: ((search.page ?? 1) - 1) * PAGE_SIZE,
-            },
-          },
-        }),
-      ),
+    queryFn: async ({ signal }) => {
+      const page = {
+        ...conditions(search),
+        ...order(search),
+        trend_weeks: TREND_WEEKS,
+        limit: PAGE_SIZE,
+        offset: ((search.page ?? 1) - 1) * PAGE_SIZE,
+      };
+      const [list, funnel] = await ofOneVersion(() =>
+        Promise.all([
+          body(api.GET("/api/tutors", { signal, params: { query: page } })),
+          body(api.GET("/api/funnel", { signal, params: { query: conditions(search) } })),
+        ]),
+      );
+      return { list, funnel };
+    },
     // The rows stay until the new ones are there.
-    placeholderData: keepPreviousData,
+    placeholderData: (previous) => previous,
   });
 
 export const useTutors = (search: TutorSearch) => useQuery(tutorsQuery(search));

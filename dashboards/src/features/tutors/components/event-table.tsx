@@ -7,7 +7,7 @@ import type { TutorEvent } from "../../../lib/api-types";
 import { useIsAdmin } from "../../../lib/auth";
 import { count, decimal, moment, notice, words } from "../../../lib/format";
 import classes from "./event-table.module.css";
-import { ExcuseDialog } from "./excuse-dialog";
+import { type Excusable, ExcuseDialog } from "./excuse-dialog";
 
 const SHOWN_AT_FIRST = 12;
 const BY: Record<string, string> = {
@@ -27,7 +27,7 @@ interface EventTableProps {
 /** Moves, no-shows, cancellations and low ratings, and whether each counts against the tutor. */
 export function EventTable({ tutorId, events, total, onChanged }: EventTableProps) {
   const [isWhole, showWhole] = useState(false);
-  const [chosen, choose] = useState<TutorEvent | null>(null);
+  const [chosen, choose] = useState<Excusable | null>(null);
   const isAdmin = useIsAdmin();
   if (events.length === 0) {
     return (
@@ -57,7 +57,7 @@ export function EventTable({ tutorId, events, total, onChanged }: EventTableProp
           The newest {count(events.length)} of {count(total)} are shown.
         </p>
       )}
-      <ExcuseDialog tutorId={tutorId} event={chosen} onClose={() => choose(null)} onChanged={onChanged} />
+      <ExcuseDialog tutorId={tutorId} excusable={chosen} onClose={() => choose(null)} onChanged={onChanged} />
     </>
   );
 }
@@ -95,7 +95,7 @@ const COLUMNS: Column<TutorEvent>[] = [
   },
 ];
 
-const excuseColumn = (onChoose: (event: TutorEvent) => void): Column<TutorEvent> => ({
+const excuseColumn = (onChoose: (what: Excusable) => void): Column<TutorEvent> => ({
   header: "Excuse",
   isHeaderHidden: true,
   align: "right",
@@ -103,10 +103,17 @@ const excuseColumn = (onChoose: (event: TutorEvent) => void): Column<TutorEvent>
   phone: { row: 3, side: "end" },
   cell: (event) =>
     event.kind !== "low_rating" && (event.is_counted || event.is_excused) ? (
-      <Button size="compact-xs" variant="default" onClick={() => onChoose(event)}>
+      <Button size="compact-xs" variant="default" onClick={() => onChoose(excusable(event))}>
         {event.is_excused ? "Undo excuse" : "Excuse"}
       </Button>
     ) : null,
+});
+
+const excusable = (event: TutorEvent): Excusable => ({
+  title: "this session",
+  about: `${event.subject ?? "Session"} of ${moment(event.scheduled_time)}, ${whatOf(event).toLowerCase()}`,
+  what: { sessionId: event.session_id, countedOn: event.counted_on },
+  isExcused: event.is_excused,
 });
 
 function whatOf(event: TutorEvent): string {

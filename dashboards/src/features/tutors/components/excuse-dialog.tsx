@@ -1,39 +1,40 @@
 import { Button, Checkbox, Modal, Textarea } from "@mantine/core";
 import { useState } from "react";
-import type { TutorEvent } from "../../../lib/api-types";
-import { day, moment } from "../../../lib/format";
+import { day } from "../../../lib/format";
 import { useExcuse, useUndoExcuse } from "../api/excuse";
 import classes from "./excuse-dialog.module.css";
 
-const WHAT: Record<TutorEvent["kind"], string> = {
-  reschedule: "moved",
-  no_show: "missed",
-  tutor_cancellation: "cancelled by the tutor",
-  low_rating: "rated low",
-};
+/** What can be excused, or its excuse taken back: a session, or all that counts on a day. */
+export interface Excusable {
+  title: string;
+  /** What happened, in a few words. */
+  about: string;
+  what: { sessionId: string; countedOn: string } | { day: string };
+  isExcused: boolean;
+}
 
 interface ExcuseDialogProps {
   tutorId: string;
-  /** The session to excuse, or whose excuse to take back; null while the dialog is closed. */
-  event: TutorEvent | null;
+  /** Null while the dialog is closed. */
+  excusable: Excusable | null;
   onClose: () => void;
   onChanged: () => void;
 }
 
-export function ExcuseDialog({ tutorId, event, onClose, onChanged }: ExcuseDialogProps) {
+export function ExcuseDialog({ tutorId, excusable, onClose, onChanged }: ExcuseDialogProps) {
   return (
     <Modal
-      opened={event !== null}
+      opened={excusable !== null}
       onClose={onClose}
-      title={event?.is_excused ? "Take back the excuse" : "Excuse this session"}
+      title={excusable?.isExcused ? "Take back the excuse" : `Excuse ${excusable?.title ?? ""}`}
       closeButtonProps={{ "aria-label": "Close" }}
       centered
     >
-      {event && (
+      {excusable && (
         <Form
-          key={event.session_id}
+          key={JSON.stringify(excusable.what)}
           tutorId={tutorId}
-          event={event}
+          excusable={excusable}
           onClose={onClose}
           onChanged={onChanged}
         />
@@ -42,7 +43,8 @@ export function ExcuseDialog({ tutorId, event, onClose, onChanged }: ExcuseDialo
   );
 }
 
-function Form({ tutorId, event, onClose, onChanged }: ExcuseDialogProps & { event: TutorEvent }) {
+function Form({ tutorId, excusable, onClose, onChanged }: ExcuseDialogProps & { excusable: Excusable }) {
+  const { about, what, isExcused } = excusable;
   const [reason, setReason] = useState("");
   const [isWholeDay, setWholeDay] = useState(false);
   const excuse = useExcuse();
@@ -53,9 +55,12 @@ function Form({ tutorId, event, onClose, onChanged }: ExcuseDialogProps & { even
       onClose();
     },
   };
-  const what = isWholeDay ? { tutorId, day: event.counted_on } : { sessionId: event.session_id };
-  const submit = () =>
-    event.is_excused ? undo.mutate(what, done) : excuse.mutate({ what, reason: reason.trim() }, done);
+  const submit = () => {
+    const wholeDay = "day" in what ? what.day : what.countedOn;
+    const chosen = "day" in what || isWholeDay ? { tutorId, day: wholeDay } : { sessionId: what.sessionId };
+    if (isExcused) undo.mutate(chosen, done);
+    else excuse.mutate({ what: chosen, reason: reason.trim() }, done);
+  };
   const error = excuse.error ?? undo.error;
   return (
     <form
@@ -66,12 +71,12 @@ function Form({ tutorId, event, onClose, onChanged }: ExcuseDialogProps & { even
       }}
     >
       <p className={classes.what}>
-        {event.subject ?? "Session"} of {moment(event.scheduled_time)}, {WHAT[event.kind]}.{" "}
-        {event.is_excused
+        {about}.{" "}
+        {isExcused
           ? "It will count against the tutor again."
-          : "It stays visible, and no longer counts."}
+          : "What the tutor caused stays visible, and no longer counts."}
       </p>
-      {!event.is_excused && (
+      {!isExcused && (
         <Textarea
           label="Reason"
           description="The next reader of this page will want to know."
@@ -85,11 +90,13 @@ function Form({ tutorId, event, onClose, onChanged }: ExcuseDialogProps & { even
           required
         />
       )}
-      <Checkbox
-        label={`All that counts on ${day(event.counted_on)}`}
-        checked={isWholeDay}
-        onChange={(changed) => setWholeDay(changed.currentTarget.checked)}
-      />
+      {"countedOn" in what && (
+        <Checkbox
+          label={`All that counts on ${day(what.countedOn)}`}
+          checked={isWholeDay}
+          onChange={(changed) => setWholeDay(changed.currentTarget.checked)}
+        />
+      )}
       {error && (
         <p role="alert" className={classes.error}>
           {error.message}
@@ -102,9 +109,9 @@ function Form({ tutorId, event, onClose, onChanged }: ExcuseDialogProps & { even
         <Button
           type="submit"
           loading={excuse.isPending || undo.isPending}
-          disabled={!event.is_excused && !reason.trim()}
+          disabled={!isExcused && !reason.trim()}
         >
-          {event.is_excused ? "Let it count" : "Excuse"}
+          {isExcused ? "Let it count" : "Excuse"}
         </Button>
       </div>
     </form>

@@ -2,11 +2,12 @@ import { Button, Text } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { Icon } from "../../../components/icons";
 import type { TutorRow } from "../../../lib/api-types";
+import { CONCERN_NAMES } from "../../../lib/concerns";
 import { downloadCsv } from "../../../lib/csv";
 import { METRICS, WINDOWS } from "../../../lib/metrics";
 import { allTutors } from "../api/get-tutors";
 import { noteExport } from "../api/note-export";
-import type { TutorSearch } from "../tutor-search";
+import { concernSort, type TutorSearch } from "../tutor-search";
 
 const COUNTS = WINDOWS.flatMap((days) =>
   METRICS.flatMap(({ name, rate }) => [
@@ -24,13 +25,17 @@ const COLUMNS = [
   "risk_status",
   "risk_status_since",
   "risk_probability",
+  "attention",
+  "concerns",
+  ...CONCERN_NAMES.map(concernSort),
   "let_down_rate_expected",
   "let_down_rate_low",
   "let_down_rate_high",
   ...COUNTS,
   "trend_30d",
   "quality_score",
-  "sessions_to_clear",
+  "harm_sessions",
+  "harm_students",
   "last_session_at",
 ] as const satisfies readonly (keyof TutorRow)[];
 

@@ -1,7 +1,8 @@
 import { useNavigate } from "@tanstack/react-router";
 import { type MouseEvent, memo, useMemo, useState } from "react";
-import { STATUS, STATUSES } from "../../../components/status-badge";
-import type { FunnelPoint, RiskStatus } from "../../../lib/api-types";
+import { STANDING, STANDINGS, type Standing, standingOf } from "../../../components/standing-badge";
+import type { FunnelPoint } from "../../../lib/api-types";
+import { concernLabel } from "../../../lib/concerns";
 import { count, percent } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import {
@@ -29,7 +30,7 @@ interface FunnelPlotProps {
 }
 
 /**
- * Sessions against rates. All points of a status are one path, so thousands cost no more than a few; the table beside
+ * Sessions against rates. All points of a standing are one path, so thousands cost no more than a few; the table beside
  * is what keyboards and screen readers use.
  */
 export function FunnelPlot({ points, rate, threshold }: FunnelPlotProps) {
@@ -48,10 +49,7 @@ export function FunnelPlot({ points, rate, threshold }: FunnelPlotProps) {
     const found = find(event);
     if (found) navigate({ to: "/tutors/$tutorId", params: { tutorId: found.tutor_id } });
   };
-  const outside = useMemo(
-    () => points.filter(({ risk_status }) => risk_status === "high_risk").length,
-    [points],
-  );
+  const flagged = useMemo(() => points.filter((point) => standingOf(point) === "attention").length, [points]);
   return (
     <div className={classes.frame}>
       {/* biome-ignore lint/a11y/useKeyWithClickEvents: the table beside leads to the same tutors */}
@@ -59,7 +57,7 @@ export function FunnelPlot({ points, rate, threshold }: FunnelPlotProps) {
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
         className={classes.plot}
         role="img"
-        aria-label={`${count(points.length)} tutors by sessions and rate of let-downs; ${count(outside)} are at high risk. The platform's rate is ${percent(rate)}.`}
+        aria-label={`${count(points.length)} tutors by sessions and rate of let-downs; ${count(flagged)} need attention. The platform's rate is ${percent(rate)}.`}
         onMouseMove={(event) => setPointed(find(event))}
         onMouseLeave={() => setPointed(undefined)}
         onClick={open}
@@ -125,12 +123,12 @@ const Frame = memo(function Frame({
   );
 });
 
-/** A shape per status, so that colour is not needed to tell them apart. */
-const SHAPES: Record<RiskStatus, { radius: number; path: (x: number, y: number, r: number) => string }> = {
+/** A shape per standing, so that colour is not needed to tell them apart. */
+const SHAPES: Record<Standing, { radius: number; path: (x: number, y: number, r: number) => string }> = {
   insufficient_data: { radius: 2, path: circle },
   ok: { radius: 2.6, path: circle },
   watch: { radius: 4.2, path: (x, y, r) => `M${x} ${y - r}L${x + r} ${y + r * 0.8}H${x - r}Z` },
-  high_risk: { radius: 4.4, path: (x, y, r) => `M${x} ${y - r}L${x + r} ${y}L${x} ${y + r}L${x - r} ${y}Z` },
+  attention: { radius: 4.4, path: (x, y, r) => `M${x} ${y - r}L${x + r} ${y}L${x} ${y + r}L${x - r} ${y}Z` },
 };
 
 function circle(x: number, y: number, r: number): string {
@@ -139,14 +137,19 @@ function circle(x: number, y: number, r: number): string {
 
 const Points = memo(function Points({ points, scale }: { points: FunnelPoint[]; scale: Scale }) {
   // The gravest are drawn last, above the others.
-  return STATUSES.toReversed().map((status) => {
-    const { radius, path } = SHAPES[status];
+  return STANDINGS.toReversed().map((standing) => {
+    const { radius, path } = SHAPES[standing];
     const place = (value: number) => Number(value.toFixed(1));
     const drawn = points
-      .filter((point) => point.risk_status === status)
+      .filter((point) => standingOf(point) === standing)
       .map((point) => path(place(scale.x(point.sessions_90d)), place(scale.y(rateOf(point))), radius));
     return (
-      <path key={status} d={drawn.join("")} className={classes.points} data-tone={STATUS[status].tone} />
+      <path
+        key={standing}
+        d={drawn.join("")}
+        className={classes.points}
+        data-tone={STANDING[standing].tone}
+      />
     );
   });
 });
@@ -165,7 +168,11 @@ function Tip({ point, scale }: { point: FunnelPoint; scale: Scale }) {
       <span>
         {percent(point.let_down_rate_90d)} of {count(point.sessions_90d)} sessions
       </span>
-      <span>{STATUS[point.risk_status]?.label}</span>
+      <span>
+        {point.concerns.length > 0
+          ? point.concerns.map(concernLabel).join(", ")
+          : STANDING[standingOf(point)]?.label}
+      </span>
     </div>
   );
 }
@@ -173,16 +180,16 @@ function Tip({ point, scale }: { point: FunnelPoint; scale: Scale }) {
 function Legend() {
   return (
     <ul className={classes.legend}>
-      {STATUSES.map((status) => (
-        <li key={status}>
+      {STANDINGS.map((standing) => (
+        <li key={standing}>
           <svg width={12} height={12} aria-hidden="true">
             <path
-              d={SHAPES[status].path(6, 6, SHAPES[status].radius + 0.6)}
+              d={SHAPES[standing].path(6, 6, SHAPES[standing].radius + 0.6)}
               className={classes.points}
-              data-tone={STATUS[status].tone}
+              data-tone={STANDING[standing].tone}
             />
           </svg>
-          {STATUS[status].label}
+          {STANDING[standing].label}
         </li>
       ))}
       <li>

@@ -1,14 +1,23 @@
 import { Panel } from "../../../components/panel";
 import { type Column, Table } from "../../../components/table";
 import type { TutorDetail } from "../../../lib/api-types";
-import { count, percent, points } from "../../../lib/format";
+import { capitalised, count, percent, points } from "../../../lib/format";
+import { letDownsInWords } from "../../../lib/let-downs";
 import { METRICS, WINDOWS } from "../../../lib/metrics";
 import classes from "./rate-table.module.css";
 
 type Metric = (typeof METRICS)[number];
 
+interface RateTableProps {
+  tutor: TutorDetail;
+  threshold: number;
+  /** What makes a let-down. */
+  counts: string[];
+}
+
 /** The counts of three windows; a rate of nothing is no rate. */
-export function RateTable({ tutor, threshold }: { tutor: TutorDetail; threshold: number }) {
+export function RateTable({ tutor, threshold, counts }: RateTableProps) {
+  const letDowns = letDownsInWords(counts);
   return (
     <Panel
       title="Counted"
@@ -17,22 +26,21 @@ export function RateTable({ tutor, threshold }: { tutor: TutorDetail; threshold:
     >
       <Table
         label="Counts by window"
-        columns={columns(tutor, threshold)}
+        columns={columns(tutor, threshold, capitalised(letDowns))}
         rows={METRICS}
         keyOf={({ name }) => name}
         isCompact
       />
       <p className={classes.note}>
-        {count(tutor.let_downs_90d)} sessions moved, cancelled or missed in 90 days are{" "}
-        {count(tutor.episodes_90d)} when those of one day and reason are counted once. Excused ones are left
-        out.
+        {count(tutor.let_downs_90d)} sessions {letDowns} in 90 days are {count(tutor.episodes_90d)} when those
+        of one day and reason are counted once. Excused ones are left out.
       </p>
     </Panel>
   );
 }
 
-const columns = (tutor: TutorDetail, threshold: number): Column<Metric>[] => [
-  { header: "Last", isRowHeader: true, cell: ({ label }) => label },
+const columns = (tutor: TutorDetail, threshold: number, letDowns: string): Column<Metric>[] => [
+  { header: "Last", isRowHeader: true, cell: ({ name, label }) => (name === "let_downs" ? letDowns : label) },
   ...WINDOWS.map(
     (days): Column<Metric> => ({
       header: `${days} days`,

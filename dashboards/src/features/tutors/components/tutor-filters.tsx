@@ -2,10 +2,14 @@ import { Chip, Select } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
 import { useRef } from "react";
 import { SearchField } from "../../../components/search-field";
-import { STATUS, STATUSES } from "../../../components/status-badge";
-import type { RiskStatus, SubjectCount } from "../../../lib/api-types";
+import type { ConcernName, SubjectCount } from "../../../lib/api-types";
+import { CONCERN_NAMES, concernLabel } from "../../../lib/concerns";
 import type { TutorSearch } from "../tutor-search";
 import classes from "./tutor-filters.module.css";
+import { TutorSort } from "./tutor-sort";
+
+/** Beside the names of concerns. */
+const ATTENTION = "attention";
 
 interface TutorFiltersProps {
   search: TutorSearch;
@@ -28,13 +32,22 @@ export function TutorFilters({ search, subjects, onChange }: TutorFiltersProps) 
       />
       <Chip.Group
         multiple
-        value={search.risk ?? []}
-        onChange={(risk) => onChange({ risk: risk.length > 0 ? (risk as RiskStatus[]) : undefined })}
+        value={[...(search.attention === "yes" ? [ATTENTION] : []), ...(search.concern ?? [])]}
+        onChange={(chosen) => {
+          const concern = chosen.filter((name) => name !== ATTENTION) as ConcernName[];
+          onChange({
+            attention: chosen.includes(ATTENTION) ? "yes" : undefined,
+            concern: concern.length > 0 ? concern : undefined,
+          });
+        }}
       >
-        <fieldset className={classes.chips} aria-label="Status">
-          {STATUSES.map((status) => (
-            <Chip key={status} value={status} size="xs" radius="xl" variant="outline">
-              {STATUS[status].label}
+        <fieldset className={classes.chips} aria-label="Concerns">
+          <Chip value={ATTENTION} size="xs" radius="xl" variant="outline">
+            Needs attention
+          </Chip>
+          {CONCERN_NAMES.map((name) => (
+            <Chip key={name} value={name} size="xs" radius="xl" variant="outline">
+              {concernLabel(name)}
             </Chip>
           ))}
         </fieldset>
@@ -62,6 +75,7 @@ export function TutorFilters({ search, subjects, onChange }: TutorFiltersProps) 
         value={search.active ?? ""}
         onChange={(active) => onChange({ active: active === "yes" || active === "no" ? active : undefined })}
       />
+      <TutorSort search={search} onChange={onChange} />
     </search>
   );
 }

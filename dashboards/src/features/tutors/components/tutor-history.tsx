@@ -1,16 +1,13 @@
-import { SegmentedControl, Skeleton } from "@mantine/core";
-import { useState } from "react";
+import { SegmentedControl } from "@mantine/core";
 import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
-import { QueryBoundary } from "../../../components/query-boundary";
 import { WeeklyChart } from "../../../components/weekly-chart";
-import type { TutorWeek } from "../../../lib/api-types";
-import { counted, percent, shortDay } from "../../../lib/format";
-import { useHistory } from "../api/get-tutor";
+import type { TutorHistoryResponse, TutorWeek } from "../../../lib/api-types";
+import { capitalised, counted, percent, shortDay } from "../../../lib/format";
+import { letDownsInWords } from "../../../lib/let-downs";
 import { EventTable } from "./event-table";
 
 const RANGES = [
-  { value: "30", label: "30 days" },
   { value: "90", label: "90 days" },
   { value: "365", label: "A year" },
 ];
@@ -19,59 +16,56 @@ const WEEK_MS = 7 * 86_400_000;
 interface TutorHistoryProps {
   tutorId: string;
   name: string;
+  history: TutorHistoryResponse;
   threshold: number;
-  pollMs: number;
+  /** What makes a let-down. */
+  counts: string[];
+  days: number;
+  onDays: (days: number) => void;
   /** An excuse was given or taken back. */
   onChanged: () => void;
 }
 
 /** Week by week against all tutors, and what happened. */
-export function TutorHistory({ tutorId, name, threshold, pollMs, onChanged }: TutorHistoryProps) {
-  const [days, setDays] = useState("90");
-  const history = useHistory(tutorId, Number(days), pollMs);
+export function TutorHistory(props: TutorHistoryProps) {
+  const { tutorId, name, history, threshold, counts, days, onDays, onChanged } = props;
+  const { data, meta } = history;
   const range = (
-    <SegmentedControl size="xs" aria-label="How far back" value={days} onChange={setDays} data={RANGES} />
+    <SegmentedControl
+      size="xs"
+      aria-label="How far back"
+      value={String(days)}
+      onChange={(chosen) => onDays(Number(chosen))}
+      data={RANGES}
+    />
   );
   return (
     <>
-      <Panel title="Trend" note="Moved, cancelled or missed by week, beside all tutors" actions={range}>
-        <QueryBoundary query={history} skeleton={<Skeleton height={240} />}>
-          {({ data }) =>
-            data.weeks.length === 0 ? (
-              <EmptyState title="No sessions in this time">
-                A line appears with the first week that has sessions.
-              </EmptyState>
-            ) : (
-              <WeeklyChart
-                label={`Let-downs of ${name} by week`}
-                height={240}
-                weeks={everyWeek(data.weeks)}
-                series={[
-                  { name: "tutor", label: name },
-                  { name: "platform", label: "All tutors", isReference: true },
-                ]}
-                write={(value) => percent(value)}
-                threshold={{ value: threshold, label: "Limit" }}
-              />
-            )
-          }
-        </QueryBoundary>
-      </Panel>
       <Panel
-        title="What happened"
-        note={history.data && `${counted(history.data.meta.total_events, "event")}, newest first`}
-        flush
+        title="Trend"
+        note={`${capitalised(letDownsInWords(counts))} by week, beside all tutors`}
+        actions={range}
       >
-        <QueryBoundary query={history} skeleton={<Skeleton height={240} m="md" />}>
-          {({ data, meta }) => (
-            <EventTable
-              tutorId={tutorId}
-              events={data.events}
-              total={meta.total_events}
-              onChanged={onChanged}
-            />
-          )}
-        </QueryBoundary>
+        {data.weeks.length === 0 ? (
+          <EmptyState title="No sessions in this time">
+            A line appears with the first week that has sessions.
+          </EmptyState>
+        ) : (
+          <WeeklyChart
+            label={`Let-downs of ${name} by week`}
+            height={240}
+            weeks={everyWeek(data.weeks)}
+            series={[
+              { name: "tutor", label: name },
+              { name: "platform", label: "All tutors", isReference: true },
+            ]}
+            write={(value) => percent(value)}
+            threshold={{ value: threshold, label: "Limit" }}
+          />
+        )}
+      </Panel>
+      <Panel title="What happened" note={`${counted(meta.total_events, "event")}, newest first`} flush>
+        <EventTable tutorId={tutorId} events={data.events} total={meta.total_events} onChanged={onChanged} />
       </Panel>
     </>
   );

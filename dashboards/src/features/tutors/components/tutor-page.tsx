@@ -2,18 +2,21 @@ import { Skeleton } from "@mantine/core";
 import { Link, useParams } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { Icon } from "../../../components/icons";
+import { Notice } from "../../../components/notice";
 import { Page } from "../../../components/page";
 import { QueryBoundary } from "../../../components/query-boundary";
-import { StatusBadge } from "../../../components/status-badge";
+import { StandingBadge } from "../../../components/standing-badge";
 import type { TutorDetail } from "../../../lib/api-types";
 import { counted, moment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import { POLL_MS } from "../../../lib/query-client";
-import { useExplanation, useTutor } from "../api/get-tutor";
+import { useTutor } from "../api/get-tutor";
+import { CALENDAR_DAYS } from "../session-calendar";
 import { BestStudents } from "./best-students";
+import { ConcernCards } from "./concern-cards";
 import { QualityScore } from "./quality-score";
 import { RateTable } from "./rate-table";
-import { RiskSummary } from "./risk-summary";
+import { SessionCalendar } from "./session-calendar";
 import { TutorHistory } from "./tutor-history";
 import classes from "./tutor-page.module.css";
 import { TutorReports } from "./tutor-reports";
@@ -22,15 +25,14 @@ import { TutorReports } from "./tutor-reports";
 const QUICK_POLL_MS = 2_000;
 const AWAIT_AT_MOST_MS = 120_000;
 
-/** One tutor: the status and why, what ends it, what it is made from, and what happened. */
+/** One tutor: what is of concern and why, what ends it, what the score is made from, and what happened. */
 export function TutorPage() {
   const { tutorId } = useParams({ from: "/tutors/$tutorId" });
-  const [awaitedAfter, awaitAfter] = useState<number | null>(null);
-  const pollMs = awaitedAfter === null ? POLL_MS : QUICK_POLL_MS;
-  const tutor = useTutor(tutorId, pollMs);
-  const explanation = useExplanation(tutorId, pollMs);
-  const generation = tutor.data?.meta.generation;
-  const isAwaiting = awaitedAfter !== null && generation !== undefined && generation <= awaitedAfter;
+  const [days, setDays] = useState(CALENDAR_DAYS);
+  const [awaitedAfter, awaitAfter] = useState<string | null>(null);
+  const page = useTutor(tutorId, days, awaitedAfter === null ? POLL_MS : QUICK_POLL_MS);
+  const refreshedAt = page.data?.history.meta.refreshed_at;
+  const isAwaiting = awaitedAfter !== null && refreshedAt !== undefined && refreshedAt <= awaitedAfter;
 
   useEffect(() => {
     if (awaitedAfter === null) return;
@@ -39,40 +41,52 @@ export function TutorPage() {
     return () => clearTimeout(timer);
   }, [awaitedAfter, isAwaiting]);
 
+  const onChanged = () => {
+    awaitAfter(refreshedAt ?? null);
+    page.refetch();
+  };
+  const tutor = page.data?.tutor;
   return (
-    <Page
-      back={<Back />}
-      title={tutor.data ? tutorName(tutor.data.data) : "Tutor"}
-      note={tutor.data && <About tutor={tutor.data.data} />}
-    >
-      <QueryBoundary query={tutor} skeleton={<PageSkeleton />}>
-        {({ data }) => (
-          <QueryBoundary query={explanation} skeleton={<PageSkeleton />}>
-            {(explained) => (
-              <div className={classes.columns}>
-                <div className={classes.column}>
-                  <RiskSummary tutor={data} explanation={explained.data} isAwaiting={isAwaiting} />
-                  <TutorHistory
-                    tutorId={tutorId}
-                    name={tutorName(data)}
-                    threshold={explained.data.risk_threshold}
-                    pollMs={pollMs}
-                    onChanged={() => awaitAfter(generation ?? null)}
-                  />
-                </div>
-                <div className={classes.column}>
-                  <RateTable tutor={data} threshold={explained.data.risk_threshold} />
-                  <QualityScore
-                    score={data.quality_score}
-                    percentile={data.peer_percentile}
-                    components={explained.data.components}
-                  />
-                  <BestStudents tutorId={data.tutor_id} />
-                  <TutorReports tutorId={data.tutor_id} />
-                </div>
-              </div>
-            )}
-          </QueryBoundary>
+    <Page back={<Back />} title={tutor ? tutorName(tutor) : "Tutor"} note={tutor && <About tutor={tutor} />}>
+      <QueryBoundary query={page} skeleton={<PageSkeleton />}>
+        {({ tutor, explanation, history }) => (
+          <div className={classes.columns}>
+            <div className={classes.column}>
+              {isAwaiting && <Notice icon="refresh">Saved. Scores update automatically.</Notice>}
+              <ConcernCards sentence={explanation.sentence} concerns={explanation.concerns} />
+              <SessionCalendar
+                tutorId={tutorId}
+                asOf={history.meta.as_of}
+                days={history.data.calendar}
+                episodes={history.data.episodes}
+                onChanged={onChanged}
+              />
+              <TutorHistory
+                tutorId={tutorId}
+                name={tutorName(tutor)}
+                history={history}
+                threshold={explanation.risk_threshold}
+                counts={explanation.reliability_counts}
+                days={days}
+                onDays={setDays}
+                onChanged={onChanged}
+              />
+            </div>
+            <div className={classes.column}>
+              <RateTable
+                tutor={tutor}
+                threshold={explanation.risk_threshold}
+                counts={explanation.reliability_counts}
+              />
+              <QualityScore
+                score={tutor.quality_score}
+                percentile={tutor.peer_percentile}
+                components={explanation.components}
+              />
+              <BestStudents tutorId={tutor.tutor_id} />
+              <TutorReports tutorId={tutor.tutor_id} />
+            </div>
+          </div>
         )}
       </QueryBoundary>
     </Page>
@@ -98,7 +112,7 @@ function About({ tutor }: { tutor: TutorDetail }) {
   ];
   return (
     <div className={classes.about}>
-      <StatusBadge status={tutor.risk_status} />
+      <StandingBadge tutor={tutor} />
       {!tutor.is_active && <strong>not active</strong>}
       <span>{facts.filter(Boolean).join(" · ")}</span>
     </div>

@@ -1,54 +1,59 @@
 import { Button } from "@mantine/core";
 import type { UseQueryResult } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
+import { ConcernBadges } from "../../../components/concern-badges";
 import { EmptyState } from "../../../components/empty-state";
 import { Pages } from "../../../components/pages";
 import { Panel } from "../../../components/panel";
 import { RateInterval } from "../../../components/rate-interval";
 import { Sparkline } from "../../../components/sparkline";
-import { StatusBadge } from "../../../components/status-badge";
+import { StandingBadge } from "../../../components/standing-badge";
 import { type Column, QueryTable, ROW_LINK } from "../../../components/table";
-import type { TutorList, TutorRow } from "../../../lib/api-types";
-import { count, decimal, percent, points, probability } from "../../../lib/format";
+import type { ConcernName, FunnelResponse, TutorList, TutorRow } from "../../../lib/api-types";
+import { concernLabel } from "../../../lib/concerns";
+import { count, counted, decimal, percent, points, probability } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import { PAGE_SIZE } from "../api/get-tutors";
-import { DEFAULT_SORT, defaultOrder, isFiltered, type Sort, type TutorSearch } from "../tutor-search";
+import {
+  concernInQuestion,
+  concernSort,
+  DEFAULT_SORT,
+  defaultOrder,
+  isFiltered,
+  type Sort,
+  sorted,
+  type TutorSearch,
+} from "../tutor-search";
 import classes from "./tutor-table.module.css";
 
 interface TutorTableProps {
-  query: UseQueryResult<TutorList>;
+  query: UseQueryResult<{ list: TutorList; funnel: FunnelResponse }>;
   search: TutorSearch;
-  threshold?: number;
   onChange: (changes: Partial<TutorSearch>) => void;
   onClear: () => void;
 }
 
-export function TutorTable({ query, search, threshold, onChange, onClear }: TutorTableProps) {
+export function TutorTable({ query, search, onChange, onClear }: TutorTableProps) {
   const by = search.sort ?? DEFAULT_SORT;
   const order = search.order ?? defaultOrder(by);
-  const onSort = (sort: Sort) => {
-    const next = sort === by ? (order === "asc" ? "desc" : "asc") : defaultOrder(sort);
-    onChange({
-      sort: sort === DEFAULT_SORT ? undefined : sort,
-      order: next === defaultOrder(sort) ? undefined : next,
-    });
-  };
+  const onSort = (sort: Sort) =>
+    onChange(sort === by ? sorted(sort, order === "asc" ? "desc" : "asc") : sorted(sort));
   return (
     <Panel flush>
       <QueryTable
         label="Tutors"
         query={query}
-        rowsOf={({ data }) => data}
-        columns={columns(threshold)}
+        rowsOf={({ list }) => list.data}
+        columns={columns(query.data?.funnel.data.risk_threshold, concernInQuestion(search))}
         keyOf={(tutor) => tutor.tutor_id}
         sorting={{ by, order, onSort }}
         skeletonRows={12}
-        empty={({ meta }) =>
-          meta.total === 0 && <NobodyFits isFiltered={isFiltered(search)} onClear={onClear} />
+        empty={({ list }) =>
+          list.meta.total === 0 && <NobodyFits isFiltered={isFiltered(search)} onClear={onClear} />
         }
-        footer={({ meta }) => (
+        footer={({ list }) => (
           <Pages
-            total={meta.total}
+            total={list.meta.total}
             pageSize={PAGE_SIZE}
             page={search.page ?? 1}
             onChange={(page) => onChange({ page: page === 1 ? undefined : page })}
@@ -59,7 +64,10 @@ export function TutorTable({ query, search, threshold, onChange, onClear }: Tuto
   );
 }
 
-const columns = (threshold: number | undefined): Column<TutorRow, Sort>[] => [
+const columns = (
+  threshold: number | undefined,
+  concern: ConcernName | undefined,
+): Column<TutorRow, Sort>[] => [
   {
     header: "Tutor",
     sort: "name",
@@ -82,22 +90,23 @@ const columns = (threshold: number | undefined): Column<TutorRow, Sort>[] => [
         .join(" · "),
   },
   {
-    header: "Status",
-    sort: "risk_probability",
-    overflow: "nowrap",
-    phone: { row: 1, side: "end" },
-    cell: (tutor) => <StatusBadge status={tutor.risk_status} />,
-    detail: (tutor) => (
-      <span title="How likely it is that the long-run rate is above the limit">
-        {probability(tutor.risk_probability)} likely too high
-      </span>
-    ),
+    header: "Concerns",
+    sort: "attention",
+    width: "22%",
+    phone: { row: 2, side: "both" },
+    cell: (tutor) =>
+      tutor.concerns.length > 0 ? (
+        <ConcernBadges concerns={tutor.concerns} />
+      ) : (
+        <StandingBadge tutor={tutor} />
+      ),
   },
+  ...(concern ? [probabilityOf(concern)] : []),
   {
     header: "Let-downs, 90 days",
     sort: "let_down_rate_expected",
     width: "26%",
-    phone: { row: 2, side: "start" },
+    phone: { row: 3, side: "start" },
     cell: (tutor) => (
       <div className={classes.interval}>
         <RateInterval
@@ -114,17 +123,24 @@ const columns = (threshold: number | undefined): Column<TutorRow, Sort>[] => [
         : `${percent(tutor.let_down_rate_90d)} · ${count(tutor.let_downs_90d)} of ${count(tutor.sessions_90d)}`,
   },
   {
-    header: "Sessions",
-    sort: "sessions_90d",
+    header: "To come",
+    sort: "harm_sessions",
     align: "right",
+    overflow: "nowrap",
     phone: "hidden",
-    cell: (tutor) => count(tutor.sessions_90d),
+    cell: (tutor) => (
+      <span title="Sessions of the next 7 days that the tutor is expected to let down">
+        {decimal(tutor.harm_sessions, 1)}
+      </span>
+    ),
+    detail: (tutor) => tutor.harm_students > 0 && counted(tutor.harm_students, "student"),
   },
+  ...(concern ? [] : [SESSIONS]),
   {
     header: "12 weeks",
     sort: "trend_30d",
     overflow: "nowrap",
-    phone: { row: 2, side: "end" },
+    phone: { row: 3, side: "end" },
     cell: (tutor) => (
       <Sparkline
         values={tutor.weekly_let_down_rates ?? []}
@@ -143,6 +159,25 @@ const columns = (threshold: number | undefined): Column<TutorRow, Sort>[] => [
     cell: (tutor) => decimal(tutor.quality_score, 0, "not rated"),
   },
 ];
+
+/** Left out for the concern that is asked about: let-downs say of how many sessions they are. */
+const SESSIONS: Column<TutorRow, Sort> = {
+  header: "Sessions",
+  sort: "sessions_90d",
+  align: "right",
+  phone: "hidden",
+  cell: (tutor) => count(tutor.sessions_90d),
+};
+
+/** The column of the concern that is asked about. */
+const probabilityOf = (concern: ConcernName): Column<TutorRow, Sort> => ({
+  header: "Probability",
+  sort: concernSort(concern),
+  align: "right",
+  phone: { row: 1, side: "end", isLabelled: true },
+  cell: (tutor) => probability(tutor[concernSort(concern)], "no data"),
+  detail: () => concernLabel(concern),
+});
 
 function NobodyFits({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {
   if (!isFiltered) {

@@ -3,7 +3,6 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { Page } from "../../../components/page";
 import { counted } from "../../../lib/format";
-import { useFunnel } from "../api/get-funnel";
 import { useTutors } from "../api/get-tutors";
 import { isFiltered, type TutorSearch } from "../tutor-search";
 import { ExportButton } from "./export-button";
@@ -17,7 +16,6 @@ export function TutorsPage() {
   const search = useSearch({ from: "/tutors" });
   const navigate = useNavigate({ from: "/tutors" });
   const tutors = useTutors(search);
-  const funnel = useFunnel(search);
   const [view, setView] = useState("table");
 
   // Another filter or order begins with its first page; typing should not fill the history.
@@ -27,7 +25,7 @@ export function TutorsPage() {
       replace: "search" in changes,
       resetScroll: false,
     });
-  const total = tutors.data?.meta.total;
+  const total = tutors.data?.list.meta.total;
   return (
     <Page
       title="Tutors"
@@ -37,7 +35,7 @@ export function TutorsPage() {
       }
       actions={<ExportButton search={search} disabled={!total} />}
     >
-      <TutorFilters search={search} subjects={funnel.data?.data.subjects ?? []} onChange={change} />
+      <TutorFilters search={search} subjects={tutors.data?.funnel.data.subjects ?? []} onChange={change} />
       <SegmentedControl
         className={classes.switch}
         aria-label="How to show them"
@@ -53,13 +51,12 @@ export function TutorsPage() {
           <TutorTable
             query={tutors}
             search={search}
-            threshold={funnel.data?.data.risk_threshold}
             onChange={change}
             onClear={() => navigate({ search: {} })}
           />
         </div>
         <div className={classes.plot}>
-          <FunnelPanel query={funnel} />
+          <FunnelPanel query={tutors} />
         </div>
       </div>
     </Page>

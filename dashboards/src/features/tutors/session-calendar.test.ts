@@ -1,0 +1,46 @@
+import { expect, it } from "vitest";
+import type { SessionDay } from "../../lib/api-types";
+import { dayInWords, dayWithReason, weeksOf } from "./session-calendar";
+
+const day = (date: string): SessionDay => ({
+  day: date,
+  sessions: 6,
+  let_downs: 5,
+  can_be_excused: 5,
+  outcomes: [
+    { outcome: "cancelled", sessions: 5 },
+    { outcome: "held", sessions: 1 },
+  ],
+});
+
+it("has every day of the range once, in weeks from Monday", () => {
+  // Saturday; 90 days before begin on Monday, 3 November 2025.
+  const weeks = weeksOf([day("2026-01-27")], "2026-01-31");
+  const cells = weeks.flatMap(({ cells }) => cells);
+  expect(cells.filter((cell) => cell !== null)).toHaveLength(90);
+  expect(weeks[0]?.cells[0]?.date).toBe("2025-11-03");
+  expect(weeks.every(({ cells }) => cells.length === 7)).toBe(true);
+  expect(weeks.at(-1)?.cells.map((cell) => cell?.date ?? null)).toEqual([
+    "2026-01-26",
+    "2026-01-27",
+    "2026-01-28",
+    "2026-01-29",
+    "2026-01-30",
+    "2026-01-31",
+    null,
+  ]);
+  expect(weeks.at(-1)?.cells[1]?.day?.sessions).toBe(6);
+  expect(cells.filter((cell) => cell?.day)).toHaveLength(1);
+});
+
+it("a range that begins in the middle of a week leaves the days before it out", () => {
+  const [first] = weeksOf([], "2026-01-31", 4);
+  expect(first?.cells.map((cell) => cell !== null)).toEqual([false, false, true, true, true, true, false]);
+});
+
+it("says what happened, the gravest first, and why", () => {
+  expect(dayInWords(day("2026-01-27"))).toBe("6 sessions: 5 cancelled by the tutor, 1 held as planned");
+  expect(dayWithReason("illness")).toBe("sick day");
+  expect(dayWithReason("power_cut")).toBe("day (power cut)");
+  expect(dayWithReason(null)).toBe("day");
+});

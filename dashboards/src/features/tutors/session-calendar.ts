@@ -1,0 +1,74 @@
+import type { IconName } from "../../components/icons";
+import type { Tone } from "../../components/tag";
+import type { Outcome, SessionDay } from "../../lib/api-types";
+import { count, counted } from "../../lib/format";
+
+const DAY_MS = 86_400_000;
+export const CALENDAR_DAYS = 90;
+
+interface Look {
+  label: string;
+  tone: Tone;
+  icon?: IconName;
+}
+
+/** The gravest first; a sign for each that is more than "as planned", so that colour is not needed. */
+export const OUTCOMES: Record<Outcome, Look> = {
+  missed: { label: "missed by the tutor", tone: "high", icon: "cross" },
+  cancelled: { label: "cancelled by the tutor", tone: "high", icon: "ban" },
+  moved: { label: "moved by the tutor", tone: "watch", icon: "move" },
+  late: { label: "started late", tone: "watch", icon: "clock" },
+  excused: { label: "excused", tone: "none", icon: "dash" },
+  other: { label: "not held, but not by the tutor", tone: "none", icon: "person" },
+  held: { label: "held as planned", tone: "ok" },
+};
+
+export interface Cell {
+  date: string;
+  /** Absent on days without sessions. */
+  day?: SessionDay;
+}
+
+export interface Week {
+  /** A Monday. */
+  start: string;
+  /** Monday to Sunday; null beyond the range. */
+  cells: (Cell | null)[];
+}
+
+const written = (time: number) => new Date(time).toISOString().slice(0, 10);
+
+/** The days up to `asOf`, in whole weeks. */
+export function weeksOf(days: readonly SessionDay[], asOf: string, length = CALENDAR_DAYS): Week[] {
+  const known = new Map(days.map((day) => [day.day, day]));
+  const last = Date.parse(asOf);
+  const first = last - (length - 1) * DAY_MS;
+  if (Number.isNaN(last)) return [];
+  const monday = first - ((new Date(first).getUTCDay() + 6) % 7) * DAY_MS;
+  const weeks: Week[] = [];
+  for (let start = monday; start <= last; start += 7 * DAY_MS) {
+    const cells = Array.from({ length: 7 }, (_, weekday) => {
+      const time = start + weekday * DAY_MS;
+      if (time < first || time > last) return null;
+      const date = written(time);
+      return { date, day: known.get(date) };
+    });
+    weeks.push({ start: written(start), cells });
+  }
+  return weeks;
+}
+
+/** "6 sessions: 5 cancelled by the tutor, 1 held as planned" */
+export function dayInWords({ sessions, outcomes }: SessionDay): string {
+  const parts = outcomes.map(
+    (each) => `${count(each.sessions)} ${OUTCOMES[each.outcome]?.label ?? each.outcome}`,
+  );
+  return `${counted(sessions, "session")}: ${parts.join(", ")}`;
+}
+
+/** Why, if a reason was given: "sick day" for illness. */
+export function dayWithReason(reason: string | null): string {
+  if (reason === null) return "day";
+  if (/^(sick|ill)/.test(reason)) return "sick day";
+  return `day (${reason.replaceAll("_", " ")})`;
+}
