@@ -16,6 +16,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from core import locks
+from core.concerns import ConcernName
 from core.database import Database
 from core.errors import TutorqError
 from core.settings import Settings
@@ -30,7 +31,7 @@ SNAPSHOT_FROM = time(8, 0)
 SNAPSHOT_LAST_DAY = 7
 DIGEST_SESSIONS = 10
 DIGEST_LOOKS_AHEAD = timedelta(days=2)
-DIGEST_FLAGS = 5
+DIGEST_CONCERNS = 5
 # More than this at once is a bulk load or a changed setting: one mail with a list, instead of one each.
 MOST_MAILS_AT_ONCE = 20
 MOST_IN_A_LIST = 25
@@ -111,25 +112,38 @@ select
 from marts.publication
 """
 
-FLAGGED_NOW = f"""
+# Concerns about active tutors. The order of the counts is that of the dashboard.
+CONCERNS_NOW = f"""
+with raised as (
+    select scores.name, scores.external_id, concerns.*
+    from marts.tutor_concerns as concerns
+    inner join marts.tutor_scores as scores on concerns.tutor_id = scores.tutor_id
+    where scores.is_active and concerns.status = 'raised' and not concerns.superseded
+),
+
+counts as (
+    select concern, count(*) as tutors from raised group by concern
+),
+
+newest as (
+    select * from raised order by raised_on desc, probability desc, tutor_id, concern limit {DIGEST_CONCERNS}
+)
+
 select
-    count(*) filter (where risk_status = 'high_risk') as high_risk,
-    count(*) filter (where risk_status = 'watch') as watch,
-    count(*) as active,
+    (select count(*) from marts.tutor_scores where is_active) as active,
+    (select count(distinct tutor_id) from raised) as attention,
     (
-        select coalesce(jsonb_agg(to_jsonb(newest)), '[]')
-        from (
-            select
-                tutor_id, name, external_id, risk_status, risk_status_since, risk_probability,
-                let_downs_90d, sessions_90d
-            from marts.tutor_scores
-            where is_active and risk_status in ('watch', 'high_risk')
-            order by risk_status_since desc nulls last, risk_probability desc, tutor_id
-            limit {DIGEST_FLAGS}
-        ) as newest
-    ) as newest_flags
-from marts.tutor_scores
-where is_active
+        select
+            coalesce(
+                jsonb_agg(
+                    to_jsonb(counts)
+                    order by array_position(array{[name.value for name in ConcernName]}, counts.concern)
+                ),
+                '[]'
+            )
+        from counts
+    ) as concerns,
+    (select coalesce(jsonb_agg(to_jsonb(newest)), '[]') from newest) as newest_concerns
 """
 
 # Tutors who taught (or should have) in the month and can be written to.
@@ -297,7 +311,11 @@ def one_by_one_or_as_list(kind: str, drafts: Sequence[Draft], of: str) -> list[D
 
 def _for_list(payload: dict[str, Any]) -> dict[str, Any]:
     """What a line of a list needs."""
-    return {name: payload[name] for name in ("tutor", "session", "reasons", "previous_status") if name in payload}
+    return {
+        name: payload[name]
+        for name in ("tutor", "concerns", "session", "reasons", "previous_status")
+        if name in payload
+    }
 
 
 def digest(
@@ -320,7 +338,8 @@ def digest(
     for session in sessions:
         counts[session["reasons"][0]] = counts.get(session["reasons"][0], 0) + 1
     with connection.cursor(row_factory=dict_row) as cursor:
-        flagged = cursor.execute(FLAGGED_NOW).fetchone() or {}
+        now = cursor.execute(CONCERNS_NOW).fetchone() or {}
+        rules = cursor.execute("select to_jsonb(publication) as rules from marts.publication").fetchone() or {}
     payload = {
         "day": day.isoformat(),
         "flagged": [change for change in changes if change["change"] == "flagged"],
@@ -331,7 +350,8 @@ def digest(
         "at_risk": facts.sessions_at_risk(
             connection, settings.match_medium_risk, ahead=DIGEST_LOOKS_AHEAD, limit=DIGEST_SESSIONS
         ),
-        "now": flagged,
+        "now": now,
+        **rules,
     }
     return Draft("daily_digest", topic, staff, subject_of("daily_digest", payload), payload)
 

@@ -11,6 +11,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from core.concerns import ConcernName
+
 Json = dict[str, Any]
 
 LOOK_BACK = timedelta(days=7)
@@ -153,6 +155,19 @@ from (
 ) as newest
 """
 
+# Of the tutor `scores`, in the order in which the dashboard lists them.
+CONCERNS = f"""(
+    select
+        coalesce(
+            jsonb_agg(
+                to_jsonb(raised) order by array_position(array{[name.value for name in ConcernName]}, raised.concern)
+            ),
+            '[]'
+        )
+    from marts.tutor_concerns as raised
+    where raised.tutor_id = scores.tutor_id and raised.status = 'raised' and not raised.superseded
+)"""
+
 SESSION_FACTS = f"""
 select
     notable.headline,
@@ -172,6 +187,7 @@ select
             'rating', sessions.rating
         ),
         'tutor', to_jsonb(scores),
+        'concerns', {CONCERNS},
         'rules', to_jsonb(publication),
         'evidence', evidence.sessions,
         'evidence_total', evidence.total
@@ -229,6 +245,7 @@ select
     scores.tutor_id,
     jsonb_build_object(
         'tutor', to_jsonb(scores),
+        'concerns', {CONCERNS},
         'platform', to_jsonb(baseline),
         'rules', to_jsonb(publication),
         'evidence', evidence.sessions,
@@ -242,7 +259,8 @@ where scores.tutor_id = any(%(tutors)s)
 """
 
 # Status at the end of a day against the end of the recorded day before; without a row there was too little data.
-STATUS_CHANGES = """
+# Concerns are those of now.
+STATUS_CHANGES = f"""
 with before as (
     select * from marts.score_history where as_of = %(before)s
 ),
@@ -260,7 +278,8 @@ statuses as (
         coalesce(after.risk_status, 'insufficient_data') as is_now,
         after.let_downs_90d,
         after.sessions_90d,
-        after.risk_probability
+        after.risk_probability,
+        {CONCERNS} as concerns
     from marts.tutor_scores as scores
     left join before on scores.tutor_id = before.tutor_id
     left join after on scores.tutor_id = after.tutor_id

@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from core import concerns
 from core.let_downs import in_words
 from core.settings import Settings
-from reports.subjects import REASONS, STATUSES, long_date, month_name, plural, tutor_name
+from core.words import percent, plural
+from reports.subjects import REASONS, STATUSES, long_date, month_name, tutor_name
 
 UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TEMPLATES = Path(__file__).parent / "templates"
@@ -59,7 +61,13 @@ RENAMED = {
     "short_notice_90d": "short_notice_reschedules_90d",
     "let_downs": "tutor_reschedules",
 }
-ADDED = {"tutor_cancellations_90d": 0, "tutor_cancellations": 0, "reliability_counts": ["reschedules"]}
+ADDED: dict[str, Any] = {
+    "tutor_cancellations_90d": 0,
+    "tutor_cancellations": 0,
+    "reliability_counts": ["reschedules"],
+    # Before there were concerns beside the risk.
+    "concerns": [],
+}
 
 
 def _of_today(queued: Any) -> Any:
@@ -95,17 +103,24 @@ def _environment(*, is_html: bool) -> Environment:
         short=short,
         plain=lambda code: str(code).replace("_", " "),
         verbs=in_words,
+        concern=concerns.label,
+        concerns=lambda known: concerns.listed([each["concern"] for each in known]),
+        sentence=_sentence,
+        ending=lambda known, rules: concerns.ending(_concern(known), _rules(rules)),
     )
     return environment
 
 
-def percent(fraction: float | None) -> str:
-    """`0.1234` -> `12%`; nothing that is not certain is shown as 0% or 100%, and small rates keep a digit."""
-    if fraction is None:
-        return "unknown"
-    if 0 < fraction < 0.1:
-        return "less than 0.1%" if fraction < 0.001 else f"{fraction:.1%}"
-    return "more than 99%" if 0.99 < fraction < 1 else f"{fraction:.0%}"
+def _sentence(known: dict[str, Any], rules: dict[str, Any], who: str = "The tutor") -> str:
+    return concerns.sentence(_concern(known), _rules(rules), who)
+
+
+def _concern(row: dict[str, Any]) -> concerns.Concern:
+    return concerns.Concern.model_validate(row)
+
+
+def _rules(row: dict[str, Any]) -> concerns.Rules:
+    return concerns.Rules.model_validate(row)
 
 
 def notice(hours: float | None) -> str:

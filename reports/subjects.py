@@ -3,6 +3,9 @@
 from datetime import date
 from typing import Any
 
+from core.concerns import listed
+from core.words import plural
+
 REASONS = {
     "tutor_no_show": "The tutor did not come",
     "short_notice_reschedule": "Rescheduled by the tutor at short notice",
@@ -38,10 +41,6 @@ def month_name(month: str) -> str:
     return f"{date.fromisoformat(f'{month}-01'):%B %Y}"
 
 
-def plural(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def subject_of(kind: str, payload: dict[str, Any]) -> str:
     """The subject line: what happened, to whom. Of students and by alerts nobody is named."""
     match kind:
@@ -51,6 +50,9 @@ def subject_of(kind: str, payload: dict[str, Any]) -> str:
             return f"{REASONS[payload['reasons'][0]]}: {tutor_name(payload['tutor'])}"
         case "risk_alert" if "tutors" in payload:
             return f"{plural(payload['total'], 'tutor')} newly flagged"
+        case "risk_alert" if payload["concerns"]:
+            concerns = listed([concern["concern"] for concern in payload["concerns"]])
+            return f"{concerns[:1].upper()}{concerns[1:]}: {tutor_name(payload['tutor'])}"
         case "risk_alert":
             status = "High risk" if payload["tutor"]["risk_status"] == "high_risk" else "On watch"
             return f"{status}: {tutor_name(payload['tutor'])}"

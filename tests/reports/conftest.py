@@ -111,6 +111,20 @@ class Marketplace:
             status, on_day, on_day, for_days, self.tutor(tutor),
         )  # fmt: skip
 
+    def concern(self, tutor: int, concern: str, **values: Any) -> None:
+        """A concern about the tutor, raised on 30 January 2026."""
+        columns = {
+            "concern_key": f"{tutor} {concern}", "tutor_id": self.tutor(tutor), "concern": concern,
+            "as_of": "2026-01-31", "status": "raised", "superseded": False, "probability": 0.93, "threshold": 0.03,
+            "trials": 45, "events": 4, "expected": 0.07, "low": 0.04, "high": 0.12, "raised_on": "2026-01-30",
+            "last_high_on": "2026-01-31", **values,
+        }  # fmt: skip
+        self.execute(
+            "delete from marts.tutor_concerns where tutor_id = %s and concern = %s", columns["tutor_id"], concern
+        )
+        names, places = ", ".join(columns), ", ".join(["%s"] * len(columns))
+        self.execute(f"insert into marts.tutor_concerns ({names}) values ({places})", *columns.values())
+
     def queue(self, now: datetime = EVENING, **changes: Any) -> Queued:
         return queue_due(
             self.settings.model_copy(update=changes), self.database.as_role(DatabaseRole.TRANSFORM), now=now
@@ -134,9 +148,10 @@ def database(request: pytest.FixtureRequest, postgres: Postgres, tmp_path: Path)
 
 @pytest.fixture
 def marketplace(database: Database, environment: Settings) -> Marketplace:
-    """Nobody is flagged, and reporting has not begun."""
+    """Nobody is flagged or of concern, and reporting has not begun."""
     with database.connect() as connection:
-        connection.execute("update marts.tutor_scores set risk_status = 'ok', sessions_to_clear = null")
+        connection.execute("update marts.tutor_scores set risk_status = 'ok'")
+        connection.execute("update marts.tutor_concerns set status = 'ok', raised_on = null, last_high_on = null")
         connection.execute("update marts.score_history set risk_status = 'ok'")
     return Marketplace(database, environment.model_copy(update={"staff_emails": STAFF}))
 

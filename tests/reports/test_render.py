@@ -53,36 +53,83 @@ def test_a_session_report_says_what_happened_when_and_what_to_do(reporting: "Mar
     assert "None" not in mail.text + mail.html
 
 
+NO_SHOWS = (
+    "missed 4 of 45 sessions in 90 days; the long-run rate is probably between 4.0% and 12%, and above 3.0% with a "
+    "probability of 93%."
+)
+ENDS = "Ends when this probability falls below 50%, or stays below 80% for 30 days."
+
+
 def test_a_risk_alert_has_numbers_reason_and_evidence(reporting: "Marketplace") -> None:
-    reporting.execute("update marts.tutor_scores set sessions_to_clear = 14 where tutor_id = %s", reporting.tutor(6))
     reporting.score(6, "watch")
     reporting.queue()
     ((_, _, payload),) = reporting.outbox("risk_alert")
     mail = rendered("risk_alert", payload)
+    assert mail.subject.startswith("On watch: ")
     tutor = payload["tutor"]
     for text in (mail.text, as_text(mail.html)):
         assert "was fine the day before and is now on watch" in text
         assert f"{tutor['let_downs_90d']} of {tutor['sessions_90d']} sessions in the last 90 days" in text
         assert "above 15% is 77%" in text
-        assert "The flag ends after 14 more sessions that the tutor holds as planned" in text
+        assert "not certain enough for more" in text
     assert len(payload["evidence"]) == min(8, payload["evidence_total"]) > 0
     assert all(each["session"] in mail.text for each in payload["evidence"])
 
 
+def test_an_alert_names_the_concerns_with_the_words_of_the_dashboard(reporting: "Marketplace") -> None:
+    reporting.concern(6, "no_shows")
+    reporting.concern(6, "getting_worse", superseded=True)
+    reporting.concern(6, "unreliable", threshold=0.15, low=0.18, high=0.31)
+    reporting.score(6, "high_risk")
+    reporting.queue()
+    ((_, _, payload),) = reporting.outbox("risk_alert")
+    mail = rendered("risk_alert", payload)
+    assert mail.subject.startswith("Unreliable, no-shows: ")
+    for text in (mail.text, as_text(mail.html)):
+        assert f"The tutor {NO_SHOWS} {ENDS}" in text
+        assert "No-shows since 30 January 2026" in text
+        assert "suddenly worse" not in text.lower()
+
+
+def test_the_digest_counts_tutors_of_each_concern_and_names_the_newest(reporting: "Marketplace") -> None:
+    reporting.concern(1, "no_shows")
+    reporting.concern(2, "no_shows", raised_on="2026-01-12")
+    reporting.concern(2, "late_starts", raised_on="2026-01-14")
+    reporting.concern(9, "no_shows")  # has left
+    reporting.execute(
+        "update marts.score_history set risk_status = 'watch' where tutor_id = %s and as_of >= '2026-01-30'",
+        reporting.tutor(1),
+    )
+    payload = payload_of(reporting, "daily_digest")
+    assert payload["now"]["attention"] == 2
+    assert payload["now"]["concerns"] == [
+        {"concern": "no_shows", "tutors": 2},
+        {"concern": "late_starts", "tutors": 1},
+    ]
+    newest = [(each["tutor_id"], each["concern"]) for each in payload["now"]["newest_concerns"]]
+    assert newest == [
+        (str(reporting.tutor(1)), "no_shows"),
+        (str(reporting.tutor(2)), "late_starts"),
+        (str(reporting.tutor(2)), "no_shows"),
+    ]
+    mail = rendered("daily_digest", payload)
+    assert "No-shows: 2 tutors\nLate starts: 1 tutor" in mail.text
+    for text in (mail.text, as_text(mail.html)):
+        assert f"The tutor {NO_SHOWS}" in text
+    assert "fine -> no-shows" in mail.text
+
+
 @pytest.mark.parametrize(
-    ("status", "to_clear", "says"),
+    ("status", "says"),
     [
-        ("ok", None, "All is well: there is no flag."),
-        ("watch", 14, "ends by itself after 14 more sessions that you hold as planned"),
-        ("high_risk", None, "ends by itself as old ones pass out of the 90 days"),
-        ("insufficient_data", None, "too few for a fair judgement"),
+        ("ok", "All is well: there is no flag."),
+        ("watch", "The flag ends by itself when this probability falls below 50%."),
+        ("insufficient_data", "too few for a fair judgement"),
     ],
 )
-def test_a_snapshot_is_fair_to_the_tutor(
-    reporting: "Marketplace", status: str, to_clear: int | None, says: str
-) -> None:
+def test_a_snapshot_is_fair_to_the_tutor(reporting: "Marketplace", status: str, says: str) -> None:
     payload = payload_of(reporting, "tutor_snapshot")
-    payload["tutor"] |= {"risk_status": status, "sessions_to_clear": to_clear, "rating_mean_90d": None}
+    payload["tutor"] |= {"risk_status": status, "rating_mean_90d": None}
     mail = rendered("tutor_snapshot", payload)
     assert mail.subject == "Your teaching in January 2026"
     assert says in mail.text
@@ -92,13 +139,26 @@ def test_a_snapshot_is_fair_to_the_tutor(
     assert f"Sessions in January 2026: {payload['in_month']['sessions']}" in mail.text
 
 
+def test_all_is_well_only_without_a_concern(reporting: "Marketplace") -> None:
+    reporting.concern(6, "no_shows")
+    payload = payload_of(reporting, "tutor_snapshot")
+    assert payload["tutor"]["risk_status"] == "ok"
+    mail = rendered("tutor_snapshot", payload)
+    for text in (mail.text, as_text(mail.html)):
+        assert f"Of concern: no-shows. You {NO_SHOWS} {ENDS}" in text
+        assert "All is well" not in text
+
+
 def as_queued_before(part: Any) -> Any:
     """A payload as the version queued it that counted moves by the tutor alone."""
     if isinstance(part, list):
         return [as_queued_before(each) for each in part]
     if not isinstance(part, dict):
         return part
-    kept = {name: as_queued_before(value) for name, value in part.items() if name not in ADDED}
+    later = ADDED.keys() | {"attention", "newest_concerns"}
+    kept = {name: as_queued_before(value) for name, value in part.items() if name not in later}
+    if "attention" in part:
+        kept["high_risk"] = part["attention"]
     return {RENAMED.get(name, name): value for name, value in kept.items() if name not in RENAMED.values()}
 
 
