@@ -4,9 +4,12 @@ import time
 from typing import Annotated
 
 import typer
+from psycopg import Connection
+from psycopg.rows import dict_row
 
 from cli.terminal import JsonFlag, err, open_platform, out, print_json, tells_errors
 from core.database import DatabaseRole
+from core.errors import TutorqError
 
 app = typer.Typer()
 
@@ -17,26 +20,46 @@ def score(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Rebuild everything from the raw tables.")
     ] = False,
+    new_reference: Annotated[
+        bool,
+        typer.Option("--new-reference", help="Measure scores against today's tutors from now on."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Bring every mart up to date with the raw tables (what Dagster does by itself under `tutorq up`)."""
     from core import dbt_runner
 
     settings, database = open_platform(DatabaseRole.TRANSFORM)
+    with database.connect() as connection:
+        before = _newest_reference(connection)
     started = time.monotonic()
     with err.status("Building the marts …"):
-        dbt_runner.build(settings, database, full_refresh=full_refresh)
+        dbt_runner.build(settings, database, full_refresh=full_refresh, new_reference=new_reference)
     with database.connect() as connection:
+        reference = _newest_reference(connection)
         generation, as_of = connection.execute("select generation, as_of from marts.publication").fetchone() or ("", "")
         statuses = dict(
             connection.execute("select risk_status, count(*) from marts.tutor_scores group by 1 order by 1").fetchall()
         )
     seconds = time.monotonic() - started
     if as_json:
-        print_json({"generation": generation, "as_of": as_of, "tutors": statuses, "seconds": round(seconds, 2)})
-        return
-    out.print(f"Published generation {generation}, scores as of {as_of}, in {seconds:.1f} s.")
-    out.print(", ".join(f"{count:,} {status}" for status, count in statuses.items()))
+        result = {"generation": generation, "as_of": as_of, "tutors": statuses, "seconds": round(seconds, 2)}
+        print_json({**result, "new_reference": reference} if new_reference else result)
+    else:
+        out.print(f"Published generation {generation}, scores as of {as_of}, in {seconds:.1f} s.")
+        out.print(", ".join(f"{count:,} {status}" for status, count in statuses.items()))
+    if new_reference and reference == before:
+        raise TutorqError("no new reference was set: it takes 20 tutors with 5 sessions in 90 days")
+    if reference and new_reference and not as_json:
+        quality = f"{reference['quality_tutors']:,} tutors" if reference["quality_tutors"] else "the reference before"
+        out.print(f"New reference of {reference['tutors']:,} tutors; quality scores are measured against {quality}.")
+
+
+def _newest_reference(connection: Connection) -> dict[str, int | None] | None:
+    """Key of the newest reference, and how many tutors it was taken from."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        query = "select reference_id, tutors, quality_tutors from app.score_reference order by 1 desc limit 1"
+        return cursor.execute(query).fetchone()
 
 
 @app.command()

@@ -67,9 +67,12 @@ def build(
     select: Sequence[str] = (),
     exclude: Sequence[str] = (),
     full_refresh: bool = False,
+    new_reference: bool = False,
     scoring_days: Sequence[date] = (),
 ) -> None:
     """`dbt build` in this process; `scoring_days` are recorded in score_history besides the as-of day.
+
+    With `new_reference` scores are measured against today's tutors from now on, if there are enough of them.
 
     Without unit tests (of formulas) and thorough tests (left to the nightly run).
 
@@ -77,7 +80,7 @@ def build(
         TutorqError: names what failed.
     """
     # What went wrong is in the error, and all of it in dbt's log file.
-    arguments = ["--log-level=none", "--log-level-file=debug", *_build_arguments(settings, scoring_days)]
+    arguments = ["--log-level=none", "--log-level-file=debug", *_build_arguments(settings, scoring_days, new_reference)]
     arguments += ["--exclude", "tag:thorough", *exclude]
     if select:
         arguments += ["--select", *select]
@@ -114,9 +117,11 @@ def build_events(
         dbt.result()
 
 
-def _build_arguments(settings: Settings, scoring_days: Sequence[date]) -> list[str]:
+def _build_arguments(settings: Settings, scoring_days: Sequence[date], new_reference: bool = False) -> list[str]:
     """What every build is told."""
     variables = settings.dbt_vars()
+    if new_reference:
+        variables["new_reference"] = True
     if scoring_days:
         variables["scoring_days"] = [day.isoformat() for day in scoring_days]
     return [

@@ -57,6 +57,9 @@ def test_load_score_verify(tmp_path: Path, database: Database) -> None:
     assert rebuilt["tutors"] == scored["tutors"]
     assert rebuilt["generation"] > scored["generation"]
 
+    refused = tutorq("score", "--new-reference", exit_code=1)
+    assert "no new reference was set: it takes 20 tutors with 5 sessions in 90 days" in refused.stderr
+
     with database.connect() as connection:
         connection.execute("alter table marts.tutor_scores add column tutor_naps_7d bigint")
     refused = tutorq("verify", exit_code=1)

@@ -123,4 +123,4 @@ def test_one_mail_however_often_the_threshold_is_crossed(
     # Of this tutor: 5,000 sessions of one tutor move the prior, and with it others who are near the threshold.
     with database.connect() as connection:
         about = connection.execute("select subject from app.email_reports where subject like '%: pushed'").fetchall()
-    assert about == [("High risk: pushed",)]
+    assert about == [("Unreliable: pushed",)]

@@ -195,7 +195,8 @@ def test_files_become_published_and_correct_scores(
     assert ("marts", "publication") in materialized
     sessions = result.asset_materializations_for_node("raw__sessions")[0].metadata
     assert sessions["rows_inserted"].value == sessions["dagster/row_count"].value > 0
-    assert verify(database.as_role(DatabaseRole.TRANSFORM), settings=landed).ok
+    report = verify(database.as_role(DatabaseRole.TRANSFORM), settings=landed)
+    assert report.ok, report.errors()
 
     assert [path.name for path in landed.landing.iterdir() if not path.name.startswith(".")] == ["processed"]
     by_key = {event.asset_key.path[-1]: event.materialization for event in result.get_asset_materialization_events()}

@@ -56,7 +56,7 @@ MADE_BEFORE_HISTORY = (dg.AssetKey(["marts", "dim_tutors"]), dg.AssetKey(["marts
 THOROUGH = "thorough"
 
 # Columns of tutor_scores that need all tutors, so that only a run computes them.
-LIVE_WAITING = ["peer_percentile"]
+LIVE_WAITING = ["peer_percentile", "harm_sessions", "harm_students"]
 LIVE_SAMPLE = 200
 LIVE_DIFFERENCES = """
 with sample as (
