@@ -52,7 +52,7 @@ MANIFEST = json.loads(MANIFEST_PATH.read_text())
 
 HISTORY = dg.AssetKey(["marts", "score_history"])
 # What days of history are made from.
-MADE_BEFORE_HISTORY = (dg.AssetKey(["marts", "dim_tutors"]), dg.AssetKey(["marts", "tutor_scores"]))
+MADE_BEFORE_HISTORY = tuple(dg.AssetKey(["marts", name]) for name in ("dim_tutors", "tutor_concerns", "tutor_scores"))
 THOROUGH = "thorough"
 
 # Columns of tutor_scores that need all tutors, so that only a run computes them.
