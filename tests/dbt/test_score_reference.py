@@ -108,10 +108,10 @@ def test_a_reference_stays_until_another_one_is_asked_for(scored: Dbt, connectio
 
 def test_too_few_tutors_make_no_reference(scored: Dbt, connection: psycopg.Connection) -> None:
     before = references(connection)
-    score(scored, enough=30, new_reference=True)
+    score(scored, enough=100, new_reference=True)
     assert references(connection) == before
     connection.execute("truncate app.score_reference")
-    score(scored, enough=30)
+    score(scored, enough=100)
     assert references(connection) == []
     ((reference, prior, phi, means, covariance),) = connection.execute(IN_FORCE.encode()).fetchall()
     assert (reference, prior, phi, len(means)) == (None, pytest.approx(SHIPPED_PRIOR), 1, 4)
