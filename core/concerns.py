@@ -1,4 +1,4 @@
-"""Concerns about a tutor in words, for the API, the dashboard and mails. Nothing is computed here."""
+"""Concerns about a tutor as the API, the dashboard and mails list and word them. Nothing is computed here."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -85,6 +85,11 @@ class Rules(BaseModel):
     late_start_minutes: float
     first_session_follow_up_days: int
     first_session_window_days: int
+
+
+def in_order(column: str) -> str:
+    """SQL by which concerns are listed in their fixed order."""
+    return f"array_position(array{[name.value for name in ConcernName]}, {column})"
 
 
 def label(name: str) -> str:

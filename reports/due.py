@@ -16,7 +16,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from core import locks
-from core.concerns import ConcernName
+from core.concerns import in_order
 from core.database import Database
 from core.errors import TutorqError
 from core.settings import Settings
@@ -133,14 +133,7 @@ select
     (select count(*) from marts.tutor_scores where is_active) as active,
     (select count(distinct tutor_id) from raised) as attention,
     (
-        select
-            coalesce(
-                jsonb_agg(
-                    to_jsonb(counts)
-                    order by array_position(array{[name.value for name in ConcernName]}, counts.concern)
-                ),
-                '[]'
-            )
+        select coalesce(jsonb_agg(to_jsonb(counts) order by {in_order("counts.concern")}), '[]')
         from counts
     ) as concerns,
     (select coalesce(jsonb_agg(to_jsonb(newest)), '[]') from newest) as newest_concerns

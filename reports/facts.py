@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from core.concerns import ConcernName
+from core.concerns import in_order
 
 Json = dict[str, Any]
 
@@ -157,13 +157,7 @@ from (
 
 # Of the tutor `scores`, in the order in which the dashboard lists them.
 CONCERNS = f"""(
-    select
-        coalesce(
-            jsonb_agg(
-                to_jsonb(raised) order by array_position(array{[name.value for name in ConcernName]}, raised.concern)
-            ),
-            '[]'
-        )
+    select coalesce(jsonb_agg(to_jsonb(raised) order by {in_order("raised.concern")}), '[]')
     from marts.tutor_concerns as raised
     where raised.tutor_id = scores.tutor_id and raised.status = 'raised' and not raised.superseded
 )"""

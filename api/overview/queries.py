@@ -3,8 +3,7 @@
 from api.database import VERSION, Statement, columns
 from api.overview.schemas import PlatformRates, PlatformWeek, Rules, TutorName
 from api.publication import META_SQL
-from api.tutors.queries import in_order
-from core.concerns import Concern, ConcernName
+from core.concerns import Concern, ConcernName, in_order
 
 NEWEST_CONCERNS = 10
 

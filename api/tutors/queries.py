@@ -16,19 +16,13 @@ from api.tutors.schemas import (
     TutorScoreDay,
     TutorWeek,
 )
-from core.concerns import Concern, ConcernName
+from core.concerns import Concern, ConcernName, in_order
 
 CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 MISSING = "There is no tutor with this id."
 EVIDENCE_DAYS = 90
 # So many let-downs of one day for one reason are worth a word, if they are that share of all.
 SEVERAL, SHARE = 3, 0.1
-
-
-def in_order(column: str) -> str:
-    """SQL by which concerns are listed in their fixed order."""
-    return f"array_position(array{[name.value for name in ConcernName]}, {column})"
-
 
 # Over `marts.tutor_scores as scores`; the arguments are those of `condition_arguments`.
 CONDITIONS = f"""
