@@ -36,13 +36,22 @@ WARM_UP_SECONDS = 8.0
 # The server hangs up on those who are silent for five.
 IDLE_SECONDS = 2.0
 REFRESH = "select marts.refresh_sessions(%s::uuid[])"
+# Scores read the concerns that are stored, so these are compared, too.
 DIFFERENT = """
 select count(*)
-from (select * from marts.tutor_scores where tutor_id = any(%(tutors)s)) as stored
-full join intermediate.int_tutor_scores as live on stored.tutor_id = live.tutor_id
+from unnest(%(tutors)s) as tutor
 where
-    coalesce(stored.tutor_id, live.tutor_id) = any(%(tutors)s)
-    and to_jsonb(stored) - '{peer_percentile,harm_sessions,harm_students}'::text[] is distinct from to_jsonb(live)
+    (
+        select to_jsonb(stored) - '{peer_percentile,harm_sessions,harm_students}'::text[]
+        from marts.tutor_scores as stored where stored.tutor_id = tutor
+    ) is distinct from (select to_jsonb(live) from intermediate.int_tutor_scores as live where live.tutor_id = tutor)
+    or (
+        select jsonb_agg(to_jsonb(stored) - 'clears_on' order by concern)
+        from marts.tutor_concerns as stored where stored.tutor_id = tutor
+    ) is distinct from (
+        select jsonb_agg(to_jsonb(live) order by concern)
+        from intermediate.int_tutor_concerns as live where live.tutor_id = tutor
+    )
 """
 INTERMEDIATE = ("int_session_facts", "int_tutor_days", "int_pairs")
 

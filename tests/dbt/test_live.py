@@ -35,19 +35,25 @@ LAST = datetime(2024, 6, 30, 12, tzinfo=UTC)
 COMMIT_SECONDS = 20.0
 POSTS = 2_000
 INTERMEDIATE = ("int_session_facts", "int_tutor_days", "int_pairs")
-# As JSON without the columns that wait for a run.
-# Without the columns that only runs make.
-SCORES = """
-select tutor_id, to_jsonb(scores) - '{{peer_percentile,harm_sessions,harm_students}}'::text[]
-from {} as scores
-order by tutor_id
+# Scores and concerns as JSON, without the columns that only runs make. Scores read the concerns that are stored, so
+# these are compared by themselves.
+ROWS = """
+select tutor_id::text, to_jsonb(scores) - '{{peer_percentile,harm_sessions,harm_students}}'::text[]
+from {scores} as scores
+union all
+select concern_key, to_jsonb(concerns) - 'clears_on'
+from {concerns} as concerns
 """
-# Tutor by tutor, as live writers read it, and all at once.
-LIVE = (
-    "(select defined.* from marts.dim_tutors as tutors cross join lateral ("
-    " select * from intermediate.int_tutor_scores as s where s.tutor_id = tutors.tutor_id) as defined)"
+STORED = ROWS.format(scores="marts.tutor_scores", concerns="marts.tutor_concerns")
+ALL_AT_ONCE = ROWS.format(scores="intermediate.int_tutor_scores", concerns="intermediate.int_tutor_concerns")
+TUTOR_BY_TUTOR = """(
+    select defined.* from marts.dim_tutors as tutors
+    cross join lateral (select * from intermediate.{} as each where each.tutor_id = tutors.tutor_id) as defined
+)"""
+# As live writers read it.
+LIVE = ROWS.format(
+    scores=TUTOR_BY_TUTOR.format("int_tutor_scores"), concerns=TUTOR_BY_TUTOR.format("int_tutor_concerns")
 )
-ALL_AT_ONCE = "select tutor_id, to_jsonb(scores) from intermediate.int_tutor_scores as scores order by tutor_id"
 
 
 def named(text: str) -> str:
@@ -152,7 +158,7 @@ def rows(connection: psycopg.Connection, query: str) -> dict[Any, Any]:
 
 
 def scores(connection: psycopg.Connection) -> dict[Any, Any]:
-    return rows(connection, SCORES.format("marts.tutor_scores"))
+    return rows(connection, STORED)
 
 
 def score(connection: psycopg.Connection, tutor: int, column: str) -> Any:
@@ -197,14 +203,14 @@ def test_any_posts_leave_what_a_rebuild_makes(
     assert ledger.live.sessions[Refreshed.LEFT_TO_RUN] == 0
 
     # Every tutor's row is what the model gives with the priors of the last run, for all tutors at a time ...
-    refreshed, rebuilt = scores(connection), rows(connection, SCORES.format(LIVE))
+    refreshed, rebuilt = scores(connection), rows(connection, LIVE)
     assert refreshed == rebuilt == rows(connection, ALL_AT_ONCE)
     assert sum(refreshed[tutor] != before[tutor] for tutor in before) > 20
     # ... from tables that the next run, which does the same sessions again, and a full refresh do not change.
     tables = intermediate(connection)
     current("run")
     assert intermediate(connection) == tables
-    assert scores(connection) == rows(connection, SCORES.format(LIVE))
+    assert scores(connection) == rows(connection, LIVE)
     incremental = marts.content()
     current("run", "--full-refresh")
     assert intermediate(connection) == tables
@@ -225,6 +231,7 @@ def test_a_session_that_changes_hands_refreshes_both(
 def test_the_first_session_of_a_new_tutor(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
     post(database, session("first of all", 50, 5, rating=2))
     assert score(connection, 50, "sessions_7d") == 1
+    assert score(connection, 50, "harm_students") == 0
     assert named("tutor 50") in rows(connection, "select tutor_id::text, 1 from marts.dim_tutors")
     current("run")
     assert score(connection, 50, "sessions_7d") == 1
@@ -313,9 +320,9 @@ def test_a_sick_day_is_excused_at_once(current: Dbt, database: Database, connect
 def test_other_settings_make_other_functions(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
     current("run", risk_threshold=0.4, reliability_weight=0.9)
     post(database, session("under other settings", 9, 9, rating=1))
-    assert scores(connection) == rows(connection, SCORES.format(LIVE))
+    assert scores(connection) == rows(connection, LIVE)
     current("run")
-    assert scores(connection) == rows(connection, SCORES.format(LIVE))
+    assert scores(connection) == rows(connection, LIVE)
 
 
 def test_a_run_that_changes_nothing_leaves_functions_and_views(current: Dbt, connection: psycopg.Connection) -> None:
@@ -474,7 +481,7 @@ def test_a_run_leaves_alone_what_was_written_since_its_look(
         writer.execute("select marts.refresh_sessions(array[%s::uuid])", [raw["session_id"]])
     run()
     assert score(connection, 16, "sessions_7d") == before + 1
-    assert scores(connection) == rows(connection, SCORES.format(LIVE))
+    assert scores(connection) == rows(connection, LIVE)
     (waiting,) = (
         connection.execute("select count(*) from marts.tutor_scores where peer_percentile = -1").fetchone() or ()
     )
@@ -603,7 +610,7 @@ def test_runs_and_two_processes_at_the_same_time(
     for scored in refreshed:
         assert scored.sessions[Refreshed.AT_ONCE] > 50
         assert scored.sessions[Refreshed.LEFT_TO_RUN] == 0
-    assert scores(connection) == rows(connection, SCORES.format(LIVE))
+    assert scores(connection) == rows(connection, LIVE)
     current("run")
     incremental = marts.content()
     current("run", "--full-refresh")

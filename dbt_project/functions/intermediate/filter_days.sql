@@ -1,7 +1,7 @@
 {#
     The change filter's steps through days with sessions, in their order. `weights` and `last_day` are the state before;
     without a last day it is the first day's, and `weights` are the start. Written out per rate, because plpgsql is slow in
-    loops. Weights are divided by their sum in the step after, which multiplies them anyway: 9 µs a step instead of 14.
+    loops. Weights are divided by their sum in the step after, which multiplies them anyway.
 #}
 {% set cells = range(1, 23) %}
 {% set weights_below %}{% for cell in range(1, 11) %}{{ '+ ' if not loop.first }}weights[{{ cell }}] {% endfor %}{% endset %}

@@ -2,8 +2,8 @@
     A rate after trials and events, from all cells of rate_cells: mean and quantiles, which are interpolated in the u of
     their cell, and the probability, to the last bit as rate_probability has it.
 
-    In eight blocks of 24 cells: written out, a loop over cells takes a third of the time, and 24 terms are set up in a
-    tenth of the time of 192, which is most of what a single call takes.
+    In eight blocks of 24 cells: plpgsql is slow in a loop over cells, and an expression of all 192 has to be set up in
+    each transaction, which a single post would wait for.
 #}
 declare
     failures double precision := trials - events;

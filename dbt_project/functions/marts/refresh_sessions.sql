@@ -111,7 +111,7 @@ begin
     into tutor_keys, percentiles, harm, harmed
     from gone;
     insert into marts.tutor_scores
-    select scores.*, kept.peer_percentile, kept.harm_sessions, kept.harm_students
+    select scores.*, kept.peer_percentile, kept.harm_sessions, coalesce(kept.harm_students, 0)
     from intermediate.int_tutor_scores as scores
     left join unnest(tutor_keys, percentiles, harm, harmed) as kept (tutor_id, peer_percentile, harm_sessions, harm_students)
         on kept.tutor_id = scores.tutor_id

@@ -1,5 +1,5 @@
 -- With a tutor's id and a day (or is_as_of) it reads this tutor's rows by index. The probability is, to the last bit,
--- that of int_concern_probabilities, which costs a third.
+-- that of int_concern_probabilities, which costs less.
 
 with counts as (
     select * from {{ ref('int_concern_counts') }}

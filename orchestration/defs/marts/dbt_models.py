@@ -55,7 +55,7 @@ HISTORY = dg.AssetKey(["marts", "score_history"])
 MADE_BEFORE_HISTORY = tuple(dg.AssetKey(["marts", name]) for name in ("dim_tutors", "tutor_concerns", "tutor_scores"))
 THOROUGH = "thorough"
 
-# Columns of tutor_scores that need all tutors, so that only a run computes them.
+# Columns of tutor_scores that only a run computes.
 LIVE_WAITING = ["peer_percentile", "harm_sessions", "harm_students"]
 LIVE_SAMPLE = 200
 LIVE_DIFFERENCES = """
@@ -66,6 +66,15 @@ with sample as (
 select
     sample.tutor_id,
     (to_jsonb(batch) - waiting.columns)::text is distinct from to_jsonb(live)::text
+    or (
+        select jsonb_agg(to_jsonb(stored) - 'clears_on' order by concern)::text
+        from marts.tutor_concerns as stored
+        where stored.tutor_id = sample.tutor_id
+    ) is distinct from (
+        select jsonb_agg(to_jsonb(defined) order by concern)::text
+        from intermediate.int_tutor_concerns as defined
+        where defined.tutor_id = sample.tutor_id
+    )
 from sample
 left join marts.tutor_scores as batch on sample.tutor_id = batch.tutor_id
 -- As live writers read it: one tutor at a time.
@@ -227,7 +236,7 @@ def _scoring_days(context: dg.AssetExecutionContext) -> list[date]:
 
 @dg.asset_check(
     asset=["marts", "tutor_scores"],
-    description="A sample of scores is what live writers would make of them now, to the last bit.",
+    description="A sample of scores and concerns is what live writers would make of them now, to the last bit.",
 )
 def live_equals_batch(platform: Platform) -> dg.AssetCheckResult:
     with one_dbt_at_a_time(platform.database), platform.database.connect() as connection:
