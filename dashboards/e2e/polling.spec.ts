@@ -43,7 +43,7 @@ test("asks again every 30 seconds, is told 304, and moves nothing", async ({ pag
 
 test("what cannot be asked anew stays, and is said to be old", async ({ page }) => {
   await page.clock.install();
-  const { data } = await ask(page, "/api/tutors?limit=1");
+  const { data } = await ask(page, "/api/tutors?limit=1&sort_by=attention");
   await page.goto("/tutors");
   await expect(page.locator("tbody [data-row-link]").first()).toHaveText(data[0].name);
   await page.route("**/api/**", (route) => route.abort("connectionrefused"));

@@ -362,6 +362,7 @@ def test_other_limits_hold_for_all_days(concerns: Dbt, connection: psycopg.Conne
     assert rows(connection, DAYS) == before
 
 
+@pytest.mark.soak
 def test_another_day_has_the_days_of_a_rebuild(concerns: Dbt, connection: psycopg.Connection) -> None:
     for as_of in ("2024-07-03", "2024-06-25", "2024-06-30"):
         concerns("build", "--exclude-resource-type", "test", "unit_test", "--select", *MODELS, "int_as_of", as_of=as_of)

@@ -84,6 +84,7 @@ def test_weeks_follow_the_day_and_the_changes(
     built("run")
 
 
+@pytest.mark.soak
 def test_a_status_lasts_from_the_first_of_its_days_in_a_row(built: Dbt, connection: psycopg.Connection) -> None:
     # The mean rate of let-downs here: most tutors are near it.
     near = {"risk_threshold": 0.36}
@@ -110,6 +111,7 @@ def test_a_status_lasts_from_the_first_of_its_days_in_a_row(built: Dbt, connecti
     built("run")
 
 
+@pytest.mark.soak
 def test_an_older_history_learns_since_when(built: Dbt, connection: psycopg.Connection) -> None:
     built("run", scoring_days=["2024-06-26", "2024-06-28", "2024-06-29"])
     kept = rows(connection, KEPT)

@@ -210,6 +210,7 @@ def test_files_become_published_and_correct_scores(
         assert connection.execute("select count(*) from marts.publication").fetchone() == (1,)
 
 
+@pytest.mark.soak  # the gate has it with `tutorq up` (e2e/test_start.py)
 def test_roll_over_records_the_chosen_days(
     definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
 ) -> None:

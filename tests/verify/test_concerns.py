@@ -192,7 +192,8 @@ def test_a_limit_above_95_percent_makes_the_data_insufficient() -> None:
     counts.first_meetings[:, -40] = counts.first_meetings_lost[:, -40] = 20
     found = assess(counts, FILTER)["loses_new_students"]
     assert found.status.tolist() == ["insufficient_data"] * 2
-    assert np.isnan(found.probability).all()
+    assert found.probability.tolist() == [0, 0]
+    assert found.expected == pytest.approx([0.85, 0.85], abs=0.1)
 
 
 def test_low_ratings_are_raised_well_below_the_platforms_mean() -> None:

@@ -250,8 +250,8 @@ def rate_probability(
         found = Evidence(*(part[:, -len(stored.limits) :] for part in found))
     capped = found.capped(concern.cap)
     probability = stored.priors.updated(capped.trials, capped.events).exceeds(np.minimum(stored.limits, 1.0))
-    is_known = (found.trials > 0) & (stored.limits <= GREATEST_LIMIT)
-    return found, stored, np.where(is_known, probability, np.nan)
+    probability[:, stored.limits > GREATEST_LIMIT] = 0
+    return found, stored, np.where(found.trials > 0, probability, np.nan)
 
 
 def _rate_concern(concern: RateConcern, counts: DailyCounts, rule: Rule, stored: StoredDays | None) -> Concern:
@@ -263,7 +263,7 @@ def _rate_concern(concern: RateConcern, counts: DailyCounts, rule: Rule, stored:
     trials, events = getattr(counts, concern.trials), getattr(counts, concern.events)
     every_window = discounted(trials, concern.needs_days)[:, -rule.days :]
     in_window = every_window[:, -1]
-    status = status_of(recent, in_window >= concern.needs, rule)
+    status = status_of(recent, (in_window >= concern.needs) & (limit <= GREATEST_LIMIT), rule)
     flagged = np.flatnonzero(status == "raised")
 
     is_first_meeting = concern.limit is None
@@ -286,7 +286,7 @@ def _rate_concern(concern: RateConcern, counts: DailyCounts, rule: Rule, stored:
         rule,
         trials=in_window,
         events=discounted(events, concern.needs_days)[:, -1],
-        posterior=today.updated(capped.trials, capped.events).summary(min(limit, 1.0)),
+        posterior=today.updated(capped.trials, capped.events).summary(min(limit, GREATEST_LIMIT)),
         threshold=limit,
         recent=recent,
         had_needs=every_window >= concern.needs,
@@ -299,16 +299,14 @@ def _getting_worse(
     counts: DailyCounts, change_filter: ChangeFilter, unreliable: Concern, risk_threshold: float, rule: Rule
 ) -> Concern:
     run = change_filter.run(counts.sessions, counts.let_downs)
-    recent = run.probability[:, -rule.days :]
+    recent = run.probability[:, -rule.days :] * (risk_threshold <= GREATEST_LIMIT)
     rates = change_filter.grid.rates
     cumulative = np.cumsum(run.weights, axis=1)
     low, high = (rates[np.minimum((cumulative < share).sum(axis=1), len(rates) - 1)] for share in (0.05, 0.95))
     window = _window(SESSION_DAYS)
     every_window = discounted(counts.sessions, window)[:, -rule.days :]
     trials = every_window[:, -1]
-    status = status_of(recent, trials >= rule.sessions_needed, rule)
-    if risk_threshold > GREATEST_LIMIT:
-        status = np.full_like(status, "insufficient_data")
+    status = status_of(recent, (trials >= rule.sessions_needed) & (risk_threshold <= GREATEST_LIMIT), rule)
     flagged = np.flatnonzero(status == "raised")
     pace = counts.sessions[flagged, -PACE_DAYS:].sum(axis=1) / PACE_DAYS
     future = change_filter.projected(run.weights[flagged], run.idle_days[flagged], pace, PROJECTED_DAYS)

@@ -25,15 +25,17 @@ final as (
         counts.concern,
         counts.trials,
         counts.events,
-        counts.has_needs,
-        coalesce(priors.rate_limit, filter_parameters.rate_limit) as rate_limit,
+        counts.has_needs and (counts.concern = 'low_ratings' or limits.rate_limit <= {{ var('greatest_limit') }})
+            as has_needs,
+        limits.rate_limit,
         posterior.*
     from counts
     cross join filter_parameters
     left join priors on counts.concern_day = priors.concern_day and counts.concern = priors.concern
+    cross join lateral (select coalesce(priors.rate_limit, filter_parameters.rate_limit) as rate_limit) as limits
     cross join lateral (
         select
-            rate.probability,
+            case when limits.rate_limit <= {{ var('greatest_limit') }} then rate.probability else 0 end as probability,
             rate.expected,
             rate.low,
             rate.high
@@ -41,14 +43,15 @@ final as (
                 priors.log_masses,
                 priors.log_rates,
                 priors.log_complements,
-                priors.rate_limit,
+                least(limits.rate_limit, {{ var('greatest_limit') }}),
                 counts.evidence_trials,
                 counts.evidence_events
             ) as rate
-        where counts.concern <> 'low_ratings' and priors.rate_limit <= {{ var('greatest_limit') }}
+        where counts.concern not in ('getting_worse', 'low_ratings')
         union all
         select
-            states.probability,
+            case when limits.rate_limit <= {{ var('greatest_limit') }} then states.probability else 0 end
+                as probability,
             rate.expected,
             rate.low,
             rate.high
@@ -56,7 +59,6 @@ final as (
         cross join lateral {{ function('filter_summary') }}(states.state, filter_parameters.log_rates) as rate
         where
             counts.concern = 'getting_worse'
-            and filter_parameters.rate_limit <= {{ var('greatest_limit') }}
             and states.tutor_id = counts.tutor_id
             and states.concern_day = counts.concern_day
         union all

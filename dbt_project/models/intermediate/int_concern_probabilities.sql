@@ -12,6 +12,10 @@ filter_states as (
     select * from {{ ref('int_filter_states') }}
 ),
 
+parameters as (
+    select * from {{ ref('int_filter_parameters') }}
+),
+
 posteriors as (
     select
         counts.concern_day,
@@ -38,13 +42,15 @@ posteriors as (
                             priors.within_variance
                         ) as posterior
                 )
-            else {{ function('rate_probability') }}(
-                    priors.log_masses,
-                    priors.log_rates,
-                    priors.log_complements,
-                    counts.evidence_trials,
-                    counts.evidence_events
-                )
+            when priors.rate_limit <= {{ var('greatest_limit') }}
+                then {{ function('rate_probability') }}(
+                        priors.log_masses,
+                        priors.log_rates,
+                        priors.log_complements,
+                        counts.evidence_trials,
+                        counts.evidence_events
+                    )
+            else 0
         end as probability,
         counts.has_needs
     from counts
@@ -52,20 +58,23 @@ posteriors as (
         on
             counts.concern_day = priors.concern_day
             and counts.concern = priors.concern
-            and (counts.concern = 'low_ratings' or priors.rate_limit <= {{ var('greatest_limit') }})
 ),
 
 final as (
     select * from posteriors
     union all
     select
-        concern_day,
-        is_as_of,
-        tutor_id,
+        states.concern_day,
+        states.is_as_of,
+        states.tutor_id,
         'getting_worse' as concern,
-        probability,
+        case
+            when parameters.rate_limit <= {{ var('greatest_limit') }} then states.probability
+            else 0
+        end as probability,
         null as has_needs
-    from filter_states
+    from filter_states as states
+    cross join parameters
 )
 
 select * from final
