@@ -22,16 +22,18 @@ def warm_up() -> None:
 
 
 def read_parsed(path: Path, database: str) -> "ParsedProject | None":
-    """The project as `dbt parse` left it; None if another dbt did, or for a database of another name."""
+    """The project as `dbt parse` left it, for a database of this name; None if another version of dbt did."""
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
     from dbt.version import __version__
 
     manifest: Manifest = Manifest.from_msgpack(path.read_bytes(), decoder=extended_mashumuro_decoder)
-    if manifest.metadata.dbt_version != __version__ or {node.database for node in manifest.nodes.values()} != {
-        database
-    }:
+    if manifest.metadata.dbt_version != __version__:
         return None
+    for node in (*manifest.nodes.values(), *manifest.sources.values(), *manifest.functions.values()):
+        if node.relation_name is not None:
+            node.relation_name = node.relation_name.replace(f'"{node.database}".', f'"{database}".', 1)
+        node.database = database
     manifest.build_flat_graph()  # type: ignore[no-untyped-call]  # what macros know as `graph`
     return manifest
 

@@ -80,7 +80,7 @@ def build(
         TutorqError: names what failed.
     """
     # What went wrong is in the error, and all of it in dbt's log file.
-    arguments = ["--log-level=none", "--log-level-file=debug", *_build_arguments(settings, scoring_days, new_reference)]
+    arguments = ["--log-level=none", "--log-level-file=info", *_build_arguments(settings, scoring_days, new_reference)]
     arguments += ["--exclude", "tag:thorough", *exclude]
     if select:
         arguments += ["--select", *select]
@@ -131,6 +131,8 @@ def _build_arguments(settings: Settings, scoring_days: Sequence[date], new_refer
         f"--profiles-dir={DBT_PROJECT_DIR}",
         f"--target-path={dbt_target_path(settings, scoring_days)}",
         f"--log-path={dbt_target_path(settings)}",
+        # Three files of megabytes, which nobody reads.
+        "--no-write-json",
         f"--vars={json.dumps(variables)}",
     ]
 
@@ -145,7 +147,7 @@ def _invoke(database: Database, arguments: list[str], on_event: "Callable[[Event
 
     os.environ.update(database.libpq_environment())
     with _silent_logging():
-        runner = dbtRunner(_parsed_by_install(arguments), callbacks=[on_event] if on_event else [])
+        runner = dbtRunner(_parsed_by_install(), callbacks=[on_event] if on_event else [])
         outcome = runner.invoke(arguments)
     if outcome.exception is not None:
         raise TutorqError(f"dbt failed: {_one_line(outcome.exception)}")
@@ -158,20 +160,13 @@ def _invoke(database: Database, arguments: list[str], on_event: "Callable[[Event
         raise TutorqError(f"dbt failed: {name}: {_one_line(message)}{more}")
 
 
-def _parsed_by_install(arguments: Sequence[str]) -> "ParsedProject | None":
-    """What `make install` parsed, if dbt would find the same: no file is newer, settings are the default ones,
-    and so is the database's name.
+def _parsed_by_install() -> "ParsedProject | None":
+    """What `make install` parsed, unless a file is newer.
 
-    None leaves the parsing to dbt. It takes 4 s in a new home, and for days of history again with each set of days,
-    although nothing that is parsed depends on those.
+    None leaves the parsing to dbt, which takes 8 s: in each new home, and again with each change of what it is told,
+    although nothing that is parsed depends on that.
     """
     if not PARSED_PATH.exists():
-        return None
-    from yaml import safe_load
-
-    (given,) = (json.loads(text.removeprefix("--vars=")) for text in arguments if text.startswith("--vars="))
-    defaults = safe_load((DBT_PROJECT_DIR / "dbt_project.yml").read_text())["vars"]
-    if any(defaults[name] != value for name, value in given.items() if name != "scoring_days"):
         return None
     parsed_at = PARSED_PATH.stat().st_mtime
     folders = [DBT_PROJECT_DIR / name for name in SOURCES]

@@ -4,9 +4,26 @@ That a cut dbt rolls its models back is tested by killing runs (`tests/crashes`,
 """
 
 import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from core.dbt_internals import read_parsed, warm_up
-from core.dbt_runner import PARSED_PATH
+from core.dbt_runner import DBT_PROJECT_DIR, PARSED_PATH
+from core.settings import Settings
+
+OTHERWISE = {
+    "timezone": "Asia/Tokyo",
+    "as_of": "2024-06-30",
+    "risk_threshold": 0.3,
+    "high_risk_probability": 0.7,
+    "watch_probability": 0.4,
+    "reliability_counts": ["reschedules"],
+    "scoring_days": ["2024-06-01"],
+    "new_reference": True,
+}
 
 
 def test_events_become_dictionaries() -> None:
@@ -35,9 +52,33 @@ def test_adapters_can_be_cut() -> None:
     warm_up()
 
 
-def test_what_install_parsed_is_taken_for_its_database_alone() -> None:
-    parsed = read_parsed(PARSED_PATH, "tutorq")
+def test_what_install_parsed_is_what_dbt_parses_whatever_the_settings_and_the_database(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from dbt.cli.main import dbtRunner
+
+    settings = {name: OTHERWISE[name] for name in (*Settings().dbt_vars(), "scoring_days", "new_reference")}
+    monkeypatch.setenv("PGDATABASE", "another")
+    outcome = dbtRunner().invoke(
+        [
+            *("--quiet", "--log-level-file=none", "parse", "--no-partial-parse", f"--vars={json.dumps(settings)}"),
+            *(f"--project-dir={DBT_PROJECT_DIR}", f"--profiles-dir={DBT_PROJECT_DIR}", f"--target-path={tmp_path}"),
+        ]
+    )
+    assert outcome.success
+    parsed = read_parsed(PARSED_PATH, "another")
     assert parsed is not None
-    assert "model.tutorq.tutor_scores" in parsed.nodes
     assert parsed.flat_graph["nodes"]
-    assert read_parsed(PARSED_PATH, "another") is None
+    assert described(parsed) == described(outcome.result)
+
+
+def described(manifest: Any) -> dict[str, Any]:
+    """All that is known of nodes, but for when they were parsed and which macros they called then."""
+    found: dict[str, Any] = manifest.to_dict()
+    kinds = {kind: found[kind] for kind in ("nodes", "sources", "functions", "exposures", "unit_tests", "macros")}
+    for kind, nodes in kinds.items():
+        assert nodes, kind
+        for node in nodes.values():
+            node.pop("created_at", None)
+            node.get("depends_on", {}).pop("macros", None)
+    return kinds
