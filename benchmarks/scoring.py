@@ -57,6 +57,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
         ),
         packages=["dbt-core", "dbt-postgres", "dagster"],
     )
+    os.environ["DBT_WRITE_JSON"] = "true"  # which models took longest
     runs = {}
     for sessions in size.histories:
         console.print(f"making a history of {sessions:,} sessions …", style="dim", highlight=False)

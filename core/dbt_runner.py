@@ -131,8 +131,6 @@ def _build_arguments(settings: Settings, scoring_days: Sequence[date], new_refer
         f"--profiles-dir={DBT_PROJECT_DIR}",
         f"--target-path={dbt_target_path(settings, scoring_days)}",
         f"--log-path={dbt_target_path(settings)}",
-        # Three files of megabytes, which nobody reads.
-        "--no-write-json",
         f"--vars={json.dumps(variables)}",
     ]
 
@@ -145,6 +143,8 @@ def _invoke(database: Database, arguments: list[str], on_event: "Callable[[Event
     """
     from dbt.cli.main import dbtRunner
 
+    # Its files about each run have megabytes, and nobody reads them.
+    os.environ.setdefault("DBT_WRITE_JSON", "false")
     os.environ.update(database.libpq_environment())
     with _silent_logging():
         runner = dbtRunner(_parsed_by_install(), callbacks=[on_event] if on_event else [])
