@@ -3,7 +3,6 @@ and files that failed as a whole."""
 
 import os
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,12 +28,6 @@ RECONCILED = ("raw/sessions", "read_equals_accepted_plus_quarantined")
 @pytest.fixture(scope="module")
 def repository() -> dg.RepositoryDefinition:
     return load_definitions().get_repository_def()  # type: ignore[return-value]
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
-        yield instance
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import os
 import time
-from collections.abc import Iterator
 from datetime import date, timedelta
 from uuid import uuid4
 
@@ -19,12 +18,6 @@ from orchestration.defs import automation
 from orchestration.defs.automation import REASON, ROLL_OVER_OVERDUE, daily_roll_over, new_data
 from orchestration.defs.ingest.excuses import DATA_VERSION, EXCUSES
 from orchestration.resources import Platform
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
-        yield instance
 
 
 @pytest.fixture(autouse=True)

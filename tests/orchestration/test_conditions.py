@@ -1,6 +1,5 @@
 """When conditions ask for runs: training and the hours of mail, evaluated as the daemon does."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -18,12 +17,6 @@ WATCHED = [*MODELS, MAIL]
 def definitions(monkeypatch: pytest.MonkeyPatch) -> dg.Definitions:
     monkeypatch.setenv("TUTORQ_TIMEZONE", "Europe/Vienna")  # an hour before UTC, in winter
     return load_definitions()
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
-        yield instance
 
 
 class Clock:

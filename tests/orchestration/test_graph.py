@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -32,12 +31,6 @@ GROUPS = ("raw", "staging", "intermediate", "marts", "models", "predictions", "r
 @pytest.fixture(scope="module")
 def definitions() -> dg.Definitions:
     return load_definitions()
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
-        yield instance
 
 
 @pytest.fixture
@@ -183,7 +176,7 @@ def test_steps_retry_and_runs_end(definitions: dg.Definitions) -> None:
     assert (policy.max_retries, policy.backoff, policy.jitter) == (3, dg.Backoff.EXPONENTIAL, dg.Jitter.PLUS_MINUS)
 
 
-def test_files_become_published_and_correct_scores(
+def test_files_become_published_and_correct_scores_live_and_in_runs(
     definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
 ) -> None:
     result = run(definitions, instance, "load_and_score")
@@ -203,11 +196,38 @@ def test_files_become_published_and_correct_scores(
     lineage = by_key["dim_tutors"].metadata["dagster/column_lineage"].value.deps_by_column
     assert lineage["name"] == [dg.TableColumnDep(dg.AssetKey(["staging", "stg_raw__tutors"]), "name")]
 
+    # The next run compares scores that were refreshed live with its own.
+    with database.connect() as connection:
+        connection.execute(
+            "select marts.refresh_sessions(array(select session_id from raw.sessions order by session_id limit 3))"
+        )
     again = run(definitions, instance, "load_and_score")
     assert again.success
     assert again.asset_materializations_for_node("raw__sessions")[0].metadata["rows_read"].value == 0
     with database.connect() as connection:
         assert connection.execute("select count(*) from marts.publication").fetchone() == (1,)
+        tutors = connection.execute("select count(*) from marts.tutor_scores").fetchone()
+    [found] = [each for each in again.get_asset_check_evaluations() if each.check_name == "live_equals_batch"]
+    assert found.passed
+    assert (found.metadata["compared"].value,) == tutors  # a sample of 200 at most
+
+    with database.connect() as connection:
+        connection.execute(
+            "update marts.tutor_scores set sessions_7d = sessions_7d + 1"
+            " where tutor_id = (select min(tutor_id::text)::uuid from marts.tutor_scores)"
+        )
+        connection.execute(
+            "update marts.tutor_concerns set probability = probability / 2 where concern = 'no_shows'"
+            " and tutor_id = (select max(tutor_id::text)::uuid from marts.tutor_concerns where concern = 'no_shows')"
+        )
+    different = live_equals_batch(Platform())
+    assert isinstance(different, dg.AssetCheckResult)
+    assert not different.passed
+    assert different.metadata["different"].value == 2
+
+
+def test_scores_wait_for_a_run_only_in_columns_that_need_all_tutors() -> None:
+    assert MANIFEST["nodes"]["model.tutorq.tutor_scores"]["config"]["batch_only"] == LIVE_WAITING
 
 
 @pytest.mark.soak  # the gate has it with `tutorq up` (e2e/test_start.py)
@@ -263,39 +283,6 @@ def test_rows_that_vanish_are_noticed(
 
     failed = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
     assert failed == {"read_equals_accepted_plus_quarantined"}
-
-
-def test_live_scores_are_compared_with_those_of_the_run(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
-) -> None:
-    model = MANIFEST["nodes"]["model.tutorq.tutor_scores"]
-    assert model["config"]["batch_only"] == LIVE_WAITING
-
-    assert run(definitions, instance, "load_and_score").success
-    with database.connect() as connection:
-        connection.execute(
-            "select marts.refresh_sessions(array(select session_id from raw.sessions order by session_id limit 3))"
-        )
-    result = run(definitions, instance, "score")
-    [found] = [each for each in result.get_asset_check_evaluations() if each.check_name == "live_equals_batch"]
-    assert found.passed
-    with database.connect() as connection:
-        tutors = connection.execute("select count(*) from marts.tutor_scores").fetchone()
-    assert (found.metadata["compared"].value,) == tutors  # a sample of 200 at most
-
-    with database.connect() as connection:
-        connection.execute(
-            "update marts.tutor_scores set sessions_7d = sessions_7d + 1"
-            " where tutor_id = (select min(tutor_id::text)::uuid from marts.tutor_scores)"
-        )
-        connection.execute(
-            "update marts.tutor_concerns set probability = probability / 2 where concern = 'no_shows'"
-            " and tutor_id = (select max(tutor_id::text)::uuid from marts.tutor_concerns where concern = 'no_shows')"
-        )
-    different = live_equals_batch(Platform())
-    assert isinstance(different, dg.AssetCheckResult)
-    assert not different.passed
-    assert different.metadata["different"].value == 2
 
 
 def test_a_failed_blocking_check_keeps_the_marts_as_they_are(

@@ -1,6 +1,5 @@
 """Predictions of a small marketplace: complete, exact about whom they touch, swapped whole, and kept up by Dagster."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -308,12 +307,6 @@ def test_an_assignment_from_the_command_line_tells_people_of_one_id_apart(
 @pytest.fixture(scope="module")
 def definitions() -> dg.Definitions:
     return load_definitions()
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
-        yield instance
 
 
 def tick(instance: dg.DagsterInstance) -> dg.RunRequest | dg.SkipReason:

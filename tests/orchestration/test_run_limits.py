@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Iterator
 
 import dagster as dg
 import pytest
@@ -15,12 +14,6 @@ from orchestration.first_run import prepare_dagster_home
 from orchestration.run_limits import TAG, prolong
 
 SESSIONS = dg.AssetKey(["raw", "sessions"])
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
-        yield instance
 
 
 def limit_of(instance: dg.DagsterInstance, job: str, *assets: dg.AssetKey, **how: object) -> int:
