@@ -114,7 +114,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
         report.add(
             f"5/s during runs: 202 to score, {what}", busy[f"5 busy visible {what}"], "ms", note="dbt on the same cores"
         )
-    for sessions in (1, 64):
+    for sessions in (1, 8, 32, 200):
         report.add(f"the refresh alone, {sessions} sessions", _refresh(database, sessions, size.calls), "ms")
     report.remarks = [_compare(database, settings, size)]
     report.show(console, database)
