@@ -12,11 +12,10 @@ from typing import Any
 
 import psycopg
 from rich.console import Console
-from sqlalchemy import make_url
 
 from benchmarks import history
 from benchmarks.harness import Report, alternate, ratios, run_apart, settings_of
-from core import dbt_runner
+from core import dbt_runner, postgres_urls
 from core.database import Database
 from core.migrate import migrate
 from core.settings import Settings
@@ -107,7 +106,7 @@ class _ScoringRun:
         name = f"history_{sessions}"
         self._settings = settings_of(
             home / name,
-            database_url=make_url(server.url).set(database=name).render_as_string(hide_password=False),
+            database_url=postgres_urls.render({**postgres_urls.parse(server.url), "dbname": name}),
             as_of=history.AS_OF.isoformat(),
         )
         self._settings.home.mkdir()
