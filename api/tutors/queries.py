@@ -34,9 +34,16 @@ and ($5::boolean is null or scores.attention = $5)
 and ($6::text[] is null or scores.concerns && $6)
 """
 
-# By how urgent a conversation is: who got worse suddenly, then who else is of concern, the most harm first.
-URGENCY = """array[
-    ('getting_worse' = any(scores.concerns))::integer,
+# By how urgent a conversation is: who got worse suddenly, then who else is of concern, the most harm first. A change
+# stays news for four weeks: the alarm is superseded as soon as it is confirmed, and nobody is less urgent for that.
+NEWS_DAYS = 28
+URGENCY = f"""array[
+    (scores.tutor_id in (
+        select known.tutor_id from marts.tutor_concerns as known
+        where known.concern = 'getting_worse'
+            and known.status = 'raised'
+            and (not known.superseded or known.raised_on > known.as_of - {NEWS_DAYS})
+    ))::integer,
     scores.attention::integer,
     coalesce(scores.harm_sessions, 0),
     coalesce(scores.risk_probability, 0)

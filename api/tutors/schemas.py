@@ -147,8 +147,8 @@ class TutorFilters(TutorConditions):
         default="risk_probability",
         description=(
             "A numeric score column, the probability of a concern, `name`, `last_session_at`, `risk_status_since`, or "
-            "`attention`: the suddenly worse, then others with a raised concern, and of these who is expected to let "
-            "down the most sessions. Null comes last."
+            "`attention`: who got worse suddenly, within the last four weeks; then others with a raised concern, and "
+            "of these who is expected to let down the most sessions. Null comes last."
         ),
         json_schema_extra={"enum": list(SORTABLE)},
     )
