@@ -103,6 +103,14 @@ def test_who_keeps_nearly_all_appointments_may_be_of_concern_for_other_reasons(
     assert found["risk_status"] == "ok"
 
 
+def test_raw_rates_are_those_counted(client: httpx2.Client) -> None:
+    assert concern(client, "misses", "no_shows")["raw_rate"] == 7 / 90
+    assert concern(client, "loses_students", "loses_new_students")["raw_rate"] == 0.8
+    rating = concern(client, "loses_students_and_is_rated_low", "low_ratings")
+    assert (rating["trials"], rating["events"], rating["raw_rate"]) == (100, None, 3.49)
+    assert rating["raw_rate"] < rating["expected"]
+
+
 def test_ordinary_tutors_are_left_alone(tutors: dict[str, Any]) -> None:
     ordinary = [tutor for name, tutor in tutors.items() if name.startswith("ordinary")]
     assert len(ordinary) == ORDINARY_TUTORS

@@ -214,7 +214,7 @@ def test_verify_reports_a_changed_concern(database: Database, settings: Settings
 
 
 def test_every_column_of_the_concerns_is_verified() -> None:
-    recomputed = set(CONCERN_TYPES) | {"probability", "threshold", "expected", "low", "high"}
+    recomputed = set(CONCERN_TYPES) | {"probability", "threshold", "raw_rate", "expected", "low", "high"}
     assert declared_columns("tutor_concerns") == recomputed
 
 

@@ -208,6 +208,7 @@ def _rows(
             "threshold": concern.threshold,
             "trials": concern.trials,
             "events": concern.events,
+            "raw_rate": concern.raw_rate,
             "expected": concern.expected,
             "low": concern.low,
             "high": concern.high,
