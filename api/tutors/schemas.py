@@ -383,6 +383,13 @@ class Component(BaseModel):
     name: Literal["reliability", "attendance", "first_session", "rating"]
     value: Fraction | None = Field(description="1 is best; null without data, and then it does not count.")
     weight: Fraction | None = Field(description="Its weight among all four.", examples=[0.4])
+    variance_share: float | None = Field(
+        description=(
+            "Its measured share in how the score varies among the tutors of the reference, 0-1. It would be the weight "
+            "if components had nothing to do with each other."
+        ),
+        examples=[0.36],
+    )
     evidence: ComponentEvidence
     sentence: str = Field(examples=["The tutor moved, cancelled or missed 3 of 24 sessions in the last 90 days."])
 

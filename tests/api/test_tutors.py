@@ -12,6 +12,8 @@ from psycopg.rows import dict_row
 from api.tutors.schemas import SORTABLE, Outcome
 from tests.api.conftest import Served
 from tests.marts import TUTORS
+from verify.frames import load_kept
+from verify.recompute.quality import QualityReference, variance_shares
 
 
 def tutors(client: httpx2.Client, **parameters: Any) -> list[dict[str, Any]]:
@@ -305,8 +307,8 @@ def test_history_has_weeks_beside_the_platform_and_daily_scores(client: httpx2.C
     assert [day["as_of"] for day in data["scores"]] == [f"2026-01-{day}" for day in range(18, 32)]
 
 
-def test_an_explanation_is_made_of_stored_numbers(client: httpx2.Client) -> None:
-    weights = set()
+def test_an_explanation_is_made_of_stored_numbers(published: Served, client: httpx2.Client) -> None:
+    weights, shares = set(), set()
     for row in tutors(client):
         data = client.get(f"/api/tutors/{row['tutor_id']}/explanation").json()["data"]
         by_name = {component["name"]: component for component in data["components"]}
@@ -321,7 +323,12 @@ def test_an_explanation_is_made_of_stored_numbers(client: httpx2.Client) -> None
         assert kinds.count("cancellation") == row["tutor_cancellations_90d"]
         assert kinds.count("no_show") == row["tutor_no_shows_90d"]
         weights.add(tuple(component["weight"] for component in data["components"]))
+        shares.add(tuple(component["variance_share"] for component in data["components"]))
     assert weights == {(0.4, 0.25, 0.2, 0.15)}
+    with published.database.connect() as connection:
+        kept = load_kept(connection)
+    assert shares.pop() == pytest.approx(variance_shares(QualityReference(kept.means, kept.covariance)))
+    assert not shares
 
 
 def test_an_explanation_speaks_plainly(published: Served, client: httpx2.Client) -> None:
