@@ -41,10 +41,10 @@ class Rules(concerns.Rules):
     """The columns of `marts.publication` that say how scores were made."""
 
     risk_threshold: float
-    reliability_weight: float | None = None
-    attendance_weight: float | None = None
-    first_session_weight: float | None = None
-    rating_weight: float | None = None
+    reliability_weight: float
+    attendance_weight: float
+    first_session_weight: float
+    rating_weight: float
 
 
 class Facts(BaseModel):

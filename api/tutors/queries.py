@@ -6,6 +6,7 @@ from uuid import UUID
 from api.database import VERSION, Statement, columns
 from api.publication import META_SQL
 from api.text_search import matches
+from api.tutors.explanation import Baseline, Rules
 from api.tutors.schemas import (
     HistoryRange,
     Outcome,
@@ -16,6 +17,7 @@ from api.tutors.schemas import (
     TutorScoreDay,
     TutorWeek,
 )
+from core import concerns
 from core.concerns import Concern, ConcernName, in_order
 
 CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -116,7 +118,7 @@ select
             json_build_object(
                 'tutor', tutor,
                 'concerns', tutor.known_concerns,
-                'rules', publication,
+                'rules', (select rules from (select {columns(concerns.Rules, "publication")}) as rules),
                 'meta', json_build_object({META_SQL})
             )
         from (
@@ -342,8 +344,8 @@ select
         select
             json_build_object(
                 'score', (select score from (select {columns(TutorScore, "tutor")}) as score),
-                'baseline', baseline,
-                'rules', publication,
+                'baseline', (select known from (select {columns(Baseline, "baseline")}) as known),
+                'rules', (select rules from (select {columns(Rules, "publication")}) as rules),
                 'concerns', {KNOWN_CONCERNS.format(tutor_id="tutor.tutor_id")},
                 'evidence_sessions', coalesce((select json_agg(evidence) from evidence), '[]'),
                 'meta', json_build_object({META_SQL})

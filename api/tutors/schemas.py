@@ -382,7 +382,7 @@ class Component(BaseModel):
 
     name: Literal["reliability", "attendance", "first_session", "rating"]
     value: Fraction | None = Field(description="1 is best; null without data, and then it does not count.")
-    weight: Fraction | None = Field(description="Its weight among all four.", examples=[0.4])
+    weight: Fraction = Field(description="Its weight among all four.", examples=[0.4])
     variance_share: float | None = Field(
         description=(
             "Its measured share in how the score varies among the tutors of the reference, 0-1. It would be the weight "

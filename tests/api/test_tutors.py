@@ -5,7 +5,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import httpx2
-import psycopg
 import pytest
 from psycopg.rows import dict_row
 
@@ -344,25 +343,6 @@ def test_an_explanation_speaks_plainly(published: Served, client: httpx2.Client)
     assert data["sentence"] == "Not rated: there was no session in the last 90 days, too few for a fair judgement."
     assert data["components"][0]["value"] is None
     assert data["components"][0]["sentence"] == "No session in the last 90 days, so reliability does not count."
-
-
-def test_publications_without_weights_explain_too(published: Served, client: httpx2.Client) -> None:
-    with published.database.connect(autocommit=True) as connection:
-        columns = [f"{name}_weight" for name in ("reliability", "attendance", "first_session", "rating")]
-        _rename(connection, columns, "_away")
-        try:
-            response = client.get("/api/tutors/T-6/explanation")
-        finally:
-            _rename(connection, [f"{column}_away" for column in columns], "")
-    assert response.status_code == 200
-    assert {component["weight"] for component in response.json()["data"]["components"]} == {None}
-
-
-def _rename(connection: psycopg.Connection, columns: list[str], ending: str) -> None:
-    for column in columns:
-        connection.execute(
-            f"alter table marts.publication rename column {column} to {column.removesuffix('_away')}{ending}"
-        )
 
 
 def test_trend_has_one_rate_per_week_and_null_without_sessions(client: httpx2.Client) -> None:
