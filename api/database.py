@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import asyncpg
+import structlog
 from pydantic import BaseModel
 
-from api.problems import DatabaseUnavailableError, NotPublishedError
+from api.problems import DatabaseUnavailableError, NotPublishedError, OutdatedScoresError
 from core.postgres_urls import for_asyncpg
 
 POOL_SIZE = 10
@@ -27,6 +28,8 @@ ATTEMPTS = 3
 # and between two publications scores are refreshed live.
 VERSION = "(generation || '.' || (extract(epoch from refreshed_at) * 1000000)::bigint)"
 VERSION_QUERY = f"select {VERSION} from marts.publication"
+IS_PUBLISHED = "select to_regclass('marts.publication') is not null"
+OUTDATED_SECONDS = 30
 
 # A table was swapped or the server restarted under a statement; the same statement works a moment later.
 PASSING_ERRORS = (
@@ -49,7 +52,12 @@ UNREACHABLE_ERRORS = (
     asyncpg.InterfaceError,
 )
 
+# What is read is not there: nothing is published, or a version before has published it, in other columns.
+MISSING_ERRORS = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.UndefinedColumnError)
+
 Result = TypeVar("Result")
+
+log = structlog.get_logger("api")
 
 
 def columns(model: type[BaseModel], table: str) -> str:
@@ -85,6 +93,7 @@ class Marts:
 
     Raises (every method):
         NotPublishedError: there is no publication yet.
+        OutdatedScoresError: there is one by a version before, which lacks what is asked for.
         DatabaseUnavailableError: the server cannot be reached, or not in time.
     """
 
@@ -108,8 +117,12 @@ class Marts:
     async def _run(self, work: Callable[[Any], Awaitable[Result]]) -> Result:
         try:
             return await with_connection(self._pool, work)
-        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
-            raise NotPublishedError("The tables of the scores do not exist yet.") from error
+        except MISSING_ERRORS as error:
+            if not await with_connection(self._pool, lambda connection: connection.fetchval(IS_PUBLISHED)):
+                raise NotPublishedError("The tables of the scores do not exist yet.") from error
+            log.warning("published by another version", missing=str(error))
+            detail = "The first run after the upgrade has not finished."
+            raise OutdatedScoresError(detail, headers={"Retry-After": str(OUTDATED_SECONDS)}) from error
 
 
 async def with_connection(pool: asyncpg.Pool, work: Callable[[Any], Awaitable[Result]]) -> Result:

@@ -132,6 +132,10 @@ class NotPublishedError(ApiError):
     status, kind, title = 503, "not-published", "Scores have not been published yet"
 
 
+class OutdatedScoresError(ApiError):
+    status, kind, title = 503, "outdated-scores", "Scores are being made anew for this version"
+
+
 class DatabaseUnavailableError(ApiError):
     status, kind, title = 503, "database-unavailable", "The database cannot be reached"
 

@@ -31,6 +31,7 @@ from verify.recompute.evidence import (
     mixture_prior,
     moments,
 )
+from verify.recompute.rules import RULES, Rules
 
 Bools = npt.NDArray[np.bool_]
 
@@ -113,7 +114,7 @@ class Candidate:
         capped = found.capped(self.cap)
         posterior = prior.updated(capped.trials, capped.events)
         probability = np.where(history.has_needs, posterior.exceeds(LIMIT), np.nan)
-        return Judgement(posterior, probability, None if self.is_old else concerns.Rule())
+        return Judgement(posterior, probability, None if self.is_old else RULES)
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Judgement:
 
     posterior: BetaMixture
     probability: Floats
-    rule: concerns.Rule | None
+    rule: Rules | None
 
     @property
     def raised(self) -> Bools:
@@ -304,8 +305,8 @@ def _precision_recall(months: Months, flagged: int) -> tuple[float, float]:
     return float(right / max(flagged, 1)), float(right / max(months.is_bad[judged].sum(), 1))
 
 
-def _raised(probability: Floats, rule: concerns.Rule | None) -> Bools:
-    return np.asarray(probability >= concerns.Rule().raised) if rule is None else concerns.is_raised(probability, rule)
+def _raised(probability: Floats, rule: Rules | None) -> Bools:
+    return probability >= RULES.high_risk_probability if rule is None else concerns.is_raised(probability, rule)
 
 
 def _onsets(raised: Bools) -> float:
@@ -320,7 +321,7 @@ def at_volume(probability: Floats, share: float) -> Bools:
     low, high = -8.0, 8.0
     for _ in range(16):
         middle = (low + high) / 2
-        raised = concerns.is_raised(special.expit(shifted + middle), concerns.Rule())
+        raised = concerns.is_raised(special.expit(shifted + middle), RULES)
         low, high = (middle, high) if raised[:, LEAD_DAYS:].mean() < share else (low, middle)
     return raised
 
@@ -331,7 +332,7 @@ def _show(console: Console, history: History, candidates: Sequence[Candidate]) -
     months = {candidate.name: forecast(history, judgement) for candidate, judgement in judged}
     old = months[candidates[0].name]
     kept = months[KEPT]
-    likely = concerns.Rule().raised
+    likely = RULES.high_risk_probability
     flagged = int((old.probability[old.is_judged] >= likely).sum())
     share = float(judged[0][1].raised[:, LEAD_DAYS:].mean())
     table = Table(
@@ -351,7 +352,7 @@ def _show(console: Console, history: History, candidates: Sequence[Candidate]) -
     )
     table.columns[0].no_wrap = True
 
-    def flags(probability: Floats, rule: concerns.Rule | None) -> list[str]:
+    def flags(probability: Floats, rule: Rules | None) -> list[str]:
         found = replace(old, probability=probability[old.tutor, old.day])
         sure = found.is_judged & (found.probability >= likely)
         precision, recall = _precision_recall(found, flagged)
@@ -379,8 +380,8 @@ def _show(console: Console, history: History, candidates: Sequence[Candidate]) -
     unreliable = next(judgement.raised for candidate, judgement in judged if candidate.name == KEPT)
     for words, change_filter in _filters(history).items():
         now = _filter_probability(change_filter, history)
-        table.add_row(words, "", "", "", "", *flags(now, concerns.Rule()))
-        either = unreliable | _raised(now, concerns.Rule())
+        table.add_row(words, "", "", "", "", *flags(now, RULES))
+        either = unreliable | _raised(now, RULES)
         together = f"{_onsets(either):.2f}", f"{either[:, LEAD_DAYS:].mean():.1%}"
         table.add_row(f"  or {KEPT}", "", "", "", "", "", "", "", *together, "")
     console.print(
@@ -445,7 +446,7 @@ def _filter_probability(change_filter: ChangeFilter, history: History) -> Floats
 
 
 def _filter_raised(change_filter: ChangeFilter, history: History) -> Bools:
-    return concerns.is_raised(_filter_probability(change_filter, history), concerns.Rule())
+    return concerns.is_raised(_filter_probability(change_filter, history), RULES)
 
 
 def _delays(raised: Bools) -> str:
@@ -472,10 +473,10 @@ def _show_alike(console: Console, size: Size) -> None:
     for name, concern in concerns.rate_concerns(LIMIT).items():
         _, _, probability = concerns.rate_probability(concern, counts)
         has_needs = discounted(getattr(counts, concern.trials), concern.needs_days) >= concern.needs
-        raised[name] = concerns.is_raised(np.where(has_needs, probability, np.nan), concerns.Rule())
+        raised[name] = concerns.is_raised(np.where(has_needs, probability, np.nan), RULES)
     _, _, probability = concerns.rating_probability(counts)
-    has_needs = discounted(counts.ratings, half_life_weights(np.inf)) >= concerns.RATINGS_NEEDED
-    raised["low_ratings"] = concerns.is_raised(np.where(has_needs, probability, np.nan), concerns.Rule())
+    has_needs = discounted(counts.ratings, half_life_weights(np.inf)) >= RULES.ratings_needed
+    raised["low_ratings"] = concerns.is_raised(np.where(has_needs, probability, np.nan), RULES)
     strictest, *others = _filters(history).items()
     raised[f"getting_worse ({strictest[0]})"] = _filter_raised(strictest[1], history)
     raised["any of these"] = np.any(list(raised.values()), axis=0)

@@ -61,6 +61,10 @@ class Concern(BaseModel):
         examples=[45],
     )
     events: int | None = Field(description="Of these, what should not happen; null for ratings.", examples=[12])
+    raw_rate: float | None = Field(
+        description="Events per trial, 0-1, or the mean rating, 1-5, as counted: chance and all; null without trials.",
+        examples=[0.27],
+    )
     expected: float | None = Field(description="Estimated true rate, 0-1, or mean rating, 1-5.", examples=[0.24])
     low: float | None = Field(description="5% quantile of the estimate.", examples=[0.18])
     high: float | None = Field(description="95% quantile of the estimate.", examples=[0.31])

@@ -37,7 +37,7 @@ LONGEST_FIRST = (
     (
         "tests/dbt/test_histories.py", "tests/dbt/test_build.py", "tests/dbt/test_live.py",
         "tests/dbt/test_incremental.py", "tests/dbt/test_leakage.py", "tests/dbt/test_match_features.py",
-        "tests/dbt/test_let_downs.py", "tests/dbt/test_statistics.py",
+        "tests/dbt/test_cases.py", "tests/dbt/test_statistics.py",
         "tests/dbt/test_concerns.py", "tests/dbt/test_score_reference.py", "tests/dbt/test_project_rules.py",
         "tests/dbt/test_roles.py", "tests/core/test_roles.py", "tests/core/test_servers.py",
         "tests/verify/test_verify.py",

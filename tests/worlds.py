@@ -15,6 +15,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 TERM_DAYS = 182
+RATING_SHARES = (0.01, 0.03, 0.08, 0.28, 0.60)  # of 1 to 5
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def alike_in_everything(tutors: int, days: int, seed: int) -> DailyCounts:
     world = alike(tutors, days, seed)
     held = world.sessions - world.let_downs
     first_meetings = rng.binomial(held, 0.08)
-    ratings = rng.multinomial(rng.binomial(held, 0.6), (0.01, 0.03, 0.08, 0.28, 0.60))
+    ratings = rng.multinomial(rng.binomial(held, 0.6), RATING_SHARES)
     stars = np.arange(1, 6)
     counts = (
         world.sessions,

@@ -50,6 +50,7 @@ TOLERANCES = {
 CONCERN_TOLERANCES = {
     "probability": Tolerance(PROBABILITY_TOLERANCE),
     "threshold": EXACTLY_EXPECTED,
+    "raw_rate": EXACTLY_EXPECTED,
     "expected": EXPECTED,
     "low": QUANTILE,
     "high": QUANTILE,

@@ -15,14 +15,6 @@ from core.errors import TutorqError
 from verify.inputs import Basis, KeptDays, RawFrames
 
 READ = "marts.publication, marts.tutor_scores, marts.tutor_concerns"
-# 0.9 of Beta(1, 9) and 0.1 of the broad part for a limit of 0.15, until there are 20 tutors to learn from.
-SHIPPED_REFERENCE = ((1.0, 9.0, 1.0, 17 / 3), 1.0)
-# What the demo has.
-SHIPPED_QUALITY = (
-    [-2.04, -4.96, -1.16, 4.25],
-    [[0.2112, 0.1480, 0.0199, -0.0106], [0.1480, 0.2802, 0.0169, -0.0103],
-     [0.0199, 0.0169, 0.1932, -0.0521], [-0.0106, -0.0103, -0.0521, 0.0288]],
-)  # fmt: skip
 
 
 def freeze(connection: psycopg.Connection) -> None:
@@ -89,20 +81,21 @@ def _load_mart(connection: psycopg.Connection, mart: LiteralString, key: str) ->
 
 
 def load_kept(connection: psycopg.Connection) -> KeptDays:
-    """What runs have kept of closed days, and the newest reference of the change filter."""
+    """What runs have kept of closed days, and the newest reference of each kind, or the one that is shipped."""
     priors = connection.execute("select * from app.concern_priors")
     priors_frame = pd.DataFrame(priors.fetchall(), columns=[column.name for column in priors.description or ()])
     stretches = connection.execute(
         "select tutor_id::text, concern, raised_on from app.concern_stretches where cleared_on is null"
     )
+    ((shipped,),) = connection.execute("select concern_rules from marts.publication").fetchall()
     reference = connection.execute(
         "select filter_prior, design_effect from app.score_reference order by reference_id desc limit 1"
     ).fetchone()
-    filter_prior, design_effect = reference or SHIPPED_REFERENCE
+    filter_prior, design_effect = reference or (shipped["shipped_filter_prior"], shipped["shipped_design_effect"])
     quality = connection.execute(
         "select means, covariance from app.score_reference where means is not null order by reference_id desc limit 1"
     ).fetchone()
-    means, covariance = quality or SHIPPED_QUALITY
+    means, covariance = quality or (shipped["shipped_quality_means"], shipped["shipped_quality_covariance"])
     return KeptDays(
         priors_frame,
         pd.DataFrame(stretches.fetchall(), columns=["tutor_id", "concern", "raised_on"]),

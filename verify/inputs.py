@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,8 @@ class Basis:
     first_session_window_days: int
     short_notice_hours: float
     late_start_minutes: float
+    concern_rules: dict[str, Any]
+    """Of concerns, by the names of the vars, what the fields above do not say; JSON values."""
 
 
 @dataclass(frozen=True)

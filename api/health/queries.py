@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 import asyncpg
 import structlog
 
-from api.database import with_connection
+from api.database import MISSING_ERRORS, columns, with_connection
 from api.health.schemas import ChangesCheck, Checks, DaemonCheck, DatabaseCheck, Health, PublicationCheck, Status
+from api.tutors.schemas import TutorScore
+from core.concerns import Concern
 
 CHECK_TIMEOUT_SECONDS = 2
 DAEMON_SILENT_SECONDS = 120
@@ -20,6 +22,12 @@ REMEMBERED_SECONDS = 1
 PUBLICATION = """
 select generation, as_of, published_at, extract(epoch from now() - published_at)::double precision as age_seconds
 from marts.publication
+"""
+# What answers about tutors are made of: a version before may have published it in other columns.
+READABLE = f"""
+select {columns(TutorScore, "scores")}, {columns(Concern, "concerns")}
+from marts.tutor_scores as scores, marts.tutor_concerns as concerns
+limit 0
 """
 OLDEST_CHANGE = "select extract(epoch from now() - min(changed_at))::double precision from raw.changes"
 # Dagster writes UTC without a zone. One daemon process writes all rows; rows of retired kinds may stay behind.
@@ -68,15 +76,13 @@ class HealthProbe:
             return self._latest[1]
 
     async def _look(self) -> Health:
-        platform, daemon = await asyncio.gather(self._platform(), self._daemon())
-        checks = Checks(
-            database=platform[0], publication=platform[1], unprocessed_changes=platform[2], dagster_daemon=daemon
-        )
-        if Status.FAILED in (checks.database.status, checks.publication.status):
+        (database, publication, changes), daemon = await asyncio.gather(self._platform(), self._daemon())
+        checks = Checks(database=database, publication=publication, unprocessed_changes=changes, dagster_daemon=daemon)
+        if Status.FAILED in (database.status, publication.status):
             status = Status.FAILED
-        elif checks.publication.status is Status.STARTING:
+        elif publication.status is Status.STARTING:
             status = Status.STARTING
-        elif Status.DEGRADED in (checks.dagster_daemon.status, checks.unprocessed_changes.status):
+        elif Status.DEGRADED in (each.status for each in (publication, changes, daemon)):
             status = Status.DEGRADED
         else:
             status = Status.OK
@@ -102,7 +108,13 @@ class HealthProbe:
         except Exception as error:
             _note("publication", error)
             return PublicationCheck(status=Status.FAILED)
-        return PublicationCheck(status=Status.OK, **row) if row else PublicationCheck(status=Status.STARTING)
+        if not row:
+            return PublicationCheck(status=Status.STARTING)
+        try:
+            await _within_time(self._pool, lambda connection: connection.fetch(READABLE))
+        except MISSING_ERRORS:
+            return PublicationCheck(status=Status.DEGRADED, **row)
+        return PublicationCheck(status=Status.OK, **row)
 
     async def _changes(self) -> ChangesCheck:
         try:

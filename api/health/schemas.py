@@ -25,7 +25,7 @@ class DatabaseCheck(BaseModel):
 class PublicationCheck(BaseModel):
     """What is published."""
 
-    status: Status
+    status: Status = Field(description="Degraded after an upgrade, until a run has made the scores of this version.")
     generation: int | None = Field(default=None, examples=[412])
     as_of: date | None = None
     published_at: AwareDatetime | None = None

@@ -31,16 +31,20 @@ class Baseline(BaseModel):
     tutor_no_show_rate_90d: float | None
     first_session_rate: float | None
     rating_mean_90d: float | None
+    reliability_share: float | None
+    attendance_share: float | None
+    first_session_share: float | None
+    rating_share: float | None
 
 
 class Rules(concerns.Rules):
     """The columns of `marts.publication` that say how scores were made."""
 
     risk_threshold: float
-    reliability_weight: float | None = None
-    attendance_weight: float | None = None
-    first_session_weight: float | None = None
-    rating_weight: float | None = None
+    reliability_weight: float
+    attendance_weight: float
+    first_session_weight: float
+    rating_weight: float
 
 
 class Facts(BaseModel):
@@ -121,6 +125,7 @@ def _reliability(score: TutorScore, facts: Facts) -> Component:
         name="reliability",
         value=score.reliability_component,
         weight=facts.rules.reliability_weight,
+        variance_share=facts.baseline.reliability_share,
         evidence=ComponentEvidence(
             n=score.sessions_90d,
             k=score.let_downs_90d,
@@ -144,6 +149,7 @@ def _attendance(score: TutorScore, facts: Facts) -> Component:
         name="attendance",
         value=score.attendance_component,
         weight=facts.rules.attendance_weight,
+        variance_share=facts.baseline.attendance_share,
         evidence=ComponentEvidence(
             n=score.sessions_90d,
             k=score.tutor_no_shows_90d,
@@ -168,6 +174,7 @@ def _first_session(score: TutorScore, facts: Facts) -> Component:
         name="first_session",
         value=score.first_session_component,
         weight=facts.rules.first_session_weight,
+        variance_share=facts.baseline.first_session_share,
         evidence=ComponentEvidence(
             n=score.first_meetings,
             k=score.first_meetings_continued,
@@ -193,6 +200,7 @@ def _rating(score: TutorScore, facts: Facts) -> Component:
         name="rating",
         value=score.rating_component,
         weight=facts.rules.rating_weight,
+        variance_share=facts.baseline.rating_share,
         evidence=ComponentEvidence(
             n=score.ratings_90d,
             k=None,

@@ -6,6 +6,7 @@ from uuid import UUID
 from api.database import VERSION, Statement, columns
 from api.publication import META_SQL
 from api.text_search import matches
+from api.tutors.explanation import Baseline, Rules
 from api.tutors.schemas import (
     HistoryRange,
     Outcome,
@@ -16,6 +17,7 @@ from api.tutors.schemas import (
     TutorScoreDay,
     TutorWeek,
 )
+from core import concerns
 from core.concerns import Concern, ConcernName, in_order
 
 CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -34,9 +36,16 @@ and ($5::boolean is null or scores.attention = $5)
 and ($6::text[] is null or scores.concerns && $6)
 """
 
-# By how urgent a conversation is: who got worse suddenly, then who else is of concern, the most harm first.
-URGENCY = """array[
-    ('getting_worse' = any(scores.concerns))::integer,
+# By how urgent a conversation is: who got worse suddenly, then who else is of concern, the most harm first. A change
+# stays news for four weeks: the alarm is superseded as soon as it is confirmed, and nobody is less urgent for that.
+NEWS_DAYS = 28
+URGENCY = f"""array[
+    (scores.tutor_id in (
+        select known.tutor_id from marts.tutor_concerns as known
+        where known.concern = 'getting_worse'
+            and known.status = 'raised'
+            and (not known.superseded or known.raised_on > known.as_of - {NEWS_DAYS})
+    ))::integer,
     scores.attention::integer,
     coalesce(scores.harm_sessions, 0),
     coalesce(scores.risk_probability, 0)
@@ -109,7 +118,7 @@ select
             json_build_object(
                 'tutor', tutor,
                 'concerns', tutor.known_concerns,
-                'rules', publication,
+                'rules', (select rules from (select {columns(concerns.Rules, "publication")}) as rules),
                 'meta', json_build_object({META_SQL})
             )
         from (
@@ -335,8 +344,8 @@ select
         select
             json_build_object(
                 'score', (select score from (select {columns(TutorScore, "tutor")}) as score),
-                'baseline', baseline,
-                'rules', publication,
+                'baseline', (select known from (select {columns(Baseline, "baseline")}) as known),
+                'rules', (select rules from (select {columns(Rules, "publication")}) as rules),
                 'concerns', {KNOWN_CONCERNS.format(tutor_id="tutor.tutor_id")},
                 'evidence_sessions', coalesce((select json_agg(evidence) from evidence), '[]'),
                 'meta', json_build_object({META_SQL})

@@ -147,8 +147,8 @@ class TutorFilters(TutorConditions):
         default="risk_probability",
         description=(
             "A numeric score column, the probability of a concern, `name`, `last_session_at`, `risk_status_since`, or "
-            "`attention`: the suddenly worse, then others with a raised concern, and of these who is expected to let "
-            "down the most sessions. Null comes last."
+            "`attention`: who got worse suddenly, within the last four weeks; then others with a raised concern, and "
+            "of these who is expected to let down the most sessions. Null comes last."
         ),
         json_schema_extra={"enum": list(SORTABLE)},
     )
@@ -382,7 +382,14 @@ class Component(BaseModel):
 
     name: Literal["reliability", "attendance", "first_session", "rating"]
     value: Fraction | None = Field(description="1 is best; null without data, and then it does not count.")
-    weight: Fraction | None = Field(description="Its weight among all four.", examples=[0.4])
+    weight: Fraction = Field(description="Its weight among all four.", examples=[0.4])
+    variance_share: float | None = Field(
+        description=(
+            "Its measured share in how the score varies among the tutors of the reference, 0-1. It would be the weight "
+            "if components had nothing to do with each other."
+        ),
+        examples=[0.36],
+    )
     evidence: ComponentEvidence
     sentence: str = Field(examples=["The tutor moved, cancelled or missed 3 of 24 sessions in the last 90 days."])
 

@@ -117,14 +117,17 @@ def test_an_unknown_concern_is_refused(client: httpx2.Client) -> None:
     assert [error["field"] for error in response.json()["errors"]] == ["concern.0"]
 
 
-def test_those_who_got_worse_suddenly_come_first_then_the_others_of_concern(client: httpx2.Client) -> None:
+def test_those_who_got_worse_suddenly_come_first_then_the_others_of_concern(
+    published: Served, client: httpx2.Client
+) -> None:
+    recently = "concern = 'getting_worse' and status = 'raised' and (not superseded or raised_on >= date '2026-01-04')"
+    got_worse = {str(row["tutor_id"]) for row in stored(published, recently)}
     listed = tutors(client, sort_by="attention")
-    worse = ["getting_worse" in row["concerns"] for row in listed]
-    assert worse == sorted(worse, reverse=True)
-    assert worse[0]
+    assert {row["tutor_id"] for row in listed[: len(got_worse)]} == got_worse
+    assert len(got_worse) > 1
     attention = [row["attention"] for row in listed]
     assert attention == sorted(attention, reverse=True)
-    others = [row for row in listed if row["attention"] and "getting_worse" not in row["concerns"]]
+    others = [row for row in listed[len(got_worse) :] if row["attention"]]
     harm = [(row["harm_sessions"] or 0, row["risk_probability"] or 0) for row in others]
     assert harm == sorted(harm, reverse=True)
     assert len(harm) > 2

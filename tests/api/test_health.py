@@ -56,6 +56,18 @@ def test_health_over_http_needs_no_key(published: Served) -> None:
     assert (health.checks.publication.age_seconds or 0) > 0
 
 
+def test_scores_of_the_version_before_degrade_health(published: Served) -> None:
+    rename = "alter table marts.tutor_concerns rename column {} to {}"
+    with published.database.connect(autocommit=True) as connection:
+        connection.execute(rename.format("raw_rate", "away").encode())
+        try:
+            health = look(published, up_seconds=0)
+        finally:
+            connection.execute(rename.format("away", "raw_rate").encode())
+    assert (health.status, health.checks.publication.status) == (Status.DEGRADED, Status.DEGRADED)
+    assert health.checks.publication.generation == 7
+
+
 @pytest.mark.parametrize(
     ("up_seconds", "daemon", "status"), [(110, Status.STARTING, Status.OK), (130, Status.DEGRADED, Status.DEGRADED)]
 )

@@ -5,13 +5,14 @@ from datetime import date, timedelta
 from typing import Any
 
 import httpx2
-import psycopg
 import pytest
 from psycopg.rows import dict_row
 
 from api.tutors.schemas import SORTABLE, Outcome
 from tests.api.conftest import Served
 from tests.marts import TUTORS
+from verify.frames import load_kept
+from verify.recompute.quality import QualityReference, variance_shares
 
 
 def tutors(client: httpx2.Client, **parameters: Any) -> list[dict[str, Any]]:
@@ -305,8 +306,8 @@ def test_history_has_weeks_beside_the_platform_and_daily_scores(client: httpx2.C
     assert [day["as_of"] for day in data["scores"]] == [f"2026-01-{day}" for day in range(18, 32)]
 
 
-def test_an_explanation_is_made_of_stored_numbers(client: httpx2.Client) -> None:
-    weights = set()
+def test_an_explanation_is_made_of_stored_numbers(published: Served, client: httpx2.Client) -> None:
+    weights, shares = set(), set()
     for row in tutors(client):
         data = client.get(f"/api/tutors/{row['tutor_id']}/explanation").json()["data"]
         by_name = {component["name"]: component for component in data["components"]}
@@ -321,7 +322,12 @@ def test_an_explanation_is_made_of_stored_numbers(client: httpx2.Client) -> None
         assert kinds.count("cancellation") == row["tutor_cancellations_90d"]
         assert kinds.count("no_show") == row["tutor_no_shows_90d"]
         weights.add(tuple(component["weight"] for component in data["components"]))
+        shares.add(tuple(component["variance_share"] for component in data["components"]))
     assert weights == {(0.4, 0.25, 0.2, 0.15)}
+    with published.database.connect() as connection:
+        kept = load_kept(connection)
+    assert shares.pop() == pytest.approx(variance_shares(QualityReference(kept.means, kept.covariance)))
+    assert not shares
 
 
 def test_an_explanation_speaks_plainly(published: Served, client: httpx2.Client) -> None:
@@ -337,25 +343,6 @@ def test_an_explanation_speaks_plainly(published: Served, client: httpx2.Client)
     assert data["sentence"] == "Not rated: there was no session in the last 90 days, too few for a fair judgement."
     assert data["components"][0]["value"] is None
     assert data["components"][0]["sentence"] == "No session in the last 90 days, so reliability does not count."
-
-
-def test_publications_without_weights_explain_too(published: Served, client: httpx2.Client) -> None:
-    with published.database.connect(autocommit=True) as connection:
-        columns = [f"{name}_weight" for name in ("reliability", "attendance", "first_session", "rating")]
-        _rename(connection, columns, "_away")
-        try:
-            response = client.get("/api/tutors/T-6/explanation")
-        finally:
-            _rename(connection, [f"{column}_away" for column in columns], "")
-    assert response.status_code == 200
-    assert {component["weight"] for component in response.json()["data"]["components"]} == {None}
-
-
-def _rename(connection: psycopg.Connection, columns: list[str], ending: str) -> None:
-    for column in columns:
-        connection.execute(
-            f"alter table marts.publication rename column {column} to {column.removesuffix('_away')}{ending}"
-        )
 
 
 def test_trend_has_one_rate_per_week_and_null_without_sessions(client: httpx2.Client) -> None:

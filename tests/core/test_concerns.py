@@ -26,6 +26,7 @@ def concern(name: ConcernName, **changes: object) -> Concern:
         "threshold": 0.15,
         "trials": 45,
         "events": 12,
+        "raw_rate": 12 / 45,
         "expected": 0.24,
         "low": 0.18,
         "high": 0.31,

@@ -40,6 +40,26 @@ def test_a_second_build_changes_nothing(built: Dbt, marts: Marts) -> None:
     assert marts.content() == before
 
 
+def test_what_versions_before_computed_by_goes_as_soon_as_nothing_reads_it(
+    built: Dbt, connection: psycopg.Connection
+) -> None:
+    def left() -> tuple[object, ...] | None:
+        function, view = "to_regproc('intermediate.sessions_to_clear')", "to_regclass('intermediate.int_rate_priors')"
+        return connection.execute(f"select {function}::text, {view}::text".encode()).fetchone()
+
+    connection.execute("""
+        create function intermediate.sessions_to_clear (double precision, double precision) returns integer
+        language sql return 1;
+        create view intermediate.int_rate_priors as select intermediate.sessions_to_clear(1, 1) as sessions;
+        create view public.scores_of_before as select * from intermediate.int_rate_priors
+    """)
+    built("run", "--select", "int_as_of")
+    assert left() == ("intermediate.sessions_to_clear", "intermediate.int_rate_priors"), "live writers may need it yet"
+    connection.execute("drop view public.scores_of_before")
+    built("run", "--select", "int_as_of")
+    assert left() == (None, None)
+
+
 @pytest.mark.soak
 def test_what_a_version_before_recorded_stays_and_history_goes_on(
     built: Dbt, connection: psycopg.Connection, marts: Marts

@@ -17,7 +17,6 @@ from verify.recompute.concerns import (
     CONCERNS,
     NEVER,
     DailyCounts,
-    Rule,
     assess,
     is_raised,
     rate_concerns,
@@ -25,6 +24,7 @@ from verify.recompute.concerns import (
     rating_probability,
 )
 from verify.recompute.evidence import BetaMixture, discounted
+from verify.recompute.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -271,7 +271,7 @@ def stretches_of(
     found = set()
     known = (last_day - since).days + 1
     for name, probability, needs in probabilities_and_needs(counts, reference):
-        raised = is_raised(probability[:, -known:], Rule()) & needs[:, -known:]
+        raised = is_raised(probability[:, -known:], RULES) & needs[:, -known:]
         edges = np.diff(np.pad(raised.astype(int), ((0, 0), (1, 1))), axis=1)
         for tutor in range(len(raised)):
             for start, end in zip(*(np.flatnonzero(edges[tutor] == step) for step in (1, -1)), strict=True):

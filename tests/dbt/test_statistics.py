@@ -12,16 +12,16 @@ from scipy import special
 from tests import worlds
 from verify.recompute.change_filter import ChangeFilter, grid
 from verify.recompute.concerns import (
-    RATING_MARGIN,
     DailyCounts,
     assess,
     rate_concerns,
     rate_probability,
     rating_probability,
 )
-from verify.recompute.evidence import CAP, BetaMixture, Floats, half_life_weights
+from verify.recompute.evidence import BetaMixture, Floats, half_life_weights
 from verify.recompute.quality import QualityReference, components, quality_score, z_scores
 from verify.recompute.rating_evidence import RatingPrior, Ratings, rating_posterior
+from verify.recompute.rules import RULES
 
 if TYPE_CHECKING:
     import psycopg
@@ -180,7 +180,7 @@ def test_the_posterior_of_a_mean_rating(built: Dbt, connection: psycopg.Connecti
             mean - 0.3, ratings, observed, mean, between, within,
         )  # fmt: skip
         prior = RatingPrior(*(np.asarray(part) for part in (mean, between, within)))
-        posterior = rating_posterior(Ratings(ratings, ratings * observed, ratings, ratings), prior, CAP)
+        posterior = rating_posterior(Ratings(ratings, ratings * observed, ratings, ratings), prior)
         expected, low, high, probability = np.abs(found.T - posterior.summary(mean - 0.3)).max(axis=1)
         assert max(expected, probability) <= 1e-6
         assert max(low, high) <= 1e-5
@@ -391,7 +391,7 @@ def test_when_low_ratings_clear(built: Dbt, connection: psycopg.Connection, coun
                 null, null, null, %s, %s, %s, %s, %s::integer[], %s, %s::float8[], %s, 60, %s, %s, 5, %s, %s
             )
             """,
-            today.mean, today.between, today.within, today.mean - RATING_MARGIN,
+            today.mean, today.between, today.within, today.mean - RULES.rating_margin,
             ages, recent, counts.rating_sums[tutor][::-1][ages], half_life_weights(),
             counts.ratings[tutor, -30:].sum() / 30, today.mean, np.ones(180),
             days_since_high(expected.daily_probability[tutor]),

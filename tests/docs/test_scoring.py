@@ -223,7 +223,7 @@ def quality() -> list[str]:
     daily = np.zeros((1, 180))
     daily[0, -48::4] = 1
     ratings = rating_evidence(daily, 4.4 * daily, daily, half_life_weights())
-    rating = rating_posterior(Ratings(*(part[:, -1] for part in ratings)), RATINGS, 60).mean()
+    rating = rating_posterior(Ratings(*(part[:, -1] for part in ratings)), RATINGS).mean()
     reference = QualityReference(
         np.array(VARS["shipped_quality_means"]), np.array(VARS["shipped_quality_covariance"]).reshape(4, 4)
     )

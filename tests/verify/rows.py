@@ -1,5 +1,6 @@
 """Rows of `raw` made by hand, and what is recomputed from them."""
 
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -7,11 +8,22 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 
-from verify.frames import SHIPPED_QUALITY, SHIPPED_REFERENCE
 from verify.inputs import Basis, KeptDays, RawFrames
 from verify.recompute import recompute
+from verify.recompute.rules import RULES
 
 AS_OF = date(2026, 6, 30)
+SHIPPED = {
+    "shipped_filter_prior": [1, 9, 1, 17 / 3],
+    "shipped_design_effect": 1,
+    "shipped_quality_means": [-2.04, -4.96, -1.16, 4.25],
+    "shipped_quality_covariance": [
+        *(0.2112, 0.1480, 0.0199, -0.0106),
+        *(0.1480, 0.2802, 0.0169, -0.0103),
+        *(0.0199, 0.0169, 0.1932, -0.0521),
+        *(-0.0106, -0.0103, -0.0521, 0.0288),
+    ],
+}
 BASIS = Basis(
     as_of=AS_OF,
     timezone="UTC",
@@ -28,15 +40,16 @@ BASIS = Basis(
     first_session_window_days=365,
     short_notice_hours=24,
     late_start_minutes=5,
+    concern_rules={**asdict(RULES), **SHIPPED},
 )
 # Nothing is kept yet.
 KEPT = KeptDays(
     priors=pd.DataFrame(columns=["concern_day", "concern"]),
     stretches=pd.DataFrame(columns=["tutor_id", "concern", "raised_on"]),
-    filter_prior=SHIPPED_REFERENCE[0],
-    design_effect=SHIPPED_REFERENCE[1],
-    means=np.array(SHIPPED_QUALITY[0]),
-    covariance=np.array(SHIPPED_QUALITY[1]),
+    filter_prior=(1, 9, 1, 17 / 3),
+    design_effect=1,
+    means=np.array(SHIPPED["shipped_quality_means"]),
+    covariance=np.reshape(SHIPPED["shipped_quality_covariance"], (4, 4)),
 )
 ANN, BOB, CYD = (f"00000000-0000-0000-0000-00000000000{digit}" for digit in "abc")
 

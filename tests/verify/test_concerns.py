@@ -14,7 +14,6 @@ from verify.recompute.concerns import (
     CONCERNS,
     NEVER,
     DailyCounts,
-    Rule,
     StoredDays,
     assess,
     first_clear_day,
@@ -26,11 +25,11 @@ from verify.recompute.concerns import (
     status_of,
 )
 from verify.recompute.evidence import BetaMixture
+from verify.recompute.rules import RULES
 
 LIMIT = 0.15
 PRIOR = BetaMixture(np.array([0.9, 0.1]), np.array([8.0, 1.0]), np.array([92.0, 3.0]))
 FILTER = ChangeFilter.of_prior(PRIOR, LIMIT)
-RULE = Rule()
 DAYS = 400
 
 
@@ -88,15 +87,15 @@ def days_of(text: str) -> np.ndarray:
     ],
 )
 def test_a_concern_is_held_while_no_day_was_low(probabilities: str, status: str) -> None:
-    assert status_of(days_of(probabilities), np.array([True]), RULE).tolist() == [status]
+    assert status_of(days_of(probabilities), np.array([True]), RULES).tolist() == [status]
 
 
 def test_needs_come_first() -> None:
-    assert status_of(days_of("hhh"), np.array([False]), RULE).tolist() == ["insufficient_data"]
+    assert status_of(days_of("hhh"), np.array([False]), RULES).tolist() == ["insufficient_data"]
 
 
 def test_every_day_is_judged_by_the_days_before_it() -> None:
-    assert is_raised(days_of("mhmlmhh-m"), RULE).tolist() == [
+    assert is_raised(days_of("mhmlmhh-m"), RULES).tolist() == [
         [False, True, True, False, False, True, True, False, True]
     ]
 
@@ -104,19 +103,19 @@ def test_every_day_is_judged_by_the_days_before_it() -> None:
 @pytest.mark.parametrize(("probabilities", "ago"), [("h", 0), ("lhm", 1), ("hlhmh", 2), ("h" * 40, 29), ("mmhmm", 2)])
 def test_since_when(probabilities: str, ago: int) -> None:
     days = days_of(probabilities)
-    assert raised_days_ago(days, np.ones_like(days, dtype=bool), RULE).tolist() == [ago]
+    assert raised_days_ago(days, np.ones_like(days, dtype=bool), RULES).tolist() == [ago]
 
 
 def test_a_day_without_what_is_needed_ends_a_stretch() -> None:
     days = days_of("hhhhh")
     had_needs = np.array([[True, True, False, True, True]])
-    assert raised_days_ago(days, had_needs[:, -days.shape[1] :], RULE).tolist() == [1]
+    assert raised_days_ago(days, had_needs[:, -days.shape[1] :], RULES).tolist() == [1]
 
 
 def test_the_status_is_that_of_the_last_30_days_alone() -> None:
     rng = np.random.default_rng(2)
     probability = rng.random((200, 90))
-    assert np.array_equal(is_raised(probability, RULE)[:, -1], is_raised(probability[:, -30:], RULE)[:, -1])
+    assert np.array_equal(is_raised(probability, RULES)[:, -1], is_raised(probability[:, -30:], RULES)[:, -1])
 
 
 def test_the_first_clear_day() -> None:
@@ -125,10 +124,10 @@ def test_the_first_clear_day() -> None:
     falling = np.full((1, 40), 0.6)
     falling[0, 2:] = 0.4
     held = np.full((1, 40), 0.6)
-    assert first_clear_day(past, falling, always, RULE).tolist() == [3]
-    assert first_clear_day(past, held, np.arange(40)[np.newaxis] < 7, RULE).tolist() == [8]
-    assert first_clear_day(past, held, always, RULE).tolist() == [30]
-    assert first_clear_day(past, np.full((1, 40), 0.9), always, RULE).tolist() == [NEVER]
+    assert first_clear_day(past, falling, always, RULES).tolist() == [3]
+    assert first_clear_day(past, held, np.arange(40)[np.newaxis] < 7, RULES).tolist() == [8]
+    assert first_clear_day(past, held, always, RULES).tolist() == [30]
+    assert first_clear_day(past, np.full((1, 40), 0.9), always, RULES).tolist() == [NEVER]
 
 
 # --- the concerns ---------------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from verify.recompute.evidence import (
-    CAP,
     BetaMixture,
     Evidence,
     discounted,
@@ -17,6 +16,7 @@ from verify.recompute.evidence import (
     moments,
 )
 from verify.recompute.rating_evidence import RatingPrior, Ratings, rating_evidence, rating_posterior, rating_prior
+from verify.recompute.rules import RULES
 
 LIMIT = 0.15
 FALLBACK = (1, 9)
@@ -62,7 +62,7 @@ def test_without_discount_effective_trials_are_trials() -> None:
 
 
 def test_the_cap_scales_trials_and_events_alike() -> None:
-    capped = of_counts([240, 60, 12, 0], [24, 6, 3, 0]).capped(CAP)
+    capped = of_counts([240, 60, 12, 0], [24, 6, 3, 0]).capped(RULES.evidence_cap)
     assert capped.trials == pytest.approx([60, 60, 12, 0])
     assert capped.events == pytest.approx([6, 6, 3, 0])
     assert of_counts([240], [24]).capped(np.inf).trials == pytest.approx([240])
@@ -84,9 +84,9 @@ def test_a_half_life_is_positive() -> None:
 def test_events_never_exceed_trials(days: list[tuple[int, float]]) -> None:
     trials = np.array([[n for n, _ in days]])
     events = np.array([[int(n * share) for n, share in days]])
-    found = evidence(trials, events, half_life_weights()).capped(CAP)
+    found = evidence(trials, events, half_life_weights()).capped(RULES.evidence_cap)
     assert (found.events <= found.trials).all()
-    assert (found.trials <= CAP + 1e-9).all()
+    assert (found.trials <= RULES.evidence_cap + 1e-9).all()
 
 
 @settings(deadline=None)
@@ -250,7 +250,7 @@ def test_an_event_more_never_lowers_the_probability(n: int, share: float, more: 
     """An event among as many trials, and one more trial that is an event: a no-show is never an advantage."""
     k = int(n * share)
     trials, events = np.array([n, n, n + more], dtype=float), np.array([k, min(k + more, n), k + more], dtype=float)
-    found = of_counts(list(trials), list(events)).capped(CAP)
+    found = of_counts(list(trials), list(events)).capped(RULES.evidence_cap)
     before, instead, besides = PRIOR.updated(found.trials, found.events).exceeds(limit)
     assert instead >= before - 1e-12
     assert besides >= before - 1e-12
@@ -263,7 +263,7 @@ def test_turning_a_session_into_a_let_down_never_lowers_the_probability(age: int
     daily[:, -1 - age] += 1
     events = np.floor(daily * 0.1)
     events[1, -1 - age] += 1
-    found = evidence(daily, np.minimum(events, daily), half_life_weights()).capped(CAP)
+    found = evidence(daily, np.minimum(events, daily), half_life_weights()).capped(RULES.evidence_cap)
     before, after = PRIOR.updated(found.trials[:, -1], found.events[:, -1]).exceeds(LIMIT)
     assert after >= before - 1e-12
 
@@ -323,7 +323,7 @@ def test_ratings_that_say_nothing_of_spread(ratings: Ratings) -> None:
 def test_a_rating_posterior_of_one_part_is_the_conjugate_one() -> None:
     """Where both parts have variance 0.5: precision 1/0.5 + 8/0.4, mean between 4.5 and 4."""
     prior = RatingPrior(np.float64(4.5), np.float64(0.5), np.float64(0.4))
-    found = rating_posterior(of_ratings([4.0] * 8), prior, CAP).summary(4.2)
+    found = rating_posterior(of_ratings([4.0] * 8), prior).summary(4.2)
     exact = stats.norm((4.5 * 2 + 4.0 * 20) / 22, np.sqrt(1 / 22))
     assert [part[0] for part in found] == pytest.approx(
         [exact.mean(), exact.ppf(0.05), exact.ppf(0.95), exact.cdf(4.2)], rel=1e-9
@@ -339,17 +339,17 @@ def test_a_rating_posterior_is_the_prior_times_the_likelihood() -> None:
         return float(density * stats.norm.pdf(3.0, mean, np.sqrt(0.6 / 4)))
 
     whole, below = (integrate.quad(product, 0, high, points=[3.5, 4.5], limit=200)[0] for high in (8, 4.2))
-    found = rating_posterior(of_ratings(sample), prior, CAP).cdf(4.2)
+    found = rating_posterior(of_ratings(sample), prior).cdf(4.2)
     assert found == pytest.approx([below / whole], rel=1e-6)
 
 
 def test_ratings_are_capped() -> None:
     prior = RatingPrior(np.float64(4.5), np.float64(0.04), np.float64(0.5))
-    many, sixty = (rating_posterior(of_ratings([4.0] * n), prior, CAP).mean() for n in (600, 60))
+    many, sixty = (rating_posterior(of_ratings([4.0] * n), prior).mean() for n in (600, 60))
     assert many == pytest.approx(sixty)
 
 
 def test_no_ratings_leave_the_prior() -> None:
     prior = RatingPrior(np.float64(4.5), np.float64(0.04), np.float64(0.5))
     with np.errstate(all="raise"):
-        assert rating_posterior(of_ratings([]), prior, CAP).mean() == pytest.approx([4.5])
+        assert rating_posterior(of_ratings([]), prior).mean() == pytest.approx([4.5])

@@ -30,6 +30,25 @@ SETTINGS = {
     "first_session_window_days": 100,
     "short_notice_hours": 36.5,
 }
+CONCERN_RULES = {
+    "concern_days": 21,
+    "pace_days": 14,
+    "evidence_days": 120,
+    "evidence_half_life_days": 20,
+    "evidence_cap": 8,
+    "no_show_half_life_days": 45,
+    "no_show_evidence_cap": 20,
+    "broad_share": 0.3,
+    "starts_needed": 25,
+    "first_meetings_needed": 20,
+    "ratings_needed": 12,
+    "no_show_limit": 0.06,
+    "late_start_limit": 0.3,
+    "first_meeting_margin": 0.01,
+    "rating_margin": 0.1,
+    "rating_broad_variance": 1.5,
+    "filter_days_between_jumps": 60,
+}
 
 
 def test_scores_are_confirmed_with_the_settings_they_were_made_with(
@@ -39,16 +58,18 @@ def test_scores_are_confirmed_with_the_settings_they_were_made_with(
 ) -> None:
     with database.connect() as connection:
         connection.execute(DATA)
-    monkeypatch.setattr(Settings, "dbt_vars", lambda _: {"as_of": AS_OF, **SETTINGS})
-
-    dbt_runner.build(environment, database)
+    with monkeypatch.context() as patch:
+        patch.setattr(Settings, "dbt_vars", lambda _: {"as_of": AS_OF, **SETTINGS, **CONCERN_RULES})
+        dbt_runner.build(environment, database)
 
     report = verify(database.as_role(DatabaseRole.TRANSFORM), settings=environment)
     assert report.ok, report.errors()
     with database.connect() as connection:
         frames, published, kept = load_raw(connection), load_scores(connection), load_kept(connection)
-    for name in SETTINGS:
-        default = replace(report.basis, **{name: getattr(BASIS, name)})
+    bases = {name: replace(report.basis, **{name: getattr(BASIS, name)}) for name in SETTINGS}
+    # One at a time would take half a minute more.
+    bases["concern_rules"] = replace(report.basis, concern_rules=BASIS.concern_rules)
+    for name, default in bases.items():
         assert not compare(recompute(frames, default, kept, published).scores, published, default).ok, (
             f"{name} does not matter"
         )

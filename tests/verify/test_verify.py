@@ -13,18 +13,20 @@ import pandas as pd
 import psycopg
 import pytest
 import yaml
+from psycopg.types.json import Jsonb
 from rich.console import Console
 
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
 from tests.conftest import Postgres
-from tests.verify.rows import ANN, AS_OF, BASIS, BOB, CYD, busy_frames, busy_scores
+from tests.verify.rows import ANN, AS_OF, BASIS, BOB, CYD, SHIPPED, busy_frames, busy_scores
 from verify import verify
 from verify.columns import CARRIED_THROUGH
 from verify.frames import load_kept, load_raw
 from verify.inputs import Basis, RawFrames
 from verify.recompute import recompute
+from verify.recompute.rules import Rules
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def fill_raw(connection: psycopg.Connection, frames: RawFrames) -> None:
         cursor.execute("delete from raw.changes")
 
 
-SQL_TYPES = {date: "date", str: "text", float: "float8", int: "bigint", list[str]: "text[]"}
+SQL_TYPES = {date: "date", str: "text", float: "float8", int: "bigint", list[str]: "text[]", dict[str, Any]: "jsonb"}
 NOT_NUMBERS = {
     "as_of": "date",
     "risk_status": "text",
@@ -111,7 +113,7 @@ def marts(database: Database) -> Iterator[psycopg.Connection]:
         for name, column in scores.items()
     }
     objects = scores.astype("object").where(scores.notna(), None).rename_axis("tutor_id").reset_index()
-    settings = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(BASIS).items()}
+    settings = asdict(BASIS) | {"concern_rules": Jsonb(BASIS.concern_rules)}
     with database.connect(autocommit=True) as connection:
         connection.execute("set role tutorq_transform")
         declared = ", ".join(f"{field.name} {SQL_TYPES[field.type]}" for field in fields(Basis))
@@ -214,7 +216,7 @@ def test_verify_reports_a_changed_concern(database: Database, settings: Settings
 
 
 def test_every_column_of_the_concerns_is_verified() -> None:
-    recomputed = set(CONCERN_TYPES) | {"probability", "threshold", "expected", "low", "high"}
+    recomputed = set(CONCERN_TYPES) | {"probability", "threshold", "raw_rate", "expected", "low", "high"}
     assert declared_columns("tutor_concerns") == recomputed
 
 
@@ -263,7 +265,7 @@ def test_every_column_of_the_scores_is_verified_or_carried_through() -> None:
 
 
 def test_every_var_that_scores_depend_on_is_published_and_read() -> None:
-    """Others are named here: which days are recorded, what matching and its models are told, and what concerns are."""
+    """Others are named here: which days are recorded, what matching and its models are told, and what has a form."""
     declared = yaml.safe_load((PROJECT_ROOT / "dbt_project" / "dbt_project.yml").read_text())["vars"]
     others = {
         "metrics",  # what is counted has names, and no values
@@ -276,33 +278,12 @@ def test_every_var_that_scores_depend_on_is_published_and_read() -> None:
         # Of histories, which models learn from.
         *("let_down_fallback_prior", "no_show_fallback_prior", "first_session_fallback_prior", "rating_prior_sessions"),
         # What is in force is in app.score_reference.
-        *("shipped_filter_prior", "shipped_design_effect", "shipped_quality_means", "shipped_quality_covariance"),
         *("tutors_of_a_reference", "new_reference", "reference_tolerance"),
     }
-    concerns = {
-        "concerns",
-        *(
-            "broad_share",
-            "closed_day_tolerance",
-            "concern_days",
-            "evidence_cap",
-            "evidence_days",
-            "evidence_half_life_days",
-        ),
-        *("filter_days_between_jumps", "filter_rates", "first_meeting_margin", "first_meetings_needed"),
-        *("greatest_limit", "late_start_limit", "lost_student_fallback_prior", "no_show_half_life_days"),
-        *(
-            "no_show_evidence_cap",
-            "no_show_limit",
-            "pace_days",
-            "projected_days",
-            "rate_concerns",
-            "rating_broad_variance",
-        ),
-        *("rating_fallback_spread", "starts_needed"),
-        *("rating_fallback_variance", "rating_least_spread", "rating_margin", "ratings_needed"),
-    }
+    structure = {"concerns", "rate_concerns", "closed_day_tolerance"}
     matching = {name for name in declared if name.startswith("match_")}
-    read = {field.name for field in fields(Basis)}
-    assert read == set(declared) - others - concerns - matching
-    assert read == declared_columns("publication") - {"generation", "published_at", "refreshed_at"}
+    columns = {field.name for field in fields(Basis)}
+    assert columns == declared_columns("publication") - {"generation", "published_at", "refreshed_at"}
+    read = (columns - {"concern_rules"}) | {field.name for field in fields(Rules)} | set(SHIPPED)
+    assert read == set(declared) - others - structure - matching
+    assert {name: declared[name] for name in BASIS.concern_rules} == json.loads(json.dumps(BASIS.concern_rules))

@@ -11,16 +11,10 @@ import numpy.typing as npt
 from scipy import special
 
 from verify.recompute.evidence import BetaMixture, Floats
+from verify.recompute.rules import RULES, Rules
 
-# fmt: off
-RATES = (
-    .01, .02, .035, .05, .065, .08, .095, .11, .125, .14,
-    .16, .18, .20, .225, .25, .28, .32, .37, .43, .5, .6, .75,
-)
-# fmt: on
 RATES_BELOW_LIMIT = 10
 LIMIT_OF_RATES = 0.15
-MEAN_DAYS_BETWEEN_JUMPS = 180
 AFTER_A_JUMP = (1.0, 5.0)
 WEEK_DAYS, MONTH_DAYS = 7, 28
 DESIGN_EFFECT_BOUNDS = (1.0, 2.0)
@@ -39,9 +33,9 @@ class Grid(NamedTuple):
         return np.diff(columns.cdf(self.edges))
 
 
-def grid(limit: float) -> Grid:
-    """RATES for a limit of 0.15; for another, their odds times odds(limit)/odds(0.15). Edges are midpoints."""
-    rates = special.expit(special.logit(RATES) + special.logit(limit) - special.logit(LIMIT_OF_RATES))
+def grid(limit: float, rates_of_limit: tuple[float, ...] = RULES.filter_rates) -> Grid:
+    """The rates of a limit of 0.15; for another, their odds times odds(limit)/odds(0.15). Edges are midpoints."""
+    rates = special.expit(special.logit(rates_of_limit) + special.logit(limit) - special.logit(LIMIT_OF_RATES))
     edges = np.concatenate([[0.0], (rates[1:] + rates[:-1]) / 2, [1.0]])
     edges[RATES_BELOW_LIMIT] = limit
     return Grid(rates, edges)
@@ -71,12 +65,15 @@ class ChangeFilter:
     grid: Grid
     start: Floats
     design_effect: float = 1.0
+    days_between_jumps: float = RULES.filter_days_between_jumps
 
     @classmethod
-    def of_prior(cls, prior: BetaMixture, limit: float, design_effect: float = 1.0) -> "ChangeFilter":
+    def of_prior(
+        cls, prior: BetaMixture, limit: float, design_effect: float = 1.0, rules: Rules = RULES
+    ) -> "ChangeFilter":
         """The filter for a limit (0-1), started from a prior of one day: parameters of shape (parts,)."""
-        cells = grid(limit)
-        return cls(cells, cells.masses(prior), design_effect)
+        cells = grid(limit, rules.filter_rates)
+        return cls(cells, cells.masses(prior), design_effect, rules.filter_days_between_jumps)
 
     @property
     def after_a_jump(self) -> Floats:
@@ -89,7 +86,7 @@ class ChangeFilter:
         w_j ← ((1-h)w_j + h·after_a_jump_j) · g_j^(k/φ) · (1-g_j)^((n-k)/φ), normalised, h = 1 - (1 - 1/180)^days_since;
         no days since the step before (the first one) mean no jump.
         """
-        jump = -np.expm1(days_since * np.log1p(-1 / MEAN_DAYS_BETWEEN_JUMPS))[:, np.newaxis]
+        jump = -np.expm1(days_since * np.log1p(-1 / self.days_between_jumps))[:, np.newaxis]
         mixed = (1 - jump) * weights + jump * self.after_a_jump
         logarithms = np.multiply.outer(events, np.log(self.grid.rates))
         logarithms = logarithms + np.multiply.outer(trials - events, np.log1p(-self.grid.rates))

@@ -12,13 +12,11 @@ import numpy.typing as npt
 from scipy import signal, special
 from scipy.optimize import elementwise
 
+from verify.recompute.rules import RULES
+
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-EVIDENCE_DAYS = 180
-HALF_LIFE_DAYS = 30.0
-CAP = 60.0
 CORRELATION_BOUNDS = (0.005, 0.5)
-BROAD_SHARE = 0.1
 # Where every unit has one trial, the denominator of the correlation is zero but for rounding.
 ROUNDING = 1e-9
 
@@ -46,7 +44,7 @@ class Evidence(NamedTuple):
         return Evidence(self.trials * scale, self.events * scale, self.squares * scale**2)
 
 
-def half_life_weights(half_life_days: float = HALF_LIFE_DAYS, days: int = EVIDENCE_DAYS) -> Floats:
+def half_life_weights(half_life_days: float = RULES.evidence_half_life_days, days: int = RULES.evidence_days) -> Floats:
     """Weight 2^(-age/half-life) of ages 0 … days-1; an infinite half-life weighs all alike.
 
     Raises:
@@ -151,8 +149,10 @@ def moments(counts: Evidence) -> Moments:
     return Moments(mean, np.clip(estimate, *CORRELATION_BOUNDS))
 
 
-def mixture_prior(counts: Evidence, limit: npt.ArrayLike, fallback: tuple[float, float]) -> BetaMixture:
-    """0.9 · Beta(mM, (1-m)M) + 0.1 · Beta(su, s(1-u)) from the (uncapped) evidence of all units.
+def mixture_prior(
+    counts: Evidence, limit: npt.ArrayLike, fallback: tuple[float, float], broad_share: float = RULES.broad_share
+) -> BetaMixture:
+    """(1-b) · Beta(mM, (1-m)M) + b · Beta(su, s(1-u)), b the broad share, from the (uncapped) evidence of all units.
 
     M = max(1/icc - 1, 1/min(m, 1-m)), so that neither parameter is below 1 and no density has a pole. The broad part
     keeps one bad unit among many alike from being shrunk away: u = min(0.5, max(limit, 2m)), s = max(4, 1/u).
@@ -173,7 +173,7 @@ def mixture_prior(counts: Evidence, limit: npt.ArrayLike, fallback: tuple[float,
     s = np.maximum(4.0, 1 / u)
     narrow = np.where(is_known, m * weight, fallback[0]), np.where(is_known, (1 - m) * weight, fallback[1])
     alpha, beta = np.stack([narrow[0], s * u]), np.stack([narrow[1], s * (1 - u)])
-    shares = np.stack([np.full_like(u, 1 - BROAD_SHARE), np.full_like(u, BROAD_SHARE)])
+    shares = np.stack([np.full_like(u, 1 - broad_share), np.full_like(u, broad_share)])
     return BetaMixture(shares, alpha, beta)
 
 

@@ -11,11 +11,8 @@ import numpy.typing as npt
 from scipy import special
 from scipy.optimize import elementwise
 
-from verify.recompute.evidence import BROAD_SHARE, Floats, Posterior, discounted
-
-BROAD_VARIANCE = 0.5
-LEAST_SPREAD = 0.05
-FALLBACK_WITHIN_VARIANCE, FALLBACK_SPREAD = 0.5, 0.2
+from verify.recompute.evidence import Floats, Posterior, discounted
+from verify.recompute.rules import RULES, Rules
 
 
 class Ratings(NamedTuple):
@@ -52,7 +49,7 @@ class RatingPrior(NamedTuple):
     within: Floats
 
 
-def rating_prior(ratings: Ratings) -> RatingPrior:
+def rating_prior(ratings: Ratings, rules: Rules = RULES) -> RatingPrior:
     """Moment estimates over the tutors with ratings, on effective counts e = n²/v.
 
     σ² = Σ_i Σ w(x - x̄_i)² / Σ_i (n_i - v_i/n_i), pooled within tutors, without bias for any weights; μ = Σe·x̄/Σe;
@@ -72,11 +69,12 @@ def rating_prior(ratings: Ratings) -> RatingPrior:
     platform = np.where(total > 0, (e * mean).sum(axis=0) / some_total, np.nan)
     # Rounding leaves a trace of scatter where all ratings of each tutor are equal.
     is_known = (units >= 2) & (scatter > 1e-9 * np.maximum(ratings.total_of_squares.sum(axis=0), 1))
-    within = np.where(is_known, scatter / np.where(is_known, freedom, 1.0), FALLBACK_WITHIN_VARIANCE)
+    within = np.where(is_known, scatter / np.where(is_known, freedom, 1.0), rules.rating_fallback_variance)
     between = (e * (mean - np.nan_to_num(platform)) ** 2).sum(axis=0)
     spread = some_total - (e**2).sum(axis=0) / some_total
     estimate = (between - (units - 1) * within) / np.where(is_known, spread, 1.0)
-    return RatingPrior(platform, np.where(is_known, np.maximum(estimate, LEAST_SPREAD**2), FALLBACK_SPREAD**2), within)
+    least, fallback = rules.rating_least_spread**2, rules.rating_fallback_spread**2
+    return RatingPrior(platform, np.where(is_known, np.maximum(estimate, least), fallback), within)
 
 
 @dataclass(frozen=True)
@@ -112,16 +110,16 @@ class NormalMixture:
         return Posterior(self.mean(), self.quantile(0.05), self.quantile(0.95), self.cdf(limit))
 
 
-def rating_posterior(ratings: Ratings, prior: RatingPrior, cap: float) -> NormalMixture:
-    """Mean rating of each tutor: 0.9 · N(μ, τ²) + 0.1 · N(μ, 0.5), updated by x̄ with variance σ²/min(n, cap).
+def rating_posterior(ratings: Ratings, prior: RatingPrior, rules: Rules = RULES) -> NormalMixture:
+    """Mean rating of each tutor: 0.9 · N(μ, τ²) + 0.1 · N(μ, 0.5), updated by x̄ with variance σ²/min(n, 60).
 
     Without ratings it is the prior.
     """
     # Precision rather than variance: it is zero without ratings.
-    precision = np.minimum(ratings.trials, cap) / prior.within
+    precision = np.minimum(ratings.trials, rules.evidence_cap) / prior.within
     observed = np.where(ratings.trials > 0, np.nan_to_num(ratings.mean), prior.mean)
-    spreads = np.stack([prior.between, np.full_like(prior.between, BROAD_VARIANCE)])[:, np.newaxis]
-    shares = np.array([1 - BROAD_SHARE, BROAD_SHARE]).reshape(2, *[1] * (spreads.ndim - 1))
+    spreads = np.stack([prior.between, np.full_like(prior.between, rules.rating_broad_variance)])[:, np.newaxis]
+    shares = np.array([1 - rules.broad_share, rules.broad_share]).reshape(2, *[1] * (spreads.ndim - 1))
     variances = 1 / (1 / spreads + precision)
     means = prior.mean + variances * precision * (observed - prior.mean)
     # log N(x̄; μ, τ² + σ²/n), without what all parts share: (τ² + 1/p) = τ²/(variance·p).

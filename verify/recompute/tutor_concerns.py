@@ -13,33 +13,22 @@ import pandas as pd
 from verify.inputs import Basis, KeptDays
 from verify.recompute.change_filter import ChangeFilter
 from verify.recompute.concerns import (
-    STATUS_DAYS,
     Concern,
     DailyCounts,
-    Rule,
     StoredDays,
     assess,
     rate_concerns,
     rate_probability,
     rating_probability,
 )
-from verify.recompute.evidence import BROAD_SHARE, EVIDENCE_DAYS, BetaMixture, Floats
+from verify.recompute.evidence import BetaMixture, Floats
 from verify.recompute.rating_evidence import RatingPrior
+from verify.recompute.rules import Rules, published_rules
 
 Column: TypeAlias = "pd.Series[Any]"
 
 # Probabilities of the marts are off by so much at most; near a level the status is then as right as the other one.
 NEAR = 1e-3
-
-
-def rule_of(basis: Basis) -> Rule:
-    return Rule(
-        basis.high_risk_probability,
-        basis.watch_probability,
-        sessions_needed=basis.min_sessions,
-        first_meeting_days=basis.first_session_window_days,
-        continuation_days=basis.first_session_follow_up_days,
-    )
 
 
 def daily_counts(tutor_ids: pd.Index, facts: pd.DataFrame, basis: Basis) -> DailyCounts:
@@ -51,9 +40,10 @@ def daily_counts(tutor_ids: pd.Index, facts: pd.DataFrame, basis: Basis) -> Dail
     final = facts[facts["is_final"] & (facts["counted_on"] <= today)]
     rated = final.dropna(subset=["rating"])
     meetings = _meetings(facts, basis)
+    rules = published_rules(basis)
     days = max(
-        EVIDENCE_DAYS + STATUS_DAYS,
-        basis.first_session_window_days + STATUS_DAYS,
+        rules.evidence_days + rules.concern_days,
+        basis.first_session_window_days + rules.concern_days,
         *((today - final["counted_on"]).dt.days + 1),
         0,
     )
@@ -101,61 +91,63 @@ def concerns_of_tutors(tutor_ids: Iterable[str], facts: pd.DataFrame, basis: Bas
     """
     tutors = pd.Index(sorted(tutor_ids), name="tutor_id", dtype="str")
     counts = daily_counts(tutors, facts, basis)
-    rule = rule_of(basis)
+    rules = published_rules(basis)
     (narrow_alpha, narrow_beta, broad_alpha, broad_beta) = kept.filter_prior
-    prior = BetaMixture(_shares(), np.array([narrow_alpha, broad_alpha]), np.array([narrow_beta, broad_beta]))
+    prior = BetaMixture(_shares(rules), np.array([narrow_alpha, broad_alpha]), np.array([narrow_beta, broad_beta]))
     found = assess(
         counts,
-        ChangeFilter.of_prior(prior, min(basis.risk_threshold, 0.95), kept.design_effect),
+        ChangeFilter.of_prior(prior, min(basis.risk_threshold, rules.greatest_limit), kept.design_effect, rules),
         basis.risk_threshold,
-        rule,
-        _stored_rates(counts, basis, kept),
-        _stored_ratings(counts, basis, kept),
+        rules,
+        _stored_rates(counts, basis, kept, rules),
+        _stored_ratings(counts, basis, kept, rules),
     )
     is_known = {name: ~np.isnan(concern.probability) for name, concern in found.items()}
     is_known["getting_worse"] &= is_known["unreliable"]  # nothing is said of those who have stopped
-    is_near = {name: _is_near(concern, rule) for name, concern in found.items()}
+    is_near = {name: _is_near(concern, rules) for name, concern in found.items()}
     is_near["getting_worse"] |= is_near["unreliable"]  # by which it is superseded
     parts = [
-        _rows(name, concern, tutors, basis, rule, kept.stretches, is_near[name])[is_known[name]]
+        _rows(name, concern, tutors, basis, rules, kept.stretches, is_near[name])[is_known[name]]
         for name, concern in found.items()
     ]
     return pd.concat(parts).sort_index()
 
 
-def _shares() -> Floats:
-    return np.array([1 - BROAD_SHARE, BROAD_SHARE])
+def _shares(rules: Rules) -> Floats:
+    return np.array([1 - rules.broad_share, rules.broad_share])
 
 
-def _closed_days(basis: Basis, kept: pd.DataFrame, name: str) -> dict[int, Any]:
-    """What is kept of a concern, by the place of its day among the last 30."""
+def _closed_days(basis: Basis, kept: pd.DataFrame, name: str, days: int) -> dict[int, Any]:
+    """What is kept of a concern, by the place of its day among the last `days`."""
     rows = kept[kept["concern"] == name]
     ages = [(basis.as_of - day).days for day in rows["concern_day"]]
     records = rows.to_dict("records")
-    return {STATUS_DAYS - 1 - age: record for age, record in zip(ages, records, strict=True) if 0 < age < STATUS_DAYS}
+    return {days - 1 - age: record for age, record in zip(ages, records, strict=True) if 0 < age < days}
 
 
-def _stored_rates(counts: DailyCounts, basis: Basis, kept: KeptDays) -> dict[str, StoredDays]:
+def _stored_rates(counts: DailyCounts, basis: Basis, kept: KeptDays, rules: Rules) -> dict[str, StoredDays]:
     stored = {}
-    for name, concern in rate_concerns(basis.risk_threshold, rule_of(basis)).items():
-        _, every_day, _ = rate_probability(concern, counts)
-        alpha, beta = (part[:, -STATUS_DAYS:].copy() for part in (every_day.priors.alpha, every_day.priors.beta))
-        limits = every_day.limits[-STATUS_DAYS:].copy()
-        for place, day in _closed_days(basis, kept.priors, name).items():
+    days = rules.concern_days
+    for name, concern in rate_concerns(basis.risk_threshold, rules).items():
+        _, every_day, _ = rate_probability(concern, counts, rules=rules)
+        alpha, beta = (part[:, -days:].copy() for part in (every_day.priors.alpha, every_day.priors.beta))
+        limits = every_day.limits[-days:].copy()
+        for place, day in _closed_days(basis, kept.priors, name, days).items():
             limits[place] = day["platform_rate"] + concern.margin if concern.limit is None else concern.limit
-            broad_mean = min(0.5, max(min(limits[place], 0.95), 2 * day["mean_rate"]))
+            broad_mean = min(0.5, max(min(limits[place], rules.greatest_limit), 2 * day["mean_rate"]))
             broad = max(4, 1 / broad_mean)
             alpha[:, place] = day["prior_alpha"], broad * broad_mean
             beta[:, place] = day["prior_beta"], broad * (1 - broad_mean)
-        shares = np.repeat(_shares()[:, np.newaxis], STATUS_DAYS, axis=1)
+        shares = np.repeat(_shares(rules)[:, np.newaxis], days, axis=1)
         stored[name] = StoredDays(BetaMixture(shares, alpha, beta), limits)
     return stored
 
 
-def _stored_ratings(counts: DailyCounts, basis: Basis, kept: KeptDays) -> RatingPrior:
-    _, every_day, _ = rating_probability(counts)
-    mean, between, within = (part[-STATUS_DAYS:].copy() for part in every_day)
-    for place, day in _closed_days(basis, kept.priors, "low_ratings").items():
+def _stored_ratings(counts: DailyCounts, basis: Basis, kept: KeptDays, rules: Rules) -> RatingPrior:
+    days = rules.concern_days
+    _, every_day, _ = rating_probability(counts, rules=rules)
+    mean, between, within = (part[-days:].copy() for part in every_day)
+    for place, day in _closed_days(basis, kept.priors, "low_ratings", days).items():
         mean[place], between[place], within[place] = (
             day["rating_mean"],
             day["between_variance"],
@@ -164,8 +156,10 @@ def _stored_ratings(counts: DailyCounts, basis: Basis, kept: KeptDays) -> Rating
     return RatingPrior(mean, between, within)
 
 
-def _is_near(concern: Concern, rule: Rule) -> npt.NDArray[np.bool_]:
-    distances = [np.abs(concern.daily_probability - level) for level in (rule.raised, rule.watch)]
+def _is_near(concern: Concern, rules: Rules) -> npt.NDArray[np.bool_]:
+    distances = [
+        np.abs(concern.daily_probability - level) for level in (rules.high_risk_probability, rules.watch_probability)
+    ]
     return np.asarray((np.nan_to_num(np.minimum(*distances), nan=1.0) <= NEAR).any(axis=1))
 
 
@@ -174,27 +168,27 @@ def _rows(
     concern: Concern,
     tutors: pd.Index,
     basis: Basis,
-    rule: Rule,
+    rules: Rules,
     stretches: pd.DataFrame,
     is_near: npt.NDArray[np.bool_],
 ) -> pd.DataFrame:
     raised = concern.status == "raised"
-    recent = concern.daily_probability
-    high = np.where(recent >= rule.raised, np.arange(STATUS_DAYS), -1).max(axis=1)
-    is_never_low = ~(recent < rule.watch).any(axis=1)
+    recent, days = concern.daily_probability, rules.concern_days
+    high = np.where(recent >= rules.high_risk_probability, np.arange(days), -1).max(axis=1)
+    is_never_low = ~(recent < rules.watch_probability).any(axis=1)
     raised_days = concern.raised_days.copy()
     # Of a stretch that comes in from before the last 30 days, only what is kept tells when it began.
-    first_day = basis.as_of - timedelta(days=STATUS_DAYS - 1)
+    first_day = basis.as_of - timedelta(days=days - 1)
     coming_in = stretches[(stretches["concern"] == name) & (stretches["raised_on"] < first_day)]
     began = dict(zip(coming_in["tutor_id"], coming_in["raised_on"], strict=True))
     for place in map(int, np.flatnonzero(raised & is_never_low)):
         if (since := began.get(tutors[place])) is not None:
             raised_days[place] = (basis.as_of - since).days
 
-    def on(days: npt.NDArray[np.int64], sign: int, is_date: npt.NDArray[np.bool_]) -> list[date | None]:
+    def on(numbers: npt.NDArray[np.int64], sign: int, is_date: npt.NDArray[np.bool_]) -> list[date | None]:
         return [
             basis.as_of + timedelta(days=sign * int(number)) if known else None
-            for number, known in zip(days, is_date, strict=True)
+            for number, known in zip(numbers, is_date, strict=True)
         ]
 
     return pd.DataFrame(
@@ -208,11 +202,12 @@ def _rows(
             "threshold": concern.threshold,
             "trials": concern.trials,
             "events": concern.events,
+            "raw_rate": concern.raw_rate,
             "expected": concern.expected,
             "low": concern.low,
             "high": concern.high,
             "raised_on": pd.Series(on(raised_days, -1, raised), dtype="object"),
-            "last_high_on": pd.Series(on(STATUS_DAYS - 1 - high, -1, raised), dtype="object"),
+            "last_high_on": pd.Series(on(days - 1 - high, -1, raised), dtype="object"),
             "clears_on": pd.Series(on(concern.clears_in_days, 1, concern.clears_in_days >= 0), dtype="object"),
             "is_near": is_near,
         }

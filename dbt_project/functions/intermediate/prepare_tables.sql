@@ -55,6 +55,26 @@ begin
     exception when dependent_objects_still_exist then
         null; -- somebody's own view reads it, and goes on doing so
     end;
+    begin
+        drop view if exists
+            intermediate.int_tutor_posteriors, intermediate.int_tutor_quality, intermediate.int_tutor_first_meetings,
+            intermediate.int_tutor_lost_students, intermediate.int_rate_priors, intermediate.int_rating_means;
+        drop function if exists
+            intermediate.beta_summary (double precision, double precision, double precision),
+            intermediate.beta_masses (double precision, double precision, double precision),
+            intermediate.sessions_to_clear (double precision, double precision),
+            intermediate.rate_clears_in (
+                double precision [], double precision [], double precision [], integer [], double precision [],
+                double precision [], double precision [], double precision, double precision, double precision,
+                double precision, double precision [], integer
+            ),
+            intermediate.rating_clears_in (
+                integer [], double precision [], double precision [], double precision [], double precision,
+                double precision, double precision, double precision, double precision, double precision, integer
+            );
+    exception when dependent_objects_still_exist then
+        null; -- live writers read by them until this run has made scores anew: the next one drops them
+    end;
     -- What score_history has recorded of the rate of moves stays, and is recorded no longer.
     if exists (
         select from pg_attribute

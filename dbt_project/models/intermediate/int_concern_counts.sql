@@ -14,6 +14,7 @@ final as (
         unit.evidence_events * least(1, unit.cap / unit.evidence_trials) as evidence_events,
         unit.trials,
         unit.events,
+        (coalesce(unit.events, evidence.recent_rating_sum) / nullif(unit.trials, 0))::double precision as raw_rate,
         unit.trials >= unit.needs as has_needs
     from evidence
     cross join

@@ -25,6 +25,7 @@ final as (
         counts.concern,
         counts.trials,
         counts.events,
+        counts.raw_rate,
         counts.has_needs and (counts.concern = 'low_ratings' or limits.rate_limit <= {{ var('greatest_limit') }})
             as has_needs,
         limits.rate_limit,

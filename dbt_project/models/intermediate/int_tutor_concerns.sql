@@ -62,6 +62,7 @@ final as (
         rate_limit as threshold,
         trials::bigint as trials,
         events::bigint as events,
+        raw_rate,
         expected,
         low,
         high,

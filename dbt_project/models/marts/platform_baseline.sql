@@ -1,5 +1,12 @@
+-- The reference may be set with tutor_scores.
+-- depends_on: {{ ref('tutor_scores') }}
+
 with as_of as (
     select as_of from {{ ref('int_platform') }}
+),
+
+reference as (
+    select * from {{ ref('int_score_reference') }}
 ),
 
 tutor_days as (
@@ -24,6 +31,43 @@ priors as (
     group by concern_day
 ),
 
+-- Of quality_score: how much of its sum is one standard deviation of the component.
+slopes as (
+    select
+        component.*,
+        coalesce(
+            component.sign * sqrt(component.weight) / nullif(sqrt(reference.covariance[5 * component.place - 4]), 0), 0
+        ) as slope
+    from reference
+    cross join
+        lateral (
+            values
+            (1, 'reliability', -1, {{ var('reliability_weight') }}::double precision),
+            (2, 'attendance', -1, {{ var('attendance_weight') }}),
+            (3, 'first_session', -1, {{ var('first_session_weight') }}),
+            (4, 'rating', 1, {{ var('rating_weight') }})
+        ) as component (place, name, sign, weight)
+),
+
+variances as (
+    select
+        one.name,
+        sum(one.slope * another.slope * reference.covariance[4 * (one.place - 1) + another.place]) as variance
+    from reference
+    cross join slopes as one
+    cross join slopes as another
+    group by one.name
+),
+
+shares as (
+    select
+        {% for component in ['reliability', 'attendance', 'first_session', 'rating'] %}
+            sum(variance) filter (where name = '{{ component }}') / nullif(sum(variance), 0) as {{ component }}_share,
+        {% endfor %}
+        sum(variance) as variance
+    from variances
+),
+
 final as (
     select
         as_of.as_of,
@@ -39,9 +83,14 @@ final as (
         meetings.continued::double precision / nullif(meetings.meetings, 0) as first_session_rate,
         priors.first_session_prior_alpha,
         priors.first_session_prior_beta,
-        counts.rating_mean as rating_mean_90d
+        counts.rating_mean as rating_mean_90d,
+        shares.reliability_share,
+        shares.attendance_share,
+        shares.first_session_share,
+        shares.rating_share
     from as_of
     inner join priors on as_of.as_of = priors.concern_day
+    cross join shares
     cross join
         lateral (
             select

@@ -30,7 +30,21 @@ final as (
         {{ var('first_session_follow_up_days') }}::integer as first_session_follow_up_days,
         {{ var('first_session_window_days') }}::integer as first_session_window_days,
         {{ var('short_notice_hours') }}::double precision as short_notice_hours,
-        {{ var('late_start_minutes') }}::double precision as late_start_minutes
+        {{ var('late_start_minutes') }}::double precision as late_start_minutes,
+        jsonb_build_object(
+            {% for name in [
+                'concern_days', 'pace_days', 'projected_days', 'evidence_days', 'evidence_half_life_days',
+                'evidence_cap', 'no_show_half_life_days', 'no_show_evidence_cap', 'broad_share', 'starts_needed',
+                'first_meetings_needed', 'ratings_needed', 'greatest_limit', 'no_show_limit', 'late_start_limit',
+                'first_meeting_margin', 'rating_margin', 'lost_student_fallback_prior', 'rating_broad_variance',
+                'rating_fallback_variance', 'rating_fallback_spread', 'rating_least_spread',
+                'filter_days_between_jumps', 'filter_rates', 'shipped_filter_prior', 'shipped_design_effect',
+                'shipped_quality_means',
+            ] %}
+                '{{ name }}', '{{ var(name) }}'::jsonb,
+            {% endfor %}
+            'shipped_quality_covariance', '{{ var("shipped_quality_covariance") }}'::jsonb
+        ) as concern_rules
     from as_of
 )
 

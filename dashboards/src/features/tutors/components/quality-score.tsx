@@ -32,7 +32,8 @@ export function QualityScore({ score, percentile, components }: QualityScoreProp
             <div className={classes.line}>
               <span className={classes.name}>{LABELS[component.name] ?? component.name}</span>
               <span className={classes.weight}>
-                weight {percent(component.weight, { digits: 0, none: "not set" })}
+                weight {percent(component.weight, { digits: 0 })}, measured{" "}
+                {percent(component.variance_share, { digits: 0, none: "unknown" })}
               </span>
               <span className={classes.value}>{outOf100(component.value)}</span>
             </div>
