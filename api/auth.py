@@ -13,7 +13,7 @@ from api.problems import ForbiddenError, UnauthorizedError
 from api.refusals import Refusals
 from api.state import record_of
 from core.audit import Action
-from core.keys import Role
+from core.roles import Role
 
 COOKIE = "tutorq_session"
 # A page of another origin cannot send this header without being asked first, and is then refused (CORS). The
@@ -39,8 +39,18 @@ _cookie = APIKeyCookie(
 _CHALLENGE = {"WWW-Authenticate": f'ApiKey header="{_header.model.name}"'}
 
 
+# The roles that will do where one is asked for.
+ENOUGH = {
+    Role.READ: (Role.READ, Role.COACH, Role.LEAD, Role.ADMIN),
+    Role.COACH: (Role.COACH, Role.LEAD, Role.ADMIN),
+    Role.LEAD: (Role.LEAD, Role.ADMIN),
+    Role.INGEST: (Role.INGEST, Role.ADMIN),
+    Role.ADMIN: (Role.ADMIN,),
+}
+
+
 class RequireKey:
-    """Dependency that lets a key with this role (or an admin's) pass. For programs; browsers see `Require`.
+    """Dependency that lets a key with one of these roles, or one above, pass. For programs; browsers see `Require`.
 
     Raises:
         UnauthorizedError: no key, or one that is unknown or has ended.
@@ -48,8 +58,8 @@ class RequireKey:
         ForbiddenError: the key has another role.
     """
 
-    def __init__(self, role: Role) -> None:
-        self._role = role
+    def __init__(self, *roles: Role) -> None:
+        self._roles = roles
 
     async def caller(self, request: Request) -> Caller:
         """For an endpoint whose dependencies are not run."""
@@ -59,12 +69,13 @@ class RequireKey:
         if not secret:
             raise UnauthorizedError("Send a key in the header X-API-Key.", headers=_CHALLENGE)
         caller = await _with_key(request, secret)
-        _check_role(caller, self._role)
+        _check_role(caller, *self._roles)
         return caller
 
 
 class Require:
-    """Dependency that lets a key or a browser session with this role (or an admin's) pass. A key is looked at first.
+    """Dependency that lets a key or a browser session with one of these roles, or one above, pass. A key is looked at
+    first. Whether a coach may change something of this tutor is another question (`Teams`).
 
     Raises:
         UnauthorizedError: neither, or one that is unknown or has ended.
@@ -72,8 +83,8 @@ class Require:
         ForbiddenError: another role; or a change asked for by a browser, without proof that the page is ours.
     """
 
-    def __init__(self, role: Role) -> None:
-        self._role = role
+    def __init__(self, *roles: Role) -> None:
+        self._roles = roles
 
     async def __call__(
         self,
@@ -82,9 +93,9 @@ class Require:
         cookie: Annotated[str | None, Security(_cookie)],
     ) -> Caller | BrowserCaller:
         if secret or not cookie:
-            return await RequireKey(self._role)(request, secret)
+            return await RequireKey(*self._roles)(request, secret)
         caller = await _with_cookie(request, cookie)
-        _check_role(caller, self._role)
+        _check_role(caller, *self._roles)
         if request.method not in SAFE_METHODS:
             forbid_forgery(request)
         return caller
@@ -149,9 +160,11 @@ async def signed_in(request: Request, cookie: Annotated[str | None, Security(_co
     return await _with_cookie(request, cookie)
 
 
-def _check_role(caller: Caller | BrowserCaller, role: Role) -> None:
-    if caller.role not in (role, Role.ADMIN):
-        needed = role if role is Role.ADMIN else f"{role} or admin"
+def _check_role(caller: Caller | BrowserCaller, *roles: Role) -> None:
+    enough = [role for role in Role if any(role in ENOUGH[each] for each in roles)]
+    if caller.role not in enough:
+        *others, last = enough
+        needed = f"{', '.join(others)} or {last}" if others else last
         raise ForbiddenError(f"It has the role {caller.role}; {needed} is needed.")
 
 

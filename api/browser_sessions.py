@@ -1,4 +1,4 @@
-"""`app.browser_sessions`: opened by a key or a one-time token, found by a cookie, closed by log-out or time.
+"""`app.browser_sessions`: opened for a person or by a key, found by a cookie, closed by log-out or time.
 
 Nothing is remembered here: people at browsers ask seldom, and a session that is closed ends at once.
 """
@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, TypeVar
 
 import asyncpg
@@ -17,7 +18,8 @@ from api.problems import DatabaseUnavailableError
 from api.reloaded import Reloaded
 from core import keys
 from core.audit import Action, Entry
-from core.keys import Role
+from core.people import actor_of
+from core.roles import Role
 
 IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=7)
@@ -26,25 +28,39 @@ SUBJECT = "browser_session"
 # A page polls twice a minute; more often than this its last use need not be noted.
 NOTE_USE_EVERY = timedelta(minutes=1)
 
-EXPIRES_AT = "least(last_seen_at + $2::interval, created_at + $3::interval)"
+EXPIRES_AT = "least(session.last_seen_at + $2::interval, session.created_at + $3::interval)"
+# Who it is and what they may do, as of now: a person who is shut out, or a key that has ended, ends it.
+LIVE = f"""
+select
+    session.browser_session_id,
+    coalesce(person.name, opener.name) as name,
+    coalesce(person.role, opener.role) as role,
+    session.person_id,
+    session.api_key_id,
+    {EXPIRES_AT} as expires_at
+from app.browser_sessions as session
+left join app.people as person on session.person_id = person.person_id
+left join app.api_keys as opener on session.api_key_id = opener.key_id
+where {EXPIRES_AT} > now()
+    and (
+        person.is_active
+        or (opener.revoked_at is null and coalesce(opener.expires_at, 'infinity') > now() and session.person_id is null)
+    )
+"""
+OF_COOKIE = f"{LIVE} and session.token_hash = $1"
 FIND = f"""
-with found as (
-    select browser_session_id, name, role, api_key_id, {EXPIRES_AT} as expires_at
-    from app.browser_sessions as session
-    where token_hash = $1
-        and {EXPIRES_AT} > now()
-        and not exists (
-            select from app.api_keys as opener
-            where opener.key_id = session.api_key_id
-                and (opener.revoked_at is not null or opener.expires_at <= now())
-        )
-),
+with found as ({OF_COOKIE}),
 
 used as (
     update app.browser_sessions as session set last_seen_at = now()
     from found
     where session.browser_session_id = found.browser_session_id
         and session.last_seen_at < now() - $4::interval
+    returning session.person_id
+),
+
+seen as (
+    update app.people as person set last_seen_at = now() from used where person.person_id = used.person_id
 )
 
 select * from found
@@ -53,36 +69,73 @@ EXPIRED = """
 delete from app.browser_sessions where least(last_seen_at + $1::interval, created_at + $2::interval) <= now()
 """
 # Deleting is what makes it work once, however many ask at the same time.
-TAKE_LINK = "delete from app.login_tokens where token_hash = $1 returning name, role, expires_at > now() as is_valid"
+TAKE_LINK = """
+delete from app.login_tokens as link using app.people as person
+where link.token_hash = $1 and link.person_id = person.person_id
+returning link.person_id, link.opened_by, link.expires_at > now() and person.is_active as is_valid
+"""
 LINKS = "select token_hash from app.login_tokens"
 OPEN = f"""
-insert into app.browser_sessions (token_hash, name, role, api_key_id) values ($1, $4, $5, $6)
-returning browser_session_id, name, role, api_key_id, {EXPIRES_AT} as expires_at
+with opened as (
+    insert into app.browser_sessions as session
+        (token_hash, person_id, api_key_id, opened_by, address, user_agent)
+    values ($1, $4, $5, $6, $7, $8)
+    returning browser_session_id, person_id, api_key_id, {EXPIRES_AT} as expires_at
+),
+
+seen as (
+    update app.people set last_seen_at = now() where person_id = $4
+)
+
+select
+    opened.*, coalesce(person.name, opener.name) as name, coalesce(person.role, opener.role) as role
+from opened
+left join app.people as person on opened.person_id = person.person_id
+left join app.api_keys as opener on opened.api_key_id = opener.key_id
 """
-CLOSE = "delete from app.browser_sessions where token_hash = $1 returning browser_session_id, name"
+CLOSE = "delete from app.browser_sessions where browser_session_id = $1"
 Result = TypeVar("Result")
+
+
+class OpenedBy(StrEnum):
+    """What somebody logged in with: a key, a link given to them, a link mailed to them, or their organisation."""
+
+    KEY = "key"
+    LINK = "link"
+    MAIL = "mail"
+    OIDC = "oidc"
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """What the audit log and the list of sessions tell of a browser: the client's address, and what it calls itself."""
+
+    address: str
+    user_agent: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class BrowserCaller:
-    """The browser session that a request came with."""
+    """The browser session that a request came with: that of a person, or else of a key."""
 
     browser_session_id: int
     name: str
     role: Role
     expires_at: datetime
-    # None if a one-time link opened it.
+    person_id: int | None
     api_key_id: int | None
 
     @property
     def actor(self) -> str:
         """As the audit log names it."""
-        return _actor(self.name, self.browser_session_id)
+        if self.person_id is not None:
+            return actor_of(self.name, self.person_id)
+        return f"{self.name} (browser session {self.browser_session_id})"
 
     @property
     def counted_as(self) -> Hashable:
-        """Whose share of the server it takes: that of the key that opened it, or else its own."""
-        return ("session", self.browser_session_id) if self.api_key_id is None else ("key", self.api_key_id)
+        """Whose share of the server it takes: that of the person, or of the key that opened it."""
+        return ("key", self.api_key_id) if self.person_id is None else ("person", self.person_id)
 
 
 class BrowserSessions:
@@ -104,18 +157,18 @@ class BrowserSessions:
         )
         return _caller(row) if row else None
 
-    async def open_for_key(self, key_id: int, name: str, role: Role, address: str) -> tuple[str, BrowserCaller]:
-        """A session that ends with the key at the latest; its cookie, which cannot be had again. `address` is the
-        client's, for the audit log."""
+    async def open_for_key(self, key_id: int, browser: Browser) -> tuple[str, BrowserCaller]:
+        """A session that ends with the key at the latest; its cookie, which cannot be had again."""
 
         async def work(connection: Any) -> tuple[str, BrowserCaller]:
             async with connection.transaction():
-                return await _open(connection, name, role, key_id, address)
+                return await _open(connection, None, key_id, OpenedBy.KEY, browser)
 
         return await self._run(work)
 
-    async def open_for_token(self, token: str, address: str) -> tuple[str, BrowserCaller] | None:
-        """A session for the token of a one-time link; None if it is unknown, used or too old."""
+    async def open_for_token(self, token: str, browser: Browser) -> tuple[str, BrowserCaller] | None:
+        """A session for the token of a one-time link; None if it is unknown, used, too old, or of somebody who is
+        shut out."""
         digest = keys.digest(token)
         if digest not in await self._links.now():
             return None
@@ -125,7 +178,7 @@ class BrowserSessions:
                 used = await connection.fetchrow(TAKE_LINK, digest)
                 if used is None or not used["is_valid"]:
                     return None
-                return await _open(connection, used["name"], Role(used["role"]), None, address)
+                return await _open(connection, used["person_id"], None, OpenedBy(used["opened_by"]), browser)
 
         return await self._run(work)
 
@@ -134,11 +187,12 @@ class BrowserSessions:
 
         async def work(connection: Any) -> None:
             async with connection.transaction():
-                row = await connection.fetchrow(CLOSE, keys.digest(cookie))
+                row = await connection.fetchrow(OF_COOKIE, keys.digest(cookie), IDLE, LONGEST)
                 if row is not None:
-                    number = row["browser_session_id"]
-                    actor = _actor(row["name"], number)
-                    await record(connection, Entry(actor, Action.LOG_OUT, SUBJECT, str(number)))
+                    caller = _caller(row)
+                    number = caller.browser_session_id
+                    await connection.execute(CLOSE, number)
+                    await record(connection, Entry(caller.actor, Action.LOG_OUT, SUBJECT, str(number)))
 
         await self._run(work)
 
@@ -154,22 +208,18 @@ class BrowserSessions:
 
 
 async def _open(
-    connection: Any, name: str, role: Role, api_key_id: int | None, address: str
+    connection: Any, person_id: int | None, api_key_id: int | None, by: OpenedBy, browser: Browser
 ) -> tuple[str, BrowserCaller]:
     cookie = secrets.token_urlsafe(RANDOM_BYTES)
     await connection.execute(EXPIRED, IDLE, LONGEST)
-    row = await connection.fetchrow(OPEN, keys.digest(cookie), IDLE, LONGEST, name, role.value, api_key_id)
+    about = (person_id, api_key_id, by.value, browser.address, browser.user_agent)
+    row = await connection.fetchrow(OPEN, keys.digest(cookie), IDLE, LONGEST, *about)
     caller = _caller(row)
-    details = {"role": role, "by": "link" if api_key_id is None else "key", "address": address}
+    details = {"role": caller.role, "by": by, "address": browser.address}
     await record(connection, Entry(caller.actor, Action.LOG_IN, SUBJECT, str(caller.browser_session_id), details))
     return cookie, caller
 
 
 def _caller(row: Any) -> BrowserCaller:
-    return BrowserCaller(
-        row["browser_session_id"], row["name"], Role(row["role"]), row["expires_at"], row["api_key_id"]
-    )
-
-
-def _actor(name: str, number: int) -> str:
-    return f"{name} (browser session {number})"
+    whose = row["person_id"], row["api_key_id"]
+    return BrowserCaller(row["browser_session_id"], row["name"], Role(row["role"]), row["expires_at"], *whose)

@@ -14,17 +14,21 @@ from api.database import Marts
 from api.key_ring import Caller
 from api.publication import NoParameters
 from api.state import from_state
-from core.keys import Role
+from api.teams import Teams
+from core.roles import Role
 
 AuditWriterDep = Annotated[AuditWriter, from_state("audit_writer")]
 MartsDep = Annotated[Marts, from_state("marts")]
+TeamsDep = Annotated[Teams, from_state("teams")]
 # No query parameters: any is a mistake.
 NoQuery = Annotated[NoParameters, Query()]
 
-# By a key or at a browser, with this role or as an admin.
+# By a key or at a browser, with this role or one above.
 REQUIRE_READER = Depends(Require(Role.READ))
 CurrentReader = Annotated[Caller | BrowserCaller, REQUIRE_READER]
-CurrentIngester = Annotated[Caller | BrowserCaller, Depends(Require(Role.INGEST))]
+CurrentCoach = Annotated[Caller | BrowserCaller, Depends(Require(Role.COACH))]
+CurrentLead = Annotated[Caller | BrowserCaller, Depends(Require(Role.LEAD))]
+CurrentIngester = Annotated[Caller | BrowserCaller, Depends(Require(Role.INGEST, Role.LEAD))]
 CurrentAdmin = Annotated[Caller | BrowserCaller, Depends(Require(Role.ADMIN))]
 # At a browser, with any role.
 CurrentBrowser = Annotated[BrowserCaller, Depends(signed_in)]

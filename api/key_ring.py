@@ -14,7 +14,7 @@ from api.database import with_connection
 from api.problems import DatabaseUnavailableError
 from api.reloaded import Reloaded
 from core import keys
-from core.keys import Role
+from core.roles import Role
 
 # A revoked key ends within that time; a key that expires, at that moment.
 KNOWN_SECONDS = 10

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from api import limits, logs
 from api.audit.queries import AuditLog
 from api.audit_writer import AuditWriter
+from api.auth_sessions.queries import Sessions
 from api.browser_sessions import BrowserSessions
 from api.database import Marts, open_pool, stay_connected
 from api.excuses.commands import Excuses
@@ -32,6 +33,7 @@ from api.sessions.batches import AT_A_TIME, BatchWriter
 from api.sessions.ledger import Ledger
 from api.sessions.writer import SessionWriter
 from api.settings_watch import watch_settings
+from api.teams import Teams
 from api.webhooks.commands import MailEvents
 from api.webhooks.signatures import SendGridSignatures
 from core.database import Database, DatabaseRole
@@ -49,6 +51,7 @@ class LifespanState(TypedDict):
     marts: Marts
     key_ring: KeyRing
     browser_sessions: BrowserSessions
+    sessions: Sessions
     log_in_limit: ActionLimit
     failed_log_in_limit: FailureLimit
     failed_key_limit: FailureLimit
@@ -61,6 +64,7 @@ class LifespanState(TypedDict):
     platform_figures: PlatformFigures
     metrics_need_key: bool
     rate_limit: RateLimit
+    teams: Teams
     session_writer: SessionWriter
     batch_writer: BatchWriter
     excuses: Excuses
@@ -130,6 +134,7 @@ def lifespan(
                     "marts": marts,
                     "key_ring": key_ring,
                     "browser_sessions": BrowserSessions(pool),
+                    "sessions": Sessions(pool),
                     "log_in_limit": limits.log_in_limit(),
                     "failed_log_in_limit": limits.failed_log_in_limit(),
                     "failed_key_limit": limits.failed_key_limit(),
@@ -142,6 +147,7 @@ def lifespan(
                     "platform_figures": PlatformFigures(pool, probe, session_writer, ledger.live, instruments.registry),
                     "metrics_need_key": settings.metrics == "key",
                     "rate_limit": RateLimit(settings.ingest_rate_per_second),
+                    "teams": Teams(pool),
                     "session_writer": session_writer,
                     "batch_writer": BatchWriter(ledger, settings.timezone),
                     "excuses": Excuses(ingest_pool, ledger.live),

@@ -34,7 +34,8 @@ from ml.store import CERTIFICATE
 KEPT_SCHEMAS = ("raw", "app", "ml")
 NO_DATA = [
     *("app.alembic_version", "ml.prediction_version", "app.report_switches", "app.known_settings", "app.audit_log"),
-    *("app.api_keys", "app.login_tokens", "app.browser_sessions", "app.undeclared_proxies", "app.alert_conditions"),
+    *("app.api_keys", "app.people", "app.login_tokens", "app.browser_sessions"),
+    *("app.undeclared_proxies", "app.alert_conditions"),
 ]
 # Newer programs set what older servers do not know.
 NEWER_SETTINGS = {b"SET transaction_timeout = 0;\n": 17}

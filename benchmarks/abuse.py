@@ -22,6 +22,7 @@ from benchmarks.http_client import Request, pace
 from benchmarks.ingest import free_port, server
 from core import dbt_runner, keys
 from core.database import Database
+from core.roles import Role
 
 HEALTH = Request("/api/health", {}, 200)
 HEALTH_PER_SECOND = 50
@@ -114,8 +115,8 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
     )
     with database.connect() as connection:
         history.write(connection, sessions=1_000, per_day=50, tutors=20)
-        secret = str(keys.create(connection, "attacker", keys.Role.INGEST).secret)
-        other = str(keys.create(connection, "other", keys.Role.INGEST).secret)
+        secret = str(keys.create(connection, "attacker", Role.INGEST).secret)
+        other = str(keys.create(connection, "other", Role.INGEST).secret)
     dbt_runner.build(settings, database)
     target = Target(settings.api_port, secret)
     broken = []

@@ -18,6 +18,7 @@ from benchmarks.harness import MIB, Report, memory, run_apart, settings_of
 from benchmarks.ingest import Poster, add_people, free_port, server, sessions
 from core import keys
 from core.database import Database
+from core.roles import Role
 from core.settings import Settings
 
 ALLOWED = {202, 429, 503}
@@ -95,7 +96,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
     )
     with database.connect() as connection:
         add_people(connection)
-        secrets = [str(keys.create(connection, f"burst {at}", keys.Role.INGEST).secret) for at in range(size.keys)]
+        secrets = [str(keys.create(connection, f"burst {at}", Role.INGEST).secret) for at in range(size.keys)]
     for what, given in ((f"{size.keys} keys", secrets), ("1 key", secrets[:1])):
         with server(settings, settings.api_port, "api") as process, memory(process.pid) as resident:
             waves = run_apart(post, settings.api_port, given, size, time.time())

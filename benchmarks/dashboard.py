@@ -16,6 +16,7 @@ from benchmarks.harness import Report, settings_of
 from benchmarks.read import free_port, server
 from core import dbt_runner, keys
 from core.database import Database
+from core.roles import Role
 from core.settings import PROJECT_ROOT
 
 DASHBOARD = PROJECT_ROOT / "dashboards"
@@ -56,7 +57,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
     )
     with database.connect() as connection:
         history.write(connection, sessions=size.sessions, per_day=size.per_day, tutors=size.tutors)
-        key = str(keys.create(connection, "benchmark", keys.Role.READ).secret)
+        key = str(keys.create(connection, "benchmark", Role.READ).secret)
     dbt_runner.build(settings, database)
     with server(settings, settings.api_port, "api"):
         figures = _in_the_browser(f"http://127.0.0.1:{settings.api_port}", key, size.rounds)

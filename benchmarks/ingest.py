@@ -28,6 +28,7 @@ from benchmarks.http_client import Throughput, repeat
 from benchmarks.ingest_twin import UPSERT, Session, values
 from core import keys
 from core.database import Database
+from core.roles import Role
 from core.settings import PROJECT_ROOT, Settings
 from ingest.ids import entity_uuid
 
@@ -69,7 +70,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
         packages=["fastapi", "uvicorn", "asyncpg", "pydantic", "pyarrow"],
     )
     with database.connect() as connection:
-        secret = str(keys.create(connection, "benchmark", keys.Role.INGEST).secret)
+        secret = str(keys.create(connection, "benchmark", Role.INGEST).secret)
         add_people(connection)
     with (
         server(settings, api_port, "api"),

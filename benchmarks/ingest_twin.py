@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 
 from api.database import open_pool
 from api.key_ring import Caller, KeyRing
-from core.keys import Role
+from core.roles import Role
 from ingest.ids import entity_uuid, external_id
 
 ADD_TUTOR = "insert into raw.tutors (tutor_id, external_id, is_stub) values ($1, $2, true) on conflict do nothing"

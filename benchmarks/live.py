@@ -24,6 +24,7 @@ from benchmarks.harness import Report, Rounds, alternate, ratios, run_apart, set
 from benchmarks.ingest import free_port, server
 from core import dbt_runner, keys
 from core.database import Database
+from core.roles import Role
 from core.settings import Settings
 
 DAY = f"{history.AS_OF.isoformat()}T20:00:00Z"
@@ -98,7 +99,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
     )
     with database.connect() as connection:
         history.write(connection, sessions=90 * size.per_day, per_day=size.per_day, tutors=size.tutors)
-        secret = str(keys.create(connection, "benchmark", keys.Role.ADMIN).secret)
+        secret = str(keys.create(connection, "benchmark", Role.ADMIN).secret)
     dbt_runner.build(settings, database)
     with server(settings, settings.api_port, "api"):
         post = partial(_post, database, settings, secret, size.tutors)

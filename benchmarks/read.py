@@ -24,6 +24,7 @@ from benchmarks.harness import Report, Rounds, alternate, ratios, run_apart, set
 from benchmarks.http_client import Request, Throughput, drive, pace, repeat
 from core import dbt_runner, keys
 from core.database import Database
+from core.roles import Role
 from core.settings import PROJECT_ROOT, Settings
 
 LIST = "/api/tutors?limit=50"
@@ -77,7 +78,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
     )
     with database.connect() as connection:
         history.write(connection, sessions=size.sessions, per_day=size.per_day, tutors=size.tutors)
-        secret = str(keys.create(connection, "benchmark", keys.Role.READ).secret)
+        secret = str(keys.create(connection, "benchmark", Role.READ).secret)
         (tutor_id,) = connection.execute("select min(tutor_id::text) from raw.tutors").fetchone() or ("",)
     dbt_runner.build(settings, database)
     twin_port = free_port()

@@ -6,7 +6,7 @@ need when they run, so that `--help` is quick.
 
 import typer
 
-from cli import audit, backup, database, demo, doctor, keys, load, matching, reports, scores, services
+from cli import audit, backup, database, demo, doctor, keys, load, matching, people, reports, scores, services
 from core.processes import keep_files_private
 
 app = typer.Typer(
@@ -15,12 +15,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for verbs in (services.app, keys.login_app, audit.app, load.app, scores.app, matching.app, demo.app, doctor.app):
+for verbs in (services.app, people.login_app, audit.app, load.app, scores.app, matching.app, demo.app, doctor.app):
     app.add_typer(verbs)
 database.app.add_typer(backup.app)
 app.callback()(keep_files_private)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
+app.add_typer(people.app, name="people")
 app.add_typer(reports.app, name="reports")
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`tutorq keys` and `login-link`: who may use the API and the dashboard."""
+"""`tutorq keys`: which programs may use the API."""
 
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -15,39 +15,11 @@ if TYPE_CHECKING:
 
 OVERLAP = "7d"
 
-login_app = typer.Typer()
 app = typer.Typer(help="Keys of the API.", no_args_is_help=True)
 
 Lasts = Annotated[
     str | None, typer.Option("--expires", metavar="TIME", help="How long it lasts, such as 90d; by default for ever.")
 ]
-
-
-@login_app.command("login-link")
-@tells_errors
-def login_link(
-    role: Annotated[str | None, typer.Option(metavar="ROLE", help="read or admin; must be given.")] = None,
-    name: Annotated[str, typer.Option(metavar="TEXT", help="Who it is for; the audit log names them so.")] = "",
-    as_json: JsonFlag = False,
-) -> None:
-    """Print a link that logs one browser in to the dashboard: once, and within ten minutes."""
-    from core import logins
-    from core.keys import Role
-
-    if role is None:
-        raise TutorqError("say what the link may do: --role read to look, --role admin to change things, too")
-    if role not in (Role.READ, Role.ADMIN):
-        raise TutorqError(f"role {role!r} is not one of read, admin")
-    settings, database = open_platform()
-    who = name.strip() or logins.DEFAULT_NAME
-    with database.connect() as connection:
-        link = logins.create_link(connection, settings, Role(role), who)
-    if as_json:
-        print_json({"link": link, "role": role, "name": who, "seconds": int(logins.LINK_LASTS.total_seconds())})
-    else:
-        out.print(link, soft_wrap=True, highlight=False, markup=False)
-        may = "read and change everything" if role == Role.ADMIN else "read"
-        err.print(f"Role {role}: whoever opens it may {may}. Works once, within ten minutes.", highlight=False)
 
 
 @app.command("create")
@@ -60,15 +32,14 @@ def create(
 ) -> None:
     """Make a key and print it once; only its hash is kept."""
     from core import keys
+    from core.roles import KEY_ROLES, Role
 
-    try:
-        wanted = keys.Role(role)
-    except ValueError as error:
-        raise TutorqError(f"role {role!r} is not one of {', '.join(keys.Role)}") from error
+    if role not in KEY_ROLES:
+        raise TutorqError(f"role {role!r} is not one of {', '.join(KEY_ROLES)}")
     lasts = _lasts(expires)
     _, database = open_platform()
     with database.connect() as connection:
-        key = keys.create(connection, name, wanted, lasts=lasts)
+        key = keys.create(connection, name, Role(role), lasts=lasts)
     if as_json:
         print_json({"name": key.name, "role": key.role, "expires_at": key.expires_at, "secret": key.secret})
     else:

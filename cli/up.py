@@ -15,8 +15,9 @@ from cli.supervisor import VIEWER, ServiceEndedError, Supervisor, check_port, st
 from core.database import Database, DatabaseRole
 from core.errors import DatabaseUnreachableError
 from core.home import only_one
-from core.keys import Role, ensure_local_key
+from core.keys import ensure_local_key
 from core.logins import create_link
+from core.people import ensure_local
 from core.settings import MADE_UP, Settings
 from orchestration import first_run
 
@@ -86,9 +87,14 @@ def _bring_up(
     with console.status("Starting the API …"):
         supervisor.wait_until_ready("api")
     with database.connect() as connection:
-        link = create_link(connection, settings, Role.ADMIN)
+        person = ensure_local(connection)
+        # Who has been shut out since logs in otherwise, or not at all.
+        link = create_link(connection, settings, person) if person else settings.dashboard
     console.print(f"[bold green]The dashboard is ready:[/] {link}", soft_wrap=True, highlight=False)
-    console.print("(for one log-in as admin, within ten minutes; `tutorq login-link` makes another)", soft_wrap=True)
+    if person:
+        again = f"`tutorq login-link {person.email}` makes another"
+        once = f"(logs {person.name} in as admin, once, within ten minutes; {again})"
+        console.print(once, soft_wrap=True, highlight=False, markup=False)
     _start_dagster(settings, supervisor, console)
 
 

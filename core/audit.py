@@ -24,10 +24,15 @@ class Action(StrEnum):
     KEY_ROTATE = "key.rotate"
     KEY_REVOKE = "key.revoke"
     KEY_REFUSED = "key.refused"
+    PERSON_ADD = "person.add"
+    PERSON_CHANGE = "person.change"
+    PERSON_REMOVE = "person.remove"
+    PERSON_TEAM = "person.team"
     LOGIN_LINK_CREATE = "login_link.create"
     LOG_IN = "log_in"
     LOG_IN_REFUSED = "log_in.refused"
     LOG_OUT = "log_out"
+    LOG_IN_END = "log_in.end"
     SESSION_OVERRIDE = "session.override"
     RESCHEDULE_OVERRIDE = "reschedule.override"
     EXCUSE_ADD = "excuse.add"
@@ -112,9 +117,13 @@ def find(
 
 
 def operator() -> str:
-    """Who is at the command line, as the log names them: the user of the process, whatever the environment says."""
+    """Who is at the command line, as the log names them."""
+    return f"command line ({operator_name()})"
+
+
+def operator_name() -> str:
+    """The user of the process, whatever the environment says."""
     try:
-        name = pwd.getpwuid(os.getuid()).pw_name
+        return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container's user need not have a name
-        name = f"uid {os.getuid()}"
-    return f"command line ({name})"
+        return f"uid-{os.getuid()}"

@@ -20,18 +20,11 @@ from psycopg.rows import class_row
 from core import audit, locks
 from core.audit import Action
 from core.errors import TutorqError
+from core.roles import KEY_ROLES, Role
 
 PREFIX_BYTES = 4
 RANDOM_BYTES = 32
 KEY_PATTERN = re.compile(r"tq_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")
-
-
-class Role(StrEnum):
-    """What a key may do. The rights are separate: `ingest` may not read, `read` may not write."""
-
-    READ = "read"
-    INGEST = "ingest"
-    ADMIN = "admin"
 
 
 class State(StrEnum):
@@ -97,8 +90,10 @@ def create(
     It `lasts` so long, or until it is revoked. `actor` is who the audit log names; by default the operator.
 
     Raises:
-        TutorqError: the name is empty or in use, or the key would end at once.
+        TutorqError: the name is empty or in use, the role is one of people, or the key would end at once.
     """
+    if role not in KEY_ROLES:
+        raise TutorqError(f"role {str(role)!r} of a key is not one of {', '.join(KEY_ROLES)}")
     _check_lasts(lasts)
     with connection.transaction():
         key = _insert(connection, name, role, _new_secret(), lasts)

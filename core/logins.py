@@ -5,41 +5,49 @@ The token stands behind the `#` of the link, so browsers send it to no server an
 
 import secrets
 from datetime import timedelta
+from typing import Literal
 
 import psycopg
 
 from core import audit, keys
 from core.audit import Action
-from core.keys import Role
+from core.errors import TutorqError
+from core.people import SUBJECT, Person
 from core.settings import Settings
 
 LINK_LASTS = timedelta(minutes=10)
 RANDOM_BYTES = 32
-DEFAULT_NAME = "one-time link"
 
 
 def create_link(
     connection: psycopg.Connection,
     settings: Settings,
-    role: Role,
-    name: str = DEFAULT_NAME,
+    person: Person,
     *,
+    by: Literal["link", "mail"] = "link",
     actor: str | None = None,
 ) -> str:
-    """A link that logs one browser in, once, within ten minutes. `role` is read or admin: what the browser may do.
+    """A link that logs one browser of this person in, once, within ten minutes.
 
-    `actor` is who the audit log names; by default the operator.
+    `by` says how it reaches them: given by whoever calls this, or mailed. `actor` is who the audit log names; by
+    default the operator.
+
+    Raises:
+        TutorqError: the person is not active.
     """
+    if not person.is_active:
+        raise TutorqError(f"{person.email} is shut out; `tutorq people change {person.email} --active` lets them in")
     token = secrets.token_urlsafe(RANDOM_BYTES)
     with connection.transaction():
         connection.execute("delete from app.login_tokens where expires_at < now()")
         connection.execute(
-            "insert into app.login_tokens (token_hash, name, role, expires_at) values (%s, %s, %s, now() + %s)",
-            (keys.digest(token), name, role.value, LINK_LASTS),
+            "insert into app.login_tokens (token_hash, person_id, opened_by, expires_at) "
+            "values (%s, %s, %s, now() + %s)",
+            (keys.digest(token), person.person_id, by, LINK_LASTS),
         )
-        details = {"role": role.value, "seconds": int(LINK_LASTS.total_seconds())}
-        audit.record(
-            connection,
-            audit.Entry(actor or audit.operator(), Action.LOGIN_LINK_CREATE, "login_link", name, details),
+        details = {"name": person.name, "role": person.role, "by": by, "seconds": int(LINK_LASTS.total_seconds())}
+        entry = audit.Entry(
+            actor or audit.operator(), Action.LOGIN_LINK_CREATE, SUBJECT, str(person.person_id), details
         )
+        audit.record(connection, entry)
     return f"{settings.dashboard}/login#token={token}"

@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope
 
+from core.roles import PERSON_ROLES, Role
 from core.settings import Settings
 
 COOKIE = "tutorq_dagster"
@@ -58,7 +59,7 @@ class ApiLogIn:
     """Asks the API, and remembers its answer for seconds. `read_only`: the role read will do."""
 
     def __init__(self, settings: Settings, *, read_only: bool) -> None:
-        self._roles = ("read", "admin") if read_only else ("admin",)
+        self._roles = PERSON_ROLES if read_only else (Role.ADMIN,)
         self._token = settings.dagster_token.get_secret_value().encode() if settings.dagster_token else None
         self._client = httpx2.AsyncClient(base_url=settings.api, timeout=TIMEOUT_SECONDS)
         # The sessions are those of the people who ask: the client itself keeps none.

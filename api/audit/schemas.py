@@ -33,8 +33,11 @@ class AuditEntry(BaseModel):
     entry_id: int = Field(description="Later entries have a higher one.", examples=[1042])
     happened_at: AwareDatetime
     actor: str = Field(
-        description="A key, a browser session, the command line, a service, or `unknown (ADDRESS)` who was refused.",
-        examples=["quality-team (browser session 12)"],
+        description=(
+            "A person with their number, a key, a key's browser session, the command line, a service, or "
+            "`unknown (ADDRESS)` who was refused."
+        ),
+        examples=["Ann Lee (person 7)"],
     )
     action: str = Field(description="What was done; the values of the filter.", examples=["excuse.add"])
     subject_kind: str = Field(description="What it was done to.", examples=["session"])

@@ -2,35 +2,41 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from api import bodies
 from api.addresses import address_of
 from api.auth import COOKIE, forbid_forgery
-from api.auth_sessions.schemas import BrowserSession, LogIn
-from api.browser_sessions import LONGEST, BrowserCaller, BrowserSessions
-from api.dependencies import CurrentBrowser
+from api.auth_sessions.queries import Sessions
+from api.auth_sessions.schemas import MOST_ID, BrowserSession, EndFilters, LogIn, SessionFilters, SessionList
+from api.browser_sessions import LONGEST, Browser, BrowserCaller, BrowserSessions
+from api.dependencies import CurrentBrowser, CurrentReader, NoQuery, TeamsDep
 from api.description import body_of
 from api.key_ring import KeyRing, Refused, Why
 from api.limits import ActionLimit, FailureLimit
 from api.problems import ForbiddenError, UnauthorizedError, documented
 from api.refusals import Refusals
 from api.state import from_state
+from api.teams import Teams
 from core.audit import Action
-from core.keys import Role
+from core.roles import Role
 
 MOST_BYTES = 4 << 10
 # Other pages of the same host, such as Dagster's, need not get the cookie.
 COOKIE_PATH = "/api"
 # Pages and answers that this browser has kept. Browsers heed it on https and on localhost.
 FORGET = {"Cache-Control": "no-store", "Clear-Site-Data": '"cache"'}
-LINK_OVER = "The link has been used, or is too old. `tutorq login-link` makes another one."
+LINK_OVER = "The link has been used, or is too old. Ask for a new one."
+LONGEST_USER_AGENT = 300
 
-router = APIRouter(prefix="/api/auth/session", tags=["auth"], responses=documented(400, 401, 403, 503))
+router = APIRouter(prefix="/api/auth", tags=["auth"], responses=documented(400, 401, 403, 503))
 
 
 BrowserSessionsDep = Annotated[BrowserSessions, from_state("browser_sessions")]
+SessionsDep = Annotated[Sessions, from_state("sessions")]
+SessionId = Annotated[int, Path(ge=1, le=MOST_ID, description="`browser_session_id` in the list.")]
 KeyRingDep = Annotated[KeyRing, from_state("key_ring")]
 LogInLimitDep = Annotated[ActionLimit, from_state("log_in_limit")]
 FailedLogInLimitDep = Annotated[FailureLimit, from_state("failed_log_in_limit")]
@@ -38,7 +44,7 @@ RefusalsDep = Annotated[Refusals, from_state("refusals")]
 
 
 @router.post(
-    "",
+    "/session",
     status_code=201,
     response_model=BrowserSession,
     responses=documented(413, 415, 429),
@@ -47,6 +53,7 @@ RefusalsDep = Annotated[Refusals, from_state("refusals")]
 async def post_auth_session(
     request: Request,
     sessions: BrowserSessionsDep,
+    teams: TeamsDep,
     key_ring: KeyRingDep,
     limit: LogInLimitDep,
     failures: FailedLogInLimitDep,
@@ -55,13 +62,13 @@ async def post_auth_session(
     """Log in with a key (role read or admin) or the token of a one-time link. The answer sets the cookie."""
     log_in = await bodies.read_model(request, LogIn, MOST_BYTES)
     address = address_of(request)
-    opened = await _open(sessions, key_ring, limit, log_in, address)
+    opened = await _open(sessions, key_ring, limit, log_in, _browser(request))
     if isinstance(opened, Refused):
         refusals.note(Action.LOG_IN_REFUSED, address, opened)
         failures.note(address)
         raise UnauthorizedError(LINK_OVER if log_in.token is not None else opened.detail)
     cookie, caller = opened
-    response = _answer(caller, 201)
+    response = await _answer(caller, teams, 201)
     response.set_cookie(
         COOKIE,
         cookie,
@@ -74,13 +81,13 @@ async def post_auth_session(
     return response
 
 
-@router.get("", response_model=BrowserSession)
-async def get_auth_session(caller: CurrentBrowser) -> Response:
-    """Who is logged in at this browser."""
-    return _answer(caller, 200)
+@router.get("/session", response_model=BrowserSession)
+async def get_auth_session(caller: CurrentBrowser, teams: TeamsDep) -> Response:
+    """Who is logged in at this browser, and what they may change."""
+    return await _answer(caller, teams, 200)
 
 
-@router.delete("", status_code=204, response_class=Response)
+@router.delete("/session", status_code=204, response_class=Response)
 async def delete_auth_session(request: Request, sessions: BrowserSessionsDep) -> Response:
     """Log out, and have the browser forget what it has kept. Without a session there is nothing to do, which is no
     error."""
@@ -92,22 +99,66 @@ async def delete_auth_session(request: Request, sessions: BrowserSessionsDep) ->
     return response
 
 
+@router.get("/sessions", response_model=SessionList)
+async def list_auth_sessions(
+    caller: CurrentReader, sessions: SessionsDep, filters: Annotated[SessionFilters, Query()]
+) -> Response:
+    """Open sessions: your own, or for admins everybody's."""
+    if filters.everybody and caller.role is not Role.ADMIN:
+        raise ForbiddenError("Only admins see the sessions of others.")
+    page = SessionList(data=await sessions.listed(caller, everybody=filters.everybody))
+    return _private(page, 200)
+
+
+@router.delete("/sessions", status_code=204, response_class=Response)
+async def delete_auth_sessions(
+    caller: CurrentReader, sessions: SessionsDep, filters: Annotated[EndFilters, Query()]
+) -> None:
+    """End all your sessions, also this one; or, for admins, all of one person."""
+    if filters.person_id is not None and caller.role is not Role.ADMIN:
+        raise ForbiddenError("Only admins end the sessions of others.")
+    await sessions.end_all(caller, filters.person_id)
+
+
+@router.delete("/sessions/{browser_session_id}", status_code=204, response_class=Response, responses=documented(404))
+async def delete_listed_session(
+    caller: CurrentReader, sessions: SessionsDep, browser_session_id: SessionId, _: NoQuery
+) -> None:
+    """End one of your sessions; admins: anybody's."""
+    await sessions.end(caller, browser_session_id)
+
+
 async def _open(
-    sessions: BrowserSessions, key_ring: KeyRing, limit: ActionLimit, log_in: LogIn, address: str
+    sessions: BrowserSessions, key_ring: KeyRing, limit: ActionLimit, log_in: LogIn, browser: Browser
 ) -> tuple[str, BrowserCaller] | Refused:
     if log_in.token is not None:
-        return await sessions.open_for_token(log_in.token, address) or Refused(Why.UNKNOWN)
+        return await sessions.open_for_token(log_in.token, browser) or Refused(Why.UNKNOWN)
     key = await key_ring.find(log_in.api_key or "")
     if isinstance(key, Refused):
         return key
     if key.role is Role.INGEST:
         raise ForbiddenError("It has the role ingest, which sees nothing of the dashboard.")
     limit.spend(key.key_id)
-    return await sessions.open_for_key(key.key_id, key.name, key.role, address)
+    return await sessions.open_for_key(key.key_id, browser)
 
 
-def _answer(caller: BrowserCaller, status: int) -> Response:
-    body = BrowserSession(name=caller.name, role=caller.role, expires_at=caller.expires_at)
+def _browser(request: Request) -> Browser:
+    user_agent = request.headers.get("user-agent", "")[:LONGEST_USER_AGENT]
+    return Browser(address_of(request), "".join(each for each in user_agent if each.isprintable()) or None)
+
+
+async def _answer(caller: BrowserCaller, teams: Teams, status: int) -> Response:
+    body = BrowserSession(
+        person_id=caller.person_id,
+        name=caller.name,
+        role=caller.role,
+        tutor_ids=await teams.of(caller),
+        expires_at=caller.expires_at,
+    )
+    return _private(body, status)
+
+
+def _private(body: BaseModel, status: int) -> Response:
     return Response(body.model_dump_json(), status, {"Cache-Control": "no-store"}, bodies.JSON)
 
 

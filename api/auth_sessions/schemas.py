@@ -1,12 +1,15 @@
 """What the endpoints of log-in take and give."""
 
 from typing import Annotated, Self
+from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from api.bodies import Body
-from core.keys import Role
+from api.browser_sessions import OpenedBy
+from core.roles import Role
 
+MOST_ID = 2**63 - 1
 Secret = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
 
 
@@ -34,8 +37,48 @@ class LogIn(Body):
 class BrowserSession(BaseModel):
     """A browser that is logged in."""
 
-    name: str = Field(description="Name of the key, or of the one-time link.", examples=["quality-team"])
-    role: Role = Field(description="read or admin.")
+    person_id: int | None = Field(description="Whose it is; null if a key opened it.", examples=[7])
+    name: str = Field(description="Name of the person, or of the key.", examples=["Ann Lee"])
+    role: Role = Field(description="read, coach, lead or admin, as of now.")
+    tutor_ids: list[UUID] | None = Field(
+        description="The tutors a coach may change something for; null if the role is not bound to some."
+    )
     expires_at: AwareDatetime = Field(
         description="When it ends unless it is used before: 12 hours after its last use, and 7 days after log-in."
     )
+
+
+class SessionFilters(BaseModel, extra="forbid"):
+    """Whose sessions."""
+
+    everybody: bool = Field(default=False, description="Everybody's, for admins; otherwise your own.")
+
+
+class EndFilters(BaseModel, extra="forbid"):
+    """Whose sessions."""
+
+    person_id: int | None = Field(
+        default=None, ge=1, le=MOST_ID, description="Of this person, for admins; by default your own."
+    )
+
+
+class ListedSession(BaseModel):
+    """An open session, with what tells it from others."""
+
+    browser_session_id: int = Field(examples=[12])
+    person_id: int | None = Field(description="Whose it is; null if a key opened it.", examples=[7])
+    name: str = Field(description="Name of the person, or of the key.", examples=["Ann Lee"])
+    role: Role
+    opened_by: OpenedBy
+    created_at: AwareDatetime = Field(description="When it was opened.")
+    last_seen_at: AwareDatetime = Field(description="When it was last used, to the minute.")
+    expires_at: AwareDatetime
+    address: str | None = Field(description="The client's address at log-in.", examples=["192.0.2.7"])
+    user_agent: str | None = Field(description="What the browser called itself at log-in.")
+    is_current: bool = Field(description="Whether it is the one that asks.")
+
+
+class SessionList(BaseModel):
+    """Open sessions, the one used last first."""
+
+    data: list[ListedSession]

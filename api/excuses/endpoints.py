@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from api import bodies
-from api.dependencies import REQUIRE_READER, CurrentAdmin, NoQuery
+from api.dependencies import REQUIRE_READER, CurrentCoach, NoQuery, TeamsDep
 from api.description import body_of
 from api.excuses.commands import Excuses
 from api.excuses.schemas import DayExcuses, Excuse, ExcusePost
@@ -45,19 +45,25 @@ ExcusesDep = Annotated[Excuses, from_state("excuses")]
     openapi_extra=body_of(ExcusePost, bodies.JSON),
 )
 async def post_excuse(
-    request: Request, caller: CurrentAdmin, excuses: ExcusesDep, session_id: SessionId, _: NoQuery
+    request: Request, caller: CurrentCoach, teams: TeamsDep, excuses: ExcusesDep, session_id: SessionId, _: NoQuery
 ) -> Response:
-    """Excuse a session that was moved, cancelled or missed. The tutor's scores follow."""
+    """Excuse a session that was moved, cancelled or missed. The tutor's scores follow. Coaches: of their own tutors."""
     wanted = await bodies.read_model(request, ExcusePost, MOST_BYTES)
-    excuse, is_new = await excuses.add(_session(session_id), wanted.reason, caller.actor)
+    key = _session(session_id)
+    await teams.check_session(caller, key)
+    excuse, is_new = await excuses.add(key, wanted.reason, caller.actor)
     return Response(excuse.model_dump_json(), 201 if is_new else 200, media_type=bodies.JSON)
 
 
 @router.delete("/reschedules/{session_id}/excuse", status_code=204, include_in_schema=False)
 @router.delete("/sessions/{session_id}/excuse", status_code=204, response_class=Response)
-async def delete_excuse(caller: CurrentAdmin, excuses: ExcusesDep, session_id: SessionId, _: NoQuery) -> None:
-    """Let the session count again."""
-    await excuses.remove(_session(session_id), caller.actor)
+async def delete_excuse(
+    caller: CurrentCoach, teams: TeamsDep, excuses: ExcusesDep, session_id: SessionId, _: NoQuery
+) -> None:
+    """Let the session count again. Coaches: of their own tutors."""
+    key = _session(session_id)
+    await teams.check_session(caller, key)
+    await excuses.remove(key, caller.actor)
 
 
 @router.get("/sessions/{session_id}/excuse", response_model=Excuse, dependencies=[REQUIRE_READER])
@@ -74,18 +80,31 @@ async def get_excuse(excuses: ExcusesDep, session_id: SessionId, _: NoQuery) -> 
     openapi_extra=body_of(ExcusePost, bodies.JSON),
 )
 async def post_day_excuse(
-    request: Request, caller: CurrentAdmin, excuses: ExcusesDep, tutor_id: TutorId, day: Day, _: NoQuery
+    request: Request,
+    caller: CurrentCoach,
+    teams: TeamsDep,
+    excuses: ExcusesDep,
+    tutor_id: TutorId,
+    day: Day,
+    _: NoQuery,
 ) -> Response:
-    """Excuse all that the tutor moved, cancelled or missed and that counts on one day, such as a day of illness."""
+    """Excuse all that the tutor moved, cancelled or missed and that counts on one day, such as a day of illness.
+    Coaches: of their own tutors."""
     wanted = await bodies.read_model(request, ExcusePost, MOST_BYTES)
-    of_day, is_new = await excuses.add_day(_tutor(tutor_id), day, wanted.reason, caller.actor)
+    key = _tutor(tutor_id)
+    await teams.check_tutor(caller, key)
+    of_day, is_new = await excuses.add_day(key, day, wanted.reason, caller.actor)
     return Response(of_day.model_dump_json(), 201 if is_new else 200, media_type=bodies.JSON)
 
 
 @router.delete("/tutors/{tutor_id}/days/{day}/excuse", status_code=204, response_class=Response)
-async def delete_day_excuse(caller: CurrentAdmin, excuses: ExcusesDep, tutor_id: TutorId, day: Day, _: NoQuery) -> None:
-    """Let all sessions of the day count again."""
-    await excuses.remove_day(_tutor(tutor_id), day, caller.actor)
+async def delete_day_excuse(
+    caller: CurrentCoach, teams: TeamsDep, excuses: ExcusesDep, tutor_id: TutorId, day: Day, _: NoQuery
+) -> None:
+    """Let all sessions of the day count again. Coaches: of their own tutors."""
+    key = _tutor(tutor_id)
+    await teams.check_tutor(caller, key)
+    await excuses.remove_day(key, day, caller.actor)
 
 
 def _session(session_id: str) -> UUID:

@@ -10,11 +10,13 @@ from api.caching import NOT_MODIFIED, RevalidatedRoute, answer, tagged
 from api.dependencies import (
     REQUIRE_READER,
     AuditWriterDep,
-    CurrentAdmin,
+    CurrentCoach,
     CurrentIngester,
+    CurrentLead,
     CurrentReader,
     MartsDep,
     NoQuery,
+    TeamsDep,
 )
 from api.description import body_of
 from api.matching import queries
@@ -107,7 +109,7 @@ async def get_match_student(request: Request, student_id: PersonPath, _: NoQuery
 )
 async def patch_match_student(
     request: Request,
-    caller: CurrentAdmin,
+    caller: CurrentLead,
     marts: MartsDep,
     people: PeopleDep,
     scorer: ScorerDep,
@@ -154,17 +156,19 @@ async def get_match_tutor(request: Request, tutor_id: PersonPath, _: NoQuery) ->
 )
 async def patch_match_tutor(
     request: Request,
-    caller: CurrentAdmin,
+    caller: CurrentCoach,
+    teams: TeamsDep,
     marts: MartsDep,
     people: PeopleDep,
     scorer: ScorerDep,
     tutor_id: PersonPath,
     _: NoQuery,
 ) -> Response:
-    """Change preferences of a tutor; the answer comes when the predictions follow them."""
+    """Change preferences of a tutor; the answer comes when the predictions follow them. Coaches: of their own."""
     patch = await bodies.read_model(request, TutorPatch, MOST_BYTES)
-    await marts.version(MATCH_VERSION_QUERY)
     key = uuid_of(tutor_id, NO_TUTOR)
+    await teams.check_tutor(caller, key)
+    await marts.version(MATCH_VERSION_QUERY)
     if await people.change_tutor(key, patch, caller.actor):
         await scorer.follow(tutors=[key])
     changed = await marts.read(queries.tutor(key))
@@ -203,7 +207,7 @@ async def get_prediction(
 
 @router.post("/generate-all", status_code=202, response_model=GenerationAccepted)
 async def post_generation(
-    caller: CurrentAdmin, generation: GenerationDep, audit: AuditWriterDep, _: NoQuery
+    caller: CurrentLead, generation: GenerationDep, audit: AuditWriterDep, _: NoQuery
 ) -> GenerationAccepted:
     """Predict all pairs anew, in the background."""
     accepted = await generation.start()

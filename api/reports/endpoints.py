@@ -14,7 +14,7 @@ from api.reports.commands import MailPreferences
 from api.reports.queries import AuditTrail
 from api.reports.schemas import ReportFilters, ReportList, ReportResponse
 from api.state import from_state
-from core.keys import Role
+from core.roles import Role
 
 router = APIRouter(prefix="/api/reports", tags=["reports"], responses=documented(400, 503))
 

@@ -18,7 +18,7 @@ from api.sessions.batches import BatchWriter
 from api.sessions.ledger import Claim
 from api.sessions.schemas import BatchReceipt, SessionReceipt
 from api.sessions.writer import SessionWriter
-from core.keys import Role
+from core.roles import Role
 from ingest.posts import SessionPost
 
 # All texts at their longest, each character escaped (\ud83d\ude00).

@@ -19,11 +19,14 @@ anonymous("a pasted key logs in, and leads to the page that was asked for", asyn
 });
 
 anonymous("a one-time link logs in once", async ({ page, browser }) => {
-  const command = ["-m", "cli.app", "login-link", "--role", "read"];
-  const link = execFileSync("python", command, { encoding: "utf8" }).match(/http\S+/)?.[0] ?? "";
+  const tutorq = (...words: string[]) =>
+    execFileSync("python", ["-m", "cli.app", ...words], { encoding: "utf8" });
+  tutorq("people", "add", "ann@example.org", "--name", "Ann Lee");
+  const link = tutorq("login-link", "ann@example.org").match(/http\S+/)?.[0] ?? "";
   await page.goto(link);
   await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
   expect(page.url()).not.toContain("token");
+  await expect(page.getByRole("button", { name: "Ann Lee: your log-in" })).toBeVisible();
   const other = await browser.newPage();
   await other.goto(link);
   await expect(other.getByText("The link has been used, or is too old.")).toBeVisible();

@@ -18,7 +18,7 @@ from api.connections import Limits
 from api.server import server_config
 from core import keys
 from core.database import Database
-from core.keys import Role
+from core.roles import Role
 from core.settings import Settings
 from tests.api.matching import load_people
 from tests.conftest import PUBLISHED, Postgres

@@ -9,7 +9,7 @@ import pytest
 
 from core import audit
 from core.audit import Action, Entry
-from core.keys import Role
+from core.roles import Role
 from tests.api.conftest import Served, served
 from tests.api.test_auth import new_key
 from tests.api.test_auth_sessions import OURS, PATH, logged_in
@@ -105,7 +105,7 @@ def test_an_export_is_noted(platform: Served, admin: httpx2.Client) -> None:
         problem(client.post("/api/audit/exports", json={**note, "what": "secrets"}, headers=OURS), 400)
         problem(client.post("/api/audit/exports", json={**note, "rows": -1}, headers=OURS), 400)
     (row,) = found(admin, "action=export")
-    assert row["actor"].startswith("Exporter (browser session ")
+    assert row["actor"].startswith("Exporter (person ")
     assert (row["subject_id"], row["details"]) == ("tutors", {"rows": 80})
 
 

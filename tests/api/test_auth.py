@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from core import keys
-from core.keys import Role
+from core.roles import Role
 from tests.api.conftest import Served
 
 PROTECTED = [

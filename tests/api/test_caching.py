@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from core import keys
+from core.roles import Role
 from tests.api.conftest import Served
 
 PATHS = [
@@ -80,7 +81,7 @@ def test_a_304_is_for_those_who_may_read(published: Served, client: httpx2.Clien
     tag = {"If-None-Match": client.get(path).headers["etag"]}
     assert client.get(path, headers=tag).status_code == 304
     with published.database.connect() as connection:
-        poster = str(keys.create(connection, f"posts only {path}", keys.Role.INGEST).secret)
+        poster = str(keys.create(connection, f"posts only {path}", Role.INGEST).secret)
     for key, status in ((None, 401), ("tq_unknown_key", 401), (poster, 403), (published.key, 304)):
         with published.client(key) as other:
             response = other.get(path, headers=tag)

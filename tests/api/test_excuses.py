@@ -10,7 +10,7 @@ import pytest
 
 from api.excuses.schemas import LONGEST_REASON, Excuse
 from core import keys
-from core.keys import Role
+from core.roles import Role
 from ingest.ids import entity_uuid
 from tests.api.conftest import Served
 from tests.api.test_problems import problem

@@ -17,7 +17,7 @@ from api.key_ring import Caller, KeyRing, Refused, Why
 from api.limits import FAILED_KEYS_AT_ONCE
 from core import keys
 from core.errors import TutorqError
-from core.keys import Role
+from core.roles import Role
 from tests.api.conftest import Served, served
 
 

@@ -14,7 +14,7 @@ from api.matching import assignments
 from api.matching.schemas.assignments import Assignment, AssignmentRequest
 from api.problems import OverloadedError
 from core import keys
-from core.keys import Role
+from core.roles import Role
 from ingest.ids import entity_uuid
 from ml.assign import NEW_TUTOR_SESSIONS
 from tests.api.conftest import Served

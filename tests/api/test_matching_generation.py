@@ -13,7 +13,7 @@ import pytest
 from api.matching import generation
 from api.matching.generation import JOB, STATUSES
 from core import keys
-from core.keys import Role
+from core.roles import Role
 from tests.api.conftest import Served, served
 from tests.api.test_problems import problem
 

@@ -24,7 +24,7 @@ from api.matching.schemas.people import (
 )
 from core import keys
 from core.database import DatabaseRole
-from core.keys import Role
+from core.roles import Role
 from ingest.contract import STUDENTS as STUDENTS_FILE
 from ingest.contract import TUTORS as TUTORS_FILE
 from ingest.contract import Entity, Kind

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from core import keys
-from core.keys import Role
+from core.roles import Role
 from tests.api.conftest import Served, served
 from tests.api.test_problems import problem
 from tests.conftest import PUBLISHED, Postgres

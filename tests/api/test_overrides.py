@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from core import keys
-from core.keys import Role
+from core.roles import Role
 from tests.api.conftest import Served
 from tests.api.test_problems import problem
 from tests.api.test_sessions import empty, rows, session

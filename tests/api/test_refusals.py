@@ -11,7 +11,7 @@ from api.auth import COOKIE
 from api.key_ring import Refused, Why
 from api.refusals import ENTRIES_AT_ONCE, MOST_SUMS, OTHERS, Refusals
 from core.audit import Action, Entry
-from core.keys import Role
+from core.roles import Role
 from tests.api.conftest import Served, served
 from tests.api.test_auth import new_key
 from tests.api.test_auth_sessions import PATH, execute

@@ -13,7 +13,7 @@ import pytest
 from api.reports.schemas import Report, ReportDetail, ReportKind, ReportList, ReportResponse, ReportState
 from core import keys
 from core.database import DatabaseRole
-from core.keys import Role
+from core.roles import Role
 from ingest.ids import entity_uuid
 from reports import outbox
 from reports.outbox import Draft

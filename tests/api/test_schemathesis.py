@@ -27,7 +27,7 @@ from api.auth import COOKIE
 from api.bodies import NDJSON
 from api.webhooks.signatures import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from core import keys
-from core.keys import Role
+from core.roles import Role
 from tests.api import test_webhooks
 from tests.api.conftest import Served, served
 from tests.api.matching import scramble

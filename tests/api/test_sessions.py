@@ -31,7 +31,7 @@ from api.sessions.ledger import Ledger, Post
 from api.sessions.writer import SessionWriter
 from core import keys
 from core.database import Database, DatabaseRole
-from core.keys import Role
+from core.roles import Role
 from core.settings import PROJECT_ROOT
 from ingest import load_folder
 from ingest.contract import RESCHEDULES, SESSIONS

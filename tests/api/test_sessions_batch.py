@@ -14,7 +14,7 @@ import pytest
 from api.sessions import batches
 from api.sessions.schemas import BatchReceipt
 from core import keys
-from core.keys import Role
+from core.roles import Role
 from ingest.contract import RESCHEDULES, SESSIONS
 from ingest.ids import entity_uuid
 from ingest.posts import SessionPost

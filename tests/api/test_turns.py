@@ -10,7 +10,7 @@ from api.auth import Caller
 from api.browser_sessions import BrowserCaller
 from api.problems import OverloadedError, TooManyAtOnceError
 from api.turns import Turns
-from core.keys import Role
+from core.roles import Role
 
 BRIEF = 0.01
 LONG = 20
@@ -21,7 +21,7 @@ def key(number: int) -> Caller:
 
 
 def at_browser(number: int, *, key_id: int | None) -> BrowserCaller:
-    return BrowserCaller(number, "Ann", Role.READ, datetime.now(UTC), key_id)
+    return BrowserCaller(number, "Ann", Role.READ, datetime.now(UTC), None if key_id else number, key_id)
 
 
 def test_a_key_gets_its_share_and_the_others_get_theirs() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from api.upcoming.schemas import UpcomingList
 from core import keys
-from core.keys import Role
+from core.roles import Role
 from ingest.ids import entity_uuid
 from tests.api.conftest import Served
 from tests.api.matching import everyone

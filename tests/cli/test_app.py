@@ -14,9 +14,10 @@ from cli import terminal
 from cli.app import app
 from core import audit, keys
 from core.database import Database, DatabaseRole
-from core.keys import Role
+from core.roles import Role
 from core.settings import Settings
 from demo import write_demo
+from ingest.ids import entity_uuid
 
 pytestmark = pytest.mark.usefixtures("environment")
 
@@ -220,7 +221,8 @@ def test_secrets_are_one_line_however_narrow_the_terminal(monkeypatch: pytest.Mo
     monkeypatch.setattr(terminal.out, "width", 40)
     made = tutorq("keys", "create", "--name", "narrow")
     rotated = tutorq("keys", "rotate", "narrow")
-    link = tutorq("login-link", "--role", "read")
+    tutorq("people", "add", "ann@example.org", "--name", "Ann")
+    link = tutorq("login-link", "ann@example.org")
     for result in (made, rotated, link):
         assert len(result.stdout.splitlines()) == 1
     assert keys.prefix_of(made.stdout.strip())
@@ -267,9 +269,11 @@ def test_the_file_of_the_local_key_follows_a_rotation(environment: Settings, dat
 def test_audit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tutorq("audit").stderr.strip() == "No such entries."
     tutorq("keys", "create", "--name", "[red]metabase", "--role", "read")
-    tutorq("login-link", "--role", "read", "--name", "Ann")
-    newest, oldest = answer("audit")
-    assert (newest["action"], newest["subject_id"], newest["details"]["role"]) == ("login_link.create", "Ann", "read")
+    tutorq("people", "add", "ann@example.org", "--name", "Ann")
+    tutorq("login-link", "ann@example.org")
+    newest, _, oldest = answer("audit")
+    told = newest["details"]
+    assert (newest["action"], told["name"], told["role"]) == ("login_link.create", "Ann", "read")
     assert oldest["action"] == "key.create"
     assert [entry["action"] for entry in answer("audit", "--action", "key.create")] == ["key.create"]
     assert answer("audit", "--actor", "nobody at all") == []
@@ -377,13 +381,66 @@ def test_dbt_that_fails_without_a_reason_points_to_its_log(monkeypatch: pytest.M
 
 
 def test_login_link(database: Database) -> None:
-    assert "--role read" in tutorq("login-link", exit_code=1).stderr
-    made = answer("login-link", "--role", "read", "--name", "Ann")
+    tutorq("people", "add", "ann@example.org", "--name", "Ann Lee", "--role", "coach")
+    made = answer("login-link", "ANN@example.org")
     assert made["link"].startswith("http://localhost:8000/login#token=")
-    shown = tutorq("login-link", "--role", "admin")
+    shown = tutorq("login-link", "ann@example.org")
     assert "/login#token=" in shown.stdout
-    assert "Role admin" in shown.stderr
+    assert "For Ann Lee, role coach" in shown.stderr
     with database.connect() as connection:
-        links = connection.execute("select name, role from app.login_tokens order by created_at").fetchall()
-    assert links == [("Ann", "read"), ("one-time link", "admin")]
-    assert "not one of read, admin" in tutorq("login-link", "--role", "ingest", exit_code=1).output
+        query = "select person.name from app.login_tokens inner join app.people as person using (person_id)"
+        assert connection.execute(query).fetchall() == [("Ann Lee",)] * 2
+    assert "nobody is known as 'bob@example.org'" in tutorq("login-link", "bob@example.org", exit_code=1).stderr
+    tutorq("people", "change", "ann@example.org", "--shut-out")
+    assert "is shut out" in tutorq("login-link", "ann@example.org", exit_code=1).stderr
+
+
+def test_people(database: Database) -> None:
+    assert "Nobody is known yet" in tutorq("people", "list").stderr
+    added = answer("people", "add", "Ann@example.org", "--name", " Ann Lee ", "--role", "coach")
+    assert (added["name"], added["email"], added["role"]) == ("Ann Lee", "Ann@example.org", "coach")
+    changed = answer("people", "change", "ann@example.org", "--role", "lead", "--email", "ann.lee@example.org")
+    assert (changed["person_id"], changed["role"], changed["is_active"]) == (added["person_id"], "lead", True)
+    tutorq("people", "change", "ann.lee@example.org", "--shut-out")
+    tutorq("people", "add", "bob@example.org", "--name", "Bob")
+    listed = answer("people", "list")
+    assert [(each["name"], each["role"], each["is_active"]) for each in listed] == [
+        ("Ann Lee", "lead", False),
+        ("Bob", "read", True),
+    ]
+    assert "shut out" in tutorq("people", "list").stdout
+    for arguments, words in (
+        (("add", "BOB@example.org", "--name", "Robert"), "is known already"),
+        (("change", "bob@example.org", "--email", "Ann.Lee@example.org"), "is known already"),
+        (("add", "nowhere", "--name", "x"), "no e-mail address"),
+        (("add", "c@example.org", "--name", " "), "needs a name"),
+        (("add", "c@example.org", "--name", "C", "--role", "ingest"), "not one of read, coach, lead, admin"),
+        (("remove", "nobody@example.org"), "nobody is known as"),
+        (("team", "bob@example.org", "--add", "T-1"), "there is no tutor 'T-1'"),
+    ):
+        assert words in tutorq("people", *arguments, exit_code=1).stderr
+    tutorq("people", "remove", "bob@example.org")
+    actions = [(entry["action"], entry["details"]["name"]) for entry in answer("audit")]
+    assert actions == [
+        ("person.remove", "Bob"),
+        ("person.add", "Bob"),
+        ("person.change", "Ann Lee"),
+        ("person.change", "Ann Lee"),
+        ("person.add", "Ann Lee"),
+    ]
+
+
+def test_a_team_is_given_and_taken(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            "insert into raw.tutors (tutor_id, external_id, name) values (%s, 'T-1', 'Ada')", [entity_uuid("T-1")]
+        )
+    tutorq("people", "add", "ann@example.org", "--name", "Ann", "--role", "coach")
+    assert answer("people", "team", "ann@example.org") == []
+    ada = {"tutor_id": str(entity_uuid("T-1")), "name": "Ada"}
+    for _ in range(2):
+        assert answer("people", "team", "ann@example.org", "--add", "T-1") == [ada]
+    assert [person["tutors"] for person in answer("people", "list")] == [1]
+    assert answer("people", "team", "ann@example.org", "--remove", ada["tutor_id"]) == []
+    taken, given = (entry["details"] for entry in answer("audit", "--action", "person.team"))
+    assert (given["given"], taken["taken"]) == ([ada["tutor_id"]], [ada["tutor_id"]])

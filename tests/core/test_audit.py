@@ -7,11 +7,11 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from core import audit, keys, logins
+from core import audit, keys, logins, people
 from core.audit import Action, Entry
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
-from core.keys import Role
+from core.roles import Role
 from core.settings import Settings
 
 ENTRY = Entry("Ann", Action.EXCUSE_ADD, "session", "s-1", {"reason": "Storm: “all” roofs; \\u0041 100%"})
@@ -87,20 +87,22 @@ def test_keys_and_links_leave_a_trail_without_secrets(database: Database, monkey
         key = keys.create(connection, "nightly", Role.INGEST, lasts=timedelta(days=90))
         old, new = keys.rotate(connection, "nightly", overlap=timedelta(days=7))
         keys.revoke(connection, "nightly")
-        link = logins.create_link(connection, settings, Role.READ, "Ann")
+        ann = people.add(connection, "ann@example.org", "Ann", Role.READ)
+        link = logins.create_link(connection, settings, ann)
         trail = list(reversed(audit.find(connection, limit=10)))
     assert [entry.action for entry in trail] == [
         "key.create",
         "key.rotate",
         "key.revoke",
         "key.revoke",
+        "person.add",
         "login_link.create",
     ]
     assert {entry.actor for entry in trail} == {f"command line ({pwd.getpwuid(os.getuid()).pw_name})"}
     made, rotated, *_, linked = trail
     assert (made.subject_id, made.details["name"], made.details["role"]) == (str(key.key_id), "nightly", "ingest")
     assert (rotated.subject_id, rotated.details["replaces"]) == (str(new.key_id), old.prefix)
-    assert (linked.subject_id, linked.details["role"]) == ("Ann", "read")
+    assert (linked.subject_id, linked.details["role"]) == (str(ann.person_id), "read")
     for secret in (key.secret, new.secret, link.partition("#token=")[2]):
         assert secret
         assert secret not in str(trail)

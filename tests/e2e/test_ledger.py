@@ -22,6 +22,7 @@ import pytest
 from core import dbt_runner, keys
 from core.database import Database, DatabaseRole
 from core.migrate import migrate
+from core.roles import Role
 from core.settings import PROJECT_ROOT, Settings
 from ingest.ids import entity_uuid
 from tests.e2e.processes import EmbeddedServer, free_port, wait_for
@@ -180,7 +181,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_stored_twice(
 ) -> None:
     settings = Settings(home=tmp_path, database_url=database.url, as_of=AS_OF.date().isoformat())
     with database.connect() as connection:
-        key = str(keys.create(connection, "load", keys.Role.INGEST).secret)
+        key = str(keys.create(connection, "load", Role.INGEST).secret)
     chance = random.Random(SEED)
     postgres = EmbeddedServer(database, tmp_path)
     stop = threading.Event()

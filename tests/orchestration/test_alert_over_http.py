@@ -17,6 +17,7 @@ from cli.supervisor import free_port
 from core import keys
 from core.database import Database, DatabaseRole
 from core.dbt_runner import build
+from core.roles import Role
 from core.settings import Settings
 from demo import write_demo
 from ingest import load_folder
@@ -30,7 +31,7 @@ START_SECONDS = 60
 def client(environment: Settings, database: Database) -> Iterator[httpx2.Client]:
     """A client with a key to post, of an API in a process of its own."""
     with database.connect() as connection:
-        key = keys.create(connection, "marketplace", keys.Role.INGEST).secret
+        key = keys.create(connection, "marketplace", Role.INGEST).secret
     port = free_port()
     variables = {**environment.as_environment(), "TUTORQ_API_PORT": str(port)}
     with (

@@ -8,7 +8,13 @@ import { App } from "./app";
 
 serving();
 
-const session: BrowserSession = { name: "quality-team", role: "read", expires_at: "2026-02-01T00:00:00Z" };
+const session: BrowserSession = {
+  person_id: null,
+  name: "quality-team",
+  role: "read",
+  tutor_ids: null,
+  expires_at: "2026-02-01T00:00:00Z",
+};
 const health: Health = {
   status: "starting",
   checks: {

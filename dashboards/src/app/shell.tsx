@@ -1,4 +1,11 @@
-import { ActionIcon, Burger, Menu, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import {
+  ActionIcon,
+  Burger,
+  Button,
+  Menu,
+  useComputedColorScheme,
+  useMantineColorScheme,
+} from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { useEffect } from "react";
@@ -7,7 +14,7 @@ import { Notice } from "../components/notice";
 import { QueryBoundary } from "../components/query-boundary";
 import { LogInPage } from "../features/auth/components/log-in-page";
 import type { BrowserSession } from "../lib/api-types";
-import { useLogOut, useSession } from "../lib/auth";
+import { type LogOutWhere, useLogOut, useSession } from "../lib/auth";
 import { useUnreadableFields } from "../lib/unreadable-numbers";
 import { Freshness } from "./freshness";
 import classes from "./shell.module.css";
@@ -70,7 +77,7 @@ function Frame({ session }: { session: BrowserSession }) {
         <div className={classes.tools}>
           <Freshness />
           <SchemeSwitch />
-          <SessionMenu session={session} onLogOut={() => logOut.mutate()} />
+          <SessionMenu session={session} onLogOut={(where) => logOut.mutate(where)} />
         </div>
       </header>
       <main id="content" tabIndex={-1} className={classes.main}>
@@ -115,23 +122,44 @@ function SchemeSwitch() {
   );
 }
 
-function SessionMenu({ session, onLogOut }: { session: BrowserSession; onLogOut: () => void }) {
+/** What a role lets its holder do, in the menu. */
+const MAY = {
+  read: "You can view everything",
+  coach: "You can change things for your own tutors",
+  lead: "You can change things for all tutors",
+  ingest: "You can send sessions",
+  admin: "You can change everything",
+} as const satisfies Record<BrowserSession["role"], string>;
+
+interface SessionMenuProps {
+  session: BrowserSession;
+  onLogOut: (where: LogOutWhere) => void;
+}
+
+function SessionMenu({ session, onLogOut }: SessionMenuProps) {
   return (
-    <Menu position="bottom-end" width={220}>
+    <Menu position="bottom-end" width={240}>
       <Menu.Target>
-        <ActionIcon variant="subtle" color="gray" size="lg" aria-label="Your log-in">
-          <Icon name="person" />
-        </ActionIcon>
+        <Button
+          variant="subtle"
+          color="gray"
+          size="compact-md"
+          aria-label={`${session.name}: your log-in`}
+          leftSection={<Icon name="person" />}
+          classNames={{ root: classes.session, section: classes.sessionIcon }}
+        >
+          <span className={classes.sessionName}>{session.name}</span>
+        </Button>
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>
-          Logged in as {session.name}, role {session.role}: may{" "}
-          {session.role === "admin" ? "read and change" : "read"}
+          {session.name}, role {session.role}. {MAY[session.role]}.
         </Menu.Label>
         <Menu.Item component="a" href="/api/docs">
           Description of the API
         </Menu.Item>
-        <Menu.Item onClick={onLogOut}>Log out</Menu.Item>
+        <Menu.Item onClick={() => onLogOut("here")}>Log out</Menu.Item>
+        <Menu.Item onClick={() => onLogOut("everywhere")}>Log out everywhere</Menu.Item>
       </Menu.Dropdown>
     </Menu>
   );

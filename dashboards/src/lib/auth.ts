@@ -32,8 +32,17 @@ export const useIsLoggedOut = (): boolean => useQuery(loggedOutQuery).data === t
 
 export const useSession = () => useQuery(sessionQuery);
 
-/** Whether the reader may change something. The API decides; this is for what to show. */
+/** Whether the reader is an admin. The API decides; this and the next two are for what to show. */
 export const useIsAdmin = (): boolean => useSession().data?.role === "admin";
+
+/** Whether the reader may change something that is no tutor's. */
+export const useIsLead = (): boolean => ["lead", "admin"].includes(useSession().data?.role ?? "");
+
+/** Whether the reader may change something of this tutor: a coach only of their own. */
+export function useMayChangeTutor(tutorId: string): boolean {
+  const isLead = useIsLead();
+  return useSession().data?.tutor_ids?.includes(tutorId) || isLead;
+}
 
 /** Log in with a key or the token of a one-time link. */
 export function useLogIn() {
@@ -47,11 +56,16 @@ export function useLogIn() {
   });
 }
 
+export type LogOutWhere = "here" | "everywhere";
+
 /** Log out. The API has the browser forget what it has kept of the answers. */
 export function useLogOut() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: () => body(api.DELETE("/api/auth/session")),
+    mutationFn: async (where: LogOutWhere) => {
+      if (where === "everywhere") await body(api.DELETE("/api/auth/sessions"));
+      return body(api.DELETE("/api/auth/session"));
+    },
     onSuccess: () => {
       client.setQueryData(loggedOutQuery.queryKey, true);
       forget(client);

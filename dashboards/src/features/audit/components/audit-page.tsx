@@ -27,7 +27,7 @@ export function AuditPage() {
       <Page title="Audit log">
         <Panel>
           <EmptyState icon="lock" title="Needs the admin role">
-            Log in with an admin key or link to see who did what.
+            Ask an admin who did what.
           </EmptyState>
         </Panel>
       </Page>

@@ -14,7 +14,7 @@ import type {
   Mismatch,
   PairPrediction,
 } from "../../../lib/api-types";
-import { useIsAdmin } from "../../../lib/auth";
+import { useIsLead, useMayChangeTutor } from "../../../lib/auth";
 import { day, percent, trimmed, words } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useMatchExplanation, usePrediction } from "../api/predictions";
@@ -53,7 +53,8 @@ export function MatchPanel({ studentId, tutorId, onChooseTutor }: MatchPanelProp
 
 function Prediction({ pair }: { pair: PairPrediction }) {
   const [whose, edit] = useState<Whose | null>(null);
-  const isAdmin = useIsAdmin();
+  const isLead = useIsLead();
+  const mayEditTutor = useMayChangeTutor(pair.tutor_id);
   const student = studentName({ ...pair, name: pair.student_name });
   const tutor = tutorName({ ...pair, name: pair.tutor_name, external_id: null });
   return (
@@ -92,11 +93,13 @@ function Prediction({ pair }: { pair: PairPrediction }) {
             ? `Predicted by ${pair.model.version}, trained ${day(pair.model.trained_at)}`
             : `Predicted by rules (${pair.model.version})`}
         </span>
-        {isAdmin && (
+        {mayEditTutor && (
           <span className={classes.edits}>
-            <Button size="compact-xs" variant="default" onClick={() => edit("student")}>
-              Edit student
-            </Button>
+            {isLead && (
+              <Button size="compact-xs" variant="default" onClick={() => edit("student")}>
+                Edit student
+              </Button>
+            )}
             <Button size="compact-xs" variant="default" onClick={() => edit("tutor")}>
               Edit tutor
             </Button>

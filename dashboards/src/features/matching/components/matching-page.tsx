@@ -1,7 +1,7 @@
 import { SegmentedControl } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { Page } from "../../../components/page";
-import { useIsAdmin } from "../../../lib/auth";
+import { useIsLead } from "../../../lib/auth";
 import type { MatchingSearch } from "../matching-search";
 import { AssignmentView } from "./assignment-view";
 import { GenerateButton } from "./generate-button";
@@ -11,7 +11,7 @@ import { PairView } from "./pair-view";
 export function MatchingPage() {
   const search = useSearch({ from: "/matching" });
   const navigate = useNavigate({ from: "/matching" });
-  const isAdmin = useIsAdmin();
+  const isLead = useIsLead();
   const change = (changes: Partial<MatchingSearch>) =>
     navigate({
       search: (before) => ({ ...before, ...changes }),
@@ -24,7 +24,7 @@ export function MatchingPage() {
       note="Risk is the probability that a student does not come back after the first session."
       actions={
         <>
-          {isAdmin && <GenerateButton />}
+          {isLead && <GenerateButton />}
           <SegmentedControl
             size="xs"
             aria-label="What to look at"

@@ -4,7 +4,7 @@ import { EmptyState } from "../../../components/empty-state";
 import { type Column, Table } from "../../../components/table";
 import { Tag } from "../../../components/tag";
 import type { TutorEvent } from "../../../lib/api-types";
-import { useIsAdmin } from "../../../lib/auth";
+import { useMayChangeTutor } from "../../../lib/auth";
 import { count, decimal, moment, notice, words } from "../../../lib/format";
 import classes from "./event-table.module.css";
 import { type Excusable, ExcuseDialog } from "./excuse-dialog";
@@ -28,7 +28,7 @@ interface EventTableProps {
 export function EventTable({ tutorId, events, total, onChanged }: EventTableProps) {
   const [isWhole, showWhole] = useState(false);
   const [chosen, choose] = useState<Excusable | null>(null);
-  const isAdmin = useIsAdmin();
+  const mayExcuse = useMayChangeTutor(tutorId);
   if (events.length === 0) {
     return (
       <EmptyState icon="check" title="Nothing happened">
@@ -40,7 +40,7 @@ export function EventTable({ tutorId, events, total, onChanged }: EventTableProp
     <>
       <Table
         label="Events"
-        columns={isAdmin ? [...COLUMNS, excuseColumn(choose)] : COLUMNS}
+        columns={mayExcuse ? [...COLUMNS, excuseColumn(choose)] : COLUMNS}
         rows={isWhole ? events : events.slice(0, SHOWN_AT_FIRST)}
         keyOf={(event) => `${event.session_id} ${event.kind}`}
         isCompact

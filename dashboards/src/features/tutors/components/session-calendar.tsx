@@ -5,7 +5,7 @@ import { Icon } from "../../../components/icons";
 import { Notice } from "../../../components/notice";
 import { Panel } from "../../../components/panel";
 import type { Episode, Outcome, SessionDay } from "../../../lib/api-types";
-import { useIsAdmin } from "../../../lib/auth";
+import { useMayChangeTutor } from "../../../lib/auth";
 import { count, day as dayOf, shortDay } from "../../../lib/format";
 import { CALENDAR_DAYS, dayInWords, dayWithReason, OUTCOMES, weeksOf } from "../session-calendar";
 import { type Excusable, ExcuseDialog } from "./excuse-dialog";
@@ -27,14 +27,14 @@ interface SessionCalendarProps {
 export function SessionCalendar({ tutorId, asOf, days, episodes, onChanged }: SessionCalendarProps) {
   const [chosen, choose] = useState<string>();
   const [excusing, excuse] = useState<Excusable | null>(null);
-  const isAdmin = useIsAdmin();
+  const mayExcuse = useMayChangeTutor(tutorId);
   const weeks = weeksOf(days, asOf);
   const shown = weeks.flatMap(({ cells }) => cells.flatMap((cell) => cell?.day ?? []));
   const known = shown.find(({ day }) => day === chosen);
   const byDay = new Map(shown.map((day) => [day.day, day]));
   const [worst] = episodes.filter(({ day }) => byDay.has(day));
   const button = (day: SessionDay | undefined) =>
-    isAdmin && day && <ExcuseButton day={day} onExcuse={excuse} />;
+    mayExcuse && day && <ExcuseButton day={day} onExcuse={excuse} />;
   return (
     <Panel title="Day by day" note={`Sessions of the last ${CALENDAR_DAYS} days by what became of them`}>
       {shown.length === 0 ? (

@@ -1,0 +1,113 @@
+"""Sessions as they are listed and ended: one's own, or everybody's."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import asyncpg
+
+from api.audit_writer import record
+from api.auth_sessions.schemas import ListedSession
+from api.browser_sessions import IDLE, LIVE, LONGEST, SUBJECT, BrowserCaller
+from api.database import with_connection
+from api.key_ring import Caller
+from api.problems import DatabaseUnavailableError, NotFoundError
+from core.audit import Action, Entry
+from core.roles import Role
+
+# $1 and $4: whose, a person's or a key's; $5: which one. Null: any.
+CHOSEN = f"""
+with live as ({LIVE}),
+
+chosen as (
+    select live.*, session.opened_by, session.created_at, session.last_seen_at, session.address, session.user_agent
+    from live
+    inner join app.browser_sessions as session on live.browser_session_id = session.browser_session_id
+    where ($1::bigint is null or live.person_id = $1)
+        and ($4::bigint is null or live.api_key_id = $4)
+        and ($5::bigint is null or live.browser_session_id = $5)
+)
+"""
+LIST = f"{CHOSEN} select * from chosen order by last_seen_at desc, browser_session_id"
+END = f"""
+{CHOSEN}
+
+delete from app.browser_sessions as session
+using chosen
+where session.browser_session_id = chosen.browser_session_id
+returning session.browser_session_id, chosen.name, chosen.person_id
+"""
+
+Result = TypeVar("Result")
+
+
+class Sessions:
+    """Reads and ends `app.browser_sessions`. Admins see everybody's, others their own.
+
+    Raises (every method):
+        DatabaseUnavailableError: the server cannot be reached, or not in time.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def listed(self, caller: Caller | BrowserCaller, *, everybody: bool) -> list[ListedSession]:
+        """Those that are open, the one used last first."""
+        whose = (None, None) if everybody else _own(caller)
+        rows = await self._run(lambda connection: connection.fetch(LIST, *_values(whose)))
+        current = caller.browser_session_id if isinstance(caller, BrowserCaller) else None
+        return [
+            ListedSession.model_validate({**row, "is_current": row["browser_session_id"] == current}) for row in rows
+        ]
+
+    async def end(self, caller: Caller | BrowserCaller, session_id: int) -> None:
+        """End one session.
+
+        Raises:
+            NotFoundError: it is over, or not one that the caller may end.
+        """
+        whose = (None, None) if caller.role is Role.ADMIN else _own(caller)
+        if not await self._end(caller, whose, session_id):
+            raise NotFoundError("There is no open session of yours with this id.")
+
+    async def end_all(self, caller: Caller | BrowserCaller, person_id: int | None) -> None:
+        """End all sessions of a person; by default the caller's own, also the one that asks."""
+        await self._end(caller, _own(caller) if person_id is None else (person_id, None), None)
+
+    async def _end(
+        self, caller: Caller | BrowserCaller, whose: tuple[int | None, int | None], session_id: int | None
+    ) -> bool:
+        async def work(connection: Any) -> bool:
+            async with connection.transaction():
+                ended = await connection.fetch(END, *_values(whose, session_id))
+                entries = [
+                    Entry(
+                        caller.actor,
+                        Action.LOG_IN_END,
+                        SUBJECT,
+                        str(row["browser_session_id"]),
+                        {"name": row["name"], "person_id": row["person_id"]},
+                    )
+                    for row in ended
+                ]
+                await record(connection, *entries)
+            return bool(ended)
+
+        return await self._run(work)
+
+    async def _run(self, work: Callable[[Any], Awaitable[Result]]) -> Result:
+        try:
+            return await with_connection(self._pool, work)
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+            raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
+
+
+def _own(caller: Caller | BrowserCaller) -> tuple[int | None, int | None]:
+    """Whose sessions are the caller's: a person's, or else a key's."""
+    if isinstance(caller, BrowserCaller):
+        return caller.person_id, caller.api_key_id
+    return None, caller.key_id
+
+
+def _values(whose: tuple[int | None, int | None], session_id: int | None = None) -> tuple[object, ...]:
+    person_id, key_id = whose
+    return person_id, IDLE, LONGEST, key_id, session_id

@@ -1,0 +1,69 @@
+"""Which tutors a person may change something for: a coach for those of their own team, everybody else who may at all
+for any. What a role may do otherwise, `auth` says."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+
+from api.browser_sessions import BrowserCaller
+from api.database import with_connection
+from api.key_ring import Caller
+from api.problems import DatabaseUnavailableError, ForbiddenError
+from core.roles import Role
+
+THEIRS = "select tutor_id from app.person_tutors where person_id = $1 order by tutor_id"
+HAS_TUTOR = "select exists (select from app.person_tutors where person_id = $1 and tutor_id = $2)"
+HAS_SESSION = """
+select exists (
+    select from raw.sessions as held inner join app.person_tutors as theirs on held.tutor_id = theirs.tutor_id
+    where held.session_id = $2 and theirs.person_id = $1
+)
+"""
+NOT_THEIRS = "You can change this for your own tutors only. A lead can do it, or an admin can make the tutor yours."
+
+Result = TypeVar("Result")
+
+
+class Teams:
+    """Reads `app.person_tutors`.
+
+    Raises (every method):
+        ForbiddenError: the caller is a coach, and the tutor is not theirs.
+        DatabaseUnavailableError: the server cannot be reached, or not in time.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def of(self, caller: Caller | BrowserCaller) -> list[UUID] | None:
+        """The tutors that the caller is bound to; None if the caller is no coach."""
+        if caller.role is not Role.COACH:
+            return None
+        rows = await self._run(lambda connection: connection.fetch(THEIRS, _person(caller)))
+        return [row["tutor_id"] for row in rows]
+
+    async def check_tutor(self, caller: Caller | BrowserCaller, tutor_id: UUID) -> None:
+        """Before something of this tutor is changed."""
+        await self._check(caller, HAS_TUTOR, tutor_id)
+
+    async def check_session(self, caller: Caller | BrowserCaller, session_id: UUID) -> None:
+        """Before something of this session is changed: its tutor is the one who counts."""
+        await self._check(caller, HAS_SESSION, session_id)
+
+    async def _check(self, caller: Caller | BrowserCaller, query: str, wanted: UUID) -> None:
+        if caller.role is not Role.COACH:
+            return
+        if not await self._run(lambda connection: connection.fetchval(query, _person(caller), wanted)):
+            raise ForbiddenError(NOT_THEIRS)
+
+    async def _run(self, work: Callable[[Any], Awaitable[Result]]) -> Result:
+        try:
+            return await with_connection(self._pool, work)
+        except asyncpg.UndefinedTableError as error:
+            raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
+
+
+def _person(caller: Caller | BrowserCaller) -> int | None:
+    return caller.person_id if isinstance(caller, BrowserCaller) else None

@@ -1,0 +1,236 @@
+"""People who use tutorq (`app.people`) and their tutors (`app.person_tutors`), as an operator sees and changes them."""
+
+import os
+import pwd
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+
+from core import audit
+from core.audit import Action
+from core.errors import TutorqError
+from core.roles import PERSON_ROLES, Role
+
+EMAIL = re.compile(r"[!-~]+@[!-~]+")
+SUBJECT = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One row of `app.people`; `tutors` is how many tutors are theirs."""
+
+    person_id: int
+    name: str
+    email: str
+    role: Role
+    is_active: bool
+    created_at: datetime
+    last_seen_at: datetime | None
+    tutors: int
+
+    @property
+    def actor(self) -> str:
+        """As the audit log names them."""
+        return actor_of(self.name, self.person_id)
+
+
+COLUMNS = """
+person_id, name, email, role, is_active, created_at, last_seen_at,
+(select count(*) from app.person_tutors as theirs where theirs.person_id = people.person_id) as tutors
+"""
+ADD = f"""
+insert into app.people (name, email, role) values (%(name)s, %(email)s, %(role)s)
+on conflict (lower(email)) do nothing
+returning {COLUMNS}
+"""
+CHANGE = f"""
+update app.people set name = %(name)s, email = %(email)s, role = %(role)s, is_active = %(is_active)s
+where person_id = %(person_id)s
+returning {COLUMNS}
+"""
+IS_TUTOR = """
+select exists (select from raw.tutors where tutor_id = %(id)s)
+    or exists (select from raw.sessions where tutor_id = %(id)s)
+"""
+GIVE = "insert into app.person_tutors (person_id, tutor_id) values (%s, %s) on conflict do nothing"
+TAKE = "delete from app.person_tutors where person_id = %s and tutor_id = %s"
+TEAM = """
+select theirs.tutor_id, tutors.name from app.person_tutors as theirs left join raw.tutors as tutors using (tutor_id)
+where theirs.person_id = %s
+order by tutors.name, theirs.tutor_id
+"""
+
+
+def actor_of(name: str, person_id: int) -> str:
+    """A person as the audit log names them: by number, too, since two may have one name."""
+    return f"{name} (person {person_id})"
+
+
+def add(connection: psycopg.Connection, email: str, name: str, role: Role, *, actor: str | None = None) -> Person:
+    """Make a person known.
+
+    Raises:
+        TutorqError: the address is none or is known already, the name is empty, or the role is one of keys.
+    """
+    values = _checked({"name": name, "email": email, "role": role})
+    with connection.transaction():
+        person = _one(connection, ADD, values)
+        if person is None:
+            raise _is_known(email)
+        _note(connection, Action.PERSON_ADD, person, actor, {"email": person.email, "role": person.role})
+    return person
+
+
+def find(connection: psycopg.Connection, email: str) -> Person:
+    """The person with this address, in any case of its letters.
+
+    Raises:
+        TutorqError: there is none.
+    """
+    query = f"select {COLUMNS} from app.people where lower(email) = lower(%(email)s)"
+    person = _one(connection, query, {"email": email.strip()})
+    if person is None:
+        raise TutorqError(f"nobody is known as {email!r}; `tutorq people list` shows all, `add` adds somebody")
+    return person
+
+
+def list_people(connection: psycopg.Connection) -> Sequence[Person]:
+    """Everybody, by name."""
+    with connection.cursor(row_factory=class_row(Person)) as cursor:
+        return cursor.execute(f"select {COLUMNS} from app.people order by name, person_id").fetchall()
+
+
+def change(
+    connection: psycopg.Connection,
+    email: str,
+    *,
+    name: str | None = None,
+    new_email: str | None = None,
+    role: Role | None = None,
+    is_active: bool | None = None,
+    actor: str | None = None,
+) -> Person:
+    """Change what is given. It holds from the person's next request on.
+
+    Raises:
+        TutorqError: nobody has this address, somebody has the new one, or what `add` raises it for.
+    """
+    with connection.transaction():
+        before = find(connection, email)
+        wanted = {"name": name, "email": new_email, "role": role, "is_active": is_active}
+        changed = {key: value for key, value in wanted.items() if value is not None}
+        known = {key: getattr(before, key) for key in wanted}
+        values = _checked({**known, **changed}) | {"person_id": before.person_id}
+        try:
+            with connection.transaction():
+                after = _one(connection, CHANGE, values)
+        except psycopg.errors.UniqueViolation as error:
+            raise _is_known(values["email"]) from error
+        assert after is not None, "it was found in this transaction"
+        differs = {
+            key: {"from": known[key], "to": getattr(after, key)} for key in wanted if known[key] != getattr(after, key)
+        }
+        if not after.is_active:
+            # Not only let in no more: nothing is left that would let them in when they are active again.
+            connection.execute("delete from app.browser_sessions where person_id = %s", [after.person_id])
+            connection.execute("delete from app.login_tokens where person_id = %s", [after.person_id])
+        if differs:
+            _note(connection, Action.PERSON_CHANGE, after, actor, differs)
+    return after
+
+
+def remove(connection: psycopg.Connection, email: str, *, actor: str | None = None) -> Person:
+    """Forget a person, their team and their log-ins; the audit log keeps what they did under their name.
+
+    Raises:
+        TutorqError: nobody has this address.
+    """
+    with connection.transaction():
+        person = find(connection, email)
+        connection.execute("delete from app.people where person_id = %s", [person.person_id])
+        _note(connection, Action.PERSON_REMOVE, person, actor, {"email": person.email, "role": person.role})
+    return person
+
+
+def team(connection: psycopg.Connection, person: Person) -> list[tuple[UUID, str | None]]:
+    """Tutors of a person, with their names."""
+    return connection.execute(TEAM, [person.person_id]).fetchall()
+
+
+def change_team(
+    connection: psycopg.Connection,
+    person: Person,
+    *,
+    give: Mapping[str, UUID],
+    take: Mapping[str, UUID],
+    actor: str | None = None,
+) -> None:
+    """Make tutors theirs, or no longer theirs; by what the operator called them.
+
+    Raises:
+        TutorqError: a tutor to be given is unknown.
+    """
+    with connection.transaction():
+        for name, tutor_id in give.items():
+            if connection.execute(IS_TUTOR, {"id": tutor_id}).fetchone() != (True,):
+                raise TutorqError(f"there is no tutor {name!r}")
+        given = [str(each) for each in give.values() if connection.execute(GIVE, [person.person_id, each]).rowcount]
+        taken = [str(each) for each in take.values() if connection.execute(TAKE, [person.person_id, each]).rowcount]
+        if given or taken:
+            _note(connection, Action.PERSON_TEAM, person, actor, {"given": given or None, "taken": taken or None})
+
+
+def ensure_local(connection: psycopg.Connection) -> Person | None:
+    """Who runs tutorq on this machine, as a person: made as an admin the first time. None if an admin has shut them
+    out since, or given them less."""
+    user = audit.operator_name()
+    email = f"{user}@localhost"
+    with connection.transaction():
+        made = _one(connection, ADD, {"name": _full_name() or user, "email": email, "role": Role.ADMIN})
+        if made is not None:
+            _note(connection, Action.PERSON_ADD, made, None, {"email": made.email, "role": made.role})
+            return made
+        known = find(connection, email)
+    return known if known.is_active and known.role == Role.ADMIN else None
+
+
+def _full_name() -> str:
+    """As the machine knows the user of the process; empty if it does not."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_gecos.partition(",")[0].strip()
+    except KeyError:
+        return ""
+
+
+def _checked(values: dict[str, object]) -> dict[str, object]:
+    name, email, role = str(values["name"]).strip(), str(values["email"]).strip(), values["role"]
+    if not name:
+        raise TutorqError("a person needs a name, for example --name 'Ann Lee'")
+    if not EMAIL.fullmatch(email):
+        raise TutorqError(f"{email!r} is no e-mail address")
+    if role not in PERSON_ROLES:
+        raise TutorqError(f"role {str(role)!r} is not one of {', '.join(PERSON_ROLES)}")
+    return {**values, "name": name, "email": email, "role": str(role)}
+
+
+def _one(connection: psycopg.Connection, query: str, values: Mapping[str, object]) -> Person | None:
+    with connection.cursor(row_factory=class_row(Person)) as cursor:
+        return cursor.execute(query, values).fetchone()
+
+
+def _is_known(email: object) -> TutorqError:
+    return TutorqError(f"{email} is known already; `tutorq people change` changes them")
+
+
+def _note(
+    connection: psycopg.Connection, action: Action, person: Person, actor: str | None, details: Mapping[str, object]
+) -> None:
+    entry = audit.Entry(
+        actor or audit.operator(), action, SUBJECT, str(person.person_id), {"name": person.name, **details}
+    )
+    audit.record(connection, entry)

@@ -1,0 +1,173 @@
+"""People at browsers: what their role and their team let them do, and the sessions that they have open."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+
+from core import people
+from core.roles import Role
+from ingest.ids import entity_uuid
+from tests.api.conftest import Served
+from tests.api.test_auth_sessions import OURS, PATH, execute, logged_in, new_key, person
+from tests.api.test_problems import problem
+from tests.api.test_sessions import session
+
+SESSIONS = "/api/auth/sessions"
+STORM = {"reason": "Storm"}
+
+
+@contextmanager
+def at_browser(platform: Served, role: Role, name: str) -> Iterator[httpx2.Client]:
+    """A client that sends what our page sends."""
+    with logged_in(platform, role, name) as client:
+        client.headers.update(OURS)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def tutor_id(intake: Served) -> str:
+    return f"tutor-of-people-{uuid4()}"
+
+
+@pytest.fixture
+def moved(intake: Served, tutor_id: str) -> str:
+    """A session that the tutor has moved."""
+    name = f"moved-{uuid4()}"
+    body = session(name, tutor_id=tutor_id, status="rescheduled", reschedule_info={"initiator": "tutor"})
+    with intake.client(intake.key) as client:
+        assert client.post("/api/sessions", json=body).status_code == 202
+    return name
+
+
+def give(platform: Served, name: str, tutor: UUID) -> None:
+    who = person(platform, Role.COACH, name)
+    with platform.database.connect() as connection:
+        people.change_team(connection, who, give={"": tutor}, take={})
+
+
+def test_a_coach_excuses_for_their_own_tutors(intake: Served, moved: str, tutor_id: str) -> None:
+    url = f"/api/sessions/{moved}/excuse"
+    with at_browser(intake, Role.COACH, "Cora") as cora, at_browser(intake, Role.COACH, "Carl") as carl:
+        give(intake, "Cora", entity_uuid(tutor_id))
+        assert cora.get(PATH).json()["tutor_ids"] == [str(entity_uuid(tutor_id))]
+        assert carl.get(PATH).json()["tutor_ids"] == []
+        assert "your own tutors" in problem(carl.post(url, json=STORM), 403).detail
+        excused = cora.post(url, json=STORM)
+        assert excused.status_code == 201, excused.text
+        assert excused.json()["created_by"] == f"Cora (person {person(intake, Role.COACH, 'Cora').person_id})"
+        problem(carl.delete(url), 403)
+        assert cora.delete(url).status_code == 204
+
+
+def test_a_coach_excuses_days_of_their_own_tutors(intake: Served, tutor_id: str) -> None:
+    url = f"/api/tutors/{tutor_id}/days/2026-01-05/excuse"
+    with at_browser(intake, Role.COACH, "Dora") as dora, at_browser(intake, Role.COACH, "Dirk") as dirk:
+        give(intake, "Dora", entity_uuid(tutor_id))
+        for method, body in (("POST", STORM), ("DELETE", None)):
+            problem(dirk.request(method, url, json=body), 403)
+            # No marts here; it got that far.
+            problem(dora.request(method, url, json=body), 503)
+
+
+@pytest.mark.parametrize(("role", "status"), [(Role.READ, 403), (Role.LEAD, 201), (Role.ADMIN, 201)])
+def test_others_are_bound_to_no_team(intake: Served, moved: str, role: Role, status: int) -> None:
+    with at_browser(intake, role, f"Nobody's {role}") as client:
+        assert client.get(PATH).json()["tutor_ids"] is None
+        assert client.post(f"/api/sessions/{moved}/excuse", json=STORM).status_code == status
+
+
+def test_a_role_that_changes_holds_at_once(intake: Served) -> None:
+    with at_browser(intake, Role.ADMIN, "Demi") as client:
+        assert client.get("/api/audit").status_code == 200
+        person(intake, Role.LEAD, "Demi")
+        assert client.get(PATH).json()["role"] == "lead"
+        assert "It has the role lead; admin is needed." in problem(client.get("/api/audit"), 403).detail
+
+
+@pytest.mark.parametrize("leaves", ["shut out", "removed"])
+def test_who_leaves_is_out_at_once(intake: Served, leaves: str) -> None:
+    name = f"Leaver {leaves}"
+    with at_browser(intake, Role.READ, name) as client:
+        email = person(intake, Role.READ, name).email
+        with intake.database.connect() as connection:
+            if leaves == "removed":
+                people.remove(connection, email)
+            else:
+                people.change(connection, email, is_active=False)
+        problem(client.get(PATH), 401)
+        with intake.database.connect() as connection:
+            if leaves == "shut out":
+                people.change(connection, email, is_active=True)
+        problem(client.get(PATH), 401)
+
+
+def ids(client: httpx2.Client, **query: bool) -> list[tuple[str, int]]:
+    page = client.get(SESSIONS, params=query)
+    assert page.status_code == 200, page.text
+    return [(each["name"], each["browser_session_id"]) for each in page.json()["data"]]
+
+
+def test_sessions_are_listed_to_their_person(intake: Served) -> None:
+    with at_browser(intake, Role.COACH, "Lisa") as lisa, at_browser(intake, Role.COACH, "Lisa") as elsewhere:
+        elsewhere.get(PATH, headers={"User-Agent": "Not at log-in"})
+        page = lisa.get(SESSIONS)
+        assert page.headers["cache-control"] == "no-store"
+        assert {(each["name"], each["opened_by"], each["address"]) for each in page.json()["data"]} == {
+            ("Lisa", "link", "127.0.0.1")
+        }
+        assert [each["user_agent"].startswith("python-httpx2") for each in page.json()["data"]] == [True, True]
+        assert sorted(each["is_current"] for each in page.json()["data"]) == [False, True]
+        assert "tutorq_session" not in page.text
+        problem(lisa.get(SESSIONS, params={"everybody": True}), 403)
+        with at_browser(intake, Role.ADMIN, "Boss") as boss:
+            assert {name for name, _ in ids(boss, everybody=True)} >= {"Lisa", "Boss"}
+            assert {name for name, _ in ids(boss)} == {"Boss"}
+
+
+def test_one_session_is_ended(intake: Served) -> None:
+    with at_browser(intake, Role.LEAD, "Enda") as enda, at_browser(intake, Role.LEAD, "Enda") as lost:
+        (other,) = [each["browser_session_id"] for each in lost.get(SESSIONS).json()["data"] if each["is_current"]]
+        with at_browser(intake, Role.LEAD, "Nosy") as nosy:
+            problem(nosy.delete(f"{SESSIONS}/{other}"), 404)
+        enda.headers.pop(next(iter(OURS)))
+        problem(enda.delete(f"{SESSIONS}/{other}"), 403)
+        enda.headers.update(OURS)
+        assert enda.delete(f"{SESSIONS}/{other}").status_code == 204
+        problem(lost.get(PATH), 401)
+        assert enda.get(PATH).status_code == 200
+        problem(enda.delete(f"{SESSIONS}/{other}"), 404)
+    ended = execute(
+        intake, "select actor from app.audit_log where action = 'log_in.end' and subject_id = %s", str(other)
+    )
+    assert ended == [(f"Enda (person {person(intake, Role.LEAD, 'Enda').person_id})",)]
+
+
+def test_all_sessions_are_ended(intake: Served) -> None:
+    with (
+        at_browser(intake, Role.READ, "Alan") as alan,
+        at_browser(intake, Role.READ, "Alan") as too,
+        at_browser(intake, Role.READ, "Alba") as alba,
+    ):
+        assert alan.delete(SESSIONS).status_code == 204
+        problem(alan.get(PATH), 401)
+        problem(too.get(PATH), 401)
+        person_id = alba.get(PATH).json()["person_id"]
+        problem(alba.delete(SESSIONS, params={"person_id": person_id}), 403)
+        with at_browser(intake, Role.ADMIN, "Boss") as boss:
+            assert boss.delete(SESSIONS, params={"person_id": person_id}).status_code == 204
+            assert boss.get(PATH).status_code == 200
+        problem(alba.get(PATH), 401)
+
+
+def test_sessions_of_a_key_are_its_own(intake: Served) -> None:
+    secret, other = new_key(intake, "shared", Role.READ), new_key(intake, "other", Role.READ)
+    with intake.client(None) as browser, intake.client(secret) as robot, intake.client(other) as stranger:
+        browser.post(PATH, json={"api_key": secret})
+        ((name, number),) = ids(browser)
+        assert (name, ids(robot), ids(stranger)) == ("shared", [("shared", number)], [])
+        problem(stranger.delete(f"{SESSIONS}/{number}"), 404)
+        assert robot.delete(SESSIONS).status_code == 204
+        problem(browser.get(PATH), 401)
