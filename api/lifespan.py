@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from api import limits, logs
 from api.audit.queries import AuditLog
 from api.audit_writer import AuditWriter
+from api.auth_sessions.commands import LinkRequests
 from api.auth_sessions.queries import Sessions
 from api.browser_sessions import BrowserSessions
 from api.database import Marts, open_pool, stay_connected
@@ -52,6 +53,8 @@ class LifespanState(TypedDict):
     key_ring: KeyRing
     browser_sessions: BrowserSessions
     sessions: Sessions
+    link_requests: LinkRequests
+    link_limit: ActionLimit
     log_in_limit: ActionLimit
     failed_log_in_limit: FailureLimit
     failed_key_limit: FailureLimit
@@ -118,6 +121,8 @@ def lifespan(
                 scorer = Scorer(pool, settings, database)
                 key_ring = KeyRing(pool)
                 stack.push_async_callback(key_ring.close)
+                link_requests = LinkRequests(pool)
+                await stack.enter_async_context(_running(link_requests.run()))
                 audit_writer = AuditWriter(pool)
                 refusals = Refusals(audit_writer)
                 stack.push_async_callback(refusals.write)
@@ -135,6 +140,8 @@ def lifespan(
                     "key_ring": key_ring,
                     "browser_sessions": BrowserSessions(pool),
                     "sessions": Sessions(pool),
+                    "link_requests": link_requests,
+                    "link_limit": limits.link_limit(),
                     "log_in_limit": limits.log_in_limit(),
                     "failed_log_in_limit": limits.failed_log_in_limit(),
                     "failed_key_limit": limits.failed_key_limit(),

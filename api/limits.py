@@ -17,6 +17,8 @@ FAILED_LOG_INS_PER_SECOND, FAILED_LOG_INS_AT_ONCE = 0.5, 10
 FAILED_KEYS_PER_SECOND, FAILED_KEYS_AT_ONCE = 1, 30
 # Each opens a session, which is a row for a week.
 LOG_INS_PER_SECOND, LOG_INS_AT_ONCE = 1, 100
+# By address: an office shares one.
+LINKS_PER_SECOND, LINKS_AT_ONCE = 1 / 30, 10
 EXPORTS_PER_SECOND, EXPORTS_AT_ONCE = 0.1, 30
 
 
@@ -143,6 +145,10 @@ def failed_key_limit(clock: Callable[[], float] = time.monotonic) -> FailureLimi
 
 def log_in_limit(clock: Callable[[], float] = time.monotonic) -> ActionLimit:
     return ActionLimit(TooManyLogInsError, LOG_INS_PER_SECOND, LOG_INS_AT_ONCE, clock)
+
+
+def link_limit(clock: Callable[[], float] = time.monotonic) -> ActionLimit:
+    return ActionLimit(TooManyLogInsError, LINKS_PER_SECOND, LINKS_AT_ONCE, clock)
 
 
 def export_limit(clock: Callable[[], float] = time.monotonic) -> ActionLimit:

@@ -99,6 +99,11 @@ def find(connection: psycopg.Connection, email: str) -> Person:
     return person
 
 
+def with_id(connection: psycopg.Connection, person_id: int) -> Person | None:
+    """The person with this number; None if they were removed."""
+    return _one(connection, f"select {COLUMNS} from app.people where person_id = %(id)s", {"id": person_id})
+
+
 def list_people(connection: psycopg.Connection) -> Sequence[Person]:
     """Everybody, by name."""
     with connection.cursor(row_factory=class_row(Person)) as cursor:

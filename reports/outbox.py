@@ -23,8 +23,9 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from core import locks
+from core import locks, logins, people
 from core.database import Database
+from core.errors import TutorqError
 from core.settings import Settings
 from reports.providers import Mail, Provider, Verdict
 from reports.render import render
@@ -36,6 +37,9 @@ LONGEST_PAUSE = timedelta(hours=24)
 PAUSE_OF_ALL = timedelta(minutes=15)
 NOBODY = "nobody"
 NO_STAFF = "TUTORQ_STAFF_EMAILS is not set"
+LOG_IN_LINK = "log_in_link"
+# What stands in the stored text in place of a secret.
+NOT_KEPT = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +148,8 @@ with next as (
     select report_id
     from app.email_reports
     where state = 'queued' and next_attempt_at <= now()
-    -- Thousands of monthly mails must not keep an alert waiting.
-    order by kind = 'tutor_snapshot', next_attempt_at, created_at
+    -- Thousands of monthly mails must not keep an alert waiting, nor anything who wants to log in.
+    order by kind = 'tutor_snapshot', kind <> 'log_in_link', next_attempt_at, created_at
     limit 1
     for update skip locked
 )
@@ -277,7 +281,9 @@ def pause_after(attempts: int, wished_seconds: float | None, jitter: random.Rand
 
 def _attempt(settings: Settings, connection: psycopg.Connection, provider: Provider, row: Claimed) -> Verdict:
     try:
-        rendered = render(settings, row.kind, row.subject, row.payload)
+        # Made only now: in the outbox it would be for everybody who may look at mail, and grow old.
+        link = _log_in_link(settings, connection, row.payload) if row.kind == LOG_IN_LINK else None
+        rendered = render(settings, row.kind, row.subject, row.payload | ({"link": link} if link else {}))
         mail = Mail(
             report_id=row.report_id,
             kind=row.kind,
@@ -286,18 +292,29 @@ def _attempt(settings: Settings, connection: psycopg.Connection, provider: Provi
             subject=row.subject,
             text=rendered.text,
             html=rendered.html,
-            headers=unsubscribe_headers(settings, row.kind, row.report_id, row.unsubscribe_token),
+            headers={} if link else unsubscribe_headers(settings, row.kind, row.report_id, row.unsubscribe_token),
         )
         mail.to_message()
     except Exception as error:
         # Nothing has left yet, and another attempt would end alike. The error may quote data: only its name is kept.
         return Verdict("refused", f"no mail can be made of it ({type(error).__name__})")
-    body = {"text": mail.text, "html": mail.html, "report_id": row.report_id, "claim_id": row.claim_id}
-    connection.execute(KEEP_BODY, body)
+    text, html = (_without_token(part, link) for part in (mail.text, mail.html))
+    connection.execute(KEEP_BODY, {"text": text, "html": html, "report_id": row.report_id, "claim_id": row.claim_id})
     try:
         return provider.send(mail)
     except Exception as error:
         return Verdict("unknown", f"the provider's program failed: {type(error).__name__}")
+
+
+def _log_in_link(settings: Settings, connection: psycopg.Connection, payload: dict[str, Any]) -> str:
+    person = people.with_id(connection, payload["person_id"])
+    if person is None:
+        raise TutorqError("the person has been removed since")
+    return logins.create_link(connection, settings, person, by="mail", actor="mail")
+
+
+def _without_token(text: str, link: str | None) -> str:
+    return text.replace(link.partition("token=")[2], NOT_KEPT) if link else text
 
 
 def _settle(connection: psycopg.Connection, row: Claimed, verdict: Verdict, jitter: random.Random) -> None:

@@ -7,10 +7,19 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from api import bodies
-from api.addresses import address_of
+from api.addresses import address_of, network_of
 from api.auth import COOKIE, forbid_forgery
+from api.auth_sessions.commands import LinkRequests
 from api.auth_sessions.queries import Sessions
-from api.auth_sessions.schemas import MOST_ID, BrowserSession, EndFilters, LogIn, SessionFilters, SessionList
+from api.auth_sessions.schemas import (
+    MOST_ID,
+    BrowserSession,
+    EndFilters,
+    LinkRequest,
+    LogIn,
+    SessionFilters,
+    SessionList,
+)
 from api.browser_sessions import LONGEST, Browser, BrowserCaller, BrowserSessions
 from api.dependencies import CurrentBrowser, CurrentReader, NoQuery, TeamsDep
 from api.description import body_of
@@ -40,6 +49,8 @@ SessionId = Annotated[int, Path(ge=1, le=MOST_ID, description="`browser_session_
 KeyRingDep = Annotated[KeyRing, from_state("key_ring")]
 LogInLimitDep = Annotated[ActionLimit, from_state("log_in_limit")]
 FailedLogInLimitDep = Annotated[FailureLimit, from_state("failed_log_in_limit")]
+LinkRequestsDep = Annotated[LinkRequests, from_state("link_requests")]
+LinkLimitDep = Annotated[ActionLimit, from_state("link_limit")]
 RefusalsDep = Annotated[Refusals, from_state("refusals")]
 
 
@@ -97,6 +108,21 @@ async def delete_auth_session(request: Request, sessions: BrowserSessionsDep) ->
     response = Response(status_code=204, headers=FORGET)
     response.delete_cookie(COOKIE, path=COOKIE_PATH, secure=_is_https(request), httponly=True, samesite="strict")
     return response
+
+
+@router.post(
+    "/link",
+    status_code=202,
+    response_class=Response,
+    responses=documented(413, 415, 429),
+    openapi_extra=body_of(LinkRequest, bodies.JSON),
+)
+async def post_log_in_link(request: Request, links: LinkRequestsDep, limit: LinkLimitDep) -> Response:
+    """Have a one-time link mailed to yourself. The answer is the same whether the address is known or not."""
+    wanted = await bodies.read_model(request, LinkRequest, MOST_BYTES)
+    limit.spend(network_of(address_of(request)))
+    links.ask(wanted.email)
+    return Response(status_code=202, headers={"Cache-Control": "no-store"})
 
 
 @router.get("/sessions", response_model=SessionList)

@@ -34,6 +34,14 @@ class LogIn(Body):
         return self
 
 
+class LinkRequest(Body):
+    """Who wants a link."""
+
+    email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[!-~]+@[!-~]+$")] = Field(
+        repr=False, description="The address that an admin has made known.", examples=["ann@example.org"]
+    )
+
+
 class BrowserSession(BaseModel):
     """A browser that is logged in."""
 

@@ -16,6 +16,7 @@ class ReportKind(StrEnum):
     DAILY_DIGEST = "daily_digest"
     TUTOR_SNAPSHOT = "tutor_snapshot"
     ALERT = "alert"
+    LOG_IN_LINK = "log_in_link"
 
 
 class ReportState(StrEnum):

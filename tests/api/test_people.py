@@ -2,18 +2,25 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email import message_from_string, policy
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx2
 import pytest
 
+from api.limits import LINKS_AT_ONCE
 from core import people
 from core.roles import Role
 from ingest.ids import entity_uuid
-from tests.api.conftest import Served
+from reports import outbox
+from reports.providers.file import FileProvider
+from tests.api.conftest import Served, served
 from tests.api.test_auth_sessions import OURS, PATH, execute, logged_in, new_key, person
 from tests.api.test_problems import problem
 from tests.api.test_sessions import session
+from tests.conftest import Postgres
+from tests.e2e.processes import wait_for
 
 SESSIONS = "/api/auth/sessions"
 STORM = {"reason": "Storm"}
@@ -25,6 +32,13 @@ def at_browser(platform: Served, role: Role, name: str) -> Iterator[httpx2.Clien
     with logged_in(platform, role, name) as client:
         client.headers.update(OURS)
         yield client
+
+
+@pytest.fixture
+def platform(postgres: Postgres, tmp_path: Path) -> Iterator[Served]:
+    """The API with limits and an outbox of its own."""
+    with served(postgres.new_database(tmp_path), tmp_path) as platform:
+        yield platform
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +185,59 @@ def test_sessions_of_a_key_are_its_own(intake: Served) -> None:
         problem(stranger.delete(f"{SESSIONS}/{number}"), 404)
         assert robot.delete(SESSIONS).status_code == 204
         problem(browser.get(PATH), 401)
+
+
+LINK = "/api/auth/link"
+
+
+def mails(platform: Served) -> list[tuple[str]]:
+    return execute(platform, "select recipient from app.email_reports where kind = 'log_in_link' order by created_at")
+
+
+def test_a_link_is_mailed_to_who_is_known(platform: Served) -> None:
+    mia = person(platform, Role.COACH, "Mia")
+    with platform.database.connect() as connection:
+        people.change(connection, person(platform, Role.READ, "Max").email, is_active=False)
+    with platform.client(None) as client:
+        answers = [client.post(LINK, json={"email": email}) for email in ("no.one@example.org", "max@example.org")]
+        answers.append(client.post(LINK, json={"email": mia.email.upper()}))
+        # The one before is a moment old.
+        answers.append(client.post(LINK, json={"email": mia.email}))
+        assert {(each.status_code, each.content) for each in answers} == {(202, b"")}
+        problem(client.post(LINK, json={"email": "nonsense"}), 400)
+        ann = person(platform, Role.READ, "Last")
+        client.post(LINK, json={"email": ann.email})
+    # They are dealt with in the order in which they came.
+    wait_for(lambda: (ann.email,) in mails(platform), 15, lambda: "the last one is not queued")
+    assert mails(platform) == [(mia.email,), (ann.email,)]
+    settings = platform.settings
+    outbox.send_due(settings, platform.database, FileProvider(settings.outbox_dir))
+    (sent,) = (path.read_text() for path in settings.outbox_dir.glob("*.eml") if mia.email in path.read_text())
+    text = message_from_string(sent, policy=policy.default).get_body(("plain",)).get_content()
+    assert "List-Unsubscribe" not in sent
+    token = text.partition("#token=")[2].split()[0]
+    assert token not in str(execute(platform, "select report::text from app.email_reports as report"))
+    with platform.client(None) as client:
+        opened = client.post(PATH, json={"token": token})
+        assert (opened.status_code, opened.json()["name"]) == (201, "Mia")
+        problem(client.post(PATH, json={"token": token}), 401)
+        assert [each["opened_by"] for each in client.get(SESSIONS).json()["data"]] == ["mail"]
+
+
+def test_nobody_floods_the_mailbox_of_somebody_else(platform: Served) -> None:
+    flo = person(platform, Role.READ, "Flo")
+    with platform.database.connect() as connection:
+        for minutes in (2, 3, 4, 5, 6):
+            connection.execute(
+                "insert into app.email_reports (kind, topic, unique_key, recipient, subject, payload, created_at) "
+                "values ('log_in_link', %(key)s, %(key)s, %(to)s, 's', '{}', now() - %(ago)s * interval '1 minute')",
+                {"key": f"earlier {minutes}", "to": flo.email, "ago": minutes},
+            )
+    last = person(platform, Role.READ, "Very last")
+    with platform.client(None) as client:
+        for email in (flo.email, last.email):
+            assert client.post(LINK, json={"email": email}).status_code == 202
+        wait_for(lambda: (last.email,) in mails(platform), 15, lambda: "the last one is not queued")
+        assert mails(platform).count((flo.email,)) == 5
+        statuses = [client.post(LINK, json={"email": "x@example.org"}).status_code for _ in range(LINKS_AT_ONCE + 5)]
+    assert statuses[-1] == 429

@@ -13,12 +13,15 @@ create table app.people (
     role text not null check (role in ('read', 'coach', 'lead', 'admin')),
     is_active boolean not null default true,
     created_at timestamptz not null default now(),
-    last_seen_at timestamptz
+    last_seen_at timestamptz,
+    oidc_subject text unique
 );
 create unique index on app.people (lower(email));
 comment on table app.people is 'People who log in. tutorq people adds, changes and removes them.';
 comment on column app.people.email is 'Where log-in links are mailed; unique whatever the case of its letters.';
 comment on column app.people.is_active is 'False: known, and let in by nothing.';
+comment on column app.people.oidc_subject is
+    'Who they are at the OpenID provider, since their first log-in by it; null before.';
 comment on column app.people.last_seen_at is 'When a browser of theirs last asked for something, to the minute.';
 
 create table app.person_tutors (
@@ -57,9 +60,23 @@ comment on column app.browser_sessions.address is 'The client''s address at log-
 comment on column app.browser_sessions.user_agent is 'What the browser called itself at log-in.';
 """
 
+# Nobody opts out of what they have asked for: the kinds of app.mail_opt_outs stay as they are.
+MAIL = """
+alter table app.email_reports
+    drop constraint email_reports_kind_check,
+    add constraint email_reports_kind_check check (
+        kind in ('session_report', 'risk_alert', 'daily_digest', 'tutor_snapshot', 'alert', 'log_in_link')
+    );
+"""
+
+# Who sends mail makes the tokens of mailed links, so that no table holds one.
 ROLES = """
-grant select, update (last_seen_at) on app.people to tutorq_api;
+grant select, insert (name, email, role, oidc_subject), update (last_seen_at, role, oidc_subject) on app.people
+    to tutorq_api;
 grant select on app.person_tutors to tutorq_api;
+grant insert (kind, topic, unique_key, recipient, subject, payload) on app.email_reports to tutorq_api;
+grant select on app.people, app.person_tutors to tutorq_transform;
+grant select, insert, delete on app.login_tokens to tutorq_transform;
 """
 
 UNDO = """
@@ -86,11 +103,20 @@ comment on column app.browser_sessions.api_key_id is
     'The key that it was opened with, and ends with; null if it was a one-time link.';
 
 drop table app.person_tutors, app.people;
+
+delete from app.email_reports where kind = 'log_in_link';
+alter table app.email_reports
+    drop constraint email_reports_kind_check,
+    add constraint email_reports_kind_check check (
+        kind in ('session_report', 'risk_alert', 'daily_digest', 'tutor_snapshot', 'alert')
+    );
+revoke insert (kind, topic, unique_key, recipient, subject, payload) on app.email_reports from tutorq_api;
+revoke select, insert, delete on app.login_tokens from tutorq_transform;
 """
 
 
 def upgrade() -> None:
-    for block in (PEOPLE, LOG_INS, ROLES):
+    for block in (PEOPLE, LOG_INS, MAIL, ROLES):
         op.execute(block)
 
 

@@ -10,6 +10,7 @@ export const KINDS: Record<Kind, string> = {
   risk_alert: "Risk alert",
   daily_digest: "Daily digest",
   tutor_snapshot: "Tutor snapshot",
+  log_in_link: "Log-in link",
   alert: "Alert",
 };
 export const STATES = Object.keys(MAIL_STATE) as State[];

@@ -1,0 +1,62 @@
+"""Log-in links by mail. Nobody learns whether an address is known: the answer comes before anybody has looked."""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import asyncpg
+import structlog
+
+from api.database import with_connection
+
+# More than these that wait are a flood, whose requests are dropped.
+MOST_WAITING = 100
+SUBJECT = "Your log-in link for tutorq"
+# One a minute and five an hour for each person, so that nobody floods the mailbox of somebody else.
+QUEUE = """
+insert into app.email_reports (kind, topic, unique_key, recipient, subject, payload)
+select
+    'log_in_link', 'log_in_link:' || made.id, 'log_in_link:' || made.id, person.email, $2,
+    jsonb_build_object('person_id', person.person_id)
+from app.people as person
+cross join gen_random_uuid() as made (id)
+where lower(person.email) = lower($1)
+    and person.is_active
+    and (
+        select count(*) < 5 and coalesce(max(earlier.created_at), '-infinity') < now() - interval '1 minute'
+        from app.email_reports as earlier
+        where earlier.kind = 'log_in_link'
+            and lower(earlier.recipient) = lower(person.email)
+            and earlier.created_at > now() - interval '1 hour'
+    )
+"""
+
+log = structlog.get_logger("api")
+
+
+class LinkRequests:
+    """Takes requests for links without a word, and queues the mail of those whose address is known."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
+
+    def ask(self, email: str) -> None:
+        """Somebody wants a link sent to this address."""
+        try:
+            self._waiting.put_nowait(email)
+        except asyncio.QueueFull:
+            log.warning("requests for log-in links dropped: too many at once")
+
+    async def run(self) -> None:
+        """Queue what has been asked for, one after the other, until cancelled."""
+        while True:
+            email = await self._waiting.get()
+            try:
+                await with_connection(self._pool, partial(_queue, email))
+            except Exception as error:  # nobody waits for this, and who gets no mail asks again
+                log.warning("log-in link not queued", error=type(error).__qualname__)
+
+
+async def _queue(email: str, connection: Any) -> None:
+    await connection.execute(QUEUE, email, SUBJECT)
