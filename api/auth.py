@@ -2,18 +2,23 @@
 
 from typing import Annotated
 
+import structlog
 from fastapi import Request, Security
-from fastapi.security import APIKeyCookie, APIKeyHeader
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from api.addresses import address_of
 from api.browser_sessions import BrowserCaller, BrowserSessions
+from api.callers import AnyCaller, TokenCaller
 from api.key_ring import Caller, KeyRing, Refused, Why
 from api.limits import FailureLimit
+from api.oidc import Provider, RefusedTokenError
 from api.problems import ForbiddenError, UnauthorizedError
 from api.refusals import Refusals
 from api.state import record_of
 from core.audit import Action
 from core.roles import Role
+
+log = structlog.get_logger("api")
 
 COOKIE = "tutorq_session"
 # A page of another origin cannot send this header without being asked first, and is then refused (CORS). The
@@ -34,6 +39,12 @@ _cookie = APIKeyCookie(
         "Set by `POST /api/auth/session`. Requests that change something must carry the header "
         f"`{PROOF[0]}: {PROOF[1]}`."
     ),
+    auto_error=False,
+)
+_bearer = HTTPBearer(
+    scheme_name="ProviderToken",
+    bearerFormat="JWT",
+    description="A token of the OpenID provider for a program, if `TUTORQ_OIDC_AUDIENCE` is set.",
     auto_error=False,
 )
 _CHALLENGE = {"WWW-Authenticate": f'ApiKey header="{_header.model.name}"'}
@@ -74,8 +85,8 @@ class RequireKey:
 
 
 class Require:
-    """Dependency that lets a key or a browser session with one of these roles, or one above, pass. A key is looked at
-    first. Whether a coach may change something of this tutor is another question (`Teams`).
+    """Dependency that lets a key, a provider's token or a browser session with one of these roles, or one above, pass.
+    They are looked at in this order. Whether a coach may change something of this tutor is another question (`Teams`).
 
     Raises:
         UnauthorizedError: neither, or one that is unknown or has ended.
@@ -90,8 +101,15 @@ class Require:
         self,
         request: Request,
         secret: Annotated[str | None, Security(_header)],
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
         cookie: Annotated[str | None, Security(_cookie)],
-    ) -> Caller | BrowserCaller:
+    ) -> AnyCaller:
+        provider: Provider | None = request.state.oidc
+        # Else it is no business of ours: a proxy in front may send its own.
+        if bearer and not secret and provider and provider.takes_programs:
+            program = await _with_token(request, provider, bearer.credentials)
+            _check_role(program, *self._roles)
+            return program
         if secret or not cookie:
             return await RequireKey(*self._roles)(request, secret)
         caller = await _with_cookie(request, cookie)
@@ -100,9 +118,10 @@ class Require:
             forbid_forgery(request)
         return caller
 
-    async def caller(self, request: Request) -> Caller | BrowserCaller:
+    async def caller(self, request: Request) -> AnyCaller:
         """For an endpoint whose dependencies are not run."""
-        return await self(request, request.headers.get(_header.model.name), request.cookies.get(COOKIE))
+        key, cookie = request.headers.get(_header.model.name), request.cookies.get(COOKIE)
+        return await self(request, key, await _bearer(request), cookie)
 
 
 def forbid_forgery(request: Request) -> None:
@@ -121,6 +140,18 @@ async def _with_key(request: Request, secret: str) -> Caller:
     if isinstance(caller, Refused):
         _note_failure(request, caller)
         raise UnauthorizedError(caller.detail, headers=_CHALLENGE)
+    record_of(request.scope).caller = caller.actor
+    return caller
+
+
+async def _with_token(request: Request, provider: Provider, token: str) -> TokenCaller:
+    try:
+        caller = await provider.program(token)
+    except RefusedTokenError as error:
+        log.info("token refused", why=str(error))
+        refused = Refused(Why.NO_PROGRAM)
+        _note_failure(request, refused)
+        raise UnauthorizedError(refused.detail, headers=_CHALLENGE) from error
     record_of(request.scope).caller = caller.actor
     return caller
 
@@ -160,7 +191,7 @@ async def signed_in(request: Request, cookie: Annotated[str | None, Security(_co
     return await _with_cookie(request, cookie)
 
 
-def _check_role(caller: Caller | BrowserCaller, *roles: Role) -> None:
+def _check_role(caller: AnyCaller, *roles: Role) -> None:
     enough = [role for role in Role if any(role in ENOUGH[each] for each in roles)]
     if caller.role not in enough:
         *others, last = enough

@@ -162,7 +162,7 @@ class BrowserSessions:
 
         async def work(connection: Any) -> tuple[str, BrowserCaller]:
             async with connection.transaction():
-                return await _open(connection, None, key_id, OpenedBy.KEY, browser)
+                return await open_session(connection, None, key_id, OpenedBy.KEY, browser)
 
         return await self._run(work)
 
@@ -178,7 +178,7 @@ class BrowserSessions:
                 used = await connection.fetchrow(TAKE_LINK, digest)
                 if used is None or not used["is_valid"]:
                     return None
-                return await _open(connection, used["person_id"], None, OpenedBy(used["opened_by"]), browser)
+                return await open_session(connection, used["person_id"], None, OpenedBy(used["opened_by"]), browser)
 
         return await self._run(work)
 
@@ -207,9 +207,10 @@ class BrowserSessions:
             raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
 
 
-async def _open(
+async def open_session(
     connection: Any, person_id: int | None, api_key_id: int | None, by: OpenedBy, browser: Browser
 ) -> tuple[str, BrowserCaller]:
+    """A session of a person or of a key, in the transaction of the connection; its cookie cannot be had again."""
     cookie = secrets.token_urlsafe(RANDOM_BYTES)
     await connection.execute(EXPIRED, IDLE, LONGEST)
     about = (person_id, api_key_id, by.value, browser.address, browser.user_agent)

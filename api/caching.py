@@ -18,7 +18,7 @@ from api.state import record_of
 
 TAG = re.compile(r'"([^"]*)"')
 # An answer to one caller is none to another one.
-CREDENTIALS = "X-API-Key, Cookie"
+CREDENTIALS = "X-API-Key, Authorization, Cookie"
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has this already (`If-None-Match`)"}}
 
 

@@ -10,8 +10,8 @@ from fastapi import Depends, Query
 from api.audit_writer import AuditWriter
 from api.auth import Require, signed_in
 from api.browser_sessions import BrowserCaller
+from api.callers import AnyCaller
 from api.database import Marts
-from api.key_ring import Caller
 from api.publication import NoParameters
 from api.state import from_state
 from api.teams import Teams
@@ -25,10 +25,10 @@ NoQuery = Annotated[NoParameters, Query()]
 
 # By a key or at a browser, with this role or one above.
 REQUIRE_READER = Depends(Require(Role.READ))
-CurrentReader = Annotated[Caller | BrowserCaller, REQUIRE_READER]
-CurrentCoach = Annotated[Caller | BrowserCaller, Depends(Require(Role.COACH))]
-CurrentLead = Annotated[Caller | BrowserCaller, Depends(Require(Role.LEAD))]
-CurrentIngester = Annotated[Caller | BrowserCaller, Depends(Require(Role.INGEST, Role.LEAD))]
-CurrentAdmin = Annotated[Caller | BrowserCaller, Depends(Require(Role.ADMIN))]
+CurrentReader = Annotated[AnyCaller, REQUIRE_READER]
+CurrentCoach = Annotated[AnyCaller, Depends(Require(Role.COACH))]
+CurrentLead = Annotated[AnyCaller, Depends(Require(Role.LEAD))]
+CurrentIngester = Annotated[AnyCaller, Depends(Require(Role.INGEST, Role.LEAD))]
+CurrentAdmin = Annotated[AnyCaller, Depends(Require(Role.ADMIN))]
 # At a browser, with any role.
 CurrentBrowser = Annotated[BrowserCaller, Depends(signed_in)]

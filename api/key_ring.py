@@ -63,6 +63,10 @@ class Why(StrEnum):
     EXPIRED = "expired"
     # A cookie: closed, too old or made up; once it is over, nothing tells which.
     NO_SESSION = "no session"
+    # A token of the OpenID provider: another one's, too old, not for us, without a role.
+    NO_PROGRAM = "no program"
+    # A log-in at the provider that came back with something else.
+    NO_IDENTITY = "no identity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,10 @@ class Refused:
                 return f"The key {self.name!r} has expired. `tutorq keys create` makes another one."
             case Why.NO_SESSION:
                 return "The log-in is over; log in again."
+            case Why.NO_PROGRAM:
+                return "The token is not one of the provider's for this API with a role, or it has expired."
+            case Why.NO_IDENTITY:
+                return "The log-in at the provider was not completed."
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from api import limits, logs
 from api.audit.queries import AuditLog
 from api.audit_writer import AuditWriter
 from api.auth_sessions.commands import LinkRequests
+from api.auth_sessions.identities import Identities
 from api.auth_sessions.queries import Sessions
+from api.auth_sessions.schemas import LogInMethods
 from api.browser_sessions import BrowserSessions
 from api.database import Marts, open_pool, stay_connected
 from api.excuses.commands import Excuses
@@ -26,6 +28,7 @@ from api.matching.pairs import Pairs
 from api.matching.scoring import Scorer
 from api.metrics.figures import PlatformFigures
 from api.metrics.instruments import CountedLedger, Instruments
+from api.oidc import Provider
 from api.proxies import UndeclaredProxies
 from api.refusals import Refusals
 from api.reports.commands import MailPreferences
@@ -53,6 +56,10 @@ class LifespanState(TypedDict):
     key_ring: KeyRing
     browser_sessions: BrowserSessions
     sessions: Sessions
+    # None without TUTORQ_OIDC_ISSUER.
+    oidc: Provider | None
+    identities: Identities
+    log_in_methods: LogInMethods
     link_requests: LinkRequests
     link_limit: ActionLimit
     log_in_limit: ActionLimit
@@ -121,6 +128,9 @@ def lifespan(
                 scorer = Scorer(pool, settings, database)
                 key_ring = KeyRing(pool)
                 stack.push_async_callback(key_ring.close)
+                provider = Provider(settings) if settings.oidc_issuer else None
+                if provider:
+                    stack.push_async_callback(provider.close)
                 link_requests = LinkRequests(pool)
                 await stack.enter_async_context(_running(link_requests.run()))
                 audit_writer = AuditWriter(pool)
@@ -140,6 +150,16 @@ def lifespan(
                     "key_ring": key_ring,
                     "browser_sessions": BrowserSessions(pool),
                     "sessions": Sessions(pool),
+                    "oidc": provider,
+                    "identities": Identities(
+                        pool,
+                        claim_decides=settings.oidc_role_claim is not None,
+                        lets_in=settings.oidc_unknown == "read",
+                    ),
+                    "log_in_methods": LogInMethods(
+                        mail=settings.mail_provider != "file",
+                        oidc=settings.oidc_issuer is not None and settings.oidc_client_id is not None,
+                    ),
                     "link_requests": link_requests,
                     "link_limit": limits.link_limit(),
                     "log_in_limit": limits.log_in_limit(),

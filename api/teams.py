@@ -8,8 +8,8 @@ from uuid import UUID
 import asyncpg
 
 from api.browser_sessions import BrowserCaller
+from api.callers import AnyCaller
 from api.database import with_connection
-from api.key_ring import Caller
 from api.problems import DatabaseUnavailableError, ForbiddenError
 from core.roles import Role
 
@@ -37,22 +37,22 @@ class Teams:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def of(self, caller: Caller | BrowserCaller) -> list[UUID] | None:
+    async def of(self, caller: AnyCaller) -> list[UUID] | None:
         """The tutors that the caller is bound to; None if the caller is no coach."""
         if caller.role is not Role.COACH:
             return None
         rows = await self._run(lambda connection: connection.fetch(THEIRS, _person(caller)))
         return [row["tutor_id"] for row in rows]
 
-    async def check_tutor(self, caller: Caller | BrowserCaller, tutor_id: UUID) -> None:
+    async def check_tutor(self, caller: AnyCaller, tutor_id: UUID) -> None:
         """Before something of this tutor is changed."""
         await self._check(caller, HAS_TUTOR, tutor_id)
 
-    async def check_session(self, caller: Caller | BrowserCaller, session_id: UUID) -> None:
+    async def check_session(self, caller: AnyCaller, session_id: UUID) -> None:
         """Before something of this session is changed: its tutor is the one who counts."""
         await self._check(caller, HAS_SESSION, session_id)
 
-    async def _check(self, caller: Caller | BrowserCaller, query: str, wanted: UUID) -> None:
+    async def _check(self, caller: AnyCaller, query: str, wanted: UUID) -> None:
         if caller.role is not Role.COACH:
             return
         if not await self._run(lambda connection: connection.fetchval(query, _person(caller), wanted)):
@@ -65,5 +65,5 @@ class Teams:
             raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
 
 
-def _person(caller: Caller | BrowserCaller) -> int | None:
+def _person(caller: AnyCaller) -> int | None:
     return caller.person_id if isinstance(caller, BrowserCaller) else None

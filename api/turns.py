@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from api.browser_sessions import BrowserCaller
-from api.key_ring import Caller
+from api.callers import AnyCaller
 from api.problems import OverloadedError, TooManyAtOnceError
 
 
@@ -32,7 +31,7 @@ class Turns:
         self._lines: dict[Hashable, _Line] = {}
 
     @asynccontextmanager
-    async def turn(self, caller: Caller | BrowserCaller, patience_seconds: float) -> AsyncIterator[None]:
+    async def turn(self, caller: AnyCaller, patience_seconds: float) -> AsyncIterator[None]:
         """To be held for as long as the work lasts.
 
         Raises:

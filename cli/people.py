@@ -1,4 +1,4 @@
-"""`tutorq people`, `login-link` and `sessions`: who logs in to the dashboard, whose tutors are whose, and who is in."""
+"""`tutorq people` and `login-link`: who logs in to the dashboard, and whose tutors are whose."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -97,7 +97,10 @@ def add(
 def change(
     email: Email,
     name: Annotated[str | None, typer.Option(metavar="TEXT", help="Another name.")] = None,
-    new_email: Annotated[str | None, typer.Option("--email", metavar="EMAIL", help="Another address.")] = None,
+    new_email: Annotated[
+        str | None,
+        typer.Option("--email", metavar="EMAIL", help="Another address; log-in goes by it anew."),
+    ] = None,
     role: RoleText = None,
     active: Annotated[
         bool | None,

@@ -49,7 +49,9 @@ on conflict (lower(email)) do nothing
 returning {COLUMNS}
 """
 CHANGE = f"""
-update app.people set name = %(name)s, email = %(email)s, role = %(role)s, is_active = %(is_active)s
+update app.people set
+    name = %(name)s, email = %(email)s, role = %(role)s, is_active = %(is_active)s,
+    oidc_subject = case when not %(is_anew)s then oidc_subject end
 where person_id = %(person_id)s
 returning {COLUMNS}
 """
@@ -120,7 +122,8 @@ def change(
     is_active: bool | None = None,
     actor: str | None = None,
 ) -> Person:
-    """Change what is given. It holds from the person's next request on.
+    """Change what is given. It holds from the person's next request on. With an address, also the same one, the OpenID
+    provider's name for them is forgotten, and found anew by address.
 
     Raises:
         TutorqError: nobody has this address, somebody has the new one, or what `add` raises it for.
@@ -130,7 +133,7 @@ def change(
         wanted = {"name": name, "email": new_email, "role": role, "is_active": is_active}
         changed = {key: value for key, value in wanted.items() if value is not None}
         known = {key: getattr(before, key) for key in wanted}
-        values = _checked({**known, **changed}) | {"person_id": before.person_id}
+        values = _checked({**known, **changed}) | {"person_id": before.person_id, "is_anew": new_email is not None}
         try:
             with connection.transaction():
                 after = _one(connection, CHANGE, values)

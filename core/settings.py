@@ -95,6 +95,12 @@ class Settings(BaseSettings):
     dagster_token: SecretStr | None = None
     dagster_viewer_port: int | None = None
     api_url: str | None = None
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_role_claim: str | None = None
+    oidc_unknown: Literal["refuse", "read"] = "refuse"
+    oidc_audience: str | None = None
     cors_origins: Annotated[list[str], NoDecode] = []
     trusted_proxies: Annotated[list[str], NoDecode] = []
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -179,6 +185,7 @@ class Settings(BaseSettings):
         "landing_dir", "dashboard_url", "public_url", "smtp_url",
         "sendgrid_api_key", "sendgrid_webhook_key", "ses_region", "ses_endpoint_url", "ses_smtp_username",
         "ses_smtp_password", "model_store", "model_store_endpoint_url",
+        "oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_role_claim", "oidc_audience",
         "secrets_dir", "dagster_url", "dagster_token", "dagster_viewer_port", "api_url",
         "openai_base_url", "openai_api_key", "history_start", mode="before",
     )  # fmt: skip
@@ -193,7 +200,7 @@ class Settings(BaseSettings):
     def _readable_url(cls, value: str | None) -> str | None:
         return postgres_urls.render(postgres_urls.parse(value)) if value else None
 
-    @field_validator("openai_api_key", "sendgrid_api_key", "ses_smtp_password")
+    @field_validator("openai_api_key", "sendgrid_api_key", "ses_smtp_password", "oidc_client_secret")
     @classmethod
     def _can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
         """A line break at the end, as files of secrets have one, is no part of it. Within a header or a log-in, the
@@ -225,6 +232,26 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+", value):
                 raise ValueError(f"{value!r} is not a host name such as dagster.example.org, without scheme and port")
         return values
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _https_or_here(cls, value: str | None) -> str | None:
+        """As the provider's tokens state it, character by character: a slash at the end counts."""
+        if value and not re.match(r"https://|http://(localhost|127\.0\.0\.1)[:/]", value):
+            raise ValueError(f"{value!r} is not an https address such as https://accounts.google.com")
+        return value
+
+    @model_validator(mode="after")
+    def _oidc_is_complete(self) -> Self:
+        if self.oidc_issuer and not (self.oidc_client_id or self.oidc_audience):
+            raise ValueError(
+                "TUTORQ_OIDC_ISSUER needs TUTORQ_OIDC_CLIENT_ID (people) or TUTORQ_OIDC_AUDIENCE (programs)"
+            )
+        if self.oidc_audience and self.oidc_audience == self.oidc_client_id:
+            raise ValueError("TUTORQ_OIDC_AUDIENCE must not be the client id: tokens of people would pass for programs")
+        if self.oidc_audience and not self.oidc_role_claim:
+            raise ValueError("TUTORQ_OIDC_AUDIENCE needs TUTORQ_OIDC_ROLE_CLAIM: a token says what a program may do")
+        return self
 
     @field_validator("timezone")
     @classmethod

@@ -18,7 +18,10 @@ from core.settings import MADE_UP, Settings
 
 # Of texts, those that can hold no secret. Addresses of servers may hold passwords, and addresses of mail are personal.
 PLAIN_TEXTS = frozenset(
-    {"timezone", "as_of", "cors_origins", "trusted_proxies", "api_host", "openai_model", "ses_region"}
+    {
+        *("timezone", "as_of", "cors_origins", "trusted_proxies", "api_host", "openai_model", "ses_region"),
+        *("oidc_client_id", "oidc_role_claim", "oidc_audience"),
+    }
 )
 SALT_BYTES = 16
 # 8 MiB and some 25 ms: what guesses a password from the hash needs that for each guess.

@@ -2,14 +2,16 @@
 
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from api import bodies
 from api.addresses import address_of, network_of
 from api.auth import COOKIE, forbid_forgery
 from api.auth_sessions.commands import LinkRequests
+from api.auth_sessions.identities import Identities, Turned
 from api.auth_sessions.queries import Sessions
 from api.auth_sessions.schemas import (
     MOST_ID,
@@ -17,6 +19,7 @@ from api.auth_sessions.schemas import (
     EndFilters,
     LinkRequest,
     LogIn,
+    LogInMethods,
     SessionFilters,
     SessionList,
 )
@@ -25,7 +28,8 @@ from api.dependencies import CurrentBrowser, CurrentReader, NoQuery, TeamsDep
 from api.description import body_of
 from api.key_ring import KeyRing, Refused, Why
 from api.limits import ActionLimit, FailureLimit
-from api.problems import ForbiddenError, UnauthorizedError, documented
+from api.oidc import CALLBACK_PATH, Attempt, Provider, ProviderUnavailableError, RefusedTokenError
+from api.problems import ForbiddenError, NotFoundError, UnauthorizedError, documented
 from api.refusals import Refusals
 from api.state import from_state
 from api.teams import Teams
@@ -39,6 +43,13 @@ COOKIE_PATH = "/api"
 FORGET = {"Cache-Control": "no-store", "Clear-Site-Data": '"cache"'}
 LINK_OVER = "The link has been used, or is too old. Ask for a new one."
 LONGEST_USER_AGENT = 300
+LONGEST_ERROR = 100
+# The log-in page, which says why in words.
+REFUSED = "/login#refused="
+ATTEMPT_COOKIE = "tutorq_attempt"
+ATTEMPT_SECONDS = 600
+
+log = structlog.get_logger("api")
 
 router = APIRouter(prefix="/api/auth", tags=["auth"], responses=documented(400, 401, 403, 503))
 
@@ -49,6 +60,8 @@ SessionId = Annotated[int, Path(ge=1, le=MOST_ID, description="`browser_session_
 KeyRingDep = Annotated[KeyRing, from_state("key_ring")]
 LogInLimitDep = Annotated[ActionLimit, from_state("log_in_limit")]
 FailedLogInLimitDep = Annotated[FailureLimit, from_state("failed_log_in_limit")]
+ProviderDep = Annotated[Provider | None, from_state("oidc")]
+IdentitiesDep = Annotated[Identities, from_state("identities")]
 LinkRequestsDep = Annotated[LinkRequests, from_state("link_requests")]
 LinkLimitDep = Annotated[ActionLimit, from_state("link_limit")]
 RefusalsDep = Annotated[Refusals, from_state("refusals")]
@@ -80,15 +93,7 @@ async def post_auth_session(
         raise UnauthorizedError(LINK_OVER if log_in.token is not None else opened.detail)
     cookie, caller = opened
     response = await _answer(caller, teams, 201)
-    response.set_cookie(
-        COOKIE,
-        cookie,
-        max_age=int(LONGEST.total_seconds()),
-        path=COOKIE_PATH,
-        secure=_is_https(request),
-        httponly=True,
-        samesite="strict",
-    )
+    _set_cookie(request, response, cookie)
     return response
 
 
@@ -107,6 +112,60 @@ async def delete_auth_session(request: Request, sessions: BrowserSessionsDep) ->
         await sessions.close(cookie)
     response = Response(status_code=204, headers=FORGET)
     response.delete_cookie(COOKIE, path=COOKIE_PATH, secure=_is_https(request), httponly=True, samesite="strict")
+    return response
+
+
+@router.get("/methods", response_model=LogInMethods)
+async def get_log_in_methods(methods: Annotated[LogInMethods, from_state("log_in_methods")]) -> LogInMethods:
+    """How people can log in here. Needs no key."""
+    return methods
+
+
+# A browser is sent to these two; neither is called by programs.
+@router.get("/oidc/log-in", include_in_schema=False)
+async def get_oidc_log_in(request: Request, provider: ProviderDep) -> Response:
+    """To the provider, which sends the browser back to the next one."""
+    attempt = Attempt.new()
+    try:
+        address = await _existing(provider).address(attempt)
+    except ProviderUnavailableError:
+        return _redirect(f"{REFUSED}unavailable")
+    response = _redirect(address)
+    response.set_cookie(
+        ATTEMPT_COOKIE,
+        attempt.to_cookie(),
+        max_age=ATTEMPT_SECONDS,
+        path=CALLBACK_PATH,
+        secure=_is_https(request),
+        httponly=True,
+        # The browser comes back by a link of another site.
+        samesite="lax",
+    )
+    return response
+
+
+@router.get("/oidc/callback", include_in_schema=False)
+async def get_oidc_callback(
+    request: Request,
+    provider: ProviderDep,
+    identities: IdentitiesDep,
+    refusals: RefusalsDep,
+    failures: FailedLogInLimitDep,
+) -> Response:
+    """Back from the provider: to the dashboard with a session, or to the log-in page with a reason."""
+    try:
+        opened = await _back(request, _existing(provider), identities)
+    except ProviderUnavailableError:
+        return _redirect(f"{REFUSED}unavailable")
+    if isinstance(opened, Turned):
+        address = address_of(request)
+        refusals.note(Action.LOG_IN_REFUSED, address, Refused(Why.NO_IDENTITY))
+        failures.note(address)
+        response = _redirect(f"{REFUSED}{opened}")
+    else:
+        response = _redirect("/")
+        _set_cookie(request, response, opened[0])
+    response.delete_cookie(ATTEMPT_COOKIE, path=CALLBACK_PATH)
     return response
 
 
@@ -166,6 +225,42 @@ async def _open(
         raise ForbiddenError("It has the role ingest, which sees nothing of the dashboard.")
     limit.spend(key.key_id)
     return await sessions.open_for_key(key.key_id, browser)
+
+
+async def _back(request: Request, provider: Provider, identities: Identities) -> tuple[str, BrowserCaller] | Turned:
+    attempt = Attempt.from_cookie(request.cookies.get(ATTEMPT_COOKIE, ""))
+    query = request.query_params
+    if attempt is None or "code" not in query:
+        log.warning("log-in at the provider not completed", error=query.get("error", "")[:LONGEST_ERROR])
+        return Turned.FAILED
+    try:
+        identity = await provider.identify(attempt, query.get("state", ""), query["code"])
+    except RefusedTokenError as error:
+        log.warning("log-in at the provider refused", why=str(error))
+        return Turned.FAILED
+    return await identities.open(identity, _browser(request))
+
+
+def _redirect(address: str) -> Response:
+    return RedirectResponse(address, 303, {"Cache-Control": "no-store"})
+
+
+def _existing(provider: Provider | None) -> Provider:
+    if provider is None:
+        raise NotFoundError("TUTORQ_OIDC_ISSUER is not set.")
+    return provider
+
+
+def _set_cookie(request: Request, response: Response, cookie: str) -> None:
+    response.set_cookie(
+        COOKIE,
+        cookie,
+        max_age=int(LONGEST.total_seconds()),
+        path=COOKIE_PATH,
+        secure=_is_https(request),
+        httponly=True,
+        samesite="strict",
+    )
 
 
 def _browser(request: Request) -> Browser:

@@ -8,9 +8,10 @@ import asyncpg
 from api.audit_writer import record
 from api.auth_sessions.schemas import ListedSession
 from api.browser_sessions import IDLE, LIVE, LONGEST, SUBJECT, BrowserCaller
+from api.callers import AnyCaller
 from api.database import with_connection
 from api.key_ring import Caller
-from api.problems import DatabaseUnavailableError, NotFoundError
+from api.problems import DatabaseUnavailableError, ForbiddenError, NotFoundError
 from core.audit import Action, Entry
 from core.roles import Role
 
@@ -50,7 +51,7 @@ class Sessions:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def listed(self, caller: Caller | BrowserCaller, *, everybody: bool) -> list[ListedSession]:
+    async def listed(self, caller: AnyCaller, *, everybody: bool) -> list[ListedSession]:
         """Those that are open, the one used last first."""
         whose = (None, None) if everybody else _own(caller)
         rows = await self._run(lambda connection: connection.fetch(LIST, *_values(whose)))
@@ -59,7 +60,7 @@ class Sessions:
             ListedSession.model_validate({**row, "is_current": row["browser_session_id"] == current}) for row in rows
         ]
 
-    async def end(self, caller: Caller | BrowserCaller, session_id: int) -> None:
+    async def end(self, caller: AnyCaller, session_id: int) -> None:
         """End one session.
 
         Raises:
@@ -69,13 +70,11 @@ class Sessions:
         if not await self._end(caller, whose, session_id):
             raise NotFoundError("There is no open session of yours with this id.")
 
-    async def end_all(self, caller: Caller | BrowserCaller, person_id: int | None) -> None:
+    async def end_all(self, caller: AnyCaller, person_id: int | None) -> None:
         """End all sessions of a person; by default the caller's own, also the one that asks."""
         await self._end(caller, _own(caller) if person_id is None else (person_id, None), None)
 
-    async def _end(
-        self, caller: Caller | BrowserCaller, whose: tuple[int | None, int | None], session_id: int | None
-    ) -> bool:
+    async def _end(self, caller: AnyCaller, whose: tuple[int | None, int | None], session_id: int | None) -> bool:
         async def work(connection: Any) -> bool:
             async with connection.transaction():
                 ended = await connection.fetch(END, *_values(whose, session_id))
@@ -101,11 +100,14 @@ class Sessions:
             raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
 
 
-def _own(caller: Caller | BrowserCaller) -> tuple[int | None, int | None]:
+def _own(caller: AnyCaller) -> tuple[int | None, int | None]:
     """Whose sessions are the caller's: a person's, or else a key's."""
-    if isinstance(caller, BrowserCaller):
-        return caller.person_id, caller.api_key_id
-    return None, caller.key_id
+    match caller:
+        case BrowserCaller():
+            return caller.person_id, caller.api_key_id
+        case Caller():
+            return None, caller.key_id
+    raise ForbiddenError("Programs with a token have no sessions.")
 
 
 def _values(whose: tuple[int | None, int | None], session_id: int | None = None) -> tuple[object, ...]:

@@ -34,6 +34,13 @@ class LogIn(Body):
         return self
 
 
+class LogInMethods(BaseModel):
+    """How people can log in here, besides with a key."""
+
+    mail: bool = Field(description="A link can be mailed to them (`POST /api/auth/link`).")
+    oidc: bool = Field(description="At the organisation's OpenID provider (`/api/auth/oidc/log-in`).")
+
+
 class LinkRequest(Body):
     """Who wants a link."""
 

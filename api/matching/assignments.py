@@ -12,9 +12,8 @@ import numpy as np
 from pydantic import BaseModel
 
 from api import bodies
-from api.browser_sessions import BrowserCaller
+from api.callers import AnyCaller
 from api.database import Marts, Statement, columns
-from api.key_ring import Caller
 from api.matching.schemas.assignments import (
     MOST_STUDENTS,
     MOST_TUTORS,
@@ -201,7 +200,7 @@ class Assignments:
         self._computed = Turns("assignments", per_key=PER_KEY, in_all=AT_A_TIME)
         self._requests = Turns("requests for assignments", per_key=REQUESTS_PER_KEY, in_all=REQUESTS_IN_MEMORY)
 
-    def turn(self, caller: Caller | BrowserCaller) -> AbstractAsyncContextManager[None]:
+    def turn(self, caller: AnyCaller) -> AbstractAsyncContextManager[None]:
         """To be held from before the body is read until the answer is there.
 
         Raises:
@@ -209,7 +208,7 @@ class Assignments:
         """
         return self._requests.turn(caller, PATIENCE_SECONDS)
 
-    async def assign(self, request: AssignmentRequest, caller: Caller | BrowserCaller) -> Assignment:
+    async def assign(self, request: AssignmentRequest, caller: AnyCaller) -> Assignment:
         """
         Raises:
             InvalidRequestError: it names nobody, contradicts itself, or is too large.

@@ -8,9 +8,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, TypeAdapter
 
-from api.browser_sessions import BrowserCaller
+from api.callers import AnyCaller
 from api.database import Marts, Statement, columns
-from api.key_ring import Caller
 from api.matching.explanations import Explainer
 from api.matching.people import NO_STUDENT, NO_TUTOR
 from api.matching.queries import HAS_CAPACITY
@@ -146,7 +145,7 @@ class Pairs:
         self._seconds = seconds
         self._turns = Turns("predictions", per_key=PER_KEY, in_all=AT_A_TIME)
 
-    def turn(self, caller: Caller | BrowserCaller) -> AbstractAsyncContextManager[None]:
+    def turn(self, caller: AnyCaller) -> AbstractAsyncContextManager[None]:
         """To be held while a pair is predicted.
 
         Raises:

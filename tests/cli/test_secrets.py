@@ -26,6 +26,7 @@ SECRETS = {
     "TUTORQ_SMTP_URL": f"smtp://mailer:{CANARY}%20smtp@127.0.0.1:1",
     "TUTORQ_SES_SMTP_USERNAME": "mailer",
     "TUTORQ_SES_SMTP_PASSWORD": f"{CANARY}+ses",
+    "TUTORQ_OIDC_CLIENT_SECRET": f"{CANARY}-oidc",
     "TUTORQ_SES_ENDPOINT_URL": "127.0.0.1:1",
     "TUTORQ_MAIL_FROM": "tutorq@example.org",
     "TUTORQ_STAFF_EMAILS": "staff@example.org",

@@ -17,6 +17,7 @@ SECRETS = {
     "openai_base_url": f"https://user:{CANARY}@host/v1",
     "sendgrid_webhook_key": CANARY,
     "ses_smtp_password": CANARY,
+    "oidc_client_secret": CANARY,
     "model_store_endpoint_url": f"https://{CANARY}@host",
     "staff_emails": [f"{CANARY}@example.org"],
 }

@@ -1,0 +1,102 @@
+"""Whom the OpenID provider names, as a person who is known here, or is made known."""
+
+from enum import StrEnum
+from typing import Any
+
+import asyncpg
+
+from api.audit_writer import record
+from api.browser_sessions import Browser, BrowserCaller, OpenedBy, open_session
+from api.database import with_connection
+from api.oidc import Identity
+from api.problems import DatabaseUnavailableError
+from core.audit import Action, Entry
+from core.people import SUBJECT
+from core.roles import Role
+
+ACTOR = "OpenID provider"
+
+# By the provider's own name for them; by address only the first time, and only if the provider vouches for it.
+FIND = """
+select person_id, name, role, is_active, oidc_subject
+from app.people
+where oidc_subject = $1 or (oidc_subject is null and $3 and lower(email) = lower($2))
+order by oidc_subject nulls last
+limit 1
+for update
+"""
+# Nothing if the address is that of somebody with another name at the provider.
+ADD = """
+insert into app.people (name, email, role, oidc_subject) values ($1, $2, $3, $4)
+on conflict (lower(email)) do nothing
+returning person_id, name, role, is_active, oidc_subject
+"""
+CHANGE = "update app.people set role = $2, oidc_subject = $3 where person_id = $1"
+
+
+class Turned(StrEnum):
+    """Why somebody who was at the provider is not let in; the log-in page says it in words."""
+
+    UNKNOWN = "unknown"
+    NO_ROLE = "no-role"
+    SHUT_OUT = "shut-out"
+    # What came back is not what went out, or the provider did not let them in itself.
+    FAILED = "failed"
+
+
+class Identities:
+    """Opens sessions for people whom the provider names.
+
+    `claim_decides`: the provider's claim says who has which role, and the role here follows at each log-in. `lets_in`:
+    who is unknown here, or has no role there, gets the role read.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, *, claim_decides: bool, lets_in: bool) -> None:
+        self._pool = pool
+        self._claim_decides = claim_decides
+        self._lets_in = lets_in
+
+    async def open(self, identity: Identity, browser: Browser) -> tuple[str, BrowserCaller] | Turned:
+        """A session's cookie, and whose it is; or why there is none.
+
+        Raises:
+            DatabaseUnavailableError: the server cannot be reached, or not in time.
+        """
+
+        async def work(connection: Any) -> tuple[str, BrowserCaller] | Turned:
+            async with connection.transaction():
+                found = await self._person(connection, identity)
+                if isinstance(found, Turned):
+                    return found
+                return await open_session(connection, found, None, OpenedBy.OIDC, browser)
+
+        try:
+            return await with_connection(self._pool, work)
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+            raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
+
+    async def _person(self, connection: Any, identity: Identity) -> int | Turned:
+        role = identity.role or (Role.READ if self._lets_in else None)
+        if self._claim_decides and role is None:
+            return Turned.NO_ROLE
+        email, is_verified = identity.email, identity.email is not None and identity.is_email_verified
+        row = await connection.fetchrow(FIND, identity.subject, email, is_verified)
+        if row is None:
+            if not self._lets_in or not is_verified:
+                return Turned.UNKNOWN
+            assert role is not None, "who lets strangers in gives them one"
+            row = await connection.fetchrow(ADD, identity.name or email, email, role.value, identity.subject)
+            if row is None:
+                return Turned.UNKNOWN
+            await _note(connection, row, Action.PERSON_ADD, {"email": email, "role": role})
+        if not row["is_active"]:
+            return Turned.SHUT_OUT
+        new_role = role if self._claim_decides and role is not None else Role(row["role"])
+        await connection.execute(CHANGE, row["person_id"], new_role.value, identity.subject)
+        if new_role.value != row["role"]:
+            await _note(connection, row, Action.PERSON_CHANGE, {"role": {"from": row["role"], "to": new_role}})
+        return int(row["person_id"])
+
+
+async def _note(connection: Any, row: Any, action: Action, details: dict[str, object]) -> None:
+    await record(connection, Entry(ACTOR, action, SUBJECT, str(row["person_id"]), {"name": row["name"], **details}))

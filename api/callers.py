@@ -1,0 +1,29 @@
+"""Who a request came from: a key, a browser, or a program with a token of the OpenID provider."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from api.browser_sessions import BrowserCaller
+from api.key_ring import Caller
+from core.roles import Role
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCaller:
+    """The program that the provider's token names. It is no person, whatever its role."""
+
+    name: str
+    role: Role
+
+    @property
+    def actor(self) -> str:
+        """As the audit log names it."""
+        return f"{self.name} (token)"
+
+    @property
+    def counted_as(self) -> Hashable:
+        """Whose share of the server it takes."""
+        return "token", self.name
+
+
+AnyCaller = Caller | BrowserCaller | TokenCaller
