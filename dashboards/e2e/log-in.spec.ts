@@ -4,6 +4,7 @@ import { ADMIN_KEY, expect, expectAccessible, logIn, test } from "./support";
 
 anonymous("a pasted key logs in, and leads to the page that was asked for", async ({ page }) => {
   await page.goto("/tutors?concern=no_shows");
+  await page.getByRole("button", { name: "Use an API key" }).click();
   await page.getByLabel("API key").fill("tq_wrong_key");
   await page.getByRole("button", { name: "Log in" }).click();
   await expect(page.getByText("The key is unknown or revoked.")).toBeVisible();
@@ -81,7 +82,10 @@ test("a log-out that fails says so", async ({ page }) => {
 });
 
 anonymous("can be used by everybody", async ({ page }) => {
-  await page.goto("/");
-  await expect(page.getByLabel("API key")).toBeVisible();
+  await page.goto("/login#refused=unknown");
+  await expect(page.getByText("Ask an admin to add you.")).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "Use an API key" }).click();
+  await expect(page.getByLabel("API key")).toBeFocused();
   await expectAccessible(page);
 });

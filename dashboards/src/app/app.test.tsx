@@ -36,11 +36,14 @@ it("asks for a log-in, tells why a key is refused, and goes on with one that is 
         ? HttpResponse.json(session, { status: 201 })
         : problem(401, "The key is unknown or revoked."),
     ),
+    http.get(at("/api/auth/methods"), () => HttpResponse.json({ mail: false, oidc: false })),
     http.get(at("/api/health"), () => HttpResponse.json(health, { status: 503 })),
     http.get(at("/api/overview"), () => problem(404, "Nothing is published yet.")),
     http.get(at("/api/sessions/upcoming"), () => problem(404, "Nothing is published yet.")),
   );
   render(<App />);
+  expect(await screen.findByText("Open the log-in link that your admin has given you.")).toBeTruthy();
+  await user.click(screen.getByRole("button", { name: "Use an API key" }));
   const key = await screen.findByLabelText("API key");
   await user.type(key, "wrong");
   await user.click(screen.getByRole("button", { name: "Log in" }));
@@ -51,4 +54,26 @@ it("asks for a log-in, tells why a key is refused, and goes on with one that is 
   expect(await screen.findByRole("heading", { name: "Overview" })).toBeTruthy();
   expect((await screen.findAllByText("Nothing is published yet."))[0]).toBeTruthy();
   expect(await screen.findByText("No scores have been published yet.")).toBeTruthy();
+});
+
+it("mails a link to who asks for one, and says why the provider did not let somebody in", async () => {
+  const user = userEvent.setup();
+  const asked: unknown[] = [];
+  server.use(
+    http.get(at("/api/auth/session"), () => problem(401, "Nobody is logged in at this browser.")),
+    http.get(at("/api/auth/methods"), () => HttpResponse.json({ mail: true, oidc: true })),
+    http.post(at("/api/auth/link"), async ({ request }) => {
+      asked.push(await request.json());
+      return new HttpResponse(null, { status: 202 });
+    }),
+  );
+  window.history.replaceState(null, "", "/login#refused=no-role");
+  render(<App />);
+  expect(await screen.findByText(/Your organisation has given you no role here/)).toBeTruthy();
+  const organisation = await screen.findByRole("link", { name: "Continue with your organisation" });
+  expect(organisation.getAttribute("href")).toBe("/api/auth/oidc/log-in");
+  await user.type(screen.getByLabelText("Your e-mail address"), "ann@example.org");
+  await user.click(screen.getByRole("button", { name: "Mail me a log-in link" }));
+  expect(await screen.findByText(/If ann@example.org is known here, a link is on its way/)).toBeTruthy();
+  expect(asked).toEqual([{ email: "ann@example.org" }]);
 });

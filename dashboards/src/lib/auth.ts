@@ -44,6 +44,20 @@ export function useMayChangeTutor(tutorId: string): boolean {
   return useSession().data?.tutor_ids?.includes(tutorId) || isLead;
 }
 
+/** How people can log in here, besides with a key. */
+const methodsQuery = queryOptions({
+  queryKey: ["session", "methods"],
+  queryFn: ({ signal }) => body(api.GET("/api/auth/methods", { signal })),
+  refetchInterval: false,
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+export const useLogInMethods = () => useQuery(methodsQuery);
+
+/** Have a link mailed to this address. The API says the same whether anybody is known by it or not. */
+export const useAskForLink = () =>
+  useMutation({ mutationFn: (email: string) => body(api.POST("/api/auth/link", { body: { email } })) });
+
 /** Log in with a key or the token of a one-time link. */
 export function useLogIn() {
   const client = useQueryClient();

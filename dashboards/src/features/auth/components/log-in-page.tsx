@@ -1,22 +1,35 @@
-import { Button, PasswordInput, Title } from "@mantine/core";
+import { Button, PasswordInput, TextInput, Title } from "@mantine/core";
 import { useLocation, useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { Icon } from "../../../components/icons";
-import { useIsLoggedOut, useLogIn } from "../../../lib/auth";
+import { Notice } from "../../../components/notice";
+import { useAskForLink, useIsLoggedOut, useLogIn, useLogInMethods } from "../../../lib/auth";
 import { ApiProblem } from "../../../lib/problem";
 import classes from "./log-in-page.module.css";
 
+/** Why somebody came back from the OpenID provider without a session, as the API says it behind the `#`. */
+const REFUSED: Record<string, string> = {
+  unknown: "Nobody with your address is known here. Ask an admin to add you.",
+  "no-role": "Your organisation has given you no role here. Ask an admin.",
+  "shut-out": "Your access has ended. Ask an admin.",
+  failed: "The log-in was not completed. Try again.",
+  unavailable: "Your organisation's log-in does not answer. Try again later.",
+};
+
 /**
- * Log-in by the one-time link that brought the reader here, or with a pasted key. It stands in place of the page that
- * was asked for, whose address stays.
+ * Log-in at the organisation, by a link that brought the reader here or that is mailed to them, or with a pasted key.
+ * It stands in place of the page that was asked for, whose address stays.
  */
 export function LogInPage() {
-  const { mutate, error, isPending } = useLogIn();
+  const logIn = useLogIn();
+  const { mutate, error } = logIn;
+  const methods = useLogInMethods().data;
   const isLoggedOut = useIsLoggedOut();
-  const [key, setKey] = useState("");
+  const [isByKey, chooseKey] = useState(false);
   const navigate = useNavigate();
   const { pathname, hash } = useLocation();
   const usedToken = useRef("");
+  const refused = REFUSED[new URLSearchParams(hash).get("refused") ?? ""];
 
   useEffect(() => {
     document.title = "Log in · tutorq";
@@ -29,13 +42,9 @@ export function LogInPage() {
     mutate({ token });
   }, [hash, pathname, navigate, mutate]);
 
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    mutate({ api_key: key.trim() });
-  };
   return (
     <main className={classes.page}>
-      <form className={classes.card} onSubmit={submit}>
+      <div className={classes.card}>
         <div className={classes.brand}>
           <img src="/icon.svg" width={32} height={32} alt="" />
           <Title order={1}>Log in to tutorq</Title>
@@ -45,26 +54,87 @@ export function LogInPage() {
             You are logged out.
           </p>
         )}
-        <PasswordInput
-          label="API key"
-          description="Needs the read or admin role. The local key is in $TUTORQ_HOME/api-key."
-          value={key}
-          onChange={(event) => setKey(event.currentTarget.value)}
-          autoComplete="off"
-          error={error ? reason(error) : undefined}
-          data-autofocus
-          required
-          withAsterisk={false}
-        />
-        <Button type="submit" loading={isPending} leftSection={<Icon name="lock" />}>
-          Log in
-        </Button>
-        <p className={classes.hint}>
-          Or run <code>tutorq login-link --role read</code> (or <code>admin</code>) and open the link: it logs
-          one browser in, once.
-        </p>
-      </form>
+        {error && <Notice icon="alert">{reason(error)}</Notice>}
+        {!error && refused && <Notice icon="alert">{refused}</Notice>}
+        {methods?.oidc && (
+          <Button component="a" href="/api/auth/oidc/log-in">
+            Continue with your organisation
+          </Button>
+        )}
+        {methods?.mail && <LinkForm />}
+        {methods && !methods.oidc && !methods.mail && (
+          <p className={classes.note}>Open the log-in link that your admin has given you.</p>
+        )}
+        <div className={classes.key}>
+          {isByKey ? (
+            <KeyForm onKey={(key) => mutate({ api_key: key })} isPending={logIn.isPending} />
+          ) : (
+            <Button variant="subtle" size="compact-sm" onClick={() => chooseKey(true)}>
+              Use an API key
+            </Button>
+          )}
+        </div>
+      </div>
     </main>
+  );
+}
+
+function LinkForm() {
+  const { mutate, error, isPending, isSuccess } = useAskForLink();
+  const [email, setEmail] = useState("");
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    mutate(email.trim());
+  };
+  if (isSuccess) {
+    return (
+      <p className={classes.note} role="status">
+        If {email.trim()} is known here, a link is on its way. It works once, within ten minutes.
+      </p>
+    );
+  }
+  return (
+    <form className={classes.form} onSubmit={submit}>
+      <TextInput
+        type="email"
+        label="Your e-mail address"
+        value={email}
+        onChange={(event) => setEmail(event.currentTarget.value)}
+        autoComplete="email"
+        error={error ? reason(error) : undefined}
+        required
+        withAsterisk={false}
+      />
+      <Button type="submit" variant="default" loading={isPending}>
+        Mail me a log-in link
+      </Button>
+    </form>
+  );
+}
+
+function KeyForm({ onKey, isPending }: { onKey: (key: string) => void; isPending: boolean }) {
+  const [key, setKey] = useState("");
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    onKey(key.trim());
+  };
+  return (
+    <form className={classes.form} onSubmit={submit}>
+      <PasswordInput
+        label="API key"
+        description="Needs the read or admin role."
+        value={key}
+        onChange={(event) => setKey(event.currentTarget.value)}
+        autoComplete="off"
+        // biome-ignore lint/a11y/noAutofocus: the reader has just asked for this field
+        autoFocus
+        required
+        withAsterisk={false}
+      />
+      <Button type="submit" loading={isPending} leftSection={<Icon name="lock" />}>
+        Log in
+      </Button>
+    </form>
   );
 }
 
