@@ -3,7 +3,7 @@
 from api.database import VERSION, Statement, columns
 from api.funnel.schemas import FunnelPoint
 from api.publication import META_SQL
-from api.tutors.queries import CONDITIONS, condition_arguments
+from api.tutors.queries import CONDITIONS, condition_arguments, versioned
 from api.tutors.schemas import TutorConditions
 
 FUNNEL = f"""
@@ -39,4 +39,4 @@ from marts.publication
 
 def funnel(conditions: TutorConditions) -> Statement:
     """Every tutor that fits, as a point."""
-    return Statement(FUNNEL, condition_arguments(conditions))
+    return versioned(FUNNEL, condition_arguments(conditions), conditions.team_of)

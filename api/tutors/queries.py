@@ -3,7 +3,7 @@
 import re
 from uuid import UUID
 
-from api.database import VERSION, Statement, columns
+from api.database import VERSION, VERSION_QUERY, Statement, columns
 from api.publication import META_SQL
 from api.text_search import matches
 from api.tutors.explanation import Baseline, Rules
@@ -34,7 +34,16 @@ and ($3::text is null or $3 = any(scores.subjects))
 and ($4::boolean is null or scores.is_active = $4)
 and ($5::boolean is null or scores.attention = $5)
 and ($6::text[] is null or scores.concerns && $6)
+and (
+    $7::bigint is null
+    or scores.tutor_id in (select theirs.tutor_id from app.person_tutors as theirs where theirs.person_id = $7)
+)
 """
+
+TEAM = """(
+    select md5(coalesce(string_agg(tutor_id::text, ',' order by tutor_id), ''))
+    from app.person_tutors where person_id = {person_id}
+)"""
 
 # By how urgent a conversation is: who got worse suddenly, then who else is of concern, the most harm first. A change
 # stays news for four weeks: the alarm is superseded as soon as it is confirmed, and nobody is less urgent for that.
@@ -62,7 +71,7 @@ with matching as materialized (
 page as (
     select tutor_id, sort_key from matching
     order by sort_key {{sort_order}} nulls last, tutor_id
-    limit $7 offset $8
+    limit $8 offset $9
 ),
 
 tutors as (
@@ -72,7 +81,7 @@ tutors as (
         {", ".join(f"probabilities.{name}" for name in PROBABILITIES)},
         array(
             select weekly.let_down_rate
-            from generate_series(0, $9::int - 1) as weeks (ago)
+            from generate_series(0, $10::int - 1) as weeks (ago)
             left join marts.tutor_weekly as weekly
                 on scores.tutor_id = weekly.tutor_id
                 and date_trunc('week', publication.as_of)::date - 7 * weeks.ago = weekly.week_start
@@ -94,7 +103,7 @@ select
     json_build_object(
         'data', coalesce((select json_agg(tutors) from tutors), '[]'),
         'meta', json_build_object(
-            'total', (select count(*) from matching), 'limit', $7::bigint, 'offset', $8::bigint, {META_SQL}
+            'total', (select count(*) from matching), 'limit', $8::bigint, 'offset', $9::bigint, {META_SQL}
         )
     )
 from marts.publication
@@ -359,10 +368,19 @@ from marts.publication
 
 def tutor_list(filters: TutorFilters) -> Statement:
     """A page of tutors; every tutor that matches is on exactly one page."""
-    return Statement(
+    return versioned(
         LIST.format(sort_key=_sort_key(filters.sort_by), sort_order=filters.sort_order),
         (*condition_arguments(filters), filters.limit, filters.offset, filters.trend_weeks),
+        filters.team_of,
     )
+
+
+def versioned(sql: str, arguments: tuple[object, ...], team_of: int | None) -> Statement:
+    """A statement over `CONDITIONS`. With a team, its version changes with the team, too."""
+    if team_of is None:
+        return Statement(sql, arguments)
+    version = f"({VERSION} || '.' || {TEAM.format(person_id=int(team_of))})"
+    return Statement(sql.replace(VERSION, version, 1), arguments, version_sql=VERSION_QUERY.replace(VERSION, version))
 
 
 def _sort_key(sort_by: str) -> str:
@@ -376,7 +394,7 @@ def _sort_key(sort_by: str) -> str:
     return f"scores.{sort_by}"
 
 
-def condition_arguments(conditions: TutorConditions) -> tuple[list[str] | str | bool | None, ...]:
+def condition_arguments(conditions: TutorConditions) -> tuple[list[str] | str | int | None, ...]:
     """The arguments of `CONDITIONS`."""
     return (
         [status.value for status in conditions.risk_status] or None,
@@ -385,6 +403,7 @@ def condition_arguments(conditions: TutorConditions) -> tuple[list[str] | str | 
         conditions.is_active,
         conditions.attention,
         [concern.value for concern in conditions.concern] or None,
+        conditions.team_of,
     )
 
 

@@ -138,6 +138,9 @@ class TutorConditions(BaseModel, extra="forbid"):
     concern: list[ConcernName] = Field(
         default=[], description="Any of these is raised; may be given several times.", examples=[["no_shows"]]
     )
+    team_of: int | None = Field(
+        default=None, ge=1, le=2**63 - 1, description="Tutors of this person (`person_id` of a session), such as yours."
+    )
 
 
 class TutorFilters(TutorConditions):

@@ -241,3 +241,24 @@ def test_nobody_floods_the_mailbox_of_somebody_else(platform: Served) -> None:
         assert mails(platform).count((flo.email,)) == 5
         statuses = [client.post(LINK, json={"email": "x@example.org"}).status_code for _ in range(LINKS_AT_ONCE + 5)]
     assert statuses[-1] == 429
+
+
+def test_my_tutors_is_a_filter_whose_answers_follow_the_team(published: Served) -> None:
+    with published.client(published.key) as client:
+        (first, second) = (row["tutor_id"] for row in client.get("/api/tutors", params={"limit": 2}).json()["data"])
+    with at_browser(published, Role.COACH, "Tess") as tess:
+        give(published, "Tess", UUID(first))
+        mine = {"team_of": tess.get(PATH).json()["person_id"]}
+        page = tess.get("/api/tutors", params=mine)
+        assert [row["tutor_id"] for row in page.json()["data"]] == [first]
+        assert page.json()["meta"]["total"] == 1
+        known = {"If-None-Match": page.headers["etag"]}
+        assert tess.get("/api/tutors", params=mine, headers=known).status_code == 304
+        give(published, "Tess", UUID(second))
+        again = tess.get("/api/tutors", params=mine, headers=known)
+        assert {row["tutor_id"] for row in again.json()["data"]} == {first, second}
+        points = tess.get("/api/funnel", params=mine).json()["data"]["points"]
+        assert {point["tutor_id"] for point in points} <= {first, second}
+        # Others are seen as well.
+        assert tess.get(f"/api/tutors/{second}").status_code == 200
+        assert tess.get("/api/tutors").json()["meta"]["total"] > 2

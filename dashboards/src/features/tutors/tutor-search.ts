@@ -31,6 +31,8 @@ export interface TutorSearch {
   concern?: ConcernName[];
   subject?: string;
   active?: "yes" | "no";
+  /** Whose tutors, by number. */
+  team?: number;
   sort?: Sort;
   order?: Order;
   page?: number;
@@ -47,14 +49,15 @@ export function tutorSearch(raw: Record<string, unknown>): TutorSearch {
     concern: concern.length > 0 ? concern : undefined,
     subject: someText(raw.subject),
     active: oneOf(raw.active, ["yes", "no"]),
+    team: wholeNumber(raw.team, 1),
     sort: oneOf(raw.sort, SORTS),
     order: oneOf(raw.order, ["asc", "desc"]),
     page: page === 1 ? undefined : page,
   };
 }
 
-export const isFiltered = ({ search, attention, concern, subject, active }: TutorSearch): boolean =>
-  [search, attention, concern, subject, active].some((condition) => condition !== undefined);
+export const isFiltered = ({ search, attention, concern, subject, active, team }: TutorSearch): boolean =>
+  [search, attention, concern, subject, active, team].some((condition) => condition !== undefined);
 
 /** The same order the other way round, or another order in the direction in which one wants to see it. */
 export function sorted(by: Sort, order: Order = defaultOrder(by)): Pick<TutorSearch, "sort" | "order"> {

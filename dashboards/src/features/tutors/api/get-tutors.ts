@@ -12,12 +12,13 @@ const LARGEST_PAGE = 500;
 const flag = (value: "yes" | "no" | undefined) => (value === undefined ? undefined : value === "yes");
 
 /** The part of the address that says which tutors, as parameters of the API. */
-const conditions = ({ search, attention, concern, subject, active }: TutorSearch) => ({
+const conditions = ({ search, attention, concern, subject, active, team }: TutorSearch) => ({
   search,
   attention: flag(attention),
   concern,
   subject,
   is_active: flag(active),
+  team_of: team,
 });
 
 function order({ sort = DEFAULT_SORT, order = defaultOrder(sort) }: TutorSearch) {
