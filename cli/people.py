@@ -1,4 +1,4 @@
-"""`tutorq people`, `login-link` and `sessions`: who logs in to the dashboard, whose tutors are whose, and who is in."""
+"""`tutorq people` and `login-link`: who logs in to the dashboard, and whose tutors are whose."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
