@@ -32,15 +32,15 @@ install: .venv/installed dbt_project/target/manifest.json dashboards/dist/index.
 up: install ## Start tutorq with demo data; Ctrl-C stops it
 	@$(BIN)/tutorq up --demo
 
-check: lint ## Lint, types, and the quick tests (a minute or so)
+check: lint ## Lint, types, and the quick tests (some minutes)
 	$(NPM) test
 	$(PYTEST) -m "not slow and not soak" $(QUICK)
 
-test: lint ## The whole gate: check, and everything else that is to pass before a merge (a quarter of an hour)
+test: lint ## The whole gate: check, and everything else that is to pass before a merge (45 minutes on two cores)
 	$(NPM) test
 	$(PYTEST) -m "not soak"
 
-soak: install ## What takes too long for the gate: kills at every step, a full disk, the compose file, benchmarks (half an hour)
+soak: install ## What takes too long for the gate: kills at every step, a full disk, the compose file, benchmarks (longer than the gate)
 	$(PYTEST) -m soak -o faulthandler_timeout=3600
 	SCHEMATHESIS_EXAMPLES=100 $(PYTEST) tests/api/test_schemathesis.py
 

@@ -163,7 +163,7 @@ class Supervisor:
 
     def check(self) -> None:
         if self._interruption.has_come:
-            raise KeyboardInterrupt
+            raise StopRequested
         for name, child in self._children.items():
             if child.poll() is not None:
                 raise ServiceEndedError(name, self.log(name))
@@ -247,8 +247,16 @@ def check_port(port: int, setting: str) -> None:
             raise TutorqError(f"port {port} is taken; choose another with {setting}") from error
 
 
+class StopRequested(KeyboardInterrupt):
+    """Somebody wants everything to end.
+
+    Not a bare KeyboardInterrupt: CPython notes one that leaves an `exec` of source, as imports of generated code do,
+    and kills the process by SIGINT at its end, however well it was caught and whatever the exit status was to be.
+    """
+
+
 class Interruption:
-    """Whether SIGINT, SIGTERM or SIGHUP came. The first one raises KeyboardInterrupt; further ones would disturb the
+    """Whether SIGINT, SIGTERM or SIGHUP came. The first one raises StopRequested; further ones would disturb the
     stopping.
 
     Python swallows an exception that is raised in a callback, as of a fork or of the garbage collector. So whoever
@@ -261,7 +269,7 @@ class Interruption:
     def __call__(self, _signal: int, _frame: FrameType | None) -> None:
         if not self.has_come:
             self.has_come = True
-            raise KeyboardInterrupt
+            raise StopRequested
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from cli.supervisor import VIEWER, ServiceEndedError, Supervisor, check_port, stop_on_signals
+from cli.supervisor import VIEWER, ServiceEndedError, StopRequested, Supervisor, check_port, stop_on_signals
 from core.database import Database, DatabaseRole
 from core.errors import DatabaseUnreachableError
 from core.home import only_one
@@ -50,7 +50,7 @@ def run(settings: Settings, *, demo: bool, console: Console) -> None:
 
             watch.tell_anyhow(settings, transform, troubles.service_ended(error.service, str(error.log)))
             raise
-        except KeyboardInterrupt:
+        except StopRequested:
             console.print("\nStopping …")
         finally:
             supervisor.stop()

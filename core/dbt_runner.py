@@ -80,7 +80,7 @@ def build(
         TutorqError: names what failed.
     """
     # What went wrong is in the error, and all of it in dbt's log file.
-    arguments = ["--log-level=none", "--log-level-file=info", *_build_arguments(settings, scoring_days, new_reference)]
+    arguments = ["--log-level=none", *_build_arguments(settings, scoring_days, new_reference)]
     arguments += ["--exclude", "tag:thorough", *exclude]
     if select:
         arguments += ["--select", *select]
@@ -126,6 +126,7 @@ def _build_arguments(settings: Settings, scoring_days: Sequence[date], new_refer
         variables["scoring_days"] = [day.isoformat() for day in scoring_days]
     return [
         "build",
+        "--log-level-file=info",  # not every statement
         "--exclude-resource-type=unit_test",
         f"--project-dir={DBT_PROJECT_DIR}",
         f"--profiles-dir={DBT_PROJECT_DIR}",

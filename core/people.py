@@ -59,6 +59,8 @@ IS_TUTOR = """
 select exists (select from raw.tutors where tutor_id = %(id)s)
     or exists (select from raw.sessions where tutor_id = %(id)s)
 """
+# Locked, so that of two who leave at once the second one sees that the first has gone.
+ADMINS = "select person_id from app.people where role = 'admin' and is_active order by person_id for update"
 GIVE = "insert into app.person_tutors (person_id, tutor_id) values (%s, %s) on conflict do nothing"
 TAKE = "delete from app.person_tutors where person_id = %s and tutor_id = %s"
 TEAM = """
@@ -126,7 +128,8 @@ def change(
     provider's name for them is forgotten, and found anew by address.
 
     Raises:
-        TutorqError: nobody has this address, somebody has the new one, or what `add` raises it for.
+        TutorqError: nobody has this address, somebody has the new one, no admin would be left, or what `add` raises
+            it for.
     """
     with connection.transaction():
         before = find(connection, email)
@@ -134,6 +137,8 @@ def change(
         changed = {key: value for key, value in wanted.items() if value is not None}
         known = {key: getattr(before, key) for key in wanted}
         values = _checked({**known, **changed}) | {"person_id": before.person_id, "is_anew": new_email is not None}
+        if values["role"] != Role.ADMIN or not values["is_active"]:
+            _keep_an_admin(connection, before)
         try:
             with connection.transaction():
                 after = _one(connection, CHANGE, values)
@@ -146,6 +151,8 @@ def change(
         if not after.is_active:
             # Not only let in no more: nothing is left that would let them in when they are active again.
             connection.execute("delete from app.browser_sessions where person_id = %s", [after.person_id])
+        if not after.is_active or "email" in differs:
+            # Somebody else may read the mail of the old address.
             connection.execute("delete from app.login_tokens where person_id = %s", [after.person_id])
         if differs:
             _note(connection, Action.PERSON_CHANGE, after, actor, differs)
@@ -156,10 +163,11 @@ def remove(connection: psycopg.Connection, email: str, *, actor: str | None = No
     """Forget a person, their team and their log-ins; the audit log keeps what they did under their name.
 
     Raises:
-        TutorqError: nobody has this address.
+        TutorqError: nobody has this address, or no admin would be left.
     """
     with connection.transaction():
         person = find(connection, email)
+        _keep_an_admin(connection, person)
         connection.execute("delete from app.people where person_id = %s", [person.person_id])
         _note(connection, Action.PERSON_REMOVE, person, actor, {"email": person.email, "role": person.role})
     return person
@@ -224,6 +232,12 @@ def _checked(values: dict[str, object]) -> dict[str, object]:
     if role not in PERSON_ROLES:
         raise TutorqError(f"role {str(role)!r} is not one of {', '.join(PERSON_ROLES)}")
     return {**values, "name": name, "email": email, "role": str(role)}
+
+
+def _keep_an_admin(connection: psycopg.Connection, leaves: Person) -> None:
+    admins = [person_id for (person_id,) in connection.execute(ADMINS)]
+    if admins == [leaves.person_id]:
+        raise TutorqError(f"{leaves.email} is the only admin; make somebody else one first: --role admin")
 
 
 def _one(connection: psycopg.Connection, query: str, values: Mapping[str, object]) -> Person | None:

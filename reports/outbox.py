@@ -282,7 +282,7 @@ def pause_after(attempts: int, wished_seconds: float | None, jitter: random.Rand
 def _attempt(settings: Settings, connection: psycopg.Connection, provider: Provider, row: Claimed) -> Verdict:
     try:
         # Made only now: in the outbox it would be for everybody who may look at mail, and grow old.
-        link = _log_in_link(settings, connection, row.payload) if row.kind == LOG_IN_LINK else None
+        link = _log_in_link(settings, connection, row) if row.kind == LOG_IN_LINK else None
         rendered = render(settings, row.kind, row.subject, row.payload | ({"link": link} if link else {}))
         mail = Mail(
             report_id=row.report_id,
@@ -306,10 +306,10 @@ def _attempt(settings: Settings, connection: psycopg.Connection, provider: Provi
         return Verdict("unknown", f"the provider's program failed: {type(error).__name__}")
 
 
-def _log_in_link(settings: Settings, connection: psycopg.Connection, payload: dict[str, Any]) -> str:
-    person = people.with_id(connection, payload["person_id"])
-    if person is None:
-        raise TutorqError("the person has been removed since")
+def _log_in_link(settings: Settings, connection: psycopg.Connection, row: Claimed) -> str:
+    person = people.with_id(connection, row.payload["person_id"])
+    if person is None or person.email.lower() != row.recipient.lower():
+        raise TutorqError("the person has been removed since, or has another address")
     return logins.create_link(connection, settings, person, by="mail", actor="mail")
 
 

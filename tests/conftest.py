@@ -30,17 +30,18 @@ for name in [name for name in os.environ if name.startswith("TUTORQ_") and name 
 
 MIGRATED, PUBLISHED = "migrated", "published"
 # Longest first, so that workers end with something short. Files of one row go to one worker, in this order: those of
-# the first row share one `tutorq up`, those of the second one build of dbt. All files that make roles are in the second
-# row, too: roles belong to the whole server, and two workers must not make them at a time.
+# the first row share one `tutorq up`, those of the next two a build of dbt each. All files that make roles are in the
+# second row, too: roles belong to the whole server, and two workers must not make them at a time.
 LONGEST_FIRST = (
     ("tests/e2e/test_start.py", "tests/e2e/test_dashboard.py", "tests/e2e/test_up.py"),
+    (  # those that make roles, one after the other
+        "tests/dbt/test_histories.py", "tests/dbt/test_build.py", "tests/dbt/test_live.py", "tests/dbt/test_roles.py",
+        "tests/core/test_roles.py", "tests/core/test_servers.py", "tests/verify/test_verify.py",
+    ),
     (
-        "tests/dbt/test_histories.py", "tests/dbt/test_build.py", "tests/dbt/test_live.py",
         "tests/dbt/test_incremental.py", "tests/dbt/test_leakage.py", "tests/dbt/test_match_features.py",
-        "tests/dbt/test_cases.py", "tests/dbt/test_statistics.py",
-        "tests/dbt/test_concerns.py", "tests/dbt/test_score_reference.py", "tests/dbt/test_project_rules.py",
-        "tests/dbt/test_roles.py", "tests/core/test_roles.py", "tests/core/test_servers.py",
-        "tests/verify/test_verify.py",
+        "tests/dbt/test_cases.py", "tests/dbt/test_statistics.py", "tests/dbt/test_concerns.py",
+        "tests/dbt/test_score_reference.py", "tests/dbt/test_project_rules.py",
     ),
     ("tests/orchestration/test_graph.py",),
     ("tests/orchestration/test_alert_over_http.py",),

@@ -42,6 +42,10 @@ OPERATIONS = {
     "post_auth_session",
     "get_auth_session",
     "delete_auth_session",
+    "post_log_in_link",
+    "list_auth_sessions",
+    "delete_auth_sessions",
+    "delete_listed_session",
     "list_reports",
     "get_report",
     "get_report_html",
@@ -72,6 +76,10 @@ WITHOUT_JSON = {
     "post_unsubscribe",
     "get_unsubscribe",
     "delete_auth_session",
+    "post_log_in_link",
+    "list_auth_sessions",
+    "delete_auth_sessions",
+    "delete_listed_session",
     "get_report_html",
 }
 FOR_PROGRAMS = {"post_session", "post_session_batch"}

@@ -16,7 +16,7 @@ from ingest.ids import entity_uuid
 from reports import outbox
 from reports.providers.file import FileProvider
 from tests.api.conftest import Served, served
-from tests.api.test_auth_sessions import OURS, PATH, execute, logged_in, new_key, person
+from tests.api.test_auth_sessions import OURS, PATH, execute, logged_in, new_key, person, token
 from tests.api.test_problems import problem
 from tests.api.test_sessions import session
 from tests.conftest import Postgres
@@ -94,6 +94,7 @@ def test_others_are_bound_to_no_team(intake: Served, moved: str, role: Role, sta
 
 
 def test_a_role_that_changes_holds_at_once(intake: Served) -> None:
+    person(intake, Role.ADMIN, "Boss")
     with at_browser(intake, Role.ADMIN, "Demi") as client:
         assert client.get("/api/audit").status_code == 200
         person(intake, Role.LEAD, "Demi")
@@ -215,13 +216,27 @@ def test_a_link_is_mailed_to_who_is_known(platform: Served) -> None:
     (sent,) = (path.read_text() for path in settings.outbox_dir.glob("*.eml") if mia.email in path.read_text())
     text = message_from_string(sent, policy=policy.default).get_body(("plain",)).get_content()
     assert "List-Unsubscribe" not in sent
-    token = text.partition("#token=")[2].split()[0]
-    assert token not in str(execute(platform, "select report::text from app.email_reports as report"))
+    secret = text.partition("#token=")[2].split()[0]
+    assert secret not in str(execute(platform, "select report::text from app.email_reports as report"))
     with platform.client(None) as client:
-        opened = client.post(PATH, json={"token": token})
+        opened = client.post(PATH, json={"token": secret})
         assert (opened.status_code, opened.json()["name"]) == (201, "Mia")
-        problem(client.post(PATH, json={"token": token}), 401)
+        problem(client.post(PATH, json={"token": secret}), 401)
         assert [each["opened_by"] for each in client.get(SESSIONS).json()["data"]] == ["mail"]
+
+
+def test_links_for_an_address_end_with_it(platform: Served) -> None:
+    old, new = person(platform, Role.READ, "Nora").email, "nora.new@example.org"
+    secret = token(platform, Role.READ, "Nora")
+    with platform.client(None) as client:
+        assert client.post(LINK, json={"email": old}).status_code == 202
+        wait_for(lambda: mails(platform) == [(old,)], 15, lambda: "it is not queued")
+        with platform.database.connect() as connection:
+            people.change(connection, old, new_email=new)
+        problem(client.post(PATH, json={"token": secret}), 401)
+    outbox.send_due(platform.settings, platform.database, FileProvider(platform.settings.outbox_dir))
+    assert execute(platform, "select state from app.email_reports") == [("failed",)]
+    assert execute(platform, "select * from app.login_tokens") == []
 
 
 def test_nobody_floods_the_mailbox_of_somebody_else(platform: Served) -> None:

@@ -430,6 +430,20 @@ def test_people(database: Database) -> None:
     ]
 
 
+def test_an_admin_is_left(database: Database) -> None:
+    tutorq("people", "add", "ann@example.org", "--name", "Ann", "--role", "admin")
+    tutorq("people", "add", "bob@example.org", "--name", "Bob", "--role", "admin")
+    tutorq("people", "change", "bob@example.org", "--shut-out")
+    for arguments in (("remove",), ("change", "--role", "lead"), ("change", "--shut-out")):
+        verb, *options = arguments
+        said = tutorq("people", verb, "ann@example.org", *options, exit_code=1).stderr
+        assert "ann@example.org is the only admin" in said
+    tutorq("people", "change", "ann@example.org", "--name", "Anna")
+    tutorq("people", "change", "bob@example.org", "--active")
+    tutorq("people", "remove", "ann@example.org")
+    assert [each["name"] for each in answer("people", "list")] == ["Bob"]
+
+
 def test_a_team_is_given_and_taken(database: Database) -> None:
     with database.connect() as connection:
         connection.execute(

@@ -40,25 +40,16 @@ class Dbt:
         assert parsed.success, parsed.exception
         assert isinstance(parsed.result, Manifest)
         self.manifest: Manifest = parsed.result
-        self._views_made_with: Mapping[str, object] | None = None
 
     def __call__(self, *command: str, **variables: object) -> Any:
-        """Run `command`; `as_of` is AS_OF unless it is among the variables. Fails the test unless dbt succeeds.
-
-        A plain "run" leaves out the views if the commands before have left all of them made with the same variables.
-        """
+        """Run `command`; `as_of` is AS_OF unless it is among the variables. Fails the test unless dbt succeeds."""
         from dbt.cli.main import dbtRunner
 
-        are_made = command == ("run",) and self._views_made_with == variables
-        without_views = ("--exclude", "config.materialized:view") if are_made else ()
-        stay_made, self._views_made_with = self._views_made_with == variables, None
         # Tests of other folders, in between, have dbt build other databases.
         os.environ.update(self._libpq)
         runner = dbtRunner(manifest=self.manifest.deepcopy())  # type: ignore[no-untyped-call]
-        outcome = runner.invoke([*command, *without_views, *self._options(variables)])
+        outcome = runner.invoke([*command, *self._options(variables)])
         assert outcome.success, outcome.exception or failures(outcome.result)
-        if stay_made or (command[0] in ("run", "build") and "--select" not in command):
-            self._views_made_with = variables
         return outcome.result
 
     def _options(self, variables: Mapping[str, object]) -> list[str]:

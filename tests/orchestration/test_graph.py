@@ -226,7 +226,7 @@ def test_files_become_published_and_correct_scores_live_and_in_runs(
     assert different.metadata["different"].value == 2
 
 
-def test_scores_wait_for_a_run_only_in_columns_that_need_all_tutors() -> None:
+def test_scores_wait_for_a_run_in_these_columns_alone() -> None:
     assert MANIFEST["nodes"]["model.tutorq.tutor_scores"]["config"]["batch_only"] == LIVE_WAITING
 
 

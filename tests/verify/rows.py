@@ -46,8 +46,8 @@ BASIS = Basis(
 KEPT = KeptDays(
     priors=pd.DataFrame(columns=["concern_day", "concern"]),
     stretches=pd.DataFrame(columns=["tutor_id", "concern", "raised_on"]),
-    filter_prior=(1, 9, 1, 17 / 3),
-    design_effect=1,
+    filter_prior=tuple(SHIPPED["shipped_filter_prior"]),
+    design_effect=SHIPPED["shipped_design_effect"],
     means=np.array(SHIPPED["shipped_quality_means"]),
     covariance=np.reshape(SHIPPED["shipped_quality_covariance"], (4, 4)),
 )
