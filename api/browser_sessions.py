@@ -18,35 +18,14 @@ from api.problems import DatabaseUnavailableError
 from api.reloaded import Reloaded
 from core import keys
 from core.audit import Action, Entry
+from core.browser_sessions import EXPIRES_AT, IDLE, LIVE, LONGEST, SUBJECT
 from core.people import actor_of
 from core.roles import Role
 
-IDLE = timedelta(hours=12)
-LONGEST = timedelta(days=7)
 RANDOM_BYTES = 32
-SUBJECT = "browser_session"
 # A page polls twice a minute; more often than this its last use need not be noted.
 NOTE_USE_EVERY = timedelta(minutes=1)
 
-EXPIRES_AT = "least(session.last_seen_at + $2::interval, session.created_at + $3::interval)"
-# Who it is and what they may do, as of now: a person who is shut out, or a key that has ended, ends it.
-LIVE = f"""
-select
-    session.browser_session_id,
-    coalesce(person.name, opener.name) as name,
-    coalesce(person.role, opener.role) as role,
-    session.person_id,
-    session.api_key_id,
-    {EXPIRES_AT} as expires_at
-from app.browser_sessions as session
-left join app.people as person on session.person_id = person.person_id
-left join app.api_keys as opener on session.api_key_id = opener.key_id
-where {EXPIRES_AT} > now()
-    and (
-        person.is_active
-        or (opener.revoked_at is null and coalesce(opener.expires_at, 'infinity') > now() and session.person_id is null)
-    )
-"""
 OF_COOKIE = f"{LIVE} and session.token_hash = $1"
 FIND = f"""
 with found as ({OF_COOKIE}),

@@ -1,4 +1,4 @@
-"""`tutorq people` and `login-link`: who logs in to the dashboard, and whose tutors are whose."""
+"""`tutorq people` and `login-link`: who logs in to the dashboard, whose tutors are whose, and who is logged in."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 login_app = typer.Typer()
 app = typer.Typer(help="People who log in to the dashboard.", no_args_is_help=True)
 
-Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Their e-mail address.")]
+EMAIL = typer.Argument(metavar="EMAIL", help="Their e-mail address.")
+Email = Annotated[str, EMAIL]
+OptionalEmail = Annotated[str | None, EMAIL]
 RoleText = Annotated[
     str | None,
     typer.Option(
@@ -153,6 +155,53 @@ def team(
         err.print(f"{person.name} has no tutors; --add gives them some.", highlight=False, markup=False)
     for tutor_id, name in tutors:
         out.print(f"{tutor_id}  {name or ''}".rstrip(), highlight=False, markup=False)
+
+
+@app.command("sessions")
+@tells_errors
+def sessions(email: OptionalEmail = None, as_json: JsonFlag = False) -> None:
+    """List browsers that are logged in: everybody's, or those of one person."""
+    from core import browser_sessions, people
+
+    _, database = open_platform()
+    with database.connect() as connection:
+        person = people.find(connection, email) if email else None
+        rows = browser_sessions.list_open(connection, person)
+    if as_json:
+        print_json([asdict(session) for session in rows])
+        return
+    if not rows:
+        err.print("Nobody is logged in.")
+        return
+    table = plain_table("number", "name", "role", "by", "logged in", "last used", "address", "browser")
+    for session in rows:
+        when = (_minute(session.created_at), _minute(session.last_seen_at))
+        browser = (session.address or "", session.user_agent or "")
+        table.add_row(str(session.browser_session_id), session.name, session.role, session.opened_by, *when, *browser)
+    out.print(table)
+
+
+@app.command("log-out")
+@tells_errors
+def log_out(
+    email: OptionalEmail = None,
+    number: Annotated[
+        int | None, typer.Option("--session", metavar="NUMBER", help="One of them, as `sessions` lists it.")
+    ] = None,
+    everybody: Annotated[bool, typer.Option("--everybody", help="All, also those that keys have opened.")] = False,
+) -> None:
+    """End the sessions of a person, one session, or all. They can log in again."""
+    from core import browser_sessions, people
+
+    if [email is not None, number is not None, everybody].count(True) != 1:
+        raise TutorqError("say whose sessions end: an address, --session NUMBER, or --everybody")
+    _, database = open_platform()
+    with database.connect() as connection:
+        person = people.find(connection, email) if email else None
+        ended = browser_sessions.end(connection, person, session_id=number)
+    if number is not None and not ended:
+        raise TutorqError(f"there is no open session {number}; `tutorq people sessions` lists them")
+    out.print(f"{ended} session{'' if ended == 1 else 's'} ended.")
 
 
 def _tutors(names: Sequence[str]) -> "dict[str, UUID]":

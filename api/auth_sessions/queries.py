@@ -7,36 +7,13 @@ import asyncpg
 
 from api.audit_writer import record
 from api.auth_sessions.schemas import ListedSession
-from api.browser_sessions import IDLE, LIVE, LONGEST, SUBJECT, BrowserCaller
+from api.browser_sessions import BrowserCaller
 from api.callers import AnyCaller
 from api.database import with_connection
 from api.key_ring import Caller
 from api.problems import DatabaseUnavailableError, ForbiddenError, NotFoundError
-from core.audit import Action, Entry
+from core.browser_sessions import END, LIST, ended_entry, values
 from core.roles import Role
-
-# $1 and $4: whose, a person's or a key's; $5: which one. Null: any.
-CHOSEN = f"""
-with live as ({LIVE}),
-
-chosen as (
-    select live.*, session.opened_by, session.created_at, session.last_seen_at, session.address, session.user_agent
-    from live
-    inner join app.browser_sessions as session on live.browser_session_id = session.browser_session_id
-    where ($1::bigint is null or live.person_id = $1)
-        and ($4::bigint is null or live.api_key_id = $4)
-        and ($5::bigint is null or live.browser_session_id = $5)
-)
-"""
-LIST = f"{CHOSEN} select * from chosen order by last_seen_at desc, browser_session_id"
-END = f"""
-{CHOSEN}
-
-delete from app.browser_sessions as session
-using chosen
-where session.browser_session_id = chosen.browser_session_id
-returning session.browser_session_id, chosen.name, chosen.person_id
-"""
 
 Result = TypeVar("Result")
 
@@ -54,7 +31,7 @@ class Sessions:
     async def listed(self, caller: AnyCaller, *, everybody: bool) -> list[ListedSession]:
         """Those that are open, the one used last first."""
         whose = (None, None) if everybody else _own(caller)
-        rows = await self._run(lambda connection: connection.fetch(LIST, *_values(whose)))
+        rows = await self._run(lambda connection: connection.fetch(LIST, *values(*whose)))
         current = caller.browser_session_id if isinstance(caller, BrowserCaller) else None
         return [
             ListedSession.model_validate({**row, "is_current": row["browser_session_id"] == current}) for row in rows
@@ -77,16 +54,9 @@ class Sessions:
     async def _end(self, caller: AnyCaller, whose: tuple[int | None, int | None], session_id: int | None) -> bool:
         async def work(connection: Any) -> bool:
             async with connection.transaction():
-                ended = await connection.fetch(END, *_values(whose, session_id))
+                ended = await connection.fetch(END, *values(*whose, session_id))
                 entries = [
-                    Entry(
-                        caller.actor,
-                        Action.LOG_IN_END,
-                        SUBJECT,
-                        str(row["browser_session_id"]),
-                        {"name": row["name"], "person_id": row["person_id"]},
-                    )
-                    for row in ended
+                    ended_entry(caller.actor, row["browser_session_id"], row["name"], row["person_id"]) for row in ended
                 ]
                 await record(connection, *entries)
             return bool(ended)
@@ -108,8 +78,3 @@ def _own(caller: AnyCaller) -> tuple[int | None, int | None]:
         case Caller():
             return None, caller.key_id
     raise ForbiddenError("Programs with a token have no sessions.")
-
-
-def _values(whose: tuple[int | None, int | None], session_id: int | None = None) -> tuple[object, ...]:
-    person_id, key_id = whose
-    return person_id, IDLE, LONGEST, key_id, session_id

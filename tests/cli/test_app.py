@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from cli import audit as audit_command
 from cli import terminal
 from cli.app import app
-from core import audit, keys
+from core import audit, keys, people
 from core.database import Database, DatabaseRole
 from core.roles import Role
 from core.settings import Settings
@@ -442,6 +442,43 @@ def test_an_admin_is_left(database: Database) -> None:
     tutorq("people", "change", "bob@example.org", "--active")
     tutorq("people", "remove", "ann@example.org")
     assert [each["name"] for each in answer("people", "list")] == ["Bob"]
+
+
+def test_sessions_are_listed_and_ended(database: Database) -> None:
+    with database.connect() as connection:
+        reader = keys.create(connection, "screen", Role.READ)
+        for name in ("Ann", "Bob"):
+            people.add(connection, f"{name}@example.org", name, Role.READ)
+        for email in ("ann@example.org", "ann@example.org", "bob@example.org"):
+            connection.execute(
+                "insert into app.browser_sessions (token_hash, person_id, opened_by, address, user_agent) "
+                "values (sha256(gen_random_uuid()::text::bytea), %s, 'mail', '192.0.2.7', 'Firefox')",
+                [people.find(connection, email).person_id],
+            )
+        connection.execute(
+            "insert into app.browser_sessions (token_hash, api_key_id, opened_by) values ('x', %s, 'key')",
+            [reader.key_id],
+        )
+        connection.execute(
+            "insert into app.browser_sessions (token_hash, api_key_id, opened_by, last_seen_at) "
+            "values ('over', %s, 'key', now() - interval '13 hours')",
+            [reader.key_id],
+        )
+    assert sorted(each["name"] for each in answer("people", "sessions")) == ["Ann", "Ann", "Bob", "screen"]
+    (bobs,) = answer("people", "sessions", "BOB@example.org")
+    assert (bobs["opened_by"], bobs["address"], bobs["user_agent"]) == ("mail", "192.0.2.7", "Firefox")
+    assert "192.0.2.7" in tutorq("people", "sessions").stdout
+    for arguments in ((), ("ann@example.org", "--everybody"), ("--session", "1", "--everybody")):
+        assert "say whose sessions end" in tutorq("people", "log-out", *arguments, exit_code=1).stderr
+    assert "no open session 99" in tutorq("people", "log-out", "--session", "99", exit_code=1).stderr
+    number = str(bobs["browser_session_id"])
+    assert "1 session ended." in tutorq("people", "log-out", "--session", number).stdout
+    assert "2 sessions ended." in tutorq("people", "log-out", "ann@example.org").stdout
+    assert "1 session ended." in tutorq("people", "log-out", "--everybody").stdout
+    assert answer("people", "sessions") == []
+    ended = [(each["subject_id"], each["details"]["name"]) for each in answer("audit", "--action", "log_in.end")]
+    assert (number, "Bob") in ended
+    assert sorted(name for _, name in ended) == ["Ann", "Ann", "Bob", "screen"]
 
 
 def test_a_team_is_given_and_taken(database: Database) -> None:
