@@ -23,7 +23,7 @@ from api.auth_sessions.schemas import (
     SessionFilters,
     SessionList,
 )
-from api.browser_sessions import LONGEST, Browser, BrowserCaller, BrowserSessions
+from api.browser_sessions import Browser, BrowserCaller, BrowserSessions
 from api.dependencies import CurrentBrowser, CurrentReader, NoQuery, TeamsDep
 from api.description import body_of
 from api.key_ring import KeyRing, Refused, Why
@@ -34,6 +34,7 @@ from api.refusals import Refusals
 from api.state import from_state
 from api.teams import Teams
 from core.audit import Action
+from core.browser_sessions import LONGEST
 from core.roles import Role
 
 MOST_BYTES = 4 << 10
@@ -123,8 +124,9 @@ async def get_log_in_methods(methods: Annotated[LogInMethods, from_state("log_in
 
 # A browser is sent to these two; neither is called by programs.
 @router.get("/oidc/log-in", include_in_schema=False)
-async def get_oidc_log_in(request: Request, provider: ProviderDep) -> Response:
+async def get_oidc_log_in(request: Request, provider: ProviderDep, limit: LogInLimitDep) -> Response:
     """To the provider, which sends the browser back to the next one."""
+    limit.spend(network_of(address_of(request)))
     attempt = Attempt.new()
     try:
         address = await _existing(provider).address(attempt)
@@ -149,10 +151,13 @@ async def get_oidc_callback(
     request: Request,
     provider: ProviderDep,
     identities: IdentitiesDep,
+    limit: LogInLimitDep,
     refusals: RefusalsDep,
     failures: FailedLogInLimitDep,
 ) -> Response:
-    """Back from the provider: to the dashboard with a session, or to the log-in page with a reason."""
+    """Back from the provider to the log-in page, with a session or with a reason why there is none."""
+    # Each may ask the provider for something.
+    limit.spend(network_of(address_of(request)))
     try:
         opened = await _back(request, _existing(provider), identities)
     except ProviderUnavailableError:
@@ -163,7 +168,8 @@ async def get_oidc_callback(
         failures.note(address)
         response = _redirect(f"{REFUSED}{opened}")
     else:
-        response = _redirect("/")
+        # The log-in page, which knows where its reader wanted to go.
+        response = _redirect("/login")
         _set_cookie(request, response, opened[0])
     response.delete_cookie(ATTEMPT_COOKIE, path=CALLBACK_PATH)
     return response

@@ -11,7 +11,7 @@ from api.database import with_connection
 from api.oidc import Identity
 from api.problems import DatabaseUnavailableError
 from core.audit import Action, Entry
-from core.people import SUBJECT
+from core.people import EMAIL, SUBJECT
 from core.roles import Role
 
 ACTOR = "OpenID provider"
@@ -79,7 +79,8 @@ class Identities:
         role = identity.role or (Role.READ if self._lets_in else None)
         if self._claim_decides and role is None:
             return Turned.NO_ROLE
-        email, is_verified = identity.email, identity.email is not None and identity.is_email_verified
+        email = identity.email if identity.email and EMAIL.fullmatch(identity.email) else None
+        is_verified = email is not None and identity.is_email_verified
         row = await connection.fetchrow(FIND, identity.subject, email, is_verified)
         if row is None:
             if not self._lets_in or not is_verified:

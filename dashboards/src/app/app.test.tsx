@@ -42,7 +42,9 @@ it("asks for a log-in, tells why a key is refused, and goes on with one that is 
     http.get(at("/api/sessions/upcoming"), () => problem(404, "Nothing is published yet.")),
   );
   render(<App />);
-  expect(await screen.findByText("Open the log-in link that your admin has given you.")).toBeTruthy();
+  expect(
+    await screen.findByText("Ask your admin for a log-in link, and open it in this browser."),
+  ).toBeTruthy();
   await user.click(screen.getByRole("button", { name: "Use an API key" }));
   const key = await screen.findByLabelText("API key");
   await user.type(key, "wrong");

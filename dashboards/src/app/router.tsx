@@ -6,6 +6,7 @@ import {
   type RouterHistory,
 } from "@tanstack/react-router";
 import { auditSearch } from "../features/audit/audit-search";
+import { logInsSearch } from "../features/auth/log-ins-search";
 import { matchingSearch } from "../features/matching/matching-search";
 import { reportSearch } from "../features/reports/report-search";
 import { tutorSearch } from "../features/tutors/tutor-search";
@@ -61,7 +62,14 @@ const audit = createRoute({
   component: lazyRouteComponent(() => import("../features/audit/components/audit-page"), "AuditPage"),
 });
 
-/** Where one-time links lead; who is logged in already goes on to the overview. */
+const logIns = createRoute({
+  getParentRoute: () => root,
+  path: "/log-ins",
+  validateSearch: logInsSearch,
+  component: lazyRouteComponent(() => import("../features/auth/components/log-ins-page"), "LogInsPage"),
+});
+
+/** Where one-time links and the OpenID provider lead; who is logged in goes on to a page. */
 const logIn = createRoute({
   getParentRoute: () => root,
   path: "/login",
@@ -71,7 +79,7 @@ const logIn = createRoute({
   ),
 });
 
-const routeTree = root.addChildren([overview, tutors, tutor, matching, reports, audit, logIn]);
+const routeTree = root.addChildren([overview, tutors, tutor, matching, reports, audit, logIns, logIn]);
 
 export function createAppRouter(history?: RouterHistory) {
   return createRouter({

@@ -155,6 +155,9 @@ function SessionMenu({ session, onLogOut }: SessionMenuProps) {
         <Menu.Label>
           {session.name}, role {session.role}. {MAY[session.role]}.
         </Menu.Label>
+        <Menu.Item component={Link} to="/log-ins">
+          Where you are logged in
+        </Menu.Item>
         <Menu.Item component="a" href="/api/docs">
           Description of the API
         </Menu.Item>

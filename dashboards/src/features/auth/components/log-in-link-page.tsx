@@ -1,6 +1,14 @@
-import { Navigate } from "@tanstack/react-router";
+import { useRouter } from "@tanstack/react-router";
+import { useEffect, useState } from "react";
+import { askedFor, forgetAskedFor } from "../asked-for";
 
-/** The address of one-time links, for who is logged in: there is nothing more to do here. */
+/** Where a log-in ends: it goes on to the page that was asked for before it, or to the overview. */
 export function LogInLinkPage() {
-  return <Navigate to="/" replace />;
+  const { history } = useRouter();
+  const [address] = useState(askedFor);
+  useEffect(() => {
+    forgetAskedFor();
+    history.replace(address);
+  }, [history, address]);
+  return null;
 }

@@ -5,6 +5,7 @@ import { Icon } from "../../../components/icons";
 import { Notice } from "../../../components/notice";
 import { useAskForLink, useIsLoggedOut, useLogIn, useLogInMethods } from "../../../lib/auth";
 import { ApiProblem } from "../../../lib/problem";
+import { keepAskedFor } from "../asked-for";
 import classes from "./log-in-page.module.css";
 
 /** Why somebody came back from the OpenID provider without a session, as the API says it behind the `#`. */
@@ -27,7 +28,7 @@ export function LogInPage() {
   const isLoggedOut = useIsLoggedOut();
   const [isByKey, chooseKey] = useState(false);
   const navigate = useNavigate();
-  const { pathname, hash } = useLocation();
+  const { pathname, hash, href } = useLocation();
   const usedToken = useRef("");
   const refused = REFUSED[new URLSearchParams(hash).get("refused") ?? ""];
 
@@ -57,13 +58,17 @@ export function LogInPage() {
         {error && <Notice icon="alert">{reason(error)}</Notice>}
         {!error && refused && <Notice icon="alert">{refused}</Notice>}
         {methods?.oidc && (
-          <Button component="a" href="/api/auth/oidc/log-in">
+          <Button
+            component="a"
+            href="/api/auth/oidc/log-in"
+            onClick={() => pathname !== "/login" && keepAskedFor(href)}
+          >
             Continue with your organisation
           </Button>
         )}
         {methods?.mail && <LinkForm />}
         {methods && !methods.oidc && !methods.mail && (
-          <p className={classes.note}>Open the log-in link that your admin has given you.</p>
+          <p className={classes.note}>Ask your admin for a log-in link, and open it in this browser.</p>
         )}
         <div className={classes.key}>
           {isByKey ? (
@@ -126,7 +131,6 @@ function KeyForm({ onKey, isPending }: { onKey: (key: string) => void; isPending
         value={key}
         onChange={(event) => setKey(event.currentTarget.value)}
         autoComplete="off"
-        // biome-ignore lint/a11y/noAutofocus: the reader has just asked for this field
         autoFocus
         required
         withAsterisk={false}

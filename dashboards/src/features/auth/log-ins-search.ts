@@ -1,0 +1,10 @@
+import { oneOf } from "../../lib/search-params";
+
+/** The address of the page of open log-ins. */
+export interface LogInsSearch {
+  of?: "everybody";
+}
+
+export const logInsSearch = (raw: Record<string, unknown>): LogInsSearch => ({
+  of: oneOf(raw.of, ["everybody"]),
+});
