@@ -136,7 +136,10 @@ class ApiLogIn:
             return Response(status_code=400)
         if body.strip() == b"{}":
             return await self._log_out(request)
-        answer = await self._client.post(SESSION_PATH, content=body, headers={"Content-Type": "application/json"})
+        # By which its person tells it from others in the list of sessions.
+        browser = request.headers.get("user-agent", "").encode("ascii", "ignore").decode()
+        headers = {"Content-Type": "application/json", "User-Agent": browser}
+        answer = await self._client.post(SESSION_PATH, content=body, headers=headers)
         api_cookie = answer.cookies.get(API_COOKIE)
         if answer.status_code != 201 or not api_cookie:
             return Response(answer.content, answer.status_code, media_type=answer.headers.get("content-type"))

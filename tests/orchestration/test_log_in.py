@@ -148,9 +148,11 @@ def test_a_one_time_link_logs_in_once(api: Served) -> None:
         token = logins.create_link(connection, api.settings, person).partition("#token=")[2]
     with dagster(api.base_url) as address:
         for status in (201, 401):
-            with httpx2.Client(base_url=address) as browser:
+            with httpx2.Client(base_url=address, headers={"User-Agent": b"Firefox \xe9"}) as browser:
                 assert browser.post(PATH, json={"token": token}).status_code == status
                 assert reaches_dagster(browser) == (status == 201)
+    browsers = execute(api, "select user_agent from app.browser_sessions where person_id = %s", person.person_id)
+    assert browsers == [("Firefox ",)]
 
 
 def test_the_role_read_may_only_look_where_nothing_can_be_changed(api: Served) -> None:
