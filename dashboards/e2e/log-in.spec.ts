@@ -1,6 +1,18 @@
 import { execFileSync } from "node:child_process";
-import { test as anonymous } from "@playwright/test";
-import { ADMIN_KEY, expect, expectAccessible, logIn, test } from "./support";
+import { test as anonymous, type Page } from "@playwright/test";
+import { ADMIN_KEY, expect, expectAccessible, expectFitsTelephone, logIn, PROVIDER, test } from "./support";
+
+const tutorq = (...words: string[]) =>
+  execFileSync("python", ["-m", "cli.app", ...words], { encoding: "utf8" });
+
+const linkOf = (email: string) => tutorq("login-link", email).match(/http\S+/)?.[0] ?? "";
+
+/** Say who one is at the provider, which believes everybody. */
+async function comeBackAs(page: Page, subject: string): Promise<void> {
+  await page.getByRole("link", { name: "Continue with your organisation" }).click();
+  await page.getByPlaceholder("sub").fill(subject);
+  await page.getByRole("button", { name: "Authorize" }).click();
+}
 
 anonymous("a pasted key logs in, and leads to the page that was asked for", async ({ page }) => {
   await page.goto("/tutors?concern=no_shows");
@@ -20,10 +32,8 @@ anonymous("a pasted key logs in, and leads to the page that was asked for", asyn
 });
 
 anonymous("a one-time link logs in once", async ({ page, browser }) => {
-  const tutorq = (...words: string[]) =>
-    execFileSync("python", ["-m", "cli.app", ...words], { encoding: "utf8" });
   tutorq("people", "add", "ann@example.org", "--name", "Ann Lee");
-  const link = tutorq("login-link", "ann@example.org").match(/http\S+/)?.[0] ?? "";
+  const link = linkOf("ann@example.org");
   await page.goto(link);
   await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
   expect(page.url()).not.toContain("token");
@@ -34,10 +44,55 @@ anonymous("a one-time link logs in once", async ({ page, browser }) => {
   await other.close();
 });
 
+anonymous("the organisation's log-in leads back to the page that was asked for", async ({ page }) => {
+  tutorq("people", "add", "olga@example.org", "--name", "Olga Novak", "--role", "coach");
+  const known = await page.request.put(`${PROVIDER}/users/olga`, { data: { email: "olga@example.org" } });
+  expect(known.ok()).toBe(true);
+  await page.goto("/tutors?concern=no_shows");
+  await comeBackAs(page, "a stranger");
+  await expect(page.getByText("Ask an admin to add you.")).toBeVisible();
+  await comeBackAs(page, "olga");
+  await expect(page.getByRole("button", { name: "Olga Novak: your log-in" })).toBeVisible();
+  await expect(page).toHaveURL("/tutors?concern=no_shows");
+  await expect(page.getByText("My tutors")).toBeVisible();
+});
+
+anonymous(
+  "a person sees where they are logged in, and ends what is not theirs",
+  async ({ page, browser }) => {
+    tutorq("people", "add", "lisa@example.org", "--name", "Lisa Berg");
+    const other = await browser.newPage({ userAgent: "Mozilla/5.0 (iPhone) Version/18.0 Safari/604.1" });
+    for (const each of [other, page]) {
+      await each.goto(linkOf("lisa@example.org"));
+      await expect(each.getByRole("heading", { name: "Overview" })).toBeVisible();
+    }
+    await page.getByRole("button", { name: "Lisa Berg: your log-in" }).click();
+    await page.getByRole("menuitem", { name: "Where you are logged in" }).click();
+    await expect(page.getByRole("heading", { name: "Where you are logged in" })).toBeVisible();
+    await expect(page.locator("tbody tr")).toHaveCount(2);
+    await expect(page.getByRole("row").filter({ hasText: "This browser" })).toHaveCount(1);
+    await expectAccessible(page);
+    await expectFitsTelephone(page);
+    await page.getByRole("button", { name: "End: Lisa Berg, Safari on iOS" }).click();
+    await expect(page.locator("tbody tr")).toHaveCount(1);
+    await other.reload();
+    await expect(other.getByRole("heading", { name: "Log in to tutorq" })).toBeVisible();
+    await other.close();
+  },
+);
+
+test("an admin sees who is logged in", async ({ page }) => {
+  await page.goto("/log-ins");
+  await page.getByText("Everybody", { exact: true }).click();
+  await expect(page.getByRole("heading", { name: "Who is logged in" })).toBeVisible();
+  await expect(page).toHaveURL("/log-ins?of=everybody");
+  await expect(page.getByRole("row").filter({ hasText: "This browser" })).toHaveCount(1);
+});
+
 test("log-out forgets what was seen", async ({ page }) => {
   await page.goto("/");
   await page.getByRole("button", { name: "Your log-in" }).click();
-  await page.getByRole("menuitem", { name: "Log out" }).click();
+  await page.getByRole("menuitem", { name: "Log out", exact: true }).click();
   await expect(page.getByRole("heading", { name: "Log in to tutorq" })).toBeVisible();
   await expect(page.getByText("You are logged out.")).toBeVisible();
   expect((await page.request.get("/api/overview")).status()).toBe(401);
@@ -65,7 +120,7 @@ test("log-out has the browser forget the answers that it kept", async ({ page })
   await expect(page.locator("tbody tr").first()).toBeVisible();
   expect(await tagsOf(() => page.reload())).toContainEqual(expect.stringMatching(/^W/));
   await page.getByRole("button", { name: "Your log-in" }).click();
-  await page.getByRole("menuitem", { name: "Log out" }).click();
+  await page.getByRole("menuitem", { name: "Log out", exact: true }).click();
   await expect(page.getByText("You are logged out.")).toBeVisible();
   await logIn(page);
   expect(await tagsOf(() => page.reload())).not.toContainEqual(expect.stringMatching(/^W/));
@@ -77,7 +132,7 @@ test("a log-out that fails says so", async ({ page }) => {
     route.request().method() === "DELETE" ? route.abort("connectionrefused") : route.continue(),
   );
   await page.getByRole("button", { name: "Your log-in" }).click();
-  await page.getByRole("menuitem", { name: "Log out" }).click();
+  await page.getByRole("menuitem", { name: "Log out", exact: true }).click();
   await expect(page.getByText("You are still logged in.")).toBeVisible();
 });
 

@@ -9,6 +9,8 @@ function given(name: string): string {
 
 export const ADMIN_KEY = given("TUTORQ_ADMIN_KEY");
 export const READ_KEY = given("TUTORQ_READ_KEY");
+/** The OpenID provider of this installation. */
+export const PROVIDER = given("TUTORQ_OIDC_ISSUER");
 const OURS = { "X-Requested-With": "tutorq" };
 
 export async function logIn(page: Page, key = ADMIN_KEY): Promise<void> {

@@ -1,7 +1,11 @@
-"""One `tutorq up` for all tests of a whole installation; `LONGEST_FIRST` in tests/conftest.py has their order."""
+"""One `tutorq up` for all tests of a whole installation; `LONGEST_FIRST` in tests/conftest.py has their order.
+
+Its people can log in at an OpenID provider, which is of another site than the dashboard, as in production.
+"""
 
 from collections.abc import Iterator
 
+import oidc_provider_mock
 import pytest
 
 from demo import write_demo
@@ -16,9 +20,15 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     keep_if_a_test_fails(installation.home)
     write_demo(installation.home / "landing", tutors=80, students=400, days=100, seed=11)
     (installation.home / "landing").chmod(0o700)
-    yield installation
-    for process in installation.processes():
-        process.kill()
+    with oidc_provider_mock.run_server_in_thread() as provider:
+        installation.environment |= {
+            "TUTORQ_OIDC_ISSUER": f"http://127.0.0.1:{provider.server_port}",
+            "TUTORQ_OIDC_CLIENT_ID": "tutorq",
+            "TUTORQ_OIDC_CLIENT_SECRET": "only-for-tests",
+        }
+        yield installation
+        for process in installation.processes():
+            process.kill()
 
 
 @pytest.fixture
