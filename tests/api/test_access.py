@@ -24,12 +24,12 @@ INTRODUCTION = """# Who may do what
 
 Every operation of the API, as each caller got it in a test (`tests/api/test_access.py`, which writes this page).
 ● is let in, · gets 401 or 403. *own*: coaches are let in for tutors of their own team, and get 403 for others.
-Programs with a [token of the OpenID provider](operations.md#log-in) are let in like keys of their role, but for
-`POST /api/sessions` and `/batch`.
+Programs with a [token of the OpenID provider](log-in.md#tokens-for-programs) are let in like keys of their role, but
+for `POST /api/sessions` and `/batch`.
 
 """
 COLUMNS = ["nobody", *(f"key: {role}" for role in KEY_ROLES), *PERSON_ROLES]
-# They end the session that asks.
+# They end the session that asks, or all of its person.
 ENDS = {"delete_auth_session", "delete_auth_sessions"}
 BODIES: Mapping[str, Any] = {
     "post_excuse": {"reason": "Storm"},
@@ -64,9 +64,9 @@ def filled(path: str, tutor: str) -> str:
 
 
 @contextmanager
-def caller(platform: Served, column: str) -> Iterator[httpx2.Client]:
+def caller(platform: Served, column: str, name: str = "P") -> Iterator[httpx2.Client]:
     if column in PERSON_ROLES:
-        with logged_in(platform, Role(column), f"P {column}") as client:
+        with logged_in(platform, Role(column), f"{name} {column}") as client:
             client.headers.update(OURS)
             yield client
     else:
@@ -104,7 +104,7 @@ def test_who_may_do_what(platform: Served, tmp_path: Path) -> None:
             cells = []
             for column, client in clients.items():
                 for tutor in ("own", "other"):
-                    asked = stack.enter_context(caller(platform, column)) if name in ENDS else client
+                    asked = stack.enter_context(caller(platform, column, "Leaver")) if name in ENDS else client
                     cells.append(is_let_in(asked, operation, tutor))
             marks = [
                 LET_IN if of_own and of_other else OWN if of_own else KEPT_OUT

@@ -43,6 +43,7 @@ OPERATIONS = {
     "get_auth_session",
     "delete_auth_session",
     "post_log_in_link",
+    "get_log_in_methods",
     "list_auth_sessions",
     "delete_auth_sessions",
     "delete_listed_session",
@@ -68,7 +69,7 @@ OPERATIONS = {
     "list_upcoming_sessions",
 }
 WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session",
-               "post_sendgrid_events"}  # fmt: skip
+               "post_log_in_link", "get_log_in_methods", "post_sendgrid_events"}  # fmt: skip
 WITHOUT_JSON = {
     "delete_excuse",
     "delete_day_excuse",
@@ -77,14 +78,13 @@ WITHOUT_JSON = {
     "get_unsubscribe",
     "delete_auth_session",
     "post_log_in_link",
-    "list_auth_sessions",
     "delete_auth_sessions",
     "delete_listed_session",
     "get_report_html",
 }
 FOR_PROGRAMS = {"post_session", "post_session_batch"}
 # What changes beside the publication is not cached.
-UNCACHED = {"get_auth_session", "get_excuse", "get_report_html"}
+UNCACHED = {"get_auth_session", "list_auth_sessions", "get_excuse", "get_report_html"}
 
 
 def keys_of(value: Any) -> Any:
@@ -105,12 +105,13 @@ def test_the_served_description_is_the_committed_one(client: httpx2.Client) -> N
 
 
 def security_of(operation: str) -> list[dict[str, list[str]]]:
-    """A key or the cookie of a browser, except where only one of the two makes sense."""
+    """A key, a token or the cookie of a browser, except where only one of them makes sense."""
     key: dict[str, list[str]] = {"ApiKey": []}
+    token: dict[str, list[str]] = {"ProviderToken": []}
     cookie: dict[str, list[str]] = {"BrowserSession": []}
     if operation in FOR_PROGRAMS:
         return [key]
-    return [cookie] if operation == "get_auth_session" else [key, cookie]
+    return [cookie] if operation == "get_auth_session" else [key, token, cookie]
 
 
 def test_every_operation_documents_its_answers() -> None:
