@@ -95,6 +95,11 @@ class Provider:
         self._keys_at = float("-inf")
 
     @property
+    def takes_people(self) -> bool:
+        """Whether people log in there."""
+        return self._client_id is not None
+
+    @property
     def takes_programs(self) -> bool:
         """Whether bearer tokens of programs are looked at."""
         return self._audience is not None

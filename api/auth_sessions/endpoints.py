@@ -252,8 +252,8 @@ def _redirect(address: str) -> Response:
 
 
 def _existing(provider: Provider | None) -> Provider:
-    if provider is None:
-        raise NotFoundError("TUTORQ_OIDC_ISSUER is not set.")
+    if provider is None or not provider.takes_people:
+        raise NotFoundError("TUTORQ_OIDC_ISSUER or TUTORQ_OIDC_CLIENT_ID is not set.")
     return provider
 
 

@@ -180,6 +180,13 @@ def test_without_a_provider_there_is_none(database: Database, tmp_path: Path) ->
         assert client.get("/api/auth/methods").json() == {"mail": False, "oidc": False}
 
 
+def test_a_provider_for_programs_lets_no_people_in(database: Database, tmp_path: Path, provider: str) -> None:
+    changes = {"oidc_client_id": None, "oidc_audience": AUDIENCE, "oidc_role_claim": "roles"}
+    with logging_in_at(provider, database, tmp_path, **changes) as platform, platform.client(None) as client:
+        assert client.get("/api/auth/methods").json() == {"mail": False, "oidc": False}
+        problem(client.get(LOG_IN), 404)
+
+
 def test_a_provider_that_is_down_is_told(database: Database, tmp_path: Path) -> None:
     issuer = f"http://localhost:{free_port()}"
     with logging_in_at(issuer, database, tmp_path) as platform, platform.client(None) as client:
