@@ -137,7 +137,7 @@ class ApiLogIn:
         if body.strip() == b"{}":
             return await self._log_out(request)
         # By which its person tells it from others in the list of sessions.
-        browser = request.headers.get("user-agent", "").encode("ascii", "ignore").decode()
+        browser = request.headers.get("user-agent", "").encode("ascii", "ignore").decode().strip()
         headers = {"Content-Type": "application/json", "User-Agent": browser}
         answer = await self._client.post(SESSION_PATH, content=body, headers=headers)
         api_cookie = answer.cookies.get(API_COOKIE)

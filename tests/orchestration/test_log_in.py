@@ -152,7 +152,7 @@ def test_a_one_time_link_logs_in_once(api: Served) -> None:
                 assert browser.post(PATH, json={"token": token}).status_code == status
                 assert reaches_dagster(browser) == (status == 201)
     browsers = execute(api, "select user_agent from app.browser_sessions where person_id = %s", person.person_id)
-    assert browsers == [("Firefox ",)]
+    assert browsers == [("Firefox",)]
 
 
 def test_the_role_read_may_only_look_where_nothing_can_be_changed(api: Served) -> None:
