@@ -178,7 +178,7 @@ def test_all_sessions_are_ended(intake: Served) -> None:
 
 
 def test_sessions_of_a_key_are_its_own(intake: Served) -> None:
-    secret, other = new_key(intake, "shared", Role.READ), new_key(intake, "other", Role.READ)
+    secret, other = new_key(intake, "shared", Role.READ), new_key(intake, "not shared", Role.READ)
     with intake.client(None) as browser, intake.client(secret) as robot, intake.client(other) as stranger:
         browser.post(PATH, json={"api_key": secret})
         ((name, number),) = ids(browser)
