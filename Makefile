@@ -17,7 +17,7 @@ INSTALLER := VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv pip
 endif
 # One more than there are processors: tests of whole installations wait much of the time.
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 3); echo $$(( n < 3 ? n + 1 : 4 )))
-PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --quiet
+PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --quiet --durations=30 --durations-min=10
 QUICK := tests/api tests/backup tests/cli tests/core tests/demo tests/docs tests/ingest tests/ml tests/reports tests/tools tests/verify
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix dashboards --loglevel error
 DASHBOARD_FILES := $(shell find dashboards -name node_modules -prune -o -name dist -prune -o -type f -print) api/openapi.json

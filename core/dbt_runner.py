@@ -1,5 +1,6 @@
 """Running dbt: where its project is, what it is told, and how it connects."""
 
+import hashlib
 import json
 import logging
 import os
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import date
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -35,6 +37,16 @@ def dbt_target_path(settings: Settings, scoring_days: Sequence[date] = ()) -> Pa
     Days of history have one of their own: other vars make dbt parse anew.
     """
     return settings.home / "dbt" / "history" if scoring_days else settings.home / "dbt"
+
+
+@cache
+def models_version() -> str:
+    """Of all that makes the marts, as this process has found it: another one after an upgrade, or an edit."""
+    files = [path for folder in SOURCES for path in (DBT_PROJECT_DIR / folder).rglob("*") if path.is_file()]
+    digest = hashlib.sha256()
+    for path in sorted([DBT_PROJECT_DIR / "dbt_project.yml", *files]):
+        digest.update(f"{path.relative_to(DBT_PROJECT_DIR).as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 @contextmanager
@@ -119,7 +131,7 @@ def build_events(
 
 def _build_arguments(settings: Settings, scoring_days: Sequence[date], new_reference: bool = False) -> list[str]:
     """What every build is told."""
-    variables = settings.dbt_vars()
+    variables = {**settings.dbt_vars(), "models_version": models_version()}
     if new_reference:
         variables["new_reference"] = True
     if scoring_days:
@@ -148,7 +160,7 @@ def _invoke(database: Database, arguments: list[str], on_event: "Callable[[Event
     os.environ.setdefault("DBT_WRITE_JSON", "false")
     os.environ.update(database.libpq_environment())
     with _silent_logging():
-        runner = dbtRunner(_parsed_by_install(), callbacks=[on_event] if on_event else [])
+        runner = dbtRunner(parsed_by_install(), callbacks=[on_event] if on_event else [])
         outcome = runner.invoke(arguments)
     if outcome.exception is not None:
         raise TutorqError(f"dbt failed: {_one_line(outcome.exception)}")
@@ -161,7 +173,7 @@ def _invoke(database: Database, arguments: list[str], on_event: "Callable[[Event
         raise TutorqError(f"dbt failed: {name}: {_one_line(message)}{more}")
 
 
-def _parsed_by_install() -> "ParsedProject | None":
+def parsed_by_install() -> "ParsedProject | None":
     """What `make install` parsed, unless a file is newer.
 
     None leaves the parsing to dbt, which takes 8 s: in each new home, and again with each change of what it is told,

@@ -1,4 +1,4 @@
-"""When the graph runs: on new data, on a new day, and on changed settings."""
+"""When the graph runs: on new data, on a new day, and on changed settings or models."""
 
 import json
 import time
@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import dagster as dg
 
+from core.dbt_runner import models_version
 from core.settings import Settings
 from ingest import LandedFile, complete_files, unmoved_files
 from orchestration.backoff import IN_PROGRESS, pause_after_failures
@@ -72,7 +73,7 @@ def daily_roll_over(timezone: str) -> dg.ScheduleDefinition:
     jobs=[load_and_score, score, roll_over],
     minimum_interval_seconds=1,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks for one run per batch: on new landing files, changed rows, a new day or changed settings.",
+    description="Asks for one run per batch: on new landing files, changed rows, a new day, settings or models.",
 )
 def new_data(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
     """Dagster ticks every five seconds at most, so a tick watches for most of that time instead of looking once.
@@ -187,6 +188,9 @@ def _reason_to_score(platform: Platform) -> str | None:
         return NEW_DAY
     if settings.as_of not in ("now", "latest") and as_of.isoformat() != settings.as_of:
         return "the as-of day was set anew"
+    # A version before may have published it, or dbt that somebody called by hand.
+    if built_with.get("models_version") != models_version():
+        return "models changed"
     # Of a version before, some may be missing. The as-of day may be set as `now` or `latest`.
     wanted = {name: value for name, value in settings.dbt_vars().items() if name != "as_of"}
     return "settings changed" if any(built_with.get(name) != value for name, value in wanted.items()) else None

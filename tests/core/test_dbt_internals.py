@@ -23,6 +23,7 @@ OTHERWISE = {
     "reliability_counts": ["reschedules"],
     "scoring_days": ["2024-06-01"],
     "new_reference": True,
+    "models_version": "another",
 }
 
 
@@ -57,7 +58,8 @@ def test_what_install_parsed_is_what_dbt_parses_whatever_the_settings_and_the_da
 ) -> None:
     from dbt.cli.main import dbtRunner
 
-    settings = {name: OTHERWISE[name] for name in (*Settings().dbt_vars(), "scoring_days", "new_reference")}
+    others = ("models_version", "scoring_days", "new_reference")
+    settings = {name: OTHERWISE[name] for name in (*Settings().dbt_vars(), *others)}
     monkeypatch.setenv("PGDATABASE", "another")
     outcome = dbtRunner().invoke(
         [

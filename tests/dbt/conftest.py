@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from core import dbt_runner
 from core.database import Database
 from core.settings import PROJECT_ROOT
 from tests.marts import AS_OF, DATA, Marts
 
 if TYPE_CHECKING:
-    from dbt.contracts.graph.manifest import Manifest
-
     from tests.conftest import Postgres
 
 PROJECT = PROJECT_ROOT / "dbt_project"
@@ -30,16 +29,15 @@ class Dbt:
     """
 
     def __init__(self, database: Database, target_path: Path) -> None:
-        from dbt.cli.main import dbtRunner
-        from dbt.contracts.graph.manifest import Manifest
-
         self.target_path = target_path
         self._libpq = database.libpq_environment()
         os.environ.update(self._libpq)
-        parsed = dbtRunner().invoke(["parse", "--no-partial-parse", *self._options({})])
-        assert parsed.success, parsed.exception
-        assert isinstance(parsed.result, Manifest)
-        self.manifest: Manifest = parsed.result
+        parsed = dbt_runner.parsed_by_install()
+        if parsed is None:  # a file is newer
+            dbt_runner.parse()
+            parsed = dbt_runner.parsed_by_install()
+        assert parsed is not None
+        self.manifest = parsed
 
     def __call__(self, *command: str, **variables: object) -> Any:
         """Run `command`; `as_of` is AS_OF unless it is among the variables. Fails the test unless dbt succeeds."""

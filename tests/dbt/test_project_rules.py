@@ -244,7 +244,7 @@ def test_formulas_have_unit_tests(manifest: Manifest, models: dict[str, ModelNod
     plain |= {"match_predictions", "stg_ml__match_predictions", "stg_ml__session_predictions", "upcoming_sessions"}
     # By NumPy, in test_concerns.py.
     plain |= {name for name in models if "concern" in name or "filter" in name}
-    plain |= {"int_design_effect", "int_score_reference", "int_rating_moments", "int_tutor_evidence"}
+    plain |= {"int_design_effect", "int_score_reference", "int_tutor_evidence"}
     plain |= {"int_platform"}  # one row: the as-of day
     assert set(models) - tested == plain
 

@@ -158,7 +158,7 @@ def test_failures_slow_the_asking_down(instance: dg.DagsterInstance, database: D
     assert "failed" in (answer.skip_message or "")
 
 
-def test_a_new_day_and_changed_settings_are_noticed(
+def test_a_new_day_another_version_and_changed_settings_are_noticed(
     instance: dg.DagsterInstance, environment: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_session(database)
@@ -176,7 +176,13 @@ def test_a_new_day_and_changed_settings_are_noticed(
         assert isinstance(answer, dg.SkipReason)
 
     with database.connect() as connection:
-        connection.execute("update marts.publication set as_of = as_of + 1")
+        connection.execute("update marts.publication set as_of = as_of + 1, models_version = 'of a version before'")
+    answer, _ = tick(instance)
+    assert isinstance(answer, dg.RunRequest)
+    assert (answer.job_name, answer.tags[REASON]) == ("score", "models changed")
+
+    dbt_runner.build(environment, database)
+    assert isinstance(tick(instance)[0], dg.SkipReason)
     monkeypatch.setenv("TUTORQ_RISK_THRESHOLD", "0.2")
     answer, _ = tick(instance)
     assert isinstance(answer, dg.RunRequest)

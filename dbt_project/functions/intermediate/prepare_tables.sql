@@ -40,6 +40,14 @@ begin
         within_variance double precision,
         primary key (concern_day, concern)
     );
+    -- In the row and as they are: to fetch and unpack them for each tutor would cost more than the probability.
+    if exists (
+        select from pg_attribute
+        where attrelid = 'intermediate.concern_priors'::regclass and attname like 'log\_%' and attstorage <> 'p'
+    ) then
+        alter table intermediate.concern_priors
+        alter log_masses set storage plain, alter log_rates set storage plain, alter log_complements set storage plain;
+    end if;
     create index if not exists day_before_tutor_id on intermediate.day_before (tutor_id);
 
     -- Of versions before: what is there now is made by the models.
@@ -58,7 +66,8 @@ begin
     begin
         drop view if exists
             intermediate.int_tutor_posteriors, intermediate.int_tutor_quality, intermediate.int_tutor_first_meetings,
-            intermediate.int_tutor_lost_students, intermediate.int_rate_priors, intermediate.int_rating_means;
+            intermediate.int_tutor_lost_students, intermediate.int_rate_priors, intermediate.int_rating_means,
+            intermediate.int_rating_moments;
         drop function if exists
             intermediate.beta_summary (double precision, double precision, double precision),
             intermediate.beta_masses (double precision, double precision, double precision),

@@ -42,18 +42,16 @@ begin
             settings,
             known.trials,
             known.events,
-            rates.prior_alpha,
-            rates.prior_beta,
-            rates.mean_rate,
-            rates.platform_rate,
-            ratings.prior_mean,
-            ratings.between_variance,
-            ratings.within_variance
+            moments.prior_alpha,
+            moments.prior_beta,
+            moments.mean_rate,
+            moments.platform_rate,
+            moments.rating_mean,
+            moments.between_variance,
+            moments.within_variance
         from known
-        left join intermediate.int_concern_moments as rates
-            on rates.concern_day = missing and known.concern = rates.concern
-        left join intermediate.int_rating_moments as ratings
-            on ratings.concern_day = missing and known.concern = 'low_ratings'
+        left join intermediate.int_concern_moments as moments
+            on moments.concern_day = missing and known.concern = moments.concern
         where known.concern_day = missing
         on conflict do nothing;
     end loop;

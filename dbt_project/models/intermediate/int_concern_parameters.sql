@@ -4,15 +4,11 @@ with moments as (
     select * from {{ ref('int_concern_moments') }}
 ),
 
-rating_moments as (
-    select * from {{ ref('int_rating_moments') }}
-),
-
 kept as (
     select * from app.concern_priors
 ),
 
-rates as (
+parameters as (
     select
         concern_day,
         false as is_kept,
@@ -20,7 +16,10 @@ rates as (
         prior_alpha,
         prior_beta,
         mean_rate,
-        platform_rate
+        platform_rate,
+        rating_mean,
+        between_variance,
+        within_variance
     from moments
     union all
     select
@@ -30,30 +29,12 @@ rates as (
         prior_alpha,
         prior_beta,
         mean_rate,
-        platform_rate
-    from kept
-    where concern <> 'low_ratings'
-),
-
-ratings as (
-    select
-        concern_day,
-        false as is_kept,
-        'low_ratings' as concern,
-        prior_mean as rating_mean,
-        between_variance,
-        within_variance
-    from rating_moments
-    union all
-    select
-        concern_day,
-        true as is_kept,
-        concern,
+        platform_rate,
         rating_mean,
         between_variance,
         within_variance
     from kept
-    where rating_mean is not null
+    where concern <> 'low_ratings' or rating_mean is not null -- no ratings on that day
 ),
 
 limits as (
@@ -64,17 +45,21 @@ limits as (
                 when '{{ concern.name }}' then {{ var(concern.limit) }}::double precision
             {% endfor %}
             when 'loses_new_students' then platform_rate + {{ var('first_meeting_margin') }}
+            when 'low_ratings' then rating_mean - {{ var('rating_margin') }}
         end as rate_limit
-    from rates
+    from parameters
 ),
 
 -- No parameter is below 1, so that no density has a pole. The broad part keeps one bad tutor among many alike from
--- being shrunk away.
+-- being shrunk away; that of ratings is the same on all days.
 broad_parts as (
     select
         *,
-        least(rate_limit, {{ var('greatest_limit') }}) as possible_limit,
-        least(0.5, greatest(least(rate_limit, {{ var('greatest_limit') }}), 2 * mean_rate)) as broad_mean
+        case when mean_rate is not null then least(rate_limit, {{ var('greatest_limit') }}) end as possible_limit,
+        case
+            when mean_rate is not null
+                then least(0.5, greatest(least(rate_limit, {{ var('greatest_limit') }}), 2 * mean_rate))
+        end as broad_mean
     from limits
 ),
 
@@ -87,27 +72,12 @@ final as (
         possible_limit,
         prior_alpha,
         prior_beta,
-        greatest(4, 1 / broad_mean) * broad_mean as broad_alpha,
-        greatest(4, 1 / broad_mean) * (1 - broad_mean) as broad_beta,
-        null::double precision as rating_mean,
-        null::double precision as between_variance,
-        null::double precision as within_variance
-    from broad_parts
-    union all
-    select
-        concern_day,
-        is_kept,
-        concern,
-        rating_mean - {{ var('rating_margin') }} as rate_limit,
-        null as possible_limit,
-        null as prior_alpha,
-        null as prior_beta,
-        null as broad_alpha,
-        null as broad_beta,
+        case when broad_mean is not null then greatest(4, 1 / broad_mean) * broad_mean end as broad_alpha,
+        case when broad_mean is not null then greatest(4, 1 / broad_mean) * (1 - broad_mean) end as broad_beta,
         rating_mean,
         between_variance,
         within_variance
-    from ratings
+    from broad_parts
 )
 
 select * from final

@@ -16,6 +16,7 @@ final as (
         as_of,
         clock_timestamp() as published_at,
         clock_timestamp() as refreshed_at,
+        '{{ var("models_version") }}'::text as models_version,
         -- What the scores depend on, each under the name of its var: enough to compute them again.
         '{{ var("timezone") }}'::text as timezone,
         {{ var('risk_threshold') }}::double precision as risk_threshold,
