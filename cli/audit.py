@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.table import Table
 
 from cli.moments import moment
-from cli.terminal import JsonFlag, err, open_platform, out, print_json, tells_errors
+from cli.terminal import JsonFlag, PlainTable, err, open_platform, out, print_json, tells_errors
 from core.errors import TutorqError
 
 # As Postgres and Python write them into the details.
@@ -56,15 +55,14 @@ def audit_log(
     if not entries:
         err.print("No such entries.")
         return
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = PlainTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in ("when", "who", "action", "on, and details"):
         table.add_column(column, no_wrap=column in ("when", "action"), overflow="fold")
     for entry in entries:
-        # As text: what people give as a reason must not colour the terminal.
         subject = f"{entry.subject_kind} {entry.subject_id}"
         details = details_of(entry.details)
         cells = (entry.actor, entry.action, f"{subject}: {details}" if details else subject)
-        table.add_row(_second(entry.happened_at), *(_plain(cell) for cell in cells))
+        table.add_row(_second(entry.happened_at), *cells)
     out.print(table)
 
 
@@ -100,10 +98,3 @@ def _short(value: object) -> str:
     if isinstance(value, str):
         return _second(datetime.fromisoformat(value)) if MOMENT.match(value) else value
     return json.dumps(value, ensure_ascii=False)
-
-
-def _plain(text: str) -> str:
-    """Without control characters, and with brackets that Rich leaves alone."""
-    from rich.markup import escape
-
-    return escape("".join(character if character.isprintable() else " " for character in text))

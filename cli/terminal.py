@@ -10,6 +10,7 @@ import typer
 from pydantic import ValidationError
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from core.database import Database, DatabaseRole
@@ -35,15 +36,27 @@ def tells_errors(command: Callable[Parameters, Result]) -> Callable[Parameters, 
             message = str(error)
         except ValidationError as error:
             message = settings_problem(error)
-        err.print(f"[red]error:[/] {message}", soft_wrap=True, highlight=False)
+        err.print(f"[red]error:[/] {escape(message)}", soft_wrap=True, highlight=False)
         raise typer.Exit(1)
 
     return wrapped
 
 
-def plain_table(*columns: str) -> Table:
+def plain(text: str) -> str:
+    """Without control characters, and with brackets that Rich leaves alone."""
+    return escape("".join(character if character.isprintable() else " " for character in text))
+
+
+class PlainTable(Table):
+    """Cells are text, whoever chose it: a name or a file with brackets is no markup."""
+
+    def add_row(self, *cells: str) -> None:  # type: ignore[override]
+        super().add_row(*(plain(cell) for cell in cells))
+
+
+def plain_table(*columns: str) -> PlainTable:
     """A table without lines that is not cut: names are folded, numbers stand to the right."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
+    table = PlainTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     for number, column in enumerate(columns):
         table.add_column(column, no_wrap=True, justify="left" if number == 0 else "right")
     return table

@@ -55,6 +55,10 @@ update app.people set
 where person_id = %(person_id)s
 returning {COLUMNS}
 """
+FIND = f"select {COLUMNS} from app.people where lower(email) = lower(%(email)s)"
+SUBJECT_OF = "select oidc_subject from app.people where person_id = %s"
+END_SESSIONS = "delete from app.browser_sessions where person_id = %s"
+FORGET_MAIL = "delete from app.email_reports where kind = 'log_in_link' and lower(recipient) = lower(%s)"
 IS_TUTOR = """
 select exists (select from raw.tutors where tutor_id = %(id)s)
     or exists (select from raw.sessions where tutor_id = %(id)s)
@@ -96,8 +100,7 @@ def find(connection: psycopg.Connection, email: str) -> Person:
     Raises:
         TutorqError: there is none.
     """
-    query = f"select {COLUMNS} from app.people where lower(email) = lower(%(email)s)"
-    person = _one(connection, query, {"email": email.strip()})
+    person = _one(connection, FIND, {"email": email.strip()})
     if person is None:
         raise TutorqError(f"nobody is known as {email!r}; `tutorq people list` shows all, `add` adds somebody")
     return person
@@ -132,11 +135,12 @@ def change(
             it for.
     """
     with connection.transaction():
-        before = find(connection, email)
+        before = _locked(connection, email, ends=is_active is False)
         wanted = {"name": name, "email": new_email, "role": role, "is_active": is_active}
         changed = {key: value for key, value in wanted.items() if value is not None}
         known = {key: getattr(before, key) for key in wanted}
         values = _checked({**known, **changed}) | {"person_id": before.person_id, "is_anew": new_email is not None}
+        (subject,) = connection.execute(SUBJECT_OF, [before.person_id]).fetchone() or (None,)
         if values["role"] != Role.ADMIN or not values["is_active"]:
             _keep_an_admin(connection, before)
         try:
@@ -145,12 +149,11 @@ def change(
         except psycopg.errors.UniqueViolation as error:
             raise _is_known(values["email"]) from error
         assert after is not None, "it was found in this transaction"
-        differs = {
+        differs: dict[str, object] = {
             key: {"from": known[key], "to": getattr(after, key)} for key in wanted if known[key] != getattr(after, key)
         }
-        if not after.is_active:
-            # Not only let in no more: nothing is left that would let them in when they are active again.
-            connection.execute("delete from app.browser_sessions where person_id = %s", [after.person_id])
+        if subject is not None and new_email is not None:
+            differs["oidc_subject"] = {"from": subject, "to": None}
         if not after.is_active or "email" in differs:
             # Somebody else may read the mail of the old address.
             connection.execute("delete from app.login_tokens where person_id = %s", [after.person_id])
@@ -160,16 +163,18 @@ def change(
 
 
 def remove(connection: psycopg.Connection, email: str, *, actor: str | None = None) -> Person:
-    """Forget a person, their team and their log-ins; the audit log keeps what they did under their name.
+    """Forget a person, their team, their log-ins and the mail about them; the audit log keeps what they did, and what
+    was said of them when they were added or changed.
 
     Raises:
         TutorqError: nobody has this address, or no admin would be left.
     """
     with connection.transaction():
-        person = find(connection, email)
+        person = _locked(connection, email, ends=True)
         _keep_an_admin(connection, person)
         connection.execute("delete from app.people where person_id = %s", [person.person_id])
-        _note(connection, Action.PERSON_REMOVE, person, actor, {"email": person.email, "role": person.role})
+        connection.execute(FORGET_MAIL, [person.email])
+        _note(connection, Action.PERSON_REMOVE, person, actor, {"role": person.role})
     return person
 
 
@@ -202,17 +207,17 @@ def change_team(
 
 
 def ensure_local(connection: psycopg.Connection) -> Person | None:
-    """Who runs tutorq on this machine, as a person: made as an admin the first time. None if an admin has shut them
-    out since, or given them less."""
+    """Who runs tutorq on this machine, as a person: the first admin, if there is none yet. None if somebody else is, or
+    an admin has shut them out since, or given them less."""
     user = audit.operator_name()
-    email = f"{user}@localhost"
+    email = f"{user}@localhost" if EMAIL.fullmatch(f"{user}@localhost") else "operator@localhost"
+    known = _one(connection, FIND, {"email": email})
+    if known is not None:
+        return known if known.is_active and known.role == Role.ADMIN else None
     with connection.transaction():
-        made = _one(connection, ADD, {"name": _full_name() or user, "email": email, "role": Role.ADMIN})
-        if made is not None:
-            _note(connection, Action.PERSON_ADD, made, None, {"email": made.email, "role": made.role})
-            return made
-        known = find(connection, email)
-    return known if known.is_active and known.role == Role.ADMIN else None
+        if connection.execute(ADMINS).fetchone() is not None:
+            return None
+        return add(connection, email, _full_name() or user, Role.ADMIN)
 
 
 def _full_name() -> str:
@@ -232,6 +237,22 @@ def _checked(values: dict[str, object]) -> dict[str, object]:
     if role not in PERSON_ROLES:
         raise TutorqError(f"role {str(role)!r} is not one of {', '.join(PERSON_ROLES)}")
     return {**values, "name": name, "email": email, "role": str(role)}
+
+
+def _locked(connection: psycopg.Connection, email: str, *, ends: bool) -> Person:
+    """The person, as nobody else changes them now; with their sessions ended. These first, and admins before others: in
+    the order in which others lock them.
+
+    Raises:
+        TutorqError: there is none.
+    """
+    person = find(connection, email)
+    if ends:
+        # Not only let in no more: nothing is left that would let them in when they are active again.
+        connection.execute(END_SESSIONS, [person.person_id])
+    connection.execute(ADMINS)
+    connection.execute("select from app.people where person_id = %s for update", [person.person_id])
+    return find(connection, email)
 
 
 def _keep_an_admin(connection: psycopg.Connection, leaves: Person) -> None:

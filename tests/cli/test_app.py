@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -428,6 +429,80 @@ def test_people(database: Database) -> None:
         ("person.change", "Ann Lee"),
         ("person.add", "Ann Lee"),
     ]
+
+
+def test_text_that_people_choose_is_no_markup(database: Database) -> None:
+    tutorq("people", "add", "ann@example.org", "--name", "[/x] [red]Ann")
+    with database.connect() as connection:
+        connection.execute(
+            "insert into app.browser_sessions (token_hash, person_id, opened_by, user_agent) "
+            "values ('x', %s, 'mail', %s)",
+            [people.find(connection, "ann@example.org").person_id, "[/bold]\x1b[31m Fox"],
+        )
+    assert "[/x] [red]Ann" in tutorq("people", "list").stdout
+    listed = tutorq("people", "sessions").stdout
+    assert "[/bold] [31m F" in listed
+    assert "\x1b" not in listed
+    assert "'[/x]'" in tutorq("people", "change", "[/x]", "--role", "lead", exit_code=1).stderr
+
+
+def test_who_is_removed_is_forgotten(database: Database) -> None:
+    tutorq("people", "add", "ann@example.org", "--name", "Ann", "--role", "lead")
+    with database.connect() as connection:
+        connection.execute(
+            "insert into app.email_reports (kind, topic, unique_key, recipient, subject, payload) "
+            "values ('log_in_link', 'x', 'x', 'Ann@example.org', 'Log in', '{}')"
+        )
+    tutorq("people", "remove", "ann@example.org")
+    with database.connect() as connection:
+        assert connection.execute("select count(*) from app.email_reports").fetchone() == (0,)
+    (removed,) = answer("audit", "--action", "person.remove")
+    assert removed["details"] == {"name": "Ann", "role": "lead"}
+
+
+def test_whose_name_at_the_provider_is_forgotten_is_in_the_audit_log(database: Database) -> None:
+    tutorq("people", "add", "ann@example.org", "--name", "Ann")
+    with database.connect() as connection:
+        connection.execute("update app.people set oidc_subject = 'ann-1'")
+    tutorq("people", "change", "ann@example.org", "--email", "ann@example.org")
+    (changed,) = answer("audit", "--action", "person.change")
+    assert changed["details"] == {"name": "Ann", "oidc_subject": {"from": "ann-1", "to": None}}
+
+
+def test_two_changes_at_once_are_both_made(database: Database) -> None:
+    """The second one starts from what the first one left, and gives no role back."""
+    tutorq("people", "add", "ann@example.org", "--name", "Ann", "--role", "lead")
+
+    def rename() -> None:
+        with database.connect() as second:
+            people.change(second, "ann@example.org", name="Anna")
+
+    is_waiting = (
+        "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"
+    )
+    with ThreadPoolExecutor() as pool, database.connect() as first, database.connect(autocommit=True) as other:
+        with first.transaction():
+            people.change(first, "ann@example.org", role=Role.READ)
+            second = pool.submit(rename)
+            while other.execute(is_waiting).fetchone() != (True,):
+                assert not second.done()
+        second.result()
+    (ann,) = answer("people", "list")
+    assert (ann["name"], ann["role"]) == ("Anna", "read")
+
+
+def test_who_runs_tutorq_is_the_first_admin_only(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.audit.operator_name", lambda: "jörg m")
+    with database.connect() as connection:
+        first = people.ensure_local(connection)
+        assert first is not None
+        assert (first.email, first.role) == ("operator@localhost", Role.ADMIN)
+        assert people.ensure_local(connection) == first
+        people.add(connection, "ann@example.org", "Ann", Role.ADMIN)
+        people.remove(connection, "operator@localhost")
+        assert people.ensure_local(connection) is None
+        people.change(connection, "ann@example.org", role=Role.ADMIN)
+        assert [each.email for each in people.list_people(connection)] == ["ann@example.org"]
 
 
 def test_an_admin_is_left(database: Database) -> None:
