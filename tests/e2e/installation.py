@@ -104,13 +104,24 @@ class Installation:
         return Platform(Database(settings), settings)
 
     def runs(self) -> set[tuple[str, str]]:
-        """Job and status of the runs that Dagster knows of."""
+        """Job and status of the runs that Dagster knows of.
+
+        Raises:
+            LookupError: it cannot say, as while its database starts again.
+        """
         query = "{ runsOrError { ... on Runs { results { jobName status } } } }"
         response = httpx2.post(f"http://127.0.0.1:{self.dagster_port}/graphql", json={"query": query}, timeout=20)
-        return {(run["jobName"], run["status"]) for run in response.json()["data"]["runsOrError"]["results"]}
+        found = response.json().get("data")
+        if found is None:
+            raise LookupError(response.text)
+        return {(run["jobName"], run["status"]) for run in found["runsOrError"]["results"]}
 
     def is_idle(self) -> bool:
-        return {status for _, status in self.runs()} <= {"SUCCESS", "FAILURE", "CANCELED"}
+        """Nothing runs, and Dagster says so."""
+        try:
+            return {status for _, status in self.runs()} <= {"SUCCESS", "FAILURE", "CANCELED"}
+        except (httpx2.TransportError, LookupError):
+            return False
 
     def kill(self, victim: str) -> None:
         """kill -9 of one process: `up`, a service, that of the run, or the first one of Postgres."""
