@@ -26,11 +26,12 @@ def create_link(
     *,
     by: Literal["link", "mail"] = "link",
     actor: str | None = None,
+    asked_from: str | None = None,
 ) -> str:
     """A link that logs one browser of this person in, once, within ten minutes.
 
     `by` says how it reaches them: given by whoever calls this, or mailed. `actor` is who the audit log names; by
-    default the operator.
+    default the operator. `asked_from` is the client address that asked for a mailed one.
 
     Raises:
         TutorqError: the person is not active.
@@ -46,6 +47,8 @@ def create_link(
             (keys.digest(token), person.person_id, by, LINK_LASTS),
         )
         details = {"name": person.name, "role": person.role, "by": by, "seconds": int(LINK_LASTS.total_seconds())}
+        if asked_from is not None:
+            details["address"] = asked_from
         entry = audit.Entry(
             actor or audit.operator(), Action.LOGIN_LINK_CREATE, SUBJECT, str(person.person_id), details
         )

@@ -3,7 +3,7 @@
     queued ──► sending ──► sent | failed | unknown
        │ ▲         │
        │ └─────────┘ the provider has certainly not taken it: again later, six attempts in all
-       └──► suppressed  the address or the kind is not wanted
+       └──► suppressed  the address or the kind is not wanted, or a log-in link comes too late
 
 A row is set to `sending` and committed before the provider is called, and the verdict is committed after. So a row
 that a later sender finds in `sending` was left by one that died in between: nobody knows whether the provider has
@@ -118,14 +118,15 @@ set state = 'unknown', error = 'the sender died before it had recorded the outco
 where state = 'sending'
 """
 
-# What somebody does not want is settled here, at the last moment; the rest is claimed one by one.
+# What somebody does not want, or no longer, is settled here, at the last moment; the rest is claimed one by one.
 SUPPRESS = """
 with unwanted as (
     select
         report.report_id,
         case
             when suppression.address is not null then 'the address is suppressed: ' || suppression.reason
-            else 'the recipient has opted out of ' || report.kind
+            when opt_out.address is not null then 'the recipient has opted out of ' || report.kind
+            else 'asked for more than 30 minutes ago'
         end as why
     from app.email_reports as report
     left join app.mail_suppressions as suppression on suppression.address = lower(report.recipient)
@@ -133,7 +134,12 @@ with unwanted as (
         on opt_out.address = lower(report.recipient) and opt_out.kind = report.kind
     where
         report.state = 'queued'
-        and (suppression.address is not null or opt_out.address is not null)
+        and (
+            suppression.address is not null
+            or opt_out.address is not null
+            -- Who has asked for it waits no longer, and a link that works should not arrive hours later.
+            or (report.kind = 'log_in_link' and report.created_at < now() - interval '30 minutes')
+        )
     for update of report skip locked
 )
 
@@ -191,7 +197,7 @@ where state = 'queued' and next_attempt_at < now() + %(pause)s
 REQUEUE_FAILED = """
 update app.email_reports
 set state = 'queued', attempts = 0, next_attempt_at = now(), settled_at = null
-where state = 'failed'
+where state = 'failed' and kind <> 'log_in_link'
 """
 
 STATE_OF = {"accepted": "sent", "refused": "failed", "later": "queued", "unknown": "unknown"}
@@ -219,7 +225,10 @@ def enqueue(connection: psycopg.Connection, drafts: Iterable[Draft]) -> int:
 
 
 def requeue_failed(database: Database) -> int:
-    """Queue anew all mail that was refused, given up or sent back; none of it has arrived."""
+    """Queue anew all mail that was refused, given up or sent back; none of it has arrived.
+
+    Log-in links are not: whoever still wants one asks again.
+    """
     with database.connect() as connection:
         return connection.execute(REQUEUE_FAILED).rowcount
 
@@ -310,7 +319,8 @@ def _log_in_link(settings: Settings, connection: psycopg.Connection, row: Claime
     person = people.with_id(connection, row.payload["person_id"])
     if person is None or person.email.lower() != row.recipient.lower():
         raise TutorqError("the person has been removed since, or has another address")
-    return logins.create_link(connection, settings, person, by="mail", actor="mail")
+    asked_from = row.payload.get("address")
+    return logins.create_link(connection, settings, person, by="mail", actor="mail", asked_from=asked_from)
 
 
 def _without_token(text: str, link: str | None) -> str:

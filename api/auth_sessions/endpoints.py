@@ -185,8 +185,9 @@ async def get_oidc_callback(
 async def post_log_in_link(request: Request, links: LinkRequestsDep, limit: LinkLimitDep) -> Response:
     """Have a one-time link mailed to yourself. The answer is the same whether the address is known or not."""
     wanted = await bodies.read_model(request, LinkRequest, MOST_BYTES)
-    limit.spend(network_of(address_of(request)))
-    links.ask(wanted.email)
+    address = address_of(request)
+    limit.spend(network_of(address))
+    links.ask(wanted.email, address)
     return Response(status_code=202, headers={"Cache-Control": "no-store"})
 
 

@@ -7,6 +7,11 @@ const tutorq = (...words: string[]) =>
 
 const linkOf = (email: string) => tutorq("login-link", email).match(/http\S+/)?.[0] ?? "";
 
+async function openLink(page: Page, link: string): Promise<void> {
+  await page.goto(link);
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
+}
+
 /** Say who one is at the provider, which believes everybody. */
 async function comeBackAs(page: Page, subject: string): Promise<void> {
   await page.getByRole("link", { name: "Continue with your organisation" }).click();
@@ -34,12 +39,21 @@ anonymous("a pasted key logs in, and leads to the page that was asked for", asyn
 anonymous("a one-time link logs in once", async ({ page, browser }) => {
   tutorq("people", "add", "ann@example.org", "--name", "Ann Lee");
   const link = linkOf("ann@example.org");
+  // Whoever only looks at the page does not use the link up.
+  const elsewhere = await browser.newContext();
+  const scanner = await elsewhere.newPage();
+  await scanner.goto(link);
+  await expect(scanner.getByRole("button", { name: "Log in", exact: true })).toBeFocused();
+  await expectAccessible(scanner);
+  await elsewhere.close();
   await page.goto(link);
+  await expect(page.getByRole("button", { name: "Log in", exact: true })).toBeFocused();
+  await page.keyboard.press("Enter");
   await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
   expect(page.url()).not.toContain("token");
   await expect(page.getByRole("button", { name: "Ann Lee: your log-in" })).toBeVisible();
   const other = await browser.newPage();
-  await other.goto(link);
+  await openLink(other, link);
   await expect(other.getByText("The link has been used, or is too old.")).toBeVisible();
   await other.close();
 });
@@ -63,7 +77,7 @@ anonymous(
     tutorq("people", "add", "lisa@example.org", "--name", "Lisa Berg");
     const other = await browser.newPage({ userAgent: "Mozilla/5.0 (iPhone) Version/18.0 Safari/604.1" });
     for (const each of [other, page]) {
-      await each.goto(linkOf("lisa@example.org"));
+      await openLink(each, linkOf("lisa@example.org"));
       await expect(each.getByRole("heading", { name: "Overview" })).toBeVisible();
     }
     await page.getByRole("button", { name: "Lisa Berg: your log-in" }).click();

@@ -22,8 +22,10 @@ from uuid import UUID
 import pytest
 from pydantic import SecretStr
 
+from core import people
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
+from core.roles import Role
 from core.settings import PROJECT_ROOT, Settings
 from reports import outbox
 from reports.outbox import Draft, enqueue, pause_after, send_due
@@ -380,6 +382,33 @@ def test_opt_outs_and_suppressions_count_at_the_last_moment(database: Database, 
         ("sent", None),
     ]
     assert sendgrid.requests == 1
+
+
+def test_a_log_in_link_is_sent_soon_or_not_at_all(database: Database, sendgrid: SendGrid) -> None:
+    with database.connect() as connection:
+        person = people.add(connection, "ann@example.org", "Ann", Role.READ)
+        for topic, minutes in (("1 of now", 0), ("2 late", 31), ("3 failed", 1)):
+            connection.execute(
+                "insert into app.email_reports "
+                "(kind, topic, unique_key, recipient, subject, payload, state, created_at, next_attempt_at) values "
+                "('log_in_link', %(topic)s, %(topic)s, %(to)s, 'Log in', jsonb_build_object('person_id', %(id)s::int), "
+                "%(state)s, now() - %(ago)s * interval '1 minute', now() - interval '1 second')",
+                {
+                    "topic": topic,
+                    "to": person.email,
+                    "id": person.person_id,
+                    "state": "failed" if "failed" in topic else "queued",
+                    "ago": minutes,
+                },
+            )
+    assert outbox.requeue_failed(database.as_role(DatabaseRole.TRANSFORM)) == 0
+    sent = send(database, client(sendgrid))
+    assert (sent.accepted, sent.suppressed) == (1, 1)
+    assert [(row.state, row.error) for row in rows(database)] == [
+        ("sent", None),
+        ("suppressed", "asked for more than 30 minutes ago"),
+        ("failed", None),
+    ]
 
 
 def test_what_cannot_be_a_mail_is_parked_and_hinders_nobody(database: Database, sendgrid: SendGrid) -> None:

@@ -1,4 +1,4 @@
-import { render, screen } from "@testing-library/react";
+import { render, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { expect, it } from "vitest";
@@ -56,6 +56,35 @@ it("asks for a log-in, tells why a key is refused, and goes on with one that is 
   expect(await screen.findByRole("heading", { name: "Overview" })).toBeTruthy();
   expect((await screen.findAllByText("Nothing is published yet."))[0]).toBeTruthy();
   expect(await screen.findByText("No scores have been published yet.")).toBeTruthy();
+});
+
+it("uses a link up only when its reader says so", async () => {
+  const user = userEvent.setup();
+  const used: unknown[] = [];
+  const statuses = [503, 401];
+  server.use(
+    http.get(at("/api/auth/session"), () => problem(401, "Nobody is logged in at this browser.")),
+    http.get(at("/api/auth/methods"), () => HttpResponse.json({ mail: true, oidc: false })),
+    http.post(at("/api/auth/session"), async ({ request }) => {
+      used.push(await request.json());
+      return problem(statuses.shift() ?? 500, "The link has been used, or is too old.");
+    }),
+  );
+  window.history.replaceState(null, "", "/login#token=abc");
+  render(<App />);
+  const button = await screen.findByRole("button", { name: "Log in" });
+  expect(screen.getAllByRole("button")).toEqual([button]);
+  expect(document.activeElement).toBe(button);
+  expect(used).toEqual([]);
+  await user.keyboard("{Enter}");
+  // The link has not been looked at, and can be tried again.
+  await waitFor(() => expect(screen.getByText(/Trouble/)).toBeTruthy());
+  expect(window.location.hash).toBe("#token=abc");
+  await user.click(screen.getByRole("button", { name: "Log in" }));
+  expect(await screen.findByText("The link has been used, or is too old.")).toBeTruthy();
+  expect(used).toEqual([{ token: "abc" }, { token: "abc" }]);
+  expect(await screen.findByRole("button", { name: "Mail me a log-in link" })).toBeTruthy();
+  expect(window.location.hash).toBe("");
 });
 
 it("mails a link to who asks for one, and says why the provider did not let somebody in", async () => {

@@ -1,6 +1,6 @@
 import { Button, PasswordInput, TextInput, Title } from "@mantine/core";
 import { useLocation, useNavigate } from "@tanstack/react-router";
-import { type FormEvent, useEffect, useRef, useState } from "react";
+import { type FormEvent, type ReactNode, useEffect, useState } from "react";
 import { Icon } from "../../../components/icons";
 import { Notice } from "../../../components/notice";
 import { useAskForLink, useIsLoggedOut, useLogIn, useLogInMethods } from "../../../lib/auth";
@@ -29,20 +29,76 @@ export function LogInPage() {
   const [isByKey, chooseKey] = useState(false);
   const navigate = useNavigate();
   const { pathname, hash, href } = useLocation();
-  const usedToken = useRef("");
-  const refused = REFUSED[new URLSearchParams(hash).get("refused") ?? ""];
+  const said = new URLSearchParams(hash);
+  const refused = REFUSED[said.get("refused") ?? ""];
+  const token = said.get("token");
 
   useEffect(() => {
     document.title = "Log in · tutorq";
-    const token = new URLSearchParams(hash).get("token");
-    // It works once, and strict mode runs effects twice.
-    if (!token || token === usedToken.current) return;
-    usedToken.current = token;
-    // Out of the address first: it is of no use a second time, and should not stay in the history.
-    navigate({ to: pathname, hash: "", replace: true });
-    mutate({ token });
-  }, [hash, pathname, navigate, mutate]);
+  }, []);
 
+  const openWith = (token: string) =>
+    mutate(
+      { token },
+      {
+        onError: (error) => {
+          // Of no use any more; after other errors it still is.
+          if (error instanceof ApiProblem && error.status === 401)
+            navigate({ to: pathname, hash: "", replace: true });
+        },
+      },
+    );
+
+  if (token) {
+    const failed = logIn.variables?.token === token ? error : null;
+    return (
+      <Card>
+        {failed && <Notice icon="alert">{reason(failed)}</Notice>}
+        <p className={classes.note}>Your link logs you in at this browser. Go on only if you expected it.</p>
+        {/* On a click only: programs that check the links of mails open them, too, and must not use them up. */}
+        <Button onClick={() => openWith(token)} loading={logIn.isPending} autoFocus>
+          Log in
+        </Button>
+      </Card>
+    );
+  }
+
+  return (
+    <Card>
+      {isLoggedOut && !error && (
+        <p className={classes.note} role="status">
+          You are logged out.
+        </p>
+      )}
+      {error && <Notice icon="alert">{reason(error)}</Notice>}
+      {!error && refused && <Notice icon="alert">{refused}</Notice>}
+      {methods?.oidc && (
+        <Button
+          component="a"
+          href="/api/auth/oidc/log-in"
+          onClick={() => pathname !== "/login" && keepAskedFor(href)}
+        >
+          Continue with your organisation
+        </Button>
+      )}
+      {methods?.mail && <LinkForm />}
+      {methods && !methods.oidc && !methods.mail && (
+        <p className={classes.note}>Ask your admin for a log-in link, and open it in this browser.</p>
+      )}
+      <div className={classes.key}>
+        {isByKey ? (
+          <KeyForm onKey={(key) => mutate({ api_key: key })} isPending={logIn.isPending} />
+        ) : (
+          <Button variant="subtle" size="compact-sm" onClick={() => chooseKey(true)}>
+            Use an API key
+          </Button>
+        )}
+      </div>
+    </Card>
+  );
+}
+
+function Card({ children }: { children: ReactNode }) {
   return (
     <main className={classes.page}>
       <div className={classes.card}>
@@ -50,35 +106,7 @@ export function LogInPage() {
           <img src="/icon.svg" width={32} height={32} alt="" />
           <Title order={1}>Log in to tutorq</Title>
         </div>
-        {isLoggedOut && !error && (
-          <p className={classes.note} role="status">
-            You are logged out.
-          </p>
-        )}
-        {error && <Notice icon="alert">{reason(error)}</Notice>}
-        {!error && refused && <Notice icon="alert">{refused}</Notice>}
-        {methods?.oidc && (
-          <Button
-            component="a"
-            href="/api/auth/oidc/log-in"
-            onClick={() => pathname !== "/login" && keepAskedFor(href)}
-          >
-            Continue with your organisation
-          </Button>
-        )}
-        {methods?.mail && <LinkForm />}
-        {methods && !methods.oidc && !methods.mail && (
-          <p className={classes.note}>Ask your admin for a log-in link, and open it in this browser.</p>
-        )}
-        <div className={classes.key}>
-          {isByKey ? (
-            <KeyForm onKey={(key) => mutate({ api_key: key })} isPending={logIn.isPending} />
-          ) : (
-            <Button variant="subtle" size="compact-sm" onClick={() => chooseKey(true)}>
-              Use an API key
-            </Button>
-          )}
-        </div>
+        {children}
       </div>
     </main>
   );
