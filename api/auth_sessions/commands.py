@@ -13,6 +13,7 @@ from api.database import with_connection
 MOST_WAITING = 100
 SUBJECT = "Your log-in link for tutorq"
 # One a minute and five an hour for each person, so that nobody floods the mailbox of somebody else.
+# None where the provider decides who has which role ($3): who lost theirs there would get in without asking it.
 QUEUE = """
 insert into app.email_reports (kind, topic, unique_key, recipient, subject, payload)
 select
@@ -22,6 +23,7 @@ from app.people as person
 cross join gen_random_uuid() as made (id)
 where lower(person.email) = lower($1)
     and person.is_active
+    and not ($3 and person.oidc_subject is not null)
     and (
         select count(*) < 5 and coalesce(max(earlier.created_at), '-infinity') < now() - interval '1 minute'
         from app.email_reports as earlier
@@ -35,10 +37,14 @@ log = structlog.get_logger("api")
 
 
 class LinkRequests:
-    """Takes requests for links without a word, and queues the mail of those whose address is known."""
+    """Takes requests for links without a word, and queues the mail of those whose address is known.
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    `claim_decides`: roles are the OpenID provider's affair, and who has logged in there gets no link.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, *, claim_decides: bool) -> None:
         self._pool = pool
+        self._claim_decides = claim_decides
         self._waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
 
     def ask(self, email: str) -> None:
@@ -53,10 +59,10 @@ class LinkRequests:
         while True:
             email = await self._waiting.get()
             try:
-                await with_connection(self._pool, partial(_queue, email))
+                await with_connection(self._pool, partial(_queue, email, self._claim_decides))
             except Exception as error:  # nobody waits for this, and who gets no mail asks again
                 log.warning("log-in link not queued", error=type(error).__qualname__)
 
 
-async def _queue(email: str, connection: Any) -> None:
-    await connection.execute(QUEUE, email, SUBJECT)
+async def _queue(email: str, claim_decides: bool, connection: Any) -> None:
+    await connection.execute(QUEUE, email, SUBJECT, claim_decides)
