@@ -37,7 +37,7 @@ RANDOM_BYTES = 32
 PERSON_PREFIX = "tutorq-"
 PROGRAM_PREFIX = "tutorq-program-"
 # What joserfc raises for tokens and keys that are odd enough.
-UNREADABLE = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+UNREADABLE = (JoseError, ValueError, TypeError, KeyError)
 
 log = structlog.get_logger("api")
 Published = TypeVar("Published")

@@ -400,9 +400,9 @@ def test_an_identity_token_belongs_to_its_attempt(database: Database, tmp_path: 
 
 
 def odd(header: object, signer: Signer) -> str:
-    """A token with this header, as JSON or as it is."""
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return ".".join([base64.urlsafe_b64encode(text).decode().rstrip("="), *signer.token().split(".")[1:]])
+    """A token with this header."""
+    text = base64.urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip("=")
+    return ".".join([text, *signer.token().split(".")[1:]])
 
 
 @pytest.mark.parametrize(
@@ -447,7 +447,6 @@ WRONG: dict[str, Callable[[Signer], str]] = {
     "of somebody without a name": lambda signer: signer.token(sub=" "),
     "with an odd header": lambda signer: odd({"alg": "RS256", "crit": 5}, signer),
     "with a header that is no object": lambda signer: odd(["alg"], signer),
-    "with a deep header": lambda signer: odd(b"[" * 2000, signer),
     "signed by somebody else": lambda signer: signer.token(RSAKey.generate_key(2048, {"kid": "first"})),
     "not signed": lambda signer: "eyJhbGciOiJub25lIn0." + signer.token().split(".")[1] + ".",
     "cut": lambda signer: signer.token()[:-5],
