@@ -10,20 +10,22 @@ from core.roles import Role
 
 @dataclass(frozen=True, slots=True)
 class TokenCaller:
-    """The program that the provider's token names. It is no person, whatever its role."""
+    """The program that the provider's token names. It is no person, whatever its role. `subject` is what the provider
+    knows it by; the name may be that of a client that several share."""
 
     name: str
+    subject: str
     role: Role
 
     @property
     def actor(self) -> str:
         """As the audit log names it."""
-        return f"{self.name} (token)"
+        return f"{self.name} (token of {self.subject})"
 
     @property
     def counted_as(self) -> Hashable:
         """Whose share of the server it takes."""
-        return "token", self.name
+        return "token", self.subject
 
 
 AnyCaller = Caller | BrowserCaller | TokenCaller

@@ -128,10 +128,13 @@ def lifespan(
                 scorer = Scorer(pool, settings, database)
                 key_ring = KeyRing(pool)
                 stack.push_async_callback(key_ring.close)
-                provider = Provider(settings) if settings.oidc_issuer else None
+                has_people = settings.oidc_issuer is not None and settings.oidc_client_id is not None
+                claim_decides = has_people and settings.oidc_role_claim is not None
+                identities = Identities(pool, claim_decides=claim_decides, lets_in=settings.oidc_unknown == "read")
+                provider = Provider(settings, identities.is_known) if settings.oidc_issuer else None
                 if provider:
                     stack.push_async_callback(provider.close)
-                link_requests = LinkRequests(pool)
+                link_requests = LinkRequests(pool, claim_decides=claim_decides)
                 await stack.enter_async_context(_running(link_requests.run()))
                 audit_writer = AuditWriter(pool)
                 refusals = Refusals(audit_writer)
@@ -151,14 +154,10 @@ def lifespan(
                     "browser_sessions": BrowserSessions(pool),
                     "sessions": Sessions(pool),
                     "oidc": provider,
-                    "identities": Identities(
-                        pool,
-                        claim_decides=settings.oidc_role_claim is not None,
-                        lets_in=settings.oidc_unknown == "read",
-                    ),
+                    "identities": identities,
                     "log_in_methods": LogInMethods(
                         mail=settings.mail_provider != "file",
-                        oidc=settings.oidc_issuer is not None and settings.oidc_client_id is not None,
+                        oidc=has_people,
                     ),
                     "link_requests": link_requests,
                     "link_limit": limits.link_limit(),

@@ -2,18 +2,20 @@
 and the bearer tokens of programs. authlib speaks OAuth, joserfc checks signatures; the provider's metadata and keys are
 fetched when they are first needed, and its keys again when a token is signed with one that is not known."""
 
+import asyncio
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import httpx2
+import structlog
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import JWKRegistry, KeySet
 
 from api.callers import TokenCaller
 from api.problems import ApiError
@@ -25,12 +27,20 @@ SCOPE = "openid email profile"
 # Signatures by the provider's own key; none of a secret that both share.
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 TIMEOUT_SECONDS = 10
-METADATA_SECONDS = 3600
+FRESH_SECONDS = 3600
 # Made-up tokens must not make a client of the provider that asks without end.
-KEYS_AGAIN_SECONDS = 60
+AGAIN_SECONDS = 60
 CLOCKS_DIFFER_SECONDS = 60
 RANDOM_BYTES = 32
-ROLE_PREFIX = "tutorq-"
+# A claim may hold roles of all applications. Those of programs have names of their own, so that no person's token
+# passes for a program's.
+PERSON_PREFIX = "tutorq-"
+PROGRAM_PREFIX = "tutorq-program-"
+# What joserfc raises for tokens and keys that are odd enough.
+UNREADABLE = (JoseError, ValueError, TypeError, KeyError)
+
+log = structlog.get_logger("api")
+Published = TypeVar("Published")
 
 
 class ProviderUnavailableError(ApiError):
@@ -72,27 +82,67 @@ class Attempt:
         parts = cookie.split(".")
         return Attempt(*parts) if len(parts) == 3 and all(parts) else None
 
+    def fits(self, state: str) -> bool:
+        """Whether what comes back with this state went out with this attempt."""
+        return secrets.compare_digest(self.state.encode(), state.encode())
+
+
+class _Kept(Generic[Published]):
+    """Something that the provider publishes: fetched by one for all who wait, at most once a minute, whatever comes of
+    it. What has been fetched stays while nothing newer can be had.
+
+    Raises (every coroutine):
+        ProviderUnavailableError: there is nothing yet, and it cannot be had.
+    """
+
+    def __init__(self, fetch: Callable[[], Awaitable[Published]]) -> None:
+        self._fetch = fetch
+        self._lock = asyncio.Lock()
+        self._value: Published | None = None
+        self._fetched_at = self._tried_at = float("-inf")
+
+    async def now(self) -> Published:
+        """Fetched within the hour, if the provider answers. Nobody waits for it who can have an older one."""
+        is_fresh = time.monotonic() - self._fetched_at < FRESH_SECONDS
+        if self._value is not None and (is_fresh or self._lock.locked()):
+            return self._value
+        return await self.other_than(self._value)
+
+    async def other_than(self, known: Published | None) -> Published:
+        """A newer one than that which is known; the same if it was fetched just now."""
+        async with self._lock:
+            if self._value is known and time.monotonic() - self._tried_at >= AGAIN_SECONDS:
+                self._tried_at = time.monotonic()
+                try:
+                    self._value = await self._fetch()
+                    self._fetched_at = time.monotonic()
+                except ProviderUnavailableError as error:
+                    log.warning("nothing new from the OpenID provider", why=error.detail)
+            if self._value is None:
+                raise ProviderUnavailableError("Try again in a minute, or log in by another way.")
+            return self._value
+
 
 class Provider:
-    """The provider of these settings.
+    """The provider of these settings. `is_person` says whether somebody with this name at the provider is known here.
 
     Raises (every coroutine):
         ProviderUnavailableError: it cannot be reached, or answers something else.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, is_person: Callable[[str], Awaitable[bool]]) -> None:
         assert settings.oidc_issuer is not None
         self._issuer = settings.oidc_issuer
         self._client_id = settings.oidc_client_id
         self._secret = settings.oidc_client_secret
         self._role_claim = settings.oidc_role_claim
+        self._trusts_emails = settings.oidc_trust_emails
         self._audience = settings.oidc_audience
+        self._is_person = is_person
         self._callback = f"{settings.dashboard}{CALLBACK_PATH}"
         self._http = httpx2.AsyncClient(timeout=TIMEOUT_SECONDS)
-        self._metadata: dict[str, Any] = {}
-        self._metadata_at = float("-inf")
-        self._keys = KeySet([])
-        self._keys_at = float("-inf")
+        self._metadata = _Kept(self._fetch_metadata)
+        self._keys = _Kept(self._fetch_keys)
 
     @property
     def takes_people(self) -> bool:
@@ -109,7 +159,7 @@ class Provider:
 
     async def address(self, attempt: Attempt) -> str:
         """Where a browser is sent to log in."""
-        metadata = await self._known()
+        metadata = await self._metadata.now()
         async with self._client() as client:
             url, _ = client.create_authorization_url(
                 metadata["authorization_endpoint"],
@@ -119,15 +169,13 @@ class Provider:
             )
         return str(url)
 
-    async def identify(self, attempt: Attempt, state: str, code: str) -> Identity:
-        """Who came back with this code.
+    async def identify(self, attempt: Attempt, code: str) -> Identity:
+        """Who came back with this code; that the state fits has been looked at.
 
         Raises:
             RefusedTokenError: the code or its token is not what belongs to the attempt.
         """
-        if not secrets.compare_digest(attempt.state.encode(), state.encode()):
-            raise RefusedTokenError("state differs")
-        metadata = await self._known()
+        metadata = await self._metadata.now()
         async with self._client(metadata.get("token_endpoint_auth_methods_supported")) as client:
             try:
                 token = await client.fetch_token(metadata["token_endpoint"], code=code, code_verifier=attempt.verifier)
@@ -137,26 +185,29 @@ class Provider:
                 raise ProviderUnavailableError("Its token endpoint does not answer. Try again.") from error
         claims = await self._claims(str(token.get("id_token", "")), self._client_id, nonce=attempt.nonce)
         return Identity(
-            subject=str(claims["sub"]),
+            subject=claims["sub"],
             email=_text(claims.get("email")),
-            # Absent where the organisation itself gives out addresses, as at Entra.
-            is_email_verified=claims.get("email_verified", True) in (True, "true"),
+            is_email_verified=claims.get("email_verified", self._trusts_emails) in (True, "true"),
             name=_text(claims.get("name")),
-            role=self._role(claims, PERSON_ROLES),
+            role=self._role(claims, PERSON_PREFIX, PERSON_ROLES),
         )
 
     async def program(self, token: str) -> TokenCaller:
         """The program with this bearer token.
 
         Raises:
-            RefusedTokenError: the token is not the provider's, not for us, too old, or names no role of programs.
+            RefusedTokenError: the token is not the provider's, not for us, too old, a person's, or names no role of
+                programs.
+            DatabaseUnavailableError: whether it is a person's cannot be told.
         """
         claims = await self._claims(token, self._audience)
-        role = self._role(claims, KEY_ROLES)
+        role = self._role(claims, PROGRAM_PREFIX, KEY_ROLES)
         if role is None:
-            raise RefusedTokenError(f"it names no role of {', '.join(KEY_ROLES)}")
+            raise RefusedTokenError(f"it names no role of {', '.join(PROGRAM_PREFIX + each for each in KEY_ROLES)}")
+        if await self._is_person(claims["sub"]):
+            raise RefusedTokenError("it is that of a person")
         named = (claims.get(name) for name in ("client_id", "azp", "appid", "sub"))
-        return TokenCaller(next(text for each in named if (text := _text(each))), role)
+        return TokenCaller(next(text for each in named if (text := _text(each))), claims["sub"], role)
 
     def _client(self, methods: list[str] | None = None) -> AsyncOAuth2Client:
         """A client of one log-in: it keeps what belongs to that."""
@@ -186,55 +237,57 @@ class Provider:
         try:
             claims = (await self._decode(token)).claims
             registry.validate(claims)
-        except (JoseError, ValueError) as error:
+        except UNREADABLE as error:
             raise RefusedTokenError(f"{type(error).__name__}: {error}") from error
+        if not _text(claims["sub"]):
+            raise RefusedTokenError("its sub is no text")
         return claims
 
     async def _decode(self, token: str) -> jwt.Token:
-        await self._load_keys(METADATA_SECONDS)
+        keys = await self._keys.now()
         try:
-            return jwt.decode(token, self._keys, ALGORITHMS)
-        except (JoseError, ValueError):
+            return jwt.decode(token, keys, ALGORITHMS)
+        except UNREADABLE:
             # Perhaps it is signed with a key that is new.
-            if not await self._load_keys(KEYS_AGAIN_SECONDS):
+            newer = await self._keys.other_than(keys)
+            if newer is keys:
                 raise
-            return jwt.decode(token, self._keys, ALGORITHMS)
+            return jwt.decode(token, newer, ALGORITHMS)
 
-    async def _load_keys(self, seconds: float) -> bool:
-        """Whether the keys were older than that, and are new now."""
-        if time.monotonic() - self._keys_at < seconds:
-            return False
-        document = await self._get(str((await self._known())["jwks_uri"]))
-        try:
-            self._keys = KeySet.import_key_set(document)  # type: ignore[arg-type]
-        except (JoseError, ValueError, KeyError) as error:
-            raise ProviderUnavailableError("Its keys cannot be read.") from error
-        self._keys_at = time.monotonic()
-        return True
+    async def _fetch_keys(self) -> KeySet:
+        """Those that can be read: an odd one, such as of a curve that is not known here, spoils no other."""
+        document = await self._get(str((await self._metadata.now())["jwks_uri"]))
+        published = document.get("keys")
+        if not isinstance(published, list):
+            raise ProviderUnavailableError("Its keys cannot be read.")
+        keys = []
+        for each in published:
+            try:
+                keys.append(JWKRegistry.import_key(each))
+            except UNREADABLE as error:
+                log.warning("a key of the OpenID provider cannot be read", why=f"{type(error).__name__}: {error}")
+        return KeySet(keys)
 
-    async def _known(self) -> dict[str, Any]:
-        """The provider's metadata."""
-        if time.monotonic() - self._metadata_at > METADATA_SECONDS:
-            document = await self._get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
-            needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-            if document.get("issuer") != self._issuer or not all(document.get(name) for name in needed):
-                raise ProviderUnavailableError("Its metadata are not those of TUTORQ_OIDC_ISSUER.")
-            self._metadata, self._metadata_at = document, time.monotonic()
-        return self._metadata
+    async def _fetch_metadata(self) -> dict[str, Any]:
+        document = await self._get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
+        needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+        if document.get("issuer") != self._issuer or not all(document.get(name) for name in needed):
+            raise ProviderUnavailableError("Its metadata are not those of TUTORQ_OIDC_ISSUER.")
+        return document
 
     async def _get(self, url: str) -> dict[str, Any]:
         try:
             answer = await self._http.get(url)
             answer.raise_for_status()
             document = answer.json()
-        except (httpx2.HTTPError, ValueError) as error:
-            raise ProviderUnavailableError("Try again later, or log in by another way.") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+            raise ProviderUnavailableError(f"{type(error).__name__} at {url}") from error
         if not isinstance(document, dict):
             raise ProviderUnavailableError("It answers something else.")
         return document
 
-    def _role(self, claims: Mapping[str, Any], known: tuple[Role, ...]) -> Role | None:
-        """The highest of the roles that the claim names, as `coach` or `tutorq-coach`; a dot leads into a claim."""
+    def _role(self, claims: Mapping[str, Any], prefix: str, known: tuple[Role, ...]) -> Role | None:
+        """The highest of the roles that the claim names, with this prefix; a dot leads into a claim."""
         if self._role_claim is None:
             return None
         value: Any = claims.get(self._role_claim)
@@ -243,8 +296,7 @@ class Provider:
             for part in self._role_claim.split("."):
                 value = value.get(part) if isinstance(value, Mapping) else None
         named = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-        roles = [str(each).removeprefix(ROLE_PREFIX) for each in named]
-        return next((role for role in reversed(known) if role in roles), None)
+        return next((role for role in reversed(known) if f"{prefix}{role}" in named), None)
 
 
 def _text(value: object) -> str | None:

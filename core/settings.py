@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     oidc_client_secret: SecretStr | None = None
     oidc_role_claim: str | None = None
     oidc_unknown: Literal["refuse", "read"] = "refuse"
+    oidc_trust_emails: bool = False
     oidc_audience: str | None = None
     cors_origins: Annotated[list[str], NoDecode] = []
     trusted_proxies: Annotated[list[str], NoDecode] = []

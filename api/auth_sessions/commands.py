@@ -14,7 +14,8 @@ MOST_WAITING = 100
 SUBJECT = "Your log-in link for tutorq"
 # A person gets a new link when none waits to be sent and the last one mailed is used or about to end. So nobody
 # floods the mailbox of somebody else, and nobody who asks in their name keeps them from having a link that works.
-# What waits for half an hour is not sent any more. An address of this machine is nobody's mailbox.
+# What waits for half an hour is not sent any more. An address of this machine is nobody's mailbox. None where the
+# provider decides who has which role ($4): who lost theirs there would get in without asking it.
 QUEUE = """
 insert into app.email_reports (kind, topic, unique_key, recipient, subject, payload)
 select
@@ -25,6 +26,7 @@ cross join gen_random_uuid() as made (id)
 where lower(person.email) = lower($1)
     and person.is_active
     and lower(person.email) not like '%@localhost'
+    and not ($4 and person.oidc_subject is not null)
     and not exists (
         select from app.email_reports as earlier
         where earlier.kind = 'log_in_link'
@@ -49,10 +51,14 @@ log = structlog.get_logger("api")
 
 
 class LinkRequests:
-    """Takes requests for links without a word, and queues the mail of those whose address is known."""
+    """Takes requests for links without a word, and queues the mail of those whose address is known.
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    `claim_decides`: roles are the OpenID provider's affair, and who has logged in there gets no link.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, *, claim_decides: bool) -> None:
         self._pool = pool
+        self._claim_decides = claim_decides
         self._waiting: asyncio.Queue[tuple[str, str]] = asyncio.Queue(MOST_WAITING)
 
     def ask(self, email: str, address: str) -> None:
@@ -67,10 +73,10 @@ class LinkRequests:
         while True:
             email, address = await self._waiting.get()
             try:
-                await with_connection(self._pool, partial(_queue, email, address))
+                await with_connection(self._pool, partial(_queue, email, address, self._claim_decides))
             except Exception as error:  # nobody waits for this, and who gets no mail asks again
                 log.warning("log-in link not queued", error=type(error).__qualname__)
 
 
-async def _queue(email: str, address: str, connection: Any) -> None:
-    await connection.execute(QUEUE, email, SUBJECT, address)
+async def _queue(email: str, address: str, claim_decides: bool, connection: Any) -> None:
+    await connection.execute(QUEUE, email, SUBJECT, address, claim_decides)

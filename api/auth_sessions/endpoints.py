@@ -124,9 +124,8 @@ async def get_log_in_methods(methods: Annotated[LogInMethods, from_state("log_in
 
 # A browser is sent to these two; neither is called by programs.
 @router.get("/oidc/log-in", include_in_schema=False)
-async def get_oidc_log_in(request: Request, provider: ProviderDep, limit: LogInLimitDep) -> Response:
-    """To the provider, which sends the browser back to the next one."""
-    limit.spend(network_of(address_of(request)))
+async def get_oidc_log_in(request: Request, provider: ProviderDep) -> Response:
+    """To the provider, which sends the browser back to the next one. Costs nothing that would have to be limited."""
     attempt = Attempt.new()
     try:
         address = await _existing(provider).address(attempt)
@@ -156,10 +155,8 @@ async def get_oidc_callback(
     failures: FailedLogInLimitDep,
 ) -> Response:
     """Back from the provider to the log-in page, with a session or with a reason why there is none."""
-    # Each may ask the provider for something.
-    limit.spend(network_of(address_of(request)))
     try:
-        opened = await _back(request, _existing(provider), identities)
+        opened = await _back(request, _existing(provider), identities, limit)
     except ProviderUnavailableError:
         return _redirect(f"{REFUSED}unavailable")
     if isinstance(opened, Turned):
@@ -234,14 +231,18 @@ async def _open(
     return await sessions.open_for_key(key.key_id, browser)
 
 
-async def _back(request: Request, provider: Provider, identities: Identities) -> tuple[str, BrowserCaller] | Turned:
+async def _back(
+    request: Request, provider: Provider, identities: Identities, limit: ActionLimit
+) -> tuple[str, BrowserCaller] | Turned:
     attempt = Attempt.from_cookie(request.cookies.get(ATTEMPT_COOKIE, ""))
     query = request.query_params
-    if attempt is None or "code" not in query:
+    if attempt is None or not attempt.fits(query.get("state", "")) or "code" not in query:
         log.warning("log-in at the provider not completed", error=query.get("error", "")[:LONGEST_ERROR])
         return Turned.FAILED
+    # Only now: nobody spends it whose browser was not sent out. From here on each asks the provider for something.
+    limit.spend(network_of(address_of(request)))
     try:
-        identity = await provider.identify(attempt, query.get("state", ""), query["code"])
+        identity = await provider.identify(attempt, query["code"])
     except RefusedTokenError as error:
         log.warning("log-in at the provider refused", why=str(error))
         return Turned.FAILED

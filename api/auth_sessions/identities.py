@@ -1,7 +1,8 @@
 """Whom the OpenID provider names, as a person who is known here, or is made known."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -11,9 +12,11 @@ from api.database import with_connection
 from api.oidc import Identity
 from api.problems import DatabaseUnavailableError
 from core.audit import Action, Entry
+from core.browser_sessions import END, ended_entry, values
 from core.people import EMAIL, SUBJECT
 from core.roles import Role
 
+Result = TypeVar("Result")
 ACTOR = "OpenID provider"
 
 # By the provider's own name for them; by address only the first time, and only if the provider vouches for it.
@@ -25,6 +28,11 @@ order by oidc_subject nulls last
 limit 1
 for update
 """
+OF_SUBJECT = """
+select person_id, name, role, is_active, oidc_subject from app.people where oidc_subject = $1 for update
+"""
+IS_KNOWN = "select exists (select from app.people where oidc_subject = $1)"
+FORGET_LINKS = "delete from app.login_tokens where person_id = $1"
 # Nothing if the address is that of somebody with another name at the provider.
 ADD = """
 insert into app.people (name, email, role, oidc_subject) values ($1, $2, $3, $4)
@@ -47,8 +55,11 @@ class Turned(StrEnum):
 class Identities:
     """Opens sessions for people whom the provider names.
 
-    `claim_decides`: the provider's claim says who has which role, and the role here follows at each log-in. `lets_in`:
-    who is unknown here, or has no role there, gets the role read.
+    `claim_decides`: the provider's claim says who has which role, and the role here follows at each log-in; nothing is
+    left to who has none any more. `lets_in`: who is unknown here, or has no role there, gets the role read.
+
+    Raises (every coroutine):
+        DatabaseUnavailableError: the server cannot be reached, or not in time.
     """
 
     def __init__(self, pool: asyncpg.Pool, *, claim_decides: bool, lets_in: bool) -> None:
@@ -57,11 +68,7 @@ class Identities:
         self._lets_in = lets_in
 
     async def open(self, identity: Identity, browser: Browser) -> tuple[str, BrowserCaller] | Turned:
-        """A session's cookie, and whose it is; or why there is none.
-
-        Raises:
-            DatabaseUnavailableError: the server cannot be reached, or not in time.
-        """
+        """A session's cookie, and whose it is; or why there is none."""
 
         async def work(connection: Any) -> tuple[str, BrowserCaller] | Turned:
             async with connection.transaction():
@@ -70,6 +77,13 @@ class Identities:
                     return found
                 return await open_session(connection, found, None, OpenedBy.OIDC, browser)
 
+        return await self._run(work)
+
+    async def is_known(self, subject: str) -> bool:
+        """Whether a person with this name at the provider has logged in here."""
+        return bool(await self._run(lambda connection: connection.fetchval(IS_KNOWN, subject)))
+
+    async def _run(self, work: Callable[[Any], Awaitable[Result]]) -> Result:
         try:
             return await with_connection(self._pool, work)
         except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
@@ -78,6 +92,7 @@ class Identities:
     async def _person(self, connection: Any, identity: Identity) -> int | Turned:
         role = identity.role or (Role.READ if self._lets_in else None)
         if self._claim_decides and role is None:
+            await _take_rights(connection, identity.subject)
             return Turned.NO_ROLE
         email = identity.email if identity.email and EMAIL.fullmatch(identity.email) else None
         is_verified = email is not None and identity.is_email_verified
@@ -93,11 +108,31 @@ class Identities:
         if not row["is_active"]:
             return Turned.SHUT_OUT
         new_role = role if self._claim_decides and role is not None else Role(row["role"])
-        await connection.execute(CHANGE, row["person_id"], new_role.value, identity.subject)
-        if new_role.value != row["role"]:
-            await _note(connection, row, Action.PERSON_CHANGE, {"role": {"from": row["role"], "to": new_role}})
+        await _change(connection, row, new_role, identity.subject)
         return int(row["person_id"])
 
 
-async def _note(connection: Any, row: Any, action: Action, details: dict[str, object]) -> None:
+async def _take_rights(connection: Any, subject: str) -> None:
+    """Of somebody who has no role at the provider any more: their role, their sessions, and links not used yet."""
+    row = await connection.fetchrow(OF_SUBJECT, subject)
+    if row is None:
+        return
+    await _change(connection, row, Role.READ, subject)
+    await connection.execute(FORGET_LINKS, row["person_id"])
+    ended = await connection.fetch(END, *values(row["person_id"]))
+    await record(
+        connection, *(ended_entry(ACTOR, each["browser_session_id"], each["name"], each["person_id"]) for each in ended)
+    )
+
+
+async def _change(connection: Any, row: Any, role: Role, subject: str) -> None:
+    """Make role and name at the provider these, and note what differs."""
+    await connection.execute(CHANGE, row["person_id"], role.value, subject)
+    wanted = {"role": role.value, "oidc_subject": subject}
+    differs = {key: {"from": row[key], "to": value} for key, value in wanted.items() if row[key] != value}
+    if differs:
+        await _note(connection, row, Action.PERSON_CHANGE, differs)
+
+
+async def _note(connection: Any, row: Any, action: Action, details: Mapping[str, object]) -> None:
     await record(connection, Entry(ACTOR, action, SUBJECT, str(row["person_id"]), {"name": row["name"], **details}))
