@@ -36,7 +36,7 @@ check: lint ## Lint, types, and the quick tests (some minutes)
 	$(NPM) test
 	$(PYTEST) -m "not slow and not soak" $(QUICK)
 
-test: lint ## The whole gate: check, and everything else that is to pass before a merge (45 minutes on two cores)
+test: lint ## The whole gate: check, and everything else that is to pass before a merge (half an hour on two cores)
 	$(NPM) test
 	$(PYTEST) -m "not soak"
 
