@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import date
-from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -39,10 +38,14 @@ def dbt_target_path(settings: Settings, scoring_days: Sequence[date] = ()) -> Pa
     return settings.home / "dbt" / "history" if scoring_days else settings.home / "dbt"
 
 
-@cache
 def models_version() -> str:
-    """Of all that makes the marts, as this process has found it: another one after an upgrade, or an edit."""
-    files = [path for folder in SOURCES for path in (DBT_PROJECT_DIR / folder).rglob("*") if path.is_file()]
+    """Of all that makes the marts: another one after an upgrade, or an edit.
+
+    Read anew each time, as dbt does: a process that remembered what it found before an edit would take for outdated
+    whatever a younger one publishes, and ask for runs without end.
+    """
+    folders = [DBT_PROJECT_DIR / name for name in SOURCES if name != "tests"]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in (".sql", ".yml")]
     digest = hashlib.sha256()
     for path in sorted([DBT_PROJECT_DIR / "dbt_project.yml", *files]):
         digest.update(f"{path.relative_to(DBT_PROJECT_DIR).as_posix()}\0".encode() + path.read_bytes())

@@ -5,11 +5,13 @@ That a cut dbt rolls its models back is tested by killing runs (`tests/crashes`,
 
 import inspect
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core import dbt_runner
 from core.dbt_internals import read_parsed, warm_up
 from core.dbt_runner import DBT_PROJECT_DIR, PARSED_PATH
 from core.settings import Settings
@@ -72,6 +74,17 @@ def test_what_install_parsed_is_what_dbt_parses_whatever_the_settings_and_the_da
     assert parsed is not None
     assert parsed.flat_graph["nodes"]
     assert described(parsed) == described(outcome.result)
+
+
+def test_an_edit_of_a_model_is_another_version_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also in a process that has asked before: else its sensor would find each later publication outdated."""
+    project = shutil.copytree(DBT_PROJECT_DIR, tmp_path / "project", ignore=shutil.ignore_patterns("target", "logs"))
+    monkeypatch.setattr(dbt_runner, "DBT_PROJECT_DIR", project)
+    before = dbt_runner.models_version()
+    assert dbt_runner.models_version() == before
+    with (project / "models" / "marts" / "publication.sql").open("a") as model:
+        model.write("-- edited")
+    assert dbt_runner.models_version() != before
 
 
 def described(manifest: Any) -> dict[str, Any]:
