@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import problems, reference
 from api.audit import endpoints as audit
 from api.auth_sessions import endpoints as auth_sessions
+from api.cases import endpoints as cases
 from api.dashboard import PAGE, Dashboard
 from api.description import describe
 from api.excuses import endpoints as excuses
@@ -91,7 +92,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     undeclared_proxies = UndeclaredProxies()
     resources = (
         *(sessions, health, tutors, overview, funnel, matching, upcoming),
-        *(excuses, reports, audit, auth_sessions, webhooks),
+        *(excuses, cases, reports, audit, auth_sessions, webhooks),
     )
     handlers = problems.handlers([route for resource in resources for route in resource.router.routes])
     cors = Middleware(

@@ -4,8 +4,7 @@ from typing import Any
 
 import asyncpg
 
-from api.database import with_connection
-from api.problems import DatabaseUnavailableError
+from api.database import with_app_tables
 from core.audit import INSERT, Entry, as_json
 
 RECORD = INSERT.format(parameter="$1")
@@ -28,7 +27,4 @@ class AuditWriter:
 
     async def record(self, *entries: Entry) -> None:
         """Write entries; returns when they are committed."""
-        try:
-            await with_connection(self._pool, lambda connection: record(connection, *entries))
-        except asyncpg.UndefinedTableError as error:
-            raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
+        await with_app_tables(self._pool, lambda connection: record(connection, *entries))

@@ -4,17 +4,16 @@ Nothing is remembered here: people at browsers ask seldom, and a session that is
 """
 
 import secrets
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 
 from api.audit_writer import record
-from api.database import with_connection
-from api.problems import DatabaseUnavailableError
+from api.database import with_app_tables
 from api.reloaded import Reloaded
 from core import keys
 from core.audit import Action, Entry
@@ -73,7 +72,6 @@ left join app.people as person on opened.person_id = person.person_id
 left join app.api_keys as opener on opened.api_key_id = opener.key_id
 """
 CLOSE = "delete from app.browser_sessions where browser_session_id = $1"
-Result = TypeVar("Result")
 
 
 class OpenedBy(StrEnum):
@@ -131,8 +129,8 @@ class BrowserSessions:
 
     async def find(self, cookie: str) -> BrowserCaller | None:
         """The session with this cookie; None if there is none, or no more. Finding it keeps it alive."""
-        row = await self._run(
-            lambda connection: connection.fetchrow(FIND, keys.digest(cookie), IDLE, LONGEST, NOTE_USE_EVERY)
+        row = await with_app_tables(
+            self._pool, lambda connection: connection.fetchrow(FIND, keys.digest(cookie), IDLE, LONGEST, NOTE_USE_EVERY)
         )
         return _caller(row) if row else None
 
@@ -143,7 +141,7 @@ class BrowserSessions:
             async with connection.transaction():
                 return await open_session(connection, None, key_id, OpenedBy.KEY, browser)
 
-        return await self._run(work)
+        return await with_app_tables(self._pool, work)
 
     async def open_for_token(self, token: str, browser: Browser) -> tuple[str, BrowserCaller] | None:
         """A session for the token of a one-time link; None if it is unknown, used, too old, or of somebody who is
@@ -159,7 +157,7 @@ class BrowserSessions:
                     return None
                 return await open_session(connection, used["person_id"], None, OpenedBy(used["opened_by"]), browser)
 
-        return await self._run(work)
+        return await with_app_tables(self._pool, work)
 
     async def close(self, cookie: str) -> None:
         """Log out; again changes nothing."""
@@ -173,17 +171,11 @@ class BrowserSessions:
                     await connection.execute(CLOSE, number)
                     await record(connection, Entry(caller.actor, Action.LOG_OUT, SUBJECT, str(number)))
 
-        await self._run(work)
+        await with_app_tables(self._pool, work)
 
     async def _load_links(self) -> frozenset[bytes]:
-        rows = await self._run(lambda connection: connection.fetch(LINKS))
+        rows = await with_app_tables(self._pool, lambda connection: connection.fetch(LINKS))
         return frozenset(row["token_hash"] for row in rows)
-
-    async def _run(self, work: Callable[[Any], Awaitable[Result]]) -> Result:
-        try:
-            return await with_connection(self._pool, work)
-        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-            raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
 
 
 async def open_session(

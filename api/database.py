@@ -145,6 +145,18 @@ async def with_connection(pool: asyncpg.Pool, work: Callable[[Any], Awaitable[Re
         raise DatabaseUnavailableError(detail, headers={"Retry-After": "5"}) from error
 
 
+async def with_app_tables(pool: asyncpg.Pool, work: Callable[[Any], Awaitable[Result]]) -> Result:
+    """The same for work on tables that migrations make.
+
+    Raises:
+        DatabaseUnavailableError: the server cannot be reached, or not in time, or the tables are not there.
+    """
+    try:
+        return await with_connection(pool, work)
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+        raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
+
+
 async def _once(pool: asyncpg.Pool, work: Callable[[Any], Awaitable[Result]]) -> Result:
     async with pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
         try:

@@ -10,8 +10,7 @@ from enum import StrEnum
 import asyncpg
 import structlog
 
-from api.database import with_connection
-from api.problems import DatabaseUnavailableError
+from api.database import with_app_tables
 from api.reloaded import Reloaded
 from core import keys
 from core.roles import Role
@@ -146,10 +145,7 @@ class KeyRing:
     async def _load(self) -> Mapping[str, Sequence[_Known]]:
         """The keys by prefix."""
         began_at = self._clock()
-        try:
-            rows = await with_connection(self._pool, lambda connection: connection.fetch(LOAD))
-        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-            raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
+        rows = await with_app_tables(self._pool, lambda connection: connection.fetch(LOAD))
         known: dict[str, list[_Known]] = {}
         for row in rows:
             caller = Caller(row["key_id"], row["name"], Role(row["role"]))
@@ -170,7 +166,7 @@ class KeyRing:
 
     async def _write_use(self, key_id: int) -> None:
         try:
-            await with_connection(
+            await with_app_tables(
                 self._pool, lambda connection: connection.execute(NOTE_USE, key_id, LAST_USED_EVERY_SECONDS)
             )
         except Exception as error:  # nobody waits for this task, and the request it came from is answered

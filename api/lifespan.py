@@ -15,6 +15,8 @@ from api.auth_sessions.identities import Identities
 from api.auth_sessions.queries import Sessions
 from api.auth_sessions.schemas import LogInMethods
 from api.browser_sessions import BrowserSessions
+from api.cases.commands import Cases
+from api.cases.queries import CaseQueries
 from api.database import Marts, open_pool, stay_connected
 from api.excuses.commands import Excuses
 from api.health.queries import HealthProbe
@@ -78,6 +80,8 @@ class LifespanState(TypedDict):
     session_writer: SessionWriter
     batch_writer: BatchWriter
     excuses: Excuses
+    cases: Cases
+    case_queries: CaseQueries
     mail_preferences: MailPreferences
     audit_trail: AuditTrail
     mail_events: MailEvents
@@ -177,6 +181,8 @@ def lifespan(
                     "session_writer": session_writer,
                     "batch_writer": BatchWriter(ledger, settings.timezone),
                     "excuses": Excuses(ingest_pool, ledger.live),
+                    "cases": Cases(pool, settings.timezone),
+                    "case_queries": CaseQueries(pool, marts, settings.timezone),
                     "mail_preferences": MailPreferences(pool),
                     "audit_trail": AuditTrail(pool),
                     "mail_events": MailEvents(pool),

@@ -52,12 +52,19 @@ class ApiError(Exception):
     title: ClassVar[str]
 
     def __init__(
-        self, detail: str, *, errors: list[FieldError] | None = None, headers: dict[str, str] | None = None
+        self,
+        detail: str,
+        *,
+        errors: list[FieldError] | None = None,
+        headers: dict[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.errors = errors
         self.headers = headers
+        # What a problem of this kind tells besides (RFC 9457, "extension members"), as JSON.
+        self.members = members
 
 
 class InvalidRequestError(ApiError):
@@ -78,6 +85,10 @@ class NotFoundError(ApiError):
 
 class ConflictError(ApiError):
     status, kind, title = 409, "conflict", "The request contradicts what is stored"
+
+
+class StaleVersionError(ApiError):
+    status, kind, title = 409, "stale-version", "Somebody else has changed it"
 
 
 class GoneError(ApiError):
@@ -160,6 +171,7 @@ def problem_response(error: ApiError, request_id: str) -> Response:
             errors=error.errors,
         ),
         error.headers,
+        error.members,
     )
 
 
@@ -264,6 +276,8 @@ def _message(item: dict[str, Any]) -> str:
     return str(item["msg"]).removeprefix("Value error, ")
 
 
-def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    content = json.dumps(problem.model_dump(exclude_none=True), ensure_ascii=False)
+def _response(
+    problem: Problem, headers: Mapping[str, str] | None = None, members: Mapping[str, Any] | None = None
+) -> Response:
+    content = json.dumps(problem.model_dump(exclude_none=True) | dict(members or {}), ensure_ascii=False)
     return Response(content, problem.status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)

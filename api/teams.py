@@ -1,16 +1,14 @@
 """Which tutors a person may change something for: a coach for those of their own team, everybody else who may at all
 for any. What a role may do otherwise, `auth` says."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
 
 from api.browser_sessions import BrowserCaller
 from api.callers import AnyCaller
-from api.database import with_connection
-from api.problems import DatabaseUnavailableError, ForbiddenError
+from api.database import with_app_tables
+from api.problems import ForbiddenError
 from core.roles import Role
 
 THEIRS = "select tutor_id from app.person_tutors where person_id = $1 order by tutor_id"
@@ -22,8 +20,6 @@ select exists (
 )
 """
 NOT_THEIRS = "You can change this for your own tutors only. A lead can do it, or an admin can make the tutor yours."
-
-Result = TypeVar("Result")
 
 
 class Teams:
@@ -41,7 +37,7 @@ class Teams:
         """The tutors that the caller is bound to; None if the caller is no coach."""
         if caller.role is not Role.COACH:
             return None
-        rows = await self._run(lambda connection: connection.fetch(THEIRS, _person(caller)))
+        rows = await with_app_tables(self._pool, lambda connection: connection.fetch(THEIRS, _person(caller)))
         return [row["tutor_id"] for row in rows]
 
     async def check_tutor(self, caller: AnyCaller, tutor_id: UUID) -> None:
@@ -55,14 +51,10 @@ class Teams:
     async def _check(self, caller: AnyCaller, query: str, wanted: UUID) -> None:
         if caller.role is not Role.COACH:
             return
-        if not await self._run(lambda connection: connection.fetchval(query, _person(caller), wanted)):
+        if not await with_app_tables(
+            self._pool, lambda connection: connection.fetchval(query, _person(caller), wanted)
+        ):
             raise ForbiddenError(NOT_THEIRS)
-
-    async def _run(self, work: Callable[[Any], Awaitable[Result]]) -> Result:
-        try:
-            return await with_connection(self._pool, work)
-        except asyncpg.UndefinedTableError as error:
-            raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
 
 
 def _person(caller: AnyCaller) -> int | None:

@@ -1,22 +1,20 @@
 """Whom the OpenID provider names, as a person who is known here, or is made known."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 
 from api.audit_writer import record
 from api.browser_sessions import Browser, BrowserCaller, OpenedBy, open_session
-from api.database import with_connection
+from api.database import with_app_tables
 from api.oidc import Identity
-from api.problems import DatabaseUnavailableError
 from core.audit import Action, Entry
 from core.browser_sessions import END, ended_entry, values
 from core.people import EMAIL, SUBJECT
 from core.roles import Role
 
-Result = TypeVar("Result")
 ACTOR = "OpenID provider"
 
 # By the provider's own name for them; by address only the first time, and only if the provider vouches for it.
@@ -77,17 +75,11 @@ class Identities:
                     return found
                 return await open_session(connection, found, None, OpenedBy.OIDC, browser)
 
-        return await self._run(work)
+        return await with_app_tables(self._pool, work)
 
     async def is_known(self, subject: str) -> bool:
         """Whether a person with this name at the provider has logged in here."""
-        return bool(await self._run(lambda connection: connection.fetchval(IS_KNOWN, subject)))
-
-    async def _run(self, work: Callable[[Any], Awaitable[Result]]) -> Result:
-        try:
-            return await with_connection(self._pool, work)
-        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-            raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
+        return bool(await with_app_tables(self._pool, lambda connection: connection.fetchval(IS_KNOWN, subject)))
 
     async def _person(self, connection: Any, identity: Identity) -> int | Turned:
         role = identity.role or (Role.READ if self._lets_in else None)

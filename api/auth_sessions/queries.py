@@ -1,7 +1,6 @@
 """Sessions as they are listed and ended: one's own, or everybody's."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 
@@ -9,13 +8,11 @@ from api.audit_writer import record
 from api.auth_sessions.schemas import ListedSession
 from api.browser_sessions import BrowserCaller
 from api.callers import AnyCaller
-from api.database import with_connection
+from api.database import with_app_tables
 from api.key_ring import Caller
-from api.problems import DatabaseUnavailableError, ForbiddenError, NotFoundError
+from api.problems import ForbiddenError, NotFoundError
 from core.browser_sessions import END, LIST, ended_entry, values
 from core.roles import Role
-
-Result = TypeVar("Result")
 
 
 class Sessions:
@@ -31,7 +28,7 @@ class Sessions:
     async def listed(self, caller: AnyCaller, *, everybody: bool) -> list[ListedSession]:
         """Those that are open, the one used last first."""
         whose = (None, None) if everybody else _own(caller)
-        rows = await self._run(lambda connection: connection.fetch(LIST, *values(*whose)))
+        rows = await with_app_tables(self._pool, lambda connection: connection.fetch(LIST, *values(*whose)))
         current = caller.browser_session_id if isinstance(caller, BrowserCaller) else None
         return [
             ListedSession.model_validate({**row, "is_current": row["browser_session_id"] == current}) for row in rows
@@ -61,13 +58,7 @@ class Sessions:
                 await record(connection, *entries)
             return bool(ended)
 
-        return await self._run(work)
-
-    async def _run(self, work: Callable[[Any], Awaitable[Result]]) -> Result:
-        try:
-            return await with_connection(self._pool, work)
-        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-            raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
+        return await with_app_tables(self._pool, work)
 
 
 def _own(caller: AnyCaller) -> tuple[int | None, int | None]:

@@ -4,8 +4,8 @@ from uuid import UUID
 
 import asyncpg
 
-from api.database import columns, with_connection
-from api.problems import DatabaseUnavailableError, NotFoundError
+from api.database import columns, with_app_tables
+from api.problems import NotFoundError
 from api.reports.schemas import Report, ReportDetail, ReportFilters
 from ingest.ids import entity_uuid
 
@@ -118,7 +118,4 @@ class AuditTrail:
         return str(html)
 
     async def _value(self, sql: str, *arguments: object) -> object:
-        try:
-            return await with_connection(self._pool, lambda connection: connection.fetchval(sql, *arguments))
-        except asyncpg.UndefinedTableError as error:
-            raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
+        return await with_app_tables(self._pool, lambda connection: connection.fetchval(sql, *arguments))

@@ -10,7 +10,8 @@
 --   1. rows of raw, taken by the writer before it calls
 --   2. the tables' gates: shared by live writers, taken alone by a run while it changes the table
 --   3. the tutors, in the order of their hashes, so that two writers of one tutor see each other's rows
---   4. the row of marts.publication
+--   4. their cases (keep_cases)
+--   5. the row of marts.publication
 #variable_conflict use_column
 declare
     gate integer;
@@ -117,6 +118,7 @@ begin
         on kept.tutor_id = scores.tutor_id
     where scores.tutor_id = any(tutors);
 
+    perform marts.keep_cases(tutors);
     perform marts.note_refresh();
     return cardinality(tutors);
 end

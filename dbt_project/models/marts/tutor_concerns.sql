@@ -4,14 +4,16 @@
         batches=var('scores_per_batch'),
         key='concern_key',
         batch_only=['clears_on'],
-        after_batch='select marts.note_refresh()',
+        after_batch='select marts.keep_cases(null); select marts.note_refresh()',
+        post_hook='select marts.keep_cases(null)',
         gate=4,
         indexes=[{'columns': ['tutor_id']}, {'columns': ['concern', 'status']}],
     )
 }}
 
 -- Batch-only columns come last: live writers take the others as int_tutor_concerns has them.
--- depends_on: {{ function('note_refresh') }}
+-- Cases follow with each batch, and at the end for tutors who have left.
+-- depends_on: {{ function('note_refresh') }}, {{ function('keep_cases') }}, {{ ref('dim_tutors') }}
 
 with concerns as (
     select * from {{ ref('int_tutor_concerns') }}

@@ -1,0 +1,412 @@
+"""What people do to cases, each deed with its event and its entry in the audit log."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import asyncpg
+from pydantic_core import from_json, to_json
+
+from api.audit_writer import record
+from api.bodies import invalid
+from api.callers import AnyCaller
+from api.cases.queries import MISSING, Asker
+from api.cases.schemas import (
+    FOLLOW_UP_DAYS,
+    REASONS,
+    AgreedAction,
+    Assigned,
+    AssignOutcome,
+    BulkAssignment,
+    CasePatch,
+    CasePost,
+    CaseState,
+    ContactPost,
+    EventKind,
+    NotePost,
+)
+from api.database import with_app_tables
+from api.problems import ConflictError, FieldError, ForbiddenError, NotFoundError
+from api.teams import NOT_THEIRS
+from core.audit import Action, Entry
+from core.roles import Role
+
+FIND = "select * from app.cases where case_id = $1 for update"
+# In the order in which scores lock them.
+FIND_ALL = "select * from app.cases where case_id = any($1::bigint[]) order by tutor_id, case_id for update"
+IS_TUTOR = "select exists (select from marts.dim_tutors where tutor_id = $1)"
+HAS_TUTOR = "select exists (select from app.person_tutors where person_id = $1 and tutor_id = $2)"
+OWNER = "select name, role, is_active from app.people where person_id = $1"
+OPEN = """
+insert into app.cases (tutor_id, concerns, standing, snapshot, opened_by, opened_on)
+select
+    $1,
+    coalesce(array_agg(concern) filter (where is_raised), '{}'),
+    coalesce(array_agg(concern) filter (where is_raised), '{}'),
+    coalesce(
+        jsonb_agg(
+            jsonb_build_object(
+                'concern', concern, 'probability', probability, 'threshold', threshold, 'trials', trials,
+                'events', events, 'raw_rate', raw_rate, 'expected', expected, 'low', low, 'high', high,
+                'raised_on', raised_on
+            )
+        ) filter (where is_raised),
+        '[]'
+    ),
+    $2,
+    (select as_of from marts.publication)
+from (
+    select *, status = 'raised' and not superseded as is_raised from marts.tutor_concerns where tutor_id = $1
+) as concerns
+on conflict do nothing
+returning *
+"""
+UPDATE = """
+update app.cases
+set
+    state = $2, reason = $3, owner_id = $4, priority = $5, due_on = $6, snoozed_until = $7, contacted_at = $8,
+    suggested_at = $9, reopened_at = $10, closed_at = $11, version = version + 1, changed_at = now()
+where case_id = $1
+returning version
+"""
+CHANGEABLE = (
+    *("state", "reason", "owner_id", "priority", "due_on", "snoozed_until", "contacted_at"),
+    *("suggested_at", "reopened_at", "closed_at"),
+)
+EVENT = """
+insert into app.case_events (case_id, kind, actor, person_id, is_private, version, details)
+values ($1, $2, $3, $4, $5, $6, $7::text::jsonb)
+"""
+CLOSED = (CaseState.RESOLVED, CaseState.DISMISSED)
+# Nobody has begun with these.
+UNTOUCHED = (CaseState.NEW, CaseState.ASSIGNED)
+SUBJECT = "case"
+IS_CLOSED = "It is closed; reopen it first."
+HAS_ANOTHER = "The tutor has an open case already."
+
+Row = Mapping[str, Any]
+
+
+class StaleCaseError(Exception):
+    """Somebody has changed the case since the version that was sent."""
+
+
+class Cases:
+    """Writes `app.cases` and `app.case_events`.
+
+    Raises (every method):
+        DatabaseUnavailableError: the server cannot be reached, or not in time.
+    Raises (of one case):
+        NotFoundError: there is no such case.
+        ForbiddenError: it is neither the coach's, nor that of a tutor of theirs.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, timezone: str) -> None:
+        self._pool = pool
+        self._zone = ZoneInfo(timezone)
+
+    async def open(self, wanted: CasePost, tutor_id: UUID, caller: AnyCaller) -> int:
+        """A case of a tutor, with what is raised of them now; its number.
+
+        Raises:
+            NotFoundError: there is no such tutor.
+            ConflictError: the tutor has an open case.
+        """
+
+        async def work(connection: Any) -> int:
+            async with connection.transaction():
+                if not await connection.fetchval(IS_TUTOR, tutor_id):
+                    raise NotFoundError("There is no tutor with this id.")
+                await _check_scope(connection, Asker.of(caller), {"tutor_id": tutor_id, "owner_id": None})
+                case = await connection.fetchrow(OPEN, tutor_id, caller.actor)
+                if case is None:
+                    raise ConflictError(HAS_ANOTHER)
+                case_id = int(case["case_id"])
+                opening = {"concerns": from_json(case["snapshot"])}
+                await _note(connection, caller, case_id, EventKind.OPENED, case["version"], opening)
+                if wanted.text is not None:
+                    await _note(connection, caller, case_id, EventKind.NOTE, case["version"], {"text": wanted.text})
+                await record(
+                    connection,
+                    Entry(caller.actor, Action.CASE_OPEN, SUBJECT, str(case_id), {"tutor_id": str(tutor_id)}),
+                )
+                return case_id
+
+        return await with_app_tables(self._pool, work)
+
+    async def change(self, case_id: int, wanted: CasePatch, caller: AnyCaller) -> None:
+        """Change what is given.
+
+        Raises:
+            StaleCaseError: it is of another version.
+            InvalidRequestError: the fields do not go together.
+            ConflictError: it is closed, or it cannot be reopened because another one is open.
+        """
+
+        async def work(connection: Any) -> None:
+            async with connection.transaction():
+                case = await _seen(connection, case_id, wanted.version, caller)
+                changes = await self._changes(connection, case, wanted, caller)
+                await _apply(connection, caller, case, changes, wanted.text)
+
+        await with_app_tables(self._pool, work)
+
+    async def add_note(self, case_id: int, wanted: NotePost, caller: AnyCaller) -> None:
+        """Add a note. A private one needs a person who can read it.
+
+        Raises:
+            InvalidRequestError: it is private, and the caller is no person.
+        """
+
+        async def work(connection: Any) -> None:
+            async with connection.transaction():
+                case = await _locked(connection, case_id, caller)
+                if wanted.is_private and Asker.of(caller).person_id is None:
+                    raise invalid([FieldError(field="is_private", message="only people have private notes")])
+                details = {"text": wanted.text}
+                await _note(connection, caller, case_id, EventKind.NOTE, case["version"], details, wanted.is_private)
+                entry = Entry(caller.actor, Action.CASE_NOTE, SUBJECT, str(case_id), {"is_private": wanted.is_private})
+                await record(connection, entry)
+
+        await with_app_tables(self._pool, work)
+
+    async def add_contact(self, case_id: int, wanted: ContactPost, caller: AnyCaller) -> None:
+        """Note a contact with the tutor: a case that nobody looks after is the caller's from then on, and it waits for
+        its follow-up.
+
+        Raises:
+            StaleCaseError: it is of another version.
+            ConflictError: it is closed.
+        """
+
+        async def work(connection: Any) -> None:
+            async with connection.transaction():
+                case = await _seen(connection, case_id, wanted.version, caller)
+                if case["closed_at"] is not None:
+                    raise ConflictError(IS_CLOSED)
+                today = self._today()
+                follow_up_on = wanted.follow_up_on
+                if "follow_up_on" not in wanted.model_fields_set:
+                    follow_up_on = today + timedelta(days=FOLLOW_UP_DAYS)
+                _check_day("follow_up_on", follow_up_on, today)
+                is_plan = wanted.action is not AgreedAction.NOTHING
+                state = CaseState(case["state"])
+                if is_plan or state in UNTOUCHED:
+                    state = CaseState.PLAN_AGREED if is_plan else CaseState.CONTACTED
+                version = await _update(
+                    connection,
+                    case,
+                    {
+                        "state": state,
+                        "owner_id": case["owner_id"] or Asker.of(caller).person_id,
+                        "due_on": follow_up_on,
+                        "snoozed_until": None,
+                        "contacted_at": case["contacted_at"] or _now(),
+                    },
+                )
+                said = {
+                    "channel": wanted.channel,
+                    "cause": wanted.cause,
+                    "action": wanted.action,
+                    "follow_up_on": follow_up_on and follow_up_on.isoformat(),
+                }
+                details = {**said, "text": wanted.text}
+                await _note(connection, caller, case_id, EventKind.CONTACT, version, details)
+                await record(connection, Entry(caller.actor, Action.CASE_CONTACT, SUBJECT, str(case_id), said))
+
+        await with_app_tables(self._pool, work)
+
+    async def assign(self, wanted: BulkAssignment, caller: AnyCaller) -> list[Assigned]:
+        """Give many cases to one person; what cannot be given stays, and its outcome says why.
+
+        Raises:
+            InvalidRequestError: nobody can look after cases who has this number.
+            ForbiddenError: a coach gives cases to somebody else.
+        """
+
+        async def work(connection: Any) -> list[Assigned]:
+            async with connection.transaction():
+                owner = await _checked_owner(connection, wanted.owner_id, caller)
+                numbers = [seen.case_id for seen in wanted.cases]
+                known = {row["case_id"]: dict(row) for row in await connection.fetch(FIND_ALL, numbers)}
+                results = []
+                for seen in wanted.cases:
+                    case = known.get(seen.case_id)
+                    outcome = await _assignable(connection, case, seen.version, wanted.owner_id, caller)
+                    if outcome is AssignOutcome.ASSIGNED:
+                        assert case is not None
+                        changes = _owner_changes(case, wanted.owner_id)
+                        case["version"] = await _apply(connection, caller, case, changes, None, owner)
+                        case["owner_id"] = wanted.owner_id
+                    results.append(
+                        Assigned(case_id=seen.case_id, outcome=outcome, version=case["version"] if case else None)
+                    )
+                return results
+
+        return await with_app_tables(self._pool, work)
+
+    async def _changes(self, connection: Any, case: Row, wanted: CasePatch, caller: AnyCaller) -> dict[str, Any]:
+        given = wanted.model_fields_set - {"version", "text"}
+        changes: dict[str, Any] = {
+            name: getattr(wanted, name) for name in given & {"due_on", "snoozed_until", "priority"}
+        }
+        for name in ("due_on", "snoozed_until"):
+            _check_day(name, changes.get(name), self._today())
+        closes = "state" in given and wanted.state in CLOSED
+        if wanted.text is not None and "state" not in given:
+            raise invalid([FieldError(field="text", message="says why the state changes; a note is another thing")])
+        if "reason" in given and not closes:
+            raise invalid([FieldError(field="reason", message="goes with the state resolved or dismissed")])
+        if case["closed_at"] is not None and ("state" not in given or closes):
+            raise ConflictError(IS_CLOSED)
+        if "owner_id" in given:
+            await _checked_owner(connection, wanted.owner_id, caller)
+            changes |= _owner_changes(case, wanted.owner_id)
+        if "state" not in given:
+            return changes
+        if closes:
+            if wanted.reason not in REASONS[wanted.state]:
+                known = " or ".join(REASONS[wanted.state])
+                raise invalid([FieldError(field="reason", message=f"{wanted.state} needs a reason: {known}")])
+            closed = {"state": wanted.state, "reason": wanted.reason, "closed_at": _now()}
+            return changes | closed | {"snoozed_until": None, "due_on": None, "suggested_at": None}
+        if wanted.state not in UNTOUCHED:
+            changes["state"] = wanted.state
+        else:
+            has_owner = changes.get("owner_id", case["owner_id"]) is not None
+            changes["state"] = CaseState.ASSIGNED if has_owner else CaseState.NEW
+        if case["closed_at"] is not None:
+            changes |= {"closed_at": None, "reason": None, "reopened_at": _now(), "contacted_at": None}
+        return changes
+
+    def _today(self) -> date:
+        return datetime.now(self._zone).date()
+
+
+async def _locked(connection: Any, case_id: int, caller: AnyCaller) -> Row:
+    case = await connection.fetchrow(FIND, case_id)
+    if case is None:
+        raise NotFoundError(MISSING)
+    await _check_scope(connection, Asker.of(caller), case)
+    return dict(case)
+
+
+async def _seen(connection: Any, case_id: int, version: int, caller: AnyCaller) -> Row:
+    """The case, which the caller has seen as it is."""
+    case = await _locked(connection, case_id, caller)
+    if case["version"] != version:
+        raise StaleCaseError
+    return case
+
+
+async def _check_scope(connection: Any, asker: Asker, case: Row) -> None:
+    if asker.role is not Role.COACH or (asker.person_id is not None and case["owner_id"] == asker.person_id):
+        return
+    if not await connection.fetchval(HAS_TUTOR, asker.person_id, case["tutor_id"]):
+        raise ForbiddenError(NOT_THEIRS)
+
+
+async def _checked_owner(connection: Any, owner_id: int | None, caller: AnyCaller) -> str | None:
+    """The name of who is to look after a case."""
+    asker = Asker.of(caller)
+    if asker.role is Role.COACH and owner_id not in (None, asker.person_id):
+        raise ForbiddenError("Coaches take cases, or give theirs back. A lead gives them to somebody.")
+    if owner_id is None:
+        return None
+    owner = await connection.fetchrow(OWNER, owner_id)
+    if owner is None or not owner["is_active"] or owner["role"] == Role.READ:
+        raise invalid([FieldError(field="owner_id", message="nobody who can look after cases has this number")])
+    return str(owner["name"])
+
+
+async def _assignable(
+    connection: Any, case: Row | None, version: int, owner_id: int | None, caller: AnyCaller
+) -> AssignOutcome:
+    if case is None:
+        return AssignOutcome.UNKNOWN
+    try:
+        await _check_scope(connection, Asker.of(caller), case)
+    except ForbiddenError:
+        return AssignOutcome.NOT_YOURS
+    if case["closed_at"] is not None:
+        return AssignOutcome.CLOSED
+    if case["owner_id"] == owner_id:
+        return AssignOutcome.UNCHANGED
+    return AssignOutcome.ASSIGNED if case["version"] == version else AssignOutcome.STALE
+
+
+def _owner_changes(case: Row, owner_id: int | None) -> dict[str, Any]:
+    changes: dict[str, Any] = {"owner_id": owner_id}
+    if case["state"] in UNTOUCHED:
+        changes["state"] = CaseState.NEW if owner_id is None else CaseState.ASSIGNED
+    return changes
+
+
+async def _apply(
+    connection: Any,
+    caller: AnyCaller,
+    case: Row,
+    changes: dict[str, Any],
+    text: str | None,
+    owner: str | None = None,
+) -> int:
+    """Write what differs, with its event and its entry; the version then."""
+    differs = {name: {"from": _shown(case[name]), "to": _shown(to)} for name, to in changes.items() if case[name] != to}
+    told = {name: each for name, each in differs.items() if not name.endswith("_at")}
+    if not differs and text is None:
+        return int(case["version"])
+    if "owner_id" in told:
+        told["owner"] = {
+            "from": await connection.fetchval("select name from app.people where person_id = $1", case["owner_id"]),
+            "to": owner
+            or await connection.fetchval("select name from app.people where person_id = $1", changes["owner_id"]),
+        }
+    version = await _update(connection, case, changes)
+    kind, details = EventKind.CHANGED, dict[str, Any](told)
+    if changes.get("closed_at") is not None:
+        kind = EventKind.CLOSED
+        details = {"state": changes["state"], "reason": changes["reason"]}
+    elif case["closed_at"] is not None:
+        kind = EventKind.REOPENED
+    if text is not None:
+        details["text"] = text
+    await _note(connection, caller, case["case_id"], kind, version, details)
+    await record(connection, Entry(caller.actor, Action.CASE_CHANGE, SUBJECT, str(case["case_id"]), told))
+    return version
+
+
+async def _update(connection: Any, case: Row, changes: Mapping[str, Any]) -> int:
+    values = [changes.get(name, case[name]) for name in CHANGEABLE]
+    try:
+        return int(await connection.fetchval(UPDATE, case["case_id"], *values))
+    except asyncpg.UniqueViolationError as error:
+        raise ConflictError(HAS_ANOTHER) from error
+
+
+async def _note(
+    connection: Any,
+    caller: AnyCaller,
+    case_id: int,
+    kind: EventKind,
+    version: int,
+    details: Mapping[str, Any],
+    is_private: bool = False,
+) -> None:
+    person_id = Asker.of(caller).person_id
+    as_json = to_json(details).decode()
+    await connection.execute(EVENT, case_id, kind, caller.actor, person_id, is_private, version, as_json)
+
+
+def _check_day(name: str, day: date | None, today: date) -> None:
+    if day is not None and day < today:
+        raise invalid([FieldError(field=name, message=f"lies before today, {today.isoformat()}")])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _shown(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value

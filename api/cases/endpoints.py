@@ -1,0 +1,171 @@
+"""Cases: the work queue, one case, and what people do to it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from api import bodies
+from api.caching import NOT_MODIFIED, answer_by_content
+from api.callers import AnyCaller
+from api.cases.commands import Cases, StaleCaseError
+from api.cases.queries import Asker, CaseQueries, response_of, tutor_key
+from api.cases.schemas import (
+    GREATEST_ID,
+    BulkAssignment,
+    BulkAssignmentResult,
+    CaseConflict,
+    CaseDetail,
+    CaseEvents,
+    CaseFilters,
+    CaseList,
+    CasePatch,
+    CasePost,
+    CaseResponse,
+    ContactPost,
+    NotePost,
+    Owners,
+)
+from api.dependencies import CurrentCoach, CurrentReader, NoQuery
+from api.description import body_of
+from api.problems import StaleVersionError, documented
+from api.state import from_state
+
+# The longest text, each character escaped.
+MOST_BYTES = 64 << 10
+
+router = APIRouter(prefix="/api/cases", tags=["cases"], responses=documented(400, 401, 403, 503))
+
+CaseId = Annotated[int, Path(ge=1, le=GREATEST_ID, description="Number of the case.")]
+
+CasesDep = Annotated[Cases, from_state("cases")]
+CaseQueriesDep = Annotated[CaseQueries, from_state("case_queries")]
+
+WRITTEN = documented(404, 409, 413, 415)
+CHANGED = WRITTEN | {409: {"model": CaseConflict, "description": "Somebody else has changed it, or it is closed"}}
+
+
+@router.get("", response_model=CaseList, responses=NOT_MODIFIED)
+async def list_cases(
+    request: Request, caller: CurrentReader, queries: CaseQueriesDep, filters: Annotated[CaseFilters, Query()]
+) -> Response:
+    """The work queue: open cases, the most urgent first unless sorted otherwise."""
+    return answer_by_content(request, await queries.page(filters, Asker.of(caller)))
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=CaseResponse,
+    responses=documented(404, 409, 413, 415),
+    openapi_extra=body_of(CasePost, bodies.JSON),
+)
+async def post_case(
+    request: Request, caller: CurrentCoach, cases: CasesDep, queries: CaseQueriesDep, _: NoQuery
+) -> Response:
+    """Open a case by hand; a tutor has one open case at most. Coaches: of their own tutors."""
+    wanted = await bodies.read_model(request, CasePost, MOST_BYTES)
+    case_id = await cases.open(wanted, tutor_key(wanted.tutor_id), caller)
+    return _as_it_is(await queries.one(case_id, Asker.of(caller)), 201)
+
+
+@router.get("/owners", response_model=Owners, responses=NOT_MODIFIED)
+async def list_case_owners(request: Request, _caller: CurrentReader, queries: CaseQueriesDep, _: NoQuery) -> Response:
+    """Whom cases can be given to: active coaches, leads and admins."""
+    return answer_by_content(request, await queries.owners())
+
+
+@router.post(
+    "/assign",
+    response_model=BulkAssignmentResult,
+    responses=documented(413, 415),
+    openapi_extra=body_of(BulkAssignment, bodies.JSON),
+)
+async def post_case_assignments(request: Request, caller: CurrentCoach, cases: CasesDep, _: NoQuery) -> Response:
+    """Give up to 200 cases to one person, or to nobody. Coaches: theirs, to themselves or to nobody."""
+    wanted = await bodies.read_model(request, BulkAssignment, MOST_BYTES)
+    result = BulkAssignmentResult(data=await cases.assign(wanted, caller))
+    return Response(result.model_dump_json(), media_type=bodies.JSON)
+
+
+@router.get("/{case_id}", response_model=CaseResponse, responses=NOT_MODIFIED | documented(404))
+async def get_case(
+    request: Request, caller: CurrentReader, queries: CaseQueriesDep, case_id: CaseId, _: NoQuery
+) -> Response:
+    """One case, with the figures of its opening."""
+    return answer_by_content(request, response_of(await queries.one(case_id, Asker.of(caller))))
+
+
+@router.patch(
+    "/{case_id}",
+    response_model=CaseResponse,
+    responses=CHANGED,
+    openapi_extra=body_of(CasePatch, bodies.JSON),
+)
+async def patch_case(
+    request: Request, caller: CurrentCoach, cases: CasesDep, queries: CaseQueriesDep, case_id: CaseId, _: NoQuery
+) -> Response:
+    """Give it to somebody, snooze it, set its priority, its state or the day of its follow-up; close or reopen it.
+    Coaches: their own cases, and those of their own tutors."""
+    wanted = await bodies.read_model(request, CasePatch, MOST_BYTES)
+    try:
+        await cases.change(case_id, wanted, caller)
+    except StaleCaseError as error:
+        raise await _conflict(queries, case_id, wanted.version, caller) from error
+    return _as_it_is(await queries.one(case_id, Asker.of(caller)))
+
+
+@router.get("/{case_id}/events", response_model=CaseEvents, responses=NOT_MODIFIED | documented(404))
+async def list_case_events(
+    request: Request, caller: CurrentReader, queries: CaseQueriesDep, case_id: CaseId, _: NoQuery
+) -> Response:
+    """What happened to a case, the newest first. Private notes are shown to their author."""
+    events = CaseEvents(data=await queries.events(case_id, Asker.of(caller)))
+    return answer_by_content(request, events.model_dump_json().encode())
+
+
+@router.post(
+    "/{case_id}/notes",
+    status_code=204,
+    response_class=Response,
+    responses=documented(404, 413, 415),
+    openapi_extra=body_of(NotePost, bodies.JSON),
+)
+async def post_case_note(request: Request, caller: CurrentCoach, cases: CasesDep, case_id: CaseId, _: NoQuery) -> None:
+    """Add a note, for everybody or for its author only."""
+    await cases.add_note(case_id, await bodies.read_model(request, NotePost, MOST_BYTES), caller)
+
+
+@router.post(
+    "/{case_id}/contacts",
+    response_model=CaseResponse,
+    responses=CHANGED,
+    openapi_extra=body_of(ContactPost, bodies.JSON),
+)
+async def post_case_contact(
+    request: Request, caller: CurrentCoach, cases: CasesDep, queries: CaseQueriesDep, case_id: CaseId, _: NoQuery
+) -> Response:
+    """Note a contact with the tutor. The case waits for its follow-up, and is the caller's if it was nobody's."""
+    wanted = await bodies.read_model(request, ContactPost, MOST_BYTES)
+    try:
+        await cases.add_contact(case_id, wanted, caller)
+    except StaleCaseError as error:
+        raise await _conflict(queries, case_id, wanted.version, caller) from error
+    return _as_it_is(await queries.one(case_id, Asker.of(caller)))
+
+
+async def _conflict(queries: CaseQueries, case_id: int, seen: int, caller: AnyCaller) -> StaleVersionError:
+    asker = Asker.of(caller)
+    case = await queries.one(case_id, asker)
+    changes = await queries.events(case_id, asker, after_version=seen)
+    return StaleVersionError(
+        f"It is at version {case.version}, and version {seen} was sent. Look at what has changed, and send it again.",
+        members={
+            "case": case.model_dump(mode="json"),
+            "changes": [change.model_dump(mode="json") for change in changes],
+        },
+    )
+
+
+def _as_it_is(case: CaseDetail, status: int = 200) -> Response:
+    return Response(response_of(case), status, media_type=bodies.JSON)

@@ -1,0 +1,329 @@
+"""SQL of the endpoints of cases. Columns of a body are the fields of its schema, so the two cannot differ."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from pydantic import TypeAdapter
+from pydantic_core import from_json
+
+from api.browser_sessions import BrowserCaller
+from api.callers import AnyCaller
+from api.cases.schemas import (
+    TREND_WEEKS,
+    Case,
+    CaseConcern,
+    CaseDetail,
+    CaseEvent,
+    CaseFields,
+    CaseFilters,
+    CaseList,
+    CaseResponse,
+    Owner,
+    Queue,
+)
+from api.cases.words import Recently, in_short
+from api.database import VERSION, Marts, Statement, columns, with_app_tables
+from api.problems import NotFoundError
+from api.publication import META_SQL
+from api.text_search import matches
+from core.concerns import in_order
+from core.roles import Role
+from ingest.ids import entity_uuid
+
+MISSING = "There is no case with this number."
+NEWS_DAYS = 28
+
+# $1: the person who asks, $2: their role, $3: the reporting zone.
+CASES = f"""
+select
+    {columns(CaseFields, "stored")},
+    stored.tutor_id,
+    stored.owner_id,
+    stored.standing,
+    stored.snapshot,
+    today.day as today,
+    case
+        when stored.closed_at is not null then 'closed'
+        when stored.snoozed_until > today.day then 'waiting'
+        when stored.suggested_at is not null or stored.due_on <= today.day then 'due'
+        when stored.state in ('new', 'assigned') then 'todo'
+        else 'waiting'
+    end as queue,
+    today.day - (coalesce(stored.reopened_at, stored.opened_at) at time zone $3)::date as age_days,
+    $2 in ('lead', 'admin') or $2 = 'coach' and (
+        stored.owner_id = $1
+        or exists (
+            select from app.person_tutors as theirs
+            where theirs.person_id = $1 and theirs.tutor_id = stored.tutor_id
+        )
+    ) as may_change,
+    stored.owner_id is not distinct from $1 or stored.owner_id is null and exists (
+        select from app.person_tutors as theirs
+        where theirs.person_id = $1 and theirs.tutor_id = stored.tutor_id
+    ) as is_mine
+from app.cases as stored
+cross join (select (now() at time zone $3::text)::date as day) as today
+"""
+
+# The rest of a case, from what is published of its tutor.
+FULL = f"""
+select
+    cases.*,
+    json_build_object(
+        'tutor_id', cases.tutor_id,
+        'external_id', tutors.external_id,
+        'name', tutors.name,
+        'is_active', tutors.is_active
+    ) as tutor,
+    (
+        select owner from (
+            select {columns(Owner, "people")} from app.people where people.person_id = cases.owner_id
+        ) as owner
+    ) as owner,
+    (
+        select coalesce(json_agg(known order by {in_order("known.concern")}), '[]')
+        from (
+            select {columns(CaseConcern, "concerns")}
+            from marts.tutor_concerns as concerns
+            where concerns.tutor_id = cases.tutor_id
+                and concerns.concern = any(cases.standing)
+                and concerns.status = 'raised'
+                and not concerns.superseded
+                and tutors.is_active
+        ) as known
+    ) as raised,
+    scores.harm_sessions,
+    scores.harm_students,
+    json_build_object('let_down_rate_30d', scores.let_down_rate_30d, 'trend_30d', scores.trend_30d) as recently,
+    array(
+        select weekly.let_down_rate
+        from generate_series(0, {TREND_WEEKS - 1}) as weeks (ago)
+        left join marts.tutor_weekly as weekly
+            on cases.tutor_id = weekly.tutor_id
+            and date_trunc('week', publication.as_of)::date - 7 * weeks.ago = weekly.week_start
+        order by weeks.ago desc
+    ) as weekly_let_down_rates
+from {{cases}} as cases
+cross join marts.publication
+left join marts.tutor_scores as scores on cases.tutor_id = scores.tutor_id
+left join marts.dim_tutors as tutors on cases.tutor_id = tutors.tutor_id
+"""
+
+SORT_KEYS = {
+    "urgency": f"""array[
+        case cases.priority when 'high' then 2 when 'normal' then 1 else 0 end,
+        coalesce((
+            select 1 from marts.tutor_concerns as known
+            where known.tutor_id = cases.tutor_id
+                and known.concern = 'getting_worse'
+                and known.status = 'raised'
+                and (not known.superseded or known.raised_on > known.as_of - {NEWS_DAYS})
+        ), 0),
+        coalesce(scores.harm_sessions, 0)
+    ]""",
+    "due_on": "cases.due_on",
+    "opened_at": "cases.opened_at",
+    "changed_at": "cases.changed_at",
+    "harm_sessions": "scores.harm_sessions",
+    "name": "scores.name",
+}
+ROW = ", ".join(["recently", *Case.model_fields])
+
+LIST = f"""
+with cases as ({CASES}),
+
+matching as materialized (
+    select cases.case_id, cases.queue, {{sort_key}} as sort_key
+    from cases
+    left join marts.tutor_scores as scores on cases.tutor_id = scores.tutor_id
+    where ($4::text[] is null or cases.state = any($4))
+        and ($5::bigint is null or cases.owner_id = $5)
+        and (not $6::boolean or cases.owner_id is null)
+        and (not $7::boolean or cases.is_mine)
+        and ($8::uuid is null or cases.tutor_id = $8)
+        and ($9::text[] is null or cases.standing && $9)
+        and {matches("scores", "$10")}
+),
+
+chosen as (
+    select case_id, sort_key from matching where queue = any($11::text[])
+),
+
+page as (
+    select case_id, sort_key from chosen order by sort_key {{sort_order}} nulls last, case_id limit $12 offset $13
+),
+
+found as (
+    select {ROW}
+    from ({FULL.format(cases="(select cases.*, page.sort_key from page inner join cases using (case_id))")}) as found
+    order by sort_key {{sort_order}} nulls last, case_id
+)
+
+select
+    {VERSION},
+    json_build_object(
+        'data', coalesce((select json_agg(found) from found), '[]'),
+        'meta', json_build_object(
+            'total', (select count(*) from chosen),
+            'limit', $12::bigint,
+            'offset', $13::bigint,
+            'today', (now() at time zone $3)::date,
+            'queues', (
+                select json_build_object({", ".join(f"'{q}', count(*) filter (where queue = '{q}')" for q in Queue)})
+                from matching
+            ),
+            {META_SQL}
+        )
+    )
+from marts.publication
+"""
+
+ONE = f"""
+select
+    {VERSION},
+    (
+        select json_build_object('data', found)
+        from (
+            select recently, {", ".join(CaseDetail.model_fields)}
+            from ({FULL.format(cases=f"(select * from ({CASES} where stored.case_id = $4) as one)")}) as full_case
+        ) as found
+    )
+from marts.publication
+"""
+
+# Of a private note, nobody but its author learns. $2: the person who asks.
+EVENTS = f"""
+select coalesce(json_agg(event order by event.event_id desc), '[]')
+from (
+    select {columns(CaseEvent, "shown")}
+    from (
+        select
+            event_id, kind, happened_at, person_id, is_private, details, version,
+            coalesce((select name from app.people where people.person_id = events.person_id), actor) as actor
+        from app.case_events as events
+        where case_id = $1 and (not is_private or person_id = $2)
+    ) as shown
+    where shown.version > $3
+) as event
+"""
+EXISTS = "select exists (select from app.cases where case_id = $1)"
+
+OWNERS = f"""
+select json_build_object('data', coalesce(json_agg(owner order by owner.name, owner.person_id), '[]'))
+from (
+    select {columns(Owner, "people")} from app.people where is_active and role in ('coach', 'lead', 'admin')
+) as owner
+"""
+
+_events = TypeAdapter(list[CaseEvent])
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: as what, and as whom, if it is a person."""
+
+    person_id: int | None
+    role: Role
+
+    @classmethod
+    def of(cls, caller: AnyCaller) -> "Asker":
+        return cls(caller.person_id if isinstance(caller, BrowserCaller) else None, caller.role)
+
+
+class CaseQueries:
+    """Reads `app.cases` and `app.case_events`, beside what is published of the tutors.
+
+    Raises (every method):
+        NotPublishedError, OutdatedScoresError: as `Marts`.
+        DatabaseUnavailableError: the server cannot be reached, or not in time.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, marts: Marts, timezone: str) -> None:
+        self._pool = pool
+        self._marts = marts
+        self._timezone = timezone
+
+    async def page(self, filters: CaseFilters, asker: Asker) -> bytes:
+        """A `CaseList`."""
+        sql = LIST.format(sort_key=SORT_KEYS[filters.sort_by], sort_order=filters.sort_order)
+        owner: int | None = None
+        if filters.owner == "me":
+            # Nobody looks after anything with a key.
+            owner = asker.person_id or 0
+        elif filters.owner is not None and filters.owner != "nobody":
+            owner = int(filters.owner)
+        arguments = (
+            *(asker.person_id, asker.role, self._timezone),
+            [state.value for state in filters.state] or None,
+            owner,
+            filters.owner == "nobody",
+            filters.mine,
+            entity_uuid(filters.tutor_id) if filters.tutor_id else None,
+            [concern.value for concern in filters.concern] or None,
+            filters.search,
+            [queue.value for queue in filters.queue or (Queue.TODO, Queue.DUE, Queue.WAITING)],
+            *(filters.limit, filters.offset),
+        )
+        found = await self._marts.read(Statement(sql, arguments))
+        body = from_json(found.body or b"")
+        for row in body["data"]:
+            _put_into_words(row)
+        return CaseList.model_validate(body).model_dump_json().encode()
+
+    async def one(self, case_id: int, asker: Asker) -> CaseDetail:
+        """
+        Raises:
+            NotFoundError: there is no such case.
+        """
+        found = await self._marts.read(Statement(ONE, (asker.person_id, asker.role, self._timezone, case_id)))
+        if found.body is None:
+            raise NotFoundError(MISSING)
+        row = from_json(found.body)["data"]
+        _put_into_words(row)
+        return CaseDetail.model_validate(row)
+
+    async def events(self, case_id: int, asker: Asker, *, after_version: int = 0) -> list[CaseEvent]:
+        """What happened to a case since a version of it, the newest first.
+
+        Raises:
+            NotFoundError: there is no such case.
+        """
+
+        async def work(connection: Any) -> bytes:
+            if not await connection.fetchval(EXISTS, case_id):
+                raise NotFoundError(MISSING)
+            body = await connection.fetchval(EVENTS, case_id, asker.person_id, after_version)
+            assert isinstance(body, bytes)
+            return body
+
+        return _events.validate_json(await with_app_tables(self._pool, work))
+
+    async def owners(self) -> bytes:
+        """An `Owners`."""
+        body = await with_app_tables(self._pool, lambda connection: connection.fetchval(OWNERS))
+        assert isinstance(body, bytes)
+        return body
+
+
+def response_of(case: CaseDetail) -> bytes:
+    """The body of an answer about one case."""
+    return CaseResponse(data=case).model_dump_json().encode()
+
+
+def _put_into_words(row: dict[str, Any]) -> None:
+    recently = Recently.model_validate(row.pop("recently"))
+    for concern in row["raised"]:
+        concern["words"] = in_short(concern, recently)
+
+
+def tutor_key(tutor_id: str) -> UUID:
+    """
+    Raises:
+        NotFoundError: no tutor can have this id.
+    """
+    try:
+        return entity_uuid(tutor_id)
+    except ValueError as error:
+        raise NotFoundError("There is no tutor with this id.") from error

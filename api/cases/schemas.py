@@ -1,0 +1,391 @@
+"""What the endpoints of cases take and give."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
+
+from api.bodies import WHOLE, Body
+from api.fields import Count, Fraction, Id
+from api.problems import Problem
+from api.publication import PageMeta
+from api.tutors.schemas import SearchText
+from core.concerns import ConcernName
+from core.roles import Role
+from ingest.contract import NOT_BLANK
+
+LONGEST_NOTE = 4_000
+MOST_AT_ONCE = 200
+TREND_WEEKS = 12
+FOLLOW_UP_DAYS = 14
+GREATEST_ID = 2**63 - 1
+
+CaseNumber = Annotated[int, Field(ge=1, le=GREATEST_ID, examples=[17])]
+PersonNumber = Annotated[int, Field(ge=1, le=GREATEST_ID, examples=[3])]
+Version = Annotated[
+    int,
+    Field(ge=1, le=2**31 - 1, description="The version that the sender has seen; with another one: 409.", examples=[4]),
+    WHOLE,
+]
+Text = Annotated[
+    str, StringConstraints(min_length=1, max_length=LONGEST_NOTE, pattern=NOT_BLANK), AfterValidator(str.strip)
+]
+
+
+class CaseState(StrEnum):
+    """How far a case has come. `resolved` and `dismissed` are closed, all others open."""
+
+    NEW = "new"
+    ASSIGNED = "assigned"
+    CONTACTED = "contacted"
+    PLAN_AGREED = "plan_agreed"
+    MONITORING = "monitoring"
+    RESOLVED = "resolved"
+    DISMISSED = "dismissed"
+
+
+class CloseReason(StrEnum):
+    """Why a case was closed."""
+
+    IMPROVED = "improved"
+    NO_EFFECT = "no_effect"
+    EXCUSED = "excused"
+    DATA_ERROR = "data_error"
+    LEFT = "left"
+
+
+REASONS = {
+    CaseState.RESOLVED: (CloseReason.IMPROVED, CloseReason.NO_EFFECT),
+    CaseState.DISMISSED: (CloseReason.EXCUSED, CloseReason.DATA_ERROR, CloseReason.LEFT),
+}
+
+
+class Queue(StrEnum):
+    """Where a case stands in the day's work: to do (new, reopened, assigned), due (follow-up, or it can be closed),
+    waiting (snoozed, or the follow-up is later), closed."""
+
+    TODO = "todo"
+    DUE = "due"
+    WAITING = "waiting"
+    CLOSED = "closed"
+
+
+class Priority(StrEnum):
+    """How urgent people say it is."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+class Channel(StrEnum):
+    """How the tutor was reached."""
+
+    CALL = "call"
+    VIDEO = "video"
+    IN_PERSON = "in_person"
+    MAIL = "mail"
+    CHAT = "chat"
+
+
+class Cause(StrEnum):
+    """What the tutor says it comes from."""
+
+    HEALTH = "health"
+    FAMILY = "family"
+    OTHER_WORK = "other_work"
+    TOO_MANY_SESSIONS = "too_many_sessions"
+    TIMES_DO_NOT_FIT = "times_do_not_fit"
+    TECHNICAL = "technical"
+    STUDENTS = "students"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+class AgreedAction(StrEnum):
+    """What was agreed with the tutor."""
+
+    FEWER_SESSIONS = "fewer_sessions"
+    OTHER_TIMES = "other_times"
+    TRAINING = "training"
+    MENTOR = "mentor"
+    TECHNICAL_HELP = "technical_help"
+    PAUSE = "pause"
+    WARNING = "warning"
+    NOTHING = "nothing"
+
+
+class EventKind(StrEnum):
+    """What happened to a case. `eased`: one of several concerns is not raised any more; `suggested`: none is."""
+
+    OPENED = "opened"
+    JOINED = "joined"
+    EASED = "eased"
+    SUGGESTED = "suggested"
+    REOPENED = "reopened"
+    CHANGED = "changed"
+    NOTE = "note"
+    CONTACT = "contact"
+    CLOSED = "closed"
+
+
+class Owner(BaseModel):
+    """A person who can look after cases."""
+
+    person_id: PersonNumber
+    name: str = Field(examples=["Ann Lee"])
+    role: Role
+    is_active: bool = Field(description="False: known, and let in by nothing.")
+
+
+class CaseConcern(BaseModel):
+    """A raised concern with its figures."""
+
+    concern: ConcernName
+    probability: Fraction | None
+    threshold: float = Field(description="The rate, 0-1, or the mean rating, 1-5, at which there is a concern.")
+    trials: Count
+    events: Count | None = Field(description="Null for ratings.")
+    raw_rate: float | None = Field(description="Events per trial, or the mean rating, as counted.")
+    expected: float | None = Field(description="Estimated true rate or mean rating.")
+    low: float | None = Field(description="5% quantile of the estimate.")
+    high: float | None = Field(description="95% quantile of the estimate.")
+    raised_on: date | None
+
+
+class StandingConcern(CaseConcern):
+    """One that is raised now."""
+
+    words: str = Field(description="It in a few words.", examples=["suddenly worse: 0% → 46% in 30 days"])
+
+
+class CaseTutor(BaseModel):
+    """Whom a case is about."""
+
+    tutor_id: UUID
+    external_id: str | None = Field(description="The id as delivered.", examples=["T-1042"])
+    name: str | None = Field(examples=["Ada Novak"])
+    is_active: bool | None = Field(description="Null if the tutor is not published any more.")
+
+
+class CaseFields(BaseModel):
+    """A case as it is stored."""
+
+    case_id: CaseNumber
+    state: CaseState
+    reason: CloseReason | None = Field(description="Why it is closed; null while it is open.")
+    priority: Priority
+    due_on: date | None = Field(description="Day of the follow-up.")
+    snoozed_until: date | None = Field(description="It waits until this day.")
+    concerns: list[ConcernName] = Field(description="Raised at any time while it was open.")
+    opened_on: date = Field(description="As-of day of the scores at the opening.")
+    opened_at: AwareDatetime
+    opened_by: str = Field(description="`tutorq` if a concern opened it.", examples=["tutorq"])
+    contacted_at: AwareDatetime | None = Field(description="First contact since it was opened or reopened.")
+    suggested_at: AwareDatetime | None = Field(description="Since when nothing has been raised any more.")
+    reopened_at: AwareDatetime | None
+    closed_at: AwareDatetime | None
+    version: int = Field(ge=1, description="Counts changes; send it with yours.", examples=[4])
+    changed_at: AwareDatetime
+
+
+class Case(CaseFields):
+    """One case, as it stands in the day's work."""
+
+    tutor: CaseTutor
+    queue: Queue
+    owner: Owner | None
+    raised: list[StandingConcern] = Field(description="Raised now, in a fixed order; the superseded left out.")
+    age_days: Count = Field(description="Days since it was opened, or reopened last.")
+    harm_sessions: float | None = Field(description="As `harm_sessions` of the tutor.", ge=0)
+    harm_students: Count | None = Field(description="As `harm_students` of the tutor.")
+    weekly_let_down_rates: list[float | None] = Field(description=f"Of the last {TREND_WEEKS} weeks, oldest first.")
+    may_change: bool = Field(description="Whether the caller may change it.")
+
+
+class CaseDetail(Case):
+    """One case with the figures of its opening."""
+
+    snapshot: list[CaseConcern] = Field(description="What was raised at the opening, with its figures then.")
+
+
+class CaseFilters(BaseModel, extra="forbid"):
+    """Which cases, in which order, and which page of them."""
+
+    queue: list[Queue] = Field(default=[], description="Any of these; may be given several times. None: all open ones.")
+    state: list[CaseState] = Field(default=[], description="Any of these; may be given several times.")
+    owner: Annotated[str, StringConstraints(pattern=r"^(me|nobody|[1-9]\d{0,17})$")] | None = Field(
+        default=None, description="`me`, `nobody`, or the number of a person.", examples=["me"]
+    )
+    mine: bool = Field(
+        default=False, description="Those that you look after, and those of your tutors that nobody looks after."
+    )
+    tutor_id: Id | None = Field(default=None, description="UUID, or the external id as delivered.")
+    concern: list[ConcernName] = Field(default=[], description="Any of these is raised now.")
+    search: SearchText | None = Field(default=None, description="Part of the tutor's name or external id.")
+    sort_by: Literal["urgency", "due_on", "opened_at", "harm_sessions", "name", "changed_at"] = Field(
+        default="urgency",
+        description=(
+            "`urgency`: high priority first, then who got worse suddenly, then by `harm_sessions`. Null comes last."
+        ),
+    )
+    sort_order: Literal["asc", "desc"] = "desc"
+    limit: int = Field(default=50, ge=1, le=500)
+    offset: int = Field(default=0, ge=0, le=10_000_000)
+
+
+class QueueCounts(BaseModel):
+    """Cases that match, whatever `queue` says."""
+
+    todo: Count
+    due: Count
+    waiting: Count
+    closed: Count
+
+
+class CasePage(PageMeta):
+    """Where in the list this page is, and how many cases there are in each queue."""
+
+    today: date = Field(description="The day that `queue` goes by, in the reporting zone.")
+    queues: QueueCounts
+
+
+class CaseList(BaseModel):
+    """A page of cases."""
+
+    data: list[Case]
+    meta: CasePage
+
+
+class CaseResponse(BaseModel):
+    """One case."""
+
+    data: CaseDetail
+
+
+class CaseEvent(BaseModel):
+    """Something that happened to a case. Events are added and never changed."""
+
+    event_id: int
+    kind: EventKind
+    happened_at: AwareDatetime
+    actor: str = Field(description="A person's name, a key, or `tutorq` if scores did it.", examples=["Ann Lee"])
+    person_id: int | None = Field(description="The same as a person; null if it was none.")
+    is_private: bool = Field(description="A note that only its author sees.")
+    details: dict[str, Any] = Field(
+        description=(
+            "`opened`, `joined`, `reopened`: `concerns` with figures. `eased`, `suggested`: `concerns`, their names. "
+            "`changed`: each changed field with `from` and `to`. `note`: `text`. `contact`: `channel`, `cause`, "
+            "`action`, `follow_up_on`, `text`. `closed`: `state`, `reason`, `text`."
+        )
+    )
+
+
+class CaseEvents(BaseModel):
+    """What happened to a case, the newest first."""
+
+    data: list[CaseEvent]
+
+
+class CaseConflict(Problem):
+    """Somebody else has changed the case: as it is now, and what has changed since the version that was sent."""
+
+    case: CaseDetail
+    changes: list[CaseEvent]
+
+
+class CasePost(Body):
+    """A case to be opened by hand."""
+
+    tutor_id: Id = Field(description="UUID, or the external id as delivered.")
+    text: Text | None = Field(default=None, description="A first note, for everybody.")
+
+
+class CasePatch(Body):
+    """What is to be changed; what is left out stays. null takes an owner or a day away."""
+
+    version: Version
+    owner_id: Annotated[PersonNumber, WHOLE] | None = Field(
+        default=None, description="Leads give cases to anybody; coaches take them, or give theirs back."
+    )
+    due_on: date | None = Field(default=None, strict=False)
+    snoozed_until: date | None = Field(default=None, strict=False)
+    priority: Priority = Field(default=Priority.NORMAL, strict=False)
+    state: CaseState = Field(
+        default=CaseState.NEW,
+        strict=False,
+        description="`resolved` and `dismissed` need a reason. `new` reopens a closed case.",
+    )
+    reason: CloseReason | None = Field(
+        default=None,
+        strict=False,
+        description="`resolved`: improved or no_effect; `dismissed`: excused, data_error or left.",
+    )
+    text: Text | None = Field(default=None, description="Why, for everybody; with a state only.")
+
+
+class NotePost(Body):
+    """A note."""
+
+    text: Text
+    is_private: bool = Field(default=False, description="Only its author sees it.")
+
+
+class ContactPost(Body):
+    """A contact with the tutor."""
+
+    version: Version
+    channel: Channel = Field(strict=False)
+    cause: Cause = Field(default=Cause.UNKNOWN, strict=False)
+    action: AgreedAction = Field(default=AgreedAction.NOTHING, strict=False)
+    text: Text | None = None
+    follow_up_on: date | None = Field(
+        default=None, strict=False, description=f"Left out: in {FOLLOW_UP_DAYS} days. null: no follow-up."
+    )
+
+
+class SeenCase(Body):
+    """A case as the sender has seen it."""
+
+    case_id: Annotated[CaseNumber, WHOLE]
+    version: Version
+
+
+class BulkAssignment(Body):
+    """Cases to be given to one person."""
+
+    cases: list[SeenCase] = Field(min_length=1, max_length=MOST_AT_ONCE)
+    owner_id: Annotated[PersonNumber, WHOLE] | None = Field(description="null: to nobody.")
+
+
+class AssignOutcome(StrEnum):
+    """What became of one case of many."""
+
+    ASSIGNED = "assigned"
+    UNCHANGED = "unchanged"
+    STALE = "stale"
+    CLOSED = "closed"
+    UNKNOWN = "unknown"
+    NOT_YOURS = "not_yours"
+
+
+class Assigned(BaseModel):
+    """One case of many."""
+
+    case_id: CaseNumber
+    outcome: AssignOutcome
+    version: int | None = Field(description="The version now; null if there is no such case.")
+
+
+class BulkAssignmentResult(BaseModel):
+    """What became of each case, in the order in which they were sent."""
+
+    data: list[Assigned]
+
+
+class Owners(BaseModel):
+    """Whom cases can be given to, by name."""
+
+    data: list[Owner]

@@ -1,0 +1,39 @@
+"""Raised concerns in a few words, for lists."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from core.concerns import LABELS, ConcernName
+from core.words import percent
+
+
+class Recently(BaseModel):
+    """What `in_short` needs of the tutor's scores."""
+
+    let_down_rate_30d: float | None
+    trend_30d: float | None
+
+
+def in_short(concern: dict[str, Any], recently: Recently) -> str:
+    """`suddenly worse: 0% → 46% in 30 days`, `no-shows: 4 of 45 sessions`"""
+    name = ConcernName(concern["concern"])
+    return f"{LABELS[name]}: {_figures(name, concern, recently)}"
+
+
+def _figures(name: ConcernName, concern: dict[str, Any], recently: Recently) -> str:
+    now, change = recently.let_down_rate_30d, recently.trend_30d
+    if name is ConcernName.GETTING_WORSE and now is not None and change is not None and change > 0:
+        return f"{percent(max(0.0, now - change))} → {percent(now)} in 30 days"
+    of = f"{concern['events']} of {concern['trials']}"
+    match name:
+        case ConcernName.LOW_RATINGS:
+            return f"{concern['raw_rate']:.1f} on average of {concern['trials']}"
+        case ConcernName.LOSES_NEW_STUDENTS:
+            return f"{of} did not stay"
+        case ConcernName.NO_SHOWS:
+            return f"{of} sessions missed"
+        case ConcernName.LATE_STARTS:
+            return f"{of} sessions began late"
+        case _:
+            return f"{of} sessions let down"

@@ -1,0 +1,140 @@
+-- Called by whoever has written tutor_concerns, in the same transaction: a concern that is raised opens a case, joins the
+-- open one or reopens the last one; when nothing is raised any more, the case is suggested for closing.
+--
+-- What stands for a case: what counts now, and what stood and is only superseded, for nobody is better because they got
+-- worse. A tutor who has left raises nothing. Rows of app.cases are locked in the order of tutors (core/locks.py).
+#variable_conflict use_column
+declare
+    changed record;
+    known app.cases;
+    came text[];
+    eased text[];
+    figures jsonb;
+begin
+    for changed in
+        with raised as (
+            select
+                concerns.tutor_id,
+                array_agg(concerns.concern) as concerns,
+                coalesce(array_agg(concerns.concern) filter (where not concerns.superseded), '{}') as counting
+            from marts.tutor_concerns as concerns
+            inner join marts.dim_tutors as people on people.tutor_id = concerns.tutor_id and people.is_active
+            where concerns.status = 'raised' and (tutors is null or concerns.tutor_id = any(tutors))
+            group by concerns.tutor_id
+        ),
+
+        kept as (
+            select distinct on (tutor_id) tutor_id, standing
+            from app.cases
+            where tutors is null or tutor_id = any(tutors)
+            order by tutor_id, closed_at is not null, opened_at desc
+        )
+
+        select
+            tutor_id,
+            coalesce(raised.concerns, '{}') as concerns,
+            coalesce(raised.counting, '{}') as counting
+        from raised
+        full join kept using (tutor_id)
+        where
+            not coalesce(raised.counting, '{}') <@ coalesce(kept.standing, '{}')
+            or not coalesce(kept.standing, '{}') <@ coalesce(raised.concerns, '{}')
+        order by tutor_id
+    loop
+        -- Somebody may open, close or reopen one at this moment: what counts is what is there once it is locked.
+        loop
+            select * into known from app.cases
+            where tutor_id = changed.tutor_id
+            order by closed_at is not null, opened_at desc
+            limit 1
+            for update;
+            came := array(
+                select name from unnest(array['{{ var("concerns") | join("', '") }}']) as name
+                where name = any(changed.counting) and name <> all(coalesce(known.standing, '{}'))
+            );
+            eased := array(select name from unnest(known.standing) as name where name <> all(changed.concerns));
+            figures := (
+                select jsonb_agg(
+                    jsonb_build_object(
+                        'concern', concern, 'probability', probability, 'threshold', threshold, 'trials', trials,
+                        'events', events, 'raw_rate', raw_rate, 'expected', expected, 'low', low, 'high', high,
+                        'raised_on', raised_on
+                    )
+                    order by array_position(came, concern)
+                )
+                from marts.tutor_concerns
+                where tutor_id = changed.tutor_id and concern = any(came)
+            );
+            exit when known.case_id is not null
+                and (
+                    known.closed_at is null
+                    or known.closed_at >= now() - interval '{{ var("case_relapse_days") }} days'
+                    or came = '{}'
+                );
+            insert into app.cases (tutor_id, concerns, standing, snapshot, opened_by, opened_on)
+            select changed.tutor_id, came, came, figures, 'tutorq', max(as_of)
+            from marts.tutor_concerns
+            where tutor_id = changed.tutor_id
+            on conflict do nothing
+            returning * into known;
+            if found then
+                insert into app.case_events (case_id, kind, actor, version, details)
+                values (known.case_id, 'opened', 'tutorq', known.version, jsonb_build_object('concerns', figures));
+                came := '{}';
+                exit;
+            end if;
+        end loop;
+
+        update app.cases
+        set
+            standing = array(select name from unnest(standing) as name where name <> all(eased)) || came,
+            concerns = concerns || array(select name from unnest(came) as name where name <> all(concerns))
+        where case_id = known.case_id
+        returning * into known;
+        if known.closed_at is null or came <> '{}' then
+            if eased <> '{}' then
+                insert into app.case_events (case_id, kind, actor, version, details)
+                values (
+                    known.case_id,
+                    case when known.standing = '{}' then 'suggested' else 'eased' end,
+                    'tutorq',
+                    known.version + 1,
+                    jsonb_build_object('concerns', eased)
+                );
+            end if;
+            if came <> '{}' then
+                insert into app.case_events (case_id, kind, actor, version, details)
+                values (
+                    known.case_id,
+                    case when known.closed_at is null then 'joined' else 'reopened' end,
+                    'tutorq',
+                    known.version + 1,
+                    jsonb_build_object('concerns', figures)
+                );
+            end if;
+            if eased <> '{}' or came <> '{}' then
+                update app.cases
+                set
+                    version = version + 1,
+                    changed_at = now(),
+                    suggested_at = case when standing = '{}' then now() end,
+                    snoozed_until = case when came = '{}' then snoozed_until end,
+                    reopened_at = case when closed_at is null then reopened_at else now() end,
+                    contacted_at = case when closed_at is null then contacted_at end,
+                    due_on = case
+                        when closed_at is null and came <> '{}' and state in ('contacted', 'plan_agreed', 'monitoring')
+                            then (now() at time zone '{{ var("timezone") }}')::date
+                        when closed_at is null then due_on
+                    end,
+                    state = case
+                        when closed_at is null then state
+                        when owner_id is null then 'new'
+                        else 'assigned'
+                    end,
+                    reason = null,
+                    closed_at = null
+                where case_id = known.case_id;
+            end if;
+        end if;
+    end loop;
+end

@@ -1,0 +1,10 @@
+select
+    event_id,
+    case_id,
+    kind,
+    happened_at,
+    person_id,
+    details ->> 'channel' as channel,
+    details ->> 'cause' as cause,
+    details ->> 'action' as agreed_action
+from {{ source('app', 'case_events') }}
