@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from api.bodies import WHOLE, Body
 from api.fields import Count, Fraction, Id
+from api.matching.schemas.people import TutorConcerns
 from api.matching.schemas.predictions import RiskLevel
 
 MOST_STUDENTS = 10_000
@@ -49,7 +50,7 @@ class AssignmentRequest(Body):
         default=[], max_length=10 * MOST_STUDENTS, description="Pairs that must not be."
     )
     require_subject: bool = Field(
-        default=True, description="Whether the two must share a subject; a student without any fits every tutor."
+        default=True, description="Whether the two must share a subject; who names none fits everybody."
     )
     exploration_share: float = Field(
         default=0, ge=0, le=1, description="Share of the students that go to tutors with little history."
@@ -59,7 +60,7 @@ class AssignmentRequest(Body):
     ] = 0
 
 
-class AssignedPair(BaseModel):
+class AssignedPair(TutorConcerns):
     """A student and the tutor they should get."""
 
     student_id: UUID
@@ -68,6 +69,11 @@ class AssignedPair(BaseModel):
     tutor_name: str | None
     churn_probability: Fraction
     risk_level: RiskLevel
+    rank: Count = Field(
+        description="Place of the tutor by churn_probability, 1 the lowest, among those who fit by subject, "
+        "full or not."
+    )
+    rank_of: Count = Field(description="How many these are.", examples=[27])
     compatibility_score: Fraction
     is_fixed: bool
     is_exploration: bool = Field(description="Given to a tutor with little history, to learn how it goes.")

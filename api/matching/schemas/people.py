@@ -11,6 +11,7 @@ from api.bodies import WHOLE, Body
 from api.fields import Count, Fraction, Id, LongText, Name, Subject
 from api.publication import Meta, PageMeta
 from api.tutors.schemas import SearchText
+from core.concerns import ConcernName
 from ingest.contract import LONGEST_TEXT
 
 TeachingStyle = Literal["structured", "flexible", "interactive"]
@@ -54,7 +55,21 @@ class MatchStudent(BaseModel):
     last_session_on: date | None = Field(description="Day of the newest session, in the reporting zone.")
 
 
-class MatchTutor(BaseModel):
+class RaisedConcerns(BaseModel):
+    """What is of concern about a tutor."""
+
+    attention: bool = Field(description="Whether any concern about the tutor is raised.")
+    concerns: list[ConcernName] = Field(description="Concerns that are raised, in a fixed order.")
+
+
+class TutorConcerns(BaseModel):
+    """The same of a row that is not about a tutor alone."""
+
+    tutor_attention: bool = Field(description="Whether any concern about the tutor is raised.")
+    tutor_concerns: list[ConcernName] = Field(description="Those that are raised, in a fixed order.")
+
+
+class MatchTutor(RaisedConcerns):
     """A tutor as matching sees them: attributes as of now, history as last stored."""
 
     tutor_id: UUID
