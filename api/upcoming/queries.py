@@ -33,7 +33,7 @@ with matching as materialized (
     where ($1::double precision is null or sessions.tutor_disruption_probability >= $1)
         and ($2::uuid is null or sessions.tutor_id = $2)
         and ($6::text[] is null or sessions.risk_level = any($6))
-        and ($7::date is null or sessions.scheduled_on >= $7)
+        and ($7::timestamptz is null or sessions.scheduled_time >= $7)
         and (
             $8::text is null
             or sessions.tutor_id in (
@@ -112,7 +112,7 @@ def upcoming_sessions(filters: UpcomingFilters) -> Statement:
             filters.limit,
             filters.offset,
             filters.risk_level or None,
-            filters.from_day,
+            filters.since,
             filters.search,
         ),
         version_sql=MATCH_VERSION_QUERY,

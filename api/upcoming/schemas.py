@@ -1,12 +1,11 @@
 """What the endpoint of upcoming sessions takes and gives."""
 
-from datetime import date
 from typing import Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api.fields import Count, Fraction, Id
+from api.fields import Count, Fraction, Id, Instant
 from api.matching.schemas.people import MatchPageMeta, Page, TutorConcerns
 from api.matching.schemas.predictions import RiskLevel
 from api.tutors.schemas import SearchText
@@ -57,7 +56,7 @@ class UpcomingFilters(Page):
     tutor_id: Id | None = Field(default=None, description="UUID or external id of a tutor.")
     one_per_tutor: bool = Field(default=False, description="Only the likeliest session of each tutor.")
     risk_level: list[RiskLevel] = Field(default=[], description="Any of these; may be given several times.")
-    from_day: date | None = Field(default=None, description="First day of the sessions, in the reporting zone.")
+    since: Instant | None = Field(default=None, description="Earliest scheduled_time.")
     search: SearchText | None = Field(
         default=None,
         description="Part of the name or of the external id of the tutor or the student, without regard to accents and "

@@ -104,11 +104,12 @@ def test_in_order_of_time_and_by_student(client: httpx2.Client) -> None:
         assert page["data"] == rows[3:7]
 
 
-def test_from_a_day_of_a_level_and_of_somebody(client: httpx2.Client) -> None:
+def test_from_a_moment_of_a_level_and_of_somebody(client: httpx2.Client) -> None:
     by_time = everyone(client, PATH, sort_by="scheduled_time")
-    # From 15:00 on: nine of the sessions are on the first day, in UTC.
-    later = everyone(client, PATH, sort_by="scheduled_time", from_day="2026-02-02")
-    assert [row["external_id"] for row in later] == [f"U-{i}" for i in range(9, SESSIONS)]
+    # From 15:00 on, one an hour: the tenth begins at midnight.
+    for since in ("2026-02-02T00:00:00Z", "2026-02-02T01:00:00+01:00", "2026-02-01T23:30:00Z"):
+        later = everyone(client, PATH, sort_by="scheduled_time", since=since)
+        assert [row["external_id"] for row in later] == [f"U-{i}" for i in range(9, SESSIONS)]
     levels = everyone(client, PATH, sort_by="scheduled_time", risk_level=["low", "high"])
     assert [row["session_id"] for row in levels] == [row["session_id"] for row in by_time if row["risk_level"] == "low"]
     for wanted, name in (("QUIST 2", "student_name"), ("ibsen 3", "tutor_name")):
@@ -162,7 +163,7 @@ def test_new_predictions_show_at_once(matching: Served, client: httpx2.Client) -
         "limit=0",
         "day=1",
         "sort_by=name",
-        "from_day=today",
+        "since=2026-02-02",
     ],
 )
 def test_a_wrong_parameter_is_named(client: httpx2.Client, query: str) -> None:

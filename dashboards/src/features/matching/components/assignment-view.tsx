@@ -1,11 +1,12 @@
 import { Button, Switch } from "@mantine/core";
 import { useState } from "react";
+import { ConcernBadges } from "../../../components/concern-badges";
 import { EmptyState } from "../../../components/empty-state";
 import { ErrorState } from "../../../components/error-state";
 import { Icon } from "../../../components/icons";
 import { Pages } from "../../../components/pages";
 import { Panel } from "../../../components/panel";
-import { RiskLevelBadge } from "../../../components/risk-level-badge";
+import { Risk } from "../../../components/risk";
 import { type Column, Table } from "../../../components/table";
 import type { AssignedPair, Assignment } from "../../../lib/api-types";
 import { downloadCsv } from "../../../lib/csv";
@@ -148,14 +149,20 @@ function Pairs({ pairs }: { pairs: AssignedPair[] }) {
 
 const PAIR_COLUMNS: Column<AssignedPair>[] = [
   { header: "Student", cell: (pair) => studentName({ ...pair, name: pair.student_name }) },
-  { header: "Tutor", cell: (pair) => tutorName({ ...pair, name: pair.tutor_name, external_id: null }) },
+  {
+    header: "Tutor",
+    cell: (pair) => tutorName({ ...pair, name: pair.tutor_name, external_id: null }),
+    detail: (pair) => pair.tutor_concerns.length > 0 && <ConcernBadges concerns={pair.tutor_concerns} />,
+  },
   {
     header: "Risk",
     cell: (pair) => (
-      <span className={classes.risk}>
-        <RiskLevelBadge level={pair.risk_level} />
-        {percent(pair.churn_probability, { digits: 0 })}
-      </span>
+      <Risk
+        level={pair.risk_level}
+        probability={pair.churn_probability}
+        rank={pair.rank}
+        rankOf={pair.rank_of}
+      />
     ),
   },
   { header: "Fit", cell: (pair) => percent(pair.compatibility_score, { digits: 0, none: "not known" }) },
@@ -171,6 +178,9 @@ const EXPORTED = [
   "student_name",
   "tutor_id",
   "tutor_name",
+  "tutor_concerns",
   "churn_probability",
+  "rank",
+  "rank_of",
   "compatibility_score",
 ] as const satisfies readonly (keyof AssignedPair)[];

@@ -133,7 +133,16 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
           name: tutorName(match),
           about: match.subjects.join(", "),
           aside: freePlaces(match.free_capacity),
-          fit: { risk: match.risk_level, compatibility: match.compatibility_score },
+          concerns: match.concerns,
+          fit: {
+            risk: {
+              level: match.risk_level,
+              probability: match.churn_probability,
+              rank: match.rank,
+              rankOf: matches.data.meta.total,
+            },
+            compatibility: match.compatibility_score,
+          },
         }),
       )
     : tutors.data?.data.map(
@@ -142,6 +151,7 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
           name: tutorName(tutor),
           about: tutor.subjects.join(", "),
           aside: freePlaces(tutor.free_capacity),
+          concerns: tutor.concerns,
         }),
       );
   return (

@@ -1,11 +1,13 @@
 import { Skeleton } from "@mantine/core";
 import type { ReactNode } from "react";
+import { ConcernBadges } from "../../../components/concern-badges";
 import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
 import { QueryBoundary, type QueryState } from "../../../components/query-boundary";
-import { type RiskLevel, RiskLevelBadge } from "../../../components/risk-level-badge";
+import { Risk, type RiskProps } from "../../../components/risk";
 import { ROW, RowContent, RowList } from "../../../components/row-list";
 import { SearchField } from "../../../components/search-field";
+import type { ConcernName } from "../../../lib/api-types";
 import { count, percent } from "../../../lib/format";
 import classes from "./people-list.module.css";
 
@@ -14,7 +16,8 @@ export interface PersonCard {
   name: string;
   about: string;
   aside?: string;
-  fit?: { risk: RiskLevel; compatibility: number | null };
+  concerns?: ConcernName[];
+  fit?: { risk: RiskProps; compatibility: number | null };
 }
 
 interface PeopleListProps {
@@ -75,14 +78,15 @@ export function PeopleList(props: PeopleListProps) {
   );
 }
 
-function PersonRow({ card: { name, about, aside, fit } }: { card: PersonCard }) {
+function PersonRow({ card: { name, about, aside, concerns, fit } }: { card: PersonCard }) {
   const compatibility = fit && `${percent(fit.compatibility, { digits: 0, none: "unknown" })} fit`;
   return (
     <RowContent
       title={name}
-      badge={fit ? <RiskLevelBadge level={fit.risk} /> : <span className={classes.aside}>{aside}</span>}
+      badge={fit ? <Risk {...fit.risk} isStacked /> : <span className={classes.aside}>{aside}</span>}
       detail={about || "no subject"}
       aside={fit && [compatibility, aside].filter(Boolean).join(" · ")}
+      tags={concerns && <ConcernBadges concerns={concerns} />}
       isClipped
     />
   );
