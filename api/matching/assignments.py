@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Literal
 from uuid import UUID
 
 import numpy as np
@@ -32,7 +31,7 @@ from api.problems import FieldError, InvalidRequestError
 from api.turns import Turns
 from ingest.ids import entity_uuid
 from ml import explain
-from ml.assign import NEW_TUTOR_SESSIONS, NOBODY, assign
+from ml.assign import NEW_TUTOR_SESSIONS, NOBODY, Unassigned, assign
 from ml.features import Bools, Integers, Matrix
 from ml.model import Model
 
@@ -74,9 +73,11 @@ select
 from {SOURCE}
 """
 
-WHY_NOBODY: dict[Literal["no_eligible_tutor", "no_capacity"], str] = {
+WHY_NOBODY: dict[Unassigned, str] = {
     "no_eligible_tutor": "No tutor who may be chosen teaches a subject of the student.",
+    "forbidden": "The request forbids every tutor who could be chosen.",
     "no_capacity": "All tutors who could be chosen are full.",
+    "places_taken": "Other students got the last places of the tutors who could be chosen.",
 }
 ON_REQUEST = "Fixed in the request"
 EXPLORATION = "Drawn to give a tutor with little history a chance"
@@ -276,10 +277,13 @@ class Assignments:
             unassigned=[
                 UnassignedStudent(
                     student_id=problem.students[row].student_id,
+                    external_id=problem.students[row].external_id,
                     student_name=problem.students[row].name,
-                    reason=WHY_NOBODY[reason],
+                    subjects=problem.students[row].subjects,
+                    why=why,
+                    reason=WHY_NOBODY[why],
                 )
-                for row, reason in sorted(solved.unassigned.items())
+                for row, why in sorted(solved.unassigned.items())
             ],
             expected_churn=PlanFigures(
                 assigned=solved.best.expected_churn,

@@ -73,7 +73,12 @@ def test_everybody_is_assigned_or_told_why_not(client: httpx2.Client) -> None:
             assert pair[name] == one[name]
         assert (pair["tutor_attention"], pair["tutor_concerns"]) == (tutor["attention"], tutor["concerns"])
     assert found["unassigned"]
-    assert {one["reason"] for one in found["unassigned"]} == {assignments.WHY_NOBODY["no_capacity"]}
+    for one in found["unassigned"]:
+        student = students[one["student_id"]]
+        assert (one["student_name"], one["external_id"]) == (student["name"], student["external_id"])
+        assert one["subjects"] == student["subjects"]
+        assert one["why"] == "places_taken"
+        assert one["reason"] == assignments.WHY_NOBODY["places_taken"]
     assert (found["students"], found["tutors"], found["model_version"]) == (len(STUDENTS), len(TUTORS), "rules-v1")
     total = sum(pair["churn_probability"] for pair in found["pairs"])
     assert found["expected_churn"]["assigned"] == pytest.approx(total)
@@ -143,7 +148,13 @@ def test_fixed_and_forbidden_pairs_and_given_capacities(client: httpx2.Client) -
 def test_subjects_may_be_left_out_of_account(client: httpx2.Client) -> None:
     body = {"student_ids": ["S-1"], "tutor_ids": ["T-3"]}  # geography, and maths with physics
     [nobody] = assigned(client, **body)["unassigned"]
-    assert nobody["reason"] == assignments.WHY_NOBODY["no_eligible_tutor"]
+    assert (nobody["why"], nobody["reason"]) == ("no_eligible_tutor", assignments.WHY_NOBODY["no_eligible_tutor"])
+    same = {"student_ids": ["S-2"], "tutor_ids": ["T-3"]}
+    full = assigned(client, **same, capacities=[{"tutor_id": "T-3", "capacity": 0}])
+    assert [one["why"] for one in full["unassigned"]] == ["no_capacity"]
+    pair = {"student_id": "S-2", "tutor_id": "T-3"}
+    forbidden = assigned(client, **same, capacities=[{"tutor_id": "T-3", "capacity": 1}], forbidden=[pair])
+    assert [one["why"] for one in forbidden["unassigned"]] == ["forbidden"]
     assert pairs(assigned(client, **body, require_subject=False)) == ids(("S-1", "T-3"))
     # Without subjects of one's own, everybody fits.
     assert pairs(assigned(client, student_ids=["S-12"], tutor_ids=["T-3"])) == ids(("S-12", "T-3"))

@@ -1,6 +1,6 @@
 """Which tutors a group of students should get."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -84,8 +84,14 @@ class UnassignedStudent(BaseModel):
     """A student without a tutor, and why."""
 
     student_id: UUID
+    external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["P-230"])
     student_name: str | None
-    reason: str = Field(examples=["No tutor of these subjects has a free place."])
+    subjects: list[str] = Field(examples=[["maths"]])
+    why: Literal["no_eligible_tutor", "forbidden", "no_capacity", "places_taken"] = Field(
+        description="Nobody teaches the subject; the request forbids all who do; they have no free place; or other "
+        "students got their places."
+    )
+    reason: str = Field(description="The same in a sentence.", examples=["All tutors who could be chosen are full."])
 
 
 class PlanFigures(BaseModel):
