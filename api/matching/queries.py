@@ -128,11 +128,13 @@ def student_list(filters: StudentFilters) -> Statement:
         key="student_id",
         table="marts.match_students",
         columns=columns(MatchStudent, "people"),
-        condition="",
+        condition="and ($6::boolean is null or people.needs_tutor = $6)",
         sort_by=f"people.{filters.sort_by}",
         sort_order=filters.sort_order,
     )
-    return _matching(sql, filters.search, filters.subject, filters.is_active, filters.limit, filters.offset)
+    return _matching(
+        sql, filters.search, filters.subject, filters.is_active, filters.limit, filters.offset, filters.needs_tutor
+    )
 
 
 def tutor_list(filters: TutorMatchFilters) -> Statement:

@@ -53,6 +53,9 @@ class MatchStudent(BaseModel):
         description="Estimated share of these meetings that were followed by another session in time."
     )
     last_session_on: date | None = Field(description="Day of the newest session, in the reporting zone.")
+    needs_tutor: bool = Field(
+        description="No active tutor taught the student in the last 30 days or is to; sessions posted meanwhile count."
+    )
 
 
 class RaisedConcerns(BaseModel):
@@ -173,6 +176,11 @@ class _PeopleFilters(Page):
 
 class StudentFilters(_PeopleFilters):
     """Which students, in which order, and which page of them."""
+
+    needs_tutor: bool | None = Field(
+        default=None,
+        description="Whether no active tutor taught the student in the last 30 days or is to.",
+    )
 
     sort_by: Annotated[str, AfterValidator(_One(STUDENTS_SORTABLE))] = Field(
         default="name", description="Null comes last.", json_schema_extra={"enum": list(STUDENTS_SORTABLE)}
