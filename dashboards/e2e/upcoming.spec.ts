@@ -49,7 +49,6 @@ test("a stand-in is one click away: free, of the subject, the lowest risk first"
     await expect(rows.nth(at)).toContainText(`of ${meta.total}`);
     for (const concern of tutor.concerns) await expect(rows.nth(at)).toContainText(LABELS[concern] ?? "");
   }
-  await expectAccessible(page);
   await page.keyboard.press("Escape");
   await expect(dialog).toBeHidden();
   await expect(page).toHaveURL("/upcoming");
@@ -72,15 +71,19 @@ test("leads here from the overview", async ({ page }) => {
   await expect(page.getByRole("dialog", { name: "Find a stand-in" })).toBeVisible();
 });
 
-test("can be used by everybody, and on a telephone", async ({ page }) => {
-  for (const address of ["/upcoming", "/upcoming?by=student"]) {
+for (const address of ["/upcoming", "/upcoming?by=student"]) {
+  test(`${address} can be used by everybody, and on a telephone`, async ({ page }) => {
     await page.goto(address);
     await expect(page.getByRole("table").first()).toBeVisible();
     await expectAccessible(page);
     await expectFitsTelephone(page);
-    await page.getByRole("link", { name: "Find a stand-in" }).first().click();
-    await expect(page.getByRole("list", { name: "Stand-ins" })).toBeVisible();
-    await expectFitsTelephone(page);
-    await page.setViewportSize({ width: 1440, height: 900 });
-  }
+  });
+}
+
+test("stand-ins can be used by everybody, and on a telephone", async ({ page }) => {
+  const { data } = await ask(page, "/api/sessions/upcoming?limit=1");
+  await page.goto(`/upcoming?session=${data[0].session_id}`);
+  await expect(page.getByRole("list", { name: "Stand-ins" })).toBeVisible();
+  await expectAccessible(page);
+  await expectFitsTelephone(page);
 });
