@@ -36,6 +36,7 @@ from api.proxies import Proxies, UndeclaredProxies
 from api.reports import endpoints as reports
 from api.revalidation import Revalidation
 from api.sessions import endpoints as sessions
+from api.stand_ins import endpoints as stand_ins
 from api.tutors import endpoints as tutors
 from api.upcoming import endpoints as upcoming
 from api.webhooks import endpoints as webhooks
@@ -91,7 +92,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     instruments = Instruments()
     undeclared_proxies = UndeclaredProxies()
     resources = (
-        *(sessions, health, tutors, overview, funnel, matching, upcoming),
+        *(sessions, health, tutors, overview, funnel, matching, upcoming, stand_ins),
         *(excuses, cases, reports, audit, auth_sessions, webhooks),
     )
     handlers = problems.handlers([route for resource in resources for route in resource.router.routes])

@@ -14,7 +14,8 @@ NOBODY = -1
 # A tutor with fewer sessions in 90 days has too little history to be judged by it, and is new.
 NEW_TUTOR_SESSIONS = 5
 
-Unassigned = Literal["no_eligible_tutor", "no_capacity"]
+# Nobody teaches the subject; all who do are forbidden; they have no place at all; or others got their places.
+Unassigned = Literal["no_eligible_tutor", "forbidden", "no_capacity", "places_taken"]
 
 # How softly the sketch has students choose, in probabilities, from softly to almost sharply.
 SKETCH_LEVELS = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
@@ -84,6 +85,7 @@ def assign(
     students, tutors = cost.shape
     rng = np.random.default_rng(seed)
     possible: Bools = np.array(np.broadcast_to(True if eligible is None else eligible, cost.shape), dtype=np.bool_)
+    is_eligible = possible.any(axis=1)
     for pair in forbidden:
         possible[pair] = False
 
@@ -109,17 +111,22 @@ def assign(
         return _plan(everybody, cost, explores, new)
 
     best = plan(_least_cost(weighed[free], possible[free], room))
-    has_choice: Bools = np.asarray(possible.any(axis=1))
+    is_allowed, has_place = possible.any(axis=1), (possible & (capacity > 0)).any(axis=1)
+
+    def why(student: int) -> Unassigned:
+        if not is_eligible[student]:
+            return "no_eligible_tutor"
+        if not is_allowed[student]:
+            return "forbidden"
+        return "places_taken" if has_place[student] else "no_capacity"
+
     return Assignment(
         best=best,
         greedy=plan(_greedy(weighed[free], possible[free], room)),
         random=plan(_random(weighed[free], possible[free], room, rng)),
         is_fixed=is_fixed,
         is_exploration=explores & _is_new(best.tutor, new),
-        unassigned={
-            int(student): "no_capacity" if has_choice[student] else "no_eligible_tutor"
-            for student in np.flatnonzero(best.tutor == NOBODY)
-        },
+        unassigned={student: why(student) for student in np.flatnonzero(best.tutor == NOBODY).tolist()},
     )
 
 

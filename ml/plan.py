@@ -143,8 +143,8 @@ def _about(connection: psycopg.Connection, query: LiteralString, ids: Sequence[U
 
 
 def _share_a_subject(students: Sequence[_Person], tutors: Sequence[_Person]) -> Bools:
-    """(students, tutors): whether they have a subject in common, in upper or lower case; a student without any fits
-    every tutor."""
+    """(students, tutors): whether they have a subject in common, in upper or lower case; who names none fits
+    everybody."""
     vocabulary = sorted({subject.casefold() for person in (*students, *tutors) for subject in person.subjects})
     column = {subject: position for position, subject in enumerate(vocabulary)}
 
@@ -155,6 +155,6 @@ def _share_a_subject(students: Sequence[_Person], tutors: Sequence[_Person]) -> 
                 matrix[row, column[subject.casefold()]] = 1
         return matrix
 
-    wanted = flags(students)
-    shared: Bools = (wanted @ flags(tutors).T > 0) | ~wanted.any(axis=1, keepdims=True)
+    wanted, taught = flags(students), flags(tutors)
+    shared: Bools = (wanted @ taught.T > 0) | ~wanted.any(axis=1, keepdims=True) | ~taught.any(axis=1)
     return shared

@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Literal
 from uuid import UUID
 
 import numpy as np
@@ -14,6 +13,7 @@ from pydantic import BaseModel
 from api import bodies
 from api.callers import AnyCaller
 from api.database import Marts, Statement, columns
+from api.matching.queries import TUTORS
 from api.matching.schemas.assignments import (
     MOST_STUDENTS,
     MOST_TUTORS,
@@ -31,7 +31,7 @@ from api.problems import FieldError, InvalidRequestError
 from api.turns import Turns
 from ingest.ids import entity_uuid
 from ml import explain
-from ml.assign import NEW_TUTOR_SESSIONS, NOBODY, assign
+from ml.assign import NEW_TUTOR_SESSIONS, NOBODY, Unassigned, assign
 from ml.features import Bools, Integers, Matrix
 from ml.model import Model
 
@@ -58,7 +58,7 @@ with students as (
 
 tutors as (
     select {columns(MatchTutor, "people")}
-    from marts.match_tutors as people
+    from {TUTORS} as people
     where people.is_active and ($2::uuid[] is null or people.tutor_id = any($2))
     order by people.tutor_id
     limit $4
@@ -73,9 +73,11 @@ select
 from {SOURCE}
 """
 
-WHY_NOBODY: dict[Literal["no_eligible_tutor", "no_capacity"], str] = {
+WHY_NOBODY: dict[Unassigned, str] = {
     "no_eligible_tutor": "No tutor who may be chosen teaches a subject of the student.",
+    "forbidden": "The request forbids every tutor who could be chosen.",
     "no_capacity": "All tutors who could be chosen are full.",
+    "places_taken": "Other students got the last places of the tutors who could be chosen.",
 }
 ON_REQUEST = "Fixed in the request"
 EXPLORATION = "Drawn to give a tutor with little history a chance"
@@ -124,11 +126,12 @@ class _Problem:
             )
 
     def eligible(self) -> Bools:
-        """(students, tutors): whether the two share a subject; a student without any fits every tutor."""
+        """(students, tutors): whether the two share a subject; who names none fits everybody."""
         subjects = {name: at for at, name in enumerate({name for each in self.students for name in each.subjects})}
         wanted = _marks([each.subjects for each in self.students], subjects)
         taught = _marks([each.subjects for each in self.tutors], subjects)
-        shared: Bools = (wanted @ taught.T > 0) | ~wanted.any(axis=1, keepdims=True)
+        names_none = np.array([not each.subjects for each in self.tutors], dtype=np.bool_)
+        shared: Bools = (wanted @ taught.T > 0) | ~wanted.any(axis=1, keepdims=True) | names_none
         return shared
 
     def is_new(self) -> Bools:
@@ -230,10 +233,11 @@ class Assignments:
         started = time.perf_counter()
         problem = _Problem(request, people)
         grid = Grid(model, problem.students, problem.tutors)
+        eligible = problem.eligible() if request.require_subject else None
         solved = assign(
             grid.churn,
             problem.capacity,
-            eligible=problem.eligible() if request.require_subject else None,
+            eligible=eligible,
             forbidden=problem.forbidden,
             fixed=problem.fixed,
             is_new_tutor=problem.is_new(),
@@ -241,8 +245,11 @@ class Assignments:
             seed=request.seed,
         )
         rows = np.flatnonzero(solved.best.tutor != NOBODY)
+        places, choices = _ranks(grid.churn, eligible, rows, solved.best.tutor[rows])
         pairs = []
-        for row, found in zip(rows.tolist(), grid.contributions(rows, solved.best.tutor[rows]), strict=True):
+        for at, (row, found) in enumerate(
+            zip(rows.tolist(), grid.contributions(rows, solved.best.tutor[rows]), strict=True)
+        ):
             student, tutor = problem.students[row], problem.tutors[solved.best.tutor[row]]
             is_fixed, is_exploration = bool(solved.is_fixed[row]), bool(solved.is_exploration[row])
             why = [ON_REQUEST] if is_fixed else [EXPLORATION] if is_exploration else []
@@ -253,8 +260,12 @@ class Assignments:
                     student_name=student.name,
                     tutor_id=tutor.tutor_id,
                     tutor_name=tutor.name,
+                    tutor_attention=tutor.attention,
+                    tutor_concerns=tutor.concerns,
                     churn_probability=probability,
                     risk_level=self._scorer.risk_level(probability),
+                    rank=int(places[at]),
+                    rank_of=int(choices[at]),
                     compatibility_score=as_stored(grid.compatibility[row, solved.best.tutor[row]]),
                     is_fixed=is_fixed,
                     is_exploration=is_exploration,
@@ -266,10 +277,13 @@ class Assignments:
             unassigned=[
                 UnassignedStudent(
                     student_id=problem.students[row].student_id,
+                    external_id=problem.students[row].external_id,
                     student_name=problem.students[row].name,
-                    reason=WHY_NOBODY[reason],
+                    subjects=problem.students[row].subjects,
+                    why=why,
+                    reason=WHY_NOBODY[why],
                 )
-                for row, reason in sorted(solved.unassigned.items())
+                for row, why in sorted(solved.unassigned.items())
             ],
             expected_churn=PlanFigures(
                 assigned=solved.best.expected_churn,
@@ -284,6 +298,14 @@ class Assignments:
             model_version=model.version,
             seconds=round(time.perf_counter() - started, 3),
         )
+
+
+def _ranks(churn: Matrix, eligible: Bools | None, rows: Integers, chosen: Integers) -> tuple[Integers, Integers]:
+    """Of the pairs (rows[i], chosen[i]): the tutor's place by risk among those who fit the student, and how many."""
+    fits: Bools = np.ones((len(rows), churn.shape[1]), dtype=np.bool_) if eligible is None else eligible[rows]
+    fits[np.arange(len(rows)), chosen] = True  # a fixed pair stands whatever the subjects
+    lower = (churn[rows] < churn[rows, chosen][:, np.newaxis]) & fits
+    return lower.sum(axis=1) + 1, fits.sum(axis=1)
 
 
 def _ids(named: Sequence[str] | None) -> list[UUID] | None:

@@ -6,13 +6,13 @@ from dataclasses import asdict
 from typing import NamedTuple
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, TypeAdapter
+from pydantic import AwareDatetime, BaseModel
 
 from api.callers import AnyCaller
 from api.database import Marts, Statement, columns
 from api.matching.explanations import Explainer
 from api.matching.people import NO_STUDENT, NO_TUTOR
-from api.matching.queries import HAS_CAPACITY
+from api.matching.queries import HAS_CAPACITY, TUTORS, fits
 from api.matching.schemas.people import MatchMeta, MatchStudent, MatchTutor
 from api.matching.schemas.predictions import (
     Alternative,
@@ -23,6 +23,7 @@ from api.matching.schemas.predictions import (
     PairPredictionResponse,
     Prediction,
     PredictionModel,
+    Ranked,
 )
 from api.matching.scoring import Scored, Scorer
 from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QUERY, SOURCE
@@ -39,6 +40,7 @@ RESERVE_SECONDS = 0.25
 PER_KEY = 8
 AT_A_TIME = 64
 PATIENCE_SECONDS = 10
+ALTERNATIVES = 3
 
 PAIR = f"""
 with student as (
@@ -46,7 +48,7 @@ with student as (
 ),
 
 tutor as (
-    select {columns(MatchTutor, "people")} from marts.match_tutors as people where people.tutor_id = $2
+    select {columns(MatchTutor, "people")} from {TUTORS} as people where people.tutor_id = $2
 ),
 
 prediction as (
@@ -75,34 +77,58 @@ select
 from {SOURCE}
 """
 
-# Tutors of a subject of the student (or, if the student has none, of the tutor's) who are less of a risk.
-ALTERNATIVES = f"""
-with found as (
-    select
-        matches.tutor_id,
-        people.name,
-        matches.churn_probability,
-        matches.risk_level,
-        matches.compatibility_score,
-        people.free_capacity
+# The pair's place among the active tutors who fit these subjects; and of those who are less of a risk and have a free
+# place, the best.
+COMPARED = f"""
+with fitting as materialized (
+    select matches.tutor_id, matches.churn_probability, rank() over (order by matches.churn_probability) as rank
     from marts.match_predictions as matches
     inner join marts.match_tutors as people on matches.tutor_id = people.tutor_id
     where matches.bucket = ml.student_bucket($1)
         and matches.student_id = $1
         and matches.tutor_id <> $2
-        and matches.churn_probability < $3
         and people.is_active
-        and {HAS_CAPACITY}
-        and people.subjects && $4::text[]
-    order by matches.churn_probability, matches.tutor_id
-    limit 3
+        and {fits("people.subjects", "$4::text[]")}
+),
+
+found as (
+    select
+        matches.tutor_id,
+        people.name,
+        matches.churn_probability,
+        matches.risk_level,
+        fitting.rank,
+        (select count(*) + 1 from fitting) as rank_of,
+        matches.compatibility_score,
+        people.free_capacity,
+        people.attention,
+        people.concerns
+    from fitting
+    inner join marts.match_predictions as matches
+        on matches.bucket = ml.student_bucket($1)
+        and matches.student_id = $1
+        and fitting.tutor_id = matches.tutor_id
+    inner join {TUTORS} as people on fitting.tutor_id = people.tutor_id
+    where $5 and fitting.churn_probability < $3 and {HAS_CAPACITY}
+    order by fitting.churn_probability, fitting.tutor_id
+    limit {ALTERNATIVES}
 )
 
-select {MATCH_VERSION}, (select coalesce(json_agg(found), '[]') from found)
+select
+    {MATCH_VERSION},
+    json_build_object(
+        'rank', (select count(*) + 1 from fitting where churn_probability < $3),
+        'rank_of', (select count(*) + 1 from fitting),
+        'alternatives', coalesce((select json_agg(found) from found), '[]')
+    )
 from {SOURCE}
 """
 
-_ALTERNATIVES = TypeAdapter(list[Alternative])
+
+class _Compared(Ranked):
+    """What the query gives: the pair's place, and if asked for, who else would do."""
+
+    alternatives: list[Alternative]
 
 
 class _PairFacts(BaseModel):
@@ -186,30 +212,50 @@ class Pairs:
             assert scored is not None
             prediction, is_stored, model = scored.prediction, False, scored.model
             version = f"{version}.{model.version}"
+        compared = await self._compare(student, tutor, prediction, with_alternatives=with_explanation)
         explanation = None
         if with_explanation:
             assert scored is not None
-            explanation, is_final = await self._explain(student, tutor, prediction, scored, deadline)
+            explanation, is_final = await self._explain(
+                student, tutor, prediction, scored, compared.alternatives, deadline
+            )
             # What is told follows the champion and the language model at once, what is stored follows later.
             version = f"{version}.{scored.model.version}.{explanation.source}" if is_final else None
         data = PairPrediction(
             **prediction.model_dump(),
+            rank=compared.rank,
+            rank_of=compared.rank_of,
             student_name=student.name,
             tutor_name=tutor.name,
+            tutor_attention=tutor.attention,
+            tutor_concerns=tutor.concerns,
             is_stored=is_stored,
             model=model,
             explanation=explanation,
         )
         return Answer(PairPredictionResponse(data=data, meta=facts.meta).model_dump_json().encode(), version)
 
-    async def _explain(
-        self, student: MatchStudent, tutor: MatchTutor, prediction: Prediction, scored: Scored, deadline: float
-    ) -> tuple[MatchExplanation, bool]:
+    async def _compare(
+        self, student: MatchStudent, tutor: MatchTutor, prediction: Prediction, *, with_alternatives: bool
+    ) -> _Compared:
+        """By the student's subjects; by the tutor's where the student names none."""
         subjects = student.subjects or tutor.subjects
-        found = await self._marts.read(
-            Statement(ALTERNATIVES, (student.student_id, tutor.tutor_id, prediction.churn_probability, subjects))
+        pair_ids = student.student_id, tutor.tutor_id
+        read = await self._marts.read(
+            Statement(COMPARED, (*pair_ids, prediction.churn_probability, subjects, with_alternatives))
         )
-        alternatives = _ALTERNATIVES.validate_json(found.body or b"[]")
+        assert read.body is not None
+        return _Compared.model_validate_json(read.body)
+
+    async def _explain(
+        self,
+        student: MatchStudent,
+        tutor: MatchTutor,
+        prediction: Prediction,
+        scored: Scored,
+        alternatives: list[Alternative],
+        deadline: float,
+    ) -> tuple[MatchExplanation, bool]:
         apart = {name: getattr(prediction, name) for name in WORST_MISMATCH}
         is_comparable = any(value is not None for value in apart.values())
         written = await self._explainer.explain(

@@ -12,12 +12,21 @@ from api.text_search import matches
 # Without a known capacity nothing says that another student would be too many.
 HAS_CAPACITY = "(people.capacity is null or people.free_capacity > 0)"
 
-# As assignments have it: a student without subjects fits every tutor. A subject that is named goes first.
-SHARES_SUBJECT = """(
-    $4::text is not null
-    or (select cardinality(subjects) = 0 from marts.match_students where student_id = $1)
-    or people.subjects && (select subjects from marts.match_students where student_id = $1)
+# Tutors, and what is of concern about them.
+TUTORS = """(
+    select
+        tutors.*,
+        coalesce(scores.attention, false) as attention,
+        coalesce(scores.concerns, array[]::text[]) as concerns
+    from marts.match_tutors as tutors
+    left join marts.tutor_scores as scores on tutors.tutor_id = scores.tutor_id
 )"""
+
+
+def fits(theirs: str, wanted: str) -> str:
+    """SQL: whether two lists of subjects share one. Who names no subject fits everybody, as in assignments."""
+    return f"({theirs} && {wanted} or cardinality({theirs}) = 0 or cardinality({wanted}) = 0)"
+
 
 # The only partition of the predictions that can hold the student $1.
 IN_BUCKET = "and matches.bucket = ml.student_bucket($1)"
@@ -68,19 +77,23 @@ from {SOURCE}
 
 # Null, and so a 404, if the person of the address does not exist.
 MATCHES = f"""
-with matching as materialized (
+with person as materialized (select subjects from {{table}} where {{key}} = $1),
+
+matching as materialized (
     select
         {columns(Prediction, "matches")},
+        rank() over (order by matches.churn_probability) as rank,
         people.external_id,
         people.name,
         people.subjects,
-        {{free_capacity}} as free_capacity
+        {{of_tutors}}
     from marts.match_predictions as matches
     inner join {{other_table}} as people on matches.{{other_key}} = people.{{other_key}}
     where matches.{{key}} = $1 {{bucket}}
         and ($2::text[] is null or matches.risk_level = any($2))
         and ($3::double precision is null or matches.compatibility_score >= $3)
         and ($4::text is null or $4 = any(people.subjects))
+        and (not $7::boolean or $4 is not null or {fits("people.subjects", "(select subjects from person)")})
         {{condition}}
 ),
 
@@ -103,8 +116,7 @@ select
                     {MATCH_META_SQL}
                 )
             )
-        from {{table}} as person
-        where person.{{key}} = $1
+        from person
     )
 from {SOURCE}
 """
@@ -116,18 +128,20 @@ def student_list(filters: StudentFilters) -> Statement:
         key="student_id",
         table="marts.match_students",
         columns=columns(MatchStudent, "people"),
-        condition="",
+        condition="and ($6::boolean is null or people.needs_tutor = $6)",
         sort_by=f"people.{filters.sort_by}",
         sort_order=filters.sort_order,
     )
-    return _matching(sql, filters.search, filters.subject, filters.is_active, filters.limit, filters.offset)
+    return _matching(
+        sql, filters.search, filters.subject, filters.is_active, filters.limit, filters.offset, filters.needs_tutor
+    )
 
 
 def tutor_list(filters: TutorMatchFilters) -> Statement:
     """A page of tutors; every tutor that matches is on exactly one page."""
     sql = PEOPLE.format(
         key="tutor_id",
-        table="marts.match_tutors",
+        table=TUTORS,
         columns=columns(MatchTutor, "people"),
         condition=f"and ($6::boolean is null or $6 = {HAS_CAPACITY})",
         sort_by=f"people.{filters.sort_by}",
@@ -146,7 +160,7 @@ def student(student_id: UUID) -> Statement:
 
 def tutor(tutor_id: UUID) -> Statement:
     """One tutor."""
-    sql = PERSON.format(key="tutor_id", table="marts.match_tutors", columns=columns(MatchTutor, "people"))
+    sql = PERSON.format(key="tutor_id", table=TUTORS, columns=columns(MatchTutor, "people"))
     return _matching(sql, tutor_id, missing=NO_TUTOR)
 
 
@@ -156,16 +170,14 @@ def matches_of_student(student_id: UUID, filters: MatchesOfStudentFilters) -> St
         key="student_id",
         table="marts.match_students",
         other_key="tutor_id",
-        other_table="marts.match_tutors",
+        other_table=TUTORS,
         bucket=IN_BUCKET,
-        free_capacity="people.free_capacity",
-        condition=f"and ($7::boolean is null or $7 = {HAS_CAPACITY}) and (not $8::boolean or {SHARES_SUBJECT})",
+        of_tutors="people.free_capacity, people.attention, people.concerns",
+        condition=f"and ($8::boolean is null or $8 = {HAS_CAPACITY})",
         sort_by=filters.sort_by,
         sort_order=_order(filters),
     )
-    return _matching(
-        sql, student_id, *_arguments(filters), filters.has_capacity, filters.shares_subject, missing=NO_STUDENT
-    )
+    return _matching(sql, student_id, *_arguments(filters), filters.has_capacity, missing=NO_STUDENT)
 
 
 def matches_of_tutor(tutor_id: UUID, filters: MatchesOfTutorFilters) -> Statement:
@@ -176,7 +188,7 @@ def matches_of_tutor(tutor_id: UUID, filters: MatchesOfTutorFilters) -> Statemen
         other_key="student_id",
         other_table="marts.match_students",
         bucket="",
-        free_capacity="null::int",
+        of_tutors="null::int as free_capacity, false as attention, array[]::text[] as concerns",
         condition="",
         sort_by=filters.sort_by,
         sort_order=_order(filters),
@@ -189,7 +201,14 @@ def _order(filters: MatchesOfStudentFilters | MatchesOfTutorFilters) -> str:
 
 
 def _arguments(filters: MatchesOfStudentFilters | MatchesOfTutorFilters) -> tuple[object, ...]:
-    return filters.risk_level or None, filters.min_compatibility, filters.subject, filters.limit, filters.offset
+    return (
+        filters.risk_level or None,
+        filters.min_compatibility,
+        filters.subject,
+        filters.limit,
+        filters.offset,
+        filters.shares_subject,
+    )
 
 
 def _matching(sql: str, *arguments: object, missing: str = "") -> Statement:

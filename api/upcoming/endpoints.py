@@ -22,5 +22,5 @@ router = APIRouter(
 
 @router.get("", response_model=UpcomingList)
 async def list_upcoming_sessions(request: Request, filters: Annotated[UpcomingFilters, Query()]) -> Response:
-    """Sessions to come, those most likely to be rescheduled or missed by their tutor first."""
+    """Sessions to come, those most likely to be rescheduled or missed by their tutor first unless sorted otherwise."""
     return await answer(request, queries.upcoming_sessions(filters))

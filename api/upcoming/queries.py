@@ -1,32 +1,59 @@
 """SQL of the list of upcoming sessions."""
 
 from api.database import Statement
+from api.matching.queries import TUTORS
 from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QUERY, SOURCE
-from api.upcoming.schemas import UpcomingFilters
+from api.text_search import matches
+from api.upcoming.schemas import UpcomingFilters, UpcomingSort
 from ingest.ids import entity_uuid
+
+BY_RISK = "tutor_disruption_probability desc nulls last"
+ORDERS: dict[UpcomingSort, str] = {
+    "tutor_disruption_probability": f"{BY_RISK}, scheduled_time, session_id",
+    "scheduled_time": "scheduled_time, session_id",
+    # Students of one name stay apart.
+    "student_name": "student_name nulls last, student_id, scheduled_time, session_id",
+}
 
 # What is known of a pair is looked up for the rows of the page only: for all sessions to come it takes a second.
 LIST = f"""
 with matching as materialized (
     select
-        session_id,
-        scheduled_time,
-        tutor_disruption_probability,
-        count(*) over (partition by tutor_id) as tutor_sessions,
+        sessions.session_id,
+        sessions.scheduled_time,
+        sessions.student_id,
+        {{student_name}} as student_name,
+        sessions.tutor_disruption_probability,
+        count(*) over (partition by sessions.tutor_id) as tutor_sessions,
         row_number() over (
-            partition by tutor_id
-            order by tutor_disruption_probability desc nulls last, scheduled_time, session_id
+            partition by sessions.tutor_id order by {BY_RISK}, sessions.scheduled_time, sessions.session_id
         ) as place
-    from marts.upcoming_sessions
-    where ($1::double precision is null or tutor_disruption_probability >= $1)
-        and ($2::uuid is null or tutor_id = $2)
+    from marts.upcoming_sessions as sessions
+    left join marts.match_students as students on sessions.student_id = students.student_id
+    where ($1::double precision is null or sessions.tutor_disruption_probability >= $1)
+        and ($2::uuid is null or sessions.tutor_id = $2)
+        and ($6::text[] is null or sessions.risk_level = any($6))
+        and ($7::timestamptz is null or sessions.scheduled_time >= $7)
+        and (
+            $8::text is null
+            or sessions.tutor_id in (
+                select people.tutor_id from marts.match_tutors as people where {matches("people", "$8")}
+            )
+            or sessions.student_id in (
+                select people.student_id from marts.match_students as people where {matches("people", "$8")}
+            )
+        )
 ),
 
-listed as (select * from matching where place = 1 or not $3::boolean),
+listed as (
+    select *, case when tutor_disruption_probability is not null then rank() over (order by {BY_RISK}) end as rank
+    from matching
+    where place = 1 or not $3::boolean
+),
 
 page as (
-    select * from listed
-    order by tutor_disruption_probability desc nulls last, scheduled_time, session_id
+    select *, row_number() over (order by {{order}}) as line from listed
+    order by {{order}}
     limit $4 offset $5
 ),
 
@@ -39,6 +66,8 @@ rows as (
         sessions.duration_minutes,
         sessions.tutor_id,
         tutors.name as tutor_name,
+        coalesce(tutors.attention, false) as tutor_attention,
+        coalesce(tutors.concerns, array[]::text[]) as tutor_concerns,
         page.tutor_sessions,
         sessions.student_id,
         students.name as student_name,
@@ -48,12 +77,13 @@ rows as (
         sessions.pair_sessions_before,
         sessions.tutor_disruption_probability,
         sessions.risk_level,
+        page.rank,
         sessions.model_version
     from page
     inner join marts.upcoming_sessions as sessions on page.session_id = sessions.session_id
-    left join marts.match_tutors as tutors on sessions.tutor_id = tutors.tutor_id
+    left join {TUTORS} as tutors on sessions.tutor_id = tutors.tutor_id
     left join marts.match_students as students on sessions.student_id = students.student_id
-    order by page.tutor_disruption_probability desc nulls last, page.scheduled_time, page.session_id
+    order by page.line
 )
 
 select
@@ -70,9 +100,20 @@ from {SOURCE}
 
 def upcoming_sessions(filters: UpcomingFilters) -> Statement:
     """A page of scheduled sessions; every one that matches is on exactly one page."""
-    tutor_id = entity_uuid(filters.tutor_id) if filters.tutor_id is not None else None
+    is_by_student = filters.sort_by == "student_name"
+    # Without a name to sort by, Postgres leaves the join out.
+    sql = LIST.format(order=ORDERS[filters.sort_by], student_name="students.name" if is_by_student else "null::text")
     return Statement(
-        LIST,
-        (filters.min_risk, tutor_id, filters.one_per_tutor, filters.limit, filters.offset),
+        sql,
+        (
+            filters.min_risk,
+            entity_uuid(filters.tutor_id) if filters.tutor_id is not None else None,
+            filters.one_per_tutor,
+            filters.limit,
+            filters.offset,
+            filters.risk_level or None,
+            filters.since,
+            filters.search,
+        ),
         version_sql=MATCH_VERSION_QUERY,
     )

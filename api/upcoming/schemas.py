@@ -1,15 +1,19 @@
 """What the endpoint of upcoming sessions takes and gives."""
 
+from typing import Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api.fields import Count, Fraction, Id
-from api.matching.schemas.people import MatchPageMeta
+from api.fields import Count, Fraction, Id, Instant
+from api.matching.schemas.people import MatchPageMeta, Page, TutorConcerns
 from api.matching.schemas.predictions import RiskLevel
+from api.tutors.schemas import SearchText
+
+UpcomingSort = Literal["tutor_disruption_probability", "scheduled_time", "student_name"]
 
 
-class UpcomingSession(BaseModel):
+class UpcomingSession(TutorConcerns):
     """A scheduled session, and how likely its tutor is to move or miss it."""
 
     session_id: UUID
@@ -30,6 +34,11 @@ class UpcomingSession(BaseModel):
         description="Probability that the tutor reschedules it or does not come; null until it is predicted."
     )
     risk_level: RiskLevel | None
+    rank: Count | None = Field(
+        description="Place by this probability among the sessions that match the filters, 1 the likeliest; equals "
+        "share one. Null until it is predicted.",
+        examples=[3],
+    )
     model_version: str | None = Field(examples=["rules-v1"])
 
 
@@ -40,11 +49,20 @@ class UpcomingList(BaseModel):
     meta: MatchPageMeta
 
 
-class UpcomingFilters(BaseModel, extra="forbid"):
-    """Which sessions, and which page of them; the likeliest to be disturbed come first."""
+class UpcomingFilters(Page):
+    """Which sessions, in which order, and which page of them."""
 
     min_risk: float | None = Field(default=None, ge=0, le=1, description="Least tutor_disruption_probability.")
     tutor_id: Id | None = Field(default=None, description="UUID or external id of a tutor.")
     one_per_tutor: bool = Field(default=False, description="Only the likeliest session of each tutor.")
-    limit: int = Field(default=50, ge=1, le=500)
-    offset: int = Field(default=0, ge=0, le=10_000_000)
+    risk_level: list[RiskLevel] = Field(default=[], description="Any of these; may be given several times.")
+    since: Instant | None = Field(default=None, description="Earliest scheduled_time.")
+    search: SearchText | None = Field(
+        default=None,
+        description="Part of the name or of the external id of the tutor or the student, without regard to accents and "
+        "case.",
+    )
+    sort_by: UpcomingSort = Field(
+        default="tutor_disruption_probability",
+        description="The likeliest to be disturbed first; or the earliest; or by student, and of each the earliest.",
+    )

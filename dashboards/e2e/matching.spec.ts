@@ -1,4 +1,4 @@
-import { ask, expect, expectAccessible, expectFitsTelephone, logIn, READ_KEY, test } from "./support";
+import { ask, expect, expectAccessible, expectFitsTelephone, LABELS, logIn, READ_KEY, test } from "./support";
 
 // Each test has students of its own, as some change what they prefer.
 const studentAt = async (page: Parameters<typeof ask>[0], index: number) =>
@@ -35,6 +35,26 @@ test("choosing a student and a tutor shows what is predicted for them, in place"
   const differences = page.getByRole("region", { name: "Differences" });
   for (const { label } of explained.data.explanation.mismatches)
     await expect(differences).toContainText(label);
+});
+
+test("students who need a tutor are found, and each tutor has rank, probability and concerns", async ({
+  page,
+}) => {
+  const { meta } = await ask(page, "/api/matching/students?is_active=true&needs_tutor=true&limit=1");
+  const student = await studentAt(page, 5);
+  const address = `/api/matching/students/${student.student_id}/matches?limit=50`;
+  const { data: matches, meta: fitting } = await ask(page, address);
+  await page.goto(`/matching?student=${student.student_id}`);
+  const tutors = page.getByRole("list", { name: "Tutors" }).getByRole("button");
+  await expect(tutors).toHaveCount(matches.length);
+  for (const [at, match] of matches.entries()) {
+    await expect(tutors.nth(at)).toContainText(`of ${fitting.total}`);
+    for (const concern of match.concerns) await expect(tutors.nth(at)).toContainText(LABELS[concern] ?? "");
+  }
+  expect(fitting.total).toBeLessThan((await ask(page, "/api/matching/tutors?limit=1")).meta.total);
+  await page.getByLabel("Needs a tutor").check();
+  await expect(page).toHaveURL(/needs=yes/);
+  await expect(page.getByText(`${meta.total} active without an active tutor`)).toBeVisible();
 });
 
 test("an alternative can be chosen", async ({ page }) => {
@@ -83,7 +103,17 @@ test("an assignment is run, and seen against greedy and chance", async ({ page }
   await expect(page.getByRole("region", { name: "Without a tutor" })).toContainText(
     assignment.unassigned.length === 0 ? "Every student has one." : String(assignment.unassigned.length),
   );
-  await expect(page.getByRole("region", { name: "Pairs" }).locator("tbody tr").first()).toBeVisible();
+  const [left] = assignment.unassigned;
+  if (left) {
+    const row = page.getByRole("table", { name: "Students left over" }).locator("tbody tr").first();
+    await expect(row).toContainText(left.student_name);
+    await expect(row).toContainText(left.reason);
+  }
+  const pairs = page.getByRole("region", { name: "Pairs" }).locator("tbody tr");
+  const [pair] = assignment.pairs;
+  await expect(pairs.first()).toContainText(`of ${pair.rank_of}`);
+  for (const [at, { tutor_concerns }] of assignment.pairs.slice(0, 25).entries())
+    for (const concern of tutor_concerns) await expect(pairs.nth(at)).toContainText(LABELS[concern] ?? "");
   await expectAccessible(page);
 });
 

@@ -48,6 +48,7 @@ SCORING_JOBS = {load_and_score.name, score.name, roll_over.name}
 SCORING_SCHEMAS = {"raw", "staging", "intermediate", "marts"}
 REASON = "tutorq/reason"
 NEW_DAY = "a new day has begun"
+MODELS_CHANGED = "models changed"
 ROLL_OVER_OVERDUE = time_of_day(0, 30)
 CATCH_UP = timedelta(days=30)
 WATCH_SECONDS = 4.0
@@ -64,7 +65,7 @@ def daily_roll_over(timezone: str) -> dg.ScheduleDefinition:
         description="Ten past midnight: record the days since the last recorded one, and move the windows on.",
     )
     def schedule(platform: Platform) -> dg.RunRequest:
-        return _roll_over_request(platform)
+        return _roll_over_request(platform, NEW_DAY)
 
     return schedule
 
@@ -102,8 +103,9 @@ def _look(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequ
     reason = _reason_to_score(platform)
     if reason:
         note_excuses(context.instance, platform)
-    if reason == NEW_DAY:
-        return _roll_over_request(platform)
+    # A run for a batch leaves the models of matching as they are.
+    if reason in (NEW_DAY, MODELS_CHANGED):
+        return _roll_over_request(platform, reason)
     if reason:
         return dg.RunRequest(job_name=score.name, tags={REASON: reason})
     return dg.SkipReason("nothing new")
@@ -121,7 +123,7 @@ def _scores(run: dg.DagsterRun) -> bool:
     return any(key.path[0] in SCORING_SCHEMAS for key in run.asset_selection or ())
 
 
-def _roll_over_request(platform: Platform) -> dg.RunRequest:
+def _roll_over_request(platform: Platform, reason: str) -> dg.RunRequest:
     """One run for yesterday and the nights that were missed since the last recorded day, 30 at most."""
     yesterday = platform.today() - timedelta(days=1)
     with platform.database.connect() as connection:
@@ -133,7 +135,7 @@ def _roll_over_request(platform: Platform) -> dg.RunRequest:
             ).fetchone() or (None,)
     # From the last recorded day on, and not from the one after it: it may have been recorded before its end.
     first = max(recorded, yesterday - CATCH_UP) if recorded else yesterday
-    return dg.RunRequest(job_name=roll_over.name, tags=partition_range(first, yesterday))
+    return dg.RunRequest(job_name=roll_over.name, tags={REASON: reason, **partition_range(first, yesterday)})
 
 
 def _landing(platform: Platform, seen: dict[str, str]) -> tuple[list[LandedFile], dict[str, str]]:
@@ -190,7 +192,7 @@ def _reason_to_score(platform: Platform) -> str | None:
         return "the as-of day was set anew"
     # A version before may have published it, or dbt that somebody called by hand.
     if built_with.get("models_version") != models_version():
-        return "models changed"
+        return MODELS_CHANGED
     # Of a version before, some may be missing. The as-of day may be set as `now` or `latest`.
     wanted = {name: value for name, value in settings.dbt_vars().items() if name != "as_of"}
     return "settings changed" if any(built_with.get(name) != value for name, value in wanted.items()) else None

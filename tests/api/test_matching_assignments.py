@@ -49,6 +49,11 @@ def ids(*named: tuple[str, str]) -> set[tuple[str, str]]:
     return {(str(entity_uuid(student)), str(entity_uuid(tutor))) for student, tutor in named}
 
 
+def fit(student: dict[str, Any], tutor: dict[str, Any]) -> bool:
+    """Whether the two share a subject, or either names none."""
+    return not student["subjects"] or not tutor["subjects"] or bool(set(student["subjects"]) & set(tutor["subjects"]))
+
+
 def test_everybody_is_assigned_or_told_why_not(client: httpx2.Client) -> None:
     found = assigned(client)
     everybody = [pair["student_id"] for pair in found["pairs"]] + [one["student_id"] for one in found["unassigned"]]
@@ -61,13 +66,19 @@ def test_everybody_is_assigned_or_told_why_not(client: httpx2.Client) -> None:
         assert count <= (1 if free is None else free)
     for pair in found["pairs"]:
         student, tutor = students[pair["student_id"]], tutors[pair["tutor_id"]]
-        assert not student["subjects"] or set(student["subjects"]) & set(tutor["subjects"])
+        assert fit(student, tutor)
         assert (pair["student_name"], pair["tutor_name"]) == (student["name"], tutor["name"])
         one = client.get(f"/api/matching/predict/{pair['student_id']}/{pair['tutor_id']}").json()["data"]
         for name in ("churn_probability", "risk_level", "compatibility_score"):
             assert pair[name] == one[name]
+        assert (pair["tutor_attention"], pair["tutor_concerns"]) == (tutor["attention"], tutor["concerns"])
     assert found["unassigned"]
-    assert {one["reason"] for one in found["unassigned"]} == {assignments.WHY_NOBODY["no_capacity"]}
+    for one in found["unassigned"]:
+        student = students[one["student_id"]]
+        assert (one["student_name"], one["external_id"]) == (student["name"], student["external_id"])
+        assert one["subjects"] == student["subjects"]
+        assert one["why"] == "places_taken"
+        assert one["reason"] == assignments.WHY_NOBODY["places_taken"]
     assert (found["students"], found["tutors"], found["model_version"]) == (len(STUDENTS), len(TUTORS), "rules-v1")
     total = sum(pair["churn_probability"] for pair in found["pairs"])
     assert found["expected_churn"]["assigned"] == pytest.approx(total)
@@ -75,6 +86,26 @@ def test_everybody_is_assigned_or_told_why_not(client: httpx2.Client) -> None:
     for other in ("greedy", "random"):
         better = found["students_with_tutor"]["assigned"] - found["students_with_tutor"][other]
         assert better > 0 or found["expected_churn"]["assigned"] <= found["expected_churn"][other] + 1e-9
+
+
+def test_each_pair_has_its_place_among_the_tutors_who_fit(client: httpx2.Client) -> None:
+    found = assigned(
+        client, fixed=[{"student_id": "S-1", "tutor_id": "T-3"}], capacities=[{"tutor_id": "T-3", "capacity": 1}]
+    )
+    students = {row["student_id"]: row for row in everyone(client, "/api/matching/students")}
+    tutors = [row for row in everyone(client, "/api/matching/tutors", is_active=True) if row["external_id"] in TUTORS]
+    for pair in found["pairs"]:
+        student = students[pair["student_id"]]
+        fitting = [row for row in tutors if fit(student, row) or row["tutor_id"] == pair["tutor_id"]]
+        assert pair["rank_of"] == len(fitting)
+        chances = [
+            client.get(f"/api/matching/predict/{student['student_id']}/{row['tutor_id']}").json()["data"]
+            for row in fitting
+        ]
+        lower = sum(each["churn_probability"] < pair["churn_probability"] for each in chances)
+        assert pair["rank"] == lower + 1
+    [fixed] = [pair for pair in found["pairs"] if pair["is_fixed"]]
+    assert fixed["rank_of"] == 5  # T-1, T-4, T-7 of geography, T-8 of no subject, and T-3, who teaches others
 
 
 def test_the_audit_log_tells_who_asked(client: httpx2.Client) -> None:
@@ -117,7 +148,13 @@ def test_fixed_and_forbidden_pairs_and_given_capacities(client: httpx2.Client) -
 def test_subjects_may_be_left_out_of_account(client: httpx2.Client) -> None:
     body = {"student_ids": ["S-1"], "tutor_ids": ["T-3"]}  # geography, and maths with physics
     [nobody] = assigned(client, **body)["unassigned"]
-    assert nobody["reason"] == assignments.WHY_NOBODY["no_eligible_tutor"]
+    assert (nobody["why"], nobody["reason"]) == ("no_eligible_tutor", assignments.WHY_NOBODY["no_eligible_tutor"])
+    same = {"student_ids": ["S-2"], "tutor_ids": ["T-3"]}
+    full = assigned(client, **same, capacities=[{"tutor_id": "T-3", "capacity": 0}])
+    assert [one["why"] for one in full["unassigned"]] == ["no_capacity"]
+    pair = {"student_id": "S-2", "tutor_id": "T-3"}
+    forbidden = assigned(client, **same, capacities=[{"tutor_id": "T-3", "capacity": 1}], forbidden=[pair])
+    assert [one["why"] for one in forbidden["unassigned"]] == ["forbidden"]
     assert pairs(assigned(client, **body, require_subject=False)) == ids(("S-1", "T-3"))
     # Without subjects of one's own, everybody fits.
     assert pairs(assigned(client, student_ids=["S-12"], tutor_ids=["T-3"])) == ids(("S-12", "T-3"))

@@ -88,14 +88,14 @@ def test_a_student_s_matches_are_the_stored_ones(client: httpx2.Client) -> None:
     assert chances == sorted(chances)
     for row in found:
         one = predicted(client, "S-1", row["external_id"])
-        shared = (row.keys() & one.keys()) - {"predicted_at"}
+        shared = (row.keys() & one.keys()) - {"predicted_at", "rank"}
         assert len(shared) == 10
         assert {name: row[name] for name in shared} == {name: one[name] for name in shared}
         assert row["name"] == one["tutor_name"]
 
 
 def test_a_tutor_s_matches_are_the_stored_ones(client: httpx2.Client) -> None:
-    found = everyone(client, "/api/matching/tutors/T-2/matches")
+    found = everyone(client, "/api/matching/tutors/T-2/matches", shares_subject=False)
     assert {row["external_id"] for row in found} == set(ACTIVE_STUDENTS)
     assert {row["free_capacity"] for row in found} == {None}
     assert {row["tutor_id"] for row in found} == {str(entity_uuid("T-2"))}
@@ -109,14 +109,96 @@ def test_tutors_of_other_subjects_are_shown_on_request(client: httpx2.Client, st
     subjects = set(client.get(f"/api/matching/students/{student}").json()["data"]["subjects"])
     everything = everyone(client, address, shares_subject=False)
     assert {row["external_id"] for row in everything} == set(ACTIVE_TUTORS)
-    # S-12 has no subjects.
-    expected = [row for row in everything if not subjects or subjects & set(row["subjects"])]
-    assert everyone(client, address) == expected
-    assert len(expected) == len(everything) if student == "S-12" else 0 < len(expected) < len(everything)
+    # S-12 names no subject, and so does T-8.
+    expected = [row for row in everything if not subjects or not row["subjects"] or subjects & set(row["subjects"])]
+    assert without_rank(everyone(client, address)) == without_rank(expected)
+    assert "T-8" in {row["external_id"] for row in expected}
+    assert len(expected) == len(everything) if student == "S-12" else 1 < len(expected) < len(everything)
     other = next(
         row["subjects"][0] for row in everything if row["subjects"] and not subjects & set(row["subjects"][:1])
     )
-    assert everyone(client, address, subject=other) == [row for row in everything if other in row["subjects"]]
+    named = [row for row in everything if other in row["subjects"]]
+    assert without_rank(everyone(client, address, subject=other)) == without_rank(named)
+
+
+@pytest.mark.parametrize(
+    ("tutor", "theirs"),
+    [
+        ("T-1", {"S-1", "S-4", "S-7", "S-10", "S-12"}),  # geography; S-12 names no subject
+        ("T-2", {"S-2", "S-3", "S-5", "S-6", "S-8", "S-9", "S-12"}),  # maths
+        ("T-8", set(ACTIVE_STUDENTS)),  # names no subject
+    ],
+)
+def test_students_of_other_subjects_are_shown_on_request(client: httpx2.Client, tutor: str, theirs: set[str]) -> None:
+    address = f"/api/matching/tutors/{tutor}/matches"
+    assert {row["external_id"] for row in everyone(client, address)} == theirs
+    assert {row["external_id"] for row in everyone(client, address, shares_subject=False)} == set(ACTIVE_STUDENTS)
+    physics = {row["external_id"] for row in everyone(client, address, subject="physics")}
+    assert physics == {"S-3", "S-6", "S-9"}
+
+
+@pytest.mark.parametrize("path", ["students/S-12", "students/S-1", "tutors/T-3"])
+def test_each_match_has_its_place_among_those_that_fit_the_filters(client: httpx2.Client, path: str) -> None:
+    address = f"/api/matching/{path}/matches"
+    for filters in ({}, {"min_compatibility": 0.3}, {"sort_by": "name"}):
+        found = everyone(client, address, **filters)
+        chances = [row["churn_probability"] for row in found]
+        assert [row["rank"] for row in found] == [1 + sum(other < one for other in chances) for one in chances]
+    [second] = client.get(address, params={"limit": 1, "offset": 1}).json()["data"]
+    assert second == everyone(client, address)[1]
+
+
+def test_concerns_about_tutors_are_in_all_lists_and_pairs(client: httpx2.Client) -> None:
+    known = {row["tutor_id"]: row for row in everyone(client, "/api/tutors")}
+    raised = {row["external_id"] for row in known.values() if row["attention"]} & set(ACTIVE_TUTORS)
+    assert raised
+    assert raised < set(ACTIVE_TUTORS)
+    lists = [
+        everyone(client, "/api/matching/students/S-12/matches"),
+        everyone(client, "/api/matching/tutors", is_active=True),
+        [client.get(f"/api/matching/tutors/{tutor}").json()["data"] for tutor in ACTIVE_TUTORS],
+    ]
+    for found in lists:
+        assert {row["external_id"] for row in found} == set(ACTIVE_TUTORS)
+        for row in found:
+            of = known.get(row["tutor_id"], {"attention": False, "concerns": []})
+            assert (row["attention"], row["concerns"]) == (of["attention"], of["concerns"])
+    for tutor in ACTIVE_TUTORS:
+        pair = predicted(client, "S-12", tutor, explain=True)
+        assert pair["tutor_attention"] == (tutor in raised)
+        for row in (pair["explanation"]["alternatives"], [{**pair, "concerns": pair["tutor_concerns"]}]):
+            assert all(each["concerns"] == known.get(each["tutor_id"], {"concerns": []})["concerns"] for each in row)
+    students = everyone(client, "/api/matching/tutors/T-8/matches")
+    assert {(row["attention"], *row["concerns"]) for row in students} == {(False,)}
+
+
+@pytest.mark.parametrize("student", ["S-1", "S-12"])
+def test_a_pair_has_its_place_among_the_tutors_who_fit(client: httpx2.Client, student: str) -> None:
+    fitting = {row["tutor_id"]: row for row in everyone(client, f"/api/matching/students/{student}/matches")}
+    for tutor in ACTIVE_TUTORS:
+        pair = predicted(client, student, tutor, explain=True)
+        subjects = pair["tutor_id"] in fitting
+        if student == "S-12":  # the tutor's subjects stand in for those that the student does not name
+            theirs = set(client.get(f"/api/matching/tutors/{tutor}").json()["data"]["subjects"])
+            compared = [
+                row for row in fitting.values() if not theirs or not row["subjects"] or theirs & set(row["subjects"])
+            ]
+        else:
+            compared = list(fitting.values())
+        others = [row["churn_probability"] for row in compared if row["tutor_id"] != pair["tutor_id"]]
+        assert pair["rank_of"] == len(others) + 1
+        assert pair["rank"] == 1 + sum(other < pair["churn_probability"] for other in others)
+        if student == "S-1" and subjects:
+            assert pair["rank"] == fitting[pair["tutor_id"]]["rank"]
+        for alternative in pair["explanation"]["alternatives"]:
+            chance = alternative["churn_probability"]
+            assert alternative["rank"] == 1 + sum(other < chance for other in others)
+            assert alternative["rank_of"] == pair["rank_of"]
+
+
+def without_rank(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of two lists that differ in their filters: a rank is among those of one list."""
+    return [{**row, "rank": None} for row in found]
 
 
 # S-12 has no subjects, and so all tutors.
@@ -124,15 +206,19 @@ def test_tutors_of_other_subjects_are_shown_on_request(client: httpx2.Client, st
 def test_filters_and_order_of_matches(client: httpx2.Client, path: str) -> None:
     address = f"/api/matching/{path}/matches"
     everything = everyone(client, address)
+
+    def found(**filters: Any) -> list[dict[str, Any]]:
+        return without_rank(everyone(client, address, **filters))
+
+    all_of_them = without_rank(everything)
     for level in ("low", "medium", "high"):
-        assert everyone(client, address, risk_level=level) == [r for r in everything if r["risk_level"] == level]
-    both = everyone(client, address, risk_level=["low", "high"])
-    assert both == [row for row in everything if row["risk_level"] != "medium"]
+        assert found(risk_level=level) == [r for r in all_of_them if r["risk_level"] == level]
+    both = found(risk_level=["low", "high"])
+    assert both == [row for row in all_of_them if row["risk_level"] != "medium"]
     assert both
-    fitting = everyone(client, address, min_compatibility=0.5)
-    assert fitting == [row for row in everything if row["compatibility_score"] >= 0.5]
-    assert everyone(client, address, subject="geography") == [
-        row for row in everything if "geography" in row["subjects"]
+    assert found(min_compatibility=0.5) == [row for row in all_of_them if row["compatibility_score"] >= 0.5]
+    assert found(subject="geography", shares_subject=False) == [
+        row for row in found(shares_subject=False) if "geography" in row["subjects"]
     ]
     for sort_by, reverse in (("compatibility_score", True), ("name", False), ("churn_probability", False)):
         values = [row[sort_by] for row in everyone(client, address, sort_by=sort_by)]
@@ -151,7 +237,8 @@ def test_filters_and_order_of_matches(client: httpx2.Client, path: str) -> None:
 def test_matches_with_a_free_place(client: httpx2.Client) -> None:
     everything = everyone(client, "/api/matching/students/S-3/matches")
     free = everyone(client, "/api/matching/students/S-3/matches", has_capacity=True)
-    assert free == [row for row in everything if row["free_capacity"] is None or row["free_capacity"] > 0]
+    expected = [row for row in everything if row["free_capacity"] is None or row["free_capacity"] > 0]
+    assert without_rank(free) == without_rank(expected)
     assert 0 < len(free) < len(everything)
     problem(client.get("/api/matching/tutors/T-1/matches?has_capacity=true"), 400)
 
@@ -250,13 +337,8 @@ def test_alternatives_are_less_of_a_risk_and_have_a_place(api: Served, client: h
     found = 0
     for student, tutor in itertools.product(ACTIVE_STUDENTS[:6], ACTIVE_TUTORS):
         data = predicted(client, student, tutor, explain=True)
-        subjects = set(client.get(f"/api/matching/students/{student}").json()["data"]["subjects"])
         free = everyone(client, f"/api/matching/students/{student}/matches", has_capacity=True)
-        expected = [
-            row["tutor_id"]
-            for row in free
-            if row["churn_probability"] < data["churn_probability"] and subjects & set(row["subjects"])
-        ]
+        expected = [row["tutor_id"] for row in free if row["churn_probability"] < data["churn_probability"]]
         alternatives = data["explanation"]["alternatives"]
         assert [each["tutor_id"] for each in alternatives] == expected[:3]
         found += len(alternatives)

@@ -128,9 +128,38 @@ def test_filters(client: httpx2.Client) -> None:
     assert "T-8" in ids(everyone(client, PEOPLE[1], has_capacity=True))
 
 
+def test_students_who_need_a_tutor(matching: Served, client: httpx2.Client, student: str) -> None:
+    """Somebody new needs one, until a session is planned or held with a tutor who has not left."""
+
+    def need_one() -> set[str]:
+        found = everyone(client, PEOPLE[0], needs_tutor=True)
+        assert all(row["needs_tutor"] for row in found)
+        others = everyone(client, PEOPLE[0], needs_tutor=False)
+        assert not any(row["needs_tutor"] for row in others)
+        assert len(found) + len(others) == len(everyone(client, PEOPLE[0]))
+        return {row["external_id"] for row in found}
+
+    # The last session of S-11 was a year ago, S-12 never had any, and S-8 to S-10 had theirs with T-4 to T-7 lately.
+    assert need_one() >= {"S-11", "S-12", student}
+    assert not need_one() & {f"S-{i}" for i in range(1, 9)}
+    body = {"session_id": f"N-{uuid4()}", "student_id": student, "scheduled_time": "2026-02-20T15:00:00Z"}
+
+    def post(tutor: str, status: str, **more: str) -> None:
+        answer = client.post("/api/sessions", json={**body, "tutor_id": tutor, "status": status, **more})
+        assert answer.status_code == 202
+
+    post("T-9", "scheduled", updated_at="2026-01-30T08:00:00Z")  # inactive
+    assert student in need_one()
+    post("T-1", "scheduled", updated_at="2026-01-30T09:00:00Z")
+    assert student not in need_one()
+    post("T-1", "cancelled", updated_at="2026-01-30T10:00:00Z")
+    assert student in need_one()
+
+
 @pytest.mark.parametrize(
     "path",
     [
+        "students?needs_tutor=perhaps",
         "students?sort_by=tutor_rating",
         "students?has_capacity=true",
         "students?limit=501",

@@ -76,6 +76,7 @@ OPERATIONS = {
     "generation_status",
     "post_assignment",
     "list_upcoming_sessions",
+    "list_stand_ins",
 }
 WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session",
                "post_log_in_link", "get_log_in_methods", "post_sendgrid_events"}  # fmt: skip

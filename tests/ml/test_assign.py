@@ -109,9 +109,18 @@ def test_students_left_over_are_told_why():
     eligible = np.array([[True], [True], [False]])
     answer = assign(np.array([[0.4], [0.2], [0.1]]), np.array([1]), eligible=eligible)
     assert answer.best.tutor.tolist() == [NOBODY, 0, NOBODY]
-    assert answer.unassigned == {0: "no_capacity", 2: "no_eligible_tutor"}
+    assert answer.unassigned == {0: "places_taken", 2: "no_eligible_tutor"}
     full = assign(np.array([[0.4], [0.2], [0.1]]), np.array([0]), eligible=eligible)
     assert full.unassigned == {0: "no_capacity", 1: "no_capacity", 2: "no_eligible_tutor"}
+    # A place that somebody is fixed to is taken, too.
+    fixed = assign(np.array([[0.4], [0.2], [0.1]]), np.array([1]), eligible=eligible, fixed=[(2, 0)])
+    assert fixed.unassigned == {0: "places_taken", 1: "places_taken"}
+    forbidden = assign(np.array([[0.4], [0.2], [0.1]]), np.array([1]), eligible=eligible, forbidden=[(0, 0), (2, 0)])
+    assert forbidden.unassigned == {0: "forbidden", 2: "no_eligible_tutor"}
+    # One of the two who teach the subject has a place, for the other student.
+    both = np.array([[True, True], [False, True]])
+    answer = assign(np.array([[0.1, 0.1], [0.1, 0.1]]), np.array([0, 1]), eligible=both)
+    assert list(answer.unassigned.values()) == ["places_taken"]
 
 
 def test_a_share_of_students_tries_new_tutors_and_the_rest_does_not_pay_for_it():

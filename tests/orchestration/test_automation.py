@@ -179,7 +179,7 @@ def test_a_new_day_another_version_and_changed_settings_are_noticed(
         connection.execute("update marts.publication set as_of = as_of + 1, models_version = 'of a version before'")
     answer, _ = tick(instance)
     assert isinstance(answer, dg.RunRequest)
-    assert (answer.job_name, answer.tags[REASON]) == ("score", "models changed")
+    assert (answer.job_name, answer.tags[REASON]) == ("roll_over", "models changed")
 
     dbt_runner.build(environment, database)
     assert isinstance(tick(instance)[0], dg.SkipReason)

@@ -1,12 +1,13 @@
 """Which tutors a group of students should get."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from api.bodies import WHOLE, Body
 from api.fields import Count, Fraction, Id
+from api.matching.schemas.people import TutorConcerns
 from api.matching.schemas.predictions import RiskLevel
 
 MOST_STUDENTS = 10_000
@@ -49,7 +50,7 @@ class AssignmentRequest(Body):
         default=[], max_length=10 * MOST_STUDENTS, description="Pairs that must not be."
     )
     require_subject: bool = Field(
-        default=True, description="Whether the two must share a subject; a student without any fits every tutor."
+        default=True, description="Whether the two must share a subject; who names none fits everybody."
     )
     exploration_share: float = Field(
         default=0, ge=0, le=1, description="Share of the students that go to tutors with little history."
@@ -59,7 +60,7 @@ class AssignmentRequest(Body):
     ] = 0
 
 
-class AssignedPair(BaseModel):
+class AssignedPair(TutorConcerns):
     """A student and the tutor they should get."""
 
     student_id: UUID
@@ -68,6 +69,11 @@ class AssignedPair(BaseModel):
     tutor_name: str | None
     churn_probability: Fraction
     risk_level: RiskLevel
+    rank: Count = Field(
+        description="Place of the tutor by churn_probability, 1 the lowest, among those who fit by subject, "
+        "full or not."
+    )
+    rank_of: Count = Field(description="How many these are.", examples=[27])
     compatibility_score: Fraction
     is_fixed: bool
     is_exploration: bool = Field(description="Given to a tutor with little history, to learn how it goes.")
@@ -78,8 +84,14 @@ class UnassignedStudent(BaseModel):
     """A student without a tutor, and why."""
 
     student_id: UUID
+    external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["P-230"])
     student_name: str | None
-    reason: str = Field(examples=["No tutor of these subjects has a free place."])
+    subjects: list[str] = Field(examples=[["maths"]])
+    why: Literal["no_eligible_tutor", "forbidden", "no_capacity", "places_taken"] = Field(
+        description="Nobody teaches the subject; the request forbids all who do; they have no free place; or other "
+        "students got their places."
+    )
+    reason: str = Field(description="The same in a sentence.", examples=["All tutors who could be chosen are full."])
 
 
 class PlanFigures(BaseModel):

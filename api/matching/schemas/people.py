@@ -11,6 +11,7 @@ from api.bodies import WHOLE, Body
 from api.fields import Count, Fraction, Id, LongText, Name, Subject
 from api.publication import Meta, PageMeta
 from api.tutors.schemas import SearchText
+from core.concerns import ConcernName
 from ingest.contract import LONGEST_TEXT
 
 TeachingStyle = Literal["structured", "flexible", "interactive"]
@@ -52,9 +53,26 @@ class MatchStudent(BaseModel):
         description="Estimated share of these meetings that were followed by another session in time."
     )
     last_session_on: date | None = Field(description="Day of the newest session, in the reporting zone.")
+    needs_tutor: bool = Field(
+        description="No active tutor taught the student in the last 30 days or is to; sessions posted meanwhile count."
+    )
 
 
-class MatchTutor(BaseModel):
+class RaisedConcerns(BaseModel):
+    """What is of concern about a tutor."""
+
+    attention: bool = Field(description="Whether any concern about the tutor is raised.")
+    concerns: list[ConcernName] = Field(description="Concerns that are raised, in a fixed order.")
+
+
+class TutorConcerns(BaseModel):
+    """The same of a row that is not about a tutor alone."""
+
+    tutor_attention: bool = Field(description="Whether any concern about the tutor is raised.")
+    tutor_concerns: list[ConcernName] = Field(description="Those that are raised, in a fixed order.")
+
+
+class MatchTutor(RaisedConcerns):
     """A tutor as matching sees them: attributes as of now, history as last stored."""
 
     tutor_id: UUID
@@ -158,6 +176,11 @@ class _PeopleFilters(Page):
 
 class StudentFilters(_PeopleFilters):
     """Which students, in which order, and which page of them."""
+
+    needs_tutor: bool | None = Field(
+        default=None,
+        description="Whether no active tutor taught the student in the last 30 days or is to.",
+    )
 
     sort_by: Annotated[str, AfterValidator(_One(STUDENTS_SORTABLE))] = Field(
         default="name", description="Null comes last.", json_schema_extra={"enum": list(STUDENTS_SORTABLE)}

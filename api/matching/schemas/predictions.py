@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api.fields import Fraction
-from api.matching.schemas.people import MatchMeta, MatchPageMeta, Page, SortOrder
+from api.fields import Count, Fraction
+from api.matching.schemas.people import MatchMeta, MatchPageMeta, Page, RaisedConcerns, SortOrder, TutorConcerns
 from api.tutors.schemas import SearchText
 
 RiskLevel = Literal["low", "medium", "high"]
@@ -30,9 +30,12 @@ class Prediction(BaseModel):
     predicted_at: AwareDatetime
 
 
-class Match(Prediction):
-    """A prediction, and who the other person is."""
+class Match(RaisedConcerns, Prediction):
+    """A prediction, and who the other person is. Concerns are about tutors: of a student there are none."""
 
+    rank: Count = Field(
+        description="Place by churn_probability among the pairs that match the filters, 1 the lowest; equals share one."
+    )
     external_id: str | None = Field(description="The other person's id as delivered, where it was not a UUID.")
     name: str | None = Field(description="The other person's name.", examples=["Ada Novak"])
     subjects: list[str] = Field(description="The other person's subjects.", examples=[["maths"]])
@@ -52,6 +55,13 @@ class _MatchFilters(Page):
     risk_level: list[RiskLevel] = Field(default=[], description="Any of these; may be given several times.")
     min_compatibility: float | None = Field(default=None, ge=0, le=1, description="Least compatibility_score.")
     subject: SearchText | None = Field(default=None, description="One of the other person's subjects, spelt exactly.")
+    shares_subject: bool = Field(
+        default=True,
+        description=(
+            "Only people who share a subject with the person; who names no subject fits everybody. False gives people "
+            "of all subjects. If `subject` is given, only that counts."
+        ),
+    )
     sort_by: Literal["churn_probability", "compatibility_score", "name"] = "churn_probability"
     sort_order: SortOrder | None = Field(
         default=None, description="By default the best first: asc, and desc for compatibility_score."
@@ -65,10 +75,6 @@ class MatchesOfTutorFilters(_MatchFilters):
 class MatchesOfStudentFilters(_MatchFilters):
     """Which tutors, in which order, and which page of them."""
 
-    shares_subject: bool = Field(
-        default=True,
-        description="Only tutors of one of the student's subjects, if there are any; `subject` goes first.",
-    )
     has_capacity: bool | None = Field(
         default=None, description="Whether another student would fit; a tutor without a known capacity always can."
     )
@@ -101,7 +107,19 @@ class Mismatch(BaseModel):
     severity: Literal["none", "low", "medium", "high"] | None = Field(description="Null if unknown.")
 
 
-class Alternative(BaseModel):
+class Ranked(BaseModel):
+    """How a tutor's risk with a student compares, where all levels are the same."""
+
+    rank: Count = Field(
+        description=(
+            "Place of the tutor by churn_probability, 1 the lowest, among the active tutors who share a subject with "
+            "the student or name none; if the student names none, with the tutor."
+        )
+    )
+    rank_of: Count = Field(description="How many these are, this tutor among them.", examples=[27])
+
+
+class Alternative(RaisedConcerns, Ranked):
     """Another tutor of the student's subject with a free place and a lower risk."""
 
     tutor_id: UUID
@@ -125,7 +143,7 @@ class MatchExplanation(BaseModel):
     alternatives: list[Alternative] = Field(description="At most three, lowest risk first.")
 
 
-class PairPrediction(Prediction):
+class PairPrediction(TutorConcerns, Ranked, Prediction):
     """The prediction for one pair, and what made it."""
 
     student_name: str | None = Field(examples=["Lea Berg"])

@@ -10,6 +10,7 @@ import { logInsSearch } from "../features/auth/log-ins-search";
 import { matchingSearch } from "../features/matching/matching-search";
 import { reportSearch } from "../features/reports/report-search";
 import { tutorSearch } from "../features/tutors/tutor-search";
+import { upcomingSearch } from "../features/upcoming/upcoming-search";
 import { parseQuery, writeQuery } from "../lib/search-params";
 import { NotFound, PageProblem } from "./error-pages";
 import { Shell } from "./shell";
@@ -36,6 +37,16 @@ const tutor = createRoute({
   getParentRoute: () => root,
   path: "/tutors/$tutorId",
   component: lazyRouteComponent(() => import("../features/tutors/components/tutor-page"), "TutorPage"),
+});
+
+const upcoming = createRoute({
+  getParentRoute: () => root,
+  path: "/upcoming",
+  validateSearch: upcomingSearch,
+  component: lazyRouteComponent(
+    () => import("../features/upcoming/components/upcoming-page"),
+    "UpcomingPage",
+  ),
 });
 
 const matching = createRoute({
@@ -79,7 +90,17 @@ const logIn = createRoute({
   ),
 });
 
-const routeTree = root.addChildren([overview, tutors, tutor, matching, reports, audit, logIns, logIn]);
+const routeTree = root.addChildren([
+  overview,
+  tutors,
+  tutor,
+  upcoming,
+  matching,
+  reports,
+  audit,
+  logIns,
+  logIn,
+]);
 
 export function createAppRouter(history?: RouterHistory) {
   return createRouter({

@@ -22,6 +22,7 @@ import classes from "./shell.module.css";
 const PAGES = [
   { to: "/", label: "Overview" },
   { to: "/tutors", label: "Tutors" },
+  { to: "/upcoming", label: "Upcoming" },
   { to: "/matching", label: "Matching" },
   { to: "/reports", label: "Reports" },
 ] as const;

@@ -22,11 +22,13 @@ interface RowContentProps {
   detail: ReactNode;
   /** Beside the detail, at the end of the line. */
   aside?: ReactNode;
+  /** On a line of their own. */
+  tags?: ReactNode;
   /** The detail ends in an ellipsis where it does not fit on one line. */
   isClipped?: boolean;
 }
 
-export function RowContent({ title, badge, detail, aside, isClipped = false }: RowContentProps) {
+export function RowContent({ title, badge, detail, aside, tags, isClipped = false }: RowContentProps) {
   return (
     <>
       <span className={classes.title}>{title}</span>
@@ -35,6 +37,7 @@ export function RowContent({ title, badge, detail, aside, isClipped = false }: R
         {detail}
       </span>
       {aside && <span className={classes.aside}>{aside}</span>}
+      {tags && <span className={classes.tags}>{tags}</span>}
     </>
   );
 }

@@ -8,6 +8,8 @@ const ASK_AFTER_MS = 200;
 interface SearchFieldProps {
   ref?: Ref<HTMLInputElement>;
   label: string;
+  /** Whether everybody sees the label, or only screen readers hear it. */
+  isLabelVisible?: boolean;
   placeholder?: string;
   className?: string;
   value: string | undefined;
@@ -19,6 +21,7 @@ interface SearchFieldProps {
 export function SearchField({
   ref,
   label,
+  isLabelVisible = false,
   placeholder = "Search by name or id",
   className,
   value = "",
@@ -35,7 +38,8 @@ export function SearchField({
       ref={ref}
       className={className}
       type="search"
-      aria-label={label}
+      label={isLabelVisible && label}
+      aria-label={isLabelVisible ? undefined : label}
       placeholder={placeholder}
       leftSection={<Icon name="search" />}
       value={text}

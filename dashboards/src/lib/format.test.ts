@@ -6,6 +6,7 @@ import {
   day,
   moment,
   notice,
+  ordinal,
   percent,
   points,
   probability,
@@ -31,6 +32,18 @@ describe("a probability", () => {
     [0.004, "< 1%"],
     [null, "not rated"],
   ])("%s is %s: never certain", (value, text) => expect(probability(value)).toBe(text));
+});
+
+describe("a place in an order", () => {
+  it.each([
+    [1, "1st"],
+    [2, "2nd"],
+    [23, "23rd"],
+    [11, "11th"],
+    [112, "112th"],
+    [1001, "1,001st"],
+    [null, "–"],
+  ])("%s is %s", (value, text) => expect(ordinal(value)).toBe(text));
 });
 
 describe("differences", () => {

@@ -43,6 +43,14 @@ export function count(value: Figure, none = "–"): string {
   return shown(value, none, (number) => number.toLocaleString(LOCALE));
 }
 
+const PLURAL_RULES = new Intl.PluralRules("en", { type: "ordinal" });
+const SUFFIX: Partial<Record<Intl.LDMLPluralRule, string>> = { one: "st", two: "nd", few: "rd" };
+
+/** A place in an order: "1st", "112th". */
+export function ordinal(value: Figure, none = "–"): string {
+  return shown(value, none, (number) => `${count(number)}${SUFFIX[PLURAL_RULES.select(number)] ?? "th"}`);
+}
+
 /** A count with its noun: "1 session", "1,204 sessions". */
 export function counted(value: Figure, one: string, many = `${one}s`): string {
   return shown(
@@ -87,6 +95,22 @@ const MOMENT = new Intl.DateTimeFormat(LOCALE, {
   timeZoneName: "short",
 });
 
+const SHORT_MOMENT = new Intl.DateTimeFormat(LOCALE, {
+  weekday: "short",
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  timeZoneName: "short",
+});
+const CLOCK = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+const WEEKDAY = new Intl.DateTimeFormat(LOCALE, {
+  weekday: "long",
+  day: "numeric",
+  month: "long",
+  year: "numeric",
+});
+
 function dated(value: string | null | undefined, none: string, format: Intl.DateTimeFormat): string {
   if (!value) return none;
   const date = new Date(value);
@@ -99,6 +123,13 @@ export const shortDay = (value: string | null | undefined, none = "–"): string
   dated(value, none, SHORT_DAY);
 /** A moment in the reader's zone, which is named. */
 export const moment = (value: string | null | undefined, none = "–"): string => dated(value, none, MOMENT);
+/** The same for what is near: with its weekday, without the year. */
+export const shortMoment = (value: string | null | undefined, none = "–"): string =>
+  dated(value, none, SHORT_MOMENT);
+/** The time of day of a moment, in the reader's zone, which is named. */
+export const clock = (value: string | null | undefined, none = "–"): string => dated(value, none, CLOCK);
+/** The day of a moment in the reader's zone, with its weekday. */
+export const weekday = (value: string | null | undefined, none = "–"): string => dated(value, none, WEEKDAY);
 
 /** How long ago, in the largest unit that says enough. */
 export function ago(seconds: number): string {

@@ -27,3 +27,19 @@ export function oneOf<Choice extends string>(value: unknown, choices: readonly C
 export function someText(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value.slice(0, 200) : undefined;
 }
+
+/** A calendar day, as 2026-01-31. */
+export function someDay(value: unknown): string | undefined {
+  const text = someText(value);
+  return text && /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(`${text}T00:00:00`))
+    ? text
+    : undefined;
+}
+
+/** The first moment of a day of the reader's zone; `later` is the number of days after it. */
+export function beginningOf(date: string | undefined, later = 0): string | undefined {
+  if (!date) return undefined;
+  const moment = new Date(`${date}T00:00:00`);
+  moment.setDate(moment.getDate() + later);
+  return moment.toISOString();
+}

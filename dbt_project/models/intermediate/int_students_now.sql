@@ -18,6 +18,21 @@ sessions as (
     select * from {{ ref('int_session_facts') }}
 ),
 
+tutors as (
+    select * from {{ ref('stg_raw__tutors') }}
+),
+
+active_tutors as (
+    select
+        sessions.student_id,
+        count(distinct sessions.tutor_id) as active_tutors
+    from sessions
+    inner join tutors on sessions.tutor_id = tutors.tutor_id
+    cross join as_of
+    where tutors.is_active and {{ is_active_pair('sessions', 'as_of.as_of') }}
+    group by sessions.student_id
+),
+
 known_sessions as (
     select
         sessions.student_id,
@@ -40,9 +55,11 @@ final as (
         known_sessions.student_sessions,
         coalesce(histories.student_first_meetings, 0) as student_first_meetings,
         coalesce(histories.student_continuation_rate, {{ prior_mean(var('first_session_fallback_prior')) }})
-            as student_continuation_rate
+            as student_continuation_rate,
+        coalesce(active_tutors.active_tutors, 0) as active_tutors
     from known_sessions
     cross join as_of
+    left join active_tutors on known_sessions.student_id = active_tutors.student_id
     left join histories
         on known_sessions.student_id = histories.student_id and histories.known_before = as_of.as_of + 1
 )

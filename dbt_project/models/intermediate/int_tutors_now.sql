@@ -24,13 +24,7 @@ active_students as (
         count(distinct sessions.student_id) as active_students
     from sessions
     cross join as_of
-    where
-        (
-            sessions.status = 'completed'
-            and sessions.scheduled_on > as_of.as_of - {{ var('active_pair_days') }}
-            and sessions.scheduled_on <= as_of.as_of
-        )
-        or (sessions.status = 'scheduled' and sessions.scheduled_on >= as_of.as_of)
+    where {{ is_active_pair('sessions', 'as_of.as_of') }}
     group by sessions.tutor_id
 ),
 

@@ -1,5 +1,5 @@
 import type { Action as ApiAction } from "../../lib/api-types";
-import { oneOf, someText, wholeNumber } from "../../lib/search-params";
+import { oneOf, someDay, someText, wholeNumber } from "../../lib/search-params";
 
 /** What the log tells of, as the filter of the API names it, and in words. */
 export const ACTIONS = {
@@ -48,23 +48,8 @@ export function auditSearch(raw: Record<string, unknown>): AuditSearch {
   return {
     actor: someText(raw.actor),
     action: oneOf(raw.action, Object.keys(ACTIONS) as Action[]),
-    from: day(raw.from),
-    to: day(raw.to),
+    from: someDay(raw.from),
+    to: someDay(raw.to),
     page: page === 1 ? undefined : page,
   };
-}
-
-/** The first moment of a day of the reader's zone; `later` is the number of days after it. */
-export function beginningOf(date: string | undefined, later = 0): string | undefined {
-  if (!date) return undefined;
-  const moment = new Date(`${date}T00:00:00`);
-  moment.setDate(moment.getDate() + later);
-  return moment.toISOString();
-}
-
-function day(value: unknown): string | undefined {
-  const text = someText(value);
-  return text && /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(`${text}T00:00:00`))
-    ? text
-    : undefined;
 }

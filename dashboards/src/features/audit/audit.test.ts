@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { parseQuery, writeQuery } from "../../lib/search-params";
-import { auditSearch, beginningOf } from "./audit-search";
+import { beginningOf, parseQuery, writeQuery } from "../../lib/search-params";
+import { auditSearch } from "./audit-search";
 import { detailsOf } from "./details";
 
 it("an address of the audit log survives being written and read", () => {

@@ -6,6 +6,8 @@ export interface MatchingSearch {
   tutor?: string;
   studentSearch?: string;
   tutorSearch?: string;
+  /** Only students without an active tutor. */
+  needs?: "yes";
   /** Only tutors of this subject. */
   subject?: string;
   /** Tutors of subjects that the student does not have, too. */
@@ -21,6 +23,7 @@ export function matchingSearch(raw: Record<string, unknown>): MatchingSearch {
     tutor: someText(raw.tutor),
     studentSearch: someText(raw.studentSearch),
     tutorSearch: someText(raw.tutorSearch),
+    needs: oneOf(raw.needs, ["yes"]),
     subject: someText(raw.subject),
     others: oneOf(raw.others, ["yes"]),
     free: oneOf(raw.free, ["yes"]),

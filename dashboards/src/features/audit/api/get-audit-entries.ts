@@ -1,6 +1,7 @@
 import { keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query";
 import { api, body } from "../../../lib/api";
-import { type AuditSearch, beginningOf } from "../audit-search";
+import { beginningOf } from "../../../lib/search-params";
+import type { AuditSearch } from "../audit-search";
 
 export const PAGE_SIZE = 50;
 

@@ -11,14 +11,14 @@ export interface TutorConditions {
   hasCapacity?: true;
 }
 
-const studentsQuery = (search: string | undefined) =>
+const studentsQuery = (search: string | undefined, needsTutor: true | undefined) =>
   queryOptions({
-    queryKey: ["matching", "students", search],
+    queryKey: ["matching", "students", search, needsTutor],
     queryFn: ({ signal }) =>
       body(
         api.GET("/api/matching/students", {
           signal,
-          params: { query: { search, is_active: true, limit: SHOWN } },
+          params: { query: { search, is_active: true, needs_tutor: needsTutor, limit: SHOWN } },
         }),
       ),
     placeholderData: keepPreviousData,
@@ -60,7 +60,8 @@ const tutorQuery = (tutorId: string | undefined) =>
     enabled: tutorId !== undefined,
   });
 
-export const useStudents = (search?: string) => useQuery(studentsQuery(search));
+export const useStudents = (search: string | undefined, needsTutor: true | undefined) =>
+  useQuery(studentsQuery(search, needsTutor));
 export const useStudent = (studentId?: string) => useQuery(studentQuery(studentId));
 export const useMatchTutors = (search: string | undefined, conditions: TutorConditions) =>
   useQuery(tutorsQuery(search, conditions));

@@ -1,13 +1,15 @@
 import { Button, Switch } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
+import { ConcernBadges } from "../../../components/concern-badges";
 import { EmptyState } from "../../../components/empty-state";
 import { ErrorState } from "../../../components/error-state";
 import { Icon } from "../../../components/icons";
 import { Pages } from "../../../components/pages";
 import { Panel } from "../../../components/panel";
-import { RiskLevelBadge } from "../../../components/risk-level-badge";
+import { Risk } from "../../../components/risk";
 import { type Column, Table } from "../../../components/table";
-import type { AssignedPair, Assignment } from "../../../lib/api-types";
+import type { AssignedPair, Assignment, UnassignedStudent } from "../../../lib/api-types";
 import { downloadCsv } from "../../../lib/csv";
 import { count, counted, decimal, percent } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
@@ -93,8 +95,66 @@ function Outcome({ assignment }: { assignment: Assignment }) {
           )}
         </Panel>
       </div>
+      <LeftOver students={unassigned} />
       <Pairs pairs={pairs} />
     </>
+  );
+}
+
+/** Students whom the assignment gives nobody, each with the reason. */
+function LeftOver({ students }: { students: UnassignedStudent[] }) {
+  const [page, setPage] = useState(1);
+  if (students.length === 0) return null;
+  return (
+    <Panel
+      title="Students left over"
+      flush
+      actions={<ExportButton onClick={() => downloadCsv("left-over.csv", EXPORTED_LEFT_OVER, students)} />}
+    >
+      <Table
+        label="Students left over"
+        columns={LEFT_OVER_COLUMNS}
+        rows={students.slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE)}
+        keyOf={(student) => student.student_id}
+        isCompact
+      />
+      <Pages total={students.length} pageSize={PAGE_SIZE} page={page} onChange={setPage} />
+    </Panel>
+  );
+}
+
+const LEFT_OVER_COLUMNS: Column<UnassignedStudent>[] = [
+  {
+    header: "Student",
+    isRowHeader: true,
+    phone: { row: 1, side: "start" },
+    cell: (student) => (
+      <Link to="/matching" search={{ student: student.student_id }} className={classes.student}>
+        {studentName({ ...student, name: student.student_name })}
+      </Link>
+    ),
+  },
+  {
+    header: "Subjects",
+    phone: { row: 1, side: "end" },
+    cell: ({ subjects }) => subjects.join(", ") || "names none",
+  },
+  { header: "Why", phone: { row: 2, side: "both" }, cell: ({ reason }) => reason },
+];
+
+const EXPORTED_LEFT_OVER = [
+  "student_id",
+  "external_id",
+  "student_name",
+  "subjects",
+  "reason",
+] as const satisfies readonly (keyof UnassignedStudent)[];
+
+function ExportButton({ onClick }: { onClick: () => void }) {
+  return (
+    <Button size="xs" variant="default" leftSection={<Icon name="download" size={14} />} onClick={onClick}>
+      Export CSV
+    </Button>
   );
 }
 
@@ -129,16 +189,7 @@ function Pairs({ pairs }: { pairs: AssignedPair[] }) {
     <Panel
       title="Pairs"
       flush
-      actions={
-        <Button
-          size="xs"
-          variant="default"
-          leftSection={<Icon name="download" size={14} />}
-          onClick={() => downloadCsv("assignment.csv", EXPORTED, pairs)}
-        >
-          Export CSV
-        </Button>
-      }
+      actions={<ExportButton onClick={() => downloadCsv("assignment.csv", EXPORTED, pairs)} />}
     >
       <Table label="Pairs" columns={PAIR_COLUMNS} rows={shown} keyOf={(pair) => pair.student_id} isCompact />
       <Pages total={pairs.length} pageSize={PAGE_SIZE} page={page} onChange={setPage} />
@@ -148,14 +199,20 @@ function Pairs({ pairs }: { pairs: AssignedPair[] }) {
 
 const PAIR_COLUMNS: Column<AssignedPair>[] = [
   { header: "Student", cell: (pair) => studentName({ ...pair, name: pair.student_name }) },
-  { header: "Tutor", cell: (pair) => tutorName({ ...pair, name: pair.tutor_name, external_id: null }) },
+  {
+    header: "Tutor",
+    cell: (pair) => tutorName({ ...pair, name: pair.tutor_name, external_id: null }),
+    detail: (pair) => pair.tutor_concerns.length > 0 && <ConcernBadges concerns={pair.tutor_concerns} />,
+  },
   {
     header: "Risk",
     cell: (pair) => (
-      <span className={classes.risk}>
-        <RiskLevelBadge level={pair.risk_level} />
-        {percent(pair.churn_probability, { digits: 0 })}
-      </span>
+      <Risk
+        level={pair.risk_level}
+        probability={pair.churn_probability}
+        rank={pair.rank}
+        rankOf={pair.rank_of}
+      />
     ),
   },
   { header: "Fit", cell: (pair) => percent(pair.compatibility_score, { digits: 0, none: "not known" }) },
@@ -171,6 +228,9 @@ const EXPORTED = [
   "student_name",
   "tutor_id",
   "tutor_name",
+  "tutor_concerns",
   "churn_probability",
+  "rank",
+  "rank_of",
   "compatibility_score",
 ] as const satisfies readonly (keyof AssignedPair)[];

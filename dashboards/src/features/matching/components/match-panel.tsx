@@ -2,10 +2,11 @@ import { Button, Skeleton, VisuallyHidden } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { Bar } from "../../../components/bar";
+import { ConcernBadges } from "../../../components/concern-badges";
 import { Icon } from "../../../components/icons";
 import { Panel } from "../../../components/panel";
 import { QueryBoundary } from "../../../components/query-boundary";
-import { RiskLevelBadge } from "../../../components/risk-level-badge";
+import { Risk } from "../../../components/risk";
 import { Tag, type Tone } from "../../../components/tag";
 import type {
   Alternative,
@@ -67,8 +68,9 @@ function Prediction({ pair }: { pair: PairPrediction }) {
             {tutor}
           </Link>
         </h2>
-        <RiskLevelBadge level={pair.risk_level} />
+        <Risk level={pair.risk_level} rank={pair.rank} rankOf={pair.rank_of} />
       </div>
+      <ConcernBadges concerns={pair.tutor_concerns} />
       <p className={classes.risk}>
         <strong>{percent(pair.churn_probability, { digits: 0 })}</strong> probability that {student} does not
         come back
@@ -150,13 +152,13 @@ function Explained({ explanation, onChooseTutor }: ExplainedProps) {
             ))}
           </ul>
         </Panel>
-        <Panel title="What moves the risk" note="To the right raises it">
+        <Panel title="Risk factors" note="Bars to the right increase risk">
           <Contributions all={explanation.contributions} />
         </Panel>
       </div>
       <Panel title="Alternatives" note="Tutors of the subject with a free place and a lower risk" flush>
         {explanation.alternatives.length === 0 ? (
-          <p className={classes.none}>Nobody with a free place would be a lower risk.</p>
+          <p className={classes.none}>No tutor with a free place has a lower risk.</p>
         ) : (
           <ul className={classes.alternatives}>
             {explanation.alternatives.map((alternative) => (
@@ -234,10 +236,16 @@ function AlternativeRow({
   const name = tutorName({ ...alternative, external_id: null });
   return (
     <li className={classes.alternative}>
-      <span className={classes.alternativeName}>{name}</span>
-      <RiskLevelBadge level={alternative.risk_level} />
+      <span className={classes.alternativeName}>
+        {name} <ConcernBadges concerns={alternative.concerns} />
+      </span>
+      <Risk
+        level={alternative.risk_level}
+        probability={alternative.churn_probability}
+        rank={alternative.rank}
+        rankOf={alternative.rank_of}
+      />
       <span className={classes.alternativeFacts}>
-        {percent(alternative.churn_probability, { digits: 0 })} ·{" "}
         {percent(alternative.compatibility_score, { digits: 0, none: UNKNOWN })} fit ·{" "}
         {freePlaces(alternative.free_capacity)}
       </span>

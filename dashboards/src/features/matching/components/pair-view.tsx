@@ -1,7 +1,9 @@
 import { SegmentedControl, Select, Switch } from "@mantine/core";
 import { useState } from "react";
+import { ConcernBadges } from "../../../components/concern-badges";
 import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
+import { Tag } from "../../../components/tag";
 import { count } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useMatchTutors, useStudent, useStudents } from "../api/people";
@@ -86,7 +88,7 @@ interface ColumnProps extends PairViewProps {
 }
 
 function Students({ search, onChange, onChoose }: ColumnProps) {
-  const students = useStudents(search.studentSearch);
+  const students = useStudents(search.studentSearch, search.needs && true);
   const meta = students.data?.meta;
   const cards = students.data?.data.map(
     (student): PersonCard => ({
@@ -96,13 +98,14 @@ function Students({ search, onChange, onChoose }: ColumnProps) {
         .filter(Boolean)
         .join(" · "),
       aside: student.urgency_level !== null && student.urgency_level >= 4 ? "urgent" : undefined,
+      tags: student.needs_tutor && <Tag tone="watch" icon="person" label="Needs a tutor" />,
     }),
   );
   return (
     <PeopleList
       className={classes.students}
       title="Students"
-      note={meta && `${count(meta.total)} active`}
+      note={meta && `${count(meta.total)} active${search.needs ? " without an active tutor" : ""}`}
       query={students}
       cards={cards}
       total={meta?.total}
@@ -110,6 +113,15 @@ function Students({ search, onChange, onChoose }: ColumnProps) {
       searched={search.studentSearch}
       onSearch={(studentSearch) => onChange({ studentSearch })}
       onChoose={onChoose}
+      nobody={search.needs ? "Every active student has a tutor." : "No student is active."}
+      filter={
+        <Switch
+          size="xs"
+          label="Needs a tutor"
+          checked={search.needs === "yes"}
+          onChange={(event) => onChange({ needs: event.currentTarget.checked ? "yes" : undefined })}
+        />
+      }
     />
   );
 }
@@ -133,7 +145,16 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
           name: tutorName(match),
           about: match.subjects.join(", "),
           aside: freePlaces(match.free_capacity),
-          fit: { risk: match.risk_level, compatibility: match.compatibility_score },
+          tags: <ConcernBadges concerns={match.concerns} />,
+          fit: {
+            risk: {
+              level: match.risk_level,
+              probability: match.churn_probability,
+              rank: match.rank,
+              rankOf: matches.data.meta.total,
+            },
+            compatibility: match.compatibility_score,
+          },
         }),
       )
     : tutors.data?.data.map(
@@ -142,17 +163,19 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
           name: tutorName(tutor),
           about: tutor.subjects.join(", "),
           aside: freePlaces(tutor.free_capacity),
+          tags: <ConcernBadges concerns={tutor.concerns} />,
         }),
       );
   return (
     <PeopleList
       className={classes.tutors}
       title="Tutors"
+      nobody="No tutor fits the filters, or nothing is predicted yet."
       note={
         isByFit && student.data
-          ? `Best for ${studentName(student.data.data)} first`
+          ? `Best for ${studentName(student.data.data)} first${student.data.data.subjects.length === 0 ? ", who names no subject: all fit" : ""}`
           : wantsFit && !isPredicted
-            ? `Not predicted for${sharesSubject ? " in these subjects" : ""}, so by name`
+            ? `No predictions${sharesSubject ? " for these subjects" : ""}; sorted by name`
             : "By name"
       }
       query={query}
@@ -166,7 +189,7 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
         <div className={classes.filters}>
           <Select
             size="xs"
-            aria-label="Subject of the tutor"
+            label="Subject"
             placeholder={
               student.data
                 ? sharesSubject
@@ -182,7 +205,7 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
           />
           <Switch
             size="xs"
-            label="Other subjects, too"
+            label="Other subjects too"
             disabled={!student.data || search.subject !== undefined}
             checked={!sharesSubject}
             onChange={(event) => onChange({ others: event.currentTarget.checked ? "yes" : undefined })}

@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
 import { QueryBoundary, type QueryState } from "../../../components/query-boundary";
-import { type RiskLevel, RiskLevelBadge } from "../../../components/risk-level-badge";
+import { Risk, type RiskProps } from "../../../components/risk";
 import { ROW, RowContent, RowList } from "../../../components/row-list";
 import { SearchField } from "../../../components/search-field";
 import { count, percent } from "../../../lib/format";
@@ -14,7 +14,9 @@ export interface PersonCard {
   name: string;
   about: string;
   aside?: string;
-  fit?: { risk: RiskLevel; compatibility: number | null };
+  /** On a line of their own. */
+  tags?: ReactNode;
+  fit?: { risk: RiskProps; compatibility: number | null };
 }
 
 interface PeopleListProps {
@@ -27,24 +29,44 @@ interface PeopleListProps {
   chosen: string | undefined;
   searched: string | undefined;
   filter?: ReactNode;
+  /** Why there may be nobody, where no name is searched for. */
+  nobody: string;
   onSearch: (text: string | undefined) => void;
   onChoose: (id: string) => void;
 }
 
 /** People as cards, one of whom can be chosen. */
 export function PeopleList(props: PeopleListProps) {
-  const { title, note, className, query, cards, total, chosen, searched, filter, onSearch, onChoose } = props;
+  const {
+    title,
+    note,
+    className,
+    query,
+    cards,
+    total,
+    chosen,
+    searched,
+    filter,
+    nobody,
+    onSearch,
+    onChoose,
+  } = props;
   return (
     <Panel title={title} note={note} flush className={className}>
       <div className={classes.tools}>
-        <SearchField label={`Search ${title.toLowerCase()}`} value={searched} onChange={onSearch} />
+        <SearchField
+          label={`Search ${title.toLowerCase()}`}
+          isLabelVisible
+          value={searched}
+          onChange={onSearch}
+        />
         {filter}
       </div>
       <QueryBoundary query={query} skeleton={<ListSkeleton />}>
         {() =>
           !cards || cards.length === 0 ? (
             <EmptyState icon="search" title={`No ${title.toLowerCase()} here`}>
-              {searched ? "Nobody has such a name or id." : "Nobody fits, or nothing has been predicted yet."}
+              {searched ? "Nobody has such a name or id." : nobody}
             </EmptyState>
           ) : (
             <>
@@ -75,14 +97,15 @@ export function PeopleList(props: PeopleListProps) {
   );
 }
 
-function PersonRow({ card: { name, about, aside, fit } }: { card: PersonCard }) {
+function PersonRow({ card: { name, about, aside, tags, fit } }: { card: PersonCard }) {
   const compatibility = fit && `${percent(fit.compatibility, { digits: 0, none: "unknown" })} fit`;
   return (
     <RowContent
       title={name}
-      badge={fit ? <RiskLevelBadge level={fit.risk} /> : <span className={classes.aside}>{aside}</span>}
+      badge={fit ? <Risk {...fit.risk} isStacked /> : <span className={classes.aside}>{aside}</span>}
       detail={about || "no subject"}
       aside={fit && [compatibility, aside].filter(Boolean).join(" · ")}
+      tags={tags}
       isClipped
     />
   );

@@ -1,10 +1,13 @@
+import { Button } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
+import { ConcernBadges } from "../../../components/concern-badges";
 import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
-import { RiskLevelBadge } from "../../../components/risk-level-badge";
+import { Risk } from "../../../components/risk";
+import { StandInLink } from "../../../components/stand-in-link";
 import { type Column, QueryTable } from "../../../components/table";
 import type { UpcomingSession } from "../../../lib/api-types";
-import { counted, moment, probability } from "../../../lib/format";
+import { counted, moment } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useUpcoming } from "../api/get-upcoming";
 import classes from "./upcoming-sessions.module.css";
@@ -20,13 +23,18 @@ export function UpcomingSessions() {
           ? `The likeliest to be moved or missed by the tutor, one for each of ${counted(upcoming.data.meta.total, "tutor")} with planned sessions`
           : "The likeliest to be moved or missed by the tutor"
       }
+      actions={
+        <Button size="xs" variant="default" renderRoot={(props) => <Link to="/upcoming" {...props} />}>
+          All upcoming sessions
+        </Button>
+      }
       flush
     >
       <QueryTable
         label="Upcoming sessions"
         query={upcoming}
         rowsOf={({ data }) => data}
-        columns={COLUMNS}
+        columns={columns(upcoming.data?.meta.total)}
         keyOf={(session) => session.session_id}
         skeletonRows={5}
         empty={({ data }) =>
@@ -41,7 +49,7 @@ export function UpcomingSessions() {
   );
 }
 
-const COLUMNS: Column<UpcomingSession>[] = [
+const columns = (total?: number): Column<UpcomingSession>[] => [
   {
     header: "When",
     phone: { row: 2, side: "start" },
@@ -57,8 +65,12 @@ const COLUMNS: Column<UpcomingSession>[] = [
         {tutorName({ ...session, name: session.tutor_name, external_id: null })}
       </Link>
     ),
-    detail: ({ tutor_sessions }) =>
-      tutor_sessions !== 1 && `and ${counted(tutor_sessions - 1, "more session")} planned`,
+    detail: ({ tutor_sessions, tutor_concerns }) => (
+      <>
+        {tutor_sessions !== 1 && `and ${counted(tutor_sessions - 1, "more session")} planned `}
+        <ConcernBadges concerns={tutor_concerns} />
+      </>
+    ),
   },
   {
     header: "Student",
@@ -69,7 +81,20 @@ const COLUMNS: Column<UpcomingSession>[] = [
     header: "Risk",
     overflow: "nowrap",
     phone: { row: 1, side: "end" },
-    cell: (session) => <RiskLevelBadge level={session.risk_level} />,
-    detail: (session) => probability(session.tutor_disruption_probability, ""),
+    cell: (session) => (
+      <Risk
+        level={session.risk_level}
+        probability={session.tutor_disruption_probability}
+        rank={session.rank}
+        rankOf={total}
+      />
+    ),
+  },
+  {
+    header: "Find a stand-in",
+    isHeaderHidden: true,
+    align: "right",
+    phone: { row: 3, side: "both" },
+    cell: ({ session_id }) => <StandInLink sessionId={session_id} />,
   },
 ];

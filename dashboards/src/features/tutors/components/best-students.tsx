@@ -3,21 +3,36 @@ import { Link } from "@tanstack/react-router";
 import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
 import { QueryBoundary } from "../../../components/query-boundary";
-import { RiskLevelBadge } from "../../../components/risk-level-badge";
+import { Risk } from "../../../components/risk";
 import { ROW, RowContent, RowList } from "../../../components/row-list";
 import { percent } from "../../../lib/format";
 import { studentName } from "../../../lib/person-name";
 import { useBestStudents } from "../api/get-best-students";
 
+interface BestStudentsProps {
+  tutorId: string;
+  subjects: string[];
+}
+
 /** Students whom the tutor would suit. */
-export function BestStudents({ tutorId }: { tutorId: string }) {
+export function BestStudents({ tutorId, subjects }: BestStudentsProps) {
   const matches = useBestStudents(tutorId);
   return (
-    <Panel title="Matches" note="Students whom this tutor would suit best" flush>
+    <Panel
+      title="Best-matching students"
+      note={
+        subjects.length > 0
+          ? `Students of ${subjects.join(", ")}`
+          : "This tutor names no subject: all students fit"
+      }
+      flush
+    >
       <QueryBoundary query={matches} skeleton={<Skeleton height={160} m="md" w="auto" />}>
-        {({ data }) =>
+        {({ data, meta }) =>
           data.length === 0 ? (
-            <EmptyState title="Nothing predicted">Predictions are for active tutors and students.</EmptyState>
+            <EmptyState title="No student fits">
+              No active student of these subjects has a prediction with this tutor.
+            </EmptyState>
           ) : (
             <RowList>
               {data.map((match) => (
@@ -25,8 +40,15 @@ export function BestStudents({ tutorId }: { tutorId: string }) {
                   <Link to="/matching" search={{ student: match.student_id, tutor: tutorId }} className={ROW}>
                     <RowContent
                       title={studentName(match)}
-                      badge={<RiskLevelBadge level={match.risk_level} />}
-                      detail={`${percent(match.compatibility_score, { digits: 0, none: "unknown" })} fit · ${match.subjects.join(", ")}`}
+                      badge={
+                        <Risk
+                          level={match.risk_level}
+                          probability={match.churn_probability}
+                          rank={match.rank}
+                          rankOf={meta.total}
+                        />
+                      }
+                      detail={`${percent(match.compatibility_score, { digits: 0, none: "unknown" })} fit · ${match.subjects.join(", ") || "no subject"}`}
                     />
                   </Link>
                 </li>

@@ -83,7 +83,7 @@ export function TutorPage() {
                 percentile={tutor.peer_percentile}
                 components={explanation.components}
               />
-              <BestStudents tutorId={tutor.tutor_id} />
+              <BestStudents tutorId={tutor.tutor_id} subjects={tutor.subjects} />
               <TutorReports tutorId={tutor.tutor_id} />
             </div>
           </div>

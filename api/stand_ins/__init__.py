@@ -1,0 +1,1 @@
+"""Who could give a planned session in place of its tutor."""

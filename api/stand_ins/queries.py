@@ -1,0 +1,114 @@
+"""SQL of the list of stand-ins."""
+
+from uuid import UUID
+
+from api.database import Statement, columns
+from api.matching.queries import TUTORS, fits
+from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QUERY, SOURCE
+from api.stand_ins.schemas import CoveredSession, StandIn, StandInPage
+
+NOT_PLANNED = "There is no planned session with this id."
+
+# Of a session that says nothing of its length, or 0.
+USUAL_MINUTES = 60
+# Nobody still teaches in a session that began earlier than this, whatever its length says: contracts allow a week, and
+# all sessions of a week would have to be read.
+LONGEST_HOURS = 24
+
+MINUTES = f"coalesce(nullif({{table}}.duration_minutes, 0), {USUAL_MINUTES})"
+
+LIST = f"""
+with session as materialized (
+    select
+        sessions.session_id,
+        sessions.external_id,
+        sessions.scheduled_time,
+        {MINUTES.format(table="sessions")} as minutes,
+        sessions.scheduled_time + {MINUTES.format(table="sessions")} * interval '1 minute' as ends_at,
+        sessions.subject,
+        case when sessions.subject is null then students.subjects else array[sessions.subject] end as subjects,
+        sessions.student_id,
+        students.name as student_name,
+        sessions.tutor_id,
+        tutors.name as tutor_name
+    from marts.upcoming_sessions as sessions
+    left join marts.match_students as students on sessions.student_id = students.student_id
+    left join marts.match_tutors as tutors on sessions.tutor_id = tutors.tutor_id
+    where sessions.session_id = $1
+),
+
+busy as materialized (
+    select planned.tutor_id
+    from marts.upcoming_sessions as planned
+    where planned.scheduled_time < (select ends_at from session)
+        and planned.scheduled_time > (select scheduled_time from session) - interval '{LONGEST_HOURS} hours'
+        and planned.scheduled_time + {MINUTES.format(table="planned")} * interval '1 minute'
+        > (select scheduled_time from session)
+),
+
+predicted as materialized (
+    select matches.tutor_id, matches.churn_probability, matches.risk_level, matches.compatibility_score
+    from marts.match_predictions as matches
+    where matches.bucket = (select ml.student_bucket(student_id) from session)
+        and matches.student_id = (select student_id from session)
+),
+
+free as materialized (
+    select
+        people.tutor_id,
+        predicted.churn_probability,
+        predicted.risk_level,
+        predicted.compatibility_score,
+        case when predicted.tutor_id is not null then rank() over (order by predicted.churn_probability) end as rank
+    from marts.match_tutors as people
+    left join predicted on people.tutor_id = predicted.tutor_id
+    where people.is_active
+        and people.tutor_id <> (select tutor_id from session)
+        and {fits("people.subjects", "(select coalesce(subjects, array[]::text[]) from session)")}
+        and people.tutor_id not in (select tutor_id from busy)
+),
+
+page as (
+    select * from free
+    order by churn_probability nulls last, tutor_id
+    limit $2 offset $3
+),
+
+rows as (
+    select {columns(StandIn, "people")}
+    from (
+        select
+            people.*,
+            page.churn_probability,
+            page.risk_level,
+            page.rank,
+            page.compatibility_score
+        from page
+        inner join {TUTORS} as people on page.tutor_id = people.tutor_id
+    ) as people
+    order by people.churn_probability nulls last, people.tutor_id
+)
+
+select
+    {MATCH_VERSION},
+    (
+        select
+            json_build_object(
+                'session', (select row_to_json(covered) from (select {columns(CoveredSession, "session")}) as covered),
+                'data', coalesce((select json_agg(rows) from rows), '[]'),
+                'meta', json_build_object(
+                    'total', (select count(*) from free),
+                    'limit', $2::bigint,
+                    'offset', $3::bigint,
+                    {MATCH_META_SQL}
+                )
+            )
+        from session
+    )
+from {SOURCE}
+"""
+
+
+def stand_ins(session_id: UUID, page: StandInPage) -> Statement:
+    """A page of the tutors who could give a planned session, those with the lowest risk for its student first."""
+    return Statement(LIST, (session_id, page.limit, page.offset), NOT_PLANNED, MATCH_VERSION_QUERY)

@@ -1,0 +1,54 @@
+"""What the endpoint of stand-ins takes and gives."""
+
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from api.fields import Count, Fraction
+from api.matching.schemas.people import MatchPageMeta, Page, RaisedConcerns
+from api.matching.schemas.predictions import RiskLevel
+
+
+class StandIn(RaisedConcerns):
+    """A tutor who is free at the time of the session and teaches its subject."""
+
+    tutor_id: UUID
+    external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["T-1042"])
+    name: str | None = Field(examples=["Ada Novak"])
+    subjects: list[str] = Field(description="Empty if the tutor names none.", examples=[["maths", "physics"]])
+    churn_probability: Fraction | None = Field(
+        description="Probability that the student does not go on with this tutor; null until the pair is predicted."
+    )
+    risk_level: RiskLevel | None
+    rank: Count | None = Field(
+        description="Place by churn_probability among the stand-ins, 1 the lowest; equals share one.", examples=[3]
+    )
+    compatibility_score: Fraction | None = Field(description="1 is the best fit of preferences, 0 the worst.")
+
+
+class CoveredSession(BaseModel):
+    """The planned session that a stand-in is wanted for."""
+
+    session_id: UUID
+    external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["S-1042"])
+    scheduled_time: AwareDatetime
+    minutes: Count = Field(description="Its length; 60 where none is known.", examples=[60])
+    subject: str | None = Field(examples=["maths"])
+    student_id: UUID
+    student_name: str | None = Field(examples=["Lea Berg"])
+    tutor_id: UUID
+    tutor_name: str | None = Field(examples=["Ada Novak"])
+
+
+class StandInList(BaseModel):
+    """A page of stand-ins, and for which session."""
+
+    session: CoveredSession
+    data: list[StandIn]
+    meta: MatchPageMeta
+
+
+class StandInPage(Page):
+    """Which page of them."""
+
+    limit: int = Field(default=20, ge=1, le=500)

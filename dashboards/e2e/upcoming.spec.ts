@@ -1,0 +1,89 @@
+import { ask, expect, expectAccessible, expectFitsTelephone, LABELS, test } from "./support";
+
+test("planned sessions stand by day in order of time, and by student on request", async ({ page }) => {
+  const answered = page.waitForResponse("**/api/sessions/upcoming*sort_by=scheduled_time*");
+  await page.goto("/upcoming");
+  const { data } = await (await answered).json();
+  const times = data.map(({ scheduled_time }: { scheduled_time: string }) => Date.parse(scheduled_time));
+  expect(times).toEqual([...times].sort((a, b) => a - b));
+  const first = page.getByRole("table", { name: /^Sessions on / }).first();
+  await expect(first.locator("tbody tr").first()).toContainText(data[0].tutor_name);
+  await expect(first.locator("tbody tr").first()).toContainText(`${data[0].rank.toLocaleString("en-GB")}`);
+  await page.getByText("Student", { exact: true }).first().click();
+  await expect(page).toHaveURL("/upcoming?by=student");
+  const { data: byStudent } = await ask(page, "/api/sessions/upcoming?sort_by=student_name&limit=1");
+  await expect(
+    page.getByRole("table", { name: `Sessions of ${byStudent[0].student_name}` }).first(),
+  ).toBeVisible();
+});
+
+test("filters narrow the list, and can be cleared", async ({ page }) => {
+  const { data } = await ask(page, "/api/sessions/upcoming?limit=1");
+  await page.goto("/upcoming");
+  await page.getByLabel("Tutor or student").fill(data[0].tutor_name);
+  const rows = page.getByRole("table").locator("tbody tr");
+  await expect(rows.first()).toContainText(data[0].tutor_name);
+  await expect(page).toHaveURL(/search=/);
+  await page.getByLabel("Tutor or student").fill("nobody of this name");
+  await expect(page.getByText("No planned session fits the filters")).toBeVisible();
+  await page.getByRole("button", { name: "Clear the filters" }).click();
+  await expect(rows.first()).toBeVisible();
+  await page.getByLabel("First day").fill("2999-01-01");
+  await expect(page.getByText("No planned session fits the filters")).toBeVisible();
+});
+
+test("a stand-in is one click away: free, of the subject, the lowest risk first", async ({ page }) => {
+  await page.goto("/upcoming");
+  const answered = page.waitForResponse("**/stand-ins*");
+  await page.getByRole("link", { name: "Find a stand-in" }).first().click();
+  const { session, data, meta } = await (await answered).json();
+  await expect(page).toHaveURL(`/upcoming?session=${session.session_id}`);
+  const dialog = page.getByRole("dialog", { name: "Find a stand-in" });
+  await expect(dialog).toContainText(session.tutor_name);
+  const rows = dialog.getByRole("list", { name: "Stand-ins" }).getByRole("listitem");
+  await expect(rows).toHaveCount(data.length);
+  for (const [at, tutor] of data.entries()) {
+    expect(tutor.tutor_id).not.toBe(session.tutor_id);
+    expect(tutor.subjects).toContain(session.subject);
+    await expect(rows.nth(at)).toContainText(tutor.name);
+    await expect(rows.nth(at)).toContainText(`of ${meta.total}`);
+    for (const concern of tutor.concerns) await expect(rows.nth(at)).toContainText(LABELS[concern] ?? "");
+  }
+  await page.keyboard.press("Escape");
+  await expect(dialog).toBeHidden();
+  await expect(page).toHaveURL("/upcoming");
+  await page.goBack();
+  await expect(dialog).toBeVisible();
+  await dialog.getByRole("link", { name: `See the match with ${data[0].name}` }).click();
+  await expect(page).toHaveURL(`/matching?student=${session.student_id}&tutor=${data[0].tutor_id}`);
+});
+
+test("says so where there is no such session", async ({ page }) => {
+  await page.goto("/upcoming?session=nothing");
+  await expect(page.getByRole("dialog")).toContainText("There is no planned session with this id.");
+});
+
+test("leads here from the overview", async ({ page }) => {
+  await page.goto("/");
+  const risky = page.getByRole("region", { name: "Upcoming sessions at risk" });
+  await risky.getByRole("link", { name: "Find a stand-in" }).first().click();
+  await expect(page).toHaveURL(/\/upcoming\?session=/);
+  await expect(page.getByRole("dialog", { name: "Find a stand-in" })).toBeVisible();
+});
+
+for (const address of ["/upcoming", "/upcoming?by=student"]) {
+  test(`${address} can be used by everybody, and on a telephone`, async ({ page }) => {
+    await page.goto(address);
+    await expect(page.getByRole("table").first()).toBeVisible();
+    await expectAccessible(page);
+    await expectFitsTelephone(page);
+  });
+}
+
+test("stand-ins can be used by everybody, and on a telephone", async ({ page }) => {
+  const { data } = await ask(page, "/api/sessions/upcoming?limit=1");
+  await page.goto(`/upcoming?session=${data[0].session_id}`);
+  await expect(page.getByRole("list", { name: "Stand-ins" })).toBeVisible();
+  await expectAccessible(page);
+  await expectFitsTelephone(page);
+});

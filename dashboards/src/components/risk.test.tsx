@@ -1,0 +1,28 @@
+import { MantineProvider } from "@mantine/core";
+import { render } from "@testing-library/react";
+import { expect, it } from "vitest";
+import { Risk, type RiskProps } from "./risk";
+
+const textOf = (risk: RiskProps) =>
+  render(
+    <MantineProvider>
+      <p>
+        <Risk {...risk} />
+      </p>
+    </MantineProvider>,
+  ).container.querySelector("p")?.textContent;
+
+it("tells pairs of one level apart by probability and rank", () => {
+  expect(textOf({ level: "low", probability: 0.123, rank: 3, rankOf: 1027 })).toBe(
+    "Low risk12% · 3rd of 1,027",
+  );
+  expect(textOf({ level: "low", probability: 0.124, rank: 4, rankOf: 1027 })).toBe(
+    "Low risk12% · 4th of 1,027",
+  );
+});
+
+it("leaves out what is not known, and says nothing of what is not predicted", () => {
+  expect(textOf({ level: "high", rank: 1, rankOf: 9 })).toBe("High risk1st of 9");
+  expect(textOf({ level: "medium", probability: 0.5 })).toBe("Medium risk50%");
+  expect(textOf({ level: null, probability: null, rank: null, rankOf: 9 })).toBe("Not predicted");
+});

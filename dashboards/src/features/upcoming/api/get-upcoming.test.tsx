@@ -1,0 +1,48 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { renderHook, waitFor } from "@testing-library/react";
+import { HttpResponse, http } from "msw";
+import { expect, it } from "vitest";
+import { at, server, serving } from "../../../testing/server";
+import type { UpcomingSearch } from "../upcoming-search";
+import { useUpcoming } from "./get-upcoming";
+
+serving();
+
+/** What the page asks for, one query of the API after the other, where the API has sessions only before `end`. */
+async function asked(search: UpcomingSearch, end: string): Promise<URLSearchParams[]> {
+  const queries: URLSearchParams[] = [];
+  server.use(
+    http.get(at("/api/sessions/upcoming"), ({ request }) => {
+      const query = new URL(request.url).searchParams;
+      queries.push(query);
+      const total = (query.get("since") ?? "") < end ? 3 : 0;
+      return HttpResponse.json({ data: [], meta: { total } });
+    }),
+  );
+  const client = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  const { result } = renderHook(() => useUpcoming(search), {
+    wrapper: ({ children }) => <QueryClientProvider client={client}>{children}</QueryClientProvider>,
+  });
+  await waitFor(() => expect(result.current.data).toBeDefined());
+  return queries;
+}
+
+it("begins with the present hour, and with all there is where that is past", async () => {
+  const [now, ...others] = await asked({}, "9999");
+  expect(others).toEqual([]);
+  const early = Date.now() - Date.parse(now?.get("since") ?? "");
+  expect(early).toBeGreaterThanOrEqual(0);
+  expect(early).toBeLessThan(3_600_000 + 10_000);
+  expect(now?.get("sort_by")).toBe("scheduled_time");
+  const queries = await asked({ by: "student" }, "2020");
+  expect(queries.map((query) => query.has("since"))).toEqual([true, false]);
+  expect(queries[1]?.get("sort_by")).toBe("student_name");
+});
+
+it("asks for what the address says", async () => {
+  const [query, ...others] = await asked({ from: "2026-02-01", risk: "medium", page: 3 }, "9999");
+  expect(others).toEqual([]);
+  expect(query?.get("since")).toBe(new Date("2026-02-01T00:00:00").toISOString());
+  expect(query?.getAll("risk_level")).toEqual(["medium", "high"]);
+  expect(query?.get("offset")).toBe("100");
+});

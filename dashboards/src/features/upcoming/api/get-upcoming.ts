@@ -1,0 +1,47 @@
+import { keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query";
+import { api, body } from "../../../lib/api";
+import { beginningOf } from "../../../lib/search-params";
+import { LEAST_RISKS, type UpcomingSearch } from "../upcoming-search";
+
+export const PAGE_SIZE = 50;
+const HOUR_MS = 3_600_000;
+
+/** The present hour: what began in it may still be saved. */
+const thisHour = () => new Date(Math.floor(Date.now() / HOUR_MS) * HOUR_MS).toISOString();
+
+async function ask(
+  { search, risk, by, page = 1 }: UpcomingSearch,
+  since: string | undefined,
+  signal: AbortSignal,
+) {
+  return body(
+    api.GET("/api/sessions/upcoming", {
+      signal,
+      params: {
+        query: {
+          search,
+          since,
+          risk_level: risk && LEAST_RISKS.slice(LEAST_RISKS.indexOf(risk)),
+          sort_by: by === "student" ? "student_name" : "scheduled_time",
+          limit: PAGE_SIZE,
+          offset: (page - 1) * PAGE_SIZE,
+        },
+      },
+    }),
+  );
+}
+
+const upcomingQuery = (wanted: UpcomingSearch) =>
+  queryOptions({
+    queryKey: ["upcoming", "list", wanted.search, wanted.from, wanted.risk, wanted.by, wanted.page],
+    queryFn: async ({ signal }) => {
+      if (wanted.from) return ask(wanted, beginningOf(wanted.from), signal);
+      const list = await ask(wanted, thisHour(), signal);
+      // An installation on historic data plans for what is past by now.
+      return list.meta.total > 0 ? list : ask(wanted, undefined, signal);
+    },
+    placeholderData: keepPreviousData,
+  });
+
+/** A page of planned sessions, in order of time, or by student; from now on where no day is given. */
+export const useUpcoming = (search: UpcomingSearch) => useQuery(upcomingQuery(search));

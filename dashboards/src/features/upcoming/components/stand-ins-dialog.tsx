@@ -1,0 +1,139 @@
+import { Button, Modal, Skeleton } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
+import { useState } from "react";
+import { ConcernBadges } from "../../../components/concern-badges";
+import { EmptyState } from "../../../components/empty-state";
+import { QueryBoundary } from "../../../components/query-boundary";
+import { Risk } from "../../../components/risk";
+import type { CoveredSession, StandIn, StandInList } from "../../../lib/api-types";
+import { count, counted, moment } from "../../../lib/format";
+import { tutorName } from "../../../lib/person-name";
+import { useStandIns } from "../api/get-stand-ins";
+import { nameOf } from "../groups";
+import classes from "./stand-ins-dialog.module.css";
+
+const SHOWN = 10;
+
+interface StandInsDialogProps {
+  /** Undefined while the dialog is closed. */
+  sessionId: string | undefined;
+  onClose: () => void;
+}
+
+/** Who could give a planned session in place of its tutor. */
+export function StandInsDialog({ sessionId, onClose }: StandInsDialogProps) {
+  return (
+    <Modal
+      opened={sessionId !== undefined}
+      onClose={onClose}
+      title="Find a stand-in"
+      closeButtonProps={{ "aria-label": "Close" }}
+      size="lg"
+      centered
+    >
+      {sessionId !== undefined && <StandIns key={sessionId} sessionId={sessionId} />}
+    </Modal>
+  );
+}
+
+function StandIns({ sessionId }: { sessionId: string }) {
+  const [limit, setLimit] = useState(SHOWN);
+  const standIns = useStandIns(sessionId, limit);
+  return (
+    <QueryBoundary query={standIns} skeleton={<Skeleton height={320} />}>
+      {(list) => (
+        <>
+          <About session={list.session} total={list.meta.total} />
+          {list.data.length === 0 ? (
+            <EmptyState icon="person" title="No tutor is free">
+              Every other tutor of {list.session.subject ?? "these subjects"} has a session then, or none
+              teaches it.
+            </EmptyState>
+          ) : (
+            <Tutors list={list} />
+          )}
+          {list.data.length < list.meta.total && (
+            <Button
+              fullWidth
+              variant="default"
+              size="xs"
+              mt="sm"
+              loading={standIns.isFetching}
+              onClick={() => setLimit(limit + SHOWN)}
+            >
+              Show more ({count(list.data.length)} of {count(list.meta.total)})
+            </Button>
+          )}
+        </>
+      )}
+    </QueryBoundary>
+  );
+}
+
+function About({ session, total }: { session: CoveredSession; total: number }) {
+  return (
+    <div className={classes.about}>
+      <p className={classes.session}>
+        {session.subject ?? "Session"} with {nameOf(session)}
+      </p>
+      <p>
+        {moment(session.scheduled_time)}, {counted(session.minutes, "minute")}. Planned with{" "}
+        {tutorName({ ...session, name: session.tutor_name, external_id: null })}.
+      </p>
+      <p>
+        {counted(total, "free tutor")} {total === 1 ? "teaches" : "teach"} this subject; the lowest risk that
+        the student leaves comes first.
+      </p>
+    </div>
+  );
+}
+
+function Tutors({ list: { data, meta, session } }: { list: StandInList }) {
+  return (
+    <ul className={classes.tutors} aria-label="Stand-ins">
+      {data.map((tutor) => (
+        <TutorRow key={tutor.tutor_id} tutor={tutor} total={meta.total} studentId={session.student_id} />
+      ))}
+    </ul>
+  );
+}
+
+interface TutorRowProps {
+  tutor: StandIn;
+  total: number;
+  studentId: string;
+}
+
+function TutorRow({ tutor, total, studentId }: TutorRowProps) {
+  const { tutor_id: tutorId, subjects, concerns } = tutor;
+  const name = tutorName(tutor);
+  return (
+    <li className={classes.tutor}>
+      <div>
+        <Link to="/tutors/$tutorId" params={{ tutorId }} className={classes.name}>
+          {name}
+        </Link>{" "}
+        <ConcernBadges concerns={concerns} />
+        <span className={classes.subjects}>{subjects.join(", ") || "names no subject"}</span>
+      </div>
+      <Risk
+        level={tutor.risk_level}
+        probability={tutor.churn_probability}
+        rank={tutor.rank}
+        rankOf={total}
+        isStacked
+      />
+      <Button
+        renderRoot={(props) => (
+          <Link to="/matching" search={{ student: studentId, tutor: tutorId }} {...props} />
+        )}
+        size="compact-xs"
+        h={26}
+        variant="default"
+        aria-label={`See the match with ${name}`}
+      >
+        See the match
+      </Button>
+    </li>
+  );
+}

@@ -1,0 +1,241 @@
+import { Button, Input, SegmentedControl, Select, Skeleton, TextInput } from "@mantine/core";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { ConcernBadges } from "../../../components/concern-badges";
+import { EmptyState } from "../../../components/empty-state";
+import { Page } from "../../../components/page";
+import { Pages } from "../../../components/pages";
+import { Panel } from "../../../components/panel";
+import { QueryBoundary } from "../../../components/query-boundary";
+import { Risk } from "../../../components/risk";
+import { SearchField } from "../../../components/search-field";
+import { StandInLink } from "../../../components/stand-in-link";
+import { type Column, Table } from "../../../components/table";
+import type { UpcomingList, UpcomingSession } from "../../../lib/api-types";
+import { clock, counted, shortMoment } from "../../../lib/format";
+import { tutorName } from "../../../lib/person-name";
+import { PAGE_SIZE, useUpcoming } from "../api/get-upcoming";
+import { type By, groups, nameOf } from "../groups";
+import { isFiltered, LEAST_RISKS, type UpcomingSearch } from "../upcoming-search";
+import { StandInsDialog } from "./stand-ins-dialog";
+import classes from "./upcoming-page.module.css";
+
+/** Planned sessions, by day or by student, and who could give them in place of their tutor. */
+export function UpcomingPage() {
+  const search = useSearch({ from: "/upcoming" });
+  const navigate = useNavigate({ from: "/upcoming" });
+  const upcoming = useUpcoming(search);
+  // Other conditions begin with their first page; typing should not fill the history.
+  const change = (changes: Partial<UpcomingSearch>) =>
+    navigate({
+      search: (before) => ({ ...before, page: undefined, ...changes }),
+      replace: "search" in changes,
+      resetScroll: false,
+    });
+  const total = upcoming.data?.meta.total;
+  return (
+    <Page
+      title="Upcoming sessions"
+      note={
+        <>
+          {total !== undefined &&
+            `${counted(total, "planned session")}${isFiltered(search) ? " that fit the filters" : ""}. `}
+          Risk is the probability that the tutor moves or misses the session.
+        </>
+      }
+    >
+      <Filters search={search} onChange={change} />
+      <QueryBoundary query={upcoming} skeleton={<ListSkeleton />}>
+        {(list) => (
+          <>
+            <Sessions list={list} by={search.by ?? "day"} isStale={upcoming.isPlaceholderData} />
+            {list.data.length === 0 && (
+              <Nothing
+                isFiltered={isFiltered(search)}
+                onClear={() => navigate({ search: { by: search.by } })}
+              />
+            )}
+            <Pages
+              total={list.meta.total}
+              pageSize={PAGE_SIZE}
+              page={search.page ?? 1}
+              onChange={(page) =>
+                navigate({ search: (before) => ({ ...before, page: page === 1 ? undefined : page }) })
+              }
+            />
+          </>
+        )}
+      </QueryBoundary>
+      <StandInsDialog
+        sessionId={search.session}
+        onClose={() =>
+          navigate({ search: (before) => ({ ...before, session: undefined }), resetScroll: false })
+        }
+      />
+    </Page>
+  );
+}
+
+interface FiltersProps {
+  search: UpcomingSearch;
+  onChange: (changes: Partial<UpcomingSearch>) => void;
+}
+
+function Filters({ search, onChange }: FiltersProps) {
+  return (
+    <search className={classes.filters}>
+      <SearchField
+        label="Tutor or student"
+        isLabelVisible
+        className={classes.search}
+        value={search.search}
+        onChange={(text) => onChange({ search: text })}
+      />
+      <TextInput
+        type="date"
+        label="First day"
+        value={search.from ?? ""}
+        onChange={(event) => onChange({ from: event.currentTarget.value || undefined })}
+      />
+      <Select
+        label="Risk"
+        className={classes.risk}
+        data={[
+          { value: "", label: "Any" },
+          { value: "medium", label: "Medium or high" },
+          { value: "high", label: "High" },
+        ]}
+        allowDeselect={false}
+        value={search.risk ?? ""}
+        onChange={(risk) => onChange({ risk: LEAST_RISKS.find((level) => level === risk) })}
+      />
+      <Input.Wrapper label="Group by" labelElement="div" id="group-by">
+        <SegmentedControl
+          fullWidth
+          aria-labelledby="group-by-label"
+          value={search.by ?? "day"}
+          onChange={(by) => onChange({ by: by === "student" ? by : undefined })}
+          data={[
+            { value: "day", label: "Day" },
+            { value: "student", label: "Student" },
+          ]}
+        />
+      </Input.Wrapper>
+    </search>
+  );
+}
+
+interface SessionsProps {
+  list: UpcomingList;
+  by: By;
+  isStale: boolean;
+}
+
+function Sessions({ list: { data, meta }, by, isStale }: SessionsProps) {
+  return groups(data, by).map(({ key, title, sessions }) => (
+    <Panel key={key} title={title} flush>
+      <Table
+        label={by === "day" ? `Sessions on ${title}` : `Sessions of ${title}`}
+        columns={columns(by, meta.total)}
+        rows={sessions}
+        keyOf={(session) => session.session_id}
+        isStale={isStale}
+      />
+    </Panel>
+  ));
+}
+
+function columns(by: By, total: number): Column<UpcomingSession>[] {
+  const when: Column<UpcomingSession> = {
+    header: "When",
+    isRowHeader: true,
+    overflow: "nowrap",
+    width: by === "day" ? "9rem" : "14rem",
+    phone: { row: 1, side: "start" },
+    cell: ({ scheduled_time }) => (by === "day" ? clock(scheduled_time) : shortMoment(scheduled_time)),
+  };
+  const student: Column<UpcomingSession> = {
+    header: "Student",
+    width: "22%",
+    phone: { row: 2, side: "both" },
+    cell: nameOf,
+    detail: (session) => session.is_first_meeting && "first meeting",
+  };
+  const others: Column<UpcomingSession>[] = [
+    {
+      header: "Subject",
+      width: "14%",
+      phone: { row: 4, side: "start" },
+      cell: ({ subject }) => subject ?? "not given",
+      detail: (session) => by === "student" && session.is_first_meeting && "first meeting",
+    },
+    {
+      header: "Tutor",
+      phone: { row: 3, side: "both" },
+      cell: (session) => (
+        <span className={classes.tutor}>
+          <Link to="/tutors/$tutorId" params={{ tutorId: session.tutor_id }}>
+            {tutorName({ ...session, name: session.tutor_name, external_id: null })}
+          </Link>
+          <ConcernBadges concerns={session.tutor_concerns} />
+        </span>
+      ),
+    },
+    {
+      header: "Risk",
+      overflow: "nowrap",
+      width: "16rem",
+      phone: { row: 1, side: "end" },
+      cell: (session) => (
+        <Risk
+          level={session.risk_level}
+          probability={session.tutor_disruption_probability}
+          rank={session.rank}
+          rankOf={total}
+        />
+      ),
+    },
+    {
+      header: "Find a stand-in",
+      isHeaderHidden: true,
+      align: "right",
+      width: "10rem",
+      phone: { row: 4, side: "end" },
+      cell: ({ session_id }) => <StandInLink sessionId={session_id} />,
+    },
+  ];
+  return by === "day" ? [when, student, ...others] : [when, ...others];
+}
+
+function Nothing({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {
+  return (
+    <Panel>
+      {isFiltered ? (
+        <EmptyState
+          icon="search"
+          title="No planned session fits the filters"
+          action={
+            <Button size="xs" variant="default" onClick={onClear}>
+              Clear the filters
+            </Button>
+          }
+        />
+      ) : (
+        <EmptyState title="No sessions are planned">
+          Sessions with the status “scheduled” appear here.
+        </EmptyState>
+      )}
+    </Panel>
+  );
+}
+
+const SKELETON_GROUPS = ["first", "second"];
+
+function ListSkeleton() {
+  return (
+    <div className={classes.skeleton}>
+      {SKELETON_GROUPS.map((group) => (
+        <Skeleton key={group} height={260} radius={10} />
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,28 @@
+import type { UpcomingSession } from "../../lib/api-types";
+import { weekday } from "../../lib/format";
+import { studentName } from "../../lib/person-name";
+
+export type By = "day" | "student";
+
+export interface Group {
+  key: string;
+  title: string;
+  sessions: UpcomingSession[];
+}
+
+/** Sessions that follow one another on one day of the reader's zone, or of one student, under one title. */
+export function groups(sessions: readonly UpcomingSession[], by: By): Group[] {
+  const found: Group[] = [];
+  for (const session of sessions) {
+    const title = by === "day" ? weekday(session.scheduled_time) : nameOf(session);
+    const key = by === "day" ? title : session.student_id;
+    const last = found.at(-1);
+    if (last?.key === key) last.sessions.push(session);
+    else found.push({ key, title, sessions: [session] });
+  }
+  return found;
+}
+
+/** The student of a session, by name. */
+export const nameOf = (session: Pick<UpcomingSession, "student_id" | "student_name">): string =>
+  studentName({ student_id: session.student_id, name: session.student_name });

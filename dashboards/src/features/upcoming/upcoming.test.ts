@@ -1,0 +1,49 @@
+import { expect, it } from "vitest";
+import type { UpcomingSession } from "../../lib/api-types";
+import { parseQuery, writeQuery } from "../../lib/search-params";
+import { groups } from "./groups";
+import { upcomingSearch } from "./upcoming-search";
+
+const session = (day: number, hour: number, student_id: string, student_name: string | null) =>
+  ({
+    scheduled_time: new Date(2026, 1, day, hour).toISOString(),
+    student_id,
+    student_name,
+  }) as UpcomingSession;
+
+it("sessions of one day of the reader's zone stand together, in their order", () => {
+  const sessions = [session(1, 23, "a", "Ada"), session(2, 0, "b", "Bo"), session(2, 23, "a", "Ada")];
+  expect(groups(sessions, "day").map(({ title, sessions }) => [title, sessions.length])).toEqual([
+    [expect.stringMatching(/^Sunday/), 1],
+    [expect.stringMatching(/^Monday/), 2],
+  ]);
+  expect(groups([], "day")).toEqual([]);
+});
+
+it("students of one name stay apart, and one without a name has an id", () => {
+  const sessions = [
+    session(1, 9, "a", "Ada"),
+    session(3, 9, "a", "Ada"),
+    session(1, 9, "b", "Ada"),
+    session(1, 9, "12345678-0000", null),
+  ];
+  expect(groups(sessions, "student").map(({ title, sessions }) => [title, sessions.length])).toEqual([
+    ["Ada", 2],
+    ["Ada", 1],
+    ["Student 12345678", 1],
+  ]);
+});
+
+it("an address survives being written and read, and nonsense in it is left out", () => {
+  const search = {
+    search: "Ada",
+    from: "2026-02-01",
+    risk: "medium",
+    by: "student",
+    page: 2,
+    session: "S-1",
+  };
+  expect(upcomingSearch(parseQuery(writeQuery(search)))).toEqual(search);
+  const typed = parseQuery("?search=&from=tomorrow&risk=low&by=tutor&page=1&session=");
+  expect(Object.values(upcomingSearch(typed)).every((value) => value === undefined)).toBe(true);
+});

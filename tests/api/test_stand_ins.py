@@ -1,0 +1,247 @@
+"""Who could give a planned session in place of its tutor."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from api.stand_ins.queries import NOT_PLANNED
+from api.stand_ins.schemas import StandInList
+from core import keys
+from core.roles import Role
+from ingest.ids import entity_uuid
+from tests.api.conftest import Served, served
+from tests.api.matching import everyone, scramble
+from tests.api.test_openapi import assert_is
+from tests.api.test_problems import problem
+
+if TYPE_CHECKING:
+    from tests.conftest import Postgres
+
+# Each test plans on a day of its own: what others have planned is no business of it.
+NOONS = (datetime(2026, 2, 10, 12, tzinfo=UTC) + timedelta(days=3 * n) for n in itertools.count())
+# Besides T-2, whose sessions are to be covered: T-9 teaches maths, too, and has left; T-8 names no subject.
+OF_MATHS = {"T-3", "T-5", "T-6", "T-8"}
+OF_GEOGRAPHY = {"T-1", "T-4", "T-7", "T-8"}
+ENOUGH_TUTORS = 5_000
+MOST_SECONDS = 0.3
+
+
+@pytest.fixture(scope="module")
+def api(postgres: "Postgres", people: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """With a stored prediction for every pair of active people."""
+    home = tmp_path_factory.mktemp("stand-ins")
+    database = postgres.new_database(home, people)
+    scramble(database)
+    with served(database, home) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def client(api: Served) -> Iterator[httpx2.Client]:
+    with api.client(api.key) as client:
+        yield client
+
+
+@pytest.fixture
+def day() -> datetime:
+    """Noon of a day on which nothing is planned yet."""
+    return next(NOONS)
+
+
+def plan(client: httpx2.Client, tutor: str, at: datetime, **more: Any) -> str:
+    """A planned session of maths of S-2, unless told otherwise; its id."""
+    name = f"P-{uuid4()}"
+    body = {
+        "session_id": name,
+        "tutor_id": tutor,
+        "student_id": "S-2",
+        "scheduled_time": at.isoformat(),
+        "status": "scheduled",
+        "subject": "maths",
+        **more,
+    }
+    answer = client.post("/api/sessions", json={name: value for name, value in body.items() if value is not None})
+    assert answer.status_code == 202, answer.text
+    return name
+
+
+def listed(client: httpx2.Client, session: str, **page: Any) -> dict[str, Any]:
+    response = client.get(f"/api/sessions/{session}/stand-ins", params=page)
+    assert response.status_code == 200, response.text
+    assert_is(StandInList, response.content)
+    found: dict[str, Any] = response.json()
+    return found
+
+
+def names(found: dict[str, Any]) -> set[str]:
+    return {row["external_id"] for row in found["data"]}
+
+
+def test_they_teach_the_subject_and_those_of_least_risk_come_first(client: httpx2.Client, day: datetime) -> None:
+    found = listed(client, plan(client, "T-2", day))
+    assert names(found) == OF_MATHS
+    stored = {
+        row["tutor_id"]: row for row in everyone(client, "/api/matching/students/S-2/matches", shares_subject=False)
+    }
+    chances = [row["churn_probability"] for row in found["data"]]
+    assert chances == sorted(chances)
+    assert len(set(chances)) == len(chances)
+    assert [row["rank"] for row in found["data"]] == [1, 2, 3, 4]
+    for row in found["data"]:
+        match = stored[row["tutor_id"]]
+        shared = row.keys() & match.keys() - {"rank"}
+        assert len(shared) == 9
+        assert {name: row[name] for name in shared} == {name: match[name] for name in shared}
+    assert any(row["concerns"] for row in found["data"])
+    assert found["meta"]["total"] == 4
+    covered = found["session"]
+    assert (covered["tutor_name"], covered["student_name"]) == ("Wilhelmina Ibsen 2", "Zebulon Quist 2")
+    assert (covered["minutes"], covered["subject"]) == (60, "maths")
+    assert datetime.fromisoformat(covered["scheduled_time"]) == day
+
+
+@pytest.mark.parametrize(
+    ("minutes", "begins", "lasts", "is_free"),
+    [
+        # Of both, nothing is known of the length: an hour.
+        (None, -60, None, True),
+        (None, -59, None, False),
+        (None, 59, None, False),
+        (None, 60, None, True),
+        # 0 is no length.
+        (0, 59, 0, False),
+        (0, -60, 0, True),
+        (30, 30, 30, True),
+        (31, 30, 30, False),
+        (30, -90, 90, True),
+        (30, -90, 91, False),
+        # They need not begin near each other.
+        (30, -600, 601, False),
+        (30, 0, 1, False),
+    ],
+)
+def test_who_has_a_planned_session_that_overlaps_is_not_free(
+    client: httpx2.Client, day: datetime, minutes: int | None, begins: int, lasts: int | None, is_free: bool
+) -> None:
+    session = plan(client, "T-2", day, duration_minutes=minutes)
+    assert names(listed(client, session)) == OF_MATHS
+    plan(client, "T-5", day + timedelta(minutes=begins), duration_minutes=lasts, student_id="S-7", subject=None)
+    assert names(listed(client, session)) == (OF_MATHS if is_free else OF_MATHS - {"T-5"})
+
+
+def test_a_session_that_was_called_off_keeps_nobody(client: httpx2.Client, day: datetime) -> None:
+    session = plan(client, "T-2", day)
+    other = plan(client, "T-6", day, updated_at="2026-01-30T10:00:00Z")
+    tag = client.get(f"/api/sessions/{session}/stand-ins").headers["etag"]
+    assert names(listed(client, session)) == OF_MATHS - {"T-6"}
+    cancelled = {
+        "session_id": other,
+        "tutor_id": "T-6",
+        "student_id": "S-2",
+        "scheduled_time": day.isoformat(),
+        "status": "cancelled",
+        "updated_at": "2026-01-30T11:00:00Z",
+    }
+    assert client.post("/api/sessions", json=cancelled).status_code == 202
+    again = client.get(f"/api/sessions/{session}/stand-ins", headers={"If-None-Match": tag})
+    assert again.status_code == 200
+    assert names(again.json()) == OF_MATHS
+    assert problem(client.get(f"/api/sessions/{other}/stand-ins"), 404).detail == NOT_PLANNED
+
+
+def test_without_a_subject_those_of_the_student_count(client: httpx2.Client, day: datetime) -> None:
+    assert names(listed(client, plan(client, "T-2", day, subject=None, student_id="S-4"))) == OF_GEOGRAPHY
+    # S-12 names none.
+    found = listed(client, plan(client, "T-2", day, subject=None, student_id="S-12"))
+    assert names(found) == OF_MATHS | OF_GEOGRAPHY
+    # The session's own goes before the student's.
+    assert names(listed(client, plan(client, "T-2", day, student_id="S-4"))) == OF_MATHS
+    assert names(listed(client, plan(client, "T-2", day, subject="alchemy"))) == {"T-8"}
+
+
+def test_of_a_student_who_is_not_predicted_nothing_is_made_up(client: httpx2.Client, day: datetime) -> None:
+    found = listed(client, plan(client, "T-2", day, student_id="S-11"))
+    assert names(found) == OF_MATHS
+    assert {(row["churn_probability"], row["risk_level"], row["rank"]) for row in found["data"]} == {(None, None, None)}
+
+
+def test_pages(client: httpx2.Client, day: datetime) -> None:
+    session = plan(client, "T-2", day)
+    everything = listed(client, session)["data"]
+    assert listed(client, session, limit=1)["data"] == everything[:1]
+    second = listed(client, session, limit=2, offset=1)
+    assert (second["data"], second["meta"]["total"]) == (everything[1:3], 4)
+    for wrong in ("limit=0", "limit=501", "offset=-1", "subject=maths"):
+        problem(client.get(f"/api/sessions/{session}/stand-ins?{wrong}"), 400)
+
+
+@pytest.mark.parametrize("session", ["nothing", uuid4(), "%20", "P-1'--", "H-1-2"])
+def test_what_is_unknown_or_over_is_a_404(client: httpx2.Client, session: object) -> None:
+    assert problem(client.get(f"/api/sessions/{session}/stand-ins"), 404).detail == NOT_PLANNED
+
+
+@pytest.mark.parametrize(("role", "status"), [(None, 401), (Role.READ, 200), (Role.INGEST, 403)])
+def test_readers_read(api: Served, client: httpx2.Client, day: datetime, role: Role | None, status: int) -> None:
+    session = plan(client, "T-2", day)
+    secret = None
+    if role is not None:
+        with api.database.connect() as connection:
+            secret = keys.create(connection, f"stand-ins-{role}", role).secret
+    with api.client(secret) as other:
+        assert other.get(f"/api/sessions/{session}/stand-ins").status_code == status
+
+
+@pytest.mark.slow
+def test_it_is_quick_with_many_tutors(
+    postgres: "Postgres", people: str, tmp_path_factory: pytest.TempPathFactory, day: datetime
+) -> None:
+    """Thirty planned sessions of each, a tenth of them within a day of the one to cover."""
+    home = tmp_path_factory.mktemp("many")
+    database = postgres.new_database(home, people)
+    with served(database, home) as api, api.client(api.key) as client:
+        session = plan(client, "T-2", day)
+        with database.connect() as connection:
+            connection.execute(
+                """
+                insert into raw.tutors (tutor_id, external_id, subjects)
+                select gen_random_uuid(), 'many-' || i, array['maths'] from generate_series(1, %s) as i
+                """,
+                (ENOUGH_TUTORS,),
+            )
+            connection.execute(
+                """
+                insert into raw.sessions (session_id, tutor_id, student_id, scheduled_time, status)
+                select
+                    gen_random_uuid(), tutor_id, %s,
+                    %s + (n - 15) * interval '8 hours' + random() * interval '8 hours', 'scheduled'
+                from raw.tutors, generate_series(1, 30) as n
+                where external_id like 'many-%%'
+                """,
+                (entity_uuid("S-7"), day),
+            )
+            connection.execute(
+                """
+                insert into ml.match_predictions
+                select
+                    ml.student_bucket(%(student)s), %(student)s, tutor_id, random(), 'low',
+                    0.5, 1, 0.5, 1, 10, 'rules-v1', now()
+                from raw.tutors
+                where external_id like 'many-%%'
+                """,
+                {"student": entity_uuid("S-2")},
+            )
+            connection.execute("analyze raw.tutors, raw.sessions, ml.match_predictions")
+        seconds = []
+        for _ in range(3):
+            started = time.perf_counter()
+            found = listed(client, session)
+            seconds.append(time.perf_counter() - started)
+    assert len(found["data"]) == 20
+    assert ENOUGH_TUTORS / 2 < found["meta"]["total"] < ENOUGH_TUTORS
+    assert min(seconds) < MOST_SECONDS
