@@ -59,12 +59,19 @@ test("an excuse is given, changes the scores, and is taken back", async ({ page 
   await expect(dialog.getByRole("button", { name: "Excuse" })).toBeDisabled();
   await dialog.getByLabel("Reason").fill("Storm: all schools were closed");
   await dialog.getByRole("button", { name: "Excuse" }).click();
-  await expect(happened.getByText("Excused")).toBeVisible({ timeout: SCORED_WITHIN_MS });
+  const excused = happened.getByRole("row").filter({ has: page.getByText("Excused", { exact: true }) });
+  await expect(excused).toBeVisible({ timeout: SCORED_WITHIN_MS });
+  const { created_by } = (await ask(page, `${path}/history`)).data.events.find(
+    (event: { is_excused: boolean }) => event.is_excused,
+  ).excuse;
+  await expect(excused).toContainText(
+    new RegExp(`Excused: “Storm: all schools were closed” ${created_by}, \\d+ \\w+ \\d{4}`),
+  );
   // A run that is under way builds the list of what happened first, and the scores after it.
   await expect.poll(counted, { timeout: SCORED_WITHIN_MS }).toBe(tutor.let_downs_90d - 1);
   await happened.getByRole("button", { name: "Undo excuse" }).click();
   await dialog.getByRole("button", { name: "Let it count" }).click();
-  await expect(happened.getByText("Excused")).toBeHidden({ timeout: SCORED_WITHIN_MS });
+  await expect(excused).toBeHidden({ timeout: SCORED_WITHIN_MS });
   await expect.poll(counted, { timeout: SCORED_WITHIN_MS }).toBe(tutor.let_downs_90d);
 });
 
@@ -95,10 +102,24 @@ test("a day is excused from the calendar, and counts again", async ({ page }) =>
     page.getByRole("region", { name: "Counted" }).getByRole("row", { name: /^Moved, cancelled or missed/ }),
   ).toContainText(left.toLocaleString("en-GB"));
   await cell.click();
+  await expect(page.getByRole("list", { name: "Excuses" })).toContainText(
+    /“Ill, with a note” \S+, \d+ \w+ \d{4}/,
+  );
   await page.getByRole("button", { name: "Undo excuse" }).first().click();
   await dialog.getByRole("button", { name: "Let it count" }).click();
   await expect(cell).toHaveAccessibleName(LET_DOWN, { timeout: SCORED_WITHIN_MS });
   await expect.poll(async () => inAll((await history()).calendar)).toBe(inAll(calendar));
+});
+
+test("an event names its student, and leads to the two", async ({ page }) => {
+  const [tutor] = (await ask(page, "/api/tutors?limit=1&sort_by=let_downs_90d")).data;
+  const { data } = await ask(page, `/api/tutors/${tutor.tutor_id}/history?limit=200`);
+  const [event] = data.events;
+  await page.goto(`/tutors/${tutor.tutor_id}`);
+  const [first] = await page.getByRole("table", { name: "Events" }).locator("tbody tr").all();
+  await first?.getByRole("link", { name: event.student_name, exact: true }).click();
+  await expect(page).toHaveURL(`/matching?student=${event.student_id}&tutor=${tutor.tutor_id}`);
+  await expect(page.getByRole("heading", { level: 2, name: event.student_name })).toBeVisible();
 });
 
 test("who may only read is offered no excuses", async ({ page }) => {

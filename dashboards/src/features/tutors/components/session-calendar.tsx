@@ -6,9 +6,10 @@ import { Notice } from "../../../components/notice";
 import { Panel } from "../../../components/panel";
 import type { Episode, Outcome, SessionDay } from "../../../lib/api-types";
 import { useMayChangeTutor } from "../../../lib/auth";
-import { count, day as dayOf, shortDay } from "../../../lib/format";
+import { count, counted, day as dayOf, shortDay } from "../../../lib/format";
 import { CALENDAR_DAYS, dayInWords, dayWithReason, OUTCOMES, weeksOf } from "../session-calendar";
 import { type Excusable, ExcuseDialog } from "./excuse-dialog";
+import { ExcuseNote } from "./excuse-note";
 import classes from "./session-calendar.module.css";
 
 /** So many let-downs on one day stand out. */
@@ -85,6 +86,7 @@ export function SessionCalendar({ tutorId, asOf, days, episodes, onChanged }: Se
                   <strong>{dayOf(known.day)}</strong> {dayInWords(known)}
                 </span>
                 {button(known)}
+                <ExcuseNotes day={known} />
               </>
             ) : (
               <Legend />
@@ -131,6 +133,21 @@ function DayCell({ day, isChosen, onChoose }: DayCellProps) {
       {icon && <Icon name={icon} size={11} />}
       {count(worst.sessions)}
     </button>
+  );
+}
+
+/** Why sessions of the day are excused; how many, where there is more than one reason. */
+function ExcuseNotes({ day: { excuses } }: { day: SessionDay }) {
+  if (excuses.length === 0) return null;
+  return (
+    <ul className={classes.excuses} aria-label="Excuses">
+      {excuses.map((note) => (
+        <li key={`${note.created_at} ${note.reason}`}>
+          <ExcuseNote note={note} />
+          {excuses.length > 1 && `, ${counted(note.sessions, "session")}`}
+        </li>
+      ))}
+    </ul>
   );
 }
 
