@@ -64,9 +64,7 @@ test("an excuse is given, changes the scores, and is taken back", async ({ page 
   const { created_by } = (await ask(page, `${path}/history`)).data.events.find(
     (event: { is_excused: boolean }) => event.is_excused,
   ).excuse;
-  await expect(excused).toContainText(
-    new RegExp(`Excused: “Storm: all schools were closed” ${created_by}, \\d+ \\w+ \\d{4}`),
-  );
+  await expect(excused).toContainText(`Excused: “Storm: all schools were closed” ${created_by}, `);
   // A run that is under way builds the list of what happened first, and the scores after it.
   await expect.poll(counted, { timeout: SCORED_WITHIN_MS }).toBe(tutor.let_downs_90d - 1);
   await happened.getByRole("button", { name: "Undo excuse" }).click();
@@ -103,7 +101,7 @@ test("a day is excused from the calendar, and counts again", async ({ page }) =>
   ).toContainText(left.toLocaleString("en-GB"));
   await cell.click();
   await expect(page.getByRole("list", { name: "Excuses" })).toContainText(
-    /“Ill, with a note” \S+, \d+ \w+ \d{4}/,
+    /“Ill, with a note” .+, \d+ \w+ \d{4}/,
   );
   await page.getByRole("button", { name: "Undo excuse" }).first().click();
   await dialog.getByRole("button", { name: "Let it count" }).click();
@@ -116,8 +114,8 @@ test("an event names its student, and leads to the two", async ({ page }) => {
   const { data } = await ask(page, `/api/tutors/${tutor.tutor_id}/history?limit=200`);
   const [event] = data.events;
   await page.goto(`/tutors/${tutor.tutor_id}`);
-  const [first] = await page.getByRole("table", { name: "Events" }).locator("tbody tr").all();
-  await first?.getByRole("link", { name: event.student_name, exact: true }).click();
+  const first = page.getByRole("table", { name: "Events" }).locator("tbody tr").first();
+  await first.getByRole("link", { name: event.student_name, exact: true }).click();
   await expect(page).toHaveURL(`/matching?student=${event.student_id}&tutor=${tutor.tutor_id}`);
   await expect(page.getByRole("heading", { level: 2, name: event.student_name })).toBeVisible();
 });
