@@ -8,6 +8,7 @@ import type { TutorEvent } from "../../../lib/api-types";
 import { useMayChangeTutor } from "../../../lib/auth";
 import { count, decimal, moment, notice, words } from "../../../lib/format";
 import { studentName } from "../../../lib/person-name";
+import type { ExcuseChange } from "../awaited";
 import classes from "./event-table.module.css";
 import { type Excusable, ExcuseDialog } from "./excuse-dialog";
 import { ExcuseNote } from "./excuse-note";
@@ -24,7 +25,7 @@ interface EventTableProps {
   events: TutorEvent[];
   /** Also those beyond what the API gives at once. */
   total: number;
-  onChanged: () => void;
+  onChanged: (change: ExcuseChange) => void;
 }
 
 /** Moves, no-shows, cancellations and low ratings, and whether each counts against the tutor. */

@@ -7,6 +7,7 @@ import { Panel } from "../../../components/panel";
 import type { Episode, Outcome, SessionDay } from "../../../lib/api-types";
 import { useMayChangeTutor } from "../../../lib/auth";
 import { count, counted, day as dayOf, shortDay } from "../../../lib/format";
+import type { ExcuseChange } from "../awaited";
 import { CALENDAR_DAYS, dayInWords, dayWithReason, OUTCOMES, weeksOf } from "../session-calendar";
 import { type Excusable, ExcuseDialog } from "./excuse-dialog";
 import { ExcuseNote } from "./excuse-note";
@@ -21,7 +22,7 @@ interface SessionCalendarProps {
   asOf: string;
   days: SessionDay[];
   episodes: Episode[];
-  onChanged: () => void;
+  onChanged: (change: ExcuseChange) => void;
 }
 
 /** What became of each day's sessions, the gravest of it first; a day can be excused as a whole. */
@@ -98,9 +99,9 @@ export function SessionCalendar({ tutorId, asOf, days, episodes, onChanged }: Se
         tutorId={tutorId}
         excusable={excusing}
         onClose={() => excuse(null)}
-        onChanged={() => {
+        onChanged={(change) => {
           choose(undefined);
-          onChanged();
+          onChanged(change);
         }}
       />
     </Panel>
