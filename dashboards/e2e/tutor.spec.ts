@@ -181,11 +181,6 @@ test("who may only read is offered no excuses", async ({ page }) => {
   await expect(page.getByRole("button", { name: "Excuse" })).toHaveCount(0);
 });
 
-test("says so when there is no such tutor", async ({ page }) => {
-  await page.goto("/tutors/nobody");
-  await expect(page.getByText("There is no tutor with this id.")).toBeVisible();
-});
-
 test("can be used by everybody, and on a telephone", async ({ page }) => {
   const [tutor] = (await ask(page, "/api/tutors?limit=1")).data;
   await page.goto(`/tutors/${tutor.tutor_id}`);

@@ -12,12 +12,14 @@ import { useEffect } from "react";
 import { Icon } from "../components/icons";
 import { Notice } from "../components/notice";
 import { QueryBoundary } from "../components/query-boundary";
+import { WayBack } from "../components/way-back";
 import { LogInPage } from "../features/auth/components/log-in-page";
 import type { BrowserSession } from "../lib/api-types";
 import { type LogOutWhere, useLogOut, useSession } from "../lib/auth";
 import { useUnreadableFields } from "../lib/unreadable-numbers";
 import { Freshness } from "./freshness";
 import classes from "./shell.module.css";
+import { useList, WayBackButton } from "./way-back-button";
 
 const PAGES = [
   { to: "/", label: "Overview" },
@@ -42,6 +44,7 @@ function Frame({ session }: { session: BrowserSession }) {
   const { pathname } = useLocation();
   const logOut = useLogOut();
   const pages = session.role === "admin" ? [...PAGES, ...ADMIN_PAGES] : PAGES;
+  const list = useList(pages);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the menu closes when the page changes
   useEffect(menu.close, [pathname]);
   return (
@@ -87,7 +90,9 @@ function Frame({ session }: { session: BrowserSession }) {
             <Notice icon="alert">You are still logged in. {logOut.error.message}</Notice>
           </div>
         )}
-        <Outlet />
+        <WayBack value={list ? <WayBackButton {...list} /> : null}>
+          <Outlet />
+        </WayBack>
       </main>
     </>
   );

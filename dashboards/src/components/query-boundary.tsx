@@ -1,12 +1,13 @@
 import { Button } from "@mantine/core";
 import type { UseQueryResult } from "@tanstack/react-query";
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useContext, useEffect, useState } from "react";
 import { moment } from "../lib/format";
-import { problemOfFailure } from "../lib/problem";
+import { ApiProblem, problemOfFailure } from "../lib/problem";
 import { ErrorState } from "./error-state";
 import { Icon } from "./icons";
 import { Notice } from "./notice";
 import classes from "./query-boundary.module.css";
+import { WayBack } from "./way-back";
 
 const SLOW_AFTER_MS = 4_000;
 
@@ -22,10 +23,11 @@ interface QueryBoundaryProps<Data> {
 }
 
 /**
- * What a query has, or how it stands: a skeleton while it is first asked, the problem with a way to try again, and, if
- * asking *again* failed, what is known with a word on how old it is.
+ * What a query has, or how it stands: a skeleton while it is first asked, the problem with a way to try again (or to the
+ * list, if there is no such thing), and, if asking *again* failed, what is known with a word on how old it is.
  */
 export function QueryBoundary<Data>({ query, skeleton, children }: QueryBoundaryProps<Data>) {
+  const wayBack = useContext(WayBack);
   const retry = (
     <Button
       size="xs"
@@ -50,7 +52,11 @@ export function QueryBoundary<Data>({ query, skeleton, children }: QueryBoundary
       </>
     );
   }
-  if (query.error) return <ErrorState error={query.error} action={retry} />;
+  if (query.error) {
+    // What is not there is not there the next time, either.
+    const isMissing = query.error instanceof ApiProblem && query.error.status === 404;
+    return <ErrorState error={query.error} action={(isMissing && wayBack) || retry} />;
+  }
   return <Waiting skeleton={skeleton} />;
 }
 
