@@ -2,12 +2,11 @@ import { Link } from "@tanstack/react-router";
 import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
 import { RiskLevelBadge } from "../../../components/risk-level-badge";
-import { type Column, QueryTable } from "../../../components/table";
+import { CELL_LINK, type Column, QueryTable } from "../../../components/table";
 import type { UpcomingSession } from "../../../lib/api-types";
 import { counted, moment, probability } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useUpcoming } from "../api/get-upcoming";
-import classes from "./upcoming-sessions.module.css";
 
 /** Planned sessions that may not take place as planned. */
 export function UpcomingSessions() {
@@ -53,7 +52,7 @@ const COLUMNS: Column<UpcomingSession>[] = [
     header: "Tutor",
     phone: { row: 1, side: "start" },
     cell: (session) => (
-      <Link to="/tutors/$tutorId" params={{ tutorId: session.tutor_id }} className={classes.tutor}>
+      <Link to="/tutors/$tutorId" params={{ tutorId: session.tutor_id }} className={CELL_LINK}>
         {tutorName({ ...session, name: session.tutor_name, external_id: null })}
       </Link>
     ),

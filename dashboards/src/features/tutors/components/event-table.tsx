@@ -2,7 +2,7 @@ import { Button } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { EmptyState } from "../../../components/empty-state";
-import { type Column, Table } from "../../../components/table";
+import { CELL_LINK, type Column, Table } from "../../../components/table";
 import { Tag } from "../../../components/tag";
 import type { TutorEvent } from "../../../lib/api-types";
 import { useMayChangeTutor } from "../../../lib/auth";
@@ -143,7 +143,7 @@ function StudentLink({ event, tutorId }: { event: TutorEvent; tutorId: string })
   // The first run after a student's first session makes the page.
   if (student_external_id === null) return name;
   return (
-    <Link to="/matching" search={{ student: student_id, tutor: tutorId }} className={classes.student}>
+    <Link to="/matching" search={{ student: student_id, tutor: tutorId }} className={CELL_LINK}>
       {name}
     </Link>
   );
