@@ -67,7 +67,7 @@ export async function expectAccessible(page: Page): Promise<void> {
     const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
     const found = grave.map(({ id, nodes }) => ({
       id,
-      where: nodes.map(({ html }) => html.slice(0, 160)).slice(0, 5),
+      where: nodes.map(({ html, failureSummary }) => `${html.slice(0, 160)} ${failureSummary}`).slice(0, 5),
     }));
     expect(found, `${page.url()}, ${colorScheme}`).toEqual([]);
     expect(await smallTargets(page), `${page.url()}, ${colorScheme}`).toEqual([]);
@@ -118,7 +118,7 @@ const smallTargets = (page: Page): Promise<string[]> =>
       });
   }, LEAST_TARGET);
 
-/** At the width of a small telephone, nothing reaches beyond the right edge, and no table beyond its panel. */
+/** At the width of a small telephone, nothing reaches beyond the right edge, no table beyond its panel, and no target is small. */
 export async function expectFitsTelephone(page: Page): Promise<void> {
   await page.setViewportSize({ width: 360, height: 740 });
   await expect
@@ -131,6 +131,7 @@ export async function expectFitsTelephone(page: Page): Promise<void> {
       }),
     )
     .toBeLessThanOrEqual(0);
+  expect(await smallTargets(page), `${page.url()}, on a telephone`).toEqual([]);
 }
 
 export { expect };

@@ -10,7 +10,7 @@ import { useDisclosure } from "@mantine/hooks";
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { Icon } from "../components/icons";
-import { Notice } from "../components/notice";
+import { ErrorNotice } from "../components/notice";
 import { QueryBoundary } from "../components/query-boundary";
 import { WayBack } from "../components/way-back";
 import { LogInPage } from "../features/auth/components/log-in-page";
@@ -87,7 +87,7 @@ function Frame({ session }: { session: BrowserSession }) {
         <Unreadable />
         {logOut.error && (
           <div className={classes.banner}>
-            <Notice icon="alert">You are still logged in. {logOut.error.message}</Notice>
+            <ErrorNotice text={`You are still logged in. ${logOut.error.message}`} />
           </div>
         )}
         <WayBack value={list ? <WayBackButton {...list} /> : null}>
@@ -103,9 +103,9 @@ function Unreadable() {
   if (!fields) return null;
   return (
     <div className={classes.banner}>
-      <Notice icon="alert">
-        The API sent figures that are not numbers, which are shown as “unreadable”: {fields}.
-      </Notice>
+      <ErrorNotice
+        text={`The API sent figures that are not numbers, which are shown as “unreadable”: ${fields}.`}
+      />
     </div>
   );
 }
@@ -143,7 +143,7 @@ interface SessionMenuProps {
 
 function SessionMenu({ session, onLogOut }: SessionMenuProps) {
   return (
-    <Menu position="bottom-end" width={240}>
+    <Menu position="bottom-end" width={240} withInitialFocusPlaceholder={false}>
       <Menu.Target>
         <Button
           variant="subtle"

@@ -34,6 +34,11 @@ const smallest = (size: string, root: Record<string, string>) => ({
 
 export const theme = createTheme({
   components: {
+    // The list itself scrolls, so that the field which has the focus scrolls it: nothing around it would be focusable.
+    Select: {
+      defaultProps: { withScrollArea: false },
+      styles: { options: { maxHeight: 220, overflowY: "auto" } },
+    },
     Button: smallest("compact-xs", { "--button-height": "1.5rem" }),
     Chip: smallest("xs", { "--chip-size": "1.5rem" }),
     SegmentedControl: smallest("xs", { "--sc-padding": "0.1875rem 0.375rem" }),

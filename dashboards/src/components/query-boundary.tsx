@@ -5,7 +5,7 @@ import { moment } from "../lib/format";
 import { ApiProblem, problemOfFailure } from "../lib/problem";
 import { ErrorState } from "./error-state";
 import { Icon } from "./icons";
-import { Notice } from "./notice";
+import { ErrorNotice } from "./notice";
 import classes from "./query-boundary.module.css";
 import { WayBack } from "./way-back";
 
@@ -13,7 +13,7 @@ const SLOW_AFTER_MS = 4_000;
 
 export type QueryState<Data> = Pick<
   UseQueryResult<Data>,
-  "data" | "error" | "refetch" | "isFetching" | "isPlaceholderData" | "dataUpdatedAt"
+  "data" | "error" | "errorUpdateCount" | "refetch" | "isFetching" | "isPlaceholderData" | "dataUpdatedAt"
 >;
 
 interface QueryBoundaryProps<Data> {
@@ -28,11 +28,13 @@ interface QueryBoundaryProps<Data> {
  */
 export function QueryBoundary<Data>({ query, skeleton, children }: QueryBoundaryProps<Data>) {
   const wayBack = useContext(WayBack);
+  const [tries, setTries] = useState(0);
+  const error = useLastError(query);
   const retry = (
     <Button
       size="xs"
       variant="default"
-      onClick={() => query.refetch()}
+      onClick={() => query.refetch().finally(() => setTries((before) => before + 1))}
       loading={query.isFetching}
       leftSection={<Icon name="refresh" size={14} />}
     >
@@ -43,21 +45,29 @@ export function QueryBoundary<Data>({ query, skeleton, children }: QueryBoundary
     return (
       <>
         {query.error && (
-          <Notice icon="alert" action={retry}>
-            {problemOfFailure(query.error).message} This is as of{" "}
-            {moment(new Date(query.dataUpdatedAt).toISOString())}.
-          </Notice>
+          <ErrorNotice
+            action={retry}
+            text={`${problemOfFailure(query.error).message} This is as of ${moment(new Date(query.dataUpdatedAt).toISOString())}.`}
+          />
         )}
         {children(query.data)}
       </>
     );
   }
-  if (query.error) {
+  if (error) {
     // What is not there is not there the next time, either.
-    const isMissing = query.error instanceof ApiProblem && query.error.status === 404;
-    return <ErrorState error={query.error} action={(isMissing && wayBack) || retry} />;
+    const isMissing = error instanceof ApiProblem && error.status === 404;
+    return <ErrorState error={error} tries={tries} action={(isMissing && wayBack) || retry} />;
   }
   return <Waiting skeleton={skeleton} />;
+}
+
+/** The error of a query, also while it is asked again: it would come and go with every poll, and be announced each time. */
+function useLastError(query: QueryState<unknown>): Error | null {
+  const [last, setLast] = useState(query.error);
+  if (query.error && query.error !== last) setLast(query.error);
+  const isAskedAgain = query.data === undefined && query.isFetching && query.errorUpdateCount > 0;
+  return query.error ?? (isAskedAgain ? last : null);
 }
 
 function Waiting({ skeleton }: { skeleton: ReactNode }) {
