@@ -86,6 +86,7 @@ const columns = (tutorId: string): Column<TutorEvent>[] => [
   },
   {
     header: "Notice",
+    overflow: "nowrap",
     phone: { row: 2, side: "end", isLabelled: true },
     cell: (event) => {
       if (event.kind !== "reschedule" && event.kind !== "tutor_cancellation") return null;
