@@ -137,6 +137,8 @@ for (const { name, path, data, proof, hasFigures } of PAGES) {
 
     if (!hasFigures) return;
     test("malformed numbers: names them, and shows the rest", async ({ page }) => {
+      // axe takes most of a minute for a long page on a busy machine.
+      test.slow();
       await page.route(data, spoiled);
       await open(page);
       await expect(page.getByText(/figures that are not numbers.*unreadable.*sessions_90d/)).toBeVisible();
