@@ -19,13 +19,20 @@ class ExcusePost(Body):
     ] = Field(examples=["Storm: all schools were closed"])
 
 
-class Excuse(BaseModel):
+class ExcuseNote(BaseModel):
+    """Why something does not count against the tutor, who said so, and when."""
+
+    reason: str = Field(examples=["Storm: all schools were closed"])
+    created_by: str = Field(
+        description="The person, API key or browser session that excused it.", examples=["quality-team"]
+    )
+    created_at: AwareDatetime
+
+
+class Excuse(ExcuseNote):
     """A session that does not count against the tutor."""
 
     session_id: UUID
-    reason: str
-    created_by: str = Field(description="The API key or browser session that excused it.", examples=["quality-team"])
-    created_at: AwareDatetime
 
 
 class DayExcuses(BaseModel):

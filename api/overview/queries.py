@@ -64,16 +64,51 @@ raised as (
         on active.tutor_id = concerns.tutor_id and concerns.concern = any(active.concerns)
 ),
 
+cleared as (
+    select
+        flags.tutor_id,
+        flags.concern
+    from active
+    inner join marts.tutor_flags as flags on active.tutor_id = flags.tutor_id
+    cross join marts.publication
+    where flags.cleared_on = publication.as_of
+),
+
+cleared_counts as (
+    select concern, count(*) as tutors from cleared group by concern
+),
+
 concern_counts as (
     select
         names.concern,
         count(raised.concern) as tutors,
-        count(raised.concern) filter (where raised.raised_on = publication.as_of) as raised_today
+        count(raised.concern) filter (where raised.raised_on = publication.as_of) as raised_today,
+        coalesce(cleared_counts.tutors, 0) as cleared_today
     from unnest(array{[name.value for name in ConcernName]}) as names (concern)
     cross join marts.publication
     left join raised on names.concern = raised.concern
-    group by names.concern
+    left join cleared_counts on names.concern = cleared_counts.concern
+    group by names.concern, cleared_counts.tutors
     order by {in_order("names.concern")}
+),
+
+attention as (
+    select
+        count(*) filter (where active.attention) as tutors,
+        count(*) filter (
+            where active.attention
+                -- Superseded ones, too.
+                and not exists (
+                    select from marts.tutor_concerns as concerns
+                    where concerns.tutor_id = active.tutor_id and concerns.raised_on < publication.as_of
+                )
+                and not exists (select from cleared where cleared.tutor_id = active.tutor_id)
+        ) as began_today,
+        count(*) filter (
+            where not active.attention and exists (select from cleared where cleared.tutor_id = active.tutor_id)
+        ) as ended_today
+    from active
+    cross join marts.publication
 ),
 
 newest as (
@@ -87,7 +122,9 @@ select
     json_build_object(
         'data', json_build_object(
             'active_tutors', (select count(*) from active),
-            'attention', (select count(*) from active where active.attention),
+            'attention', (select attention.tutors from attention),
+            'attention_began_today', (select attention.began_today from attention),
+            'attention_ended_today', (select attention.ended_today from attention),
             'concerns', (select json_agg(concern_counts) from concern_counts),
             'risk_status', (select json_agg(status_counts) from status_counts),
             'compared_with', (select earlier.as_of from earlier),

@@ -63,6 +63,7 @@ class ConcernCount(BaseModel):
     concern: ConcernName
     tutors: Count
     raised_today: Count = Field(description="Those of them about whom it is raised since as_of.")
+    cleared_today: Count = Field(description="Other active tutors, about whom it was raised until the day before.")
 
 
 class TutorName(BaseModel):
@@ -82,6 +83,10 @@ class Overview(BaseModel):
 
     active_tutors: Count
     attention: Count = Field(description="Active tutors about whom any concern is raised.")
+    attention_began_today: Count = Field(description="Those of them about whom none was raised the day before.")
+    attention_ended_today: Count = Field(
+        description="Other active tutors, about whom a concern was raised until the day before."
+    )
     concerns: list[ConcernCount] = Field(description="Every concern, in a fixed order; a tutor may have several.")
     risk_status: list[StatusCount] = Field(description="All four statuses, the gravest first.")
     compared_with: date | None = Field(description="The newest day before as_of that has scores.")

@@ -4,6 +4,7 @@ import re
 from uuid import UUID
 
 from api.database import VERSION, VERSION_QUERY, Statement, columns
+from api.excuses.schemas import ExcuseNote
 from api.publication import META_SQL
 from api.text_search import matches
 from api.tutors.explanation import Baseline, Rules
@@ -158,15 +159,26 @@ events as (
         sessions.counted_on,
         sessions.scheduled_time,
         sessions.subject,
+        sessions.student_id,
+        students.external_id as student_external_id,
+        students.name as student_name,
         event.initiator,
         sessions.notice_hours,
         sessions.reason_code,
         sessions.is_excused,
+        (
+            select note
+            from (select {columns(ExcuseNote, "excuses")}) as note
+            where excuses.session_id is not null
+        ) as excuse,
         sessions.is_short_notice,
         event.is_counted and sessions.is_final as is_counted,
         sessions.rating
     from marts.fct_sessions as sessions
     inner join tutor on sessions.tutor_id = tutor.tutor_id
+    left join marts.dim_students as students on sessions.student_id = students.student_id
+    -- An excuse that the scores do not know of yet is none.
+    left join app.excuses as excuses on sessions.session_id = excuses.session_id and sessions.is_excused
     cross join marts.publication
     cross join lateral (
         values
@@ -214,6 +226,7 @@ outcomes as (
         sessions.reason_code,
         sessions.is_let_down,
         sessions.caused_by = 'tutor' and not sessions.is_excused as can_be_excused,
+        {columns(ExcuseNote, "excuses")},
         case
             when sessions.is_tutor_no_show then 'missed'
             when sessions.is_tutor_cancellation then 'cancelled'
@@ -225,10 +238,34 @@ outcomes as (
         end as outcome
     from marts.fct_sessions as sessions
     inner join tutor on sessions.tutor_id = tutor.tutor_id
+    left join app.excuses as excuses on sessions.session_id = excuses.session_id and sessions.is_excused
     cross join marts.publication
     where sessions.is_final
         and sessions.counted_on > publication.as_of - $2::int
         and sessions.counted_on <= publication.as_of
+),
+
+excused as (
+    select
+        counted_on,
+        json_agg(
+            json_build_object(
+                'reason', reason, 'created_by', created_by, 'created_at', created_at, 'sessions', sessions
+            )
+            order by created_at, reason
+        ) as excuses
+    from (
+        select
+            counted_on,
+            reason,
+            created_by,
+            created_at,
+            count(*) as sessions
+        from outcomes
+        where created_at is not null
+        group by counted_on, reason, created_by, created_at
+    ) as together
+    group by counted_on
 ),
 
 calendar as (
@@ -240,7 +277,8 @@ calendar as (
         json_agg(
             json_build_object('outcome', outcome, 'sessions', sessions)
             order by array_position(array{[outcome.value for outcome in Outcome]}, outcome)
-        ) as outcomes
+        ) as outcomes,
+        coalesce((select excused.excuses from excused where excused.counted_on = of_day.counted_on), '[]') as excuses
     from (
         select
             counted_on,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
+from api.excuses.schemas import ExcuseNote
 from api.fields import Count, Fraction
 from api.publication import Meta, PageMeta
 from api.tutors.counts import RecordedCounts, WeekCounts, WindowCounts
@@ -261,12 +262,18 @@ class TutorEvent(BaseModel):
     counted_on: date = Field(description="The day on which the session counts, in the reporting zone.")
     scheduled_time: AwareDatetime
     subject: str | None = Field(examples=["maths"])
+    student_id: UUID
+    student_external_id: str | None = Field(
+        description="Null until the first run after the student's first session.", examples=["S-17"]
+    )
+    student_name: str | None
     initiator: Literal["tutor", "student", "platform"] | None = Field(description="Who caused it, if known.")
     notice_hours: float | None = Field(
         description="Hours from asking to the session's original time; below 0 is after it.", examples=[5.5]
     )
     reason_code: str | None = Field(examples=["illness"])
     is_excused: bool = Field(description="Excused sessions do not count against the tutor.")
+    excuse: ExcuseNote | None = Field(description="Null unless it is excused.")
     is_short_notice: bool
     is_counted: bool = Field(description="Whether it counts against the tutor.")
     rating: float | None = Field(description="The rating of the session, 1-5.", examples=[2])
@@ -296,6 +303,12 @@ class OutcomeCount(BaseModel):
     sessions: Count
 
 
+class DayExcuse(ExcuseNote):
+    """Sessions of one day that were excused together."""
+
+    sessions: Count
+
+
 class SessionDay(BaseModel):
     """A day of one tutor on which sessions count."""
 
@@ -304,6 +317,7 @@ class SessionDay(BaseModel):
     let_downs: Count
     can_be_excused: Count = Field(description="Caused by the tutor and not excused yet.")
     outcomes: list[OutcomeCount] = Field(description="The gravest first; together all sessions of the day.")
+    excuses: list[DayExcuse] = Field(description="Of the excused sessions, the oldest first.")
 
 
 class Episode(BaseModel):

@@ -4,13 +4,13 @@ test("shows of how many tutors there is which concern, and leads to them", async
   const { data } = await ask(page, "/api/overview");
   await page.goto("/");
   const tiles = page.getByRole("region", { name: "Active tutors by concern" });
-  for (const { concern, tutors } of data.concerns) {
+  for (const { concern, tutors, raised_today, cleared_today } of data.concerns) {
     await expect(tiles.getByRole("link", { name: LABELS[concern] })).toContainText(
-      `${LABELS[concern]}${tutors}`,
+      `${LABELS[concern]}${tutors}${raised_today} in, ${cleared_today} out today`,
     );
   }
   await expect(tiles.getByRole("link", { name: "Needs attention" })).toContainText(
-    `${data.attention}of ${data.active_tutors} active tutors`,
+    `${data.attention}of ${data.active_tutors} active tutors · ${data.attention_began_today} in, ${data.attention_ended_today} out today`,
   );
   await tiles.getByRole("link", { name: LABELS.unreliable }).click();
   await expect(page).toHaveURL(/\/tutors\?concern=unreliable&active=yes$/);

@@ -4,7 +4,12 @@ import { ask, expect, expectAccessible, expectFitsTelephone, LABELS, test } from
 interface Row {
   name: string;
   loses_new_students_probability: number;
+  let_down_rate_90d: number;
+  sessions_90d: number;
+  concerns: string[];
 }
+
+const labelled = ({ concerns }: Row) => concerns.map((concern) => LABELS[concern]).join(", ");
 
 const rowNames = "tbody [data-row-link]";
 
@@ -141,6 +146,34 @@ test("a click on a point of the funnel opens the tutor", async ({ page }) => {
   const name = await page.locator("strong").filter({ visible: true }).last().textContent();
   await page.mouse.click(ends.x, ends.y);
   await expect(page.getByRole("heading", { level: 1, name: name ?? "" })).toBeVisible();
+});
+
+test("the funnel is gone through with the keyboard: each tutor with figures, and Enter opens", async ({
+  page,
+}) => {
+  const { data } = await ask(page, "/api/funnel?attention=true");
+  const [first, second] = data.points.toSorted(
+    (one: Row, other: Row) => other.let_down_rate_90d - one.let_down_rate_90d,
+  );
+  const named = ({ name, let_down_rate_90d, sessions_90d }: Row) =>
+    `${name}: ${(let_down_rate_90d * 100).toFixed(1)}% of ${sessions_90d} sessions, `;
+  await page.goto("/tutors?attention=yes");
+  const plot = page.getByRole("region", { name: "Tutors on the plot" });
+  await expect(plot.getByRole("link")).toHaveCount(1);
+  await page.getByRole("table", { name: "Tutors" }).getByRole("link").last().focus();
+  await page.keyboard.press("Tab");
+  const focused = page.locator("a:focus");
+  await expect(focused).toHaveAccessibleName(`${named(first)}${labelled(first)}. 1 of ${data.points.length}`);
+  await page.keyboard.press("ArrowRight");
+  await expect(focused).toHaveAccessibleName(
+    `${named(second)}${labelled(second)}. 2 of ${data.points.length}`,
+  );
+  await expect(page.locator("strong").filter({ hasText: second.name }).last()).toBeVisible();
+  await page.keyboard.press("End");
+  await expect(focused).toHaveAccessibleName(new RegExp(`${data.points.length} of ${data.points.length}$`));
+  await page.keyboard.press("Home");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("heading", { level: 1, name: first.name })).toBeVisible();
 });
 
 test("exports every tutor that fits, not only the page", async ({ page }) => {

@@ -207,6 +207,45 @@ def test_the_overview_counts_active_tutors_of_each_concern(published: Served, cl
     assert data["attention"] == len({row["tutor_id"] for row in raised})
 
 
+def test_the_overview_counts_who_came_and_went_since_the_day_before(published: Served, client: httpx2.Client) -> None:
+    def counted() -> dict[str, int]:
+        data = client.get("/api/overview").json()["data"]
+        cleared = {f"cleared {each['concern']}": each["cleared_today"] for each in data["concerns"]}
+        return cleared | {name: data[f"attention_{name}_today"] for name in ("began", "ended")}
+
+    before = counted()
+    since = {str(row["tutor_id"]): row["raised_on"] for row in stored(published, "status = 'raised' and is_active")}
+    for row in stored(published, "status = 'raised' and is_active"):
+        since[str(row["tutor_id"])] = min(since[str(row["tutor_id"])], row["raised_on"])
+    began = {tutor_id for tutor_id, day in since.items() if day == date(2026, 1, 31)}
+    assert str(stored(published, "external_id = 'T-1'")[0]["tutor_id"]) in began
+    assert before["began"] == len(began)
+    with published.database.connect(autocommit=True) as connection:
+        # T-3 is on watch only today; of T-2 one concern goes on, and another one has ended.
+        connection.execute(
+            """
+            insert into app.concern_stretches (tutor_id, concern, raised_on, probability_when_raised, high_days)
+            select tutor_id, concern, date '2026-01-20', 0.9, '{2026-01-20}'
+            from (
+                values ('T-3', 'late_starts'), ('T-2', 'no_shows'), ('T-2', 'unreliable')
+            ) as new (external_id, concern)
+            inner join marts.tutor_scores using (external_id)
+            """
+        )
+        try:
+            after = counted()
+        finally:
+            connection.execute(
+                """
+                delete from app.concern_stretches using marts.tutor_scores
+                where tutor_scores.tutor_id = concern_stretches.tutor_id and external_id in ('T-2', 'T-3')
+                    and raised_on = '2026-01-20'
+                """
+            )
+    changed = {name: count - before[name] for name, count in after.items() if count != before[name]}
+    assert changed == {"cleared late_starts": 1, "cleared unreliable": 1, "ended": 1}
+
+
 def test_newest_concerns_are_raised_about_active_tutors(published: Served, client: httpx2.Client) -> None:
     newest = client.get("/api/overview").json()["data"]["newest_concerns"]
     raised = [row for row in stored(published, "status = 'raised' and not superseded") if row["is_active"]]

@@ -1,6 +1,7 @@
 """The list of tutors, and single tutors."""
 
 import itertools
+from collections import Counter
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from psycopg.rows import dict_row
 
 from api.tutors.schemas import SORTABLE, Outcome
+from core import keys
+from core.roles import Role
 from tests.api.conftest import Served
 from tests.marts import TUTORS
 from verify.frames import load_kept
@@ -232,6 +235,90 @@ def test_history_says_what_counts(published: Served, client: httpx2.Client) -> N
                 excused += 1
     assert counted
     assert excused
+
+
+def test_history_says_who_excused_what_and_why_and_whose_session_it_was(
+    published: Served, client: httpx2.Client
+) -> None:
+    with published.database.connect() as connection:
+        reader = keys.create(connection, "reader", Role.READ).secret
+    with published.client(reader) as client_of_reader:
+        notes: Counter[tuple[str, str]] = Counter()
+        for row in tutors(client):
+            data = client_of_reader.get(f"/api/tutors/{row['tutor_id']}/history?limit=500").json()["data"]
+            stored = {
+                str(each["session_id"]): each
+                for each in rows(
+                    published,
+                    """
+                    select
+                        sessions.session_id, students.student_id, students.external_id, students.name, excuses.reason,
+                        excuses.created_by, to_json(excuses.created_at) #>> '{}' as created_at
+                    from marts.fct_sessions as sessions
+                    inner join marts.dim_students as students on sessions.student_id = students.student_id
+                    left join app.excuses as excuses on sessions.session_id = excuses.session_id
+                    where sessions.tutor_id = %s
+                    """,
+                    row["tutor_id"],
+                )
+            }
+            for event in data["events"]:
+                known = stored[event["session_id"]]
+                student = (event["student_id"], event["student_external_id"], event["student_name"])
+                assert student == (str(known["student_id"]), known["external_id"], known["name"])
+                note = {name: known[name] for name in ("reason", "created_by", "created_at")}
+                assert event["excuse"] == (note if event["is_excused"] else None)
+                notes["event", event["excuse"]["reason"] if event["excuse"] else "none"] += 1
+            for day in data["calendar"]:
+                excused = sum(each["sessions"] for each in day["outcomes"] if each["outcome"] == "excused")
+                assert sum(each["sessions"] for each in day["excuses"]) == excused
+                for each in day["excuses"]:
+                    assert (each["reason"], each["created_by"]) == ("ill", "test")
+                    notes["day", each["reason"]] += each["sessions"]
+    assert notes["event", "none"]
+    assert notes["event", "ill"] == notes["day", "ill"] > 0
+
+
+def test_excuses_of_one_day_are_told_apart_by_their_reasons(published: Served, client: httpx2.Client) -> None:
+    one, *others = rows(
+        published,
+        """
+        select tutor_id, session_id, counted_on from marts.fct_sessions
+        where is_final and not is_excused and counted_on between '2025-11-03' and '2026-01-31'
+            and tutor_id = (select tutor_id from marts.tutor_scores order by sessions_90d desc, tutor_id limit 1)
+        order by counted_on, session_id limit 3
+        """,
+    )
+    session_ids = [one["session_id"], *(each["session_id"] for each in others)]
+    path = f"/api/tutors/{one['tutor_id']}/history?days=90"
+    excuse = "insert into app.excuses (session_id, reason, created_by) select unnest(%s::uuid[]), %s, %s"
+    with published.database.connect(autocommit=True) as connection:
+        # All three on one day.
+        connection.execute(
+            "update intermediate.int_session_facts set counted_on = %s where session_id = any(%s)",
+            [one["counted_on"], session_ids],
+        )
+        connection.execute(excuse, [session_ids[:1], "Storm", "Ada"])
+        connection.execute(excuse, [session_ids[1:], "Ill", "Ben"])
+        mark = "update intermediate.int_session_facts set is_excused = %s where session_id = any(%s)"
+        try:
+            # The scores do not know of them yet.
+            assert notes_of(client, path, one["counted_on"]) == []
+            connection.execute(mark, [True, session_ids])
+            assert notes_of(client, path, one["counted_on"]) == [("Storm", "Ada", 1), ("Ill", "Ben", 2)]
+        finally:
+            connection.execute(mark, [False, session_ids])
+            connection.execute("delete from app.excuses where session_id = any(%s)", [session_ids])
+            for each in others:
+                connection.execute(
+                    "update intermediate.int_session_facts set counted_on = %s where session_id = %s",
+                    [each["counted_on"], each["session_id"]],
+                )
+
+
+def notes_of(client: httpx2.Client, path: str, day: date) -> list[tuple[str, str, int]]:
+    (found,) = [each for each in client.get(path).json()["data"]["calendar"] if each["day"] == day.isoformat()]
+    return [(each["reason"], each["created_by"], each["sessions"]) for each in found["excuses"]]
 
 
 def test_every_session_is_in_the_calendar_once(published: Served, client: httpx2.Client) -> None:

@@ -17,7 +17,7 @@ from tests.e2e.installation import Installation
 from tests.e2e.processes import wait_for
 
 MAIL_SECONDS = 300
-TESTS_SECONDS = 900
+TESTS_SECONDS = 1200
 DASHBOARD = PROJECT_ROOT / "dashboards"
 
 

@@ -1,10 +1,13 @@
 import { Button } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
-import { type ErrorComponentProps, Link, useRouter } from "@tanstack/react-router";
+import { type ErrorComponentProps, useRouter } from "@tanstack/react-router";
+import { useContext } from "react";
 import { EmptyState } from "../components/empty-state";
 import { ErrorState } from "../components/error-state";
 import { Page } from "../components/page";
+import { WayBack } from "../components/way-back";
 import { ApiProblem } from "../lib/problem";
+import { WayBackButton } from "./way-back-button";
 
 /** A page that failed: the rest of the application goes on. */
 export function PageProblem({ error, reset }: ErrorComponentProps) {
@@ -34,16 +37,13 @@ export function PageProblem({ error, reset }: ErrorComponentProps) {
 }
 
 export function NotFound() {
+  const wayBack = useContext(WayBack);
   return (
     <Page title="No such page">
       <EmptyState
         icon="search"
         title="There is nothing at this address"
-        action={
-          <Button size="xs" variant="default" renderRoot={(props) => <Link to="/" {...props} />}>
-            Go to the overview
-          </Button>
-        }
+        action={wayBack ?? <WayBackButton to="/" label="Overview" />}
       />
     </Page>
   );

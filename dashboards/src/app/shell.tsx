@@ -10,14 +10,16 @@ import { useDisclosure } from "@mantine/hooks";
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { Icon } from "../components/icons";
-import { Notice } from "../components/notice";
+import { ErrorNotice } from "../components/notice";
 import { QueryBoundary } from "../components/query-boundary";
+import { WayBack } from "../components/way-back";
 import { LogInPage } from "../features/auth/components/log-in-page";
 import type { BrowserSession } from "../lib/api-types";
 import { type LogOutWhere, useLogOut, useSession } from "../lib/auth";
 import { useUnreadableFields } from "../lib/unreadable-numbers";
 import { Freshness } from "./freshness";
 import classes from "./shell.module.css";
+import { useList, WayBackButton } from "./way-back-button";
 
 const PAGES = [
   { to: "/", label: "Overview" },
@@ -43,6 +45,7 @@ function Frame({ session }: { session: BrowserSession }) {
   const { pathname } = useLocation();
   const logOut = useLogOut();
   const pages = session.role === "admin" ? [...PAGES, ...ADMIN_PAGES] : PAGES;
+  const list = useList(pages);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the menu closes when the page changes
   useEffect(menu.close, [pathname]);
   return (
@@ -85,10 +88,12 @@ function Frame({ session }: { session: BrowserSession }) {
         <Unreadable />
         {logOut.error && (
           <div className={classes.banner}>
-            <Notice icon="alert">You are still logged in. {logOut.error.message}</Notice>
+            <ErrorNotice text={`You are still logged in. ${logOut.error.message}`} />
           </div>
         )}
-        <Outlet />
+        <WayBack value={list ? <WayBackButton {...list} /> : null}>
+          <Outlet />
+        </WayBack>
       </main>
     </>
   );
@@ -99,9 +104,9 @@ function Unreadable() {
   if (!fields) return null;
   return (
     <div className={classes.banner}>
-      <Notice icon="alert">
-        The API sent figures that are not numbers, which are shown as “unreadable”: {fields}.
-      </Notice>
+      <ErrorNotice
+        text={`The API sent figures that are not numbers, which are shown as “unreadable”: ${fields}.`}
+      />
     </div>
   );
 }
@@ -139,7 +144,7 @@ interface SessionMenuProps {
 
 function SessionMenu({ session, onLogOut }: SessionMenuProps) {
   return (
-    <Menu position="bottom-end" width={240}>
+    <Menu position="bottom-end" width={240} withInitialFocusPlaceholder={false}>
       <Menu.Target>
         <Button
           variant="subtle"

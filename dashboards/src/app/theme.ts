@@ -27,7 +27,22 @@ const dark: MantineColorsTuple = [
   "#0e1118",
 ];
 
+/** Nothing that can be clicked is smaller than 24 px (WCAG 2.5.8), as Mantine's smallest sizes are. */
+const smallest = (size: string, root: Record<string, string>) => ({
+  vars: (_: unknown, props: { size?: unknown }) => ({ root: props.size === size ? root : {} }),
+});
+
 export const theme = createTheme({
+  components: {
+    // The list itself scrolls, so that the field which has the focus scrolls it: nothing around it would be focusable.
+    Select: {
+      defaultProps: { withScrollArea: false },
+      styles: { options: { maxHeight: 220, overflowY: "auto" } },
+    },
+    Button: smallest("compact-xs", { "--button-height": "1.5rem" }),
+    Chip: smallest("xs", { "--chip-size": "1.5rem" }),
+    SegmentedControl: smallest("xs", { "--sc-padding": "0.1875rem 0.375rem" }),
+  },
   primaryColor: "accent",
   primaryShade: { light: 7, dark: 6 },
   colors: { accent, dark },

@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { Alert } from "./alert";
 import { Icon, type IconName } from "./icons";
 import classes from "./notice.module.css";
 
@@ -13,7 +14,18 @@ export function Notice({ icon, children, action }: NoticeProps) {
   return (
     <div className={classes.notice} role="status">
       <Icon name={icon} />
-      <span>{children}</span>
+      <div className={classes.text}>{children}</div>
+      {action}
+    </div>
+  );
+}
+
+/** The same, about what went wrong. */
+export function ErrorNotice({ text, action }: { text: string; action?: ReactNode }) {
+  return (
+    <div className={classes.notice}>
+      <Icon name="alert" />
+      <Alert text={text} className={classes.text} />
       {action}
     </div>
   );

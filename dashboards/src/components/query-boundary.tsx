@@ -1,18 +1,19 @@
 import { Button } from "@mantine/core";
 import type { UseQueryResult } from "@tanstack/react-query";
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useContext, useEffect, useState } from "react";
 import { moment } from "../lib/format";
-import { problemOfFailure } from "../lib/problem";
+import { ApiProblem, problemOfFailure } from "../lib/problem";
 import { ErrorState } from "./error-state";
 import { Icon } from "./icons";
-import { Notice } from "./notice";
+import { ErrorNotice } from "./notice";
 import classes from "./query-boundary.module.css";
+import { WayBack } from "./way-back";
 
 const SLOW_AFTER_MS = 4_000;
 
 export type QueryState<Data> = Pick<
   UseQueryResult<Data>,
-  "data" | "error" | "refetch" | "isFetching" | "isPlaceholderData" | "dataUpdatedAt"
+  "data" | "error" | "errorUpdateCount" | "refetch" | "isFetching" | "isPlaceholderData" | "dataUpdatedAt"
 >;
 
 interface QueryBoundaryProps<Data> {
@@ -22,15 +23,18 @@ interface QueryBoundaryProps<Data> {
 }
 
 /**
- * What a query has, or how it stands: a skeleton while it is first asked, the problem with a way to try again, and, if
- * asking *again* failed, what is known with a word on how old it is.
+ * What a query has, or how it stands: a skeleton while it is first asked, the problem with a way to try again (or to the
+ * list, if there is no such thing), and, if asking *again* failed, what is known with a word on how old it is.
  */
 export function QueryBoundary<Data>({ query, skeleton, children }: QueryBoundaryProps<Data>) {
+  const wayBack = useContext(WayBack);
+  const [tries, setTries] = useState(0);
+  const error = useLastError(query);
   const retry = (
     <Button
       size="xs"
       variant="default"
-      onClick={() => query.refetch()}
+      onClick={() => query.refetch().finally(() => setTries((before) => before + 1))}
       loading={query.isFetching}
       leftSection={<Icon name="refresh" size={14} />}
     >
@@ -41,17 +45,29 @@ export function QueryBoundary<Data>({ query, skeleton, children }: QueryBoundary
     return (
       <>
         {query.error && (
-          <Notice icon="alert" action={retry}>
-            {problemOfFailure(query.error).message} This is as of{" "}
-            {moment(new Date(query.dataUpdatedAt).toISOString())}.
-          </Notice>
+          <ErrorNotice
+            action={retry}
+            text={`${problemOfFailure(query.error).message} This is as of ${moment(new Date(query.dataUpdatedAt).toISOString())}.`}
+          />
         )}
         {children(query.data)}
       </>
     );
   }
-  if (query.error) return <ErrorState error={query.error} action={retry} />;
+  if (error) {
+    // What is not there is not there the next time, either.
+    const isMissing = error instanceof ApiProblem && error.status === 404;
+    return <ErrorState error={error} tries={tries} action={(isMissing && wayBack) || retry} />;
+  }
   return <Waiting skeleton={skeleton} />;
+}
+
+/** The error of a query, also while it is asked again: it would come and go with every poll, and be announced each time. */
+function useLastError(query: QueryState<unknown>): Error | null {
+  const [last, setLast] = useState(query.error);
+  if (query.error && query.error !== last) setLast(query.error);
+  const isAskedAgain = query.data === undefined && query.isFetching && query.errorUpdateCount > 0;
+  return query.error ?? (isAskedAgain ? last : null);
 }
 
 function Waiting({ skeleton }: { skeleton: ReactNode }) {

@@ -56,6 +56,9 @@ interface TableProps<Row, Sort extends string> extends TableOptions<Row, Sort> {
 /** To spread on the link or button of a row: it covers the whole row, and arrow keys go from one to the next. */
 export const ROW_LINK = { className: classes.rowLink, "data-row-link": true } as const;
 
+/** For a link within a cell. */
+export const CELL_LINK = classes.cellLink;
+
 export function Table<Row, Sort extends string = never>(props: TableProps<Row, Sort>) {
   const { label, columns, rows, keyOf, sorting, isCompact = false, isStale = false } = props;
   const isFolding = columns.some(({ phone }) => typeof phone === "object");

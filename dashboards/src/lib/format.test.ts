@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
   ago,
-  change,
   counted,
   day,
   moment,
@@ -51,9 +50,6 @@ describe("differences", () => {
     expect(points(0.043)).toBe("+4.3 pts");
     expect(points(-0.043)).toBe("−4.3 pts");
     expect(points(0.0001)).toBe("±0.0 pts");
-    expect(change(-2)).toBe("−2");
-    expect(change(0)).toBe("±0");
-    expect(change(null)).toBe("–");
   });
 });
 

@@ -69,11 +69,6 @@ export function trimmed(value: Figure, none = "not known"): string {
   return shown(value, none, (number) => String(Number(number.toFixed(2))));
 }
 
-/** A change of a count, with its sign. */
-export function change(value: Figure, none = "–"): string {
-  return shown(value, none, (number) => (number === 0 ? "±0" : `${signOf(number, 0)}${Math.abs(number)}`));
-}
-
 function signOf(value: number, zero: number): string {
   if (Math.abs(value) <= zero) return "±";
   return value > 0 ? "+" : "−";

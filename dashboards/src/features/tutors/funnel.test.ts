@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
 import type { FunnelPoint } from "../../lib/api-types";
-import { bandPath, isDrawable, nearest, rateTicks, scaleOf, sessionTicks } from "./funnel";
+import {
+  bandPath,
+  gravestFirst,
+  isDrawable,
+  nearest,
+  nextPlace,
+  rateTicks,
+  scaleOf,
+  sessionTicks,
+} from "./funnel";
 
 const point = (sessions: number, rate: number | null, id = "a"): FunnelPoint => ({
   tutor_id: id,
@@ -19,6 +28,26 @@ describe("the funnel", () => {
     const scale = scaleOf(points);
     expect(nearest(points, scale, scale.x(90) + 3, scale.y(0.4) - 3)?.tutor_id).toBe("b");
     expect(nearest(points, scale, scale.x(40), scale.y(0.3))).toBeUndefined();
+  });
+
+  it("has those first that need attention, and of these who lets down most often", () => {
+    const points = [
+      point(10, 0.1, "fine"),
+      { ...point(10, 0.2, "often"), attention: true },
+      point(10, 0.9, "fine, though often"),
+      { ...point(10, 0.3, "oftener"), attention: true },
+    ];
+    const ids = gravestFirst(points).map(({ tutor_id }) => tutor_id);
+    expect(ids).toEqual(["oftener", "often", "fine, though often", "fine"]);
+  });
+
+  it("is gone through by keys, which stop at its ends", () => {
+    expect(nextPlace("ArrowRight", 3, 30)).toBe(4);
+    expect(nextPlace("ArrowUp", 0, 30)).toBe(0);
+    expect(nextPlace("PageDown", 25, 30)).toBe(29);
+    expect(nextPlace("Home", 25, 30)).toBe(0);
+    expect(nextPlace("End", 0, 30)).toBe(29);
+    expect(nextPlace("Tab", 3, 30)).toBeUndefined();
   });
 
   it("leaves out what cannot be read", () => {

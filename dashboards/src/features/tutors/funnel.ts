@@ -1,3 +1,4 @@
+import { STANDINGS, standingOf } from "../../components/standing-badge";
 import type { FunnelPoint } from "../../lib/api-types";
 import { limits } from "../../lib/binomial";
 
@@ -40,6 +41,30 @@ export const rateOf = (point: FunnelPoint): number => point.let_down_rate_90d ??
 
 export function isDrawable({ sessions_90d, let_down_rate_90d }: FunnelPoint): boolean {
   return Number.isFinite(sessions_90d) && let_down_rate_90d !== null && Number.isFinite(let_down_rate_90d);
+}
+
+/** In the order in which the arrow keys go: those first that need attention, and of these who lets down most often. */
+export function gravestFirst(points: readonly FunnelPoint[]): FunnelPoint[] {
+  const gravity = (point: FunnelPoint) => STANDINGS.indexOf(standingOf(point));
+  return points.toSorted((one, other) => gravity(one) - gravity(other) || rateOf(other) - rateOf(one));
+}
+
+const PAGE = 10;
+
+/** The place to which a key leads from another one; undefined for keys that lead nowhere. */
+export function nextPlace(key: string, place: number, length: number): number | undefined {
+  const places: Record<string, number> = {
+    ArrowRight: place + 1,
+    ArrowDown: place + 1,
+    ArrowLeft: place - 1,
+    ArrowUp: place - 1,
+    PageDown: place + PAGE,
+    PageUp: place - PAGE,
+    Home: 0,
+    End: length - 1,
+  };
+  const next = places[key];
+  return next === undefined ? undefined : Math.min(Math.max(next, 0), length - 1);
 }
 
 /** The band between the limits, as a closed path. */

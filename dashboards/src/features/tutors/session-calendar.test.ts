@@ -11,6 +11,7 @@ const day = (date: string): SessionDay => ({
     { outcome: "cancelled", sessions: 5 },
     { outcome: "held", sessions: 1 },
   ],
+  excuses: [],
 });
 
 it("has every day of the range once, in weeks from Monday", () => {

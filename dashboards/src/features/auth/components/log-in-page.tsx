@@ -1,8 +1,9 @@
 import { Button, PasswordInput, TextInput, Title } from "@mantine/core";
 import { useLocation, useNavigate } from "@tanstack/react-router";
 import { type FormEvent, type ReactNode, useEffect, useState } from "react";
+import { Alert } from "../../../components/alert";
 import { Icon } from "../../../components/icons";
-import { Notice } from "../../../components/notice";
+import { ErrorNotice } from "../../../components/notice";
 import { useAskForLink, useIsLoggedOut, useLogIn, useLogInMethods } from "../../../lib/auth";
 import { ApiProblem } from "../../../lib/problem";
 import { keepAskedFor } from "../asked-for";
@@ -53,7 +54,7 @@ export function LogInPage() {
     const failed = logIn.variables?.token === token ? error : null;
     return (
       <Card>
-        {failed && <Notice icon="alert">{reason(failed)}</Notice>}
+        {failed && <ErrorNotice text={reason(failed)} />}
         <p className={classes.note}>Your link logs you in at this browser. Go on only if you expected it.</p>
         {/* On a click only: programs that check the links of mails open them, too, and must not use them up. */}
         <Button onClick={() => openWith(token)} loading={logIn.isPending} autoFocus>
@@ -70,8 +71,8 @@ export function LogInPage() {
           You are logged out.
         </p>
       )}
-      {error && <Notice icon="alert">{reason(error)}</Notice>}
-      {!error && refused && <Notice icon="alert">{refused}</Notice>}
+      {error && <ErrorNotice text={reason(error)} />}
+      {!error && refused && <ErrorNotice text={refused} />}
       {methods?.oidc && (
         <Button
           component="a"
@@ -134,7 +135,8 @@ function LinkForm() {
         value={email}
         onChange={(event) => setEmail(event.currentTarget.value)}
         autoComplete="email"
-        error={error ? reason(error) : undefined}
+        error={error && <Alert text={reason(error)} />}
+        errorProps={{ component: "div" }}
         required
         withAsterisk={false}
       />

@@ -1,6 +1,6 @@
 import { Button, SegmentedControl } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { Notice } from "../../../components/notice";
+import { ErrorNotice } from "../../../components/notice";
 import { Page } from "../../../components/page";
 import { Panel } from "../../../components/panel";
 import { type Column, QueryTable } from "../../../components/table";
@@ -64,7 +64,7 @@ export function LogInsPage() {
         )
       }
     >
-      {end.error && <Notice icon="alert">{end.error.message}</Notice>}
+      {end.error && <ErrorNotice text={end.error.message} />}
       <Panel flush>
         <QueryTable
           label="Log-ins"

@@ -1,19 +1,20 @@
 import { Link } from "@tanstack/react-router";
 import { Icon } from "../../../components/icons";
-import type { ConcernCount } from "../../../lib/api-types";
+import type { Overview } from "../../../lib/api-types";
 import { concernLabel } from "../../../lib/concerns";
 import { count } from "../../../lib/format";
 import classes from "./concern-tiles.module.css";
 
 interface ConcernTilesProps {
-  /** Active tutors about whom anything is of concern, and all of them. */
-  attention: number;
-  active: number;
-  counts: ConcernCount[];
+  overview: Pick<
+    Overview,
+    "active_tutors" | "attention" | "attention_began_today" | "attention_ended_today" | "concerns"
+  >;
 }
 
-/** How many active tutors there are of each concern; each leads to these tutors. */
-export function ConcernTiles({ attention, active, counts }: ConcernTilesProps) {
+/** How many active tutors there are of each concern, and how many came and went; each leads to these tutors. */
+export function ConcernTiles({ overview }: ConcernTilesProps) {
+  const { attention, active_tutors, attention_began_today, attention_ended_today, concerns } = overview;
   return (
     <section className={classes.tiles} aria-label="Active tutors by concern">
       <Link
@@ -26,9 +27,11 @@ export function ConcernTiles({ attention, active, counts }: ConcernTilesProps) {
           <Icon name={attention > 0 ? "alert" : "check"} size={15} /> Needs attention
         </span>
         <span className={classes.count}>{count(attention)}</span>
-        <span className={classes.change}>of {count(active)} active tutors</span>
+        <span className={classes.change}>
+          of {count(active_tutors)} active tutors · {inAndOut(attention_began_today, attention_ended_today)}
+        </span>
       </Link>
-      {counts.map(({ concern, tutors, raised_today }) => (
+      {concerns.map(({ concern, tutors, raised_today, cleared_today }) => (
         <Link
           key={concern}
           to="/tutors"
@@ -38,11 +41,12 @@ export function ConcernTiles({ attention, active, counts }: ConcernTilesProps) {
         >
           <span className={classes.label}>{concernLabel(concern)}</span>
           <span className={classes.count}>{count(tutors)}</span>
-          <span className={classes.change}>
-            {raised_today === 0 ? "none new today" : `${count(raised_today)} new today`}
-          </span>
+          <span className={classes.change}>{inAndOut(raised_today, cleared_today)}</span>
         </Link>
       ))}
     </section>
   );
 }
+
+/** Both, since as many in as out are not the same as nobody. */
+const inAndOut = (began: number, ended: number) => `${count(began)} in, ${count(ended)} out today`;

@@ -19,7 +19,7 @@ export function OverviewPage() {
       <QueryBoundary query={overview} skeleton={<OverviewSkeleton />}>
         {({ data }) => (
           <>
-            <ConcernTiles attention={data.attention} active={data.active_tutors} counts={data.concerns} />
+            <ConcernTiles overview={data} />
             <div className={classes.columns}>
               <PlatformTrend
                 weeks={data.weeks}

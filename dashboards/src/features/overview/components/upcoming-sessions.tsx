@@ -5,12 +5,11 @@ import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
 import { Risk } from "../../../components/risk";
 import { StandInLink } from "../../../components/stand-in-link";
-import { type Column, QueryTable } from "../../../components/table";
+import { CELL_LINK, type Column, QueryTable } from "../../../components/table";
 import type { UpcomingSession } from "../../../lib/api-types";
 import { counted, moment } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useUpcoming } from "../api/get-upcoming";
-import classes from "./upcoming-sessions.module.css";
 
 /** Planned sessions that may not take place as planned. */
 export function UpcomingSessions() {
@@ -61,7 +60,7 @@ const columns = (total?: number): Column<UpcomingSession>[] => [
     header: "Tutor",
     phone: { row: 1, side: "start" },
     cell: (session) => (
-      <Link to="/tutors/$tutorId" params={{ tutorId: session.tutor_id }} className={classes.tutor}>
+      <Link to="/tutors/$tutorId" params={{ tutorId: session.tutor_id }} className={CELL_LINK}>
         {tutorName({ ...session, name: session.tutor_name, external_id: null })}
       </Link>
     ),

@@ -1,6 +1,5 @@
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { api, body } from "../../../lib/api";
-import { POLL_MS } from "../../../lib/query-client";
 import { ofOneVersion } from "../../../lib/versions";
 
 const HISTORY_EVENTS = 200;
@@ -29,5 +28,5 @@ const tutorQuery = (tutorId: string, days: number) =>
     placeholderData: (previous, query) => (query?.queryKey[2] === tutorId ? previous : undefined),
   });
 
-export const useTutor = (tutorId: string, days: number, pollMs = POLL_MS) =>
+export const useTutor = (tutorId: string, days: number, pollMs: () => number) =>
   useQuery({ ...tutorQuery(tutorId, days), refetchInterval: pollMs });

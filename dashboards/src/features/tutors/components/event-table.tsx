@@ -1,13 +1,17 @@
 import { Button } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { EmptyState } from "../../../components/empty-state";
-import { type Column, Table } from "../../../components/table";
+import { CELL_LINK, type Column, Table } from "../../../components/table";
 import { Tag } from "../../../components/tag";
 import type { TutorEvent } from "../../../lib/api-types";
 import { useMayChangeTutor } from "../../../lib/auth";
 import { count, decimal, moment, notice, words } from "../../../lib/format";
+import { studentName } from "../../../lib/person-name";
+import type { ExcuseChange } from "../awaited";
 import classes from "./event-table.module.css";
 import { type Excusable, ExcuseDialog } from "./excuse-dialog";
+import { ExcuseNote } from "./excuse-note";
 
 const SHOWN_AT_FIRST = 12;
 const BY: Record<string, string> = {
@@ -21,7 +25,7 @@ interface EventTableProps {
   events: TutorEvent[];
   /** Also those beyond what the API gives at once. */
   total: number;
-  onChanged: () => void;
+  onChanged: (change: ExcuseChange) => void;
 }
 
 /** Moves, no-shows, cancellations and low ratings, and whether each counts against the tutor. */
@@ -40,7 +44,7 @@ export function EventTable({ tutorId, events, total, onChanged }: EventTableProp
     <>
       <Table
         label="Events"
-        columns={mayExcuse ? [...COLUMNS, excuseColumn(choose)] : COLUMNS}
+        columns={[...columns(tutorId), ...(mayExcuse ? [excuseColumn(choose)] : [])]}
         rows={isWhole ? events : events.slice(0, SHOWN_AT_FIRST)}
         keyOf={(event) => `${event.session_id} ${event.kind}`}
         isCompact
@@ -62,7 +66,7 @@ export function EventTable({ tutorId, events, total, onChanged }: EventTableProp
   );
 }
 
-const COLUMNS: Column<TutorEvent>[] = [
+const columns = (tutorId: string): Column<TutorEvent>[] => [
   {
     header: "When",
     phone: { row: 2, side: "start" },
@@ -75,7 +79,14 @@ const COLUMNS: Column<TutorEvent>[] = [
     detail: (event) => event.subject ?? "no subject",
   },
   {
+    header: "Student",
+    overflow: "anywhere",
+    phone: { row: 3, side: "start" },
+    cell: (event) => <StudentLink event={event} tutorId={tutorId} />,
+  },
+  {
     header: "Notice",
+    overflow: "nowrap",
     phone: { row: 2, side: "end", isLabelled: true },
     cell: (event) => {
       if (event.kind !== "reschedule" && event.kind !== "tutor_cancellation") return null;
@@ -85,8 +96,10 @@ const COLUMNS: Column<TutorEvent>[] = [
   },
   {
     header: "Reason",
-    phone: { row: 3, side: "start" },
+    overflow: "anywhere",
+    phone: { row: 4, side: "both" },
     cell: (event) => (event.kind === "reschedule" || event.reason_code ? words(event.reason_code) : null),
+    detail: (event) => event.excuse && <ExcuseNote note={event.excuse} />,
   },
   {
     header: "Counts",
@@ -122,6 +135,19 @@ function whatOf(event: TutorEvent): string {
   if (event.kind === "no_show") return `No-show${by}`;
   if (event.kind === "tutor_cancellation") return "Cancelled by the tutor";
   return `Rated ${decimal(event.rating, 0)} of 5`;
+}
+
+/** To what is known of the student, and of the two together. */
+function StudentLink({ event, tutorId }: { event: TutorEvent; tutorId: string }) {
+  const { student_id, student_name, student_external_id } = event;
+  const name = studentName({ student_id, name: student_name, external_id: student_external_id });
+  // The first run after a student's first session makes the page.
+  if (student_external_id === null) return name;
+  return (
+    <Link to="/matching" search={{ student: student_id, tutor: tutorId }} className={CELL_LINK}>
+      {name}
+    </Link>
+  );
 }
 
 function Counts({ event }: { event: TutorEvent }) {

@@ -2,6 +2,7 @@ import { Button, Checkbox, Modal, Textarea } from "@mantine/core";
 import { useState } from "react";
 import { day } from "../../../lib/format";
 import { useExcuse, useUndoExcuse } from "../api/excuse";
+import type { ExcuseChange } from "../awaited";
 import classes from "./excuse-dialog.module.css";
 
 /** What can be excused, or its excuse taken back: a session, or all that counts on a day. */
@@ -18,7 +19,7 @@ interface ExcuseDialogProps {
   /** Null while the dialog is closed. */
   excusable: Excusable | null;
   onClose: () => void;
-  onChanged: () => void;
+  onChanged: (change: ExcuseChange) => void;
 }
 
 export function ExcuseDialog({ tutorId, excusable, onClose, onChanged }: ExcuseDialogProps) {
@@ -49,15 +50,15 @@ function Form({ tutorId, excusable, onClose, onChanged }: ExcuseDialogProps & { 
   const [isWholeDay, setWholeDay] = useState(false);
   const excuse = useExcuse();
   const undo = useUndoExcuse();
-  const done = {
-    onSuccess: () => {
-      onChanged();
-      onClose();
-    },
-  };
   const submit = () => {
     const wholeDay = "day" in what ? what.day : what.countedOn;
     const chosen = "day" in what || isWholeDay ? { tutorId, day: wholeDay } : { sessionId: what.sessionId };
+    const done = {
+      onSuccess: () => {
+        onChanged({ ...chosen, isExcused: !isExcused });
+        onClose();
+      },
+    };
     if (isExcused) undo.mutate(chosen, done);
     else excuse.mutate({ what: chosen, reason: reason.trim() }, done);
   };

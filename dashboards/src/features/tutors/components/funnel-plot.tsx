@@ -1,17 +1,28 @@
-import { useNavigate } from "@tanstack/react-router";
-import { type MouseEvent, memo, useMemo, useState } from "react";
+import { Link, useNavigate } from "@tanstack/react-router";
+import {
+  type ComponentProps,
+  type KeyboardEvent,
+  type MouseEvent,
+  memo,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { STANDING, STANDINGS, type Standing, standingOf } from "../../../components/standing-badge";
 import type { FunnelPoint } from "../../../lib/api-types";
 import { concernLabel } from "../../../lib/concerns";
-import { count, percent } from "../../../lib/format";
+import { count, counted, percent } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import {
   bandPath,
+  gravestFirst,
   HEIGHT,
   INNER,
   isDrawable,
   MARGIN,
   nearest,
+  nextPlace,
   OUTER,
   rateOf,
   rateTicks,
@@ -30,55 +41,127 @@ interface FunnelPlotProps {
 }
 
 /**
- * Sessions against rates. All points of a standing are one path, so thousands cost no more than a few; the table beside
- * is what keyboards and screen readers use.
+ * Sessions against rates. All points of a standing are one path, so thousands cost no more than a few. Links are there
+ * only for the tutor that is pointed at and for the one that has the keyboard: arrow keys go through all of them.
  */
 export function FunnelPlot({ points, rate, threshold }: FunnelPlotProps) {
   const navigate = useNavigate();
-  const drawable = useMemo(() => points.filter(isDrawable), [points]);
+  const drawable = useMemo(() => gravestFirst(points.filter(isDrawable)), [points]);
   const scale = useMemo(() => scaleOf(drawable), [drawable]);
   const [pointed, setPointed] = useState<FunnelPoint>();
+  const [place, setPlace] = useState(0);
+  const [isFocused, setFocused] = useState(false);
+  const link = useRef<HTMLAnchorElement>(null);
+  const isMoving = useRef(false);
 
-  const find = (event: MouseEvent<SVGSVGElement>) => {
+  const reached = Math.min(place, drawable.length - 1);
+  const current = drawable[reached];
+  const currentId = current?.tutor_id;
+  // Each tutor is a link of its own, so that screen readers tell of it when the focus gets there.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: after the link has become another one
+  useLayoutEffect(() => {
+    if (isMoving.current) link.current?.focus();
+    isMoving.current = false;
+  }, [currentId]);
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const next = nextPlace(event.key, reached, drawable.length);
+    if (next === undefined) return;
+    event.preventDefault();
+    isMoving.current = next !== reached;
+    setPlace(next);
+  };
+  const find = (event: MouseEvent<HTMLElement>) => {
     const box = event.currentTarget.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * WIDTH;
     const y = ((event.clientY - box.top) / box.height) * HEIGHT;
     return nearest(drawable, scale, x, y);
   };
-  const open = (event: MouseEvent<SVGSVGElement>) => {
-    const found = find(event);
+  // Fingers do not point before they tap.
+  const tap = (event: MouseEvent<HTMLElement>) => {
+    const found = event.target instanceof HTMLAnchorElement ? undefined : find(event);
     if (found) navigate({ to: "/tutors/$tutorId", params: { tutorId: found.tutor_id } });
   };
   const flagged = useMemo(() => points.filter((point) => standingOf(point) === "attention").length, [points]);
+  const shown = pointed ?? (isFocused ? current : undefined);
   return (
     <div className={classes.frame}>
-      {/* biome-ignore lint/a11y/useKeyWithClickEvents: the table beside leads to the same tutors */}
-      <svg
-        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
-        className={classes.plot}
-        role="img"
-        aria-label={`${count(points.length)} tutors by sessions and rate of let-downs; ${count(flagged)} need attention. The platform's rate is ${percent(rate)}.`}
+      {/* biome-ignore lint/a11y/useKeyWithClickEvents: its links are what keyboards use */}
+      <section
+        className={classes.field}
+        aria-label="Tutors on the plot"
         onMouseMove={(event) => setPointed(find(event))}
         onMouseLeave={() => setPointed(undefined)}
-        onClick={open}
-        data-pointing={pointed !== undefined}
+        onClick={tap}
       >
-        <Frame scale={scale} rate={rate} threshold={threshold} />
-        <Points points={drawable} scale={scale} />
-        {pointed && (
-          <circle
-            cx={scale.x(pointed.sessions_90d)}
-            cy={scale.y(rateOf(pointed))}
-            r={7}
-            className={classes.ring}
+        <svg
+          viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+          className={classes.plot}
+          role="img"
+          aria-label={`${count(points.length)} tutors by sessions and rate of let-downs; ${count(flagged)} need attention. The platform's rate is ${percent(rate)}.`}
+        >
+          <Frame scale={scale} rate={rate} threshold={threshold} />
+          <Points points={drawable} scale={scale} />
+        </svg>
+        {current && (
+          <PointLink
+            key={current.tutor_id}
+            ref={link}
+            point={current}
+            scale={scale}
+            place={`${count(reached + 1)} of ${count(drawable.length)}`}
+            onKeyDown={onKeyDown}
+            onFocus={() => setFocused(true)}
+            onBlur={() => setFocused(false)}
           />
         )}
-      </svg>
-      {pointed && <Tip point={pointed} scale={scale} />}
+        {pointed && pointed !== current && (
+          <PointLink key={pointed.tutor_id} point={pointed} scale={scale} tabIndex={-1} />
+        )}
+      </section>
+      {shown && <Tip point={shown} scale={scale} />}
       <Legend />
     </div>
   );
 }
+
+interface PointLinkProps extends Omit<ComponentProps<"a">, "href"> {
+  point: FunnelPoint;
+  scale: Scale;
+  /** Among all, for who goes through them. */
+  place?: string;
+}
+
+/** A ring around a tutor's point, as large as a finger, which leads to the tutor. */
+function PointLink({ point, scale, place, ...link }: PointLinkProps) {
+  const { left, top } = onFrame(point, scale);
+  return (
+    <Link
+      {...link}
+      to="/tutors/$tutorId"
+      params={{ tutorId: point.tutor_id }}
+      className={classes.point}
+      style={{ left: `${left * 100}%`, top: `calc(${top} * 100cqw)` }}
+      aria-label={[`${tutorName(point)}: ${figuresOf(point)}, ${standingInWords(point)}`, place]
+        .filter(Boolean)
+        .join(". ")}
+    />
+  );
+}
+
+/** Where a point is, as shares of the frame's width. */
+const onFrame = (point: FunnelPoint, scale: Scale) => ({
+  left: scale.x(point.sessions_90d) / WIDTH,
+  top: scale.y(rateOf(point)) / WIDTH,
+});
+
+const figuresOf = (point: FunnelPoint) =>
+  `${percent(point.let_down_rate_90d)} of ${counted(point.sessions_90d, "session")}`;
+
+const standingInWords = (point: FunnelPoint) =>
+  point.concerns.length > 0
+    ? point.concerns.map(concernLabel).join(", ")
+    : (STANDING[standingOf(point)]?.label ?? "");
 
 const Frame = memo(function Frame({
   scale,
@@ -155,24 +238,17 @@ const Points = memo(function Points({ points, scale }: { points: FunnelPoint[]; 
 });
 
 function Tip({ point, scale }: { point: FunnelPoint; scale: Scale }) {
-  const x = scale.x(point.sessions_90d) / WIDTH;
-  const y = scale.y(rateOf(point)) / HEIGHT;
+  const { left, top } = onFrame(point, scale);
   const style = {
-    left: x > 0.5 ? undefined : `calc(${x * 100}% + 12px)`,
-    right: x > 0.5 ? `calc(${(1 - x) * 100}% + 12px)` : undefined,
-    top: `calc(${y} * 100cqw * ${HEIGHT / WIDTH} - 20px)`,
+    left: left > 0.5 ? undefined : `calc(${left * 100}% + 22px)`,
+    right: left > 0.5 ? `calc(${(1 - left) * 100}% + 22px)` : undefined,
+    top: `calc(${top} * 100cqw - 20px)`,
   };
   return (
     <div className={classes.tip} style={style}>
       <strong>{tutorName(point)}</strong>
-      <span>
-        {percent(point.let_down_rate_90d)} of {count(point.sessions_90d)} sessions
-      </span>
-      <span>
-        {point.concerns.length > 0
-          ? point.concerns.map(concernLabel).join(", ")
-          : STANDING[standingOf(point)]?.label}
-      </span>
+      <span>{figuresOf(point)}</span>
+      <span>{standingInWords(point)}</span>
     </div>
   );
 }

@@ -6,9 +6,11 @@ import { Notice } from "../../../components/notice";
 import { Panel } from "../../../components/panel";
 import type { Episode, Outcome, SessionDay } from "../../../lib/api-types";
 import { useMayChangeTutor } from "../../../lib/auth";
-import { count, day as dayOf, shortDay } from "../../../lib/format";
+import { count, counted, day as dayOf, shortDay } from "../../../lib/format";
+import type { ExcuseChange } from "../awaited";
 import { CALENDAR_DAYS, dayInWords, dayWithReason, OUTCOMES, weeksOf } from "../session-calendar";
 import { type Excusable, ExcuseDialog } from "./excuse-dialog";
+import { ExcuseNote } from "./excuse-note";
 import classes from "./session-calendar.module.css";
 
 /** So many let-downs on one day stand out. */
@@ -20,7 +22,7 @@ interface SessionCalendarProps {
   asOf: string;
   days: SessionDay[];
   episodes: Episode[];
-  onChanged: () => void;
+  onChanged: (change: ExcuseChange) => void;
 }
 
 /** What became of each day's sessions, the gravest of it first; a day can be excused as a whole. */
@@ -85,6 +87,7 @@ export function SessionCalendar({ tutorId, asOf, days, episodes, onChanged }: Se
                   <strong>{dayOf(known.day)}</strong> {dayInWords(known)}
                 </span>
                 {button(known)}
+                <ExcuseNotes day={known} />
               </>
             ) : (
               <Legend />
@@ -96,9 +99,9 @@ export function SessionCalendar({ tutorId, asOf, days, episodes, onChanged }: Se
         tutorId={tutorId}
         excusable={excusing}
         onClose={() => excuse(null)}
-        onChanged={() => {
+        onChanged={(change) => {
           choose(undefined);
-          onChanged();
+          onChanged(change);
         }}
       />
     </Panel>
@@ -131,6 +134,21 @@ function DayCell({ day, isChosen, onChoose }: DayCellProps) {
       {icon && <Icon name={icon} size={11} />}
       {count(worst.sessions)}
     </button>
+  );
+}
+
+/** Why sessions of the day are excused; how many, where there is more than one reason. */
+function ExcuseNotes({ day: { excuses } }: { day: SessionDay }) {
+  if (excuses.length === 0) return null;
+  return (
+    <ul className={classes.excuses} aria-label="Excuses">
+      {excuses.map((note) => (
+        <li key={`${note.created_at} ${note.reason}`}>
+          <ExcuseNote note={note} />
+          {excuses.length > 1 && `, ${counted(note.sessions, "session")}`}
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -5,6 +5,7 @@ import { WeeklyChart } from "../../../components/weekly-chart";
 import type { TutorHistoryResponse, TutorWeek } from "../../../lib/api-types";
 import { capitalised, counted, percent, shortDay } from "../../../lib/format";
 import { letDownsInWords } from "../../../lib/let-downs";
+import type { ExcuseChange } from "../awaited";
 import { EventTable } from "./event-table";
 
 const RANGES = [
@@ -23,7 +24,7 @@ interface TutorHistoryProps {
   days: number;
   onDays: (days: number) => void;
   /** An excuse was given or taken back. */
-  onChanged: () => void;
+  onChanged: (change: ExcuseChange) => void;
 }
 
 /** Week by week against all tutors, and what happened. */

@@ -1,6 +1,6 @@
 import { Skeleton } from "@mantine/core";
 import { Link, useParams } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { Icon } from "../../../components/icons";
 import { Notice } from "../../../components/notice";
 import { Page } from "../../../components/page";
@@ -10,7 +10,9 @@ import type { TutorDetail } from "../../../lib/api-types";
 import { counted, moment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import { POLL_MS } from "../../../lib/query-client";
+import { versionOf } from "../../../lib/versions";
 import { useTutor } from "../api/get-tutor";
+import { type ExcuseChange, haveScoresFollowed } from "../awaited";
 import { CALENDAR_DAYS } from "../session-calendar";
 import { BestStudents } from "./best-students";
 import { ConcernCards } from "./concern-cards";
@@ -21,28 +23,38 @@ import { TutorHistory } from "./tutor-history";
 import classes from "./tutor-page.module.css";
 import { TutorReports } from "./tutor-reports";
 
-/** While scores are awaited. */
+/** While scores are awaited: quickly at first, when they usually come within a second. */
 const QUICK_POLL_MS = 2_000;
-const AWAIT_AT_MOST_MS = 120_000;
+const QUICK_FOR_MS = 120_000;
+
+interface Awaited {
+  tutorId: string;
+  change: ExcuseChange;
+  /** The version of the scores that was shown when the change was made. */
+  before: string;
+  since: number;
+}
 
 /** One tutor: what is of concern and why, what ends it, what the score is made from, and what happened. */
 export function TutorPage() {
   const { tutorId } = useParams({ from: "/tutors/$tutorId" });
   const [days, setDays] = useState(CALENDAR_DAYS);
-  const [awaitedAfter, awaitAfter] = useState<string | null>(null);
-  const page = useTutor(tutorId, days, awaitedAfter === null ? POLL_MS : QUICK_POLL_MS);
-  const refreshedAt = page.data?.history.meta.refreshed_at;
-  const isAwaiting = awaitedAfter !== null && refreshedAt !== undefined && refreshedAt <= awaitedAfter;
+  const [awaited, setAwaited] = useState<Awaited>();
+  const page = useTutor(tutorId, days, () =>
+    awaited && Date.now() - awaited.since < QUICK_FOR_MS ? QUICK_POLL_MS : POLL_MS,
+  );
+  const isOver =
+    awaited &&
+    (awaited.tutorId !== tutorId ||
+      (page.data && haveScoresFollowed(awaited.change, awaited.before, page.data)));
+  // For good: what somebody else changes afterwards is not waited for.
+  if (isOver) setAwaited(undefined);
 
-  useEffect(() => {
-    if (awaitedAfter === null) return;
-    if (!isAwaiting) awaitAfter(null);
-    const timer = setTimeout(() => awaitAfter(null), AWAIT_AT_MOST_MS);
-    return () => clearTimeout(timer);
-  }, [awaitedAfter, isAwaiting]);
-
-  const onChanged = () => {
-    awaitAfter(refreshedAt ?? null);
+  // From the render in which the dialog was sent: what came before the answer to it may be newer already.
+  const onChanged = (change: ExcuseChange) => {
+    if (page.data) {
+      setAwaited({ tutorId, change, before: versionOf(page.data.history.meta), since: Date.now() });
+    }
     page.refetch();
   };
   const tutor = page.data?.tutor;
@@ -52,7 +64,7 @@ export function TutorPage() {
         {({ tutor, explanation, history }) => (
           <div className={classes.columns}>
             <div className={classes.column}>
-              {isAwaiting && <Notice icon="refresh">Saved. Scores update automatically.</Notice>}
+              {awaited && <Notice icon="refresh">Saved. Scores update automatically.</Notice>}
               <ConcernCards sentence={explanation.sentence} concerns={explanation.concerns} />
               <SessionCalendar
                 tutorId={tutorId}
