@@ -270,7 +270,7 @@ def test_posts_open_a_case_and_excuses_ease_it(built: Dbt, connection: psycopg.C
         connection.execute(f"select marts.refresh_sessions({ids})".encode())
         kind, eased = tutor.events[-1]
         assert kind in ("eased", "suggested")
-        assert "no_shows" in eased
+        assert "unreliable" in eased
 
 
 def test_one_who_closes_it_meanwhile_is_waited_for(
