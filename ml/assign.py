@@ -85,7 +85,7 @@ def assign(
     students, tutors = cost.shape
     rng = np.random.default_rng(seed)
     possible: Bools = np.array(np.broadcast_to(True if eligible is None else eligible, cost.shape), dtype=np.bool_)
-    is_eligible = possible.any(axis=1)
+    is_eligible: Bools = np.asarray(possible.any(axis=1))
     for pair in forbidden:
         possible[pair] = False
 
@@ -111,7 +111,8 @@ def assign(
         return _plan(everybody, cost, explores, new)
 
     best = plan(_least_cost(weighed[free], possible[free], room))
-    is_allowed, has_place = possible.any(axis=1), (possible & (capacity > 0)).any(axis=1)
+    is_allowed: Bools = np.asarray(possible.any(axis=1))
+    has_place: Bools = np.asarray((possible & (capacity > 0)).any(axis=1))
 
     def why(student: int) -> Unassigned:
         if not is_eligible[student]:

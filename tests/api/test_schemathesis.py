@@ -160,12 +160,18 @@ def api(
                 *((f"of {tutor}", tutor, day) for tutor in known["tutors"]),
             ]
         ]  # fmt: skip
+        planned = [
+            {"session_id": name, "tutor_id": "T-1", "student_id": "S-1", "scheduled_time": f"{day}T10:00:00Z",
+             "status": "scheduled"}
+            for name, day in zip(known["planned"], ("2026-02-10", "2026-02-11"), strict=True)
+        ]  # fmt: skip
         excused = [
             *(f"/api/sessions/{name}/excuse" for name in known["sessions"][:2]),
             *(f"/api/tutors/{tutor}/days/{day}/excuse" for tutor in known["tutors"]),
         ]
         with running.client(running.key) as client:
             assert client.post("/api/sessions/batch", json=moved).json()["queued"] == len(moved)
+            assert client.post("/api/sessions/batch", json=planned).json()["queued"] == len(planned)
             for path in excused:
                 assert client.post(path, json={"reason": "ill"}).status_code == 201, path
             # Below, it may have been deleted before.

@@ -70,8 +70,8 @@ export function AssignmentView() {
 
 function Outcome({ assignment }: { assignment: Assignment }) {
   const { pairs, unassigned, students, tutors, seconds } = assignment;
-  const reasons = new Map<string, number>();
-  for (const { reason } of unassigned) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  const reasons = new Map<UnassignedStudent["why"], number>();
+  for (const { why } of unassigned) reasons.set(why, (reasons.get(why) ?? 0) + 1);
   return (
     <>
       <div className={classes.columns}>
@@ -86,9 +86,9 @@ function Outcome({ assignment }: { assignment: Assignment }) {
             <p className={classes.what}>Every student has one.</p>
           ) : (
             <ul className={classes.reasons}>
-              {[...reasons].map(([reason, students]) => (
-                <li key={reason}>
-                  <strong>{count(students)}</strong> {reason}
+              {[...reasons].map(([why, students]) => (
+                <li key={why}>
+                  <strong>{count(students)}</strong> {WHY[why] ?? why}
                 </li>
               ))}
             </ul>
@@ -100,6 +100,14 @@ function Outcome({ assignment }: { assignment: Assignment }) {
     </>
   );
 }
+
+/** Behind a number of students. */
+const WHY: Record<UnassignedStudent["why"], string> = {
+  no_eligible_tutor: "have no tutor of their subjects",
+  forbidden: "may have none of their tutors",
+  no_capacity: "have only full tutors",
+  places_taken: "lost the last places to others",
+};
 
 /** Students whom the assignment gives nobody, each with the reason. */
 function LeftOver({ students }: { students: UnassignedStudent[] }) {

@@ -98,7 +98,7 @@ function Students({ search, onChange, onChoose }: ColumnProps) {
         .filter(Boolean)
         .join(" · "),
       aside: student.urgency_level !== null && student.urgency_level >= 4 ? "urgent" : undefined,
-      tags: student.needs_tutor && <Tag tone="watch" icon="person" label="Needs a tutor" />,
+      tags: student.needs_tutor && !search.needs && <Tag tone="watch" icon="person" label="Needs a tutor" />,
     }),
   );
   return (
