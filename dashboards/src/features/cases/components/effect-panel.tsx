@@ -77,12 +77,14 @@ function Answer({ title, words, isKnown, children }: AnswerProps) {
   const id = useId();
   return (
     <section className={classes.answer} aria-labelledby={id}>
-      <h3 id={id} className={classes.title}>
-        {title}
-      </h3>
-      <p className={classes.words} data-known={isKnown}>
-        {words}
-      </p>
+      <div className={classes.text}>
+        <h3 id={id} className={classes.title}>
+          {title}
+        </h3>
+        <p className={classes.words} data-known={isKnown}>
+          {words}
+        </p>
+      </div>
       {children}
     </section>
   );
@@ -112,9 +114,11 @@ function Waiting() {
     <div className={classes.answers}>
       {["drawn", "expected"].map((key) => (
         <div key={key} className={classes.answer}>
-          <Skeleton height={16} width="40%" />
-          <Skeleton height={14} mt={10} />
-          <Skeleton height={14} mt={6} width="80%" />
+          <div className={classes.text}>
+            <Skeleton height={16} width="40%" />
+            <Skeleton height={14} mt={10} />
+            <Skeleton height={14} mt={6} width="80%" />
+          </div>
         </div>
       ))}
     </div>
