@@ -4,7 +4,12 @@
 
 with cases as (
     select * from {{ ref('stg_app__cases') }}
-    where opening_concerns && array['{{ var("let_down_concerns") | join("', '") }}']
+    where
+        opening_concerns && array[
+            {% for concern in var('let_down_concerns') %}
+                '{{ concern }}'{{ ',' if not loop.last }}
+            {% endfor %}
+        ]
 ),
 
 contacts as (
@@ -65,7 +70,7 @@ final as (
         followed.sessions,
         followed.let_downs,
         followed.rate * followed.sessions as let_downs_expected,
-        -- Of a beta-binomial distribution: n·p·(1-p) if the rate were known, n·(n-1)·v for the variance v of its estimate.
+        -- Of a beta-binomial distribution: n·p·(1-p) if the rate were known, n·(n-1)·v for the estimate's variance v.
         followed.sessions * (
             followed.rate * (1 - followed.rate) + (followed.sessions - 1) * followed.rate_deviation ^ 2
         ) as let_downs_expected_variance
