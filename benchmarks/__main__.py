@@ -8,7 +8,21 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import abuse, burst, dashboard, forecast, freshness, ingest, live, load, matching, pairs, read, scoring
+from benchmarks import (
+    abuse,
+    burst,
+    dashboard,
+    effect,
+    forecast,
+    freshness,
+    ingest,
+    live,
+    load,
+    matching,
+    pairs,
+    read,
+    scoring,
+)
 from benchmarks.harness import fresh_platform
 from core.database import Database
 
@@ -25,6 +39,7 @@ BENCHMARKS: dict[str, dict[str, Benchmark]] = {
     "dashboard": {"small": partial(dashboard.run, dashboard.SMALL), "full": partial(dashboard.run, dashboard.FULL)},
     "read": {"small": partial(read.run, read.SMALL), "full": partial(read.run, read.FULL)},
     "pairs": {"small": partial(pairs.run, pairs.SMALL), "full": partial(pairs.run, pairs.FULL)},
+    "effect": {"small": partial(effect.run, effect.SMALL), "full": partial(effect.run, effect.FULL)},
     "forecast": {"small": partial(forecast.run, forecast.SMALL), "full": partial(forecast.run, forecast.FULL)},
     "matching": {"small": partial(matching.run, matching.SMALL), "full": partial(matching.run, matching.FULL)},
 }

@@ -1,19 +1,20 @@
 """Every advisory lock of tutorq, and the order in which locks are taken.
 
 Postgres has one space of numbers for advisory locks in a database (and a second one of pairs of numbers), so two
-meanings of one number would wait for each other. Every number stands here once; SQL repeats the two that only it takes
-(`dbt_project/functions/marts/refresh_sessions.sql`, `dbt_project/materializations/incremental.sql`), and
-tests/core/test_locks.py compares them.
+meanings of one number would wait for each other. Every number stands here once; SQL repeats those that only it takes
+(`dbt_project/functions/marts/`, `dbt_project/materializations/incremental.sql`), and tests/core/test_locks.py
+compares them.
 
 A process that holds a lock may wait only for locks further down this list, so no two processes wait for each other:
 
 1. MIGRATION, alone on its connection until the schema is up to date
 2. LANDING of one entity, until its files are loaded and moved; then rows of `raw`, in the order of their keys
 3. DBT, for one dbt at a time; then LIVE_MODEL alone, each model its own; then
-   rows of app.cases in the order of tutors, then marts.publication, by a batch of scores
+   CASE_DRAW, then rows of app.cases in the order of tutors, then marts.publication, by a batch of scores
 4. PAIRS_BUCKET, in the order of buckets; then PAIRS_WRITE, shared by whole buckets and alone for single people
-5. rows of `raw` by a writer of sessions; then LIVE_MODEL shared, then LIVE_TUTOR in the order of hashes, then rows of
-   app.cases in the order of tutors, then marts.publication (all within `marts.refresh_sessions`)
+5. rows of `raw` by a writer of sessions; then LIVE_MODEL shared, then LIVE_TUTOR in the order of hashes, then
+   CASE_DRAW, then rows of app.cases in the order of tutors, then marts.publication (all within
+   `marts.refresh_sessions`)
 6. MAIL_SENDER; MAIL_QUEUE; LOCAL_KEY; MODEL_VERSION; EXPLANATION; SETTINGS: held alone, for one short
    transaction or call
 """
@@ -40,3 +41,5 @@ PAIRS_WRITE: Final = 7_461_021
 LANDING: Final = 7_461_030
 # One start of a service at a time compares its settings with those of the last one.
 SETTINGS: Final = 7_461_040
+# One case at a time is drawn when to talk about it.
+CASE_DRAW: Final = 7_461_050

@@ -114,6 +114,7 @@ class Settings(BaseSettings):
     reliability_counts: Annotated[
         list[Literal["reschedules", "cancellations", "no_shows"]], NoDecode, Field(min_length=1)
     ] = ["reschedules", "cancellations", "no_shows"]
+    randomise_follow_up: bool = False
 
     match_medium_risk: Fraction = 0.3
     match_high_risk: Fraction = 0.7
@@ -343,4 +344,5 @@ class Settings(BaseSettings):
             "high_risk_probability": self.high_risk_probability,
             "watch_probability": self.watch_probability,
             "reliability_counts": self.reliability_counts,
+            "randomise_follow_up": self.randomise_follow_up,
         }

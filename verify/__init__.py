@@ -47,8 +47,9 @@ def _pending_changes(pending: int) -> list[str]:
 
 
 def _changed_settings(basis: Basis, settings: Settings) -> list[str]:
-    # The day may be set as `now` or `latest`.
-    wanted = {name: value for name, value in settings.dbt_vars().items() if name != "as_of"}
+    # The day may be set as `now` or `latest`, and no score depends on when somebody is talked to.
+    others = ("as_of", "randomise_follow_up")
+    wanted = {name: value for name, value in settings.dbt_vars().items() if name not in others}
     return [
         f"{name} was {getattr(basis, name)} when the marts were built and is {value} now"
         for name, value in wanted.items()

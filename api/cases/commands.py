@@ -40,7 +40,10 @@ TUTOR = "select tutor_id from marts.dim_tutors where tutor_id::text = lower($1) 
 HAS_TUTOR = "select exists (select from app.person_tutors where person_id = $1 and tutor_id = $2)"
 OWNER = "select name, role, is_active from app.people where person_id = $1"
 OPEN = """
-insert into app.cases (tutor_id, concerns, standing, snapshot, opened_by, opened_on)
+insert into app.cases (
+    tutor_id, concerns, standing, snapshot, opened_by, opened_on,
+    let_down_rate_expected, let_down_rate_low, let_down_rate_high
+)
 select
     $1,
     coalesce(array_agg(concern) filter (where is_raised), '{}'),
@@ -56,7 +59,10 @@ select
         '[]'
     ),
     $2,
-    (select as_of from marts.publication)
+    (select as_of from marts.publication),
+    max(expected) filter (where concern = 'unreliable'),
+    max(low) filter (where concern = 'unreliable'),
+    max(high) filter (where concern = 'unreliable')
 from (
     select *, status = 'raised' and not superseded as is_raised from marts.tutor_concerns where tutor_id = $1
 ) as concerns

@@ -9,6 +9,7 @@ from api import bodies
 from api.caching import NOT_MODIFIED, answer_by_content
 from api.callers import AnyCaller
 from api.cases.commands import Cases, StaleCaseError
+from api.cases.effect import CaseEffectResponse
 from api.cases.queries import Asker, CaseQueries, response_of
 from api.cases.schemas import (
     GREATEST_ID,
@@ -67,6 +68,13 @@ async def post_case(
     wanted = await bodies.read_model(request, CasePost, MOST_BYTES)
     case_id = await cases.open(wanted, caller)
     return _as_it_is(await queries.one(case_id, Asker.of(caller)), 201)
+
+
+@router.get("/effect", response_model=CaseEffectResponse, responses=NOT_MODIFIED)
+async def get_case_effect(request: Request, _caller: CurrentReader, queries: CaseQueriesDep, _: NoQuery) -> Response:
+    """Did it help? Let-downs after a talk at once beside those after a later one, as it was drawn, and beside those
+    expected at the opening. Null where there are too few cases to tell."""
+    return answer_by_content(request, await queries.effect())
 
 
 @router.get("/owners", response_model=Owners, responses=NOT_MODIFIED)

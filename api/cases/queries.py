@@ -9,6 +9,7 @@ from pydantic_core import from_json
 
 from api.browser_sessions import BrowserCaller
 from api.callers import AnyCaller
+from api.cases import effect
 from api.cases.schemas import (
     TREND_WEEKS,
     Case,
@@ -297,6 +298,11 @@ class CaseQueries:
             return body
 
         return _events.validate_json(await with_app_tables(self._pool, work))
+
+    async def effect(self) -> bytes:
+        """A `CaseEffectResponse`."""
+        found = await self._marts.read(effect.STATEMENT)
+        return effect.response_of(found.body or b"")
 
     async def owners(self) -> bytes:
         """An `Owners`."""

@@ -33,6 +33,7 @@ OPERATIONS = {
     "post_session_batch",
     "list_cases",
     "post_case",
+    "get_case_effect",
     "list_case_owners",
     "post_case_assignments",
     "get_case",

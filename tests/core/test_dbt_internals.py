@@ -23,6 +23,7 @@ OTHERWISE = {
     "high_risk_probability": 0.7,
     "watch_probability": 0.4,
     "reliability_counts": ["reschedules"],
+    "randomise_follow_up": True,
     "scoring_days": ["2024-06-01"],
     "new_reference": True,
     "models_version": "another",

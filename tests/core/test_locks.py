@@ -18,7 +18,7 @@ FOLDERS = (
     "reports",
 )
 NUMBER = re.compile(r"\b7_?461_?\d{3}\b")
-ONLY_IN_SQL = {locks.LIVE_MODEL, locks.LIVE_TUTOR}
+ONLY_IN_SQL = {locks.LIVE_MODEL, locks.LIVE_TUTOR, locks.CASE_DRAW}
 
 
 def numbers_in(*folders: str) -> Counter[int]:

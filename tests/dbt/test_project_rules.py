@@ -28,6 +28,7 @@ MODELS = PROJECT / "models"
 # Marts are named by kind (dim_, fct_), or plainly for what they are: the API and analysts know them by these names.
 PREFIXES = {"staging": ("stg_",), "intermediate": ("int_",), "marts": ("dim_", "fct_")}
 PLAIN_MARTS = {
+    "case_effects",
     "cases",
     "match_outcomes",
     "match_predictions",

@@ -3,9 +3,17 @@
 --
 -- What stands for a case: what counts now, and what stood and is only superseded, for nobody is better because they got
 -- worse. A tutor who has left raises nothing. Rows of app.cases are locked in the order of tutors (core/locks.py).
+--
+-- With randomise_follow_up it is drawn when to talk about let-downs, once for each case that is opened here. Other cases are
+-- not drawn: nothing would be learned from their waiting, because the effect is counted in let-downs.
 #variable_conflict use_column
 declare
+    is_drawn constant boolean := {{ var('randomise_follow_up') }};
+    about_let_downs constant text[] := array['{{ var("let_down_concerns") | join("', '") }}'];
+    today constant date := (now() at time zone '{{ var("timezone") }}')::date;
     changed record;
+    opening record;
+    drawn_arm text;
     known app.cases;
     came text[];
     eased text[];
@@ -41,6 +49,10 @@ begin
             or not coalesce(kept.standing, '{}') <@ coalesce(raised.concerns, '{}')
         order by tutor_id
     loop
+        if is_drawn then
+            -- Before any row of app.cases, so that nobody who waits for the draw is waited for.
+            perform pg_advisory_xact_lock(7461050);
+        end if;
         -- Somebody may open, close or reopen one at this moment: what counts is what is there once it is locked.
         loop
             select * into known from app.cases
@@ -48,6 +60,7 @@ begin
             order by closed_at is not null, opened_at desc
             limit 1
             for update;
+            drawn_arm := null;
             came := array(
                 select name from unnest(array['{{ var("concerns") | join("', '") }}']) as name
                 where name = any(changed.counting) and name <> all(coalesce(known.standing, '{}'))
@@ -71,15 +84,52 @@ begin
                     or known.closed_at >= now() - interval '{{ var("case_relapse_days") }} days'
                     or came = '{}'
                 );
-            insert into app.cases (tutor_id, concerns, standing, snapshot, opened_by, opened_on)
-            select changed.tutor_id, came, came, figures, 'tutorq', max(as_of)
+            select
+                max(as_of) as as_of,
+                max(expected) filter (where concern = 'unreliable') as expected,
+                max(low) filter (where concern = 'unreliable') as low,
+                max(high) filter (where concern = 'unreliable') as high
+            into opening
             from marts.tutor_concerns
-            where tutor_id = changed.tutor_id
+            where tutor_id = changed.tutor_id;
+            if is_drawn and came && about_let_downs then
+                drawn_arm := {{ function('draw_arm') }}(opening.as_of);
+            end if;
+            insert into app.cases (
+                tutor_id, concerns, standing, snapshot, opened_by, opened_on, arm, snoozed_until,
+                let_down_rate_expected, let_down_rate_low, let_down_rate_high
+            )
+            select
+                changed.tutor_id, came, came, figures, 'tutorq', opening.as_of, drawn_arm,
+                case when drawn_arm = 'later' then today + {{ var('case_effect_days') }} end,
+                opening.expected, opening.low, opening.high
             on conflict do nothing
             returning * into known;
             if found then
                 insert into app.case_events (case_id, kind, actor, version, details)
-                values (known.case_id, 'opened', 'tutorq', known.version, jsonb_build_object('concerns', figures));
+                values (
+                    known.case_id,
+                    'opened',
+                    'tutorq',
+                    known.version,
+                    jsonb_strip_nulls(jsonb_build_object('arm', known.arm))
+                    || jsonb_build_object('concerns', figures)
+                );
+                if known.arm = 'later' then
+                    insert into app.case_events (case_id, kind, actor, version, details)
+                    values (
+                        known.case_id,
+                        'changed',
+                        'tutorq',
+                        known.version,
+                        jsonb_build_object(
+                            'snoozed_until', jsonb_build_object('from', null, 'to', known.snoozed_until),
+                            'text',
+                            'The order of talks is drawn: this one waits until '
+                            || to_char(known.snoozed_until, 'FMDD FMMonth YYYY') || '.'
+                        )
+                    );
+                end if;
                 came := '{}';
                 exit;
             end if;
@@ -118,12 +168,20 @@ begin
                     version = version + 1,
                     changed_at = now(),
                     suggested_at = case when standing = '{}' then now() end,
-                    snoozed_until = case when came = '{}' then snoozed_until end,
+                    -- More of what it was drawn for ends no waiting.
+                    snoozed_until = case
+                        when came = '{}' then snoozed_until
+                        when
+                            arm = 'later'
+                            and came <@ about_let_downs
+                            and opened_at > now() - interval '{{ var("case_effect_days") }} days'
+                            then snoozed_until
+                    end,
                     reopened_at = case when closed_at is null then reopened_at else now() end,
                     contacted_at = case when closed_at is null then contacted_at end,
                     due_on = case
                         when closed_at is null and came <> '{}' and state in ('contacted', 'plan_agreed', 'monitoring')
-                            then (now() at time zone '{{ var("timezone") }}')::date
+                            then today
                         when closed_at is null then due_on
                     end,
                     state = case

@@ -10,7 +10,7 @@
 --   1. rows of raw, taken by the writer before it calls
 --   2. the tables' gates: shared by live writers, taken alone by a run while it changes the table
 --   3. the tutors, in the order of their hashes, so that two writers of one tutor see each other's rows
---   4. their cases (keep_cases)
+--   4. if it has to be drawn, the draw; then their cases (keep_cases)
 --   5. the row of marts.publication
 #variable_conflict use_column
 declare

@@ -24,6 +24,7 @@ final as (
         {{ var('watch_probability') }}::double precision as watch_probability,
         {{ var('min_sessions') }}::integer as min_sessions,
         string_to_array('{{ var("reliability_counts") | join(" ") }}', ' ') as reliability_counts,
+        {{ var('randomise_follow_up') }} as randomise_follow_up,
         {{ var('reliability_weight') }}::double precision as reliability_weight,
         {{ var('attendance_weight') }}::double precision as attendance_weight,
         {{ var('first_session_weight') }}::double precision as first_session_weight,
