@@ -41,7 +41,7 @@ export function NotFound() {
         title="There is nothing at this address"
         action={
           <Button size="xs" variant="default" renderRoot={(props) => <Link to="/" {...props} />}>
-            Go to the overview
+            Go to today
           </Button>
         }
       />

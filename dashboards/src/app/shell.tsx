@@ -20,9 +20,11 @@ import { Freshness } from "./freshness";
 import classes from "./shell.module.css";
 
 const PAGES = [
-  { to: "/", label: "Overview" },
+  { to: "/", label: "Today" },
+  { to: "/overview", label: "Overview" },
   { to: "/tutors", label: "Tutors" },
   { to: "/matching", label: "Matching" },
+  { to: "/outcomes", label: "Outcomes" },
   { to: "/reports", label: "Reports" },
 ] as const;
 const ADMIN_PAGES = [{ to: "/audit", label: "Audit log" }] as const;
@@ -58,7 +60,7 @@ function Frame({ session }: { session: BrowserSession }) {
           aria-label={isOpen ? "Close the menu" : "Open the menu"}
           aria-expanded={isOpen}
         />
-        <Link to="/" className={classes.brand} aria-label="tutorq, to the overview">
+        <Link to="/" className={classes.brand} aria-label="tutorq, to today">
           <img src="/icon.svg" width={22} height={22} alt="" />
           tutorq
         </Link>
