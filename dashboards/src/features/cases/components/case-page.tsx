@@ -16,6 +16,7 @@ import classes from "./case-page.module.css";
 import { CaseStanding } from "./case-standing";
 import { CaseTimeline } from "./case-timeline";
 import { PreparePanel } from "./prepare-panel";
+import { SaidNotice } from "./said-notice";
 
 /** One case: how it stands, what comes next, what to say to the tutor, and what happened so far. */
 export function CasePage() {
@@ -60,12 +61,8 @@ function Parts({ subject }: { subject: CaseDetail }) {
   const { today } = subject;
   return (
     <>
-      <div className={classes.screen}>
-        {actions.said && (
-          <Notice icon={actions.said.isGood ? "check" : "alert"} isGood={actions.said.isGood}>
-            {actions.said.text}
-          </Notice>
-        )}
+      <div className={`${classes.doing} ${classes.screen}`}>
+        <SaidNotice said={actions.said} />
         {subject.suggested_at && !subject.closed_at && (
           <Notice icon="check" isGood>
             Nothing is raised any more: close it?

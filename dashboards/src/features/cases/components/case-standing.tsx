@@ -9,7 +9,7 @@ export function CaseStanding({ subject, today }: { subject: Case; today: string 
   return (
     <span className={classes.standing}>
       <Tag
-        tone={subject.closed_at ? "none" : subject.queue === "waiting" ? "ok" : "watch"}
+        tone={subject.queue === "todo" || subject.queue === "due" ? "watch" : "none"}
         label={STATES[subject.state] ?? subject.state}
       />
       {subject.priority !== "normal" && (

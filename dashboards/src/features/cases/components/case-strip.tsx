@@ -15,6 +15,7 @@ import { CaseButtons } from "./case-buttons";
 import { type Asked, CaseDialog } from "./case-dialog";
 import { CaseStanding } from "./case-standing";
 import classes from "./case-strip.module.css";
+import { SaidNotice } from "./said-notice";
 
 /** On a tutor's page: the open case with what comes next, or the way to open one. */
 export function CaseStrip({ tutorId }: { tutorId: string }) {
@@ -37,12 +38,8 @@ function OpenCase({ subject, today }: { subject: Case; today: string }) {
   const actions = useCaseActions();
   const [asked, ask] = useState<Asked | null>(null);
   return (
-    <section aria-label="Case">
-      {actions.said && (
-        <Notice icon={actions.said.isGood ? "check" : "alert"} isGood={actions.said.isGood}>
-          {actions.said.text}
-        </Notice>
-      )}
+    <section aria-label="Case" className={classes.case}>
+      <SaidNotice said={actions.said} />
       <div className={classes.strip}>
         <div className={classes.standing}>
           <Link to="/cases/$caseId" params={{ caseId: String(subject.case_id) }} className={classes.link}>
@@ -64,7 +61,7 @@ function NoCase({ tutorId, last }: { tutorId: string; last: Case | undefined }) 
   const open = useOpenCase();
   if (!mayOpen && !last) return null;
   return (
-    <section aria-label="Case">
+    <section aria-label="Case" className={classes.case}>
       {open.error && <Notice icon="alert">{refusalInWords(open.error)}</Notice>}
       <div className={classes.strip}>
         <div className={classes.standing}>

@@ -2,7 +2,6 @@ import { Button, Modal } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback, useEffect, useRef, useState } from "react";
-import { Notice } from "../../../components/notice";
 import { Page } from "../../../components/page";
 import { Panel } from "../../../components/panel";
 import type { Case } from "../../../lib/api-types";
@@ -16,6 +15,7 @@ import { useCaseActions } from "../use-case-actions";
 import { useMe } from "../use-me";
 import { type Asked, CaseDialog } from "./case-dialog";
 import { CaseTable } from "./case-table";
+import { SaidNotice } from "./said-notice";
 import { SelectionBar } from "./selection-bar";
 import { TodayFilters } from "./today-filters";
 import classes from "./today-page.module.css";
@@ -106,11 +106,7 @@ export function TodayPage() {
     >
       <TodayQueues search={search} counts={query.data?.meta.queues} />
       <TodayFilters search={search} whose={whose} onChange={change} />
-      {actions.said && (
-        <Notice icon={actions.said.isGood ? "check" : "alert"} isGood={actions.said.isGood}>
-          {actions.said.text}
-        </Notice>
-      )}
+      <SaidNotice said={actions.said} />
       <SelectionContext value={selection}>
         <Panel flush>
           {rows.length > 0 && (

@@ -24,8 +24,7 @@ export function TodayQueues({ search, counts }: TodayQueuesProps) {
           search={{ ...search, queue: queue === "todo" ? undefined : queue, page: undefined }}
           className={classes.queue}
           aria-current={queue === current ? "page" : undefined}
-          // By its address alone it would be where everything is shown.
-          activeProps={{ "aria-current": queue === current ? "page" : undefined }}
+          activeOptions={{ exact: true, includeSearch: true }}
           resetScroll={false}
         >
           {QUEUES[queue]}{" "}
