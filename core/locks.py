@@ -10,10 +10,10 @@ A process that holds a lock may wait only for locks further down this list, so n
 1. MIGRATION, alone on its connection until the schema is up to date
 2. LANDING of one entity, until its files are loaded and moved; then rows of `raw`, in the order of their keys
 3. DBT, for one dbt at a time; then LIVE_MODEL alone, each model its own; then
-   marts.publication, by a batch of scores
+   rows of app.cases in the order of tutors, then marts.publication, by a batch of scores
 4. PAIRS_BUCKET, in the order of buckets; then PAIRS_WRITE, shared by whole buckets and alone for single people
-5. rows of `raw` by a writer of sessions; then LIVE_MODEL shared, then LIVE_TUTOR in the order of hashes, then
-   marts.publication (all within `marts.refresh_sessions`)
+5. rows of `raw` by a writer of sessions; then LIVE_MODEL shared, then LIVE_TUTOR in the order of hashes, then rows of
+   app.cases in the order of tutors, then marts.publication (all within `marts.refresh_sessions`)
 6. MAIL_SENDER; MAIL_QUEUE; LOCAL_KEY; MODEL_VERSION; EXPLANATION; SETTINGS: held alone, for one short
    transaction or call
 """

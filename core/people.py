@@ -58,6 +58,31 @@ returning {COLUMNS}
 FIND = f"select {COLUMNS} from app.people where lower(email) = lower(%(email)s)"
 SUBJECT_OF = "select oidc_subject from app.people where person_id = %s"
 END_SESSIONS = "delete from app.browser_sessions where person_id = %s"
+# Locked in the order in which scores lock them.
+GIVE_CASES_BACK = """
+with theirs as (
+    select case_id from app.cases
+    where owner_id = %(person_id)s and (closed_at is null or %(closed_too)s)
+    order by tutor_id, case_id
+    for update
+),
+
+given as (
+    update app.cases
+    set
+        owner_id = null, state = case state when 'assigned' then 'new' else state end,
+        version = version + 1, changed_at = now()
+    from theirs
+    where cases.case_id = theirs.case_id
+    returning cases.case_id, cases.version
+)
+
+insert into app.case_events (case_id, kind, actor, version, details)
+select
+    case_id, 'changed', %(actor)s, version,
+    jsonb_build_object('owner', jsonb_build_object('from', %(name)s::text, 'to', null))
+from given
+"""
 FORGET_MAIL = "delete from app.email_reports where kind = 'log_in_link' and lower(recipient) = lower(%s)"
 IS_TUTOR = """
 select exists (select from raw.tutors where tutor_id = %(id)s)
@@ -128,7 +153,8 @@ def change(
     actor: str | None = None,
 ) -> Person:
     """Change what is given. It holds from the person's next request on. With an address, also the same one, the OpenID
-    provider's name for them is forgotten, and found anew by address.
+    provider's name for them is forgotten, and found anew by address. Who is shut out, or may only read from then on,
+    gives their open cases back.
 
     Raises:
         TutorqError: nobody has this address, somebody has the new one, no admin would be left, or what `add` raises
@@ -157,14 +183,16 @@ def change(
         if not after.is_active or "email" in differs:
             # Somebody else may read the mail of the old address.
             connection.execute("delete from app.login_tokens where person_id = %s", [after.person_id])
+        if not after.is_active or after.role == Role.READ:
+            _give_cases_back(connection, after, actor)
         if differs:
             _note(connection, Action.PERSON_CHANGE, after, actor, differs)
     return after
 
 
 def remove(connection: psycopg.Connection, email: str, *, actor: str | None = None) -> Person:
-    """Forget a person, their team, their log-ins and the mail about them; the audit log keeps what they did, and what
-    was said of them when they were added or changed.
+    """Forget a person, their team, their log-ins and the mail about them; their cases are nobody's then. The audit log
+    and the events of cases keep what they did, and the log what was said of them when they were added or changed.
 
     Raises:
         TutorqError: nobody has this address, or no admin would be left.
@@ -172,6 +200,7 @@ def remove(connection: psycopg.Connection, email: str, *, actor: str | None = No
     with connection.transaction():
         person = _locked(connection, email, ends=True)
         _keep_an_admin(connection, person)
+        _give_cases_back(connection, person, actor, closed_too=True)
         connection.execute("delete from app.people where person_id = %s", [person.person_id])
         connection.execute(FORGET_MAIL, [person.email])
         _note(connection, Action.PERSON_REMOVE, person, actor, {"role": person.role})
@@ -259,6 +288,14 @@ def _keep_an_admin(connection: psycopg.Connection, leaves: Person) -> None:
     admins = [person_id for (person_id,) in connection.execute(ADMINS)]
     if admins == [leaves.person_id]:
         raise TutorqError(f"{leaves.email} is the only admin; make somebody else one first: --role admin")
+
+
+def _give_cases_back(
+    connection: psycopg.Connection, person: Person, actor: str | None, *, closed_too: bool = False
+) -> None:
+    """Nobody waits for somebody who cannot work on them any more."""
+    values = {"person_id": person.person_id, "name": person.name, "actor": actor or audit.operator()}
+    connection.execute(GIVE_CASES_BACK, {**values, "closed_too": closed_too})
 
 
 def _one(connection: psycopg.Connection, query: str, values: Mapping[str, object]) -> Person | None:

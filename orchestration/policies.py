@@ -24,6 +24,8 @@ SCORED = dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=1), fail_win
 DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26))
 WEEKLY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=8))
 
+WRITTEN_BY_PEOPLE = ("excuses", "cases", "case_events", "people")
+
 # Tables of the batch (`BATCH` in defs/automation.py) that only the roll-over renews carry this tag in dbt.
 MATCHING_TAG = "matching"
 
@@ -40,8 +42,8 @@ def freshness(spec: dg.AssetSpec, settings: Settings) -> dg.FreshnessPolicy | No
     if spec.key == dg.AssetKey(["raw", "arrivals"]):
         hours = settings.silent_data_hours
         return dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=hours)) if hours else None
-    if spec.key == dg.AssetKey(["app", "excuses"]):
-        return None  # people write it
+    if schema == "app" and name in WRITTEN_BY_PEOPLE:
+        return None
     if spec.group_name == "models":
         return WEEKLY
     if schema == "raw" or name in ("score_history", "match_predictions") or MATCHING_TAG in spec.tags:

@@ -36,7 +36,7 @@ from core.roles import Role
 FIND = "select * from app.cases where case_id = $1 for update"
 # In the order in which scores lock them.
 FIND_ALL = "select * from app.cases where case_id = any($1::bigint[]) order by tutor_id, case_id for update"
-IS_TUTOR = "select exists (select from marts.dim_tutors where tutor_id = $1)"
+TUTOR = "select tutor_id from marts.dim_tutors where tutor_id::text = lower($1) or external_id = $1"
 HAS_TUTOR = "select exists (select from app.person_tutors where person_id = $1 and tutor_id = $2)"
 OWNER = "select name, role, is_active from app.people where person_id = $1"
 OPEN = """
@@ -107,7 +107,7 @@ class Cases:
         self._pool = pool
         self._zone = ZoneInfo(timezone)
 
-    async def open(self, wanted: CasePost, tutor_id: UUID, caller: AnyCaller) -> int:
+    async def open(self, wanted: CasePost, caller: AnyCaller) -> int:
         """A case of a tutor, with what is raised of them now; its number.
 
         Raises:
@@ -117,7 +117,8 @@ class Cases:
 
         async def work(connection: Any) -> int:
             async with connection.transaction():
-                if not await connection.fetchval(IS_TUTOR, tutor_id):
+                tutor_id: UUID | None = await connection.fetchval(TUTOR, wanted.tutor_id)
+                if tutor_id is None:
                     raise NotFoundError("There is no tutor with this id.")
                 await _check_scope(connection, Asker.of(caller), {"tutor_id": tutor_id, "owner_id": None})
                 case = await connection.fetchrow(OPEN, tutor_id, caller.actor)

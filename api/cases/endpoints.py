@@ -11,7 +11,7 @@ from api.caching import NOT_MODIFIED, answer_by_content
 from api.callers import AnyCaller
 from api.cases import invitation
 from api.cases.commands import Cases, StaleCaseError
-from api.cases.queries import Asker, CaseQueries, response_of, tutor_key
+from api.cases.queries import Asker, CaseQueries, response_of
 from api.cases.schemas import (
     GREATEST_ID,
     BulkAssignment,
@@ -71,7 +71,7 @@ async def post_case(
 ) -> Response:
     """Open a case by hand; a tutor has one open case at most. Coaches: of their own tutors."""
     wanted = await bodies.read_model(request, CasePost, MOST_BYTES)
-    case_id = await cases.open(wanted, tutor_key(wanted.tutor_id), caller)
+    case_id = await cases.open(wanted, caller)
     return _as_it_is(await queries.one(case_id, Asker.of(caller)), 201)
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 from pydantic import TypeAdapter
@@ -35,7 +34,6 @@ from api.text_search import matches
 from api.tutors.queries import KNOWN_CONCERNS, SEVERAL, SHARE
 from core.concerns import Rules, in_order
 from core.roles import Role
-from ingest.ids import entity_uuid
 
 MISSING = "There is no case with this number."
 NEWS_DAYS = 28
@@ -60,13 +58,13 @@ select
     end as queue,
     today.day - (coalesce(stored.reopened_at, stored.opened_at) at time zone $3)::date as age_days,
     $2 in ('lead', 'admin') or $2 = 'coach' and (
-        stored.owner_id = $1
+        coalesce(stored.owner_id = $1, false)
         or exists (
             select from app.person_tutors as theirs
             where theirs.person_id = $1 and theirs.tutor_id = stored.tutor_id
         )
     ) as may_change,
-    stored.owner_id is not distinct from $1 or stored.owner_id is null and exists (
+    coalesce(stored.owner_id = $1, false) or stored.owner_id is null and exists (
         select from app.person_tutors as theirs
         where theirs.person_id = $1 and theirs.tutor_id = stored.tutor_id
     ) as is_mine
@@ -149,7 +147,7 @@ matching as materialized (
         and ($5::bigint is null or cases.owner_id = $5)
         and (not $6::boolean or cases.owner_id is null)
         and (not $7::boolean or cases.is_mine)
-        and ($8::uuid is null or cases.tutor_id = $8)
+        and ($8::text is null or cases.tutor_id::text = lower($8) or scores.external_id = $8)
         and ($9::text[] is null or cases.standing && $9)
         and {matches("scores", "$10")}
 ),
@@ -424,7 +422,7 @@ class CaseQueries:
             owner,
             filters.owner == "nobody",
             filters.mine,
-            entity_uuid(filters.tutor_id) if filters.tutor_id else None,
+            filters.tutor_id,
             [concern.value for concern in filters.concern] or None,
             filters.search,
             [queue.value for queue in filters.queue or (Queue.TODO, Queue.DUE, Queue.WAITING)],
@@ -512,14 +510,3 @@ def _put_into_words(row: dict[str, Any]) -> None:
     recently = Recently.model_validate(row.pop("recently"))
     for concern in row["raised"]:
         concern["words"] = in_short(concern, recently)
-
-
-def tutor_key(tutor_id: str) -> UUID:
-    """
-    Raises:
-        NotFoundError: no tutor can have this id.
-    """
-    try:
-        return entity_uuid(tutor_id)
-    except ValueError as error:
-        raise NotFoundError("There is no tutor with this id.") from error

@@ -31,6 +31,15 @@ OPERATIONS = {
     "get_overview",
     "post_session",
     "post_session_batch",
+    "list_cases",
+    "post_case",
+    "list_case_owners",
+    "post_case_assignments",
+    "get_case",
+    "patch_case",
+    "list_case_events",
+    "post_case_note",
+    "post_case_contact",
     "post_excuse",
     "delete_excuse",
     "get_excuse",
@@ -71,6 +80,7 @@ OPERATIONS = {
 WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session",
                "post_log_in_link", "get_log_in_methods", "post_sendgrid_events"}  # fmt: skip
 WITHOUT_JSON = {
+    "post_case_note",
     "delete_excuse",
     "delete_day_excuse",
     "post_export",

@@ -34,6 +34,8 @@ update raw.tutors set name = '{SECRET} T', email = '{SECRET}@example.org';
 update raw.students set name = '{SECRET} S', learning_goals = 'to be like {SECRET}';
 update raw.reschedules set reason = '{SECRET} is ill';
 update app.excuses set reason = '{SECRET} was ill', created_by = '{SECRET}';
+insert into app.people (name, email, role) values ('{SECRET} P', 'p@example.org', 'coach');
+update app.cases set opened_by = '{SECRET}', owner_id = (select max(person_id) from app.people);
 insert into raw.quarantine (entity, source, line, reason, content) values ('tutors', 'tutors.csv', 2, 'x', '{SECRET}');
 insert into app.email_reports (kind, topic, unique_key, recipient, subject, payload)
 values ('alert', 't', 'k', '{SECRET}@example.org', '{SECRET}', '{{}}');

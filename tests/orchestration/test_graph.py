@@ -25,6 +25,7 @@ from verify import verify
 
 SNAPSHOT = Path(__file__).with_name("graph.txt")
 EXCUSES = dg.AssetKey(["app", "excuses"])
+CASES = {dg.AssetKey(["app", name]) for name in ("cases", "case_events", "people")}
 GROUPS = ("raw", "staging", "intermediate", "marts", "models", "predictions", "reports")
 
 
@@ -79,7 +80,7 @@ def test_everything_is_made_here_but_what_people_write(definitions: dg.Definitio
     """An asset whose key differs from that of dbt's source would be in the graph twice, once without a maker."""
     graph = definitions.resolve_asset_graph()
     watched = {EXCUSES, ARRIVALS}
-    assert {key for key in graph.get_all_asset_keys() if not graph.get(key).is_materializable} == watched
+    assert {key for key in graph.get_all_asset_keys() if not graph.get(key).is_materializable} == watched | CASES
     assert all(graph.get(key).is_observable for key in watched)
 
 
@@ -87,11 +88,11 @@ def test_assets_may_get_as_old_as_their_runs_let_them(definitions: dg.Definition
     """Whatever the batch renews has to follow within the hour; a policy that no run can keep would cry wolf."""
     graph = definitions.resolve_asset_graph()
     batch = definitions.resolve_job_def("score").asset_layer.selected_asset_keys
-    for key in graph.get_all_asset_keys() - {EXCUSES}:
+    for key in graph.get_all_asset_keys() - {EXCUSES, *CASES}:
         policy = graph.get(key).freshness_policy
         assert policy is not None, key
         assert (policy == SCORED) == (key in batch), key
-    assert graph.get(EXCUSES).freshness_policy is None
+    assert {graph.get(key).freshness_policy for key in (EXCUSES, *CASES)} == {None}
 
 
 def test_data_may_stay_away_for_as_long_as_the_settings_say() -> None:
@@ -153,10 +154,13 @@ def test_lineage_is_complete(definitions: dg.Definitions) -> None:
 
     mail = dg.AssetKey(["app", "email_reports"])
     pairs = dg.AssetKey(["marts", "match_predictions"])
+    cases = dg.AssetKey(["marts", "cases"])
     reports = {dg.AssetKey(["ml", f"{kind}_metrics"]) for kind in ("match", "session")}
     everything = graph.get_all_asset_keys()
-    # Scores and what is to come end in mail, pairs in their mart, training in its figures, and arrivals in an alert.
-    assert everything - upstream(mail) - upstream(pairs) == {mail, pairs, *reports, ARRIVALS}
+    # Scores and what is to come end in mail, pairs and cases in their marts, training in its figures, and arrivals in
+    # an alert.
+    assert everything - upstream(mail) - upstream(pairs) - upstream(cases) == {mail, pairs, cases, *reports, ARRIVALS}
+    assert upstream(cases) >= {dg.AssetKey(["marts", "tutor_flags"]), *CASES}
     assert upstream(pairs) >= {dg.AssetKey(["marts", "match_outcomes"]), dg.AssetKey(["ml", "match_model"])}
     assert upstream(mail) >= {dg.AssetKey(["marts", "publication"]), dg.AssetKey(["ml", "session_predictions"])}
 

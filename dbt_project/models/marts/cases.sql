@@ -8,6 +8,10 @@ events as (
     select * from {{ ref('stg_app__case_events') }}
 ),
 
+people as (
+    select * from {{ ref('stg_app__people') }}
+),
+
 flags as (
     select * from {{ ref('tutor_flags') }}
 ),
@@ -53,7 +57,7 @@ final as (
         cases.is_open,
         cases.reason,
         cases.owner_id,
-        cases.owner_name,
+        people.person_name as owner_name,
         cases.priority,
         cases.concerns,
         cases.raised_concerns,
@@ -67,11 +71,12 @@ final as (
         cases.closed_at,
         coalesce(contacts.contacts, 0) as contacts,
         contacts.first_contact_at,
-        extract(epoch from contacts.first_contact_at - cases.opened_at) / 86400 as days_to_contact,
+        (extract(epoch from contacts.first_contact_at - cases.opened_at) / 86400)::double precision as days_to_contact,
         contacts.last_action,
         after_30.is_raised as is_raised_after_30_days,
         after_90.is_raised as is_raised_after_90_days
     from cases
+    left join people on cases.owner_id = people.person_id
     left join contacts on cases.case_id = contacts.case_id
     left join later as after_30 on cases.case_id = after_30.case_id and after_30.days = 30
     left join later as after_90 on cases.case_id = after_90.case_id and after_90.days = 90

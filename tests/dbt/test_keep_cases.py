@@ -1,0 +1,335 @@
+"""Cases follow what is raised: opened, joined, reopened, and suggested for closing, each with its event."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from core.database import Database
+    from tests.dbt.conftest import Dbt
+
+EXPECTED = """
+select concerns.tutor_id
+from marts.tutor_concerns as concerns inner join marts.dim_tutors as tutors using (tutor_id)
+where concerns.status = 'raised' and not concerns.superseded and tutors.is_active
+group by tutor_id order by tutor_id
+"""
+CONTENT = "select to_jsonb(cases)::text from app.cases order by case_id"
+EVENTS = "select to_jsonb(events)::text from app.case_events as events order by event_id"
+
+
+class Tutor:
+    """A tutor of the generated data, in a transaction that is taken back."""
+
+    def __init__(self, connection: psycopg.Connection, tutor_id: UUID) -> None:
+        self._connection = connection
+        self.tutor_id = tutor_id
+
+    def has(self, *raised: str, superseded: str | None = None) -> None:
+        """As if scores had just found so; what is not named is ok."""
+        self._connection.execute(
+            """
+            update marts.tutor_concerns
+            set
+                status = case when concern = any(%(raised)s) then 'raised' else 'ok' end,
+                superseded = concern is not distinct from %(superseded)s::text,
+                raised_on = as_of
+            where tutor_id = %(tutor)s
+            """,
+            {"tutor": self.tutor_id, "raised": [*raised, superseded], "superseded": superseded},
+        )
+        self.keep()
+
+    def keep(self) -> None:
+        self._connection.execute("select marts.keep_cases(array[%s]::uuid[])", [self.tutor_id])
+
+    def set(self, **columns: object) -> None:
+        """As people change the case."""
+        values = ", ".join(f"{name} = %({name})s" for name in columns)
+        self._connection.execute(
+            f"update app.cases set {values} where tutor_id = %(tutor)s".encode(), {"tutor": self.tutor_id, **columns}
+        )
+
+    def close(self, reason: str = "improved", *, days_ago: int = 1) -> None:
+        state = "resolved" if reason in ("improved", "no_effect") else "dismissed"
+        self._connection.execute(
+            """
+            update app.cases set state = %s, reason = %s, closed_at = now() - %s * interval '1 day'
+            where tutor_id = %s and closed_at is null
+            """,
+            [state, reason, days_ago, self.tutor_id],
+        )
+
+    @property
+    def cases(self) -> list[dict[str, Any]]:
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            query = "select * from app.cases where tutor_id = %s order by opened_at, case_id"
+            return cursor.execute(query, [self.tutor_id]).fetchall()
+
+    @property
+    def case(self) -> dict[str, Any]:
+        (case,) = self.cases
+        return case
+
+    @property
+    def events(self) -> list[tuple[str, Any]]:
+        """Kinds, and what they name."""
+        rows = self._connection.execute(
+            """
+            select events.kind, coalesce(
+                jsonb_path_query_array(events.details, '$.concerns[*].concern'), '[]'
+            ) || jsonb_path_query_array(events.details, '$.concerns[*] ? (@.type() == "string")')
+            from app.case_events as events inner join app.cases using (case_id)
+            where cases.tutor_id = %s order by event_id
+            """,
+            [self.tutor_id],
+        )
+        return [(kind, tuple(names)) for kind, names in rows]
+
+
+@contextmanager
+def taken_back(connection: psycopg.Connection, which: str = "true") -> Iterator[Tutor]:
+    """A tutor without a case."""
+    with connection.transaction(force_rollback=True):
+        query = f"select tutor_id from marts.tutor_scores where {which} order by sessions_90d desc limit 1"
+        row = connection.execute(query.encode()).fetchone()
+        assert row is not None
+        connection.execute("set local session_replication_role = replica")
+        connection.execute(
+            "delete from app.case_events where case_id in (select case_id from app.cases where tutor_id = %s)", row
+        )
+        connection.execute("delete from app.cases where tutor_id = %s", row)
+        connection.execute("set local session_replication_role = origin")
+        yield Tutor(connection, row[0])
+
+
+@pytest.fixture
+def tutor(built: Dbt, connection: psycopg.Connection) -> Iterator[Tutor]:
+    """One of whom every concern is ok."""
+    with taken_back(connection) as tutor:
+        tutor.has()
+        assert tutor.cases == []
+        yield tutor
+
+
+def test_a_build_opens_a_case_for_each_tutor_with_a_raised_concern(
+    built: Dbt,
+    connection: psycopg.Connection,
+) -> None:
+    expected = connection.execute(EXPECTED.encode()).fetchall()
+    assert expected
+    opened = connection.execute("select tutor_id from app.cases where closed_at is null order by tutor_id").fetchall()
+    assert opened == expected
+
+
+def test_a_concern_opens_a_case_with_its_figures(tutor: Tutor) -> None:
+    tutor.has("no_shows", "unreliable")
+    case = tutor.case
+    assert (case["state"], case["opened_by"], case["version"]) == ("new", "tutorq", 1)
+    assert (case["concerns"], case["standing"]) == (["unreliable", "no_shows"],) * 2
+    assert [figures["concern"] for figures in case["snapshot"]] == ["unreliable", "no_shows"]
+    assert case["snapshot"][0]["trials"] > 0
+    assert tutor.events == [("opened", ("unreliable", "no_shows"))]
+
+
+def test_nothing_new_changes_nothing(tutor: Tutor) -> None:
+    tutor.has("no_shows")
+    before = tutor.cases, tutor.events
+    tutor.keep()
+    assert (tutor.cases, tutor.events) == before
+
+
+def test_a_further_concern_joins_and_wakes_the_case(tutor: Tutor) -> None:
+    tutor.has("no_shows")
+    tutor.set(state="contacted", snoozed_until="2999-01-01", due_on="2999-01-01")
+    tutor.has("no_shows", "low_ratings")
+    case = tutor.case
+    assert (case["concerns"], case["version"]) == (["no_shows", "low_ratings"], 2)
+    assert case["snoozed_until"] is None
+    assert case["due_on"].year < 2999, "whoever has spoken with the tutor is to look again"
+    assert tutor.events[1:] == [("joined", ("low_ratings",))]
+    assert [figures["concern"] for figures in case["snapshot"]] == ["no_shows"], "figures of the opening stay"
+
+
+def test_what_is_superseded_neither_joins_nor_eases(tutor: Tutor) -> None:
+    tutor.has("getting_worse")
+    tutor.has("unreliable", superseded="getting_worse")
+    assert tutor.events[1:] == [("joined", ("unreliable",))]
+    tutor.has("getting_worse")
+    assert tutor.events[2:] == [("eased", ("unreliable",))]
+    assert tutor.case["suggested_at"] is None
+
+
+def test_what_was_superseded_joins_once_it_counts(tutor: Tutor) -> None:
+    tutor.has("unreliable", superseded="getting_worse")
+    assert tutor.case["concerns"] == ["unreliable"]
+    tutor.has("getting_worse")
+    assert tutor.events[1:] == [("eased", ("unreliable",)), ("joined", ("getting_worse",))]
+    assert (tutor.case["standing"], tutor.case["suggested_at"]) == (["getting_worse"], None)
+
+
+def test_closing_is_suggested_when_nothing_is_raised_and_not_any_more_when_something_is(tutor: Tutor) -> None:
+    tutor.has("no_shows", "low_ratings")
+    tutor.has("no_shows")
+    assert tutor.case["suggested_at"] is None
+    tutor.has()
+    assert tutor.case["suggested_at"] is not None
+    assert tutor.case["closed_at"] is None
+    tutor.has("no_shows")
+    assert tutor.case["suggested_at"] is None
+    assert [kind for kind, _ in tutor.events] == ["opened", "eased", "suggested", "joined"]
+    assert tutor.case["version"] == 4
+
+
+def test_a_closed_case_stays_closed_while_what_was_raised_still_is(tutor: Tutor) -> None:
+    tutor.has("no_shows")
+    tutor.close("excused")
+    tutor.has("no_shows")
+    assert tutor.case["closed_at"] is not None
+    tutor.has()
+    assert tutor.events == [("opened", ("no_shows",))]
+
+
+def test_a_relapse_reopens_the_case(tutor: Tutor) -> None:
+    tutor.has("no_shows")
+    tutor.set(contacted_at="2024-01-01", due_on="2024-01-02")
+    tutor.has()
+    tutor.close()
+    tutor.has("no_shows")
+    case = tutor.case
+    assert (case["state"], case["reason"], case["closed_at"]) == ("new", None, None)
+    assert (case["contacted_at"], case["due_on"], case["suggested_at"]) == (None, None, None)
+    assert case["reopened_at"] is not None
+    assert [kind for kind, _ in tutor.events] == ["opened", "suggested", "reopened"]
+
+
+def test_a_reopened_case_goes_back_to_its_owner(tutor: Tutor) -> None:
+    tutor.has("no_shows")
+    tutor._connection.execute(
+        """
+        with owner as (
+            insert into app.people (name, email, role) values ('Ann', 'ann@example.org', 'coach') returning person_id
+        )
+        update app.cases set owner_id = owner.person_id from owner where tutor_id = %s
+        """,
+        [tutor.tutor_id],
+    )
+    tutor.close()
+    tutor.has()
+    tutor.has("no_shows")
+    assert tutor.case["state"] == "assigned"
+
+
+def test_another_case_is_opened_when_the_last_one_ended_long_ago(tutor: Tutor) -> None:
+    tutor.has("no_shows")
+    tutor.close(days_ago=91)
+    tutor.has()
+    tutor.has("unreliable")
+    first, second = tutor.cases
+    assert first["closed_at"] is not None
+    assert (second["state"], second["concerns"]) == ("new", ["unreliable"])
+
+
+def test_a_tutor_who_has_left_is_no_case(tutor: Tutor) -> None:
+    connection = tutor._connection
+    tutor.has("no_shows")
+    connection.execute("update marts.dim_tutors set is_active = false where tutor_id = %s", [tutor.tutor_id])
+    tutor.has("no_shows", "unreliable")
+    assert tutor.case["suggested_at"] is not None
+    assert tutor.case["concerns"] == ["no_shows"]
+
+
+def test_posts_open_a_case_and_an_excuse_suggests_to_close_it(built: Dbt, connection: psycopg.Connection) -> None:
+    ids = "(select array_agg(md5('missed ' || i)::uuid) from generate_series(1, 20) as i)"
+    with taken_back(connection, "not attention") as tutor:
+        connection.execute(
+            """
+            insert into raw.sessions (session_id, tutor_id, student_id, scheduled_time, status, initiator, updated_at)
+            select
+                md5('missed ' || i)::uuid, %s, md5('student 1')::uuid,
+                '2024-06-30 01:00+00'::timestamptz - i * interval '1 day', 'no_show', 'tutor', '2024-06-30 00:00+00'
+            from generate_series(1, 20) as i
+            """,
+            [tutor.tutor_id],
+        )
+        connection.execute(f"select marts.refresh_sessions({ids})".encode())
+        assert {"unreliable", "no_shows"} <= set(tutor.case["concerns"])
+        assert tutor.case["suggested_at"] is None
+        connection.execute(
+            f"insert into app.excuses (session_id, reason, created_by) select unnest({ids}), 'ill', 'test'".encode()
+        )
+        connection.execute(f"select marts.refresh_sessions({ids})".encode())
+        assert tutor.events[-1][0] == "suggested", tutor.case
+        assert tutor.case["suggested_at"] is not None
+
+
+def test_one_who_closes_it_meanwhile_is_waited_for(
+    built: Dbt,
+    database: Database,
+    connection: psycopg.Connection,
+) -> None:
+    row = connection.execute(
+        """
+        select tutor_id, case_id, state from app.cases
+        where closed_at is null and not 'low_ratings' = any(standing) and tutor_id in (
+            select tutor_id from marts.tutor_concerns where concern = 'low_ratings'
+        )
+        limit 1
+        """
+    ).fetchone()
+    assert row is not None
+    tutor_id, case_id, state = row
+    reopened = []
+
+    def raise_another() -> None:
+        with database.connect(autocommit=True) as other, other.transaction(force_rollback=True):
+            other.execute(
+                "update marts.tutor_concerns set status = 'raised' where tutor_id = %s and concern = 'low_ratings'",
+                [tutor_id],
+            )
+            tutor = Tutor(other, tutor_id)
+            tutor.keep()
+            reopened.append((tutor.case["reopened_at"], tutor.case["closed_at"]))
+
+    try:
+        with connection.transaction():
+            connection.execute(
+                "update app.cases set state = 'dismissed', reason = 'excused', closed_at = now() where case_id = %s",
+                [case_id],
+            )
+            thread = threading.Thread(target=raise_another)
+            thread.start()
+            thread.join(0.5)
+            assert thread.is_alive()
+        thread.join(20)
+        ((reopened_at, closed_at),) = reopened
+        assert reopened_at is not None
+        assert closed_at is None
+    finally:
+        connection.execute(
+            "update app.cases set state = %s, reason = null, closed_at = null where case_id = %s", [state, case_id]
+        )
+
+
+def test_a_rebuild_changes_no_case(built: Dbt, connection: psycopg.Connection) -> None:
+    before = connection.execute(CONTENT.encode()).fetchall(), connection.execute(EVENTS.encode()).fetchall()
+    select = ["--select", "tutor_concerns", "--exclude-resource-type", "test", "unit_test"]
+    built("build", "--full-refresh", *select)
+    built("build", *select)
+    after = connection.execute(CONTENT.encode()).fetchall(), connection.execute(EVENTS.encode()).fetchall()
+    assert after == before
+
+
+@pytest.mark.parametrize("change", ["update app.case_events set actor = ''", "delete from app.case_events"])
+def test_events_are_never_changed(built: Dbt, connection: psycopg.Connection, change: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+        connection.execute(change.encode())
