@@ -262,7 +262,7 @@ students as (
     from marts.upcoming_sessions as planned
     inner join stored on planned.tutor_id = stored.tutor_id
     cross join marts.publication
-    left join marts.dim_students as people on planned.student_id = people.student_id
+    left join marts.match_students as people on planned.student_id = people.student_id
     where planned.scheduled_on > publication.as_of and planned.scheduled_on <= publication.as_of + {PLANNED_DAYS}
     group by planned.student_id, people.external_id, people.name
     order by min(planned.scheduled_time), planned.student_id
