@@ -252,8 +252,9 @@ test("a case is prepared, closed, counted, and opened anew from the tutor's page
   ]);
   expect(download.suggestedFilename()).toBe(`conversation-${one.case_id}.ics`);
 
-  await page.getByRole("button", { name: "Close", exact: true }).click();
   const dialog = page.getByRole("dialog");
+  await expect(dialog).toHaveCount(0);
+  await page.getByRole("button", { name: "Close", exact: true }).click();
   await expect(dialog.getByRole("button", { name: "Close case" })).toBeDisabled();
   await dialog.getByLabel("The data were wrong").check();
   await dialog.getByLabel("In words").fill("The calendar was imported twice");
