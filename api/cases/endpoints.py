@@ -1,5 +1,6 @@
 """Cases: the work queue, one case, and what people do to it."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -8,6 +9,7 @@ from starlette.responses import Response
 from api import bodies
 from api.caching import NOT_MODIFIED, answer_by_content
 from api.callers import AnyCaller
+from api.cases import invitation
 from api.cases.commands import Cases, StaleCaseError
 from api.cases.effect import CaseEffectResponse
 from api.cases.queries import Asker, CaseQueries, response_of
@@ -25,7 +27,11 @@ from api.cases.schemas import (
     CaseResponse,
     ContactPost,
     NotePost,
+    OutcomeRange,
+    OutcomesResponse,
     Owners,
+    PreparationResponse,
+    Talk,
 )
 from api.dependencies import CurrentCoach, CurrentReader, NoQuery
 from api.description import body_of
@@ -83,6 +89,15 @@ async def list_case_owners(request: Request, _caller: CurrentReader, queries: Ca
     return answer_by_content(request, await queries.owners())
 
 
+@router.get("/outcomes", response_model=OutcomesResponse, responses=NOT_MODIFIED)
+async def get_case_outcomes(
+    request: Request, _caller: CurrentReader, queries: CaseQueriesDep, wanted: Annotated[OutcomeRange, Query()]
+) -> Response:
+    """What became of the cases of the last months, by month, owner and agreed action. It is no proof of an effect: many
+    of those who are flagged by chance improve by chance."""
+    return answer_by_content(request, await queries.outcomes(wanted.months))
+
+
 @router.post(
     "/assign",
     response_model=BulkAssignmentResult,
@@ -130,6 +145,34 @@ async def list_case_events(
     """What happened to a case, the newest first. Private notes are shown to their author."""
     events = CaseEvents(data=await queries.events(case_id, Asker.of(caller)))
     return answer_by_content(request, events.model_dump_json().encode())
+
+
+@router.get("/{case_id}/preparation", response_model=PreparationResponse, responses=NOT_MODIFIED | documented(404))
+async def get_case_preparation(
+    request: Request, _caller: CurrentReader, queries: CaseQueriesDep, case_id: CaseId, _: NoQuery
+) -> Response:
+    """What to know before a conversation with the tutor: facts, what is fair to concede, questions, students affected
+    next, what clears it; as plain text and as a mail, too."""
+    return answer_by_content(request, await queries.preparation(case_id))
+
+
+@router.get(
+    "/{case_id}/invitation.ics",
+    response_class=Response,
+    responses=documented(404) | {200: {"content": {"text/calendar": {"schema": {"type": "string"}}}}},
+)
+async def get_case_invitation(
+    caller: CurrentReader, queries: CaseQueriesDep, case_id: CaseId, talk: Annotated[Talk, Query()]
+) -> Response:
+    """The conversation for a calendar (iCalendar). Nothing of concerns or students is in it."""
+    tutor, host = await queries.participants(case_id, Asker.of(caller))
+    uid = f"case-{case_id}-{talk.at.timestamp():.0f}@tutorq"
+    body = invitation.calendar(uid, talk.at, talk.minutes, tutor, host, now=datetime.now(UTC))
+    headers = {
+        "Content-Disposition": f'attachment; filename="conversation-{case_id}.ics"',
+        "Cache-Control": "private, no-store",
+    }
+    return Response(body, media_type=invitation.MEDIA_TYPE, headers=headers)
 
 
 @router.post(

@@ -4,8 +4,30 @@ import { ask, expect, expectAccessible, logIn, test } from "./support";
 /** Every page, the data that it cannot do without, and something that shows it is there. */
 const PAGES = [
   {
-    name: "overview",
+    name: "today",
     path: "/",
+    // Not the other queues, which are asked for beforehand.
+    data: "**/api/cases?queue=todo*",
+    proof: (page: Page) => page.locator("tbody tr").first(),
+    hasFigures: false,
+  },
+  {
+    name: "case",
+    path: "/cases/1",
+    data: "**/api/cases/1",
+    proof: (page: Page) => page.getByRole("region", { name: "Prepare" }),
+    hasFigures: false,
+  },
+  {
+    name: "outcomes",
+    path: "/outcomes",
+    data: "**/api/cases/outcomes?*",
+    proof: (page: Page) => page.getByRole("region", { name: "By month" }),
+    hasFigures: false,
+  },
+  {
+    name: "overview",
+    path: "/overview",
     data: "**/api/overview",
     proof: (page: Page) => page.getByRole("region", { name: "Platform" }),
     hasFigures: true,
@@ -175,10 +197,19 @@ test("a problem is announced once, however often it is asked about and in how ma
 test("malformed numbers on every answer at once: no page breaks", async ({ page }) => {
   const [tutor] = (await ask(page, "/api/tutors?limit=1")).data;
   const [student] = (await ask(page, "/api/matching/students?limit=1&is_active=true")).data;
-  await page.route("**/api/{overview,funnel,health,sessions,tutors,matching,reports}**", spoiled);
-  await page.route("**/api/{sessions,tutors,matching}/**", spoiled);
+  await page.route("**/api/{overview,funnel,health,sessions,tutors,matching,reports,cases}**", spoiled);
+  await page.route("**/api/{sessions,tutors,matching,cases}/**", spoiled);
   const pair = `/matching?student=${student.student_id}&tutor=${tutor.tutor_id}`;
-  for (const path of ["/", "/tutors", `/tutors/${tutor.tutor_id}`, pair, "/reports"]) {
+  for (const path of [
+    "/",
+    "/cases/1",
+    "/outcomes",
+    "/overview",
+    "/tutors",
+    `/tutors/${tutor.tutor_id}`,
+    pair,
+    "/reports",
+  ]) {
     await page.goto(path);
     await expect(page.getByText(/figures that are not numbers/)).toBeVisible();
     await expect(page.getByText("This page cannot be shown")).toBeHidden();
@@ -194,7 +225,7 @@ anonymous(
       route.fulfill({ json: { data: { risk_status: 7 }, meta: {} } }),
     );
     await logIn(page);
-    await page.goto("/");
+    await page.goto("/overview");
     await expect(page.getByRole("heading", { name: "This page cannot be shown" })).toBeVisible();
     await page.unroute("**/api/overview");
     await page.getByRole("button", { name: "Try again" }).click();

@@ -1,16 +1,16 @@
-import { execFileSync } from "node:child_process";
 import { test as anonymous, type Page } from "@playwright/test";
-import { ADMIN_KEY, expect, expectAccessible, expectFitsTelephone, logIn, PROVIDER, test } from "./support";
-
-const tutorq = (...words: string[]) =>
-  execFileSync("python", ["-m", "cli.app", ...words], { encoding: "utf8" });
-
-const linkOf = (email: string) => tutorq("login-link", email).match(/http\S+/)?.[0] ?? "";
-
-async function openLink(page: Page, link: string): Promise<void> {
-  await page.goto(link);
-  await page.getByRole("button", { name: "Log in", exact: true }).click();
-}
+import {
+  ADMIN_KEY,
+  expect,
+  expectAccessible,
+  expectFitsTelephone,
+  linkOf,
+  logIn,
+  openLink,
+  PROVIDER,
+  test,
+  tutorq,
+} from "./support";
 
 /** Say who one is at the provider, which believes everybody. */
 async function comeBackAs(page: Page, subject: string): Promise<void> {
@@ -49,7 +49,7 @@ anonymous("a one-time link logs in once", async ({ page, browser }) => {
   await page.goto(link);
   await expect(page.getByRole("button", { name: "Log in", exact: true })).toBeFocused();
   await page.keyboard.press("Enter");
-  await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Today" })).toBeVisible();
   expect(page.url()).not.toContain("token");
   await expect(page.getByRole("button", { name: "Ann Lee: your log-in" })).toBeVisible();
   const other = await browser.newPage();
@@ -80,7 +80,7 @@ anonymous(
     const other = await browser.newPage({ userAgent: "Mozilla/5.0 (iPhone) Version/18.0 Safari/604.1" });
     for (const each of [other, page]) {
       await openLink(each, linkOf("lisa@example.org"));
-      await expect(each.getByRole("heading", { name: "Overview" })).toBeVisible();
+      await expect(each.getByRole("heading", { name: "Today" })).toBeVisible();
     }
     await page.getByRole("button", { name: "Lisa Berg: your log-in" }).click();
     await page.getByRole("menuitem", { name: "Where you are logged in" }).click();

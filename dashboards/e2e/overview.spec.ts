@@ -2,7 +2,7 @@ import { ask, expect, expectAccessible, expectFitsTelephone, LABELS, test } from
 
 test("shows of how many tutors there is which concern, and leads to them", async ({ page }) => {
   const { data } = await ask(page, "/api/overview");
-  await page.goto("/");
+  await page.goto("/overview");
   const tiles = page.getByRole("region", { name: "Active tutors by concern" });
   for (const { concern, tutors, raised_today, cleared_today } of data.concerns) {
     await expect(tiles.getByRole("link", { name: LABELS[concern] })).toContainText(
@@ -21,7 +21,7 @@ test("shows of how many tutors there is which concern, and leads to them", async
 test("lists the concerns that were raised last, and leads to the tutor", async ({ page }) => {
   const { data } = await ask(page, "/api/overview");
   const [newest] = data.newest_concerns;
-  await page.goto("/");
+  await page.goto("/overview");
   const first = page.getByRole("region", { name: "Newest concerns" }).getByRole("link").first();
   await expect(first).toContainText(newest.name);
   await expect(first).toContainText(LABELS[newest.concern] ?? "");
@@ -32,7 +32,7 @@ test("lists the concerns that were raised last, and leads to the tutor", async (
 
 test("shows the rates of the platform as the API has them", async ({ page }) => {
   const { data } = await ask(page, "/api/overview");
-  await page.goto("/");
+  await page.goto("/overview");
   const platform = page.getByRole("region", { name: "Platform" });
   await expect(platform).toContainText(`${(data.platform.let_down_rate_90d * 100).toFixed(1)}%`);
   await expect(platform.getByRole("img", { name: /Let-downs by week/ })).toBeVisible();
@@ -41,12 +41,12 @@ test("shows the rates of the platform as the API has them", async ({ page }) => 
 });
 
 test("says how fresh the scores are", async ({ page }) => {
-  await page.goto("/");
+  await page.goto("/overview");
   await expect(page.getByText(/Scores as of \d+ \w+ \d{4}, updated/)).toBeVisible();
 });
 
 test("can be used by everybody, and on a telephone", async ({ page }) => {
-  await page.goto("/");
+  await page.goto("/overview");
   await expect(page.getByRole("img", { name: /by week/ })).toBeVisible();
   await expectAccessible(page);
   await expectFitsTelephone(page);

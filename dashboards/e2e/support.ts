@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import AxeBuilder from "@axe-core/playwright";
 import { test as base, expect, type Page } from "@playwright/test";
 
@@ -16,6 +17,17 @@ const OURS = { "X-Requested-With": "tutorq" };
 export async function logIn(page: Page, key = ADMIN_KEY): Promise<void> {
   const answer = await page.request.post("/api/auth/session", { data: { api_key: key }, headers: OURS });
   expect(answer.status()).toBe(201);
+}
+
+/** The command line of this installation. */
+export const tutorq = (...words: string[]) =>
+  execFileSync("python", ["-m", "cli.app", ...words], { encoding: "utf8" });
+
+export const linkOf = (email: string) => tutorq("login-link", email).match(/http\S+/)?.[0] ?? "";
+
+export async function openLink(page: Page, link: string): Promise<void> {
+  await page.goto(link);
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
 }
 
 /** What the API itself says, to hold the page against. */

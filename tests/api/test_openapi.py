@@ -41,6 +41,9 @@ OPERATIONS = {
     "list_case_events",
     "post_case_note",
     "post_case_contact",
+    "get_case_outcomes",
+    "get_case_preparation",
+    "get_case_invitation",
     "post_excuse",
     "delete_excuse",
     "get_excuse",
@@ -93,10 +96,11 @@ WITHOUT_JSON = {
     "delete_auth_sessions",
     "delete_listed_session",
     "get_report_html",
+    "get_case_invitation",
 }
 FOR_PROGRAMS = {"post_session", "post_session_batch"}
 # What changes beside the publication is not cached.
-UNCACHED = {"get_auth_session", "list_auth_sessions", "get_excuse", "get_report_html"}
+UNCACHED = {"get_auth_session", "list_auth_sessions", "get_excuse", "get_report_html", "get_case_invitation"}
 
 
 def keys_of(value: Any) -> Any:

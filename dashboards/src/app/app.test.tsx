@@ -38,8 +38,7 @@ it("asks for a log-in, tells why a key is refused, and goes on with one that is 
     ),
     http.get(at("/api/auth/methods"), () => HttpResponse.json({ mail: false, oidc: false })),
     http.get(at("/api/health"), () => HttpResponse.json(health, { status: 503 })),
-    http.get(at("/api/overview"), () => problem(404, "Nothing is published yet.")),
-    http.get(at("/api/sessions/upcoming"), () => problem(404, "Nothing is published yet.")),
+    http.get(at("/api/cases"), () => problem(404, "Nothing is published yet.")),
   );
   render(<App />);
   expect(
@@ -53,7 +52,7 @@ it("asks for a log-in, tells why a key is refused, and goes on with one that is 
   await user.clear(key);
   await user.type(key, "right");
   await user.click(screen.getByRole("button", { name: "Log in" }));
-  expect(await screen.findByRole("heading", { name: "Overview" })).toBeTruthy();
+  expect(await screen.findByRole("heading", { name: "Today" })).toBeTruthy();
   expect((await screen.findAllByText("Nothing is published yet."))[0]).toBeTruthy();
   expect(await screen.findByText("No scores have been published yet.")).toBeTruthy();
 });

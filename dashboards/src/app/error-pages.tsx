@@ -43,7 +43,7 @@ export function NotFound() {
       <EmptyState
         icon="search"
         title="There is nothing at this address"
-        action={wayBack ?? <WayBackButton to="/" label="Overview" />}
+        action={wayBack ?? <WayBackButton to="/" label="Today" />}
       />
     </Page>
   );

@@ -7,6 +7,8 @@ import {
 } from "@tanstack/react-router";
 import { auditSearch } from "../features/audit/audit-search";
 import { logInsSearch } from "../features/auth/log-ins-search";
+import { outcomesSearch } from "../features/cases/outcomes-search";
+import { todaySearch } from "../features/cases/today-search";
 import { matchingSearch } from "../features/matching/matching-search";
 import { reportSearch } from "../features/reports/report-search";
 import { tutorSearch } from "../features/tutors/tutor-search";
@@ -17,9 +19,29 @@ import { Shell } from "./shell";
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 
-const overview = createRoute({
+const today = createRoute({
   getParentRoute: () => root,
   path: "/",
+  validateSearch: todaySearch,
+  component: lazyRouteComponent(() => import("../features/cases/components/today-page"), "TodayPage"),
+});
+
+const oneCase = createRoute({
+  getParentRoute: () => root,
+  path: "/cases/$caseId",
+  component: lazyRouteComponent(() => import("../features/cases/components/case-page"), "CasePage"),
+});
+
+const outcomes = createRoute({
+  getParentRoute: () => root,
+  path: "/outcomes",
+  validateSearch: outcomesSearch,
+  component: lazyRouteComponent(() => import("../features/cases/components/outcomes-page"), "OutcomesPage"),
+});
+
+const overview = createRoute({
+  getParentRoute: () => root,
+  path: "/overview",
   component: lazyRouteComponent(
     () => import("../features/overview/components/overview-page"),
     "OverviewPage",
@@ -36,7 +58,7 @@ const tutors = createRoute({
 const tutor = createRoute({
   getParentRoute: () => root,
   path: "/tutors/$tutorId",
-  component: lazyRouteComponent(() => import("../features/tutors/components/tutor-page"), "TutorPage"),
+  component: lazyRouteComponent(() => import("./tutor-page"), "TutorPageWithCase"),
 });
 
 const upcoming = createRoute({
@@ -91,11 +113,14 @@ const logIn = createRoute({
 });
 
 const routeTree = root.addChildren([
+  today,
+  oneCase,
   overview,
   tutors,
   tutor,
   upcoming,
   matching,
+  outcomes,
   reports,
   audit,
   logIns,

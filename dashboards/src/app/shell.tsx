@@ -22,10 +22,12 @@ import classes from "./shell.module.css";
 import { useList, WayBackButton } from "./way-back-button";
 
 const PAGES = [
-  { to: "/", label: "Overview" },
+  { to: "/", label: "Today" },
+  { to: "/overview", label: "Overview" },
   { to: "/tutors", label: "Tutors" },
   { to: "/upcoming", label: "Upcoming" },
   { to: "/matching", label: "Matching" },
+  { to: "/outcomes", label: "Outcomes" },
   { to: "/reports", label: "Reports" },
 ] as const;
 const ADMIN_PAGES = [{ to: "/audit", label: "Audit log" }] as const;
@@ -62,7 +64,7 @@ function Frame({ session }: { session: BrowserSession }) {
           aria-label={isOpen ? "Close the menu" : "Open the menu"}
           aria-expanded={isOpen}
         />
-        <Link to="/" className={classes.brand} aria-label="tutorq, to the overview">
+        <Link to="/" className={classes.brand} aria-label="tutorq, to today">
           <img src="/icon.svg" width={22} height={22} alt="" />
           tutorq
         </Link>

@@ -5,14 +5,16 @@ import classes from "./notice.module.css";
 
 interface NoticeProps {
   icon: IconName;
+  /** Good news; else it is something to look at. */
+  isGood?: boolean;
   children: ReactNode;
   action?: ReactNode;
 }
 
 /** A line above what is shown, about how it is. */
-export function Notice({ icon, children, action }: NoticeProps) {
+export function Notice({ icon, isGood = false, children, action }: NoticeProps) {
   return (
-    <div className={classes.notice} role="status">
+    <div className={classes.notice} data-good={isGood} role="status">
       <Icon name={icon} />
       <div className={classes.text}>{children}</div>
       {action}

@@ -81,6 +81,7 @@ const DAY = new Intl.DateTimeFormat(LOCALE, {
   timeZone: "UTC",
 });
 const SHORT_DAY = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", timeZone: "UTC" });
+const MONTH = new Intl.DateTimeFormat(LOCALE, { month: "long", year: "numeric", timeZone: "UTC" });
 const MOMENT = new Intl.DateTimeFormat(LOCALE, {
   day: "numeric",
   month: "short",
@@ -116,6 +117,8 @@ function dated(value: string | null | undefined, none: string, format: Intl.Date
 export const day = (value: string | null | undefined, none = "–"): string => dated(value, none, DAY);
 export const shortDay = (value: string | null | undefined, none = "–"): string =>
   dated(value, none, SHORT_DAY);
+/** The month of a calendar day. */
+export const month = (value: string | null | undefined, none = "–"): string => dated(value, none, MONTH);
 /** A moment in the reader's zone, which is named. */
 export const moment = (value: string | null | undefined, none = "–"): string => dated(value, none, MOMENT);
 /** The same for what is near: with its weekday, without the year. */

@@ -7,6 +7,8 @@ export class ApiProblem extends Error {
     readonly detail: string,
     /** Names the request in the server's log. */
     readonly requestId?: string,
+    /** Everything that the API said, for problems that tell more than the rest. */
+    readonly members: Readonly<Record<string, unknown>> = {},
   ) {
     super(`${title}. ${detail}`);
     this.name = "ApiProblem";
@@ -24,6 +26,7 @@ export function problemOf(response: Response, body: unknown): ApiProblem {
     text(fields.title) ?? `The API answered ${response.status}`,
     wrongFields(fields.errors) ?? text(fields.detail) ?? "It gave no reason.",
     text(fields.request_id) ?? response.headers.get("X-Request-ID") ?? undefined,
+    fields,
   );
 }
 

@@ -11,7 +11,7 @@ import { OverviewSkeleton } from "./overview-skeleton";
 import { PlatformTrend } from "./platform-trend";
 import { UpcomingSessions } from "./upcoming-sessions";
 
-/** Today: who needs attention, what changed since the day before, and how the platform does as a whole. */
+/** Who needs attention, what changed since the day before, and how the platform does as a whole. */
 export function OverviewPage() {
   const overview = useOverview();
   return (

@@ -1,6 +1,6 @@
 import { Skeleton } from "@mantine/core";
 import { Link, useParams } from "@tanstack/react-router";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { Icon } from "../../../components/icons";
 import { Notice } from "../../../components/notice";
 import { Page } from "../../../components/page";
@@ -35,8 +35,13 @@ interface Awaited {
   since: number;
 }
 
+interface TutorPageProps {
+  /** What another feature says of the tutor, above the rest. */
+  above?: (tutor: TutorDetail) => ReactNode;
+}
+
 /** One tutor: what is of concern and why, what ends it, what the score is made from, and what happened. */
-export function TutorPage() {
+export function TutorPage({ above }: TutorPageProps) {
   const { tutorId } = useParams({ from: "/tutors/$tutorId" });
   const [days, setDays] = useState(CALENDAR_DAYS);
   const [awaited, setAwaited] = useState<Awaited>();
@@ -62,43 +67,46 @@ export function TutorPage() {
     <Page back={<Back />} title={tutor ? tutorName(tutor) : "Tutor"} note={tutor && <About tutor={tutor} />}>
       <QueryBoundary query={page} skeleton={<PageSkeleton />}>
         {({ tutor, explanation, history }) => (
-          <div className={classes.columns}>
-            <div className={classes.column}>
-              {awaited && <Notice icon="refresh">Saved. Scores update automatically.</Notice>}
-              <ConcernCards sentence={explanation.sentence} concerns={explanation.concerns} />
-              <SessionCalendar
-                tutorId={tutorId}
-                asOf={history.meta.as_of}
-                days={history.data.calendar}
-                episodes={history.data.episodes}
-                onChanged={onChanged}
-              />
-              <TutorHistory
-                tutorId={tutorId}
-                name={tutorName(tutor)}
-                history={history}
-                threshold={explanation.risk_threshold}
-                counts={explanation.reliability_counts}
-                days={days}
-                onDays={setDays}
-                onChanged={onChanged}
-              />
+          <>
+            {above?.(tutor)}
+            <div className={classes.columns}>
+              <div className={classes.column}>
+                {awaited && <Notice icon="refresh">Saved. Scores update automatically.</Notice>}
+                <ConcernCards sentence={explanation.sentence} concerns={explanation.concerns} />
+                <SessionCalendar
+                  tutorId={tutorId}
+                  asOf={history.meta.as_of}
+                  days={history.data.calendar}
+                  episodes={history.data.episodes}
+                  onChanged={onChanged}
+                />
+                <TutorHistory
+                  tutorId={tutorId}
+                  name={tutorName(tutor)}
+                  history={history}
+                  threshold={explanation.risk_threshold}
+                  counts={explanation.reliability_counts}
+                  days={days}
+                  onDays={setDays}
+                  onChanged={onChanged}
+                />
+              </div>
+              <div className={classes.column}>
+                <RateTable
+                  tutor={tutor}
+                  threshold={explanation.risk_threshold}
+                  counts={explanation.reliability_counts}
+                />
+                <QualityScore
+                  score={tutor.quality_score}
+                  percentile={tutor.peer_percentile}
+                  components={explanation.components}
+                />
+                <BestStudents tutorId={tutor.tutor_id} subjects={tutor.subjects} />
+                <TutorReports tutorId={tutor.tutor_id} />
+              </div>
             </div>
-            <div className={classes.column}>
-              <RateTable
-                tutor={tutor}
-                threshold={explanation.risk_threshold}
-                counts={explanation.reliability_counts}
-              />
-              <QualityScore
-                score={tutor.quality_score}
-                percentile={tutor.peer_percentile}
-                components={explanation.components}
-              />
-              <BestStudents tutorId={tutor.tutor_id} subjects={tutor.subjects} />
-              <TutorReports tutorId={tutor.tutor_id} />
-            </div>
-          </div>
+          </>
         )}
       </QueryBoundary>
     </Page>

@@ -1,0 +1,126 @@
+import { expect, it } from "vitest";
+import type { Assigned, Case, CaseEvent } from "../../lib/api-types";
+import { day, shortDay } from "../../lib/format";
+import { ApiProblem } from "../../lib/problem";
+import { awaited, daysLater, harm } from "./case-words";
+import { inOneLine, told } from "./event-words";
+import { outcomeInWords, refusalInWords } from "./use-case-actions";
+
+const TODAY = "2026-11-29";
+const open = (changes: Partial<Case>): Case =>
+  ({ due_on: null, snoozed_until: null, suggested_at: null, closed_at: null, ...changes }) as Case;
+
+const event = (kind: CaseEvent["kind"], details: CaseEvent["details"], changes = {}): CaseEvent => ({
+  event_id: 1,
+  kind,
+  happened_at: "2026-11-29T10:00:00Z",
+  actor: "Ann Lee",
+  person_id: 3,
+  is_private: false,
+  details,
+  ...changes,
+});
+
+it("says what is at risk", () => {
+  expect(harm({ harm_sessions: 3.4, harm_students: 5 })).toBe("3.4 sessions at risk this week, 5 students");
+  expect(harm({ harm_sessions: 1, harm_students: 1 })).toBe("1.0 session at risk this week, 1 student");
+  expect(harm({ harm_sessions: null, harm_students: null })).toBe("no sessions at risk this week");
+});
+
+it("says what is awaited: the snooze before the follow-up, and late only when the day is over", () => {
+  expect(awaited(open({ due_on: "2026-11-28" }), TODAY)).toEqual({
+    words: `follow-up ${shortDay("2026-11-28")}`,
+    isLate: true,
+  });
+  expect(awaited(open({ due_on: TODAY }), TODAY)).toEqual({ words: "follow-up today", isLate: false });
+  expect(awaited(open({ due_on: TODAY, snoozed_until: "2026-12-02" }), TODAY)?.words).toBe(
+    `snoozed until ${shortDay("2026-12-02")}`,
+  );
+  // A snooze that is over says nothing.
+  expect(awaited(open({ snoozed_until: TODAY }), TODAY)).toBeNull();
+  expect(awaited(open({ suggested_at: "2026-11-29T10:00:00Z" }), TODAY)?.words).toBe("close it?");
+  expect(awaited(open({ due_on: TODAY, closed_at: "2026-11-29T10:00:00Z" }), TODAY)).toBeNull();
+});
+
+it("counts days over the end of a month and a change of the clock", () => {
+  expect(daysLater("2026-10-24", 3)).toBe("2026-10-27");
+  expect(daysLater("2026-12-28", 7)).toBe("2027-01-04");
+});
+
+it("tells who was given the case by whom", () => {
+  const handed = (from: string | null, to: string | null) =>
+    inOneLine(event("changed", { owner_id: { from: 1, to: 2 }, owner: { from, to } }));
+  expect(handed(null, "Ann Lee")).toBe("Ann Lee took the case");
+  expect(handed(null, "Ben Ott")).toBe("Ann Lee gave the case to Ben Ott");
+  expect(handed("Ann Lee", null)).toBe("Ann Lee gave the case back");
+  expect(handed("Ben Ott", null)).toBe("Ann Lee took the case from Ben Ott");
+});
+
+it("leaves out that a case with an owner is assigned, and lists several changes", () => {
+  const details = {
+    owner: { from: null, to: "Ann Lee" },
+    state: { from: "new", to: "assigned" },
+    snoozed_until: { from: null, to: "2026-12-03" },
+  };
+  expect(told(event("changed", details))).toEqual({
+    title: "changed the case",
+    lines: ["took the case", `snoozed the case until ${day("2026-12-03")}`],
+    text: undefined,
+  });
+});
+
+it("tells figures of concerns, contacts without what nobody knows, and why a case was closed", () => {
+  const concerns = [
+    { concern: "unreliable", events: 12, trials: 45, expected: 0.24 },
+    { concern: "low_ratings", events: null, trials: 281, expected: 3.76 },
+  ];
+  expect(told(event("opened", { concerns })).lines).toEqual([
+    "Unreliable: 12 of 45 sessions, about 24%",
+    "Low ratings: 281 ratings, about 3.8",
+  ]);
+  const contact = {
+    channel: "call",
+    cause: "unknown",
+    action: "other_times",
+    follow_up_on: null,
+    text: "Hm",
+  };
+  expect(told(event("contact", contact))).toEqual({
+    title: "contacted the tutor",
+    lines: ["Phone call", "Agreed: Other times"],
+    text: "Hm",
+  });
+  expect(told(event("closed", { state: "resolved", reason: "improved" })).lines).toEqual([
+    "The tutor improved",
+  ]);
+  expect(told(event("note", { text: "x" }, { is_private: true })).title).toBe("wrote a private note");
+});
+
+it("says of many cases how many came out how", () => {
+  const results = ["assigned", "stale", "assigned", "assigned"].map((outcome, index) => ({
+    case_id: index,
+    outcome,
+    version: 2,
+  })) as Assigned[];
+  const owner = { person_id: 3, name: "Ann Lee", role: "coach", is_active: true } as const;
+  expect(outcomeInWords(results, owner)).toEqual({
+    text: "3 assigned to Ann Lee, 1 changed meanwhile.",
+    isGood: false,
+  });
+  expect(outcomeInWords(results.slice(2), null)).toEqual({ text: "2 assigned to nobody.", isGood: true });
+});
+
+it("says who did what meanwhile, in the order in which it happened", () => {
+  const changes = [
+    event("contact", { channel: "call", action: "nothing" }),
+    event("changed", { owner: { from: null, to: "Ann Lee" } }),
+  ];
+  const stale = new ApiProblem(409, "Somebody else has changed it", "", undefined, { changes });
+  expect(refusalInWords(stale)).toBe(
+    "Meanwhile Ann Lee took the case; Ann Lee contacted the tutor (Phone call, Agreed: Nothing agreed). " +
+      "Your change was not saved: look, and try again.",
+  );
+  expect(refusalInWords(new ApiProblem(409, "Conflict", "It is closed; reopen it first."))).toBe(
+    "Conflict. It is closed; reopen it first.",
+  );
+});

@@ -1,0 +1,117 @@
+import type {
+  AgreedAction,
+  Case,
+  CaseState,
+  Cause,
+  Channel,
+  CloseReason,
+  Priority,
+  Queue,
+} from "../../lib/api-types";
+import { counted, decimal, shortDay } from "../../lib/format";
+
+export const STATES: Record<CaseState, string> = {
+  new: "New",
+  assigned: "Assigned",
+  contacted: "Contacted",
+  plan_agreed: "Plan agreed",
+  monitoring: "Monitoring",
+  resolved: "Resolved",
+  dismissed: "Dismissed",
+};
+
+export const REASONS: Record<CloseReason, string> = {
+  improved: "The tutor improved",
+  no_effect: "Nothing helped",
+  excused: "There was an excuse",
+  data_error: "The data were wrong",
+  left: "The tutor left",
+};
+
+/** What a reason closes a case as. */
+export const CLOSED_AS: Record<CloseReason, "resolved" | "dismissed"> = {
+  improved: "resolved",
+  no_effect: "resolved",
+  excused: "dismissed",
+  data_error: "dismissed",
+  left: "dismissed",
+};
+
+export const PRIORITIES: Record<Priority, string> = { high: "High", normal: "Normal", low: "Low" };
+
+export const CHANNELS: Record<Channel, string> = {
+  call: "Phone call",
+  video: "Video call",
+  in_person: "In person",
+  mail: "E-mail",
+  chat: "Chat",
+};
+
+export const CAUSES: Record<Cause, string> = {
+  health: "Health",
+  family: "Family",
+  other_work: "Other work",
+  too_many_sessions: "Too many sessions",
+  times_do_not_fit: "Times do not fit",
+  technical: "Technical trouble",
+  students: "Students",
+  other: "Something else",
+  unknown: "Not known",
+};
+
+export const ACTIONS: Record<AgreedAction, string> = {
+  fewer_sessions: "Fewer sessions",
+  other_times: "Other times",
+  training: "Training",
+  mentor: "A mentor",
+  technical_help: "Technical help",
+  pause: "A pause",
+  warning: "A warning",
+  nothing: "Nothing agreed",
+};
+
+export const QUEUES: Record<Queue, string> = {
+  todo: "To do",
+  due: "Due",
+  waiting: "Waiting",
+  closed: "Closed",
+};
+
+/** For a list to choose from, in its own order. */
+export const choices = <Code extends string>(labels: Record<Code, string>) =>
+  (Object.keys(labels) as Code[]).map((value) => ({ value, label: labels[value] }));
+
+/** "3.4 sessions at risk this week, 5 students" */
+export function harm({
+  harm_sessions,
+  harm_students,
+}: Pick<Case, "harm_sessions" | "harm_students">): string {
+  if (!harm_sessions) return "no sessions at risk this week";
+  const sessions = decimal(harm_sessions, 1);
+  return `${sessions} ${sessions === "1.0" ? "session" : "sessions"} at risk this week, ${counted(harm_students, "student")}`;
+}
+
+/** "today", "1 day", "12 days" */
+export const age = (days: number): string => (days === 0 ? "today" : counted(days, "day"));
+
+/** What is awaited, and until when; nothing if nothing is. */
+export function awaited(
+  { due_on, snoozed_until, suggested_at, closed_at }: Case,
+  today: string,
+): { words: string; isLate: boolean } | null {
+  if (closed_at) return null;
+  if (snoozed_until && snoozed_until > today)
+    return { words: `snoozed until ${shortDay(snoozed_until)}`, isLate: false };
+  if (due_on) {
+    if (due_on === today) return { words: "follow-up today", isLate: false };
+    return { words: `follow-up ${shortDay(due_on)}`, isLate: due_on < today };
+  }
+  return suggested_at ? { words: "close it?", isLate: false } : null;
+}
+
+/** A calendar day some days later. */
+export function daysLater(day: string, days: number): string {
+  const date = new Date(`${day}T00:00:00Z`);
+  date.setUTCDate(date.getUTCDate() + days);
+  return date.toISOString().slice(0, 10);
+}

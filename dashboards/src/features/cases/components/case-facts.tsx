@@ -1,0 +1,86 @@
+import { Select, TextInput } from "@mantine/core";
+import { Panel } from "../../../components/panel";
+import { Sparkline } from "../../../components/sparkline";
+import type { CaseDetail, CaseState, Priority } from "../../../lib/api-types";
+import { capitalised, day, moment } from "../../../lib/format";
+import { tutorName } from "../../../lib/person-name";
+import { age, choices, harm, PRIORITIES, STATES } from "../case-words";
+import type { CaseActions } from "../use-case-actions";
+import classes from "./case-facts.module.css";
+
+/** Which states people choose; the others follow from what is done. */
+const CHOSEN: CaseState[] = ["contacted", "plan_agreed", "monitoring"];
+
+/** How a case stands, and what of it can be changed in place. */
+export function CaseFacts({ subject, actions }: { subject: CaseDetail; actions: CaseActions }) {
+  const mayChange = subject.may_change && !subject.closed_at;
+  const states = choices(STATES).filter(({ value }) => value === subject.state || CHOSEN.includes(value));
+  return (
+    <Panel title="Case">
+      <div className={classes.fields}>
+        <Select
+          label="State"
+          data={states}
+          value={subject.state}
+          allowDeselect={false}
+          disabled={!mayChange}
+          onChange={(state) =>
+            state && state !== subject.state && actions.setState(subject, state as CaseState)
+          }
+        />
+        <Select
+          label="Priority"
+          data={choices(PRIORITIES)}
+          value={subject.priority}
+          allowDeselect={false}
+          disabled={!mayChange}
+          onChange={(priority) =>
+            priority && priority !== subject.priority && actions.setPriority(subject, priority as Priority)
+          }
+        />
+        <TextInput
+          // Filled anew when the day changes, and left alone while somebody types.
+          key={subject.due_on}
+          type="date"
+          label="Follow-up on"
+          min={subject.today}
+          defaultValue={subject.due_on ?? ""}
+          disabled={!mayChange}
+          onBlur={(left) => {
+            const wanted = left.currentTarget.value || null;
+            if (wanted !== subject.due_on) actions.setFollowUp(subject, wanted);
+          }}
+        />
+      </div>
+      <dl className={classes.facts}>
+        <dt>Owner</dt>
+        <dd>{subject.owner?.name ?? "Nobody"}</dd>
+        <dt>Opened</dt>
+        <dd>
+          {moment(subject.opened_at)} by {subject.opened_by}
+        </dd>
+        {subject.reopened_at && (
+          <>
+            <dt>Reopened</dt>
+            <dd>{moment(subject.reopened_at)}</dd>
+          </>
+        )}
+        <dt>Age</dt>
+        <dd>{capitalised(age(subject.age_days))}</dd>
+        <dt>First contact</dt>
+        <dd>{moment(subject.contacted_at, "None yet")}</dd>
+        <dt>Snoozed until</dt>
+        <dd>{day(subject.snoozed_until, "Not snoozed")}</dd>
+        <dt>At risk</dt>
+        <dd>{capitalised(harm(subject))}</dd>
+        <dt>12 weeks</dt>
+        <dd>
+          <Sparkline
+            values={subject.weekly_let_down_rates}
+            label={`Let-downs of ${tutorName(subject.tutor)} in the last 12 weeks`}
+          />
+        </dd>
+      </dl>
+    </Panel>
+  );
+}

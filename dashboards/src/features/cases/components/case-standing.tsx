@@ -1,0 +1,32 @@
+import { Tag } from "../../../components/tag";
+import type { Case } from "../../../lib/api-types";
+import { awaited, PRIORITIES, REASONS, STATES } from "../case-words";
+import classes from "./case-standing.module.css";
+
+/** How a case stands, in one line. */
+export function CaseStanding({ subject, today }: { subject: Case; today: string }) {
+  const next = awaited(subject, today);
+  return (
+    <span className={classes.standing}>
+      <Tag
+        tone={subject.queue === "todo" || subject.queue === "due" ? "watch" : "none"}
+        label={STATES[subject.state] ?? subject.state}
+      />
+      {subject.priority !== "normal" && (
+        <Tag
+          tone={subject.priority === "high" ? "high" : "none"}
+          label={`${PRIORITIES[subject.priority]} priority`}
+        />
+      )}
+      <span>
+        {[
+          subject.owner?.name ?? "nobody’s",
+          subject.reason && REASONS[subject.reason],
+          next && next.words !== "close it?" && next.words,
+        ]
+          .filter(Boolean)
+          .join(" · ")}
+      </span>
+    </span>
+  );
+}

@@ -1,0 +1,247 @@
+import { Button, VisuallyHidden } from "@mantine/core";
+import type { UseQueryResult } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { memo, useDeferredValue, useMemo } from "react";
+import { EmptyState } from "../../../components/empty-state";
+import { Pages } from "../../../components/pages";
+import { Sparkline } from "../../../components/sparkline";
+import { type Column, QueryTable, ROW_LINK } from "../../../components/table";
+import { Tag } from "../../../components/tag";
+import type { Case, CaseList } from "../../../lib/api-types";
+import { capitalised } from "../../../lib/format";
+import { tutorName } from "../../../lib/person-name";
+import { PAGE_SIZE } from "../api/get-cases";
+import { age, awaited, harm, PRIORITIES, REASONS, STATES } from "../case-words";
+import { useSelected } from "../selection";
+import type { TodaySearch, Whose } from "../today-search";
+import classes from "./case-table.module.css";
+
+interface CaseTableProps {
+  query: UseQueryResult<CaseList>;
+  search: TodaySearch;
+  whose: Whose;
+  onChange: (changes: Partial<TodaySearch>) => void;
+  onClear: () => void;
+}
+
+/** The cases of a queue; on a phone, each is a card. */
+export function CaseTable({ query, search, whose, onChange, onClear }: CaseTableProps) {
+  const today = query.data?.meta.today ?? "";
+  const columns = useMemo(() => columnsOn(today), [today]);
+  // Those in sight are there at once, the others a moment later: two hundred take a slow machine a second.
+  const isWhole = useDeferredValue(query.data !== undefined);
+  return (
+    <Rows
+      label="Cases"
+      query={query}
+      rowsOf={isWhole ? allRows : firstRows}
+      columns={columns}
+      keyOf={keyOf}
+      skeletonRows={8}
+      empty={({ data, meta }) =>
+        data.length === 0 && (
+          <NoCases
+            search={search}
+            whose={whose}
+            isFirst={Object.values(meta.queues).every((cases) => cases === 0)}
+            onChange={onChange}
+            onClear={onClear}
+          />
+        )
+      }
+      footer={({ meta }) => (
+        <Pages
+          total={meta.total}
+          pageSize={PAGE_SIZE}
+          page={search.page ?? 1}
+          onChange={(page) => onChange({ page: page === 1 ? undefined : page })}
+        />
+      )}
+    />
+  );
+}
+
+const IN_SIGHT = 30;
+const allRows = ({ data }: CaseList) => data;
+const firstRows = ({ data }: CaseList) => data.slice(0, IN_SIGHT);
+const keyOf = ({ case_id }: Case) => case_id;
+
+/** Two hundred rows are not drawn anew because one of them is selected. */
+const Rows = memo(
+  QueryTable<CaseList, Case>,
+  (before, after) =>
+    before.query.data === after.query.data &&
+    before.query.error === after.query.error &&
+    before.query.isFetching === after.query.isFetching &&
+    before.query.isPlaceholderData === after.query.isPlaceholderData &&
+    before.rowsOf === after.rowsOf &&
+    before.columns === after.columns,
+);
+
+const columnsOn = (today: string): Column<Case>[] => [
+  {
+    header: "Select",
+    isHeaderHidden: true,
+    width: "44px",
+    phone: { row: 1, side: "end" },
+    cell: (row) => <SelectBox row={row} />,
+  },
+  {
+    header: "Tutor",
+    isRowHeader: true,
+    width: "17%",
+    overflow: "ellipsis",
+    phone: { row: 1, side: "start" },
+    cell: ({ tutor }) => (
+      <Link to="/tutors/$tutorId" params={{ tutorId: tutor.tutor_id }} className={classes.tutor}>
+        {tutorName(tutor)}
+      </Link>
+    ),
+    detail: ({ tutor }) =>
+      [tutor.external_id !== tutorName(tutor) && tutor.external_id, tutor.is_active === false && "not active"]
+        .filter(Boolean)
+        .join(" · "),
+  },
+  {
+    header: "What is raised",
+    width: "30%",
+    phone: { row: 2, side: "both" },
+    cell: (row) => <Raised row={row} />,
+    detail: harm,
+  },
+  {
+    header: "12 weeks",
+    overflow: "nowrap",
+    phone: { row: 3, side: "end" },
+    cell: (row) => (
+      <Sparkline
+        values={row.weekly_let_down_rates}
+        label={`Let-downs of ${tutorName(row.tutor)} in the last 12 weeks`}
+      />
+    ),
+  },
+  {
+    header: "Owner",
+    phone: { row: 3, side: "start" },
+    cell: ({ owner }) => owner?.name ?? <span className={classes.nobody}>Nobody</span>,
+    detail: ({ state, reason }) => (reason ? `${STATES[state]}: ${REASONS[reason]}` : STATES[state]),
+  },
+  {
+    header: "Age",
+    overflow: "nowrap",
+    phone: { row: 4, side: "start" },
+    cell: ({ age_days }) => capitalised(age(age_days)),
+    detail: ({ reopened_at }) => reopened_at && "reopened",
+  },
+  {
+    header: "Due",
+    overflow: "nowrap",
+    phone: { row: 4, side: "end" },
+    cell: (row) => {
+      const next = awaited(row, today);
+      return next && <span data-late={next.isLate}>{capitalised(next.words)}</span>;
+    },
+  },
+];
+
+function SelectBox({ row }: { row: Case }) {
+  const { ids, toggle } = useSelected();
+  if (row.closed_at) return null;
+  return (
+    <label className={classes.select}>
+      <VisuallyHidden>Select {tutorName(row.tutor)}</VisuallyHidden>
+      <input
+        type="checkbox"
+        checked={ids.has(row.case_id)}
+        disabled={!row.may_change}
+        onChange={(changed) => toggle(row.case_id, (changed.nativeEvent as MouseEvent).shiftKey)}
+      />
+    </label>
+  );
+}
+
+function Raised({ row }: { row: Case }) {
+  const [first, ...others] = row.raised;
+  return (
+    <>
+      <Link
+        to="/cases/$caseId"
+        params={{ caseId: String(row.case_id) }}
+        data-case={row.case_id}
+        data-row-link={ROW_LINK["data-row-link"]}
+        className={`${ROW_LINK.className} ${classes.raised}`}
+      >
+        <VisuallyHidden>Case of {tutorName(row.tutor)}: </VisuallyHidden>
+        {first ? capitalised(first.words) : nothingRaised(row)}
+      </Link>
+      {others.map(({ concern, words }) => (
+        <span key={concern} className={classes.also}>
+          {capitalised(words)}
+        </span>
+      ))}
+      {row.priority !== "normal" && (
+        <Tag
+          tone={row.priority === "high" ? "high" : "none"}
+          icon={row.priority === "high" ? "up" : "down"}
+          label={`${PRIORITIES[row.priority]} priority`}
+        />
+      )}
+    </>
+  );
+}
+
+const nothingRaised = ({ closed_at, suggested_at }: Case): string => {
+  if (closed_at) return "Nothing is raised";
+  return suggested_at ? "Nothing is raised any more: close it?" : "Opened by hand";
+};
+
+interface NoCasesProps {
+  search: TodaySearch;
+  whose: Whose;
+  /** There is no case in any queue. */
+  isFirst: boolean;
+  onChange: (changes: Partial<TodaySearch>) => void;
+  onClear: () => void;
+}
+
+const NOTHING = {
+  todo: { title: "All done for now", text: "New and reopened cases come here by themselves." },
+  due: { title: "Nothing is due", text: "Follow-ups come here on their day." },
+  waiting: { title: "Nothing is waiting", text: "Snoozed cases and later follow-ups wait here." },
+  closed: { title: "Nothing is closed yet", text: "Resolved and dismissed cases stay here." },
+};
+
+function NoCases({ search, whose, isFirst, onChange, onClear }: NoCasesProps) {
+  if (search.concern || search.search) {
+    return (
+      <EmptyState
+        icon="search"
+        title="No case fits these filters"
+        action={
+          <Button size="xs" variant="default" onClick={onClear}>
+            Clear the filters
+          </Button>
+        }
+      />
+    );
+  }
+  const others = whose !== "all" && (
+    <Button size="xs" variant="default" onClick={() => onChange({ whose: "all" })}>
+      Show everybody’s
+    </Button>
+  );
+  if (isFirst && whose === "all") {
+    return (
+      <EmptyState title="No cases yet">
+        A case opens by itself when a concern about a tutor is raised. It comes here with the reason, the
+        sessions at risk, and who looks after it.
+      </EmptyState>
+    );
+  }
+  const { title, text } = NOTHING[search.queue ?? "todo"];
+  return (
+    <EmptyState icon="check" title={title} action={others}>
+      {text}
+    </EmptyState>
+  );
+}

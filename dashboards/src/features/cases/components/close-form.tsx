@@ -1,0 +1,59 @@
+import { Radio, Textarea } from "@mantine/core";
+import { useState } from "react";
+import type { CloseReason } from "../../../lib/api-types";
+import { caseNow, useChangeCase } from "../api/change-cases";
+import { CLOSED_AS, choices, REASONS, STATES } from "../case-words";
+import { CaseForm, type FormProps, LONGEST_TEXT } from "./case-form";
+import classes from "./case-form.module.css";
+
+/** Why the case is closed. */
+export function CloseForm({ subject, onDone, onCancel }: FormProps) {
+  const [reason, setReason] = useState<CloseReason | null>(subject.suggested_at ? "improved" : null);
+  const [text, setText] = useState("");
+  const close = useChangeCase();
+  const seen = caseNow(close.error) ?? subject;
+  return (
+    <CaseForm
+      send="Close case"
+      isPending={close.isPending}
+      isDisabled={reason === null}
+      error={close.error}
+      onCancel={onCancel}
+      onSend={() => {
+        if (reason === null) return;
+        const state = CLOSED_AS[reason];
+        close.mutate(
+          {
+            seen,
+            body: { state, reason, ...(text.trim() && { text: text.trim() }) },
+            foreseen: { state, reason, queue: "closed" },
+          },
+          { onSuccess: () => onDone(`closed, ${STATES[state].toLowerCase()}`) },
+        );
+      }}
+    >
+      <Radio.Group
+        label="Reason"
+        value={reason}
+        onChange={(chosen) => setReason(chosen as CloseReason)}
+        required
+      >
+        <div className={classes.reasons}>
+          {choices(REASONS).map(({ value, label }) => (
+            <Radio key={value} value={value} label={label} />
+          ))}
+        </div>
+      </Radio.Group>
+      <Textarea
+        label="In words"
+        description="The next coach will want to know."
+        value={text}
+        onChange={(changed) => setText(changed.currentTarget.value)}
+        maxLength={LONGEST_TEXT}
+        autosize
+        minRows={2}
+        maxRows={8}
+      />
+    </CaseForm>
+  );
+}

@@ -1,0 +1,128 @@
+import type { CaseConcern, CaseEvent, CloseReason } from "../../lib/api-types";
+import { concernLabel, countedFor } from "../../lib/concerns";
+import { day, percent, words } from "../../lib/format";
+import { ACTIONS, CAUSES, CHANNELS, PRIORITIES, REASONS, STATES } from "./case-words";
+
+interface Told {
+  /** What happened, after the name of who did it. */
+  title: string;
+  /** Its figures, or what was agreed. */
+  lines: string[];
+  /** What somebody wrote. */
+  text?: string;
+}
+
+interface Step {
+  from: string | null;
+  to: string | null;
+}
+
+const TITLES: Record<CaseEvent["kind"], string> = {
+  opened: "opened the case",
+  joined: "added a new concern",
+  eased: "saw a concern end",
+  suggested: "saw the last concern end",
+  reopened: "reopened the case",
+  changed: "changed the case",
+  note: "wrote a note",
+  contact: "contacted the tutor",
+  closed: "closed the case",
+};
+
+/** An event of a case as people tell it. */
+export function told({ kind, details, is_private, actor }: CaseEvent): Told {
+  const text = typeof details.text === "string" ? details.text : undefined;
+  const title = TITLES[kind] ?? words(kind);
+  switch (kind) {
+    case "opened":
+    case "joined":
+      return { title, lines: figures(details.concerns), text };
+    case "eased":
+    case "suggested":
+      return { title, lines: names(details.concerns).map((name) => `${name}: not raised any more`), text };
+    case "reopened":
+      return { title, lines: figures(details.concerns), text };
+    case "changed":
+      return { ...change(steps(details, actor)), text };
+    case "note":
+      return { title: is_private ? "wrote a private note" : title, lines: [], text };
+    case "contact":
+      return { title, lines: contact(details), text };
+    case "closed":
+      return {
+        title,
+        lines: [REASONS[details.reason as CloseReason] ?? words(String(details.reason))],
+        text,
+      };
+    default:
+      return { title, lines: [], text };
+  }
+}
+
+/** In one line, for a notice: "Ann Lee snoozed the case until 3 Dec 2026". */
+export function inOneLine(event: CaseEvent): string {
+  const { title, lines } = told(event);
+  return `${event.actor} ${title}${lines.length > 0 ? ` (${lines.join(", ")})` : ""}`;
+}
+
+const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+const names = (value: unknown): string[] => list(value).map((name) => label(String(name)));
+const label = (name: string): string => concernLabel(name as CaseConcern["concern"]);
+
+/** "Unreliable: 12 of 45 sessions, about 24%" */
+const figures = (value: unknown): string[] =>
+  list(value).map((each) => {
+    const concern = each as CaseConcern;
+    const isRating = concern.concern === "low_ratings";
+    const about = isRating
+      ? concern.expected?.toFixed(1)
+      : percent(concern.expected, { digits: 0, none: "" });
+    return `${label(concern.concern)}: ${countedFor(concern)}${about ? `, about ${about}` : ""}`;
+  });
+
+/** One step is the title; of several, each has a line. */
+function change(taken: string[]): Told {
+  const [only, ...others] = taken;
+  return only !== undefined && others.length === 0
+    ? { title: only, lines: [] }
+    : { title: TITLES.changed, lines: taken };
+}
+
+/** What was changed, each in words that go on from the name of who did it. */
+function steps(details: CaseEvent["details"], actor: string): string[] {
+  const step = (name: string): Step | undefined => {
+    const value = details[name];
+    return typeof value === "object" && value !== null && "to" in value ? (value as Step) : undefined;
+  };
+  const found: string[] = [];
+  const [owner, state, snooze] = [step("owner"), step("state"), step("snoozed_until")];
+  const [due, priority] = [step("due_on"), step("priority")];
+  if (owner) found.push(handed(owner, actor));
+  // With an owner, a new case is assigned, which goes without saying.
+  const isSaid = owner && (state?.to === "assigned" || state?.to === "new");
+  if (state?.to && !isSaid) found.push(`set the state to ${lower(STATES, state.to)}`);
+  if (snooze) found.push(snooze.to ? `snoozed the case until ${day(snooze.to)}` : "ended the snooze");
+  if (due) found.push(due.to ? `set the follow-up to ${day(due.to)}` : "cancelled the follow-up");
+  if (priority?.to) found.push(`set the priority to ${lower(PRIORITIES, priority.to)}`);
+  return found;
+}
+
+function handed({ from, to }: Step, actor: string): string {
+  if (to === actor) return "took the case";
+  if (to !== null) return `gave the case to ${to}`;
+  return from === actor ? "gave the case back" : `took the case from ${from}`;
+}
+
+const lower = (labels: Record<string, string>, code: string): string => (labels[code] ?? code).toLowerCase();
+
+/** What was said and agreed, without what nobody knows. */
+function contact(details: CaseEvent["details"]): string[] {
+  const of = (labels: Record<string, string>, value: unknown) =>
+    labels[String(value)] ?? words(String(value));
+  return [
+    of(CHANNELS, details.channel),
+    details.cause && details.cause !== "unknown" ? `Cause: ${of(CAUSES, details.cause)}` : "",
+    details.action ? `Agreed: ${of(ACTIONS, details.action)}` : "",
+    typeof details.follow_up_on === "string" ? `Follow-up on ${day(details.follow_up_on)}` : "",
+  ].filter(Boolean);
+}

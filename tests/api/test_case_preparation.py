@@ -1,0 +1,321 @@
+"""What to know before a conversation: the words, and the facts of a published marketplace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from api.cases.preparation import PreparationFacts, concessions, facts_of, mail, prepare, questions
+from api.cases.schemas import Case, CaseList, PreparationResponse
+from core.concerns import Concern, ConcernName, ConcernStatus
+from core.roles import Role
+from tests.api.conftest import Served, served
+from tests.api.test_auth_sessions import execute, new_key
+from tests.api.test_openapi import assert_is
+from tests.api.test_problems import problem
+from tests.api.test_sessions import session
+from tests.conftest import PUBLISHED, Postgres
+from tests.core.test_concerns import RULES, concern
+
+if TYPE_CHECKING:
+    import httpx2
+
+SURE = {"low": 0.18, "threshold": 0.15}
+PLATFORM = {
+    "let_down_rate_90d": 0.08,
+    "tutor_no_show_rate_90d": 0.011,
+    "first_session_rate": 0.75,
+    "rating_mean_90d": 4.27,
+}
+
+
+def known(*concerns: Concern, **changes: Any) -> PreparationFacts:
+    counted = {
+        "let_downs_90d": 16,
+        "short_notice_90d": 0,
+        "technical_issues_90d": 0,
+        "student_reschedules_90d": 0,
+        "student_cancellations_90d": 0,
+        "student_no_shows_90d": 0,
+    }
+    values: dict[str, Any] = {
+        "case_id": 17,
+        "tutor": {
+            "tutor_id": str(uuid4()),
+            "external_id": "T-7",
+            "name": "Ada Novak",
+            "is_active": True,
+            "email": "ada@example.org",
+        },
+        "opened_on": "2026-01-10",
+        "snapshot": [],
+        "concerns": [each.model_dump(mode="json") for each in concerns],
+        "rules": RULES.model_dump(),
+        "platform": PLATFORM,
+        "counted": counted | changes.pop("counted", {}),
+        "excused_90d": 0,
+        "reason_days": [],
+        "students": [],
+        "meta": {
+            "as_of": "2026-01-31",
+            "generation": 1,
+            "published_at": "2026-01-31T12:00:00Z",
+            "refreshed_at": "2026-01-31T12:00:00Z",
+        },
+    }
+    return PreparationFacts.model_validate(values | changes)
+
+
+def conceded(*concerns: Concern, **changes: Any) -> list[str]:
+    return concessions(known(*concerns, **changes), [each.concern for each in concerns])
+
+
+UNRELIABLE = concern(ConcernName.UNRELIABLE)
+ELSEWHERE = "Over all tutors, 8.0% of sessions are moved, cancelled or missed by the tutor."
+
+
+@pytest.mark.parametrize(
+    ("reason", "days", "let_downs", "words"),
+    [
+        ("illness", 1, 5, "1 sick day explains 5 of 16 let-downs in 90 days."),
+        ("illness", 2, 9, "2 sick days explain 9 of 16 let-downs in 90 days."),
+        ("school_trip", 1, 4, "1 day (school trip) explains 4 of 16 let-downs in 90 days."),
+        (None, 3, 12, "3 days without a known reason explain 12 of 16 let-downs in 90 days."),
+    ],
+)
+def test_days_with_several_let_downs_for_one_reason(reason: str | None, days: int, let_downs: int, words: str) -> None:
+    explained = [{"reason_code": reason, "days": days, "let_downs": let_downs}]
+    assert conceded(UNRELIABLE, reason_days=explained) == [words, ELSEWHERE]
+    # They say nothing about ratings.
+    assert words not in conceded(
+        concern(ConcernName.LOW_RATINGS, events=None, threshold=4, high=3.8), reason_days=explained
+    )
+
+
+def test_what_does_not_count_is_conceded() -> None:
+    counted = {"student_reschedules_90d": 2, "student_no_shows_90d": 1, "technical_issues_90d": 1}
+    assert conceded(UNRELIABLE, counted=counted, excused_90d=1) == [
+        "Students moved, cancelled or missed 3 sessions themselves; those do not count.",
+        "1 session is excused and does not count.",
+        "1 session had technical trouble.",
+        ELSEWHERE,
+    ]
+
+
+def test_how_uncertain_it_is_is_conceded() -> None:
+    shaky = concern(ConcernName.NO_SHOWS, low=0.02, threshold=0.03, trials=9, events=2)
+    assert conceded(shaky) == [
+        "No-shows: the true rate may be as low as 2.0%; the limit is 3.0%.",
+        "No-shows: only 9 sessions so far; chance plays a part.",
+        "Over all tutors, 1.1% of sessions are missed by the tutor.",
+    ]
+    ratings = concern(ConcernName.LOW_RATINGS, events=None, low=3.4, high=4.02, threshold=4.0, trials=19)
+    assert conceded(ratings) == [
+        "Low ratings: the true mean may be 4.02; the limit is 4.00.",
+        "Low ratings: only 19 ratings so far; chance plays a part.",
+        "Over all tutors, the mean rating is 4.27.",
+    ]
+    lost = concern(ConcernName.LOSES_NEW_STUDENTS, trials=20)
+    assert conceded(lost) == ["Over all tutors, 25% of new students do not come back after their first session."]
+    # Of what is superseded, nothing needs to be conceded twice.
+    superseded = concern(ConcernName.GETTING_WORSE, superseded=True, low=0.1)
+    assert conceded(superseded) == [ELSEWHERE]
+
+
+def test_questions_fit_what_is_raised() -> None:
+    both = known(UNRELIABLE, counted={"short_notice_90d": 4, "technical_issues_90d": 2})
+    asked = questions(both, [ConcernName.UNRELIABLE])
+    assert asked == [
+        "What makes it hard to keep sessions as planned?",
+        "Which days or times no longer suit you?",
+        "What would help you to tell students earlier?",
+        "What trouble do you have with equipment or the connection?",
+        "What could we do to make it easier?",
+    ]
+    of_ratings = questions(both, [ConcernName.LOW_RATINGS])
+    assert of_ratings[-1] == asked[-1]
+    assert not set(of_ratings[:-1]) & set(asked)
+    for name in ConcernName:
+        assert len(questions(known(), [name])) > 1
+
+
+def test_facts_are_what_is_raised_and_what_was() -> None:
+    then = concern(ConcernName.NO_SHOWS).model_dump(mode="json")
+    gone = concern(ConcernName.NO_SHOWS, status=ConcernStatus.OK, raised_on=None)
+    worse = concern(ConcernName.GETTING_WORSE, superseded=True)
+    facts = facts_of(known(UNRELIABLE, worse, gone, snapshot=[then]))
+    assert [(fact.concern, fact.is_raised) for fact in facts] == [("unreliable", True), ("no_shows", False)]
+    raised, ended = facts
+    assert raised.opening is None
+    assert raised.sentence is not None
+    assert raised.sentence.startswith("The tutor moved, cancelled or missed 12 of 45 sessions in 90 days;")
+    assert raised.ending is not None
+    assert ended.opening is not None
+    assert ended.opening.trials == 45
+    assert ended.now is not None
+    assert ended.ending is None
+    # The tutor is not published any more.
+    (only,) = facts_of(known(snapshot=[then]))
+    assert (only.sentence, only.now, only.is_raised) == (None, None, False)
+
+
+def test_the_text_has_all_of_it() -> None:
+    student = {
+        "student_id": str(uuid4()),
+        "external_id": "S-1",
+        "name": "Max Lang",
+        "sessions": 2,
+        "next_at": "2026-02-01T15:00:00Z",
+        "is_first_meeting": True,
+    }
+    facts = known(
+        concern(ConcernName.UNRELIABLE, clears_on=date(2026, 3, 1)),
+        snapshot=[concern(ConcernName.UNRELIABLE, expected=0.31).model_dump(mode="json")],
+        students=[student],
+    )
+    text = PreparationResponse.model_validate_json(prepare(facts.model_dump_json().encode())).data.text
+    assert text == (
+        "Ada Novak, case 17, as of 31 January 2026\n"
+        "\n"
+        "Facts\n"
+        "- The tutor moved, cancelled or missed 12 of 45 sessions in 90 days; the long-run rate is probably between "
+        "18% and 31%, and above 15% with a probability of 93%. At the opening on 10 January 2026 it was about 31%.\n"
+        "\n"
+        "Fair to concede\n"
+        f"- {ELSEWHERE}\n"
+        "\n"
+        "Questions\n"
+        "- What makes it hard to keep sessions as planned?\n"
+        "- Which days or times no longer suit you?\n"
+        "- What could we do to make it easier?\n"
+        "\n"
+        "Students affected in the next 7 days\n"
+        "- Max Lang: 2 sessions, first session with the tutor\n"
+        "\n"
+        "What clears it\n"
+        "- Unreliable: Ends on 1 March 2026 if nothing is added until then.\n"
+    )
+
+
+def test_the_mail_speaks_to_the_tutor_and_names_nobody_else() -> None:
+    facts = known(UNRELIABLE)
+    written = mail(facts, facts_of(facts))
+    assert written is not None
+    assert written.to == "ada@example.org"
+    assert "- You moved, cancelled or missed 12 of 45 sessions in 90 days;" in written.body
+    assert "The tutor" not in written.body
+    unknown = known(UNRELIABLE, tutor={**facts.tutor.model_dump(mode="json"), "email": None})
+    assert mail(unknown, facts_of(unknown)) is None
+
+
+@pytest.fixture(scope="module")
+def platform(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    home = tmp_path_factory.mktemp("preparation")
+    with served(postgres.new_database(home, PUBLISHED), home) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="module")
+def reader(platform: Served) -> Iterator[httpx2.Client]:
+    """With the least role that reads."""
+    with platform.client(new_key(platform, "reader", Role.READ)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def case(reader: httpx2.Client) -> Case:
+    """Of a tutor whose name is known."""
+    cases = CaseList.model_validate_json(reader.get("/api/cases").content).data
+    return next(each for each in cases if each.raised and each.tutor.name)
+
+
+def prepared(reader: httpx2.Client, case: Case) -> PreparationResponse:
+    response = reader.get(f"/api/cases/{case.case_id}/preparation")
+    assert response.status_code == 200, response.text
+    return PreparationResponse.model_validate_json(response.content)
+
+
+def test_a_preparation_is_that_of_the_case(reader: httpx2.Client, case: Case) -> None:
+    response = reader.get(f"/api/cases/{case.case_id}/preparation")
+    assert_is(PreparationResponse, response.content)
+    found = prepared(reader, case).data
+    assert [fact.concern for fact in found.facts if fact.is_raised] == [each.concern for each in case.raised]
+    assert found.tutor.tutor_id == case.tutor.tutor_id
+    assert found.tutor.email is not None
+    assert found.mail is not None
+    explained = reader.get(f"/api/tutors/{case.tutor.tutor_id}/explanation").json()["data"]["concerns"]
+    sentences = {each["concern"]: each["sentence"] for each in explained}
+    assert all(fact.sentence == sentences[fact.concern] for fact in found.facts)
+    tag = response.headers["etag"]
+    assert reader.get(response.url, headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_students_with_sessions_in_the_seven_days_after_the_scores(
+    platform: Served, reader: httpx2.Client, case: Case
+) -> None:
+    tutor = str(case.tutor.tutor_id)
+    planned = {
+        "Zoe": ["2026-02-01T15:00:00Z", "2026-02-07T23:30:00Z"],
+        "Yan": ["2026-02-01T09:00:00Z"],
+        "Xia": ["2026-01-31T22:00:00Z", "2026-02-08T00:30:00Z"],
+    }
+    with platform.client(platform.key) as client:
+        for name, times in planned.items():
+            for time in times:
+                body = session(
+                    f"{name} {time}", tutor_id=tutor, student_id=name, status="scheduled", scheduled_time=time
+                )
+                assert client.post("/api/sessions", json=body).status_code == 202
+    students = prepared(reader, case).data.students
+    assert [(each.external_id, each.sessions) for each in students if each.external_id in planned] == [
+        ("Yan", 1),
+        ("Zoe", 2),
+    ]
+    assert students == sorted(students, key=lambda each: each.next_at)
+
+
+def test_a_day_with_a_heap_of_let_downs_and_what_is_excused(
+    platform: Served, reader: httpx2.Client, case: Case
+) -> None:
+    before = prepared(reader, case).data.concessions
+    assert not any("sick day" in each for each in before)
+    execute(
+        platform,
+        """
+        update marts.fct_sessions
+        set counted_on = date '2026-01-20', is_let_down = true, caused_by = 'tutor', reason_code = 'sick'
+        where session_id in (
+            select session_id from marts.fct_sessions
+            where tutor_id = %s and is_final and counted_on > date '2026-01-31' - 90 order by session_id limit 4
+        )
+        returning 1
+        """,
+        case.tutor.tutor_id,
+    )
+    excused = execute(
+        platform,
+        """
+        update marts.fct_sessions set is_excused = true, is_let_down = false, caused_by = 'tutor'
+        where session_id in (
+            select session_id from marts.fct_sessions
+            where tutor_id = %s and is_final and counted_on > date '2026-01-31' - 90 and not is_let_down
+                and not is_excused
+            order by session_id limit 1
+        )
+        returning 1
+        """,
+        case.tutor.tutor_id,
+    )
+    assert excused
+    after = prepared(reader, case).data.concessions
+    assert any(each.startswith("1 sick day explains 4 of ") for each in after)
+    assert any("excused and do" in each for each in after)
+
+
+def test_a_case_that_does_not_exist(reader: httpx2.Client) -> None:
+    problem(reader.get("/api/cases/987654321/preparation"), 404)
+    problem(reader.get("/api/cases/0/preparation"), 400)
