@@ -24,10 +24,13 @@ export function CaseStrip({ tutorId }: { tutorId: string }) {
     <QueryBoundary query={cases} skeleton={<Skeleton height={54} radius={10} />}>
       {({ data, meta }) => {
         const open = data.find(({ closed_at }) => closed_at === null);
+        const [last] = data.toSorted((one, other) =>
+          (other.closed_at ?? "").localeCompare(one.closed_at ?? ""),
+        );
         return open ? (
           <OpenCase subject={open} today={meta.today} />
         ) : (
-          <NoCase tutorId={tutorId} last={data[0]} />
+          <NoCase tutorId={tutorId} last={last} />
         );
       }}
     </QueryBoundary>
@@ -55,7 +58,7 @@ function OpenCase({ subject, today }: { subject: Case; today: string }) {
   );
 }
 
-/** `last`: the newest closed one. */
+/** `last`: the one that was closed last. */
 function NoCase({ tutorId, last }: { tutorId: string; last: Case | undefined }) {
   const mayOpen = useMayChangeTutor(tutorId);
   const open = useOpenCase();
