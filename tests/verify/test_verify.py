@@ -280,11 +280,14 @@ def test_every_var_that_scores_depend_on_is_published_and_read() -> None:
         *("let_down_fallback_prior", "no_show_fallback_prior", "first_session_fallback_prior", "rating_prior_sessions"),
         # What is in force is in app.score_reference.
         *("tutors_of_a_reference", "new_reference", "reference_tolerance"),
+        # Of cases, which follow from scores.
+        *("case_relapse_days", "case_effect_days", "let_down_concerns", "randomise_follow_up"),
     }
     structure = {"concerns", "rate_concerns", "closed_day_tolerance"}
     matching = {name for name in declared if name.startswith("match_")}
     columns = {field.name for field in fields(Basis)}
-    assert columns == declared_columns("publication") - {"generation", "published_at", "refreshed_at", "models_version"}
+    of_scores = declared_columns("publication") - {"randomise_follow_up"}
+    assert columns == of_scores - {"generation", "published_at", "refreshed_at", "models_version"}
     read = (columns - {"concern_rules"}) | {field.name for field in fields(Rules)} | set(SHIPPED)
     assert read == set(declared) - others - structure - matching
     assert {name: declared[name] for name in BASIS.concern_rules} == json.loads(json.dumps(BASIS.concern_rules))
