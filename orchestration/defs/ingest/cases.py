@@ -9,6 +9,12 @@ DESCRIPTIONS = {
     "case_events": "What happened to each case, append-only.",
     "people": "Who logs in, as tutorq people has made them known.",
 }
+# Dagster finds this by itself only for what is made somewhere.
+HERE = {
+    "dagster/code_references": dg.CodeReferencesMetadataValue(
+        code_references=[dg.LocalFileCodeReference(file_path=__file__)]
+    ),
+}
 
 
 @dg.definitions
@@ -21,6 +27,7 @@ def defs() -> dg.Definitions:
                 kinds={"postgres", "table"},
                 owners=[OWNER],
                 description=description,
+                metadata=HERE,
             )
             for name, description in DESCRIPTIONS.items()
         ]
