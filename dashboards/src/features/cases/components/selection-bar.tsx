@@ -1,6 +1,6 @@
 import { Button } from "@mantine/core";
 import type { Case } from "../../../lib/api-types";
-import { counted } from "../../../lib/format";
+import { count } from "../../../lib/format";
 import { useSelected } from "../selection";
 import classes from "./selection-bar.module.css";
 
@@ -34,7 +34,7 @@ export function SelectionBar({ chosen, all, isLead, onAssign, onTake, onAsk }: S
             selection.set(changed.currentTarget.checked ? open.map(({ case_id }) => case_id) : [])
           }
         />
-        {chosen.length > 0 ? `${chosen.length} selected` : `Select all ${counted(open.length, "case")}`}
+        {chosen.length > 0 ? `${chosen.length} selected` : `Select all (${count(open.length)})`}
       </label>
       {only && (
         <div className={classes.actions}>
