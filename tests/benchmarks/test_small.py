@@ -37,6 +37,7 @@ pytestmark = pytest.mark.soak
             "dashboard",
             ["overview usable", "sorted list", "filtered list", "searched list", "JavaScript of the first page"],
         ),
+        ("effect", ["3 worlds of each kind", "sick spells", "3 times so many cases by chance"]),
         ("pairs", ["tutorq, end to end", "the obvious way", "the bare minimum", "one changed student"]),
         (
             "read",
