@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import AxeBuilder from "@axe-core/playwright";
-import { test as base, expect, type Page } from "@playwright/test";
+import { type Browser, test as base, expect, type Page } from "@playwright/test";
 
 function given(name: string): string {
   const value = process.env[name];
@@ -12,7 +12,7 @@ export const ADMIN_KEY = given("TUTORQ_ADMIN_KEY");
 export const READ_KEY = given("TUTORQ_READ_KEY");
 /** The OpenID provider of this installation. */
 export const PROVIDER = given("TUTORQ_OIDC_ISSUER");
-const OURS = { "X-Requested-With": "tutorq" };
+export const OURS = { "X-Requested-With": "tutorq" };
 
 export async function logIn(page: Page, key = ADMIN_KEY): Promise<void> {
   const answer = await page.request.post("/api/auth/session", { data: { api_key: key }, headers: OURS });
@@ -28,6 +28,22 @@ export const linkOf = (email: string) => tutorq("login-link", email).match(/http
 export async function openLink(page: Page, link: string): Promise<void> {
   await page.goto(link);
   await page.getByRole("button", { name: "Log in", exact: true }).click();
+}
+
+/** Somebody new, logged in at a browser of their own, with these tutors. */
+export async function atBrowser(
+  browser: Browser,
+  name: string,
+  role: "coach" | "lead",
+  ...tutors: string[]
+): Promise<Page> {
+  const email = `${name.replace(" ", ".").toLowerCase()}@example.org`;
+  tutorq("people", "add", email, "--name", name, "--role", role);
+  for (const tutor of tutors) tutorq("people", "team", email, "--add", tutor);
+  const page = await (await browser.newContext()).newPage();
+  await openLink(page, linkOf(email));
+  await expect(page.getByRole("heading", { level: 1, name: "Today" })).toBeVisible();
+  return page;
 }
 
 /** What the API itself says, to hold the page against. */

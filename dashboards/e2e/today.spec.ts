@@ -1,15 +1,14 @@
 import type { Browser, Page } from "@playwright/test";
 import {
   ask,
+  atBrowser,
   expect,
   expectAccessible,
   expectFitsTelephone,
-  linkOf,
   logIn,
-  openLink,
+  OURS,
   READ_KEY,
   test,
-  tutorq,
 } from "./support";
 
 interface Case {
@@ -22,7 +21,6 @@ interface Case {
   snoozed_until: string | null;
 }
 
-const OURS = { "X-Requested-With": "tutorq" };
 const EVERY_QUEUE = "queue=todo&queue=due&queue=waiting&queue=closed";
 
 /** Each test has cases of its own, as all of them change some. */
@@ -36,16 +34,9 @@ async function caseAt(page: Page, index: number): Promise<Case> {
 const caseNow = async (page: Page, { case_id }: Case): Promise<Case> =>
   (await ask(page, `/api/cases/${case_id}`)).data;
 
-/** Somebody at a browser of their own. */
-async function person(browser: Browser, name: string, role: "coach" | "lead", ...tutors: Case[]) {
-  const email = `${name.replace(" ", ".").toLowerCase()}@example.org`;
-  tutorq("people", "add", email, "--name", name, "--role", role);
-  for (const { tutor } of tutors) tutorq("people", "team", email, "--add", tutor.external_id);
-  const page = await (await browser.newContext()).newPage();
-  await openLink(page, linkOf(email));
-  await expect(page.getByRole("heading", { level: 1, name: "Today" })).toBeVisible();
-  return page;
-}
+/** Somebody at a browser of their own, with the tutors of these cases. */
+const person = (browser: Browser, name: string, role: "coach" | "lead", ...cases: Case[]) =>
+  atBrowser(browser, name, role, ...cases.map(({ tutor }) => tutor.external_id));
 
 const rowOf = (page: Page, { tutor }: Case) =>
   page.getByRole("row").filter({ has: page.getByRole("rowheader", { name: tutor.name }) });
