@@ -18,6 +18,13 @@ for (const { what, path, says, button, list } of [
     list: "/matching",
   },
   {
+    what: "a case",
+    path: "/cases/999999999",
+    says: "There is no case with this number.",
+    button: "Go to today",
+    list: "/",
+  },
+  {
     what: "a report",
     path: `/reports?open=${NOBODY}`,
     says: "There is no mail with this id.",
@@ -28,7 +35,7 @@ for (const { what, path, says, button, list } of [
     what: "an address",
     path: "/nowhere/at/all",
     says: "There is nothing at this address",
-    button: "Go to overview",
+    button: "Go to today",
     list: "/",
   },
   {

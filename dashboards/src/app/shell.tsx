@@ -22,7 +22,7 @@ import classes from "./shell.module.css";
 import { useList, WayBackButton } from "./way-back-button";
 
 const PAGES = [
-  { to: "/", label: "Today" },
+  { to: "/", label: "Today", each: "/cases" },
   { to: "/overview", label: "Overview" },
   { to: "/tutors", label: "Tutors" },
   { to: "/upcoming", label: "Upcoming" },
