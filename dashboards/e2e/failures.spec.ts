@@ -176,7 +176,7 @@ test("a problem is announced once, however often it is asked about and in how ma
 }) => {
   await page.clock.install();
   await page.route("**/api/{overview,sessions/upcoming}*", (route) => route.fulfill(problem(500)));
-  await page.goto("/");
+  await page.goto("/overview");
   const problems = page.getByText("Trouble 500", { exact: true });
   for (let second = 0; second < 6; second += 1) await page.clock.runFor(1_000);
   await expect(problems).toHaveCount(2);

@@ -141,7 +141,7 @@ test("log-ins: everybody's, and one that cannot be ended", async ({ page, browse
 });
 
 test("a log-out that fails is announced", async ({ page }) => {
-  await page.goto("/");
+  await page.goto("/overview");
   await expect(page.getByRole("region", { name: "Platform" })).toBeVisible();
   await down(page, "**/api/auth/session");
   await page.getByRole("button", { name: "Your log-in" }).click();
@@ -169,7 +169,7 @@ anonymous("a page that breaks", async ({ page }) => {
     route.fulfill({ json: { data: { risk_status: 7 }, meta: {} } }),
   );
   await logIn(page);
-  await page.goto("/");
+  await page.goto("/overview");
   await expect(page.getByRole("alert")).toContainText("Something went wrong in the page");
   await expectAccessible(page);
 });

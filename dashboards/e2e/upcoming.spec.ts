@@ -54,7 +54,10 @@ test("a stand-in is one click away: free, of the subject, the lowest risk first"
   await expect(page).toHaveURL("/upcoming");
   await page.goBack();
   await expect(dialog).toBeVisible();
-  await dialog.getByRole("link", { name: `See the match with ${data[0].name}` }).click();
+  await rows
+    .first()
+    .getByRole("link", { name: `See the match with ${data[0].name}` })
+    .click();
   await expect(page).toHaveURL(`/matching?student=${session.student_id}&tutor=${data[0].tutor_id}`);
 });
 
@@ -64,7 +67,7 @@ test("says so where there is no such session", async ({ page }) => {
 });
 
 test("leads here from the overview", async ({ page }) => {
-  await page.goto("/");
+  await page.goto("/overview");
   const risky = page.getByRole("region", { name: "Upcoming sessions at risk" });
   await risky.getByRole("link", { name: "Find a stand-in" }).first().click();
   await expect(page).toHaveURL(/\/upcoming\?session=/);

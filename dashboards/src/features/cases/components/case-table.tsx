@@ -5,7 +5,7 @@ import { memo, useDeferredValue, useMemo } from "react";
 import { EmptyState } from "../../../components/empty-state";
 import { Pages } from "../../../components/pages";
 import { Sparkline } from "../../../components/sparkline";
-import { type Column, QueryTable, ROW_LINK } from "../../../components/table";
+import { CELL_LINK, type Column, QueryTable, ROW_LINK } from "../../../components/table";
 import { Tag } from "../../../components/tag";
 import type { Case, CaseList } from "../../../lib/api-types";
 import { capitalised } from "../../../lib/format";
@@ -93,7 +93,11 @@ const columnsOn = (today: string): Column<Case>[] => [
     overflow: "ellipsis",
     phone: { row: 1, side: "start" },
     cell: ({ tutor }) => (
-      <Link to="/tutors/$tutorId" params={{ tutorId: tutor.tutor_id }} className={classes.tutor}>
+      <Link
+        to="/tutors/$tutorId"
+        params={{ tutorId: tutor.tutor_id }}
+        className={`${CELL_LINK} ${classes.tutor}`}
+      >
         {tutorName(tutor)}
       </Link>
     ),

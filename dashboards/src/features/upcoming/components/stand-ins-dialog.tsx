@@ -5,6 +5,7 @@ import { ConcernBadges } from "../../../components/concern-badges";
 import { EmptyState } from "../../../components/empty-state";
 import { QueryBoundary } from "../../../components/query-boundary";
 import { Risk } from "../../../components/risk";
+import { CELL_LINK } from "../../../components/table";
 import type { CoveredSession, StandIn, StandInList } from "../../../lib/api-types";
 import { count, counted, moment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
@@ -110,7 +111,7 @@ function TutorRow({ tutor, total, studentId }: TutorRowProps) {
   return (
     <li className={classes.tutor}>
       <div>
-        <Link to="/tutors/$tutorId" params={{ tutorId }} className={classes.name}>
+        <Link to="/tutors/$tutorId" params={{ tutorId }} className={`${CELL_LINK} ${classes.name}`}>
           {name}
         </Link>{" "}
         <ConcernBadges concerns={concerns} />

@@ -9,7 +9,7 @@ import { QueryBoundary } from "../../../components/query-boundary";
 import { Risk } from "../../../components/risk";
 import { SearchField } from "../../../components/search-field";
 import { StandInLink } from "../../../components/stand-in-link";
-import { type Column, Table } from "../../../components/table";
+import { CELL_LINK, type Column, Table } from "../../../components/table";
 import type { UpcomingList, UpcomingSession } from "../../../lib/api-types";
 import { clock, counted, shortMoment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
@@ -173,7 +173,7 @@ function columns(by: By, total: number): Column<UpcomingSession>[] {
       phone: { row: 3, side: "both" },
       cell: (session) => (
         <span className={classes.tutor}>
-          <Link to="/tutors/$tutorId" params={{ tutorId: session.tutor_id }}>
+          <Link to="/tutors/$tutorId" params={{ tutorId: session.tutor_id }} className={CELL_LINK}>
             {tutorName({ ...session, name: session.tutor_name, external_id: null })}
           </Link>
           <ConcernBadges concerns={session.tutor_concerns} />
