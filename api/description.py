@@ -24,12 +24,17 @@ def describe(schema: dict[str, Any]) -> dict[str, Any]:
             for response in operation["responses"].values():
                 # Of the type that the route answers with when all is well.
                 for content in list(response.get("content", {}).values()):
-                    if content.get("schema", {}).get("$ref", "").endswith("/Problem"):
+                    if _is_problem(content.get("schema", {})):
                         response["content"] = {MEDIA_TYPE: content}
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schema["components"]["schemas"] = dict(sorted(schemas.items()))
     return schema
+
+
+def _is_problem(schema: dict[str, Any]) -> bool:
+    """Also if it is one of several kinds."""
+    return any(one.get("$ref", "").endswith("/Problem") for one in (schema, *schema.get("anyOf", [])))
 
 
 def _too_many() -> dict[str, Any]:

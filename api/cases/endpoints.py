@@ -35,7 +35,7 @@ from api.cases.schemas import (
 )
 from api.dependencies import CurrentCoach, CurrentReader, NoQuery
 from api.description import body_of
-from api.problems import StaleVersionError, documented
+from api.problems import FieldError, Problem, StaleVersionError, documented
 from api.state import from_state
 
 # The longest text, each character escaped.
@@ -49,7 +49,12 @@ CasesDep = Annotated[Cases, from_state("cases")]
 CaseQueriesDep = Annotated[CaseQueries, from_state("case_queries")]
 
 WRITTEN = documented(404, 409, 413, 415)
-CHANGED = WRITTEN | {409: {"model": CaseConflict, "description": "Somebody else has changed it, or it is closed"}}
+CHANGED = WRITTEN | {
+    409: {
+        "model": CaseConflict | Problem,
+        "description": "Somebody else has changed it; or, without `case`, it is closed",
+    }
+}
 
 
 @router.get("", response_model=CaseList, responses=NOT_MODIFIED)
@@ -111,7 +116,7 @@ async def post_case_assignments(request: Request, caller: CurrentCoach, cases: C
     return Response(result.model_dump_json(), media_type=bodies.JSON)
 
 
-@router.get("/{case_id}", response_model=CaseResponse, responses=NOT_MODIFIED | documented(404))
+@router.get("/{case_id:int}", response_model=CaseResponse, responses=NOT_MODIFIED | documented(404))
 async def get_case(
     request: Request, caller: CurrentReader, queries: CaseQueriesDep, case_id: CaseId, _: NoQuery
 ) -> Response:
@@ -120,7 +125,7 @@ async def get_case(
 
 
 @router.patch(
-    "/{case_id}",
+    "/{case_id:int}",
     response_model=CaseResponse,
     responses=CHANGED,
     openapi_extra=body_of(CasePatch, bodies.JSON),
@@ -138,7 +143,7 @@ async def patch_case(
     return _as_it_is(await queries.one(case_id, Asker.of(caller)))
 
 
-@router.get("/{case_id}/events", response_model=CaseEvents, responses=NOT_MODIFIED | documented(404))
+@router.get("/{case_id:int}/events", response_model=CaseEvents, responses=NOT_MODIFIED | documented(404))
 async def list_case_events(
     request: Request, caller: CurrentReader, queries: CaseQueriesDep, case_id: CaseId, _: NoQuery
 ) -> Response:
@@ -147,7 +152,7 @@ async def list_case_events(
     return answer_by_content(request, events.model_dump_json().encode())
 
 
-@router.get("/{case_id}/preparation", response_model=PreparationResponse, responses=NOT_MODIFIED | documented(404))
+@router.get("/{case_id:int}/preparation", response_model=PreparationResponse, responses=NOT_MODIFIED | documented(404))
 async def get_case_preparation(
     request: Request, _caller: CurrentReader, queries: CaseQueriesDep, case_id: CaseId, _: NoQuery
 ) -> Response:
@@ -157,7 +162,7 @@ async def get_case_preparation(
 
 
 @router.get(
-    "/{case_id}/invitation.ics",
+    "/{case_id:int}/invitation.ics",
     response_class=Response,
     responses=documented(404) | {200: {"content": {"text/calendar": {"schema": {"type": "string"}}}}},
 )
@@ -167,7 +172,10 @@ async def get_case_invitation(
     """The conversation for a calendar (iCalendar). Nothing of concerns or students is in it."""
     tutor, host = await queries.participants(case_id, Asker.of(caller))
     uid = f"case-{case_id}-{talk.at.timestamp():.0f}@tutorq"
-    body = invitation.calendar(uid, talk.at, talk.minutes, tutor, host, now=datetime.now(UTC))
+    try:
+        body = invitation.calendar(uid, talk.at, talk.minutes, tutor, host, now=datetime.now(UTC))
+    except OverflowError as error:
+        raise bodies.invalid([FieldError(field="at", message="leaves the years that there are")]) from error
     headers = {
         "Content-Disposition": f'attachment; filename="conversation-{case_id}.ics"',
         "Cache-Control": "private, no-store",
@@ -176,7 +184,7 @@ async def get_case_invitation(
 
 
 @router.post(
-    "/{case_id}/notes",
+    "/{case_id:int}/notes",
     status_code=204,
     response_class=Response,
     responses=documented(404, 413, 415),
@@ -188,7 +196,7 @@ async def post_case_note(request: Request, caller: CurrentCoach, cases: CasesDep
 
 
 @router.post(
-    "/{case_id}/contacts",
+    "/{case_id:int}/contacts",
     response_model=CaseResponse,
     responses=CHANGED,
     openapi_extra=body_of(ContactPost, bodies.JSON),

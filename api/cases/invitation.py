@@ -22,7 +22,11 @@ class Participant(BaseModel):
 def calendar(
     uid: str, at: datetime, minutes: int, tutor: Participant, host: Participant | None, *, now: datetime
 ) -> bytes:
-    """One event. With the addresses of both, the host invites the tutor."""
+    """One event. With the addresses of both, the host invites the tutor.
+
+    Raises:
+        OverflowError: it does not lie in the years 1 to 9999.
+    """
     names = [each.name for each in (host, tutor) if each and each.name]
     summary = f"Conversation: {', '.join(names)}" if names else "Conversation"
     lines = [
@@ -47,7 +51,8 @@ def calendar(
 
 
 def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    # strftime writes the year 721 with three digits.
+    return re.sub("[-:]", "", moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")) + "Z"
 
 
 def _text(value: str) -> str:

@@ -59,7 +59,11 @@ def operations(platform: Served) -> list[Operation]:
 
 def filled(path: str, tutor: str) -> str:
     """The path with something in place of each parameter: the tutor, a session of theirs, or nobody and nothing."""
-    known = {"tutor_id": tutor, "session_id": f"session of {tutor}", "day": "2026-01-05", "browser_session_id": "9" * 9}
+    number = "9" * 9
+    known = {
+        "tutor_id": tutor, "session_id": f"session of {tutor}", "day": "2026-01-05", "browser_session_id": number,
+        "case_id": number,
+    }  # fmt: skip
     return re.sub(r"\{(\w+)\}", lambda match: known.get(match.group(1), str(uuid4())), path)
 
 

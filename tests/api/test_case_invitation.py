@@ -114,5 +114,10 @@ def test_a_time_that_is_none(reader: httpx2.Client, case: Case, wanted: dict[str
     problem(reader.get(f"/api/cases/{case.case_id}/invitation.ics", params=wanted), 400)
 
 
+def test_a_year_of_three_digits_has_four(reader: httpx2.Client, case: Case) -> None:
+    path = f"/api/cases/{case.case_id}/invitation.ics"
+    assert "DTSTART:07210322T200000Z\r\n" in reader.get(path, params={"at": "0721-03-22T20:00:00Z"}).text
+
+
 def test_a_case_that_does_not_exist(reader: httpx2.Client) -> None:
     problem(reader.get("/api/cases/987654321/invitation.ics", params={"at": AT.isoformat()}), 404)
