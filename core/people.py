@@ -58,11 +58,12 @@ returning {COLUMNS}
 FIND = f"select {COLUMNS} from app.people where lower(email) = lower(%(email)s)"
 SUBJECT_OF = "select oidc_subject from app.people where person_id = %s"
 END_SESSIONS = "delete from app.browser_sessions where person_id = %s"
-# Locked in the order in which scores lock them.
+# $1: whose, $2: closed ones too, $3: as whom, $4: the person's name. Numbered parameters, as asyncpg wants them in the
+# API. Locked in the order in which scores lock them.
 GIVE_CASES_BACK = """
 with theirs as (
     select case_id from app.cases
-    where owner_id = %(person_id)s and (closed_at is null or %(closed_too)s)
+    where owner_id = $1 and (closed_at is null or $2)
     order by tutor_id, case_id
     for update
 ),
@@ -79,9 +80,10 @@ given as (
 
 insert into app.case_events (case_id, kind, actor, version, details)
 select
-    case_id, 'changed', %(actor)s, version,
-    jsonb_build_object('owner', jsonb_build_object('from', %(name)s::text, 'to', null))
+    case_id, 'changed', $3, version,
+    jsonb_build_object('owner', jsonb_build_object('from', $4::text, 'to', null))
 from given
+returning case_id
 """
 FORGET_MAIL = "delete from app.email_reports where kind = 'log_in_link' and lower(recipient) = lower(%s)"
 IS_TUTOR = """
@@ -184,7 +186,9 @@ def change(
             # Somebody else may read the mail of the old address.
             connection.execute("delete from app.login_tokens where person_id = %s", [after.person_id])
         if not after.is_active or after.role == Role.READ:
-            _give_cases_back(connection, after, actor)
+            given = _give_cases_back(connection, after, actor)
+            if given:
+                differs["cases_given_back"] = given
         if differs:
             _note(connection, Action.PERSON_CHANGE, after, actor, differs)
     return after
@@ -200,10 +204,11 @@ def remove(connection: psycopg.Connection, email: str, *, actor: str | None = No
     with connection.transaction():
         person = _locked(connection, email, ends=True)
         _keep_an_admin(connection, person)
-        _give_cases_back(connection, person, actor, closed_too=True)
+        given = _give_cases_back(connection, person, actor, closed_too=True)
         connection.execute("delete from app.people where person_id = %s", [person.person_id])
         connection.execute(FORGET_MAIL, [person.email])
-        _note(connection, Action.PERSON_REMOVE, person, actor, {"role": person.role})
+        told = {"role": person.role} | ({"cases_given_back": given} if given else {})
+        _note(connection, Action.PERSON_REMOVE, person, actor, told)
     return person
 
 
@@ -292,10 +297,11 @@ def _keep_an_admin(connection: psycopg.Connection, leaves: Person) -> None:
 
 def _give_cases_back(
     connection: psycopg.Connection, person: Person, actor: str | None, *, closed_too: bool = False
-) -> None:
-    """Nobody waits for somebody who cannot work on them any more."""
-    values = {"person_id": person.person_id, "name": person.name, "actor": actor or audit.operator()}
-    connection.execute(GIVE_CASES_BACK, {**values, "closed_too": closed_too})
+) -> list[int]:
+    """Nobody waits for somebody who cannot work on them any more. Returns the numbers of the cases."""
+    values = [person.person_id, closed_too, actor or audit.operator(), person.name]
+    with psycopg.RawCursor(connection) as cursor:
+        return sorted(case_id for (case_id,) in cursor.execute(GIVE_CASES_BACK, values))
 
 
 def _one(connection: psycopg.Connection, query: str, values: Mapping[str, object]) -> Person | None:

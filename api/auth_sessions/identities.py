@@ -12,7 +12,7 @@ from api.database import with_app_tables
 from api.oidc import Identity
 from core.audit import Action, Entry
 from core.browser_sessions import END, ended_entry, values
-from core.people import EMAIL, SUBJECT
+from core.people import EMAIL, GIVE_CASES_BACK, SUBJECT
 from core.roles import Role
 
 ACTOR = "OpenID provider"
@@ -121,7 +121,13 @@ async def _change(connection: Any, row: Any, role: Role, subject: str) -> None:
     """Make role and name at the provider these, and note what differs."""
     await connection.execute(CHANGE, row["person_id"], role.value, subject)
     wanted = {"role": role.value, "oidc_subject": subject}
-    differs = {key: {"from": row[key], "to": value} for key, value in wanted.items() if row[key] != value}
+    differs: dict[str, object] = {
+        key: {"from": row[key], "to": value} for key, value in wanted.items() if row[key] != value
+    }
+    if "role" in differs and role is Role.READ:
+        given = await connection.fetch(GIVE_CASES_BACK, row["person_id"], False, ACTOR, row["name"])
+        if given:
+            differs["cases_given_back"] = sorted(each["case_id"] for each in given)
     if differs:
         await _note(connection, row, Action.PERSON_CHANGE, differs)
 

@@ -11,6 +11,7 @@ from pydantic_core import from_json, to_json
 
 from api.audit_writer import record
 from api.bodies import invalid
+from api.browser_sessions import BrowserCaller
 from api.callers import AnyCaller
 from api.cases.queries import MISSING, Asker
 from api.cases.schemas import (
@@ -89,6 +90,7 @@ CLOSED = (CaseState.RESOLVED, CaseState.DISMISSED)
 # Nobody has begun with these.
 UNTOUCHED = (CaseState.NEW, CaseState.ASSIGNED)
 SUBJECT = "case"
+NOT_YOURS_TO_GIVE = "Coaches take cases that nobody has, or give theirs back. A lead gives them to somebody."
 IS_CLOSED = "It is closed; reopen it first."
 HAS_ANOTHER = "The tutor has an open case already."
 
@@ -213,14 +215,16 @@ class Cases:
                         "contacted_at": case["contacted_at"] or _now(),
                     },
                 )
-                said = {
+                said: dict[str, Any] = {
                     "channel": wanted.channel,
-                    "cause": wanted.cause,
                     "action": wanted.action,
                     "follow_up_on": follow_up_on and follow_up_on.isoformat(),
                 }
-                details = {**said, "text": wanted.text}
+                if case["owner_id"] is None and isinstance(caller, BrowserCaller) and caller.person_id is not None:
+                    said["owner"] = {"from": None, "to": caller.name}
+                details = {**said, "cause": wanted.cause, "text": wanted.text}
                 await _note(connection, caller, case_id, EventKind.CONTACT, version, details)
+                # Not the cause: the log is kept for longer, and health is nobody's business there.
                 await record(connection, Entry(caller.actor, Action.CASE_CONTACT, SUBJECT, str(case_id), said))
 
         await with_app_tables(self._pool, work)
@@ -270,6 +274,7 @@ class Cases:
             raise ConflictError(IS_CLOSED)
         if "owner_id" in given:
             await _checked_owner(connection, wanted.owner_id, caller)
+            _check_handover(case, caller)
             changes |= _owner_changes(case, wanted.owner_id)
         if "state" not in given:
             return changes
@@ -282,6 +287,10 @@ class Cases:
         if wanted.state not in UNTOUCHED:
             changes["state"] = wanted.state
         else:
+            if case["closed_at"] is not None and "owner_id" not in changes:
+                # Whoever has left, or may only read by now, keeps no case that comes back.
+                is_kept = _can_own(await connection.fetchrow(OWNER, case["owner_id"]))
+                changes["owner_id"] = case["owner_id"] if is_kept else None
             has_owner = changes.get("owner_id", case["owner_id"]) is not None
             changes["state"] = CaseState.ASSIGNED if has_owner else CaseState.NEW
         if case["closed_at"] is not None:
@@ -319,13 +328,27 @@ async def _checked_owner(connection: Any, owner_id: int | None, caller: AnyCalle
     """The name of who is to look after a case."""
     asker = Asker.of(caller)
     if asker.role is Role.COACH and owner_id not in (None, asker.person_id):
-        raise ForbiddenError("Coaches take cases, or give theirs back. A lead gives them to somebody.")
+        raise ForbiddenError(NOT_YOURS_TO_GIVE)
     if owner_id is None:
         return None
     owner = await connection.fetchrow(OWNER, owner_id)
-    if owner is None or not owner["is_active"] or owner["role"] == Role.READ:
+    if not _can_own(owner):
         raise invalid([FieldError(field="owner_id", message="nobody who can look after cases has this number")])
     return str(owner["name"])
+
+
+def _can_own(person: Row | None) -> bool:
+    return person is not None and person["is_active"] and person["role"] != Role.READ
+
+
+def _check_handover(case: Row, caller: AnyCaller) -> None:
+    """
+    Raises:
+        ForbiddenError: a coach takes or gives back what a lead has given to somebody else.
+    """
+    asker = Asker.of(caller)
+    if asker.role is Role.COACH and case["owner_id"] not in (None, asker.person_id):
+        raise ForbiddenError(NOT_YOURS_TO_GIVE)
 
 
 async def _assignable(
@@ -335,6 +358,7 @@ async def _assignable(
         return AssignOutcome.UNKNOWN
     try:
         await _check_scope(connection, Asker.of(caller), case)
+        _check_handover(case, caller)
     except ForbiddenError:
         return AssignOutcome.NOT_YOURS
     if case["closed_at"] is not None:

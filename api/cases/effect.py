@@ -186,13 +186,13 @@ def _words_of_arms(now: EffectArm, later: EffectArm, ratio: Ratio | None) -> str
     if ratio is None:
         return "Too few let-downs to tell yet."
     if ratio.high < 1:
-        verdict = "Talking at once helps."
+        verdict = "Talking at once instead of waiting helps."
     elif ratio.low > 1:
-        verdict = "Talking at once makes it worse."
+        verdict = "Talking at once instead of waiting makes it worse."
     else:
         verdict = "The difference may be chance."
     return (
-        f"Tutors who were talked to at once let down {percent(now.let_down_rate)} of their sessions, those who waited "
+        f"Tutors drawn for a talk at once let down {percent(now.let_down_rate)} of their sessions, those drawn to wait "
         f"{percent(later.let_down_rate)}: {_change(ratio.ratio)} (between {_change(ratio.low)} and "
         f"{_change(ratio.high)}). {verdict}"
     )

@@ -39,6 +39,8 @@ from core.roles import Role
 MISSING = "There is no case with this number."
 NEWS_DAYS = 28
 COUNTED_DAYS = 90
+# Of the details of events.
+PERSONAL = ("text", "cause")
 PLANNED_DAYS = 7
 
 # $1: the person who asks, $2: their role, $3: the reporting zone.
@@ -53,8 +55,14 @@ select
     case
         when stored.closed_at is not null then 'closed'
         when stored.snoozed_until > today.day then 'waiting'
-        when stored.suggested_at is not null or stored.due_on <= today.day then 'due'
+        when stored.due_on <= today.day then 'due'
+        -- Whoever has spoken with the tutor since then has agreed on a day.
+        when stored.suggested_at is not null
+            and (stored.due_on is null or stored.contacted_at is null or stored.contacted_at < stored.suggested_at)
+            then 'due'
         when stored.state in ('new', 'assigned') then 'todo'
+        -- Nothing would bring it back.
+        when stored.due_on is null then 'due'
         else 'waiting'
     end as queue,
     today.day - (coalesce(stored.reopened_at, stored.opened_at) at time zone $3)::date as age_days,
@@ -133,7 +141,7 @@ SORT_KEYS = {
     "opened_at": "cases.opened_at",
     "changed_at": "cases.changed_at",
     "harm_sessions": "scores.harm_sessions",
-    "name": "scores.name",
+    "name": "tutors.name",
 }
 ROW = ", ".join(["recently", *Case.model_fields])
 
@@ -141,20 +149,25 @@ LIST = f"""
 with cases as ({CASES}),
 
 matching as materialized (
-    select cases.case_id, cases.queue, {{sort_key}} as sort_key
+    select cases.case_id, cases.tutor_id, cases.priority, cases.due_on, cases.opened_at, cases.changed_at, cases.queue
     from cases
-    left join marts.tutor_scores as scores on cases.tutor_id = scores.tutor_id
+    left join marts.dim_tutors as tutors on cases.tutor_id = tutors.tutor_id
     where ($4::text[] is null or cases.state = any($4))
         and ($5::bigint is null or cases.owner_id = $5)
         and (not $6::boolean or cases.owner_id is null)
         and (not $7::boolean or cases.is_mine)
-        and ($8::text is null or cases.tutor_id::text = lower($8) or scores.external_id = $8)
+        and ($8::text is null or cases.tutor_id::text = lower($8) or tutors.external_id = $8)
         and ($9::text[] is null or cases.standing && $9)
-        and {matches("scores", "$10")}
+        and {matches("tutors", "$10")}
 ),
 
-chosen as (
-    select case_id, sort_key from matching where queue = any($11::text[])
+-- Sorted by what is looked up for those of the queue only: closed cases are many.
+chosen as materialized (
+    select cases.case_id, {{sort_key}} as sort_key
+    from matching as cases
+    left join marts.tutor_scores as scores on cases.tutor_id = scores.tutor_id
+    left join marts.dim_tutors as tutors on cases.tutor_id = tutors.tutor_id
+    where cases.queue = any($11::text[])
 ),
 
 page as (
@@ -320,7 +333,8 @@ FIGURES = """
     count(case_id) as opened,
     count(closed_at) as closed,
     count(first_contact_at) as contacted,
-    percentile_cont(0.5) within group (order by days_to_contact::double precision) as median_days_to_contact,
+    percentile_cont(0.5) within group (order by days_to_contact)
+        filter (where arm is distinct from 'later') as median_days_to_contact,
     count(is_raised_after_30_days) as known_after_30_days,
     count(*) filter (where is_raised_after_30_days) as raised_after_30_days,
     avg(is_raised_after_30_days::integer)::double precision as share_raised_after_30_days,
@@ -461,7 +475,12 @@ class CaseQueries:
             assert isinstance(body, bytes)
             return body
 
-        return _events.validate_json(await with_app_tables(self._pool, work))
+        events = _events.validate_json(await with_app_tables(self._pool, work))
+        if asker.role is Role.READ:
+            # What a tutor has said of their health or family is for those who work on the case.
+            for event in events:
+                event.details = {name: each for name, each in event.details.items() if name not in PERSONAL}
+        return events
 
     async def effect(self) -> bytes:
         """A `CaseEffectResponse`."""

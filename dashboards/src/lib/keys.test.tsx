@@ -44,3 +44,12 @@ it("no key fires while they are off", async () => {
   await userEvent.keyboard("?");
   expect(pressed).toEqual(["?"]);
 });
+
+it("no key fires at a browser where single keys are switched off", async () => {
+  localStorage.setItem("tutorq-keys", "false");
+  const pressed: string[] = [];
+  render(<Keys pressed={pressed} />);
+  await userEvent.keyboard("j?");
+  expect(pressed).toEqual([]);
+  localStorage.removeItem("tutorq-keys");
+});

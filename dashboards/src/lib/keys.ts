@@ -1,3 +1,4 @@
+import { useLocalStorage } from "@mantine/hooks";
 import { useEffect, useRef } from "react";
 
 /** Inputs that take no letters: a key pressed there is meant for the page. */
@@ -13,12 +14,17 @@ export function isTyping(target: EventTarget | null): boolean {
   return target.isContentEditable || target.closest(ON_TOP) !== null;
 }
 
+/** Whether single keys do anything at this browser: who dictates to it wants them off (WCAG 2.1.4). */
+export const useAreKeysOn = () =>
+  useLocalStorage({ key: "tutorq-keys", defaultValue: true, getInitialValueInEffect: false });
+
 /** Single keys of a page, by what they type ("?" and not "Shift+/"). None fires while somebody types. */
 export function useKeys(keys: Record<string, () => void>, isOn = true): void {
   const newest = useRef(keys);
   newest.current = keys;
+  const [areOn] = useAreKeysOn();
   useEffect(() => {
-    if (!isOn) return;
+    if (!isOn || !areOn) return;
     const onKeyDown = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
       const act = newest.current[event.key];
@@ -28,5 +34,5 @@ export function useKeys(keys: Record<string, () => void>, isOn = true): void {
     };
     document.addEventListener("keydown", onKeyDown);
     return () => document.removeEventListener("keydown", onKeyDown);
-  }, [isOn]);
+  }, [isOn, areOn]);
 }

@@ -14,6 +14,8 @@ declare
     changed record;
     opening record;
     drawn_arm text;
+    is_opened boolean;
+    has_owner boolean;
     known app.cases;
     came text[];
     eased text[];
@@ -49,7 +51,7 @@ begin
             or not coalesce(kept.standing, '{}') <@ coalesce(raised.concerns, '{}')
         order by tutor_id
     loop
-        if is_drawn then
+        if is_drawn and changed.counting && about_let_downs then
             -- Before any row of app.cases, so that nobody who waits for the draw is waited for.
             perform pg_advisory_xact_lock(7461050);
         end if;
@@ -61,9 +63,14 @@ begin
             limit 1
             for update;
             drawn_arm := null;
+            is_opened := known.case_id is null
+                or (
+                    known.closed_at < now() - interval '{{ var("case_relapse_days") }} days'
+                    and not changed.counting <@ known.standing
+                );
             came := array(
                 select name from unnest(array['{{ var("concerns") | join("', '") }}']) as name
-                where name = any(changed.counting) and name <> all(coalesce(known.standing, '{}'))
+                where name = any(changed.counting) and (is_opened or name <> all(known.standing))
             );
             eased := array(select name from unnest(known.standing) as name where name <> all(changed.concerns));
             figures := (
@@ -78,12 +85,7 @@ begin
                 from marts.tutor_concerns
                 where tutor_id = changed.tutor_id and concern = any(came)
             );
-            exit when known.case_id is not null
-                and (
-                    known.closed_at is null
-                    or known.closed_at >= now() - interval '{{ var("case_relapse_days") }} days'
-                    or came = '{}'
-                );
+            exit when not is_opened;
             select
                 max(as_of) as as_of,
                 max(expected) filter (where concern = 'unreliable') as expected,
@@ -131,6 +133,7 @@ begin
                     );
                 end if;
                 came := '{}';
+                eased := '{}';
                 exit;
             end if;
         end loop;
@@ -163,6 +166,15 @@ begin
                 );
             end if;
             if eased <> '{}' or came <> '{}' then
+                -- Whoever has left, or may only read by now, keeps no case that comes back.
+                has_owner := known.owner_id is not null
+                    and (
+                        known.closed_at is null
+                        or exists (
+                            select from app.people
+                            where person_id = known.owner_id and is_active and role <> 'read'
+                        )
+                    );
                 update app.cases
                 set
                     version = version + 1,
@@ -184,10 +196,11 @@ begin
                             then today
                         when closed_at is null then due_on
                     end,
+                    owner_id = case when has_owner then owner_id end,
                     state = case
                         when closed_at is null then state
-                        when owner_id is null then 'new'
-                        else 'assigned'
+                        when has_owner then 'assigned'
+                        else 'new'
                     end,
                     reason = null,
                     closed_at = null

@@ -45,7 +45,7 @@ later as (
             and flags.concern = any(cases.concerns)
             and flags.raised_on <= cases.opened_on + moments.days
             and (flags.cleared_on is null or flags.cleared_on > cases.opened_on + moments.days)
-    where cases.opened_on + moments.days <= as_of.as_of
+    where cases.opened_on + moments.days <= as_of.as_of and cases.reason is distinct from 'left'
     group by cases.case_id, moments.days
 ),
 
@@ -64,6 +64,7 @@ final as (
         cases.opened_on,
         cases.opened_at,
         cases.opened_by,
+        cases.arm,
         cases.due_on,
         cases.snoozed_until,
         cases.suggested_at,

@@ -47,6 +47,8 @@ export function CaseFacts({ subject, actions }: { subject: CaseDetail; actions: 
           defaultValue={subject.due_on ?? ""}
           disabled={!mayChange}
           onBlur={(left) => {
+            // Half a date is none, and reads as if it had been taken away.
+            if (left.currentTarget.validity.badInput) return;
             const wanted = left.currentTarget.value || null;
             if (wanted !== subject.due_on) actions.setFollowUp(subject, wanted);
           }}

@@ -8,7 +8,7 @@ import classes from "./case-form.module.css";
 
 /** Why the case is closed. */
 export function CloseForm({ subject, onDone, onCancel }: FormProps) {
-  const [reason, setReason] = useState<CloseReason | null>(subject.suggested_at ? "improved" : null);
+  const [reason, setReason] = useState<CloseReason | null>(subject.tutor.is_active === false ? "left" : null);
   const [text, setText] = useState("");
   const close = useChangeCase();
   const seen = caseNow(close.error) ?? subject;

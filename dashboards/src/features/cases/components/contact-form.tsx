@@ -35,7 +35,7 @@ export function ContactForm({ subject, today, onDone, onCancel }: FormProps) {
               owner: seen.owner ?? me,
               due_on: followUp || null,
               snoozed_until: null,
-              queue: "waiting",
+              queue: followUp ? "waiting" : "due",
             },
           },
           {

@@ -1,4 +1,4 @@
-import { Button, Modal } from "@mantine/core";
+import { Button, Modal, Switch } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback, useEffect, useRef, useState } from "react";
@@ -7,7 +7,7 @@ import { Panel } from "../../../components/panel";
 import type { Case } from "../../../lib/api-types";
 import { useIsLead, useSession } from "../../../lib/auth";
 import { day } from "../../../lib/format";
-import { useKeys } from "../../../lib/keys";
+import { useAreKeysOn, useKeys } from "../../../lib/keys";
 import { useCases } from "../api/get-cases";
 import { SelectionContext, useSelection } from "../selection";
 import type { TodaySearch, Whose } from "../today-search";
@@ -202,6 +202,7 @@ const KEYS = [
 ] as const;
 
 function KeysHelp({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
+  const [areOn, setAreOn] = useAreKeysOn();
   return (
     <Modal
       opened={isOpen}
@@ -221,6 +222,12 @@ function KeysHelp({ isOpen, onClose }: { isOpen: boolean; onClose: () => void })
           </div>
         ))}
       </dl>
+      <Switch
+        size="xs"
+        label="Use single keys"
+        checked={areOn}
+        onChange={(event) => setAreOn(event.currentTarget.checked)}
+      />
     </Modal>
   );
 }

@@ -9,14 +9,18 @@ import { useUpcoming } from "./get-upcoming";
 serving();
 
 /** What the page asks for, one query of the API after the other, where the API has sessions only before `end`. */
-async function asked(search: UpcomingSearch, end: string): Promise<URLSearchParams[]> {
+async function asked(
+  search: UpcomingSearch,
+  end: string,
+  asOf = new Date().toISOString(),
+): Promise<URLSearchParams[]> {
   const queries: URLSearchParams[] = [];
   server.use(
     http.get(at("/api/sessions/upcoming"), ({ request }) => {
       const query = new URL(request.url).searchParams;
       queries.push(query);
       const total = (query.get("since") ?? "") < end ? 3 : 0;
-      return HttpResponse.json({ data: [], meta: { total } });
+      return HttpResponse.json({ data: [], meta: { total, as_of: asOf.slice(0, 10) } });
     }),
   );
   const client = new QueryClient({ defaultOptions: { queries: { retry: false } } });
@@ -34,7 +38,8 @@ it("begins with the present hour, and with all there is where that is past", asy
   expect(early).toBeGreaterThanOrEqual(0);
   expect(early).toBeLessThan(3_600_000 + 10_000);
   expect(now?.get("sort_by")).toBe("scheduled_time");
-  const queries = await asked({ by: "student" }, "2020");
+  expect(await asked({ by: "student" }, "2020")).toHaveLength(1);
+  const queries = await asked({ by: "student" }, "2020", "2019-12-31");
   expect(queries.map((query) => query.has("since"))).toEqual([true, false]);
   expect(queries[1]?.get("sort_by")).toBe("student_name");
 });

@@ -5,6 +5,8 @@ import { LEAST_RISKS, type UpcomingSearch } from "../upcoming-search";
 
 export const PAGE_SIZE = 50;
 const HOUR_MS = 3_600_000;
+/** Older than a night without a run. */
+const HISTORIC_MS = 72 * HOUR_MS;
 
 /** The present hour: what began in it may still be saved. */
 const thisHour = () => new Date(Math.floor(Date.now() / HOUR_MS) * HOUR_MS).toISOString();
@@ -38,7 +40,9 @@ const upcomingQuery = (wanted: UpcomingSearch) =>
       if (wanted.from) return ask(wanted, beginningOf(wanted.from), signal);
       const list = await ask(wanted, thisHour(), signal);
       // An installation on historic data plans for what is past by now.
-      return list.meta.total > 0 ? list : ask(wanted, undefined, signal);
+      const isHistoric =
+        list.meta.total === 0 && new Date(list.meta.as_of).getTime() < Date.now() - HISTORIC_MS;
+      return isHistoric ? ask(wanted, undefined, signal) : list;
     },
     placeholderData: keepPreviousData,
   });

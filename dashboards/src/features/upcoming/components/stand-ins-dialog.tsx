@@ -82,8 +82,8 @@ function About({ session, total }: { session: CoveredSession; total: number }) {
         {tutorName({ ...session, name: session.tutor_name, external_id: null })}.
       </p>
       <p>
-        {counted(total, "free tutor")} {total === 1 ? "teaches" : "teach"} this subject; the lowest risk that
-        the student leaves comes first.
+        {counted(total, "free tutor")} {total === 1 ? "fits" : "fit"} this session; the lowest risk that the
+        student leaves comes first.
       </p>
     </div>
   );
