@@ -421,7 +421,8 @@ def test_there_is_no_such_case(admin: httpx2.Client) -> None:
         admin.post(f"{nowhere}/contacts", json={"version": 1, "channel": "call"}),
     ):
         problem(response, 404)
-    problem(admin.get(f"{PATH}/none"), 400)
+    # No number, no case: it is another address.
+    problem(admin.get(f"{PATH}/none"), 404)
 
 
 def test_before_the_first_publication(unpublished: Served) -> None:
