@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 CASES_NEEDED = 10
 """Of each arm, or with a talk. With fewer, intervals were too narrow in simulation."""
@@ -67,6 +66,9 @@ def rate_ratio(now: Arm, later: Arm) -> Ratio | None:
     The interval is Student's with Welch's degrees of freedom on the log scale. None with fewer than CASES_NEEDED cases
     with sessions in an arm, or without a let-down in one.
     """
+    # It takes long to import, and the API starts without it.
+    from scipy import special
+
     arms = [Arm(arm.sessions[arm.sessions > 0], arm.let_downs[arm.sessions > 0]) for arm in (now, later)]
     if min(len(arm.sessions) for arm in arms) < CASES_NEEDED or min(arm.let_downs.sum() for arm in arms) == 0:
         return None
@@ -87,6 +89,8 @@ def expected_let_downs(expected: Counts, variance: Counts) -> Expected | None:
     is wrong by EXPECTATION_ERROR. The sum has the quantiles of the gamma distribution with its mean and variance. None
     with fewer than CASES_NEEDED cases with sessions.
     """
+    from scipy import special
+
     mean = float(expected.sum())
     if np.count_nonzero(expected) < CASES_NEEDED:
         return None

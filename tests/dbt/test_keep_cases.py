@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -96,12 +95,13 @@ class Tutor:
         return [(kind, tuple(names)) for kind, names in rows]
 
 
-@contextmanager
-def taken_back(connection: psycopg.Connection, which: str = "true") -> Iterator[Tutor]:
-    """A tutor without a case."""
+@pytest.fixture
+def tutor(built: Dbt, connection: psycopg.Connection) -> Iterator[Tutor]:
+    """One without a case, of whom every concern is ok."""
     with connection.transaction(force_rollback=True):
-        query = f"select tutor_id from marts.tutor_scores where {which} order by sessions_90d desc limit 1"
-        row = connection.execute(query.encode()).fetchone()
+        row = connection.execute(
+            "select tutor_id from marts.tutor_scores order by sessions_90d desc limit 1"
+        ).fetchone()
         assert row is not None
         connection.execute("set local session_replication_role = replica")
         connection.execute(
@@ -109,13 +109,7 @@ def taken_back(connection: psycopg.Connection, which: str = "true") -> Iterator[
         )
         connection.execute("delete from app.cases where tutor_id = %s", row)
         connection.execute("set local session_replication_role = origin")
-        yield Tutor(connection, row[0])
-
-
-@pytest.fixture
-def tutor(built: Dbt, connection: psycopg.Connection) -> Iterator[Tutor]:
-    """One of whom every concern is ok."""
-    with taken_back(connection) as tutor:
+        tutor = Tutor(connection, row[0])
         tutor.has()
         assert tutor.cases == []
         yield tutor
@@ -269,7 +263,12 @@ def test_a_tutor_who_has_left_is_no_case(tutor: Tutor) -> None:
 
 def test_posts_open_a_case_and_excuses_ease_it(built: Dbt, connection: psycopg.Connection) -> None:
     ids = "(select array_agg(md5('missed ' || i)::uuid) from generate_series(1, 20) as i)"
-    with taken_back(connection, "not attention") as tutor:
+    with connection.transaction(force_rollback=True):
+        row = connection.execute(
+            "insert into raw.tutors (tutor_id, name) values (gen_random_uuid(), 'New') returning tutor_id"
+        ).fetchone()
+        assert row is not None
+        tutor = Tutor(connection, row[0])
         connection.execute(
             """
             insert into raw.sessions (session_id, tutor_id, student_id, scheduled_time, status, initiator, updated_at)
@@ -278,7 +277,7 @@ def test_posts_open_a_case_and_excuses_ease_it(built: Dbt, connection: psycopg.C
                 '2024-06-30 01:00+00'::timestamptz - i * interval '1 day', 'no_show', 'tutor', '2024-06-30 00:00+00'
             from generate_series(1, 20) as i
             """,
-            [tutor.tutor_id],
+            row,
         )
         connection.execute(f"select marts.refresh_sessions({ids})".encode())
         assert {"unreliable", "no_shows"} <= set(tutor.case["concerns"])

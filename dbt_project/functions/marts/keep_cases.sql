@@ -6,6 +6,7 @@
 --
 -- With randomise_follow_up it is drawn when to talk about let-downs, once for each case that is opened here. Other cases are
 -- not drawn: nothing would be learned from their waiting, because the effect is counted in let-downs.
+-- depends_on: {{ function('draw_arm') }}
 #variable_conflict use_column
 declare
     is_drawn constant boolean := {{ var('randomise_follow_up') }};
@@ -95,7 +96,7 @@ begin
             from marts.tutor_concerns
             where tutor_id = changed.tutor_id;
             if is_drawn and came && about_let_downs then
-                drawn_arm := {{ function('draw_arm') }}(opening.as_of);
+                drawn_arm := marts.draw_arm(opening.as_of);
             end if;
             insert into app.cases (
                 tutor_id, concerns, standing, snapshot, opened_by, opened_on, arm, snoozed_until,
