@@ -6,7 +6,6 @@
 --
 -- With randomise_follow_up it is drawn when to talk about let-downs, once for each case that is opened here. Other cases are
 -- not drawn: nothing would be learned from their waiting, because the effect is counted in let-downs.
--- depends_on: {{ function('draw_arm') }}
 #variable_conflict use_column
 declare
     is_drawn constant boolean := {{ var('randomise_follow_up') }};

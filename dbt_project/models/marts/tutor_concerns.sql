@@ -13,7 +13,8 @@
 
 -- Batch-only columns come last: live writers take the others as int_tutor_concerns has them.
 -- Cases follow with each batch, and at the end for tutors who have left.
--- depends_on: {{ function('note_refresh') }}, {{ function('keep_cases') }}, {{ ref('dim_tutors') }}
+-- depends_on: {{ function('note_refresh') }}, {{ function('keep_cases') }}, {{ function('draw_arm') }},
+-- {{ ref('dim_tutors') }}
 
 with concerns as (
     select * from {{ ref('int_tutor_concerns') }}
