@@ -65,7 +65,7 @@ begin
             drawn_arm := null;
             is_opened := known.case_id is null
                 or (
-                    known.closed_at < now() - interval '{{ var("case_relapse_days") }} days'
+                    coalesce(known.closed_at < now() - interval '{{ var("case_relapse_days") }} days', false)
                     and not changed.counting <@ known.standing
                 );
             came := array(
