@@ -122,9 +122,14 @@ def arms(now: list[int], later: list[int]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("now", "later", "change", "verdict"),
     [
-        ([1, 2], [4, 5], "let down 7.5% of their sessions, those who waited 22%: 67% fewer", "Talking at once helps."),
-        ([4, 5], [1, 2], "waited 7.5%: 200% more", "Talking at once makes it worse."),
-        ([3, 6], [4, 6], "waited 25%: 10% fewer", "The difference may be chance."),
+        (
+            [1, 2],
+            [4, 5],
+            "let down 7.5% of their sessions, those drawn to wait 22%: 67% fewer",
+            "instead of waiting helps.",
+        ),
+        ([4, 5], [1, 2], "drawn to wait 7.5%: 200% more", "instead of waiting makes it worse."),
+        ([3, 6], [4, 6], "drawn to wait 25%: 10% fewer", "The difference may be chance."),
     ],
 )
 def test_the_words_say_what_the_interval_says(now: list[int], later: list[int], change: str, verdict: str) -> None:
