@@ -11,6 +11,15 @@ declare
     is_drawn constant boolean := {{ var('randomise_follow_up') }};
     about_let_downs constant text[] := array['{{ var("let_down_concerns") | join("', '") }}'];
     today constant date := (now() at time zone '{{ var("timezone") }}')::date;
+    -- By key, also where everybody is meant: live writers have one plan for both, and it has to find few by index.
+    wanted constant uuid[] := coalesce(
+        tutors,
+        array(
+            select tutor_id from marts.tutor_concerns where status = 'raised'
+            union
+            select tutor_id from app.cases where standing <> '{}'
+        )
+    );
     changed record;
     opening record;
     drawn_arm text;
@@ -29,14 +38,14 @@ begin
                 coalesce(array_agg(concerns.concern) filter (where not concerns.superseded), '{}') as counting
             from marts.tutor_concerns as concerns
             inner join marts.dim_tutors as people on people.tutor_id = concerns.tutor_id and people.is_active
-            where concerns.status = 'raised' and (tutors is null or concerns.tutor_id = any(tutors))
+            where concerns.status = 'raised' and concerns.tutor_id = any(wanted)
             group by concerns.tutor_id
         ),
 
         kept as (
             select distinct on (tutor_id) tutor_id, standing
             from app.cases
-            where tutors is null or tutor_id = any(tutors)
+            where tutor_id = any(wanted)
             order by tutor_id, closed_at is not null, opened_at desc
         )
 
