@@ -1,5 +1,7 @@
 """Cases: the work queue, one case, and what people do to it."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -12,6 +14,7 @@ from api.callers import AnyCaller
 from api.cases import invitation
 from api.cases.commands import Cases, StaleCaseError
 from api.cases.effect import CaseEffectResponse
+from api.cases.outcomes import OutcomeRange, OutcomesResponse
 from api.cases.queries import Asker, CaseQueries, response_of
 from api.cases.schemas import (
     GREATEST_ID,
@@ -27,12 +30,9 @@ from api.cases.schemas import (
     CaseResponse,
     ContactPost,
     NotePost,
-    OutcomeRange,
-    OutcomesResponse,
     Owners,
-    PreparationResponse,
-    Talk,
 )
+from api.cases.talk_schemas import PreparationResponse, Talk
 from api.dependencies import CurrentCoach, CurrentReader, NoQuery
 from api.description import body_of
 from api.problems import FieldError, Problem, StaleVersionError, documented
@@ -136,10 +136,8 @@ async def patch_case(
     """Give it to somebody, snooze it, set its priority, its state or the day of its follow-up; close or reopen it.
     Coaches: their own cases, and those of their own tutors."""
     wanted = await bodies.read_model(request, CasePatch, MOST_BYTES)
-    try:
+    async with _told_what_has_changed(queries, case_id, wanted.version, caller):
         await cases.change(case_id, wanted, caller)
-    except StaleCaseError as error:
-        raise await _conflict(queries, case_id, wanted.version, caller) from error
     return _as_it_is(await queries.one(case_id, Asker.of(caller)))
 
 
@@ -206,24 +204,29 @@ async def post_case_contact(
 ) -> Response:
     """Note a contact with the tutor. The case waits for its follow-up, and is the caller's if it was nobody's."""
     wanted = await bodies.read_model(request, ContactPost, MOST_BYTES)
-    try:
+    async with _told_what_has_changed(queries, case_id, wanted.version, caller):
         await cases.add_contact(case_id, wanted, caller)
-    except StaleCaseError as error:
-        raise await _conflict(queries, case_id, wanted.version, caller) from error
     return _as_it_is(await queries.one(case_id, Asker.of(caller)))
 
 
-async def _conflict(queries: CaseQueries, case_id: int, seen: int, caller: AnyCaller) -> StaleVersionError:
-    asker = Asker.of(caller)
-    case = await queries.one(case_id, asker)
-    changes = await queries.events(case_id, asker, after_version=seen)
-    return StaleVersionError(
-        f"It is at version {case.version}, and version {seen} was sent. Look at what has changed, and send it again.",
-        members={
+@asynccontextmanager
+async def _told_what_has_changed(
+    queries: CaseQueries, case_id: int, seen: int, caller: AnyCaller
+) -> AsyncIterator[None]:
+    """Who has seen another version gets the case as it is, and what has changed since."""
+    try:
+        yield
+    except StaleCaseError as error:
+        asker = Asker.of(caller)
+        case = await queries.one(case_id, asker)
+        changes = await queries.events(case_id, asker, after_version=seen)
+        sent = f"It is at version {case.version}, and version {seen} was sent."
+        detail = f"{sent} Look at what has changed, and send it again."
+        members = {
             "case": case.model_dump(mode="json"),
             "changes": [change.model_dump(mode="json") for change in changes],
-        },
-    )
+        }
+        raise StaleVersionError(detail, members=members) from error
 
 
 def _as_it_is(case: CaseDetail, status: int = 200) -> Response:

@@ -9,9 +9,9 @@ from datetime import date
 
 from pydantic import BaseModel
 
-from api.cases.schemas import (
+from api.cases.schemas import CaseConcern
+from api.cases.talk_schemas import (
     AffectedStudent,
-    CaseConcern,
     Fact,
     Preparation,
     PreparationResponse,

@@ -11,7 +11,8 @@ from api.browser_sessions import BrowserCaller
 from api.callers import AnyCaller
 from api.cases import effect
 from api.cases.invitation import Participant
-from api.cases.preparation import Counted, Platform, prepare
+from api.cases.outcomes import OUTCOMES, OutcomesResponse
+from api.cases.preparation import prepare
 from api.cases.schemas import (
     TREND_WEEKS,
     Case,
@@ -22,26 +23,22 @@ from api.cases.schemas import (
     CaseFilters,
     CaseList,
     CaseResponse,
-    OutcomesResponse,
     Owner,
-    PreparedTutor,
     Queue,
 )
+from api.cases.talk_queries import PARTICIPANTS, PREPARATION
 from api.cases.words import Recently, in_short
 from api.database import VERSION, Marts, Statement, columns, with_app_tables
 from api.problems import NotFoundError
 from api.publication import META_SQL
 from api.text_search import matches
-from api.tutors.queries import KNOWN_CONCERNS, SEVERAL, SHARE
-from core.concerns import Rules, in_order
+from core.concerns import in_order
 from core.roles import Role
 
 MISSING = "There is no case with this number."
 NEWS_DAYS = 28
-COUNTED_DAYS = 90
 # Of the details of events.
 PERSONAL = ("text", "cause")
-PLANNED_DAYS = 7
 
 # $1: the person who asks, $2: their role, $3: the reporting zone.
 CASES = f"""
@@ -234,164 +231,6 @@ select json_build_object('data', coalesce(json_agg(owner order by owner.name, ow
 from (
     select {columns(Owner, "people")} from app.people where is_active and role in ('coach', 'lead', 'admin')
 ) as owner
-"""
-
-# Planned sessions are those of `harm_sessions`: of the 7 days after the as-of day.
-PREPARATION = f"""
-with stored as (
-    select case_id, tutor_id, opened_on, snapshot from app.cases where case_id = $1
-),
-
-sessions as (
-    select sessions.counted_on, sessions.reason_code, sessions.is_let_down, sessions.caused_by, sessions.is_excused
-    from marts.fct_sessions as sessions
-    inner join stored on sessions.tutor_id = stored.tutor_id
-    cross join marts.publication
-    where sessions.is_final
-        and sessions.counted_on > publication.as_of - {COUNTED_DAYS}
-        and sessions.counted_on <= publication.as_of
-),
-
-heaps as (
-    select reason_code, count(*) as let_downs
-    from sessions
-    where is_let_down
-    group by counted_on, reason_code
-    having count(*) >= greatest({SEVERAL}, {SHARE} * (select count(*) from sessions where is_let_down))
-),
-
-reason_days as (
-    select reason_code, count(*) as days, sum(let_downs)::bigint as let_downs
-    from heaps group by reason_code order by let_downs desc, reason_code
-),
-
-students as (
-    select
-        planned.student_id,
-        people.external_id,
-        people.name,
-        count(*) as sessions,
-        min(planned.scheduled_time) as next_at,
-        bool_or(planned.is_first_meeting) as is_first_meeting
-    from marts.upcoming_sessions as planned
-    inner join stored on planned.tutor_id = stored.tutor_id
-    cross join marts.publication
-    left join marts.match_students as people on planned.student_id = people.student_id
-    where planned.scheduled_on > publication.as_of and planned.scheduled_on <= publication.as_of + {PLANNED_DAYS}
-    group by planned.student_id, people.external_id, people.name
-    order by min(planned.scheduled_time), planned.student_id
-)
-
-select
-    {VERSION},
-    (
-        select json_build_object(
-            'case_id', stored.case_id,
-            'tutor', (
-                select tutor
-                from (
-                    select
-                        stored.tutor_id,
-                        {", ".join(f"people.{name}" for name in PreparedTutor.model_fields if name != "tutor_id")}
-                ) as tutor
-            ),
-            'opened_on', stored.opened_on,
-            'snapshot', stored.snapshot,
-            'concerns', {KNOWN_CONCERNS.format(tutor_id="stored.tutor_id")},
-            'rules', (select rules from (select {columns(Rules, "publication")}) as rules),
-            'platform', (select known from (select {columns(Platform, "baseline")}) as known),
-            'counted', (
-                select known from (
-                    select {columns(Counted, "scores")}
-                    from marts.tutor_scores as scores where scores.tutor_id = stored.tutor_id
-                ) as known
-            ),
-            'excused_90d', (select count(*) from sessions where is_excused and caused_by = 'tutor'),
-            'reason_days', coalesce((select json_agg(reason_days) from reason_days), '[]'),
-            'students', coalesce((select json_agg(students) from students), '[]'),
-            'meta', json_build_object({META_SQL})
-        )
-        from stored
-        cross join marts.platform_baseline as baseline
-        left join marts.dim_tutors as people on stored.tutor_id = people.tutor_id
-    )
-from marts.publication
-"""
-
-PARTICIPANTS = """
-select
-    (select name from marts.dim_tutors where dim_tutors.tutor_id = stored.tutor_id) as name,
-    (select email from marts.dim_tutors where dim_tutors.tutor_id = stored.tutor_id) as email,
-    host.name as host_name,
-    host.email as host_email
-from app.cases as stored
-left join app.people as host on host.person_id = $2
-where stored.case_id = $1
-"""
-
-FIGURES = """
-    count(case_id) as opened,
-    count(closed_at) as closed,
-    count(first_contact_at) as contacted,
-    percentile_cont(0.5) within group (order by days_to_contact)
-        filter (where arm is distinct from 'later') as median_days_to_contact,
-    count(is_raised_after_30_days) as known_after_30_days,
-    count(*) filter (where is_raised_after_30_days) as raised_after_30_days,
-    avg(is_raised_after_30_days::integer)::double precision as share_raised_after_30_days,
-    count(is_raised_after_90_days) as known_after_90_days,
-    count(*) filter (where is_raised_after_90_days) as raised_after_90_days,
-    avg(is_raised_after_90_days::integer)::double precision as share_raised_after_90_days
-"""
-# $1: months.
-OUTCOMES = f"""
-with months as (
-    select month::date as month
-    from marts.publication
-    cross join generate_series(
-        date_trunc('month', publication.as_of::timestamp) - make_interval(months => $1::int - 1),
-        date_trunc('month', publication.as_of::timestamp),
-        interval '1 month'
-    ) as month
-),
-
-cases as materialized (
-    select months.month, cases.*
-    from months
-    inner join marts.cases as cases on date_trunc('month', cases.opened_on::timestamp)::date = months.month
-),
-
-reasons as (
-    select reason, count(*) as cases from cases where reason is not null group by reason order by cases desc, reason
-),
-
-by_month as (
-    select months.month, {FIGURES}
-    from months left join cases on months.month = cases.month
-    group by months.month order by months.month desc
-),
-
-by_owner as (
-    select owner_id, owner_name, {FIGURES} from cases
-    group by owner_id, owner_name order by opened desc, owner_name, owner_id
-),
-
-by_action as (
-    select last_action as action, {FIGURES} from cases group by last_action order by opened desc, action
-)
-
-select
-    {VERSION},
-    json_build_object(
-        'data', json_build_object(
-            'all_cases', (select figures from (select {FIGURES} from cases) as figures),
-            'reasons', coalesce((select json_agg(reasons) from reasons), '[]'),
-            'by_month', coalesce((select json_agg(by_month) from by_month), '[]'),
-            'by_owner', coalesce((select json_agg(by_owner) from by_owner), '[]'),
-            'by_action', coalesce((select json_agg(by_action) from by_action), '[]')
-        ),
-        'meta', json_build_object({META_SQL})
-    )
-from marts.publication
 """
 
 _events = TypeAdapter(list[CaseEvent])

@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
 
 from api.bodies import WHOLE, Body
-from api.fields import Count, Fraction, Id, Instant
+from api.fields import Count, Fraction, Id
 from api.problems import Problem
-from api.publication import Meta, PageMeta
+from api.publication import PageMeta
 from api.tutors.schemas import SearchText
 from core.concerns import ConcernName
 from core.roles import Role
@@ -20,8 +20,6 @@ LONGEST_NOTE = 4_000
 MOST_AT_ONCE = 200
 TREND_WEEKS = 12
 FOLLOW_UP_DAYS = 14
-MOST_MONTHS = 36
-TALK_MINUTES = 30
 GREATEST_ID = 2**63 - 1
 
 CaseNumber = Annotated[int, Field(ge=1, le=GREATEST_ID, examples=[17])]
@@ -392,135 +390,3 @@ class Owners(BaseModel):
     """Whom cases can be given to, by name."""
 
     data: list[Owner]
-
-
-class PreparedTutor(CaseTutor):
-    """Whom the conversation is with."""
-
-    email: str | None = Field(examples=["ada@example.org"])
-
-
-class Fact(BaseModel):
-    """A concern that is raised, or was at the opening."""
-
-    concern: ConcernName
-    is_raised: bool = Field(description="Whether it is raised now, and counts.")
-    sentence: str | None = Field(description="What is known today; null if nothing is known any more.")
-    now: CaseConcern | None = Field(description="Today's figures; null if there are none any more.")
-    opening: CaseConcern | None = Field(description="The figures at the opening; null if it was not raised then.")
-    ending: str | None = Field(description="What ends it; null if it is not raised.")
-
-
-class AffectedStudent(BaseModel):
-    """A student with planned sessions."""
-
-    student_id: UUID
-    external_id: str | None = Field(examples=["S-17"])
-    name: str | None = Field(examples=["Max Lang"])
-    sessions: int = Field(ge=1, description="Planned in the 7 days after `as_of`.", examples=[2])
-    next_at: AwareDatetime = Field(description="The first of them.")
-    is_first_meeting: bool = Field(description="Whether that is their first session with the tutor.")
-
-
-class TutorMail(BaseModel):
-    """A mail to the tutor, to be read over before it is sent."""
-
-    to: str = Field(examples=["ada@example.org"])
-    subject: str
-    body: str
-
-
-class Preparation(BaseModel):
-    """What to know before a conversation with the tutor. Nothing of notes is in it."""
-
-    case_id: CaseNumber
-    tutor: PreparedTutor
-    opened_on: date
-    facts: list[Fact]
-    concessions: list[str] = Field(description="What is fair to concede, in sentences.")
-    questions: list[str] = Field(description="What to ask.")
-    students: list[AffectedStudent] = Field(description="Who has planned sessions in the next 7 days, by time.")
-    text: str = Field(description="All of it as plain text.")
-    mail: TutorMail | None = Field(description="Null if the address of the tutor is not known.")
-
-
-class PreparationResponse(BaseModel):
-    """The preparation of one conversation."""
-
-    data: Preparation
-    meta: Meta
-
-
-class Talk(BaseModel, extra="forbid"):
-    """When the conversation is to take place."""
-
-    at: Instant = Field(description="Its start, with an offset.", examples=["2026-02-03T16:00:00+01:00"])
-    minutes: int = Field(default=TALK_MINUTES, ge=5, le=480)
-
-
-class OutcomeRange(BaseModel, extra="forbid"):
-    """Which cases."""
-
-    months: int = Field(
-        default=6, ge=1, le=MOST_MONTHS, description="Opened in the month of `as_of`, and in so many with it."
-    )
-
-
-class OutcomeFigures(BaseModel):
-    """What became of some cases."""
-
-    opened: Count
-    closed: Count = Field(description="Closed by now.")
-    contacted: Count = Field(description="With a contact by now.")
-    median_days_to_contact: float | None = Field(
-        ge=0, description="From the opening to the first contact, of those with one.", examples=[2.4]
-    )
-    known_after_30_days: Count = Field(description="Opened 30 days ago or earlier.")
-    raised_after_30_days: Count = Field(description="Of these, some concern of the case was raised after 30 days.")
-    share_raised_after_30_days: Fraction | None
-    known_after_90_days: Count = Field(description="Opened 90 days ago or earlier.")
-    raised_after_90_days: Count = Field(description="Of these, some concern of the case was raised after 90 days.")
-    share_raised_after_90_days: Fraction | None
-
-
-class ReasonCount(BaseModel):
-    """Cases that were closed for one reason."""
-
-    reason: CloseReason
-    cases: Count
-
-
-class MonthOutcomes(OutcomeFigures):
-    """Cases opened in one month."""
-
-    month: date = Field(description="Its first day.", examples=["2026-01-01"])
-
-
-class OwnerOutcomes(OutcomeFigures):
-    """Cases that one person looks after, or did until they were closed."""
-
-    owner_id: PersonNumber | None = Field(description="Null: nobody.")
-    owner_name: str | None = Field(examples=["Ann Lee"])
-
-
-class ActionOutcomes(OutcomeFigures):
-    """Cases in which this was agreed last."""
-
-    action: AgreedAction | None = Field(description="Null: no contact yet.")
-
-
-class Outcomes(BaseModel):
-    """What became of cases. No proof of an effect: whoever is flagged by chance improves by chance."""
-
-    all_cases: OutcomeFigures
-    reasons: list[ReasonCount] = Field(description="Of the closed ones; the most frequent first.")
-    by_month: list[MonthOutcomes] = Field(description="Every month, the newest first.")
-    by_owner: list[OwnerOutcomes] = Field(description="The most cases first.")
-    by_action: list[ActionOutcomes] = Field(description="The most cases first.")
-
-
-class OutcomesResponse(BaseModel):
-    """What became of the cases of some months."""
-
-    data: Outcomes
-    meta: Meta

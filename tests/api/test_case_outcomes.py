@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from api.cases.schemas import OutcomesResponse
+from api.cases.outcomes import OutcomesResponse
 from core.roles import Role
 from tests.api.conftest import Served, served
 from tests.api.test_auth_sessions import new_key, person

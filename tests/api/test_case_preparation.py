@@ -10,7 +10,8 @@ from uuid import uuid4
 import pytest
 
 from api.cases.preparation import PreparationFacts, concessions, facts_of, mail, prepare, questions
-from api.cases.schemas import Case, CaseList, PreparationResponse
+from api.cases.schemas import Case, CaseList
+from api.cases.talk_schemas import PreparationResponse
 from core.concerns import Concern, ConcernName, ConcernStatus
 from core.roles import Role
 from tests.api.conftest import Served, served
