@@ -262,7 +262,8 @@ def test_a_tutor_who_has_left_is_no_case(tutor: Tutor) -> None:
 
 
 def test_posts_open_a_case_and_excuses_ease_it(built: Dbt, connection: psycopg.Connection) -> None:
-    ids = "(select array_agg(md5('missed ' || i)::uuid) from generate_series(1, 20) as i)"
+    # So many that they outweigh any prior that other tests may have left.
+    ids = "(select array_agg(md5('missed ' || i)::uuid) from generate_series(1, 200) as i)"
     with connection.transaction(force_rollback=True):
         row = connection.execute(
             "insert into raw.tutors (tutor_id, name) values (gen_random_uuid(), 'New') returning tutor_id"
@@ -274,8 +275,8 @@ def test_posts_open_a_case_and_excuses_ease_it(built: Dbt, connection: psycopg.C
             insert into raw.sessions (session_id, tutor_id, student_id, scheduled_time, status, initiator, updated_at)
             select
                 md5('missed ' || i)::uuid, %s, md5('student 1')::uuid,
-                '2024-06-30 01:00+00'::timestamptz - i * interval '1 day', 'no_show', 'tutor', '2024-06-30 00:00+00'
-            from generate_series(1, 20) as i
+                '2024-06-30 01:00+00'::timestamptz - i * interval '4 hours', 'no_show', 'tutor', '2024-06-30 00:00+00'
+            from generate_series(1, 200) as i
             """,
             row,
         )
