@@ -8,11 +8,15 @@ const browser = await chromium.launch({
   executablePath: process.env.TUTORQ_CHROMIUM ?? (await packaged.executablePath()),
   args: ["--no-sandbox", "--headless=shell"],
 });
-const figures = { overview: [], sort: [], filter: [], search: [] };
+const figures = { today: [], overview: [], sort: [], filter: [], search: [] };
 
 // In the page, before its own scripts: resolves to the moment after the frame in which `isReady` first holds.
-const WATCH = `window.painted = (isReady) => new Promise((resolve) => {
-  const look = () => isReady() ? requestAnimationFrame(() => setTimeout(() => resolve(performance.now()))) : requestAnimationFrame(look);
+const WATCH = `window.painted = (isReady) => new Promise((resolve, reject) => {
+  const look = () => {
+    if (performance.now() > 60_000) reject(new Error("never painted: " + isReady));
+    else if (isReady()) requestAnimationFrame(() => setTimeout(() => resolve(performance.now())));
+    else requestAnimationFrame(look);
+  };
   look();
 });`;
 
@@ -29,13 +33,15 @@ async function freshPage() {
   return { context, page };
 }
 
-async function coldOverview() {
+/** From nothing to the first of what `selector` names, drawn: all of the page's own work is in it. */
+async function coldStart(path, selector) {
   const { context, page } = await freshPage();
   const cdp = await context.newCDPSession(page);
   await cdp.send("Emulation.setCPUThrottlingRate", { rate: Number(slower) });
-  await page.goto(address, { waitUntil: "commit" });
-  const usable = await page.evaluate(() =>
-    window.painted(() => document.querySelector('[aria-label="Active tutors by status"] a') !== null),
+  await page.goto(`${address}${path}`, { waitUntil: "commit" });
+  const usable = await page.evaluate(
+    (selector) => window.painted(() => document.querySelector(selector) !== null),
+    selector,
   );
   await context.close();
   return usable;
@@ -59,7 +65,8 @@ async function beyondTheAnswer(page, act, parameter) {
 }
 
 for (let round = 0; round < Number(rounds); round += 1) {
-  figures.overview.push(await coldOverview());
+  figures.today.push(await coldStart("/", "[data-case]"));
+  figures.overview.push(await coldStart("/overview", '[aria-label="Active tutors by concern"] a'));
   const { context, page } = await freshPage();
   await page.goto(`${address}/tutors`);
   await page.locator("tbody tr").first().waitFor();
@@ -71,7 +78,11 @@ for (let round = 0; round < Number(rounds); round += 1) {
     () => page.getByRole("columnheader", { name: "Sessions" }).getByRole("button").click(),
     "sort_by=sessions_90d",
   );
-  await step("filter", () => page.getByText("Fine", { exact: true }).first().click(), "risk_status=ok");
+  await step(
+    "filter",
+    () => page.getByRole("group", { name: "Concerns" }).getByText("Unreliable").click(),
+    "concern=unreliable",
+  );
   await step("search", () => page.getByRole("searchbox").first().fill("1"), "search=1");
   await context.close();
 }
