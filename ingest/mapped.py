@@ -1,0 +1,273 @@
+"""Cells of a file by its mapping: columns of the file become columns of the contract, still as text."""
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from core.errors import TutorqError
+from ingest.arrow import ArrowColumn, compute
+from ingest.contract import Entity, Kind
+from ingest.mapping import NUMBER_FORMS, Between, EntityMapping, Rule
+from ingest.notes import Notes
+from ingest.readers import Header, RawBatch
+from ingest.spelling import normal
+from ingest.times import parse_times
+
+_MICROSECONDS_A_MINUTE = 60_000_000
+# Of numbers that are times: the unit, and the moment from which they count.
+_UNITS: dict[str, tuple[Any, str]] = {
+    "epoch_seconds": ("s", "unix"),
+    "epoch_milliseconds": ("ms", "unix"),
+    "excel_days": ("D", "1899-12-30"),
+}
+_GROUPED = r"^[+-]?\d{1,3}(?:\.\d{3})+(?:,\d+)?$"
+
+
+@dataclass(frozen=True)
+class MappedFile:
+    """How one file with this header is read.
+
+    `header` names the columns of the file that are needed, by their names in it; `columns` are those of the contract
+    that come out.
+    """
+
+    header: Header
+    columns: tuple[str, ...]
+    apply: Callable[[RawBatch], RawBatch]
+
+
+def map_file(
+    source: str, names: Sequence[str], entity: Entity, mapping: EntityMapping, zone: str, notes: Notes
+) -> MappedFile:
+    """Match the columns of a file with its mapping.
+
+    Args:
+        source: name of the file.
+        names: its header.
+        zone: in which its times without an offset are.
+        notes: what is missing without harm is said there.
+
+    Raises:
+        TutorqError: a required column is missing, or the one from which it is to be taken.
+    """
+    return _Mapper(source, names, entity, mapping, zone, notes).mapped()
+
+
+class _Mapper:
+    def __init__(
+        self, source: str, names: Sequence[str], entity: Entity, mapping: EntityMapping, zone: str, notes: Notes
+    ) -> None:
+        self._source = source
+        self._names = [name.strip() for name in names]
+        self._entity = entity
+        self._mapping = mapping
+        self._zone = zone
+        self._notes = notes
+        # The first of a name counts; the others are unknown columns.
+        self._places: dict[str, int] = {}
+        for place, name in enumerate(self._names):
+            self._places.setdefault(normal(name), place)
+
+    def mapped(self) -> MappedFile:
+        self._taken: dict[str, Between | list[str]] = {}
+        for column in self._entity.columns:
+            given = self._mapping.columns.get(column.name, [column.name])
+            wanted = [given.start, given.end] if isinstance(given, Between) else given
+            missing = [name for name in wanted if normal(name) not in self._places]
+            if not missing:
+                self._taken[column.name] = given
+            elif normal(column.name) in self._places:
+                self._taken[column.name] = [column.name]
+            elif column.name in self._mapping.columns:
+                self._say_missing(column.name, missing, is_needed=column.is_required)
+        set_by_rules = {name for rule in self._mapping.rules for name in rule.sets}
+        columns = tuple(
+            column.name
+            for column in self._entity.columns
+            if column.name in self._taken or column.name in self._mapping.defaults or column.name in set_by_rules
+        )
+        absent = [name for name in self._entity.required if name not in columns]
+        if absent:
+            raise TutorqError(
+                f"{self._source}: required column{'s' if len(absent) > 1 else ''} missing: {', '.join(absent)}; "
+                f"the mapping says nothing of {'them' if len(absent) > 1 else 'it'}"
+            )
+        needed = self._needed()
+        header = Header(
+            positions={self._names[place]: place for place in sorted(needed)},
+            unknown=[name or "(no name)" for place, name in enumerate(self._names) if place not in needed],
+            names=self._names,
+        )
+        return MappedFile(header, columns, lambda raw: self._apply(raw, columns))
+
+    def _say_missing(self, column: str, missing: list[str], *, is_needed: bool) -> None:
+        which = ", ".join(f"“{name}”" for name in missing)
+        nearest = difflib.get_close_matches(missing[0], self._names, n=1)
+        hint = f"; the nearest is “{nearest[0]}”" if nearest else f"; it has {', '.join(filter(None, self._names))}"
+        said = f"the mapping takes {column} from {which}, which the file does not have"
+        if is_needed and column not in self._mapping.defaults:
+            raise TutorqError(f"{self._source}: {said}{hint}")
+        self._notes.add("left out", f"{said}{hint}")
+
+    def _needed(self) -> set[int]:
+        """Places of all columns of the file that anything is taken from."""
+        names: list[str] = []
+        for given in self._taken.values():
+            names += [given.start, given.end] if isinstance(given, Between) else given
+        names += [name for rule in self._mapping.rules for name in rule.when]
+        names += [name for whose in self._mapping.whose.values() for name in [*whose.tutor, *whose.student]]
+        return {self._places[normal(name)] for name in names if normal(name) in self._places}
+
+    def _apply(self, raw: RawBatch, columns: tuple[str, ...]) -> RawBatch:
+        count = len(raw.lines)
+        cells: dict[str, ArrowColumn] = {}
+        for column in columns:
+            given = self._taken.get(column)
+            if given is None:
+                texts: ArrowColumn = pa.nulls(count, pa.string())
+            elif isinstance(given, Between):
+                texts = self._minutes(raw, given)
+            else:
+                texts = self._joined([self._column(raw, name) for name in given])
+            kind = self._entity.column(column).kind
+            if kind in (Kind.TIME, Kind.DATE):
+                texts = self._times(texts)
+            elif kind in (Kind.NUMBER, Kind.INTEGER) and self._mapping.decimal == ",":
+                texts = _with_point(texts)
+            if column in self._mapping.whose:
+                texts = self._role(raw, column, texts)
+            if column in self._mapping.values:
+                texts = self._meant(column, texts)
+            cells[column] = texts
+        self._rule(raw, cells)
+        for column, default in self._mapping.defaults.items():
+            cells[column] = compute.fill_null(_blank_is_null(cells[column]), default)
+        return replace(raw, columns=cells)
+
+    def _column(self, raw: RawBatch, name: str) -> ArrowColumn:
+        return raw.columns[self._names[self._places[normal(name)]]]
+
+    def _joined(self, parts: list[ArrowColumn]) -> ArrowColumn:
+        if len(parts) == 1:
+            return parts[0]
+        trimmed = [compute.utf8_trim_whitespace(part) for part in parts]
+        joined: ArrowColumn = compute.binary_join_element_wise(*trimmed, " ", null_handling="skip")
+        return joined
+
+    def _times(self, texts: ArrowColumn) -> ArrowColumn:
+        """In ISO 8601 where a form fits; what fits none stays, to be refused by whoever reads times."""
+        for name, offset in self._mapping.zones.items():
+            texts = compute.replace_substring_regex(texts, rf"\s*\b{name}\s*$", offset)
+        for form in self._mapping.dates:
+            texts = _read_form(texts, form)
+        return texts
+
+    def _minutes(self, raw: RawBatch, between: Between) -> ArrowColumn:
+        start, end = (
+            parse_times(_blank_is_null(self._times(self._column(raw, name))), self._zone)[0]
+            for name in (between.start, between.end)
+        )
+        length = compute.subtract(end.cast(pa.int64()), start.cast(pa.int64()))
+        minutes: ArrowColumn = compute.cast(compute.divide(length, _MICROSECONDS_A_MINUTE), pa.string())
+        return minutes
+
+    def _meant(self, column: str, texts: ArrowColumn) -> ArrowColumn:
+        meanings = {normal(word): meaning for word, meaning in self._mapping.values[column].items()}
+        return _by_distinct(texts, lambda text: meanings.get(normal(text), text))
+
+    def _role(self, raw: RawBatch, column: str, texts: ArrowColumn) -> ArrowColumn:
+        """`tutor` or `student` where the same stands in one of their columns; what names neither stays as it is."""
+        whose = self._mapping.whose[column]
+        given = [None if text is None else text.strip().casefold() for text in texts.to_pylist()]
+        found: list[str | None] = list(texts.to_pylist())
+        for role, names in (("student", whose.student), ("tutor", whose.tutor)):
+            for name in names:
+                if normal(name) not in self._places:
+                    continue
+                for row, other in enumerate(self._column(raw, name).to_pylist()):
+                    if given[row] and other is not None and other.strip().casefold() == given[row]:
+                        found[row] = role
+        return pa.array(found, pa.string())
+
+    def _rule(self, raw: RawBatch, cells: dict[str, ArrowColumn]) -> None:
+        """The first rule that fits a row sets its cells."""
+        if not self._mapping.rules:
+            return
+        count = len(raw.lines)
+        is_past: ArrowColumn | None = None
+        if any(rule.is_past is not None for rule in self._mapping.rules):
+            times = parse_times(_blank_is_null(cells["scheduled_time"]), self._zone)[0]
+            is_past = compute.less_equal(times, pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC")))
+        is_open: ArrowColumn = pa.array([True] * count, pa.bool_())
+        for rule in self._mapping.rules:
+            fits = compute.and_(is_open, self._fits(raw, rule, count))
+            if rule.is_past is not None and is_past is not None:
+                fits = compute.and_(fits, compute.equal(compute.fill_null(is_past, not rule.is_past), rule.is_past))
+            for column, value in rule.sets.items():
+                cells[column] = compute.if_else(fits, value, cells[column])
+            is_open = compute.and_not(is_open, fits)
+
+    def _fits(self, raw: RawBatch, rule: Rule, count: int) -> ArrowColumn:
+        fits: ArrowColumn = pa.array([True] * count, pa.bool_())
+        for name, values in rule.when.items():
+            if normal(name) not in self._places:
+                # Exports of other plans or years lack a column: then nothing of it holds.
+                return pa.array([False] * count, pa.bool_())
+            wanted = {value.strip() if value.strip() in ("", "*") else normal(value) for value in values}
+            texts = compute.fill_null(self._column(raw, name), "")
+            fits = compute.and_(fits, _by_distinct(texts, partial(_is_wanted, wanted)))
+        return fits
+
+
+def _is_wanted(wanted: set[str], text: str) -> bool:
+    is_blank = not text.strip()
+    return "" in wanted if is_blank else "*" in wanted or normal(text) in wanted
+
+
+def _by_distinct(texts: ArrowColumn, convert: Callable[[str], Any]) -> ArrowColumn:
+    """A function of each text, asked once per distinct one."""
+    encoded = texts.dictionary_encode()
+    distinct: list[Any] = encoded.dictionary.to_pylist()
+    converted = pa.array([convert(text) for text in distinct], None if distinct else pa.string())
+    return converted.take(encoded.indices)
+
+
+def _blank_is_null(texts: ArrowColumn) -> ArrowColumn:
+    trimmed = compute.utf8_trim_whitespace(texts)
+    filled: ArrowColumn = compute.if_else(compute.equal(trimmed, ""), None, trimmed)
+    return filled
+
+
+def _with_point(texts: ArrowColumn) -> ArrowColumn:
+    """`1.234,5` as `1234.5`."""
+    is_grouped = compute.fill_null(compute.match_substring_regex(texts, _GROUPED), False)
+    whole = compute.if_else(is_grouped, compute.replace_substring(texts, ".", ""), texts)
+    pointed: ArrowColumn = compute.replace_substring(whole, ",", ".")
+    return pointed
+
+
+def _read_form(texts: ArrowColumn, form: str) -> ArrowColumn:
+    """ISO 8601 where the text is of this form; else as it is."""
+    import pandas as pd
+
+    trimmed = texts.to_pandas().str.strip()
+    times: Any
+    if form in NUMBER_FORMS:
+        numbers: Any = pd.to_numeric(trimmed, errors="coerce")
+        unit, origin = _UNITS[form]
+        times = pd.to_datetime(numbers, unit=unit, origin=origin, errors="coerce", utc=origin == "unix").dt.round("ms")
+    else:
+        times = pd.to_datetime(trimmed, format=form, errors="coerce", utc="%z" in form)
+    is_zoned = times.dt.tz is not None
+    moments = pa.array(times, pa.timestamp("us", "UTC" if is_zoned else None), from_pandas=True)
+    iso = compute.strftime(moments.cast(pa.timestamp("us")), format="%Y-%m-%dT%H:%M:%S")
+    iso = compute.replace_substring(iso, ".000000", "")
+    if is_zoned:
+        iso = compute.binary_join_element_wise(iso, "Z", "")
+    read: ArrowColumn = compute.coalesce(iso, texts)
+    return read

@@ -1,0 +1,260 @@
+"""A mapping is understood or refused with the place and the nearest word; its files are read as it says."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from core.errors import TutorqError
+from ingest.contract import ENTITIES
+from ingest.mapped import map_file
+from ingest.mapping import FileMapping, parse_mapping, ready_made
+from ingest.notes import Notes
+from ingest.readers import RawBatch
+
+HEADER = ["ref", "Teacher", "Pupil", "Day", "Clock", "State", "Minutes", "By"]
+
+
+def read(
+    mapping: FileMapping, header: Sequence[str], *rows: Sequence[str | None], entity: str = "sessions"
+) -> tuple[list[dict[str, str | None]], Notes]:
+    """The cells of the contract, as text."""
+    notes = Notes()
+    file = map_file("x.csv", header, ENTITIES[entity], mapping.sections[entity], mapping.timezone or "UTC", notes)
+    columns = {
+        name: pa.array([row[place] for row in rows], pa.string()) for name, place in file.header.positions.items()
+    }
+    batch = file.apply(RawBatch(np.arange(len(rows)), columns, lambda row: rows[row]))
+    assert tuple(batch.columns) == file.columns
+    return pa.table(batch.columns).to_pylist(), notes
+
+
+PLAIN = """
+sessions:
+  columns:
+    session_id: ref
+    tutor_id: teacher
+    student_id: PUPIL
+    scheduled_time: [Day, Clock]
+    status: State
+    duration_minutes: Minutes
+  values:
+    status: {accepted: completed, "no": scheduled, 1: no_show, false: cancelled}
+  defaults: {initiator: tutor}
+  dates: "%d.%m.%Y %H:%M"
+  decimal: ","
+"""
+
+
+def test_columns_values_dates_and_defaults() -> None:
+    (first, second, third), notes = read(
+        parse_mapping(PLAIN),
+        HEADER,
+        ["a", "t", "s", "3.4.2026", "9:05", "Accepted", "1.059,5", ""],
+        ["b", "t", "s", "2026-04-03", "09:05", "FALSE", "60", ""],
+        ["c", "t", "s", "31.2.2026", "", "other", None, None],
+    )
+    assert first == {
+        "session_id": "a", "tutor_id": "t", "student_id": "s", "scheduled_time": "2026-04-03T09:05:00",
+        "status": "completed", "duration_minutes": "1059.5", "initiator": "tutor",
+    }  # fmt: skip
+    assert (second["scheduled_time"], second["status"]) == ("2026-04-03 09:05", "cancelled")
+    # What no form and no word fits is left to whoever reads the cells.
+    assert (third["scheduled_time"], third["status"], third["duration_minutes"]) == ("31.2.2026 ", "other", None)
+    assert notes.all == []
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "expected"),
+    [
+        ("%m/%d/%Y %I:%M %p", "11/2/2026 3:00 pm", "2026-11-02T15:00:00"),
+        ("%B %d, %Y %I:%M %p", "November 2, 2026 12:30 AM", "2026-11-02T00:30:00"),
+        ("%d/%m/%y", "02/11/26", "2026-11-02T00:00:00"),
+        ("%d/%m/%Y %H:%M %z", "02/11/2026 16:00 +0100", "2026-11-02T15:00:00Z"),
+        ("epoch_seconds", "1793631600", "2026-11-02T15:00:00Z"),
+        ("epoch_milliseconds", "1793631600123", "2026-11-02T15:00:00.123000Z"),
+        ("excel_days", "46328.625", "2026-11-02T15:00:00"),
+        ("%m/%d/%Y", "13/2/2026", "13/2/2026"),
+        ("epoch_seconds", "soon", "soon"),
+        ("epoch_seconds", "999999999999999999999", "999999999999999999999"),
+    ],
+)
+def test_forms_of_times(form: str, text: str, expected: str) -> None:
+    mapping = parse_mapping(f"sessions: {{dates: ['{form}']}}")
+    header = ["session_id", "tutor_id", "student_id", "scheduled_time", "status"]
+    (row,), _ = read(mapping, header, ["a", "t", "s", text, "completed"])
+    assert row["scheduled_time"] == expected
+
+
+def test_abbreviated_zones_have_the_offset_that_the_mapping_says() -> None:
+    mapping = parse_mapping("sessions: {zones: {EST: '-05:00'}}")
+    header = ["session_id", "tutor_id", "student_id", "scheduled_time", "status"]
+    rows, _ = read(mapping, header, *(["a", "t", "s", f"2026-11-02 15:00 {zone}", "x"] for zone in ("EST", "WEST")))
+    assert [row["scheduled_time"] for row in rows] == ["2026-11-02 15:00-05:00", "2026-11-02 15:00 WEST"]
+
+
+def test_the_first_rule_that_fits_wins() -> None:
+    mapping = parse_mapping("""
+        sessions:
+          rules:
+            - {when: {absent: "*"}, set: {status: no_show}}
+            - {when: {flag: ["yes", "1"], by: "*"}, set: {status: cancelled, initiator: tutor}}
+            - {when: {flag: ["yes", "1"]}, set: {status: cancelled}}
+            - {when: {flag: ""}, past: true, set: {status: completed}}
+            - {when: {flag: ""}, past: false, set: {status: scheduled}}
+    """)
+    header = ["session_id", "tutor_id", "student_id", "scheduled_time", "flag", "by"]
+    rows, _ = read(
+        mapping,
+        header,
+        ["a", "t", "s", "2020-01-01", "YES", "me"],
+        ["b", "t", "s", "2020-01-01", "1", " "],
+        ["c", "t", "s", "2020-01-01", " ", None],
+        ["d", "t", "s", "2099-01-01", None, None],
+        ["e", "t", "s", "never", None, None],
+    )
+    assert [(row["status"], row["initiator"]) for row in rows] == [
+        ("cancelled", "tutor"), ("cancelled", None), ("completed", None), ("scheduled", None), (None, None),
+    ]  # fmt: skip
+
+
+def test_whoever_is_named_in_a_column_of_theirs_has_done_it() -> None:
+    mapping = parse_mapping("""
+        sessions:
+          columns: {initiator: By}
+          whose: {initiator: {tutor: [tutor_id, Tutor name, absent], student: student_id}}
+    """)
+    header = ["session_id", "tutor_id", "Tutor name", "student_id", "scheduled_time", "status", "by"]
+    said = ["T@x.org ", "ann", "kid@x.org", "the office", None]
+    rows, _ = read(
+        mapping, header, *(["a", "t@x.org", "Ann", "kid@x.org", "2026-01-01", "cancelled", by] for by in said)
+    )
+    assert [row["initiator"] for row in rows] == ["tutor", "tutor", "student", "the office", None]
+
+
+def test_a_column_that_is_not_there_is_named_with_the_nearest() -> None:
+    mapping = parse_mapping("sessions: {columns: {tutor_id: Techer, subject: Topic}}")
+    header = ["session_id", "Teacher", "student_id", "scheduled_time", "status"]
+    with pytest.raises(TutorqError, match=r"tutor_id from “Techer”.* the nearest is “Teacher”"):
+        read(mapping, header)
+    _, notes = read(mapping, ["tutor_id", *header])
+    assert [note.text.split(",")[0] for note in notes.all] == ["the mapping takes subject from “Topic”"]
+    with pytest.raises(TutorqError, match="required column missing: status; the mapping says nothing of it"):
+        read(parse_mapping("sessions: {}"), ["session_id", "tutor_id", "student_id", "scheduled_time"])
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("sesions: {}", "sesions: is not known here; sessions is meant?"),
+        ("sessions: {column: {}}", "sessions.column: is not known here; columns is meant?"),
+        ("sessions: {columns: {tutor: A}}", "sessions have no column tutor; tutor_id is meant?"),
+        ("sessions: {values: {status: {a: complete}}}", "sessions, status: 'complete' is not one of scheduled,"),
+        ("sessions: {defaults: {status: done}}", "'done' is not one of"),
+        ("sessions: {rules: [{set: {initiator: me}}]}", "'me' is not one of tutor, student, platform"),
+        ("tutors: {rules: [{past: true, set: {name: x}}]}", "only rules of sessions may say `past`"),
+        ("sessions: {dates: DD.MM.YYYY}", "'DD.MM.YYYY' is neither a strptime form"),
+        ("sessions: {zones: {EST: -5}}", "sessions.zones.EST: "),
+        ("sessions: {zones: {EST: '-5'}}", "EST: '-5' is not an offset such as -05:00"),
+        ("sessions: {encoding: latin-9x}", "'latin-9x' is no known encoding"),
+        ("timezone: Vienna", "'Vienna' is not a time zone such as Europe/Vienna"),
+        ("use: calendy", "'calendy' is no ready-made mapping; there are acuity, calcom, calendly"),
+        ("sessions: [", "mapping.yml line 1 is not YAML"),
+        ("- a", "it has to begin with keys such as `use:`"),
+    ],
+)
+def test_what_is_wrong_is_named(text: str, fault: str) -> None:
+    with pytest.raises(TutorqError) as raised:
+        parse_mapping(text)
+    assert str(raised.value).startswith("mapping.yml")
+    assert fault in str(raised.value)
+
+
+def test_one_s_own_words_are_laid_over_a_ready_made_mapping() -> None:
+    mapping = parse_mapping("{use: calendly, timezone: Europe/Vienna, sessions: {columns: {subject: Question 1}}}")
+    sessions = mapping.sections["sessions"]
+    assert mapping.timezone == "Europe/Vienna"
+    assert (sessions.columns["subject"], sessions.columns["tutor_id"]) == (["Question 1"], ["User Email"])
+    assert mapping.entities_of("Events-Export (1).csv") == ["tutors", "students", "sessions"]
+    assert mapping.entities_of("sessions.csv") == []
+
+
+CALENDLY = [
+    "Team", "User Name", "User Email", "Invitee Name", "Invitee Email", "Event Type Name", "Start Date & Time",
+    "End Date & Time", "Event Created Date & Time", "Canceled", "Canceled By", "Cancellation reason", "Event UUID",
+]  # fmt: skip
+TIMES = ["2020-11-02 03:00 pm", "2020-11-02 04:30 pm", "2020-10-20 09:12 am"]
+
+
+def test_calendly() -> None:
+    rows, _ = read(
+        parse_mapping("use: calendly"),
+        CALENDLY,
+        ["", "Ann", "ann@x.org", "Kid", "kid@x.org", "Maths", *TIMES, "false", "", "", "A"],
+        ["", "Ann", "ann@x.org", "Kid", "kid@x.org", "Maths", *TIMES, "true", "Ann", "ill", "B"],
+        ["", "Ann", "ann@x.org", "Kid", "kid@x.org", "Maths", *TIMES, "true", "kid@x.org", "", "C"],
+    )
+    assert rows[0] == {
+        "session_id": "A", "tutor_id": "ann@x.org", "student_id": "kid@x.org", "scheduled_time": "2020-11-02T15:00:00",
+        "status": "completed", "subject": "Maths", "booked_at": "2020-10-20T09:12:00", "duration_minutes": "90",
+        "initiator": "", "reason_code": "",
+    }  # fmt: skip
+    assert [(row["status"], row["initiator"], row["reason_code"]) for row in rows[1:]] == [
+        ("cancelled", "tutor", "ill"), ("cancelled", "student", ""),
+    ]  # fmt: skip
+
+
+def test_cal_com() -> None:
+    rows, _ = read(
+        parse_mapping("use: calcom"),
+        ["session_id", "tutor_id", "student_id", "scheduled_time", "status", "booked_at", "rescheduled"],
+        ["a", "t", "s", "2020-11-02T15:00:00.000Z", "accepted", "2020-10-20T09:12:33.120Z", "false"],
+        ["b", "t", "s", "2020-11-02T15:00:00.000Z", "cancelled", "2020-10-20T09:12:33.120Z", "true"],
+        ["c", "t", "s", "2099-11-02T15:00:00.000Z", "ACCEPTED", "2020-10-20T09:12:33.120Z", "false"],
+        ["d", "t", "s", "2099-11-02T15:00:00.000Z", "rejected", "2020-10-20T09:12:33.120Z", ""],
+    )
+    assert [row["status"] for row in rows] == ["completed", "rescheduled", "scheduled", "cancelled"]
+
+
+def test_acuity_teachworks_and_tutorcruncher() -> None:
+    (row,), _ = read(
+        parse_mapping("use: acuity"),
+        [
+            "Start Time", "End Time", "First Name", "Last Name", "Email", "Type", "Calendar", "Date Scheduled",
+            "Appointment ID",
+        ],
+        [
+            "November 2, 2020 3:00 pm", "November 2, 2020 4:00 pm", "K", "Id", "kid@x.org", "Maths", "Ann",
+            "October 20, 2020", "7",
+        ],
+    )  # fmt: skip
+    assert row == {
+        "session_id": "7", "tutor_id": "Ann", "student_id": "kid@x.org", "scheduled_time": "2020-11-02T15:00:00",
+        "status": "completed", "subject": "Maths", "booked_at": "2020-10-20T00:00:00", "duration_minutes": "60",
+        "initiator": None,
+    }  # fmt: skip
+    rows, _ = read(
+        parse_mapping("use: teachworks"),
+        ["ID", "Date", "Start Time", "Employee", "Student", "Service", "Status", "Duration"],
+        ["1", "2020-11-02", "3:00 PM", "Ann", "Kid", "Maths", "Attended", "60"],
+        ["2", "2020-11-03", "15:00", "Ann", "Kid", "Maths", "Missed", "60"],
+    )
+    assert [(row["scheduled_time"], row["status"], row["initiator"]) for row in rows] == [
+        ("2020-11-02T15:00:00", "completed", None), ("2020-11-03T15:00:00", "no_show", "student"),
+    ]  # fmt: skip
+    rows, _ = read(
+        parse_mapping("use: tutorcruncher"),
+        ["ID", "Tutor", "Student", "Start", "Finish", "Status"],
+        *(["1", "Ann", "Kid", "2020-11-02T15:00", "2020-11-02T15:45", status]
+          for status in ("Planned", "Complete", "Cancelled", "Cancelled but chargeable")),
+    )  # fmt: skip
+    assert [(row["status"], row["initiator"]) for row in rows] == [
+        ("scheduled", None), ("completed", None), ("cancelled", None), ("cancelled", "student"),
+    ]  # fmt: skip
+
+
+def test_each_ready_made_mapping_says_what_it_is_for() -> None:
+    for name, purpose in ready_made().items():
+        assert parse_mapping(f"use: {name}").sections
+        assert len(purpose) > 20
