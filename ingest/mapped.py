@@ -164,7 +164,7 @@ class _Mapper:
         for name, offset in self._mapping.zones.items():
             texts = compute.replace_substring_regex(texts, rf"\s*\b{name}\s*$", offset)
         for form in self._mapping.dates:
-            texts = _read_form(texts, form)
+            texts = read_form(texts, form)
         return texts
 
     def _minutes(self, raw: RawBatch, between: Between) -> ArrowColumn:
@@ -251,7 +251,7 @@ def _with_point(texts: ArrowColumn) -> ArrowColumn:
     return pointed
 
 
-def _read_form(texts: ArrowColumn, form: str) -> ArrowColumn:
+def read_form(texts: ArrowColumn, form: str) -> ArrowColumn:
     """ISO 8601 where the text is of this form; else as it is."""
     import pandas as pd
 

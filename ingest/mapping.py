@@ -13,7 +13,16 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from core.errors import TutorqError
 from ingest.contract import ENTITIES, Entity, Kind
@@ -39,8 +48,11 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
-Text = Annotated[str, BeforeValidator(_as_text)]
-Texts = Annotated[list[Text], BeforeValidator(_as_texts)]
+_CELL = {"type": ["string", "number", "boolean"]}
+Text = Annotated[str, BeforeValidator(_as_text), WithJsonSchema(_CELL)]
+Texts = Annotated[
+    list[Text], BeforeValidator(_as_texts), WithJsonSchema({"anyOf": [_CELL, {"type": "array", "items": _CELL}]})
+]
 
 
 class _Part(BaseModel):
@@ -201,6 +213,31 @@ class FileMapping(_Part):
             for kind, section in self.sections.items()
             if any(fnmatchcase(name, pattern.casefold()) for pattern in section.files)
         ]
+
+
+def json_schema() -> dict[str, Any]:
+    """What editors check and complete a mapping with, down to the columns of each kind of file."""
+    schema = FileMapping.model_json_schema()
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "mapping.yml of tutorq"}
+    schema["properties"]["use"]["anyOf"][0]["enum"] = list(ready_made())
+    for name, entity in ENTITIES.items():
+        columns = {"propertyNames": {"enum": [column.name for column in entity.columns]}}
+        words = {column.name: _meanings(column.allowed) for column in entity.columns if column.allowed}
+        schema["properties"][name] = {
+            "description": f"How files of {name} are read.",
+            "$ref": "#/$defs/EntityMapping",
+            "properties": {
+                "columns": columns,
+                "defaults": columns,
+                "whose": columns,
+                "values": {**columns, "properties": words},
+            },
+        }
+    return schema
+
+
+def _meanings(allowed: tuple[str, ...]) -> dict[str, Any]:
+    return {"additionalProperties": {"enum": list(allowed)}}
 
 
 def ready_made() -> dict[str, str]:

@@ -233,7 +233,9 @@ def generated(root: Path) -> Iterator[tuple[Path, str]]:
     yield root / "api" / "tutors" / "counts.py", schemas(metrics)
 
     from api import openapi
+    from ingest.mapping import json_schema
 
+    yield root / "ingest" / "mapping.schema.json", json.dumps(json_schema(), indent=2) + "\n"
     yield root / "api" / "openapi.json", openapi.render()
 
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 
+import jsonschema
 import numpy as np
 import pyarrow as pa
 import pytest
+import yaml
 
 from core.errors import TutorqError
 from ingest.contract import ENTITIES
+from ingest.draft import draft, fitting_ready_made, likely_entity
 from ingest.mapped import map_file
-from ingest.mapping import FileMapping, parse_mapping, ready_made
+from ingest.mapping import READY_MADE, FileMapping, json_schema, parse_mapping, ready_made
 from ingest.notes import Notes
 from ingest.readers import RawBatch
 
@@ -258,3 +261,48 @@ def test_each_ready_made_mapping_says_what_it_is_for() -> None:
     for name, purpose in ready_made().items():
         assert parse_mapping(f"use: {name}").sections
         assert len(purpose) > 20
+
+
+def test_editors_check_a_mapping_by_its_schema() -> None:
+    schema = json_schema()
+    for name in ready_made():
+        jsonschema.validate(yaml.safe_load((READY_MADE / f"{name}.yml").read_text()), schema)
+    for wrong in ("sesions: {}", "sessions: {columns: {tutor: A}}", "sessions: {values: {status: {a: complete}}}"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(yaml.safe_load(wrong), schema)
+
+
+def test_a_draft_of_an_unknown_file_says_what_it_found_and_what_is_open() -> None:
+    header = ["Lesson ID", "Teacher", "Pupil", "Start", "Outcome", "Fee"]
+    samples = {
+        "Lesson ID": ["L1"], "Teacher": ["Ann"], "Pupil": ["Kid"], "Start": ["31/12/2025 15:00", "01/02/2026 16:00"],
+        "Outcome": ["Done", "No-show", "Teacher ill", "Canceled"], "Fee": ["10"],
+    }  # fmt: skip
+    assert likely_entity(header).name == "sessions"
+    text = draft("my lessons.csv", header, samples, ENTITIES["sessions"])
+    with pytest.raises(TutorqError, match=r"sessions, status: '\?\?\?' is not one of"):
+        parse_mapping(text)
+    mapping = parse_mapping(text.replace('"???"', "cancelled"))
+    (row, *_), _ = read(mapping, header, ["L1", "Ann", "Kid", "31/12/2025 15:00", "done", "10"])
+    assert row == {
+        "session_id": "L1", "tutor_id": "Ann", "student_id": "Kid", "scheduled_time": "2025-12-31T15:00:00",
+        "status": "completed",
+    }  # fmt: skip
+    assert "# not used: Fee" in text
+
+
+def test_a_draft_leaves_open_which_number_is_the_month() -> None:
+    header = ["id", "tutor", "student", "date", "status"]
+    samples = {"id": ["1"], "tutor": ["a"], "student": ["b"], "date": ["3/4/2026"], "status": ["completed"]}
+    text = draft("x.csv", header, samples, ENTITIES["sessions"])
+    assert "date (3/4/2026) is either %d/%m/%Y or %m/%d/%Y" in text
+    with pytest.raises(TutorqError, match=r"'\?\?\?' is neither a strptime form"):
+        parse_mapping(text)
+
+
+def test_an_export_of_a_known_tool_is_known() -> None:
+    assert fitting_ready_made(CALENDLY) == "calendly"
+    assert (
+        fitting_ready_made(["ID", "Tutor", "Student", "Start", "Finish", "Status", "Job", "Created"]) == "tutorcruncher"
+    )
+    assert fitting_ready_made(["a", "b"]) is None

@@ -1,0 +1,213 @@
+"""A first mapping for a file that nobody has described: what its columns, words and dates probably are.
+
+Everything here is a guess that somebody checks: what could not be guessed is `???`, which no mapping may say.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+
+import pyarrow as pa
+import yaml
+
+from core.errors import TutorqError
+from ingest.contract import ENTITIES, Entity, Kind
+from ingest.mapped import map_file, read_form
+from ingest.mapping import parse_mapping, ready_made
+from ingest.notes import Notes
+from ingest.spelling import normal
+from ingest.times import parse_times
+
+OPEN = "???"
+SHOWN_WORDS = 30
+
+# What people call our columns, the likeliest first. Compared by `spelling.normal`, as a whole, then as a part.
+_CALLED: dict[str, tuple[str, ...]] = {
+    "session_id": (
+        "session", "lesson id", "booking id", "appointment id", "event id", "event uuid", "uid", "id", "ref",
+    ),
+    "tutor_id": (
+        "tutor", "tutor email", "teacher", "instructor", "coach", "host", "staff", "employee", "provider", "contractor",
+        "calendar", "user email",
+    ),
+    "student_id": (
+        "student", "student email", "pupil", "learner", "client", "customer", "attendee", "invitee email", "invitee",
+        "recipient", "child", "email",
+    ),
+    "scheduled_time": (
+        "start", "start time", "starts at", "start date time", "lesson date", "session date", "appointment time",
+        "date time", "when", "date",
+    ),
+    "status": ("state", "outcome", "attendance", "canceled", "cancelled", "result"),
+    "subject": ("topic", "course", "service", "event type name", "appointment type", "type", "job"),
+    "booked_at": ("created at", "created", "booked", "date scheduled", "event created date time", "booking date"),
+    "started_at": ("actual start", "started", "joined at"),
+    "completed_time": ("actual end", "ended at", "finished at", "finish", "end", "end time"),
+    "cancelled_at": ("canceled at", "cancelled on", "cancellation date"),
+    "duration_minutes": ("duration", "minutes", "length", "duration min"),
+    "rating": ("stars", "score", "feedback score", "review"),
+    "initiator": ("cancelled by", "canceled by", "who cancelled", "initiated by", "moved by"),
+    "reason_code": ("reason", "cancellation reason"),
+    "technical_issue": ("technical problem", "tech issue"),
+    "updated_at": ("last modified", "modified", "updated", "last updated", "modified at"),
+    "name": ("full name", "tutor name", "student name", "teacher name", "user name", "display name"),
+    "email": ("e mail", "mail", "email address", "user email"),
+    "subjects": ("subject", "teaches", "courses"),
+    "is_active": ("active", "enabled", "status"),
+    "hired_at": ("hired", "start date", "joined", "since"),
+    "requested_at": ("requested", "moved at", "created at"),
+    "original_time": ("from", "old time", "original"),
+    "new_time": ("to", "new time", "moved to"),
+}  # fmt: skip
+
+_WORDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "status": {
+        "completed": ("complete", "done", "attended", "taught", "finished", "held", "happened", "present", "taken"),
+        "scheduled": ("planned", "booked", "upcoming", "confirmed", "accepted", "pending", "active", "open", "future"),
+        "cancelled": ("canceled", "deleted", "calledoff", "declined", "rejected", "void", "storno", "storniert"),
+        "no_show": ("missed", "absent", "didnotattend", "dna", "noshow", "unattended"),
+        "rescheduled": ("moved", "postponed", "shifted"),
+    },
+    "initiator": {
+        "tutor": ("teacher", "instructor", "coach", "host", "staff", "provider"),
+        "student": ("pupil", "learner", "client", "customer", "attendee", "parent", "invitee"),
+        "platform": ("admin", "system", "office", "support"),
+    },
+}
+
+_DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y-%m-%d", "%d/%m/%y", "%m/%d/%y",
+         "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%a %d %b %Y", "%A, %B %d, %Y")  # fmt: skip
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M%p", " %I:%M:%S %p")
+DATE_FORMS = tuple(day + clock for day in _DAYS for clock in _CLOCKS)
+
+
+def fitting_ready_made(names: Sequence[str]) -> str | None:
+    """The ready-made mapping for sessions that a file with this header fits as it stands."""
+    for name in ready_made():
+        mapping = parse_mapping(f"use: {name}")
+        try:
+            notes = Notes()
+            map_file("", names, ENTITIES["sessions"], mapping.sections["sessions"], "UTC", notes)
+        except TutorqError:
+            continue
+        if not notes.all:
+            return name
+    return None
+
+
+def likely_entity(names: Sequence[str]) -> Entity:
+    """The kind of file of which most columns are found; sessions if in doubt."""
+    order = [ENTITIES[name] for name in ("sessions", "reschedules", "tutors", "students")]
+    return max(order, key=lambda entity: sum(name in entity.required for name in _matched(names, entity)))
+
+
+def draft(file_name: str, names: Sequence[str], samples: Mapping[str, Sequence[str]], entity: Entity) -> str:
+    """The text of a mapping to begin with.
+
+    Args:
+        names: the header of the file.
+        samples: some cells of each column, empty ones left out.
+    """
+    matched = _matched(names, entity)
+    lines = [
+        f"# yaml-language-server: $schema={resources.files('ingest') / 'mapping.schema.json'}",
+        "# A draft: check each line, replace each ???, then save it as mapping.yml in the folder of the file.",
+    ]
+    lines += [f"{entity.name}:", f"  files: {_quoted(file_name)}", "  columns:"]
+    for column in entity.columns:
+        if column.name in matched:
+            said = f"    {column.name}: {_quoted(matched[column.name])}"
+            lines.append(f"{said}{_example(samples.get(matched[column.name], []))}")
+        elif column.is_required:
+            lines.append(f'    {column.name}: "{OPEN}"  # required, and not found')
+    if unused := [name for name in names if name.strip() and name not in matched.values()]:
+        lines.append(f"    # not used: {', '.join(unused)}")
+    lines += _drafted_values(entity, matched, samples)
+    lines += _drafted_dates(entity, matched, samples)
+    return "\n".join(lines) + "\n"
+
+
+def _matched(names: Sequence[str], entity: Entity) -> dict[str, str]:
+    """Columns of the contract, and what the file probably calls them; each column of the file once."""
+    free = {normal(name): name for name in reversed(names) if normal(name)}
+    found: dict[str, str] = {}
+    for is_whole in (True, False):
+        for column in entity.columns:
+            if column.name in found:
+                continue
+            called = [normal(name) for name in (column.name, *_CALLED.get(column.name, ()))]
+            for name in called:
+                place = name if is_whole and name in free else _containing(name, free) if not is_whole else None
+                if place is not None:
+                    found[column.name] = free.pop(place)
+                    break
+    return found
+
+
+def _containing(name: str, free: Mapping[str, str]) -> str | None:
+    if len(name) < 5:
+        return None
+    return next((place for place in free if name in place), None) or next(
+        iter(difflib.get_close_matches(name, list(free), n=1, cutoff=0.85)), None
+    )
+
+
+def _drafted_values(entity: Entity, matched: Mapping[str, str], samples: Mapping[str, Sequence[str]]) -> list[str]:
+    lines: list[str] = []
+    for column in entity.columns:
+        if column.kind is not Kind.CHOICE or column.name not in matched:
+            continue
+        allowed = {normal(word): word for word in column.allowed}
+        words = sorted({cell.strip() for cell in samples.get(matched[column.name], [])})
+        foreign = [word for word in words if word and normal(word) not in allowed][:SHOWN_WORDS]
+        if foreign:
+            lines.append(f"    {column.name}:  # each has to be one of {', '.join(column.allowed)}")
+            lines += [f"      {_quoted(word)}: {_meaning(column.name, word)}" for word in foreign]
+    return ["  values:", *lines] if lines else []
+
+
+def _meaning(column: str, word: str) -> str:
+    for meaning, called in _WORDS.get(column, {}).items():
+        if normal(word) in {normal(meaning), *called}:
+            return meaning
+    return f'"{OPEN}"'
+
+
+def _drafted_dates(entity: Entity, matched: Mapping[str, str], samples: Mapping[str, Sequence[str]]) -> list[str]:
+    times = [column for column in entity.columns if column.kind in (Kind.TIME, Kind.DATE) and column.name in matched]
+    forms: list[str] = []
+    comments: list[str] = []
+    for column in times:
+        name = matched[column.name]
+        cells = [cell.strip() for cell in samples.get(name, []) if cell.strip()]
+        if not (foreign := _not_iso(cells)):
+            continue
+        fitting = [form for form in DATE_FORMS if not _not_iso(read_form(pa.array(foreign), form).to_pylist())]
+        if len(fitting) == 1:
+            forms += [form for form in fitting if form not in forms]
+        else:
+            which = f"either {' or '.join(fitting)}: the cells do not tell" if fitting else "of a form not known here"
+            comments.append(f"  # {name} ({foreign[0]}) is {which}")
+            forms += [OPEN] if OPEN not in forms else []
+    if not forms:
+        return []
+    return [*comments, f"  dates: [{', '.join(_quoted(form) for form in forms)}]"]
+
+
+def _not_iso(cells: Sequence[str]) -> list[str]:
+    if not cells:
+        return []
+    is_read = parse_times(pa.array(cells, pa.string()), "UTC")[0].is_valid().to_pylist()
+    return [cell for cell, is_fine in zip(cells, is_read, strict=True) if not is_fine]
+
+
+def _quoted(text: str) -> str:
+    """As a YAML text."""
+    dumped = yaml.safe_dump(text, allow_unicode=True, default_flow_style=True, width=10_000).strip()
+    dumped = dumped.removesuffix("...").strip()
+    return dumped if not text.startswith("?") else f'"{text}"'
+
+
+def _example(cells: Sequence[str]) -> str:
+    shown = next((cell.strip() for cell in cells if cell.strip()), "")
+    return f"  # {shown[:40]}" if shown and "\n" not in shown[:40] else ""
