@@ -188,6 +188,7 @@ SESSIONS = Entity(
         _choice("initiator", INITIATORS),
         _text("reason_code"),
         Column("technical_issue", Kind.BOOLEAN, "boolean"),
+        _text("lesson_id"),
         _time("updated_at", is_version=True),
     ),
     version="raw.session_version({r}.updated_at, {r}.status, {content})",

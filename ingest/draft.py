@@ -48,6 +48,7 @@ _CALLED: dict[str, tuple[str, ...]] = {
     "rating": ("stars", "score", "feedback score", "review"),
     "initiator": ("cancelled by", "canceled by", "who cancelled", "initiated by", "moved by"),
     "reason_code": ("reason", "cancellation reason"),
+    "lesson_id": ("group id", "class id"),
     "technical_issue": ("technical problem", "tech issue"),
     "updated_at": ("last modified", "modified", "updated", "last updated", "modified at"),
     "name": ("full name", "tutor name", "student name", "teacher name", "user name", "display name"),
@@ -182,7 +183,7 @@ def _drafted_dates(entity: Entity, matched: Mapping[str, str], samples: Mapping[
         cells = [cell.strip() for cell in samples.get(name, []) if cell.strip()]
         if not (foreign := _not_iso(cells)):
             continue
-        fitting = [form for form in DATE_FORMS if not _not_iso(read_form(pa.array(foreign), form).to_pylist())]
+        fitting = [form for form in DATE_FORMS if not _not_iso(_read(foreign, form))]
         if len(fitting) == 1:
             forms += [form for form in fitting if form not in forms]
         else:
@@ -211,3 +212,8 @@ def _quoted(text: str) -> str:
 def _example(cells: Sequence[str]) -> str:
     shown = next((cell.strip() for cell in cells if cell.strip()), "")
     return f"  # {shown[:40]}" if shown and "\n" not in shown[:40] else ""
+
+
+def _read(cells: Sequence[str], form: str) -> list[str]:
+    texts: list[str | None] = read_form(pa.array(cells, pa.string()), form).to_pylist()
+    return [text or "" for text in texts]

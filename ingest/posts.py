@@ -191,6 +191,10 @@ class SessionPost(BaseModel):
     technical_issue: bool | None = Field(
         default=None, description="Whether technical trouble disturbed the lesson; null if nobody said."
     )
+    lesson_id: Name | None = Field(
+        default=None,
+        description="The same in all sessions of one lesson with several students, which counts once for its tutor.",
+    )
     updated_at: Version | None = Field(
         default=None,
         description="Version of the content, as the sender states it; at most a day ahead of the server's clock.",

@@ -121,6 +121,7 @@ def load_raw(connection: psycopg.Connection) -> RawFrames:
             """
             select
                 session_id, tutor_id, student_id, status, rating, initiator, reason_code, technical_issue::int,
+                lesson_id,
                 (extract(epoch from scheduled_time) * 1000000)::bigint as scheduled_time,
                 (extract(epoch from started_at) * 1000000)::bigint as started_at,
                 (extract(epoch from cancelled_at) * 1000000)::bigint as cancelled_at
@@ -135,6 +136,7 @@ def load_raw(connection: psycopg.Connection) -> RawFrames:
                 "initiator": "category",
                 "reason_code": "category",
                 "technical_issue": "float64",
+                "lesson_id": "str",
             },
             instants=("scheduled_time", "started_at", "cancelled_at"),
         ),

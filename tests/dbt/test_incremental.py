@@ -56,6 +56,10 @@ CHANGES = {
             technical_issue = (array[true, false, null])[1 + %(minutes)s %% 3]
         where session_id = md5(%(name)s)::uuid
     """,
+    "join a lesson": """
+        update raw.sessions set lesson_id = (array['lesson', 'other', null])[1 + %(minutes)s %% 3]
+        where session_id = md5(%(name)s)::uuid
+    """,
     "rate": "update raw.sessions set rating = 1 + %(minutes)s %% 5 where session_id = md5(%(name)s)::uuid",
     "delete": "delete from raw.sessions where session_id = md5(%(name)s)::uuid",
     "reschedule": """

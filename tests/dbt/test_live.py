@@ -89,6 +89,8 @@ def anything(chance: random.Random) -> dict[str, Any]:
     if status == "completed" and chance.random() < 0.5:
         body["started_at"] = (at + timedelta(minutes=chance.randrange(-5, 15))).isoformat()
         body["technical_issue"] = chance.random() < 0.2
+    if chance.random() < 0.5:
+        body["lesson_id"] = f"lesson {chance.randrange(2)}"
     if status in ("no_show", "cancelled"):
         body["initiator"] = chance.choice(["tutor", "student"])
         body["reason_code"] = chance.choice(["sick", "school"])

@@ -64,7 +64,7 @@ def days_ago(days: int, hour: int = 12) -> pd.Timestamp:
 
 def session(session_id: str, scheduled_time: pd.Timestamp, status: str = "completed", **other: Any) -> dict[str, Any]:
     row = {"tutor_id": ANN, "student_id": "s1", "rating": None, "initiator": None, "reason_code": None}
-    row |= {"technical_issue": None, "started_at": None, "cancelled_at": None}
+    row |= {"technical_issue": None, "lesson_id": None, "started_at": None, "cancelled_at": None}
     return {"session_id": session_id, "scheduled_time": scheduled_time, "status": status, **row, **other}
 
 
@@ -90,6 +90,7 @@ def raw_frames(
         "initiator": "category",
         "reason_code": "category",
         "technical_issue": "float64",
+        "lesson_id": "str",
         "started_at": "datetime64[us, UTC]",
         "cancelled_at": "datetime64[us, UTC]",
     }

@@ -155,6 +155,27 @@ def test_late_is_more_than_five_minutes_and_known_only_with_a_start() -> None:
     assert list(facts["technical_issues"]) == [False, True, True, True]
 
 
+def test_a_lesson_counts_once_a_day_as_the_session_that_tells_most() -> None:
+    held, dropped = {"lesson_id": "a"}, {"lesson_id": "b", "status": "cancelled"}
+    facts = facts_of(
+        [
+            session("1", days_ago(1), **held),
+            session("2", days_ago(1), **held, rating=4),
+            session("3", days_ago(1), **(held | {"status": "no_show"}), initiator="student"),
+            session("4", days_ago(1), lesson_id="b"),
+            session("5", days_ago(1), **dropped, initiator="tutor"),
+            session("6", days_ago(2), **held),
+            session("7", days_ago(1), **held, tutor_id=BOB),
+            session("8", days_ago(1)),
+            session("9", days_ago(1)),
+        ]
+    )
+    assert list(facts["sessions"]) == [True, False, False, False, True, True, True, True, True]
+    assert list(facts["let_downs"]) == [False, False, False, False, True, False, False, False, False]
+    assert not facts["student_no_shows"].any()
+    assert facts["rating"].notna().sum() == 1
+
+
 def test_an_excuse_takes_the_move_from_the_tutor_but_leaves_it_a_move() -> None:
     facts = facts_of(
         [session("1", days_ago(1), "rescheduled")], [reschedule("1", days_ago(1, hour=11))], excused=["1", "unknown"]

@@ -66,7 +66,7 @@ def session_facts(frames: RawFrames, basis: Basis) -> pd.DataFrame:
     Columns: tutor_id, student_id, status, initiator, scheduled_time, rating, technical_issue, reschedule_initiator,
     reason_code and called_off_on (of what the tutor did, if anything), scheduled_on, counted_on, is_final, is_excused,
     is_short, is_late, is_let_down, started_at, and a boolean per count. Moves and excuses of unknown sessions have no
-    effect.
+    effect. Of a lesson with several students one session is counted a day.
     """
     facts = frames.sessions.merge(
         moves_that_count(frames), on="session_id", how="left", validate="one_to_one", suffixes=("", "_of_move")
@@ -98,8 +98,29 @@ def session_facts(frames: RawFrames, basis: Basis) -> pd.DataFrame:
     facts["is_late"] = facts["started_at"] - facts["scheduled_time"] > pd.Timedelta(minutes=basis.late_start_minutes)
     causes = [COUNTS[CAUSES[cause]](facts) for cause in basis.reliability_counts]
     facts["is_let_down"] = pd.concat(causes, axis=1).any(axis=1)
-    gone = ["session_id", "requested_at", "cancelled_at", "original_time", "new_time", "reason_code_of_move"]
-    return facts.drop(columns=gone).assign(**COUNTS)
+    is_counted = _is_counted_of_lesson(facts)
+    gone = [
+        "session_id",
+        "requested_at",
+        "cancelled_at",
+        "original_time",
+        "new_time",
+        "reason_code_of_move",
+        "lesson_id",
+    ]
+    facts = facts.drop(columns=gone).assign(**COUNTS)
+    facts[list(COUNTS)] = facts[list(COUNTS)].apply(lambda counted: counted.astype("bool") & is_counted)
+    return facts
+
+
+def _is_counted_of_lesson(facts: pd.DataFrame) -> Column:
+    """Of the sessions of one lesson that count on one day of its tutor, the one that tells most; any other session."""
+    lessons = facts[facts["lesson_id"].notna() & facts["is_final"]]
+    order = lessons.assign(is_kept=~lessons["is_let_down"], is_undone=lessons["status"] != "completed").sort_values(
+        ["is_kept", "is_undone", "session_id"]
+    )
+    others = order.index[order.duplicated(["tutor_id", "counted_on", "lesson_id"])]
+    return pd.Series(~facts.index.isin(others), index=facts.index)
 
 
 def _is_moved_by(facts: pd.DataFrame, who: str) -> Column:

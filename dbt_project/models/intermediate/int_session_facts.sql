@@ -54,6 +54,7 @@ joined as (
         sessions.initiator,
         sessions.reason_code as session_reason_code,
         sessions.technical_issue,
+        sessions.lesson_id,
         moves.session_id is not null as has_move,
         moves.initiator as reschedule_initiator,
         moves.reason_code as move_reason_code,
@@ -119,6 +120,7 @@ final as (
         rating,
         initiator,
         technical_issue,
+        lesson_id,
         has_move or status = 'rescheduled' as has_reschedule,
         reschedule_initiator,
         case

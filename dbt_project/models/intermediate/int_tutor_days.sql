@@ -19,9 +19,20 @@
     )
 }}
 
+-- A lesson with several students counts once for its tutor on a day: as the session of it that tells most. Two selections,
+-- because only what is a lesson has to be sorted.
 with sessions as (
-    select * from {{ ref('int_session_facts') }}
-    where is_final
+    select *, true as is_counted from {{ ref('int_session_facts') }}
+    where is_final and lesson_id is null
+    union all
+    select
+        *,
+        row_number() over (
+            partition by tutor_id, counted_on, lesson_id
+            order by is_let_down desc, status <> 'completed', session_id
+        ) = 1 as is_counted
+    from {{ ref('int_session_facts') }}
+    where is_final and lesson_id is not null
 ),
 
 final as (
@@ -29,7 +40,7 @@ final as (
         tutor_id,
         counted_on,
         {% for metric in var('metrics') %}
-            count(*) filter (where {{ metric.condition }}) as {{ metric.name }},
+            count(*) filter (where is_counted and {{ metric.condition }}) as {{ metric.name }},
         {% endfor %}
         count(rating) as ratings,
         coalesce(sum(rating), 0) as rating_sum,
@@ -38,7 +49,7 @@ final as (
         -- Let-downs asked for on one day for one reason are one episode.
         array_agg(
             distinct to_char(coalesce(called_off_on, counted_on), 'YYYY-MM-DD') || coalesce(' ' || reason_code, '')
-        ) filter (where is_let_down) as episodes
+        ) filter (where is_counted and is_let_down) as episodes
     from sessions
     group by tutor_id, counted_on
 )

@@ -22,6 +22,7 @@ select
     rating,
     initiator,
     technical_issue,
+    lesson_id,
     has_reschedule,
     reschedule_initiator,
     caused_by,

@@ -20,6 +20,7 @@ select
     initiator,
     reason_code,
     technical_issue,
+    lesson_id,
     updated_at,
     loaded_at
 from {{ source('raw', 'sessions') }}
