@@ -75,21 +75,27 @@ class _Mapper:
 
     def mapped(self) -> MappedFile:
         self._taken: dict[str, Between | list[str]] = {}
+        missing: dict[str, list[str]] = {}
+        for name, given in self._mapping.columns.items():
+            if absent := [one for one in _names(given) if normal(one) not in self._places]:
+                missing[name] = absent
+            else:
+                self._taken[name] = given
+        # A column of the contract's own name is itself, unless it is taken for another one.
+        used = {normal(one) for given in self._taken.values() for one in _names(given)}
         for column in self._entity.columns:
-            given = self._mapping.columns.get(column.name, [column.name])
-            wanted = [given.start, given.end] if isinstance(given, Between) else given
-            missing = [name for name in wanted if normal(name) not in self._places]
-            if not missing:
-                self._taken[column.name] = given
-            elif normal(column.name) in self._places:
+            if column.name not in self._taken and normal(column.name) in self._places.keys() - used:
                 self._taken[column.name] = [column.name]
-            elif column.name in self._mapping.columns:
-                self._say_missing(column.name, missing, is_needed=column.is_required)
+            elif column.name in missing:
+                self._say_missing(column.name, missing[column.name], is_needed=column.is_required)
         set_by_rules = {name for rule in self._mapping.rules for name in rule.sets}
         columns = tuple(
             column.name
             for column in self._entity.columns
-            if column.name in self._taken or column.name in self._mapping.defaults or column.name in set_by_rules
+            if column.name in self._taken
+            or column.name in self._mapping.defaults
+            or column.name in set_by_rules
+            or (column.name == "lesson_id" and self._mapping.group_lessons)
         )
         absent = [name for name in self._entity.required if name not in columns]
         if absent:
@@ -118,7 +124,7 @@ class _Mapper:
         """Places of all columns of the file that anything is taken from."""
         names: list[str] = []
         for given in self._taken.values():
-            names += [given.start, given.end] if isinstance(given, Between) else given
+            names += _names(given)
         names += [name for rule in self._mapping.rules for name in rule.when]
         names += [name for whose in self._mapping.whose.values() for name in [*whose.tutor, *whose.student]]
         return {self._places[normal(name)] for name in names if normal(name) in self._places}
@@ -147,6 +153,8 @@ class _Mapper:
         self._rule(raw, cells)
         for column, default in self._mapping.defaults.items():
             cells[column] = compute.fill_null(_blank_is_null(cells[column]), default)
+        if self._mapping.group_lessons:
+            _split_lessons(cells)
         return replace(raw, columns=cells)
 
     def _column(self, raw: RawBatch, name: str) -> ArrowColumn:
@@ -222,6 +230,17 @@ class _Mapper:
             texts = compute.fill_null(self._column(raw, name), "")
             fits = compute.and_(fits, _by_distinct(texts, partial(_is_wanted, wanted)))
         return fits
+
+
+def _names(given: Between | list[str]) -> list[str]:
+    return [given.start, given.end] if isinstance(given, Between) else given
+
+
+def _split_lessons(cells: dict[str, ArrowColumn]) -> None:
+    """One session per student of a lesson; a cell that is missing stays so, to be refused."""
+    lesson, student = (_blank_is_null(cells[name]) for name in ("session_id", "student_id"))
+    cells["lesson_id"] = compute.coalesce(_blank_is_null(cells["lesson_id"]), lesson)
+    cells["session_id"] = compute.binary_join_element_wise(lesson, student, "/")
 
 
 def _is_wanted(wanted: set[str], text: str) -> bool:

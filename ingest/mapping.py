@@ -126,6 +126,11 @@ class EntityMapping(_Part):
         default_factory=dict, description="Offsets of abbreviations after a time, such as `EST: -05:00`."
     )
     decimal: Literal[".", ","] = Field(default=".", description="What stands before the decimals of a number.")
+    group_lessons: bool = Field(
+        default=False,
+        description="Rows of sessions with one id and several students are one session with each of them, which count "
+        "as one lesson for the tutor. Their ids become `id/student`.",
+    )
 
     @field_validator("dates")
     @classmethod
@@ -167,6 +172,8 @@ class EntityMapping(_Part):
                 yield f"{entity.name}, {name}: {meaning!r} is not one of {', '.join(column.allowed)}"
         if any(rule.is_past is not None for rule in self.rules) and entity.name != "sessions":
             yield f"{entity.name}: only rules of sessions may say `past`"
+        if self.group_lessons and entity.name != "sessions":
+            yield f"{entity.name}: only sessions may say `group_lessons`"
 
 
 class FileMapping(_Part):

@@ -136,6 +136,13 @@ def test_whoever_is_named_in_a_column_of_theirs_has_done_it() -> None:
     assert [row["initiator"] for row in rows] == ["tutor", "tutor", "student", "the office", None]
 
 
+def test_a_lesson_with_several_students_is_a_session_with_each() -> None:
+    header = ["session_id", "tutor_id", "student_id", "scheduled_time", "status"]
+    mapping = parse_mapping("sessions: {group_lessons: true}")
+    rows, _ = read(mapping, header, *([" x1", "t", student, "2026-01-01", "completed"] for student in ("a", "b ", "")))
+    assert [(row["session_id"], row["lesson_id"]) for row in rows] == [("x1/a", "x1"), ("x1/b", "x1"), (None, "x1")]
+
+
 def test_a_column_that_is_not_there_is_named_with_the_nearest() -> None:
     mapping = parse_mapping("sessions: {columns: {tutor_id: Techer, subject: Topic}}")
     header = ["session_id", "Teacher", "student_id", "scheduled_time", "status"]
@@ -157,6 +164,7 @@ def test_a_column_that_is_not_there_is_named_with_the_nearest() -> None:
         ("sessions: {defaults: {status: done}}", "'done' is not one of"),
         ("sessions: {rules: [{set: {initiator: me}}]}", "'me' is not one of tutor, student, platform"),
         ("tutors: {rules: [{past: true, set: {name: x}}]}", "only rules of sessions may say `past`"),
+        ("tutors: {group_lessons: true}", "only sessions may say `group_lessons`"),
         ("sessions: {dates: DD.MM.YYYY}", "'DD.MM.YYYY' is neither a strptime form"),
         ("sessions: {zones: {EST: -5}}", "sessions.zones.EST: "),
         ("sessions: {zones: {EST: '-5'}}", "EST: '-5' is not an offset such as -05:00"),
