@@ -69,8 +69,8 @@ def load(
                 out.print(f"{file.source}: columns not known here, left out: {', '.join(file.unknown_columns)}")
         if summary.stale:
             out.print(f"{summary.stale:,} stale rows were left out: a newer version of them is stored.")
-        if summary.ignored:
-            out.print(f"not landing files, left alone: {', '.join(summary.ignored)}")
+        for other in summary.others:
+            out.print(f"left alone: {other}", soft_wrap=True, highlight=False, markup=False)
         if summary.quarantined:
             for source, line, reason in newest_quarantined(database, summary):
                 out.print(f"quarantined: {source} line {line}: {reason}", soft_wrap=True, highlight=False, markup=False)

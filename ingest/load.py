@@ -16,12 +16,16 @@ import pyarrow.csv
 from core.database import Database
 from core.errors import DatabaseUnreachableError, TutorqError
 from ingest import inside, merge
+from ingest.batches import Reject
 from ingest.checksums import checksum, fingerprint
 from ingest.contract import ENTITIES, Entity
-from ingest.files import NAMES_HINT, entity_of, ignored_files, landing_files
+from ingest.files import NAMES_HINT, entity_of, landing_files, other_files
+from ingest.form import Form
 from ingest.merge import MergeSql
+from ingest.notes import Notes
 from ingest.parser import BatchParser, TypedBatch, quarantine_json, staged_columns
-from ingest.readers import CsvReader, ParquetReader, Reject, open_reader
+from ingest.parts import Parts
+from ingest.readers import Reader, open_reader
 from ingest.summary import FileError, FileSummary, FolderSummary, Progress
 
 # Rows merged per statement: Postgres keeps the pending foreign key checks of a statement in memory.
@@ -46,12 +50,16 @@ def load_folder(
     *,
     timezone: str,
     override_by: str | None = None,
+    is_strict: bool = False,
     on_progress: OnProgress | None = None,
 ) -> FolderSummary:
     """Load all landing files of a folder; a file that cannot be loaded does not stop the others.
 
+    Folders of months in it (`2026-01`, `year=2026/month=01`) are part of it, others are not.
+
     Args:
         timezone: zone in which times without an offset are read, such as `Europe/Vienna`.
+        is_strict: refuse files for which something had to be guessed.
         override_by: who says that these sessions and reschedules replace what is stored, even if that is newer. Each
             one that would not win by itself is noted in `app.audit_log`, which takes the owner of the database.
 
@@ -59,26 +67,35 @@ def load_folder(
         TutorqError: there is no such folder, or no landing file in it.
     """
     started = time.monotonic()
-    paths = landing_files(folder)
+    paths, others = landing_files(folder), other_files(folder)
     if not paths:
-        raise TutorqError(f"no landing file in {folder}; it takes files named like {NAMES_HINT}")
+        found = "".join(f"; {each}" for each in others if each.why)
+        raise TutorqError(f"no landing file in {folder}; it takes files named like {NAMES_HINT}{found}")
     files: list[FileSummary] = []
     errors: list[FileError] = []
     for path in paths:
+        source = path.relative_to(folder).as_posix()
         try:
-            with _opened(folder, path) as content:
+            with _opened(folder, source) as content:
                 summary = load_file(
-                    database, path, timezone=timezone, content=content, override_by=override_by, on_progress=on_progress
+                    database,
+                    path,
+                    timezone=timezone,
+                    source=source,
+                    content=content,
+                    override_by=override_by,
+                    is_strict=is_strict,
+                    on_progress=on_progress,
                 )
             files.append(summary)
         except TutorqError as error:
-            errors.append(FileError(path.name, str(error)))
+            errors.append(FileError(source, str(error)))
     return FolderSummary(
         source=str(folder),
         seconds=round(time.monotonic() - started, 3),
         files=files,
         errors=errors,
-        ignored=ignored_files(folder),
+        others=others,
     )
 
 
@@ -90,7 +107,9 @@ def load_file(
     entity: str | None = None,
     source: str | None = None,
     override_by: str | None = None,
-    content: Path | None = None,
+    content: Path | Parts | None = None,
+    form: Form | None = None,
+    is_strict: bool = False,
     on_progress: OnProgress | None = None,
 ) -> FileSummary:
     """Load one landing file in one transaction; loading it again changes nothing.
@@ -101,25 +120,30 @@ def load_file(
         source: what the file is called in `raw`; by default its name.
         override_by: as above.
         content: where to read it, if not by its path, which anybody may change meanwhile.
+        form: how a CSV file is written; by default its first bytes tell.
+        is_strict: refuse a file for which something had to be guessed.
 
     Raises:
         TutorqError: the file as a whole cannot be read, somebody writes to it meanwhile, or the database refuses;
             then nothing is loaded.
     """
     contract = _contract(path, entity)
-    content = content or path
-    started, found = time.monotonic(), fingerprint(content)
-    digest = checksum(content)
+    source = source or path.name
+    if content is None:
+        content = Parts(path.parent, path.name) if path.is_dir() else path
+    started, found = time.monotonic(), _fingerprint(content)
+    digest = content.checksum() if isinstance(content, Parts) else checksum(content)
 
     def check_unchanged() -> None:
-        if fingerprint(content) != found:
-            raise TutorqError(f"{path.name} changed while it was read; load it when it is complete")
+        if _fingerprint(content) != found:
+            raise TutorqError(f"{source} changed while it was read; load it when it is complete")
 
-    reader = open_reader(path, contract, content)
+    notes = Notes()
+    reader = open_reader(source, contract, content, notes, form)
     try:
         with database.connect() as connection:
-            load = _Load(connection, contract, source or path.name, reader, override_by, on_progress)
-            summary = load.run(timezone, digest, found, started, check_unchanged)
+            load = _Load(connection, contract, source, reader, notes, override_by, on_progress)
+            summary = load.run(timezone, digest, found, started, check_unchanged, is_strict=is_strict)
         if summary.inserted + summary.updated >= ANALYZE_ROWS:
             with database.connect(autocommit=True) as connection:
                 connection.execute("select raw.analyze_table(%s)", [contract.name])
@@ -138,12 +162,20 @@ def load_file(
 
 
 @contextmanager
-def _opened(folder: Path, path: Path) -> Iterator[Path]:
+def _opened(folder: Path, source: str) -> Iterator[Path | Parts]:
+    path = folder / source
+    if path.is_dir():
+        yield Parts(folder, source)
+        return
     try:
-        with inside.opened(folder, path.name) as descriptor:
+        with inside.opened(folder, source) as descriptor:
             yield inside.path_of(descriptor, path)
     except OSError as error:
         raise TutorqError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _fingerprint(content: Path | Parts) -> str:
+    return content.present_fingerprint() if isinstance(content, Parts) else fingerprint(content)
 
 
 def _contract(path: Path, entity: str | None) -> Entity:
@@ -162,7 +194,8 @@ class _Load:
         connection: psycopg.Connection,
         entity: Entity,
         source: str,
-        reader: CsvReader | ParquetReader,
+        reader: Reader,
+        notes: Notes,
         override_by: str | None,
         on_progress: OnProgress | None,
     ) -> None:
@@ -170,6 +203,7 @@ class _Load:
         self._entity = entity
         self._source = source
         self._reader = reader
+        self._notes = notes
         self._override_by = override_by if entity.is_versioned else None
         self._on_progress = on_progress
         columns = staged_columns(entity, set(reader.header.positions))
@@ -178,12 +212,21 @@ class _Load:
         self._rejected_rows = 0
 
     def run(
-        self, timezone: str, digest: str, state: str, started: float, check_unchanged: Callable[[], None]
+        self,
+        timezone: str,
+        digest: str,
+        state: str,
+        started: float,
+        check_unchanged: Callable[[], None],
+        *,
+        is_strict: bool,
     ) -> FileSummary:
         # COPY reads the staged times in it, and times become text in canonical content.
         self._execute("set local timezone to 'UTC'")
         self._execute("set local work_mem to '64MB'")
         self._stage(timezone)
+        if is_strict:
+            self._check_nothing_guessed()
         self._add_stubs()
         inserted, updated, stale, conflicts = self._merge()
         quarantined = self._rejected_rows + conflicts
@@ -224,8 +267,15 @@ class _Load:
             stale=stale,
             quarantined=quarantined,
             unknown_columns=self._reader.header.unknown,
+            notes=self._notes.all,
             seconds=round(time.monotonic() - started, 3),
         )
+
+    def _check_nothing_guessed(self) -> None:
+        if guesses := [note for note in self._notes.all if note.kind == "guessed"]:
+            raise TutorqError(
+                f"{self._source}: nothing may be guessed (--strict), and this was: {'; '.join(map(str, guesses))}"
+            )
 
     def _stage(self, timezone: str) -> None:
         """Parse batch by batch; while one is parsed, the one before is sent."""

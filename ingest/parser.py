@@ -11,7 +11,7 @@ import pyarrow as pa
 from ingest.arrow import ArrowColumn, compute
 from ingest.contract import Column, Entity, Kind
 from ingest.ids import ReferenceIds, convert_keys
-from ingest.readers import RawBatch, Reject
+from ingest.batches import RawBatch, Reject
 from ingest.times import is_ahead, parse_dates, parse_times
 
 SHOWN_CHARACTERS = 60

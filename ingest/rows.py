@@ -20,7 +20,7 @@ from ingest.contract import LONGEST_ID, RESCHEDULES, SESSIONS, Column, Entity, K
 from ingest.merge import MergeSql
 from ingest.parser import BatchParser, TypedBatch
 from ingest.posts import EARLIEST_HOURS, FAST_UUID, LARGEST_NUMBER, LATEST_HOURS, EntityId, SessionPost
-from ingest.readers import RawBatch, text_array
+from ingest.batches import RawBatch, text_array
 from ingest.times import FIRST_YEAR, LAST_YEAR
 
 INFO = "reschedule_info"

@@ -3,6 +3,9 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from ingest.files import Other
+from ingest.notes import Note
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -19,7 +22,8 @@ class Progress:
 class FileSummary:
     """What became of the rows of one file: read = inserted + updated + unchanged + stale + quarantined.
 
-    Unchanged rows say what is stored already; stale ones are an older version of it.
+    Unchanged rows say what is stored already; stale ones are an older version of it. `notes` say what was not plain
+    in the file, `remarks` counts the cells that were left out of rows that are in.
     """
 
     load_id: int
@@ -33,6 +37,8 @@ class FileSummary:
     quarantined: int
     unknown_columns: list[str]
     seconds: float
+    notes: list[Note] = field(default_factory=list)
+    remarks: int = 0
 
     @property
     def is_lost(self) -> bool:
@@ -59,7 +65,7 @@ class FolderSummary:
     seconds: float
     files: list[FileSummary] = field(default_factory=list)
     errors: list[FileError] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
+    others: list[Other] = field(default_factory=list)
 
     @property
     def read(self) -> int:
@@ -86,6 +92,12 @@ class FolderSummary:
         return sum(file.quarantined for file in self.files)
 
     @property
+    def neglected(self) -> list[Other]:
+        """Files that look like data of a kind of which nothing was loaded."""
+        loaded = {file.entity for file in self.files}
+        return [other for other in self.others if other.entity and other.entity not in loaded]
+
+    @property
     def unknown_columns(self) -> dict[str, list[str]]:
         """Columns that the contract does not know, by file."""
         return {file.source: file.unknown_columns for file in self.files if file.unknown_columns}
@@ -103,5 +115,5 @@ class FolderSummary:
             "seconds": self.seconds,
             "files": [file.to_dict() for file in self.files],
             "errors": [asdict(error) for error in self.errors],
-            "ignored": self.ignored,
+            "others": [asdict(other) for other in self.others],
         }
