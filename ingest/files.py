@@ -83,6 +83,17 @@ def is_parts_folder(name: str) -> bool:
     return bool(_PARTS_FOLDER.fullmatch(name))
 
 
+def parts_folder_above(path: PurePath) -> PurePath | None:
+    """The outermost folder of parts that a path leads through, or is."""
+    folders = [*reversed(path.parents), path]
+    return next((folder for folder in folders if is_parts_folder(folder.name)), None)
+
+
+def is_noise(name: str) -> bool:
+    """Whether a file is what systems leave lying about, and is not worth a word."""
+    return bool(_NOT_WORTH_A_WORD.fullmatch(name))
+
+
 def in_loading_order(paths: Iterable[Path]) -> list[Path]:
     """Sorted by entity, people first, and by path."""
     return sorted(paths, key=lambda path: (_ORDER.index(entity_of(path).name), path))
@@ -105,7 +116,7 @@ def other_files(folder: Path) -> list[Other]:
     return [
         other(path.relative_to(folder).as_posix(), is_link=path.is_symlink(), is_folder=path.is_dir())
         for path in sorted(others)
-        if (path.is_file() or _holds_landing_files(path)) and not _NOT_WORTH_A_WORD.fullmatch(path.name)
+        if (path.is_file() or _holds_landing_files(path)) and not is_noise(path.name)
     ]
 
 

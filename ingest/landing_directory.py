@@ -13,11 +13,12 @@ from core import locks
 from core.database import Database
 from core.errors import DatabaseUnreachableError, TutorqError
 from ingest import inside
-from ingest.arrivals import LandedFile, complete_again, complete_files
+from ingest.arrivals import LandedFile, complete_again, complete_files, opened
 from ingest.checksums import fingerprint_of, remembered_checksum
 from ingest.contract import ENTITIES
 from ingest.filing import FileReport, Outcome, destination, move, withdraw_report
 from ingest.load import load_file
+from ingest.parts import Parts
 
 REPORTED_REASONS = 20
 
@@ -43,7 +44,7 @@ LOAD = """
 select
     source, checksum,
     read_rows as read, inserted_rows as inserted, updated_rows as updated, unchanged_rows as unchanged,
-    stale_rows as stale, quarantined_rows as quarantined, unknown_columns, finished_at,
+    stale_rows as stale, quarantined_rows as quarantined, unknown_columns, notes, started_at, finished_at,
     array(
         select jsonb_build_object('line', line, 'reason', reason)
         from raw.quarantine
@@ -67,8 +68,12 @@ class Taken:
     stays: str | None
 
 
-def take_files(database: Database, landing: Path, entity: str, *, timezone: str) -> list[Taken]:
+def take_files(
+    database: Database, landing: Path, entity: str, *, timezone: str, is_strict: bool = False
+) -> list[Taken]:
     """Load all complete files of an entity, and move them to `processed` or `failed` with a report.
+
+    `is_strict`: a file for which something had to be guessed fails.
 
     What is in already is only moved. Files that are being written to are left for another time.
 
@@ -79,7 +84,8 @@ def take_files(database: Database, landing: Path, entity: str, *, timezone: str)
         # Until the connection is closed, so that two runs do not take the same file.
         connection.execute("select pg_advisory_lock(%s, %s)", [locks.LANDING, list(ENTITIES).index(entity)])
         files = complete_files(landing, entity)
-        found = [_take(connection, database, landing, file, timezone) for file in files]
+        way = _Way(connection, database, landing, timezone, is_strict)
+        found = [_take(way, file) for file in files]
     return [taken for taken in found if taken is not None]
 
 
@@ -92,41 +98,62 @@ def unmoved_files(database: Database, files: Sequence[LandedFile]) -> list[Lande
     return [file for file in files if (str(file.path), file.fingerprint) in rows]
 
 
-def _take(
-    connection: psycopg.Connection, database: Database, landing: Path, file: LandedFile, timezone: str
-) -> Taken | None:
+@dataclass(frozen=True)
+class _Way:
+    """How files are taken: by which connection, from where, and how they are read."""
+
+    connection: psycopg.Connection
+    database: Database
+    landing: Path
+    timezone: str
+    is_strict: bool
+
+
+def _take(way: _Way, file: LandedFile) -> Taken | None:
     """None: it is gone, somebody writes to it, or something else lies in its place."""
     try:
-        with inside.opened(landing, file.source) as descriptor:
-            return _take_opened(connection, database, landing, file, timezone, descriptor)
+        with opened(way.landing, file) as content:
+            return _take_opened(way, file, content)
+    except DatabaseUnreachableError:
+        raise
     except PermissionError as error:
         failure = f"cannot read {file.path}: {error.strerror}"
         report = FileReport(file.source, "failed", failure, file.entity, file.bytes, None)
-        return Taken(report, False, _move_away(connection, landing, file, report))
-    except OSError:
+        return Taken(report, False, _move_away(way.connection, way.landing, file, report))
+    except (OSError, TutorqError):
         return None
 
 
-def _take_opened(
-    connection: psycopg.Connection, database: Database, landing: Path, file: LandedFile, timezone: str, descriptor: int
-) -> Taken | None:
+def _take_opened(way: _Way, file: LandedFile, opened_content: int | Parts) -> Taken | None:
     """Everything is read from what is open there: another file, or a link, may be put into its place meanwhile."""
-    if not complete_again(file, descriptor):
+    connection, landing = way.connection, way.landing
+    if not complete_again(landing, file, opened_content):
         return None
-    content = inside.path_of(descriptor, file.path)
     digest, load, failure, is_new = None, None, "", False
     try:
-        digest = remembered_checksum(connection, file.path, content)
+        if isinstance(opened_content, Parts):
+            content: Path | Parts = opened_content
+            digest = opened_content.checksum()
+        else:
+            content = inside.path_of(opened_content, file.path)
+            digest = remembered_checksum(connection, file.path, content)
         if (load := _earlier_load(connection, file, digest)) is None:
             _check_not_refused(connection, file, digest)
-            summary = load_file(database, file.path, timezone=timezone, source=file.source, content=content)
+            summary = load_file(
+                way.database,
+                file.path,
+                timezone=way.timezone,
+                source=file.source,
+                content=content,
+                is_strict=way.is_strict,
+            )
             load, is_new = (summary.load_id, True), True
     except DatabaseUnreachableError:
         raise
     except TutorqError as error:
         failure = str(error)
     # What was written to it meanwhile is neither loaded nor refused yet.
-    if not (complete_again(file, descriptor) and _lies_there(landing, file)):
+    if not (complete_again(landing, file, opened_content) and _lies_there(landing, file)):
         return None
     if load is None:
         report = FileReport(file.source, "failed", failure, file.entity, file.bytes, digest)
@@ -140,9 +167,11 @@ def _take_opened(
 def _lies_there(landing: Path, file: LandedFile) -> bool:
     """It is still this file that would be moved."""
     try:
-        with inside.opened(landing, file.source) as descriptor:
-            return fingerprint_of(os.fstat(descriptor)) == file.fingerprint
-    except OSError:
+        with opened(landing, file) as content:
+            if isinstance(content, Parts):
+                return content.fingerprint == file.fingerprint
+            return fingerprint_of(os.fstat(content)) == file.fingerprint
+    except (OSError, TutorqError):
         return False
 
 
@@ -211,6 +240,7 @@ def _load_report(connection: psycopg.Connection, file: LandedFile, load_id: int,
         loaded_at=load["finished_at"].astimezone(UTC).isoformat(timespec="seconds"),
         rows=rows,
         unknown_columns=load["unknown_columns"],
+        notes=load["notes"],
         first_quarantined=load["first_quarantined"],
     )
 

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pyarrow as pa
 import pyarrow.csv
+from psycopg.types.json import Jsonb
 
 from core.database import Database
 from core.errors import DatabaseUnreachableError, TutorqError
@@ -237,8 +239,8 @@ class _Load:
         # now() is the time of the transaction, which its rows in quarantine carry, too.
         (load_id,) = self._row(
             "insert into raw.loads (entity, source, checksum, fingerprint, read_rows, inserted_rows, updated_rows,"
-            " unchanged_rows, stale_rows, quarantined_rows, unknown_columns, started_at)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now()) returning load_id",
+            " unchanged_rows, stale_rows, quarantined_rows, unknown_columns, notes, started_at)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now()) returning load_id",
             (
                 self._entity.name,
                 self._source,
@@ -251,6 +253,7 @@ class _Load:
                 stale,
                 quarantined,
                 self._reader.header.unknown,
+                Jsonb([asdict(note) for note in self._notes.all]),
             ),
         )
         check_unchanged()

@@ -22,18 +22,13 @@ class Parts:
         source: path of the folder of parts below it.
 
     Raises:
-        TutorqError: there are none, or something else lies among them.
+        TutorqError: the folder cannot be read.
     """
 
     def __init__(self, base: Path, source: str) -> None:
         self._base = base
         self.source = source
         self._found = dict(self._look())
-        if not self._found:
-            raise TutorqError(f"{source} has no Parquet file in it")
-        for name in self._found:
-            if not name.lower().endswith(".parquet"):
-                raise TutorqError(f"{source} holds {name}, which is no Parquet part; move it away")
 
     @property
     def names(self) -> list[str]:
@@ -44,9 +39,16 @@ class Parts:
     def bytes(self) -> int:
         return sum(status.st_size for status in self._found.values())
 
-    @property
-    def statuses(self) -> list[os.stat_result]:
-        return list(self._found.values())
+    def check(self) -> None:
+        """
+        Raises:
+            TutorqError: there is no part, or something else lies among them.
+        """
+        if not self._found:
+            raise TutorqError(f"{self.source} has no Parquet file in it")
+        for name in self._found:
+            if not name.lower().endswith(".parquet"):
+                raise TutorqError(f"{self.source} holds {name}, which is no Parquet file; move it away")
 
     @property
     def fingerprint(self) -> str:

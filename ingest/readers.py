@@ -44,6 +44,8 @@ def open_reader(
         TutorqError: the file as a whole cannot be read; as do the methods of the reader.
     """
     ending = PurePosixPath(source.lower()).suffix
+    if isinstance(content, Parts):
+        content.check()
     if isinstance(content, Parts) or ending == ".parquet":
         return ParquetReader(source, entity, content, notes)
     if ending == ".xlsx":
