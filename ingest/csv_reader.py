@@ -13,7 +13,7 @@ import numpy as np
 
 from core.errors import TutorqError
 from ingest.batches import RawBatch, Reject
-from ingest.cells import Cells
+from ingest.grid import Grid
 from ingest.contract import Entity
 from ingest.encodings import SAVE_AS_UTF8, decode_cp1252, encoding_of
 from ingest.form import Form
@@ -57,13 +57,13 @@ class CsvReader:
             names = next(rows)
         except csv.Error as error:
             raise TutorqError(f"{source}: the header cannot be read: {error}") from error
-        self._cells = Cells(source, names, entity, notes, decimal=self._form.decimal)
+        self._grid = Grid(source, names, entity, notes, decimal=self._form.decimal)
         self._pending = self._pending[rows.line_num :]
         self._line = self._form.header_line + rows.line_num
 
     @property
     def header(self) -> Header:
-        return self._cells.header
+        return self._grid.header
 
     @property
     def bytes_done(self) -> int:
@@ -162,7 +162,7 @@ class CsvReader:
             rows, starts, used = self._careful_rows(lines, rejects, is_last=is_last)
             numbers = np.array(starts, dtype=np.int64) + first
         self._line += used
-        return self._cells.batch(rows, numbers, rejects), lines[used:]
+        return self._grid.batch(rows, numbers, rejects), lines[used:]
 
     def _careful_rows(
         self, lines: list[str], rejects: list[Reject], *, is_last: bool
@@ -175,7 +175,7 @@ class CsvReader:
         Returns:
             The rows, the offsets of their first lines, and how many lines were used.
         """
-        width = self._cells.width
+        width = self._grid.width
         rows: list[list[str]] = []
         starts: list[int] = []
         start = 0

@@ -14,7 +14,7 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Pass
 
 from core.errors import TutorqError
 from ingest.batches import RawBatch
-from ingest.cells import Cells
+from ingest.grid import Grid
 from ingest.contract import Entity
 from ingest.headers import Header, header_row
 from ingest.notes import Notes
@@ -61,12 +61,12 @@ class ExcelReader:
             notes.add("guessed", "left out what stands above the header; lines", place - first)
         place = first if place is None else place
         self._top = top[place + 1 :]
-        self._cells = Cells(source, top[place], entity, notes, decimal=".")
+        self._grid = Grid(source, top[place], entity, notes, decimal=".")
         self._rows_done = place + 1
 
     @property
     def header(self) -> Header:
-        return self._cells.header
+        return self._grid.header
 
     @property
     def bytes_done(self) -> int:
@@ -83,7 +83,7 @@ class ExcelReader:
                 return
             lines = np.arange(self._rows_done + 1, self._rows_done + 1 + len(rows), dtype=np.int64)
             self._rows_done += len(rows)
-            yield self._cells.batch(rows, lines, [])
+            yield self._grid.batch(rows, lines, [])
             rows = []
 
 

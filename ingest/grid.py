@@ -18,7 +18,7 @@ _DECIMAL_COMMA = r"^\s*[+-]?\d+,(?:\d{1,2}|\d{4,})\s*$"
 _BLANK = " \t\r\n\x1a\xa0"
 
 
-class Cells:
+class Grid:
     """Makes batches of the rows below one header.
 
     Raises:
