@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from ingest.notes import Note
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -19,7 +21,8 @@ class Progress:
 class FileSummary:
     """What became of the rows of one file: read = inserted + updated + unchanged + stale + quarantined.
 
-    Unchanged rows say what is stored already; stale ones are an older version of it.
+    Unchanged rows say what is stored already; stale ones are an older version of it. `remarks` of the rows that were
+    taken are in quarantine, too: some cell of theirs could not be read and was left empty.
     """
 
     load_id: int
@@ -33,6 +36,8 @@ class FileSummary:
     quarantined: int
     unknown_columns: list[str]
     seconds: float
+    remarks: int = 0
+    notes: list[Note] = field(default_factory=list)
 
     @property
     def is_lost(self) -> bool:
@@ -86,6 +91,10 @@ class FolderSummary:
         return sum(file.quarantined for file in self.files)
 
     @property
+    def remarks(self) -> int:
+        return sum(file.remarks for file in self.files)
+
+    @property
     def unknown_columns(self) -> dict[str, list[str]]:
         """Columns that the contract does not know, by file."""
         return {file.source: file.unknown_columns for file in self.files if file.unknown_columns}
@@ -99,6 +108,7 @@ class FolderSummary:
             "unchanged": self.unchanged,
             "stale": self.stale,
             "quarantined": self.quarantined,
+            "remarks": self.remarks,
             "unknown_columns": self.unknown_columns,
             "seconds": self.seconds,
             "files": [file.to_dict() for file in self.files],
