@@ -58,7 +58,7 @@ def load(
         print_json(summary.to_dict())
     else:
         if summary.files:
-            columns = ("read", "inserted", "updated", "unchanged", "stale", "quarantined")
+            columns = ("read", "inserted", "updated", "unchanged", "stale", "quarantined", "remarks")
             table = plain_table("file", *columns, "s")
             for file in summary.files:
                 counts = [f"{getattr(file, column):,}" for column in columns]
@@ -91,7 +91,7 @@ def newest_quarantined(database: Database, summary: "FolderSummary") -> list[tup
         return connection.execute(
             """
             select source, line, reason from raw.quarantine
-            where source = any(%s)
+            where source = any(%s) and not is_remark
             order by last_seen_at desc, source, line
             limit %s
             """,

@@ -44,16 +44,27 @@ LOAD = """
 select
     source, checksum,
     read_rows as read, inserted_rows as inserted, updated_rows as updated, unchanged_rows as unchanged,
-    stale_rows as stale, quarantined_rows as quarantined, unknown_columns, notes, started_at, finished_at,
+    stale_rows as stale, quarantined_rows as quarantined, remarks, unknown_columns, notes, started_at, finished_at,
     array(
         select jsonb_build_object('line', line, 'reason', reason)
         from raw.quarantine
         where
             quarantine.entity = loads.entity and quarantine.source = loads.source
             and last_seen_at between loads.started_at and loads.finished_at
+            and not is_remark
         order by line, reason
         limit %(reasons)s
-    ) as first_quarantined
+    ) as first_quarantined,
+    array(
+        select jsonb_build_object('line', line, 'reason', reason)
+        from raw.quarantine
+        where
+            quarantine.entity = loads.entity and quarantine.source = loads.source
+            and last_seen_at between loads.started_at and loads.finished_at
+            and is_remark
+        order by line, reason
+        limit %(reasons)s
+    ) as first_remarks
 from raw.loads
 where load_id = %(load_id)s
 """
@@ -222,7 +233,9 @@ def _refuse(connection: psycopg.Connection, report: FileReport) -> None:
 def _load_report(connection: psycopg.Connection, file: LandedFile, load_id: int, *, is_this_file: bool) -> FileReport:
     with connection.cursor(row_factory=dict_row) as cursor:
         load = cursor.execute(LOAD, {"load_id": load_id, "reasons": REPORTED_REASONS}).fetchone() or {}
-    rows = {name: load[name] for name in ("read", "inserted", "updated", "unchanged", "stale", "quarantined")}
+    rows = {
+        name: load[name] for name in ("read", "inserted", "updated", "unchanged", "stale", "quarantined", "remarks")
+    }
     outcome: Outcome = "loaded" if is_this_file else "already_loaded"
     message = f"{rows['read']:,} rows read: " + ", ".join(f"{n:,} {name}" for name, n in list(rows.items())[1:])
     if 0 < rows["read"] == rows["quarantined"]:
@@ -242,6 +255,7 @@ def _load_report(connection: psycopg.Connection, file: LandedFile, load_id: int,
         unknown_columns=load["unknown_columns"],
         notes=load["notes"],
         first_quarantined=load["first_quarantined"],
+        first_remarks=load["first_remarks"],
     )
 
 

@@ -41,6 +41,10 @@ UNMIGRATED_ERRORS = (
     psycopg.errors.UndefinedFunction,
 )
 
+GROUP = (
+    "is one of several students in one session: with `group_lessons: true` in a mapping each of them has a session of "
+    "the lesson"
+)
 OVERRULED = "was replaced by this line's version, which has the same updated_at but other content"
 
 OnProgress = Callable[[Progress], None]
@@ -212,6 +216,7 @@ class _Load:
         self._sql = MergeSql(entity, columns, overrides=self._override_by is not None)
         self._staged_rows = 0
         self._rejected_rows = 0
+        self._remarks = 0
 
     def run(
         self,
@@ -232,15 +237,15 @@ class _Load:
         self._add_stubs()
         inserted, updated, stale, conflicts = self._merge()
         quarantined = self._rejected_rows + conflicts
-        if self._rejected_rows:
+        if self._rejected_rows or self._remarks:
             self._execute(merge.QUARANTINE_REJECTED, {"entity": self._entity.name, "source": self._source})
         read = self._staged_rows + self._rejected_rows
         unchanged = read - inserted - updated - stale - quarantined
         # now() is the time of the transaction, which its rows in quarantine carry, too.
         (load_id,) = self._row(
             "insert into raw.loads (entity, source, checksum, fingerprint, read_rows, inserted_rows, updated_rows,"
-            " unchanged_rows, stale_rows, quarantined_rows, unknown_columns, notes, started_at)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now()) returning load_id",
+            " unchanged_rows, stale_rows, quarantined_rows, remarks, unknown_columns, notes, started_at)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now()) returning load_id",
             (
                 self._entity.name,
                 self._source,
@@ -252,6 +257,7 @@ class _Load:
                 unchanged,
                 stale,
                 quarantined,
+                self._remarks,
                 self._reader.header.unknown,
                 Jsonb([asdict(note) for note in self._notes.all]),
             ),
@@ -269,6 +275,7 @@ class _Load:
             unchanged=unchanged,
             stale=stale,
             quarantined=quarantined,
+            remarks=self._remarks,
             unknown_columns=self._reader.header.unknown,
             notes=self._notes.all,
             seconds=round(time.monotonic() - started, 3),
@@ -286,7 +293,7 @@ class _Load:
         self._execute(merge.CREATE_REJECTED)
         for column in self._entity.references:
             self._execute(merge.create_people(str(column.references)))
-        parser = BatchParser(self._entity, timezone)
+        parser = BatchParser(self._entity, timezone, self._notes)
         with ThreadPoolExecutor(max_workers=1) as sender:
             sending: Future[None] | None = None
             for raw in self._reader.batches():
@@ -296,6 +303,7 @@ class _Load:
                 sending = sender.submit(self._send, batch)
                 self._staged_rows += batch.rows.num_rows
                 self._rejected_rows += len(batch.rejects)
+                self._remarks += len(batch.remarks)
                 self._report("reading", self._staged_rows + self._rejected_rows)
             if sending is not None:
                 sending.result()
@@ -307,8 +315,9 @@ class _Load:
                 uuids, externals = zip(*pairs, strict=True)
                 people = pa.table({"id": uuids, "external_id": pa.array(externals, pa.string())})
                 self._copy(merge.named_people(table), people)
-        if batch.rejects:
-            self._copy_rejects(batch.rejects)
+        for rejects, is_remark in ((batch.rejects, False), (batch.remarks, True)):
+            if rejects:
+                self._copy_rejects(rejects, is_remark=is_remark)
         if batch.rows.num_rows:
             self._copy(merge.STAGED, batch.rows.select(self._sql.staged_names))
 
@@ -317,12 +326,12 @@ class _Load:
         pyarrow.csv.write_csv(rows, buffer, pyarrow.csv.WriteOptions(include_header=False))
         self._copy_csv(table, rows.column_names, buffer.getbuffer())
 
-    def _copy_rejects(self, rejects: list[Reject]) -> None:
+    def _copy_rejects(self, rejects: list[Reject], *, is_remark: bool) -> None:
         text = io.StringIO()
         writer = csv.writer(text, quoting=csv.QUOTE_ALL)
         for reject in rejects:
-            writer.writerow((reject.line, reject.reason, quarantine_json(reject.content)))
-        self._copy_csv(merge.REJECTED, ["line", "reason", "content"], text.getvalue().encode())
+            writer.writerow((reject.line, reject.reason, quarantine_json(reject.content), is_remark))
+        self._copy_csv(merge.REJECTED, ["line", "reason", "content", "is_remark"], text.getvalue().encode())
 
     def _copy_csv(self, table: str, columns: list[str], data: bytes | memoryview) -> None:
         statement = f"copy {table} ({', '.join(columns)}) from stdin (format csv)"
@@ -360,7 +369,9 @@ class _Load:
         stale = conflicts = 0
         if inserted + updated < self._staged_rows:
             stale = int(self._value(self._sql.stale()))
-            conflicts = self._execute(self._sql.conflicts(), names | {"reason": self._entity.conflict}).rowcount
+            conflicts = self._execute(
+                self._sql.conflicts(), names | {"reason": self._entity.conflict, "group": GROUP}
+            ).rowcount
         return inserted, updated, stale, conflicts
 
     def _report(self, phase: Any, rows_done: int) -> None:

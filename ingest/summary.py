@@ -22,8 +22,9 @@ class Progress:
 class FileSummary:
     """What became of the rows of one file: read = inserted + updated + unchanged + stale + quarantined.
 
-    Unchanged rows say what is stored already; stale ones are an older version of it. `notes` say what was not plain
-    in the file, `remarks` counts the cells that were left out of rows that are in.
+    Unchanged rows say what is stored already; stale ones are an older version of it. `remarks` of the rows that were
+    taken are in quarantine, too: some cell of theirs could not be read and was left empty. `notes` say what was not
+    plain in the file.
     """
 
     load_id: int
@@ -37,8 +38,8 @@ class FileSummary:
     quarantined: int
     unknown_columns: list[str]
     seconds: float
-    notes: list[Note] = field(default_factory=list)
     remarks: int = 0
+    notes: list[Note] = field(default_factory=list)
 
     @property
     def is_lost(self) -> bool:
@@ -98,6 +99,10 @@ class FolderSummary:
         return [other for other in self.others if other.entity and other.entity not in loaded]
 
     @property
+    def remarks(self) -> int:
+        return sum(file.remarks for file in self.files)
+
+    @property
     def unknown_columns(self) -> dict[str, list[str]]:
         """Columns that the contract does not know, by file."""
         return {file.source: file.unknown_columns for file in self.files if file.unknown_columns}
@@ -111,6 +116,7 @@ class FolderSummary:
             "unchanged": self.unchanged,
             "stale": self.stale,
             "quarantined": self.quarantined,
+            "remarks": self.remarks,
             "unknown_columns": self.unknown_columns,
             "seconds": self.seconds,
             "files": [file.to_dict() for file in self.files],

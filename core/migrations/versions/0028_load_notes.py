@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0028"
-down_revision = "0026"
+down_revision = "0027"
 
 NOTES = """
 alter table raw.loads add column notes jsonb not null default '[]';
