@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from core.errors import DatabaseUnreachableError, TutorqError
 from ingest import inside
 from ingest.arrivals import LandedFile, complete_again, complete_files, opened
 from ingest.checksums import fingerprint_of, remembered_checksum
-from ingest.contract import ENTITIES
+from ingest.contract import ENTITIES, SESSIONS
 from ingest.filing import FileReport, Outcome, destination, move, withdraw_report
 from ingest.load import load_file
 from ingest.parts import Parts
+from ingest.unknown import unknown_people
 
 REPORTED_REASONS = 20
 
@@ -242,6 +243,7 @@ def _load_report(connection: psycopg.Connection, file: LandedFile, load_id: int,
         outcome, message = "failed", f"none of its {rows['read']:,} rows could be taken"
     if not is_this_file:
         message = f"this content was loaded before, from {load['source']}: {message}"
+    found = unknown_people(connection, [load_id]) if file.entity == SESSIONS.name else []
     return FileReport(
         file=file.source,
         outcome=outcome,
@@ -254,6 +256,7 @@ def _load_report(connection: psycopg.Connection, file: LandedFile, load_id: int,
         rows=rows,
         unknown_columns=load["unknown_columns"],
         notes=load["notes"],
+        unknown_people=[asdict(people) for people in found],
         first_quarantined=load["first_quarantined"],
         first_remarks=load["first_remarks"],
     )

@@ -20,7 +20,7 @@ from core.errors import DatabaseUnreachableError, TutorqError
 from ingest import inside, merge
 from ingest.batches import Reject
 from ingest.checksums import checksum, fingerprint
-from ingest.contract import ENTITIES, Entity
+from ingest.contract import ENTITIES, SESSIONS, Entity
 from ingest.files import NAMES_HINT, entity_of, landing_files, other_files
 from ingest.form import Form
 from ingest.merge import MergeSql
@@ -29,6 +29,7 @@ from ingest.parser import BatchParser, TypedBatch, quarantine_json, staged_colum
 from ingest.parts import Parts
 from ingest.readers import Reader, open_reader
 from ingest.summary import FileError, FileSummary, FolderSummary, Progress
+from ingest.unknown import unknown_people
 
 # Rows merged per statement: Postgres keeps the pending foreign key checks of a statement in memory.
 SLICE_ROWS = 250_000
@@ -96,12 +97,17 @@ def load_folder(
             files.append(summary)
         except TutorqError as error:
             errors.append(FileError(source, str(error)))
+    unknown = []
+    if any(file.entity == SESSIONS.name for file in files):
+        with database.connect() as connection:
+            unknown = unknown_people(connection, [file.load_id for file in files])
     return FolderSummary(
         source=str(folder),
         seconds=round(time.monotonic() - started, 3),
         files=files,
         errors=errors,
         others=others,
+        unknown_people=unknown,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from ingest.files import Other
 from ingest.notes import Note
+from ingest.unknown import UnknownPeople
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class FolderSummary:
     files: list[FileSummary] = field(default_factory=list)
     errors: list[FileError] = field(default_factory=list)
     others: list[Other] = field(default_factory=list)
+    unknown_people: list[UnknownPeople] = field(default_factory=list)
 
     @property
     def read(self) -> int:
@@ -122,4 +124,5 @@ class FolderSummary:
             "files": [file.to_dict() for file in self.files],
             "errors": [asdict(error) for error in self.errors],
             "others": [asdict(other) for other in self.others],
+            "unknown_people": [asdict(people) for people in self.unknown_people],
         }

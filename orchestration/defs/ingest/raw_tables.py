@@ -68,7 +68,13 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
     def table(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:  # type: ignore[type-arg]
         landing = platform.settings.landing
         prolong(context, platform.settings, landed_bytes=sum(file.bytes for file in complete_files(landing, entity)))
-        taken = take_files(platform.landing_database, landing, entity, timezone=platform.settings.timezone)
+        taken = take_files(
+            platform.landing_database,
+            landing,
+            entity,
+            timezone=platform.settings.timezone,
+            is_strict=platform.settings.strict_files,
+        )
         refused = failures(landing, entity)
         staying = [file for file in taken if file.stays]
         refused += [f"{file.report.file}: {file.report.message}" for file in staying if file.report.outcome == "failed"]
