@@ -1,18 +1,23 @@
 """`tutorq load`."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
-from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
+from cli.terminal import JsonFlag, err, open_platform, out, plain, plain_table, print_json, tells_errors
 from core import audit
 from core.database import Database, DatabaseRole
 
 if TYPE_CHECKING:
-    from ingest import FolderSummary
+    from ingest import FileSummary, FolderSummary
 
+# Of the newest rows in quarantine, so many are shown for each file.
+SHOWN_ROWS = 5
+COUNTS = ("read", "inserted", "updated", "unchanged", "stale", "quarantined", "remarks")
 
 app = typer.Typer()
 
@@ -29,9 +34,16 @@ def load(
             "database; each replaced version is kept in the audit log.",
         ),
     ] = False,
+    strict: Annotated[
+        bool | None,
+        typer.Option(
+            help="Refuse a file for which something has to be guessed, such as its encoding. "
+            "By default as TUTORQ_STRICT_FILES says.",
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Load landing files: CSV, gzipped CSV or Parquet. Bad rows go to quarantine, each with its reason."""
+    """Load landing files: CSV, gzipped CSV, Excel or Parquet. Bad rows go to quarantine, each with its reason."""
     from ingest import Progress as FileProgress
     from ingest import load_folder
 
@@ -53,47 +65,83 @@ def load(
             )
 
         override_by = audit.operator() if override else None
-        summary = load_folder(database, folder, timezone=settings.timezone, override_by=override_by, on_progress=show)
+        summary = load_folder(
+            database,
+            folder,
+            timezone=settings.timezone,
+            override_by=override_by,
+            is_strict=settings.strict_files if strict is None else strict,
+            on_progress=show,
+        )
     if as_json:
         print_json(summary.to_dict())
     else:
-        if summary.files:
-            columns = ("read", "inserted", "updated", "unchanged", "stale", "quarantined")
-            table = plain_table("file", *columns, "s")
-            for file in summary.files:
-                counts = [f"{getattr(file, column):,}" for column in columns]
-                table.add_row(file.source, *counts, f"{file.seconds:.1f}")
-            out.print(table)
-        for file in summary.files:
-            if file.unknown_columns:
-                out.print(f"{file.source}: columns not known here, left out: {', '.join(file.unknown_columns)}")
-        if summary.stale:
-            out.print(f"{summary.stale:,} stale rows were left out: a newer version of them is stored.")
-        if summary.ignored:
-            out.print(f"not landing files, left alone: {', '.join(summary.ignored)}")
-        if summary.quarantined:
-            for source, line, reason in newest_quarantined(database, summary):
-                out.print(f"quarantined: {source} line {line}: {reason}", soft_wrap=True, highlight=False, markup=False)
-            out.print("All quarantined rows are in raw.quarantine, each with line and reason: `tutorq db shell`.")
+        _tell(summary, database)
     problems = [failure.message for failure in summary.errors]
     problems += [
         f"{file.source}: none of its {file.read:,} rows could be taken" for file in summary.files if file.is_lost
     ]
+    problems += [f"{other}; nothing else of {other.entity} was loaded" for other in summary.neglected]
     for problem in problems:
-        err.print(f"[red]error:[/] {problem}", soft_wrap=True, highlight=False)
+        err.print(f"[red]error:[/] {plain(problem)}", soft_wrap=True, highlight=False)
     if problems:
         raise typer.Exit(1)
 
 
-def newest_quarantined(database: Database, summary: "FolderSummary") -> list[tuple[str, int, str]]:
-    """(file, line, reason) of rows that this load, the newest one, put into quarantine; five at most."""
+def _tell(summary: "FolderSummary", database: Database) -> None:
+    """The counts of each file; then, file by file, what was not plain in it."""
+    if summary.files:
+        shown = [name for name in COUNTS if name in COUNTS[:2] or getattr(summary, name)]
+        table = plain_table("file", *shown, "s")
+        for file in summary.files:
+            table.add_row(file.source, *(f"{getattr(file, name):,}" for name in shown), f"{file.seconds:.1f}")
+        out.print(table)
+    for file in summary.files:
+        _paragraph(file.source, [*_about(file), *_out_of(file, database)])
+    _paragraph("ids that nobody knows", [("", str(people)) for people in summary.unknown_people])
+    neglected = {other.source for other in summary.neglected}
+    _paragraph("left alone", [("", str(other)) for other in summary.others if other.source not in neglected])
+    if summary.quarantined or summary.remarks:
+        out.print("All of it, with line and reason, is in raw.quarantine: `tutorq db shell`.", soft_wrap=True)
+
+
+def _about(file: "FileSummary") -> Iterator[tuple[str, str]]:
+    for note in file.notes:
+        yield note.kind, str(note)
+    if file.unknown_columns:
+        yield "left out", f"columns that are not known: {', '.join(file.unknown_columns)}"
+    if file.stale:
+        yield "left out", f"{file.stale:,} stale rows: a newer version of them is stored"
+
+
+def _out_of(file: "FileSummary", database: Database) -> Iterator[tuple[str, str]]:
+    """Rows and cells that this load, the newest one, put into quarantine."""
     with database.connect() as connection:
-        return connection.execute(
-            """
-            select source, line, reason from raw.quarantine
-            where source = any(%s)
-            order by last_seen_at desc, source, line
-            limit %s
-            """,
-            [[file.source for file in summary.files], min(5, summary.quarantined)],
-        ).fetchall()
+        for is_remark, word, count in ((True, "remark", file.remarks), (False, "refused", file.quarantined)):
+            if not count:
+                continue
+            rows = connection.execute(
+                """
+                select line, reason from raw.quarantine
+                where source = %s and is_remark = %s
+                order by last_seen_at desc, line
+                limit %s
+                """,
+                [file.source, is_remark, min(SHOWN_ROWS, count)],
+            ).fetchall()
+            for line, reason in rows:
+                yield word, f"line {line}: {reason}"
+            if count > len(rows):
+                yield word, f"and {count - len(rows):,} more"
+
+
+def _paragraph(title: str, lines: Iterable[tuple[str, str]]) -> None:
+    """A title, and words beside their texts, which go on below themselves if they are longer than the terminal."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for word, text in lines:
+        grid.add_row(f"  {word}".rstrip(), plain(text))
+    if grid.row_count:
+        out.print(f"\n{plain(title)}", highlight=False)
+        out.print(grid, highlight=False)

@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     api_database_url: DatabaseUrl = None
     dagster_database_url: DatabaseUrl = None
     landing_dir: Path | None = None
+    strict_files: bool = False
 
     api_host: str = "127.0.0.1"
     api_port: int = 8000

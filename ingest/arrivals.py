@@ -8,15 +8,17 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.errors import TutorqError
 from ingest import inside
 from ingest.checksums import SETTLED_SECONDS, fingerprint_of
-from ingest.files import entity_of, in_loading_order, is_landing_file
+from ingest.files import entity_of, in_loading_order, is_landing_file, is_noise, other, parts_folder_above
+from ingest.parts import Parts
 
 PROCESSED, FAILED = "processed", "failed"
-NOT_FOLLOWED = "a link, which is not followed; drop the file itself"
 
 # How long nothing may have happened where the system does not tell whether a file is still open for writing, and in a
 # folder, whose uploader pauses between two files.
@@ -27,7 +29,7 @@ PATIENCE_SECONDS = 600
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A landing file below the landing directory; `source` is its path in there, with slashes."""
+    """A landing file, or a folder of parts, below the landing directory; `source` is its path in there, with slashes."""
 
     path: Path
     source: str
@@ -38,33 +40,73 @@ class LandedFile:
 
 def has_landing_files(landing: Path) -> bool:
     """Something lies there to be loaded, complete or not."""
-    return any(_is_wanted(landing, path) and not path.is_symlink() for drop in _drops(landing) for path in drop)
+    return any(not path.is_symlink() for drop in _drops(landing) for path in _wanted(landing, drop))
 
 
 def complete_files(landing: Path, entity: str | None = None) -> list[LandedFile]:
     """Landing files (of one entity) that nobody is writing to any more, in the order in which they are loaded.
 
     A file that lies in the directory itself stands for itself. In a folder, every file waits for the others, of
-    whatever name. `processed`, `failed` and hidden files and folders are not looked at.
+    whatever name. A folder of Parquet parts is one file, and waits in the same way: what a mark such as `_SUCCESS` says
+    is true where it was written, not while the folder is copied. `processed`, `failed` and hidden files and folders are
+    not looked at.
     """
     found: dict[Path, LandedFile] = {}
     for drop in _drops(landing):
-        wanted = [path for path in drop if _is_wanted(landing, path, entity)]
+        wanted = _wanted(landing, drop, entity)
         is_at_rest = drop[0].parent == landing or not wanted or all(_rests(path, QUIET_SECONDS) for path in drop)
-        for path in wanted:
-            status = _status(path)
-            if status and _is_complete(path, status) and (is_at_rest or _rests(path, PATIENCE_SECONDS)):
+        for path, files in wanted.items():
+            statuses = [_status(file) for file in files]
+            are_complete = all(
+                status and _is_complete(file, status) for file, status in zip(files, statuses, strict=True)
+            )
+            if are_complete and (is_at_rest or all(_rests(file, PATIENCE_SECONDS) for file in files)):
                 source = path.relative_to(landing).as_posix()
-                found[path] = LandedFile(path, source, entity_of(path).name, fingerprint_of(status), status.st_size)
+                with suppress(TutorqError):
+                    found[path] = _landed(landing, path, source)
     return [found[path] for path in in_loading_order(found)]
 
 
-def complete_again(file: LandedFile, descriptor: int) -> bool:
+def _landed(landing: Path, path: Path, source: str) -> LandedFile:
+    """
+    Raises:
+        TutorqError: it is gone, or cannot be read.
+    """
+    entity = entity_of(path).name
+    if path.is_dir():
+        parts = Parts(landing, source)
+        return LandedFile(path, source, entity, parts.fingerprint, parts.bytes)
+    status = _status(path)
+    if status is None:
+        raise TutorqError(f"{source} is gone")
+    return LandedFile(path, source, entity, fingerprint_of(status), status.st_size)
+
+
+@contextmanager
+def opened(landing: Path, file: LandedFile) -> Iterator[int | Parts]:
+    """A descriptor of the file, or the parts of the folder.
+
+    Raises:
+        OSError, TutorqError: it cannot be read, is gone, or a link is on the way to it or in its place.
+    """
+    if file.path.is_dir() and not file.path.is_symlink():
+        yield Parts(landing, file.source)
+    else:
+        with inside.opened(landing, file.source) as descriptor:
+            yield descriptor
+
+
+def complete_again(landing: Path, file: LandedFile, content: int | Parts) -> bool:
     """What is open there is the file that was found, as it was then, and still nobody writes to it."""
-    status = os.fstat(descriptor)
+    if isinstance(content, Parts):
+        paths = [landing / file.source / name for name in content.names]
+        statuses = [_status(path) for path in paths]
+        are_complete = all(status and _is_complete(path, status) for path, status in zip(paths, statuses, strict=True))
+        return content.present_fingerprint() == file.fingerprint and are_complete
+    status = os.fstat(content)
     if fingerprint_of(status) != file.fingerprint:
         return False
-    return _is_quiet(status, _has_writer(descriptor))
+    return _is_quiet(status, _has_writer(content))
 
 
 def left_alone(landing: Path) -> list[str]:
@@ -72,13 +114,18 @@ def left_alone(landing: Path) -> list[str]:
     unreadable: list[Path] = []
     found = [path for drop in _drops(landing, unreadable) for path in drop if not _is_hidden(landing, path)]
     links = [path for path in found if path.is_symlink()]
-    others = [path for path in found if path not in links and not _is_wanted(landing, path)]
+    others = [path for path in found if path not in links and not is_noise(path.name) and not _unit(landing, path)]
     # One that is being written may yet get its name.
     idle = [path for path in others if (status := _status(path)) and _is_complete(path, status)]
-    names = [(path, "") for path in idle + unreadable] + [(path, f" ({NOT_FOLLOWED})") for path in links]
+    told = [other(_told(landing, path), is_link=path.is_symlink()) for path in idle + links]
     return sorted(
-        path.relative_to(landing).as_posix().encode(errors="backslashreplace").decode() + why for path, why in names
+        [f"{each.source} ({each.why})" if each.why else each.source for each in told]
+        + [_told(landing, path) for path in unreadable]
     )
+
+
+def _told(landing: Path, path: Path) -> str:
+    return path.relative_to(landing).as_posix().encode(errors="backslashreplace").decode()
 
 
 def _drops(landing: Path, unreadable: list[Path] | None = None) -> Iterator[list[Path]]:
@@ -114,12 +161,25 @@ def _below(landing: Path, parts: tuple[str, ...], unreadable: list[Path] | None)
             yield landing.joinpath(*parts, name)
 
 
-def _is_wanted(landing: Path, path: Path, entity: str | None = None) -> bool:
+def _wanted(landing: Path, drop: list[Path], entity: str | None = None) -> dict[Path, list[Path]]:
+    """The landing files (of one entity) of a drop, each with the files that it consists of."""
+    found: dict[Path, list[Path]] = {}
+    for path in drop:
+        unit = _unit(landing, path)
+        if unit and (entity is None or entity_of(unit).name == entity):
+            found.setdefault(unit, []).append(path)
+    return found
+
+
+def _unit(landing: Path, path: Path) -> Path | None:
+    """The landing file that a file is, or is a part of."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        return False  # a name that is no text cannot be told to anybody
-    return is_landing_file(path, entity) and not _is_hidden(landing, path)
+        return None  # a name that is no text cannot be told to anybody
+    if folder := parts_folder_above(path.relative_to(landing).parent):
+        path = landing / folder
+    return path if is_landing_file(path) and not _is_hidden(landing, path) else None
 
 
 def _is_hidden(landing: Path, path: Path) -> bool:

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     ID = "id"
     TEXT = "text"
     TEXTS = "texts"
+    EMAIL = "email"
     CHOICE = "choice"
     INTEGER = "integer"
     NUMBER = "number"
@@ -45,7 +46,8 @@ class Column:
     """One column: its kind, what values are allowed, and its SQL type.
 
     `low` and `high` bound numbers (both included), `longest` bounds texts (in characters), `default`
-    is the SQL that stands in for an empty cell.
+    is the SQL that stands in for an empty cell. A cell that cannot be read costs the whole row if `costs_row`;
+    otherwise it is left empty, and kept in quarantine as a remark.
     """
 
     name: str
@@ -60,6 +62,14 @@ class Column:
     references: str | None = None
     # A time that says how new the row is: from the future it would win over all that come, for ever.
     is_version: bool = False
+    # Without the cell the row would say something else (decision 54).
+    is_decisive: bool = False
+    # 0 stands for an empty cell.
+    is_zero_empty: bool = False
+
+    @property
+    def costs_row(self) -> bool:
+        return self.is_required or self.is_version or self.is_decisive
 
     @property
     def staged_type(self) -> str:
@@ -118,16 +128,18 @@ def _text(name: str, longest: int = LONGEST_NAME) -> Column:
     return Column(name, Kind.TEXT, "text", longest=longest)
 
 
-def _choice(name: str, allowed: tuple[str, ...], *, is_required: bool = False) -> Column:
-    return Column(name, Kind.CHOICE, "text", is_required=is_required, allowed=allowed)
+def _choice(name: str, allowed: tuple[str, ...], *, is_required: bool = False, is_decisive: bool = False) -> Column:
+    return Column(name, Kind.CHOICE, "text", is_required=is_required, is_decisive=is_decisive, allowed=allowed)
 
 
 def _integer(name: str, low: int, high: int, sql_type: str = "smallint") -> Column:
     return Column(name, Kind.INTEGER, sql_type, low=low, high=high)
 
 
-def _time(name: str, *, is_required: bool = False, is_version: bool = False) -> Column:
-    return Column(name, Kind.TIME, "timestamptz", is_required=is_required, is_version=is_version)
+def _time(name: str, *, is_required: bool = False, is_version: bool = False, is_decisive: bool = False) -> Column:
+    return Column(
+        name, Kind.TIME, "timestamptz", is_required=is_required, is_version=is_version, is_decisive=is_decisive
+    )
 
 
 _SUBJECTS = Column("subjects", Kind.TEXTS, "text[]", default="'{}'::text[]")
@@ -138,9 +150,9 @@ TUTORS = Entity(
     columns=(
         _id("tutor_id"),
         _text("name"),
-        _text("email"),
+        Column("email", Kind.EMAIL, "text", longest=LONGEST_NAME),
         _SUBJECTS,
-        Column("is_active", Kind.BOOLEAN, "boolean", default="true"),
+        Column("is_active", Kind.BOOLEAN, "boolean", default="true", is_decisive=True),
         Column("hired_at", Kind.DATE, "date"),
         _integer("capacity", 0, 1000, "integer"),
         _integer("age", 0, 130),
@@ -184,8 +196,8 @@ SESSIONS = Entity(
         _time("completed_time"),
         _time("cancelled_at"),
         _integer("duration_minutes", 0, LONGEST_SESSION_MINUTES, "integer"),
-        Column("rating", Kind.NUMBER, "numeric(3, 2)", low=1, high=5),
-        _choice("initiator", INITIATORS),
+        Column("rating", Kind.NUMBER, "numeric(3, 2)", low=1, high=5, is_zero_empty=True),
+        _choice("initiator", INITIATORS, is_decisive=True),
         _text("reason_code"),
         Column("technical_issue", Kind.BOOLEAN, "boolean"),
         _text("lesson_id"),
@@ -203,8 +215,8 @@ RESCHEDULES = Entity(
         _choice("initiator", INITIATORS, is_required=True),
         _text("reason_code"),
         _text("reason", LONGEST_TEXT),
-        _time("requested_at"),
-        _time("original_time"),
+        _time("requested_at", is_decisive=True),
+        _time("original_time", is_decisive=True),
         _time("new_time"),
         _time("updated_at", is_version=True),
     ),

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ingest import inside
 from ingest.arrivals import FAILED, PROCESSED
-from ingest.files import is_landing_file
+from ingest.files import is_landing_file, parts_folder_above
 
 Outcome = Literal["loaded", "already_loaded", "failed"]
 
@@ -35,7 +35,10 @@ class FileReport:
     loaded_at: str | None = None
     rows: dict[str, int] = field(default_factory=dict)
     unknown_columns: list[str] = field(default_factory=list)
+    notes: list[dict[str, Any]] = field(default_factory=list)
+    unknown_people: list[dict[str, Any]] = field(default_factory=list)
     first_quarantined: list[dict[str, Any]] = field(default_factory=list)
+    first_remarks: list[dict[str, Any]] = field(default_factory=list)
 
 
 def destination(landing: Path, source: str, outcome: Outcome, now: datetime) -> Path:
@@ -100,8 +103,14 @@ def failures(landing: Path, entity: str) -> list[str]:
     return sorted(
         f"{path.relative_to(landing).as_posix()}: {_message(landing, path)}"
         for path in (landing / FAILED).rglob("*")
-        if is_landing_file(path, entity) and path.is_file() and not path.is_symlink()
+        if is_landing_file(path, entity) and _is_one_file(path.relative_to(landing / FAILED), path)
     )
+
+
+def _is_one_file(below: Path, path: Path) -> bool:
+    """A file that is no part of another one, or a folder of parts."""
+    folder = parts_folder_above(below if path.is_dir() else below.parent)
+    return not path.is_symlink() and (folder == below if path.is_dir() else folder is None and path.is_file())
 
 
 def _message(landing: Path, path: Path) -> str:

@@ -1,4 +1,7 @@
-"""Ids of tutors, students and sessions: UUIDs stay, any other text becomes a UUIDv5."""
+"""Ids of tutors, students and sessions: UUIDs stay, any other text becomes a UUIDv5.
+
+`raw.entity_uuid(text)` (migration 0027) says the same in SQL.
+"""
 
 import re
 from hashlib import sha1
@@ -8,12 +11,33 @@ from uuid import UUID, uuid5
 import pyarrow as pa
 
 from ingest.arrow import ArrowColumn, compute
+from ingest.spelling import EMPTY_MARKS
+from ingest.unusual import EMPTY, Reading
 
 # Never change it: every id derived from a text depends on it.
 NAMESPACE = UUID("0d9d7c0e-5b0a-4c55-9d0b-6a3f5a1c7e42")
 
-UUID_PATTERN = r"^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
+_HEX = "[0-9A-Fa-f]"
+_HYPHENATED = rf"{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}"
+_BARE = rf"{_HEX}{{32}}"
+UUID_PATTERN = rf"^{_HYPHENATED}$"
+_OTHER_UUID = rf"{_BARE}|\{{(?:{_HYPHENATED}|{_BARE})\}}|[Uu][Rr][Nn]:[Uu][Uu][Ii][Dd]:(?:{_HYPHENATED}|{_BARE})"
+# What a column of whole numbers becomes when one of them is missing.
+_FLOAT = r"[0-9]{1,30}\.0"
+# As Excel shows numbers of twelve digits and more: the digits are lost.
+_ROUNDED = r"[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]{2,3}"
+# Ids that are another one than they look, or none.
+ODD_PATTERN = rf"^(?:{_OTHER_UUID}|{_FLOAT}|{_ROUNDED})$"
+ROUNDED_RULE = (
+    "is a number as Excel shows it, whose last digits are lost: set the cell format of the column to 0 (no decimals), "
+    "or to text, and save the file again"
+)
+
 _UUID = re.compile(UUID_PATTERN)
+_IS_OTHER_UUID = re.compile(_OTHER_UUID)
+_IS_FLOAT = re.compile(_FLOAT)
+_IS_ROUNDED = re.compile(_ROUNDED)
+_IS_ODD = re.compile(ODD_PATTERN)
 _NAMESPACE_BYTES = NAMESPACE.bytes
 # The two top bits of the ninth byte of a UUID are 10: the hex digit there becomes 8, 9, a or b.
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
@@ -26,22 +50,50 @@ def is_uuid(text: str) -> bool:
     return len(text) == 36 and _UUID.match(text) is not None
 
 
+def is_odd(text: str) -> bool:
+    """True for what `read_id` reads otherwise than it stands there, and for what is no id."""
+    return text in EMPTY_MARKS or _IS_ODD.match(text) is not None
+
+
+def read_id(text: str) -> Reading | None:
+    """What an odd id means; None if it is as it stands there, or is rounded."""
+    if text in EMPTY_MARKS:
+        return EMPTY
+    if _IS_OTHER_UUID.fullmatch(text):
+        return Reading(str(UUID(text)), "UUIDs in another form")
+    if _IS_FLOAT.fullmatch(text):
+        return Reading(text[:-2], "whole numbers with .0 behind them")
+    return None
+
+
 def entity_uuid(text: str) -> UUID:
     """The UUID of an id as delivered: itself if it is one, else its UUIDv5 under `NAMESPACE`.
 
     Raises:
-        ValueError: the id is empty.
+        ValueError: the id is empty, or a number that was rounded.
     """
-    text = text.strip()
-    if not text:
-        raise ValueError("an id must not be empty")
+    text = _plain(text)
     return UUID(text) if is_uuid(text) else uuid5(NAMESPACE, text)
 
 
 def external_id(text: str) -> str | None:
-    """The id as delivered where it is not a UUID, else None."""
-    text = text.strip()
+    """The id as delivered where it is not a UUID, else None.
+
+    Raises:
+        ValueError: as `entity_uuid`.
+    """
+    text = _plain(text)
     return None if is_uuid(text) else text
+
+
+def _plain(text: str) -> str:
+    text = text.strip()
+    reading = read_id(text)
+    if not text or reading is EMPTY:
+        raise ValueError("an id must not be empty")
+    if _IS_ROUNDED.fullmatch(text):
+        raise ValueError(f"{text} {ROUNDED_RULE}")
+    return text if reading is None or reading.text is None else reading.text
 
 
 def uuid5_hex(text: str) -> str:
@@ -51,7 +103,7 @@ def uuid5_hex(text: str) -> str:
 
 
 def convert_keys(texts: ArrowColumn) -> tuple[ArrowColumn, ArrowColumn]:
-    """Ids without nulls to (UUIDs as text that Postgres reads, external ids)."""
+    """Plain ids without nulls to (UUIDs as text that Postgres reads, external ids)."""
     are_uuids = compute.match_substring_regex(texts, UUID_PATTERN)
     uuids_count = compute.sum(are_uuids).as_py() or 0
     if uuids_count == len(texts):
@@ -75,7 +127,7 @@ class ReferenceIds:
         self._known: dict[str, str] = {}
 
     def convert(self, texts: ArrowColumn) -> tuple[ArrowColumn, list[tuple[str, str | None]]]:
-        """Ids without nulls to (UUIDs as text, pairs of UUID and external id not met before)."""
+        """Plain ids without nulls to (UUIDs as text, pairs of UUID and external id not met before)."""
         encoded = texts.dictionary_encode()
         known = self._known
         if len(known) > self._limit:
@@ -86,7 +138,7 @@ class ReferenceIds:
         for text in distinct:
             uuid = known.get(text)
             if uuid is None:
-                original = external_id(text)
+                original = None if is_uuid(text) else text
                 uuid = text if original is None else uuid5_hex(text)
                 known[text] = uuid
                 fresh.append((uuid, original))

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,11 +13,13 @@ from core import locks
 from core.database import Database
 from core.errors import DatabaseUnreachableError, TutorqError
 from ingest import inside
-from ingest.arrivals import LandedFile, complete_again, complete_files
+from ingest.arrivals import LandedFile, complete_again, complete_files, opened
 from ingest.checksums import fingerprint_of, remembered_checksum
-from ingest.contract import ENTITIES
+from ingest.contract import ENTITIES, SESSIONS
 from ingest.filing import FileReport, Outcome, destination, move, withdraw_report
 from ingest.load import load_file
+from ingest.parts import Parts
+from ingest.unknown import unknown_people
 
 REPORTED_REASONS = 20
 
@@ -43,16 +45,27 @@ LOAD = """
 select
     source, checksum,
     read_rows as read, inserted_rows as inserted, updated_rows as updated, unchanged_rows as unchanged,
-    stale_rows as stale, quarantined_rows as quarantined, unknown_columns, finished_at,
+    stale_rows as stale, quarantined_rows as quarantined, remarks, unknown_columns, notes, started_at, finished_at,
     array(
         select jsonb_build_object('line', line, 'reason', reason)
         from raw.quarantine
         where
             quarantine.entity = loads.entity and quarantine.source = loads.source
             and last_seen_at between loads.started_at and loads.finished_at
+            and not is_remark
         order by line, reason
         limit %(reasons)s
-    ) as first_quarantined
+    ) as first_quarantined,
+    array(
+        select jsonb_build_object('line', line, 'reason', reason)
+        from raw.quarantine
+        where
+            quarantine.entity = loads.entity and quarantine.source = loads.source
+            and last_seen_at between loads.started_at and loads.finished_at
+            and is_remark
+        order by line, reason
+        limit %(reasons)s
+    ) as first_remarks
 from raw.loads
 where load_id = %(load_id)s
 """
@@ -67,8 +80,12 @@ class Taken:
     stays: str | None
 
 
-def take_files(database: Database, landing: Path, entity: str, *, timezone: str) -> list[Taken]:
+def take_files(
+    database: Database, landing: Path, entity: str, *, timezone: str, is_strict: bool = False
+) -> list[Taken]:
     """Load all complete files of an entity, and move them to `processed` or `failed` with a report.
+
+    `is_strict`: a file for which something had to be guessed fails.
 
     What is in already is only moved. Files that are being written to are left for another time.
 
@@ -79,7 +96,8 @@ def take_files(database: Database, landing: Path, entity: str, *, timezone: str)
         # Until the connection is closed, so that two runs do not take the same file.
         connection.execute("select pg_advisory_lock(%s, %s)", [locks.LANDING, list(ENTITIES).index(entity)])
         files = complete_files(landing, entity)
-        found = [_take(connection, database, landing, file, timezone) for file in files]
+        way = _Way(connection, database, landing, timezone, is_strict)
+        found = [_take(way, file) for file in files]
     return [taken for taken in found if taken is not None]
 
 
@@ -92,41 +110,62 @@ def unmoved_files(database: Database, files: Sequence[LandedFile]) -> list[Lande
     return [file for file in files if (str(file.path), file.fingerprint) in rows]
 
 
-def _take(
-    connection: psycopg.Connection, database: Database, landing: Path, file: LandedFile, timezone: str
-) -> Taken | None:
+@dataclass(frozen=True)
+class _Way:
+    """How files are taken: by which connection, from where, and how they are read."""
+
+    connection: psycopg.Connection
+    database: Database
+    landing: Path
+    timezone: str
+    is_strict: bool
+
+
+def _take(way: _Way, file: LandedFile) -> Taken | None:
     """None: it is gone, somebody writes to it, or something else lies in its place."""
     try:
-        with inside.opened(landing, file.source) as descriptor:
-            return _take_opened(connection, database, landing, file, timezone, descriptor)
+        with opened(way.landing, file) as content:
+            return _take_opened(way, file, content)
+    except DatabaseUnreachableError:
+        raise
     except PermissionError as error:
         failure = f"cannot read {file.path}: {error.strerror}"
         report = FileReport(file.source, "failed", failure, file.entity, file.bytes, None)
-        return Taken(report, False, _move_away(connection, landing, file, report))
-    except OSError:
+        return Taken(report, False, _move_away(way.connection, way.landing, file, report))
+    except (OSError, TutorqError):
         return None
 
 
-def _take_opened(
-    connection: psycopg.Connection, database: Database, landing: Path, file: LandedFile, timezone: str, descriptor: int
-) -> Taken | None:
+def _take_opened(way: _Way, file: LandedFile, opened_content: int | Parts) -> Taken | None:
     """Everything is read from what is open there: another file, or a link, may be put into its place meanwhile."""
-    if not complete_again(file, descriptor):
+    connection, landing = way.connection, way.landing
+    if not complete_again(landing, file, opened_content):
         return None
-    content = inside.path_of(descriptor, file.path)
     digest, load, failure, is_new = None, None, "", False
     try:
-        digest = remembered_checksum(connection, file.path, content)
+        if isinstance(opened_content, Parts):
+            content: Path | Parts = opened_content
+            digest = opened_content.checksum()
+        else:
+            content = inside.path_of(opened_content, file.path)
+            digest = remembered_checksum(connection, file.path, content)
         if (load := _earlier_load(connection, file, digest)) is None:
             _check_not_refused(connection, file, digest)
-            summary = load_file(database, file.path, timezone=timezone, source=file.source, content=content)
+            summary = load_file(
+                way.database,
+                file.path,
+                timezone=way.timezone,
+                source=file.source,
+                content=content,
+                is_strict=way.is_strict,
+            )
             load, is_new = (summary.load_id, True), True
     except DatabaseUnreachableError:
         raise
     except TutorqError as error:
         failure = str(error)
     # What was written to it meanwhile is neither loaded nor refused yet.
-    if not (complete_again(file, descriptor) and _lies_there(landing, file)):
+    if not (complete_again(landing, file, opened_content) and _lies_there(landing, file)):
         return None
     if load is None:
         report = FileReport(file.source, "failed", failure, file.entity, file.bytes, digest)
@@ -140,9 +179,11 @@ def _take_opened(
 def _lies_there(landing: Path, file: LandedFile) -> bool:
     """It is still this file that would be moved."""
     try:
-        with inside.opened(landing, file.source) as descriptor:
-            return fingerprint_of(os.fstat(descriptor)) == file.fingerprint
-    except OSError:
+        with opened(landing, file) as content:
+            if isinstance(content, Parts):
+                return content.fingerprint == file.fingerprint
+            return fingerprint_of(os.fstat(content)) == file.fingerprint
+    except (OSError, TutorqError):
         return False
 
 
@@ -193,13 +234,16 @@ def _refuse(connection: psycopg.Connection, report: FileReport) -> None:
 def _load_report(connection: psycopg.Connection, file: LandedFile, load_id: int, *, is_this_file: bool) -> FileReport:
     with connection.cursor(row_factory=dict_row) as cursor:
         load = cursor.execute(LOAD, {"load_id": load_id, "reasons": REPORTED_REASONS}).fetchone() or {}
-    rows = {name: load[name] for name in ("read", "inserted", "updated", "unchanged", "stale", "quarantined")}
+    rows = {
+        name: load[name] for name in ("read", "inserted", "updated", "unchanged", "stale", "quarantined", "remarks")
+    }
     outcome: Outcome = "loaded" if is_this_file else "already_loaded"
     message = f"{rows['read']:,} rows read: " + ", ".join(f"{n:,} {name}" for name, n in list(rows.items())[1:])
     if 0 < rows["read"] == rows["quarantined"]:
         outcome, message = "failed", f"none of its {rows['read']:,} rows could be taken"
     if not is_this_file:
         message = f"this content was loaded before, from {load['source']}: {message}"
+    found = unknown_people(connection, [load_id]) if file.entity == SESSIONS.name else []
     return FileReport(
         file=file.source,
         outcome=outcome,
@@ -211,7 +255,10 @@ def _load_report(connection: psycopg.Connection, file: LandedFile, load_id: int,
         loaded_at=load["finished_at"].astimezone(UTC).isoformat(timespec="seconds"),
         rows=rows,
         unknown_columns=load["unknown_columns"],
+        notes=load["notes"],
+        unknown_people=[asdict(people) for people in found],
         first_quarantined=load["first_quarantined"],
+        first_remarks=load["first_remarks"],
     )
 
 

@@ -6,23 +6,30 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pyarrow as pa
 import pyarrow.csv
+from psycopg.types.json import Jsonb
 
 from core.database import Database
 from core.errors import DatabaseUnreachableError, TutorqError
 from ingest import inside, merge
+from ingest.batches import Reject
 from ingest.checksums import checksum, fingerprint
-from ingest.contract import ENTITIES, Entity
-from ingest.files import NAMES_HINT, entity_of, ignored_files, landing_files
+from ingest.contract import ENTITIES, SESSIONS, Entity
+from ingest.files import NAMES_HINT, entity_of, landing_files, other_files
+from ingest.form import Form
 from ingest.merge import MergeSql
+from ingest.notes import Notes
 from ingest.parser import BatchParser, TypedBatch, quarantine_json, staged_columns
-from ingest.readers import CsvReader, ParquetReader, Reject, open_reader
+from ingest.parts import Parts
+from ingest.readers import Reader, open_reader
 from ingest.summary import FileError, FileSummary, FolderSummary, Progress
+from ingest.unknown import unknown_people
 
 # Rows merged per statement: Postgres keeps the pending foreign key checks of a statement in memory.
 SLICE_ROWS = 250_000
@@ -35,6 +42,10 @@ UNMIGRATED_ERRORS = (
     psycopg.errors.UndefinedFunction,
 )
 
+GROUP = (
+    "is one of several students in one session: with `group_lessons: true` in a mapping each of them has a session of "
+    "the lesson"
+)
 OVERRULED = "was replaced by this line's version, which has the same updated_at but other content"
 
 OnProgress = Callable[[Progress], None]
@@ -46,12 +57,16 @@ def load_folder(
     *,
     timezone: str,
     override_by: str | None = None,
+    is_strict: bool = False,
     on_progress: OnProgress | None = None,
 ) -> FolderSummary:
     """Load all landing files of a folder; a file that cannot be loaded does not stop the others.
 
+    Folders of months in it (`2026-01`, `year=2026/month=01`) are part of it, others are not.
+
     Args:
         timezone: zone in which times without an offset are read, such as `Europe/Vienna`.
+        is_strict: refuse files for which something had to be guessed.
         override_by: who says that these sessions and reschedules replace what is stored, even if that is newer. Each
             one that would not win by itself is noted in `app.audit_log`, which takes the owner of the database.
 
@@ -59,26 +74,40 @@ def load_folder(
         TutorqError: there is no such folder, or no landing file in it.
     """
     started = time.monotonic()
-    paths = landing_files(folder)
+    paths, others = landing_files(folder), other_files(folder)
     if not paths:
-        raise TutorqError(f"no landing file in {folder}; it takes files named like {NAMES_HINT}")
+        found = "".join(f"; {each}" for each in others if each.why)
+        raise TutorqError(f"no landing file in {folder}; it takes files named like {NAMES_HINT}{found}")
     files: list[FileSummary] = []
     errors: list[FileError] = []
     for path in paths:
+        source = path.relative_to(folder).as_posix()
         try:
-            with _opened(folder, path) as content:
+            with _opened(folder, source) as content:
                 summary = load_file(
-                    database, path, timezone=timezone, content=content, override_by=override_by, on_progress=on_progress
+                    database,
+                    path,
+                    timezone=timezone,
+                    source=source,
+                    content=content,
+                    override_by=override_by,
+                    is_strict=is_strict,
+                    on_progress=on_progress,
                 )
             files.append(summary)
         except TutorqError as error:
-            errors.append(FileError(path.name, str(error)))
+            errors.append(FileError(source, str(error)))
+    unknown = []
+    if any(file.entity == SESSIONS.name for file in files):
+        with database.connect() as connection:
+            unknown = unknown_people(connection, [file.load_id for file in files])
     return FolderSummary(
         source=str(folder),
         seconds=round(time.monotonic() - started, 3),
         files=files,
         errors=errors,
-        ignored=ignored_files(folder),
+        others=others,
+        unknown_people=unknown,
     )
 
 
@@ -90,7 +119,9 @@ def load_file(
     entity: str | None = None,
     source: str | None = None,
     override_by: str | None = None,
-    content: Path | None = None,
+    content: Path | Parts | None = None,
+    form: Form | None = None,
+    is_strict: bool = False,
     on_progress: OnProgress | None = None,
 ) -> FileSummary:
     """Load one landing file in one transaction; loading it again changes nothing.
@@ -101,25 +132,30 @@ def load_file(
         source: what the file is called in `raw`; by default its name.
         override_by: as above.
         content: where to read it, if not by its path, which anybody may change meanwhile.
+        form: how a CSV file is written; by default its first bytes tell.
+        is_strict: refuse a file for which something had to be guessed.
 
     Raises:
         TutorqError: the file as a whole cannot be read, somebody writes to it meanwhile, or the database refuses;
             then nothing is loaded.
     """
     contract = _contract(path, entity)
-    content = content or path
-    started, found = time.monotonic(), fingerprint(content)
-    digest = checksum(content)
+    source = source or path.name
+    if content is None:
+        content = Parts(path.parent, path.name) if path.is_dir() else path
+    started, found = time.monotonic(), _fingerprint(content)
+    digest = content.checksum() if isinstance(content, Parts) else checksum(content)
 
     def check_unchanged() -> None:
-        if fingerprint(content) != found:
-            raise TutorqError(f"{path.name} changed while it was read; load it when it is complete")
+        if _fingerprint(content) != found:
+            raise TutorqError(f"{source} changed while it was read; load it when it is complete")
 
-    reader = open_reader(path, contract, content)
+    notes = Notes()
+    reader = open_reader(source, contract, content, notes, form)
     try:
         with database.connect() as connection:
-            load = _Load(connection, contract, source or path.name, reader, override_by, on_progress)
-            summary = load.run(timezone, digest, found, started, check_unchanged)
+            load = _Load(connection, contract, source, reader, notes, override_by, on_progress)
+            summary = load.run(timezone, digest, found, started, check_unchanged, is_strict=is_strict)
         if summary.inserted + summary.updated >= ANALYZE_ROWS:
             with database.connect(autocommit=True) as connection:
                 connection.execute("select raw.analyze_table(%s)", [contract.name])
@@ -138,12 +174,20 @@ def load_file(
 
 
 @contextmanager
-def _opened(folder: Path, path: Path) -> Iterator[Path]:
+def _opened(folder: Path, source: str) -> Iterator[Path | Parts]:
+    path = folder / source
+    if path.is_dir():
+        yield Parts(folder, source)
+        return
     try:
-        with inside.opened(folder, path.name) as descriptor:
+        with inside.opened(folder, source) as descriptor:
             yield inside.path_of(descriptor, path)
     except OSError as error:
         raise TutorqError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _fingerprint(content: Path | Parts) -> str:
+    return content.present_fingerprint() if isinstance(content, Parts) else fingerprint(content)
 
 
 def _contract(path: Path, entity: str | None) -> Entity:
@@ -162,7 +206,8 @@ class _Load:
         connection: psycopg.Connection,
         entity: Entity,
         source: str,
-        reader: CsvReader | ParquetReader,
+        reader: Reader,
+        notes: Notes,
         override_by: str | None,
         on_progress: OnProgress | None,
     ) -> None:
@@ -170,32 +215,43 @@ class _Load:
         self._entity = entity
         self._source = source
         self._reader = reader
+        self._notes = notes
         self._override_by = override_by if entity.is_versioned else None
         self._on_progress = on_progress
         columns = staged_columns(entity, set(reader.header.positions))
         self._sql = MergeSql(entity, columns, overrides=self._override_by is not None)
         self._staged_rows = 0
         self._rejected_rows = 0
+        self._remarks = 0
 
     def run(
-        self, timezone: str, digest: str, state: str, started: float, check_unchanged: Callable[[], None]
+        self,
+        timezone: str,
+        digest: str,
+        state: str,
+        started: float,
+        check_unchanged: Callable[[], None],
+        *,
+        is_strict: bool,
     ) -> FileSummary:
         # COPY reads the staged times in it, and times become text in canonical content.
         self._execute("set local timezone to 'UTC'")
         self._execute("set local work_mem to '64MB'")
         self._stage(timezone)
+        if is_strict:
+            self._check_nothing_guessed()
         self._add_stubs()
         inserted, updated, stale, conflicts = self._merge()
         quarantined = self._rejected_rows + conflicts
-        if self._rejected_rows:
+        if self._rejected_rows or self._remarks:
             self._execute(merge.QUARANTINE_REJECTED, {"entity": self._entity.name, "source": self._source})
         read = self._staged_rows + self._rejected_rows
         unchanged = read - inserted - updated - stale - quarantined
         # now() is the time of the transaction, which its rows in quarantine carry, too.
         (load_id,) = self._row(
             "insert into raw.loads (entity, source, checksum, fingerprint, read_rows, inserted_rows, updated_rows,"
-            " unchanged_rows, stale_rows, quarantined_rows, unknown_columns, started_at)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now()) returning load_id",
+            " unchanged_rows, stale_rows, quarantined_rows, remarks, unknown_columns, notes, started_at)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now()) returning load_id",
             (
                 self._entity.name,
                 self._source,
@@ -207,7 +263,9 @@ class _Load:
                 unchanged,
                 stale,
                 quarantined,
+                self._remarks,
                 self._reader.header.unknown,
+                Jsonb([asdict(note) for note in self._notes.all]),
             ),
         )
         check_unchanged()
@@ -223,9 +281,17 @@ class _Load:
             unchanged=unchanged,
             stale=stale,
             quarantined=quarantined,
+            remarks=self._remarks,
             unknown_columns=self._reader.header.unknown,
+            notes=self._notes.all,
             seconds=round(time.monotonic() - started, 3),
         )
+
+    def _check_nothing_guessed(self) -> None:
+        if guesses := [note for note in self._notes.all if note.kind == "guessed"]:
+            raise TutorqError(
+                f"{self._source}: nothing may be guessed (--strict), and this was: {'; '.join(map(str, guesses))}"
+            )
 
     def _stage(self, timezone: str) -> None:
         """Parse batch by batch; while one is parsed, the one before is sent."""
@@ -233,7 +299,7 @@ class _Load:
         self._execute(merge.CREATE_REJECTED)
         for column in self._entity.references:
             self._execute(merge.create_people(str(column.references)))
-        parser = BatchParser(self._entity, timezone)
+        parser = BatchParser(self._entity, timezone, self._notes)
         with ThreadPoolExecutor(max_workers=1) as sender:
             sending: Future[None] | None = None
             for raw in self._reader.batches():
@@ -243,6 +309,7 @@ class _Load:
                 sending = sender.submit(self._send, batch)
                 self._staged_rows += batch.rows.num_rows
                 self._rejected_rows += len(batch.rejects)
+                self._remarks += len(batch.remarks)
                 self._report("reading", self._staged_rows + self._rejected_rows)
             if sending is not None:
                 sending.result()
@@ -254,8 +321,9 @@ class _Load:
                 uuids, externals = zip(*pairs, strict=True)
                 people = pa.table({"id": uuids, "external_id": pa.array(externals, pa.string())})
                 self._copy(merge.named_people(table), people)
-        if batch.rejects:
-            self._copy_rejects(batch.rejects)
+        for rejects, is_remark in ((batch.rejects, False), (batch.remarks, True)):
+            if rejects:
+                self._copy_rejects(rejects, is_remark=is_remark)
         if batch.rows.num_rows:
             self._copy(merge.STAGED, batch.rows.select(self._sql.staged_names))
 
@@ -264,12 +332,12 @@ class _Load:
         pyarrow.csv.write_csv(rows, buffer, pyarrow.csv.WriteOptions(include_header=False))
         self._copy_csv(table, rows.column_names, buffer.getbuffer())
 
-    def _copy_rejects(self, rejects: list[Reject]) -> None:
+    def _copy_rejects(self, rejects: list[Reject], *, is_remark: bool) -> None:
         text = io.StringIO()
         writer = csv.writer(text, quoting=csv.QUOTE_ALL)
         for reject in rejects:
-            writer.writerow((reject.line, reject.reason, quarantine_json(reject.content)))
-        self._copy_csv(merge.REJECTED, ["line", "reason", "content"], text.getvalue().encode())
+            writer.writerow((reject.line, reject.reason, quarantine_json(reject.content), is_remark))
+        self._copy_csv(merge.REJECTED, ["line", "reason", "content", "is_remark"], text.getvalue().encode())
 
     def _copy_csv(self, table: str, columns: list[str], data: bytes | memoryview) -> None:
         statement = f"copy {table} ({', '.join(columns)}) from stdin (format csv)"
@@ -307,7 +375,9 @@ class _Load:
         stale = conflicts = 0
         if inserted + updated < self._staged_rows:
             stale = int(self._value(self._sql.stale()))
-            conflicts = self._execute(self._sql.conflicts(), names | {"reason": self._entity.conflict}).rowcount
+            conflicts = self._execute(
+                self._sql.conflicts(), names | {"reason": self._entity.conflict, "group": GROUP}
+            ).rowcount
         return inserted, updated, stale, conflicts
 
     def _report(self, phase: Any, rows_done: int) -> None:

@@ -241,24 +241,28 @@ class MergeSql:
                     select count(*)
                     from {REPEATED} as s
                     inner join {self._entity.table} as t on {self._is_same_row("t", "s")}
-                    where {self._verdict("s", "t")} = 'older'
+                    where {self._verdict("s", "t")} = 'older' and not {self._is_other_student("s", "t")}
                 )
         """
 
     def conflicts(self) -> str:
         """Quarantine the losers that are as new as what is stored now but differ; run after the merge.
 
-        Parameters: entity, source, reason.
+        Of one session with several students, those who are not stored are among them, however new they are.
+        Parameters: entity, source, reason, and the reason of such students.
         """
         is_conflict = self._differs("s", "t")
         if self._entity.is_versioned:
             is_conflict = f"{self._verdict('s', 't')} in {DIFFERS}"
         return f"""
             {_QUARANTINE}
-            select %(entity)s, %(source)s, s.line, %(reason)s, {self._delivered("s")}
-            from (select * from {ORDERED} union all select * from {REPEATED}) as s
+            select
+                %(entity)s, %(source)s, s.line,
+                case when {self._is_other_student("s", "t")} then %(group)s else %(reason)s end,
+                {self._delivered("s")}
+            from (select *, false as is_beside from {ORDERED} union all select *, true from {REPEATED}) as s
             inner join {self._entity.table} as t on {self._is_same_row("t", "s")}
-            where {is_conflict}
+            where {is_conflict} or (s.is_beside and {self._is_other_student("s", "t")})
             order by s.line
             {_SEEN_AGAIN}
         """
@@ -298,6 +302,13 @@ class MergeSql:
     def _replaces(self, verdict: str) -> str:
         """Whether a row of that verdict is written over what is stored: because it wins, or because it overrides."""
         return f"{verdict} <> 'same'" if self._overrides else f"{verdict} in {WINS}"
+
+    def _is_other_student(self, left: str, right: str) -> str:
+        """Whether two rows of one session are of one lesson with two students. To Postgres it is never unknown."""
+        if self._entity is not SESSIONS:
+            return "false"
+        same = f"({left}.tutor_id, {left}.scheduled_time) = ({right}.tutor_id, {right}.scheduled_time)"
+        return f"({same} and {left}.student_id <> {right}.student_id)"
 
     def _keys_of(self, alias: str) -> str:
         return ", ".join(f"{alias}.{name}" for name in self._entity.primary_key)
@@ -419,7 +430,7 @@ OVERRIDES = {SESSIONS.name: Action.SESSION_OVERRIDE, RESCHEDULES.name: Action.RE
 _QUARANTINE = "insert into raw.quarantine (entity, source, line, reason, content)"
 _SEEN_AGAIN = """
     on conflict (entity, source, line, content_md5)
-    do update set reason = excluded.reason, last_seen_at = now()
+    do update set reason = excluded.reason, is_remark = excluded.is_remark, last_seen_at = now()
 """
 
 CREATE_REPEATED = f"create temp table {REPEATED} (like {ORDERED}) on commit drop"
@@ -428,10 +439,12 @@ HAS_OVERRULED = f"select exists (select from {ORDERED} where verdict = 'overrule
 BLOCKS = f"select pg_relation_size('pg_temp.{ORDERED}') / current_setting('block_size')::bigint"
 
 REJECTED = "rejected"
-CREATE_REJECTED = f"create temp table {REJECTED} (line bigint, reason text, content text) on commit drop"
+CREATE_REJECTED = f"""
+    create temp table {REJECTED} (line bigint, reason text, content text, is_remark boolean) on commit drop
+"""
 QUARANTINE_REJECTED = f"""
-    {_QUARANTINE}
-    select %(entity)s, %(source)s, line, reason, content from {REJECTED} order by line
+    insert into raw.quarantine (entity, source, line, reason, content, is_remark)
+    select %(entity)s, %(source)s, line, reason, content, is_remark from {REJECTED} order by line
     {_SEEN_AGAIN}
 """
 

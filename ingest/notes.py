@@ -23,6 +23,11 @@ class Note:
     count: int = 0
     examples: list[str] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        """With its count and its examples: `cells are separated by semicolons`, `rating: … cells: 12 (4,5; 3,5)`."""
+        text = self.text if self.count <= 1 else f"{self.text}: {self.count:,}"
+        return f"{text} ({'; '.join(self.examples)})" if self.examples else text
+
 
 class Notes:
     """The notes of one file, in the order in which they came up first; equal texts are counted together."""

@@ -1,33 +1,43 @@
 """Batches of text to batches of typed rows, and the reasons why rows fail. Whole columns at a time."""
 
+import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from ingest import cells, time_forms
 from ingest.arrow import ArrowColumn, compute
+from ingest.batches import RawBatch, Reject
 from ingest.contract import Column, Entity, Kind
-from ingest.ids import ReferenceIds, convert_keys
-from ingest.readers import RawBatch, Reject
-from ingest.times import is_ahead, parse_dates, parse_times
+from ingest.ids import ODD_PATTERN, ROUNDED_RULE, ReferenceIds, convert_keys, read_id
+from ingest.notes import SHOWN_EXAMPLES, Notes
+from ingest.spelling import EMPTY_MARKS, not_allowed
+from ingest.times import Reason, is_ahead, parse_dates, parse_times
+from ingest.unusual import Reader, reread, shown
 
-SHOWN_CHARACTERS = 60
 KEPT_CELL_CHARACTERS = 2_000
 
 _INTEGER_PATTERN = r"^[+-]?\d{1,9}(?:\.0*)?$"
 _NUMBER_PATTERN = r"^[+-]?(?:\d{1,12}(?:\.\d{0,17})?|\.\d{1,17})(?:[eE][+-]?\d{1,3})?$"
-_TRUE, _FALSE = ("true", "t", "yes", "1"), ("false", "f", "no", "0")
+_TRUE = ("true", "t", "yes", "y", "on", "1", "1.0")
+_FALSE = ("false", "f", "no", "n", "off", "0", "0.0")
+# Lists whose separator is not the usual `;`.
+_OTHER_LIST_PATTERN = r"^[^;]*[,|][^;]*$|^\[.*\]$|^\{.*\}$"
+_MARKS = pa.array(sorted(EMPTY_MARKS))
 
-# A typed column, and per rule a mask of the rows that break it.
-Parsed = tuple[ArrowColumn, list[tuple[ArrowColumn, str]]]
+# A typed column, and per rule a mask of the rows that break it. Rows that break one without a reason are not wrong, but
+# have to be read more closely.
+Parsed = tuple[ArrowColumn, list[tuple[ArrowColumn, Reason | None]]]
 
 ARROW_TYPES: dict[Kind, pa.DataType] = {
     Kind.ID: pa.string(),
     Kind.TEXT: pa.string(),
     Kind.TEXTS: pa.string(),
+    Kind.EMAIL: pa.string(),
     Kind.CHOICE: pa.string(),
     Kind.INTEGER: pa.int32(),
     Kind.NUMBER: pa.float64(),
@@ -41,37 +51,59 @@ ARROW_TYPES: dict[Kind, pa.DataType] = {
 class TypedBatch:
     """Good rows ready to be staged, the people they name for the first time, and the rejected rows.
 
-    `people` maps `tutors` and `students` to pairs of UUID and external id; `faults` holds the reasons of each
-    row that was rejected for its values, each as `column: fault`, by its place in the batch.
+    `people` maps `tutors` and `students` to pairs of UUID and external id; `remarks` holds the good rows of which some
+    cell was left out, as they were delivered; `faults` the reasons of each row that was rejected for its values, each
+    as `column: fault`, by its place in the batch.
     """
 
     rows: pa.Table
     rejects: list[Reject]
+    remarks: list[Reject] = field(default_factory=list)
     people: dict[str, list[tuple[str, str | None]]] = field(default_factory=dict)
     faults: dict[int, list[str]] = field(default_factory=dict)
 
 
 class BatchParser:
-    """Turns the batches of one file into typed rows; remembers the ids it met."""
+    """Turns the batches of one file into typed rows; remembers the ids it met, and notes what was not plain.
 
-    def __init__(self, entity: Entity, zone: str) -> None:
+    Strict, it rejects a row for any cell; otherwise only for one that the row cannot do without.
+    """
+
+    def __init__(self, entity: Entity, zone: str, notes: Notes, *, is_strict: bool = False) -> None:
         self._entity = entity
         self._zone = zone
+        self._notes = notes
+        self._is_strict = is_strict
         self._ids = {column.name: ReferenceIds() for column in entity.references}
 
     def parse(self, raw: RawBatch) -> TypedBatch:
-        """Rows in file order; a row with any fault is among the rejects, with all its reasons."""
+        """Rows in file order; a rejected row is among the rejects, with all its reasons."""
         count = len(raw.lines)
-        reasons = {row: list(found) for row, found in raw.problems.items()}
+        problems: dict[str, dict[int, list[str]]] = {}
+        for row, found in raw.problems.items():
+            for problem in found:
+                problems.setdefault(problem.partition(": ")[0], {}).setdefault(row, []).append(problem)
+        lost: dict[int, list[str]] = {}
+        reasons: dict[int, list[str]] = {}
         values: dict[str, ArrowColumn] = {}
         for column in self._entity.columns:
+            faults = problems.pop(column.name, {})
             text = raw.columns.get(column.name)
             if text is None:
                 # Versions are compared as wholes; only tutors and students keep what a file leaves out.
                 if self._entity.is_versioned:
                     values[column.name] = pa.array([None] * count, ARROW_TYPES[column.kind])
-                continue
-            values[column.name] = _checked(column, _cleaned(text), self._zone, reasons)
+            else:
+                values[column.name] = _checked(column, _cleaned(text), self._zone, faults, self._notes)
+            costs_row = column.costs_row or self._is_strict
+            if faults and not costs_row:
+                values[column.name] = _without(values[column.name], faults)
+                self._note_lost(column.name, raw.columns[column.name], faults)
+            for row, found in faults.items():
+                (reasons if costs_row else lost).setdefault(row, []).extend(found)
+        for others in problems.values():
+            for row, found in others.items():
+                reasons.setdefault(row, []).extend(found)
 
         lines = pa.array(raw.lines)
         if reasons:
@@ -80,9 +112,10 @@ class BatchParser:
             mask = pa.array(is_good)
             lines = lines.filter(mask)
             values = {name: array.filter(mask) for name, array in values.items()}
-        rejects = raw.rejects + [
-            Reject(int(raw.lines[row]), "; ".join(reasons[row]), raw.delivered(row)) for row in sorted(reasons)
-        ]
+            for row in reasons.keys() & lost.keys():
+                reasons[row] += lost.pop(row)
+        rejects = raw.rejects + _rejects(raw, reasons)
+        remarks = _rejects(raw, lost)
 
         people: dict[str, list[tuple[str, str | None]]] = {}
         staged: dict[str, ArrowColumn] = {"line": lines}
@@ -99,7 +132,22 @@ class BatchParser:
                 staged[name] = compute.cast(array, pa.timestamp("us"))
             else:
                 staged[name] = array
-        return TypedBatch(pa.table(staged), rejects, people, reasons)
+        return TypedBatch(pa.table(staged), rejects, remarks, people, reasons)
+
+    def _note_lost(self, column: str, text: ArrowColumn, faults: dict[int, list[str]]) -> None:
+        examples = [repr(shown(str(text[row].as_py()))) for row in list(faults)[:SHOWN_EXAMPLES]]
+        self._notes.add("left out", f"{column}: cells that cannot be read", len(faults), examples)
+
+
+def _rejects(raw: RawBatch, reasons: dict[int, list[str]]) -> list[Reject]:
+    return [Reject(int(raw.lines[row]), "; ".join(reasons[row]), raw.delivered(row)) for row in sorted(reasons)]
+
+
+def _without(values: ArrowColumn, rows: Iterable[int]) -> ArrowColumn:
+    is_kept = np.ones(len(values), dtype=bool)
+    is_kept[list(rows)] = False
+    kept: ArrowColumn = compute.if_else(pa.array(is_kept), values, pa.scalar(None, values.type))
+    return kept
 
 
 def staged_columns(entity: Entity, present: set[str]) -> list[Column]:
@@ -131,39 +179,65 @@ def _cleaned(text: ArrowColumn) -> ArrowColumn:
     return compute.if_else(is_empty, None, text) if compute.any(is_empty).as_py() else text
 
 
-def _checked(column: Column, text: ArrowColumn, zone: str, reasons: dict[int, list[str]]) -> ArrowColumn:
-    """The column in its type; faults are added to `reasons` by row."""
+def _checked(column: Column, text: ArrowColumn, zone: str, faults: dict[int, list[str]], notes: Notes) -> ArrowColumn:
+    """The column in its type; faults are added by row. Only cells that are not plain are looked at one by one."""
+    delivered = text
+    values, rules = _parsed(column, text, zone)
+    broken = [compute.fill_null(mask, False) for mask, _ in rules if compute.any(mask).as_py()]
+    if broken:
+        if column.kind is Kind.TIME:
+            text = time_forms.without_blank_before_zone(column.name, text, notes)
+            is_odd = time_forms.are_other(text)
+        else:
+            is_odd = functools.reduce(compute.or_, broken)
+        text = reread(column.name, text, is_odd, _READERS[column.kind](column), notes)
+        values, rules = _parsed(column, text, zone)
     if column.is_required and text.null_count:
         for row in np.flatnonzero(text.is_null().to_numpy(zero_copy_only=False)):
-            reasons.setdefault(int(row), []).append(f"{column.name}: is missing")
-    values, rules = parse_times(text, zone) if column.kind is Kind.TIME else _PARSERS[column.kind](column, text)
+            faults.setdefault(int(row), []).append(f"{column.name}: is missing")
     if column.is_version:
         rules.append(is_ahead(values))
-    for is_broken, rule in rules:
-        if not compute.any(is_broken).as_py():
+    for is_broken, reason in rules:
+        if reason is None or not compute.any(is_broken).as_py():
             continue
         for row in np.flatnonzero(compute.fill_null(is_broken, False).to_numpy(zero_copy_only=False)):
-            shown = str(text[int(row)].as_py())
-            if len(shown) > SHOWN_CHARACTERS:
-                shown = f"{shown[:SHOWN_CHARACTERS]}…"
-            reasons.setdefault(int(row), []).append(f"{column.name}: {shown} {rule}")
+            cell = str(delivered[int(row)].as_py())
+            rule = reason if isinstance(reason, str) else reason(cell)
+            faults.setdefault(int(row), []).append(f"{column.name}: {shown(cell)} {rule}")
     return values
+
+
+def _parsed(column: Column, text: ArrowColumn, zone: str) -> Parsed:
+    return parse_times(text, zone) if column.kind is Kind.TIME else _PARSERS[column.kind](column, text)
 
 
 def _parse_text(column: Column, text: ArrowColumn) -> Parsed:
     is_long = compute.greater(compute.utf8_length(text), column.longest)
-    return text, [(is_long, f"is longer than {column.longest} characters")]
+    is_mark = compute.is_in(text, _MARKS)
+    return text, [(is_long, f"is longer than {column.longest} characters"), (is_mark, None)]
+
+
+def _parse_id(column: Column, text: ArrowColumn) -> Parsed:
+    text, rules = _parse_text(column, text)
+    return text, [*rules, (compute.match_substring_regex(text, ODD_PATTERN), ROUNDED_RULE)]
 
 
 def _parse_texts(column: Column, text: ArrowColumn) -> Parsed:
     """A list stays joined by `;`, without empty entries and blanks around entries."""
     joined = compute.replace_substring_regex(text, r"\s*;[\s;]*", ";")
-    return _parse_text(column, _cleaned(compute.utf8_trim(joined, ";")))
+    text, rules = _parse_text(column, _cleaned(compute.utf8_trim(joined, ";")))
+    return text, [*rules, (compute.match_substring_regex(text, _OTHER_LIST_PATTERN), None)]
+
+
+def _parse_email(column: Column, text: ArrowColumn) -> Parsed:
+    text, rules = _parse_text(column, text)
+    is_other = compute.invert(compute.match_substring_regex(text, f"^{cells.EMAIL}$"))
+    return text, [(is_other, "is not one e-mail address such as ada@example.org"), *rules]
 
 
 def _parse_choice(column: Column, text: ArrowColumn) -> Parsed:
     is_other = compute.and_(text.is_valid(), compute.invert(compute.is_in(text, pa.array(column.allowed))))
-    return text, [(is_other, f"is not one of {', '.join(column.allowed)}")]
+    return text, [(is_other, functools.partial(not_allowed, allowed=column.allowed))]
 
 
 def _parse_integer(column: Column, text: ArrowColumn) -> Parsed:
@@ -194,12 +268,26 @@ def _outside(column: Column, values: ArrowColumn) -> tuple[ArrowColumn, str]:
 
 
 _PARSERS: dict[Kind, Callable[[Column, ArrowColumn], Parsed]] = {
-    Kind.ID: _parse_text,
+    Kind.ID: _parse_id,
     Kind.TEXT: _parse_text,
     Kind.TEXTS: _parse_texts,
+    Kind.EMAIL: _parse_email,
     Kind.CHOICE: _parse_choice,
     Kind.INTEGER: _parse_integer,
     Kind.NUMBER: _parse_number,
     Kind.BOOLEAN: _parse_boolean,
     Kind.DATE: lambda _, text: parse_dates(text),
+}
+
+_READERS: dict[Kind, Callable[[Column], Reader]] = {
+    Kind.ID: lambda _: read_id,
+    Kind.TEXT: lambda _: cells.read_text,
+    Kind.TEXTS: lambda _: cells.read_list,
+    Kind.EMAIL: lambda _: cells.read_email,
+    Kind.CHOICE: lambda column: functools.partial(cells.read_choice, column=column),
+    Kind.INTEGER: lambda _: cells.read_value,
+    Kind.NUMBER: lambda column: functools.partial(cells.read_number, column=column),
+    Kind.BOOLEAN: lambda _: cells.read_value,
+    Kind.TIME: lambda _: time_forms.read_time,
+    Kind.DATE: lambda _: time_forms.read_date,
 }

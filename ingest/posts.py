@@ -27,7 +27,8 @@ from ingest.contract import (
     Initiator,
     Status,
 )
-from ingest.ids import is_uuid, uuid5_hex
+from ingest.ids import is_odd, is_uuid, uuid5_hex
+from ingest.spelling import EMPTY_MARKS
 from ingest.times import FIRST_YEAR, LAST_YEAR, ZONED_TIME_PATTERN, newest_version
 
 # A subclass of UUID that is made several times faster.
@@ -68,7 +69,7 @@ def _read_id(value: str | int) -> EntityId:
         if abs(value) >= _LARGEST_INTEGER_ID:
             raise NeedsParserError
         value = repr(value)
-    if not _PLAIN_ID.fullmatch(value):
+    if not _PLAIN_ID.fullmatch(value) or is_odd(value):
         raise NeedsParserError
     return (FAST_UUID(value), None) if is_uuid(value) else (FAST_UUID(uuid5_hex(value)), value)
 
@@ -101,7 +102,7 @@ def _read_number(value: float) -> Decimal:
 
 def _read_text(value: str) -> str:
     # Of all white space and control characters only the blank is printable.
-    if not value or not value.isprintable() or value[0] == " " or value[-1] == " ":
+    if not value or not value.isprintable() or value[0] == " " or value[-1] == " " or value in EMPTY_MARKS:
         raise NeedsParserError
     return value
 

@@ -16,11 +16,13 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from ingest.arrow import ArrowColumn, compute
-from ingest.contract import LONGEST_ID, RESCHEDULES, SESSIONS, Column, Entity, Kind
+from ingest.batches import RawBatch, text_array
+from ingest.contract import LONGEST_ID, RESCHEDULES, SESSIONS, STATUSES, Column, Entity, Kind
 from ingest.merge import MergeSql
+from ingest.notes import Notes
 from ingest.parser import BatchParser, TypedBatch
 from ingest.posts import EARLIEST_HOURS, FAST_UUID, LARGEST_NUMBER, LATEST_HOURS, EntityId, SessionPost
-from ingest.readers import RawBatch, text_array
+from ingest.spelling import word
 from ingest.times import FIRST_YEAR, LAST_YEAR
 
 INFO = "reschedule_info"
@@ -153,7 +155,7 @@ def delivered_id(body: object) -> str | None:
 
 def _is_rescheduled(body: Mapping[str, object]) -> bool:
     status = body.get("status")
-    return isinstance(status, str) and status.strip() == "rescheduled"
+    return isinstance(status, str) and word(status, STATUSES) == "rescheduled"
 
 
 def _typed(
@@ -178,7 +180,7 @@ def _typed(
         if any(cell is not None for cell in cells) or column.is_required:
             columns[column.name] = text_array(cells, column.name, problems)
     raw = RawBatch(np.array(places, dtype=np.int64), columns, lambda at: bodies[places[at]], problems)
-    batch = BatchParser(entity, timezone).parse(raw)
+    batch = BatchParser(entity, timezone, Notes(), is_strict=True).parse(raw)
     for at, faults in batch.faults.items():
         of_body = found.setdefault(places[at], {})
         for fault in faults:

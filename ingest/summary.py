@@ -3,6 +3,10 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from ingest.files import Other
+from ingest.notes import Note
+from ingest.unknown import UnknownPeople
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -19,7 +23,9 @@ class Progress:
 class FileSummary:
     """What became of the rows of one file: read = inserted + updated + unchanged + stale + quarantined.
 
-    Unchanged rows say what is stored already; stale ones are an older version of it.
+    Unchanged rows say what is stored already; stale ones are an older version of it. `remarks` of the rows that were
+    taken are in quarantine, too: some cell of theirs could not be read and was left empty. `notes` say what was not
+    plain in the file.
     """
 
     load_id: int
@@ -33,6 +39,8 @@ class FileSummary:
     quarantined: int
     unknown_columns: list[str]
     seconds: float
+    remarks: int = 0
+    notes: list[Note] = field(default_factory=list)
 
     @property
     def is_lost(self) -> bool:
@@ -59,7 +67,8 @@ class FolderSummary:
     seconds: float
     files: list[FileSummary] = field(default_factory=list)
     errors: list[FileError] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
+    others: list[Other] = field(default_factory=list)
+    unknown_people: list[UnknownPeople] = field(default_factory=list)
 
     @property
     def read(self) -> int:
@@ -86,6 +95,16 @@ class FolderSummary:
         return sum(file.quarantined for file in self.files)
 
     @property
+    def neglected(self) -> list[Other]:
+        """Files that look like data of a kind of which nothing was loaded."""
+        loaded = {file.entity for file in self.files}
+        return [other for other in self.others if other.entity and other.entity not in loaded]
+
+    @property
+    def remarks(self) -> int:
+        return sum(file.remarks for file in self.files)
+
+    @property
     def unknown_columns(self) -> dict[str, list[str]]:
         """Columns that the contract does not know, by file."""
         return {file.source: file.unknown_columns for file in self.files if file.unknown_columns}
@@ -99,9 +118,11 @@ class FolderSummary:
             "unchanged": self.unchanged,
             "stale": self.stale,
             "quarantined": self.quarantined,
+            "remarks": self.remarks,
             "unknown_columns": self.unknown_columns,
             "seconds": self.seconds,
             "files": [file.to_dict() for file in self.files],
             "errors": [asdict(error) for error in self.errors],
-            "ignored": self.ignored,
+            "others": [asdict(other) for other in self.others],
+            "unknown_people": [asdict(people) for people in self.unknown_people],
         }

@@ -1,4 +1,4 @@
-"""Times and dates of landing files: strict ISO 8601, whole columns at a time."""
+"""Times and dates of landing files: strict ISO 8601, whole columns at a time. Other forms: time_forms.py."""
 
 import datetime
 from collections.abc import Callable
@@ -10,31 +10,30 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ingest.arrow import ArrowColumn, compute
+from ingest.time_forms import CLOCK, DATE, OFFSET, TIME, date_reason, time_reason
 
 FIRST_YEAR = 1970
 LAST_YEAR = 2100
 
-_DATE = r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
-_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?"
-_OFFSET = r"(?:Z|[+-](?:0\d|1[0-5])(?::?[0-5]\d)?)"
 # What most times look like; none of them needs `zone`.
-ZONED_TIME_PATTERN = rf"{_DATE}[T ]{_CLOCK}{_OFFSET}"
-_TIME_PATTERN = rf"^{_DATE}(?:[T ]{_CLOCK}{_OFFSET}?)?$"
-_ZONED_PATTERN = rf"^.{{10}}[T ].*{_OFFSET}$"
+ZONED_TIME_PATTERN = rf"{DATE}[T ]{CLOCK}{OFFSET}"
+_TIME_PATTERN = rf"^{TIME}$"
+_ZONED_PATTERN = rf"^.{{10}}[T ].*{OFFSET}$"
 # A date may carry an empty clock: that is how a midnight is written by tools that know only times.
-_DATE_PATTERN = rf"^{_DATE}(?:[T ]00:00(?::00(?:\.0+)?)?)?$"
+_DATE_PATTERN = rf"^{DATE}(?:[T ]00:00(?::00(?:\.0+)?)?)?$"
 
 _UTC_TYPE = pa.timestamp("us", "UTC")
 
-FORMAT_RULE = "is not an ISO 8601 time such as 2026-01-31T15:00:00Z"
-DATE_FORMAT_RULE = "is not a date such as 2026-01-31"
+# What is wrong with a text, or how to say it.
+Reason = str | Callable[[str], str]
+
 # Clocks of senders differ, and a time without an offset may be off by half a day.
 MOST_AHEAD = datetime.timedelta(days=1)
 AHEAD_RULE = "is more than a day ahead of the server's clock"
 YEAR_RULE = f"is not between the years {FIRST_YEAR} and {LAST_YEAR}"
 
 
-def parse_times(texts: ArrowColumn, zone: str) -> tuple[ArrowColumn, list[tuple[ArrowColumn, str]]]:
+def parse_times(texts: ArrowColumn, zone: str) -> tuple[ArrowColumn, list[tuple[ArrowColumn, Reason | None]]]:
     """Texts to timestamps (UTC, µs); null where empty or wrong.
 
     Digits beyond microseconds are cut. A time without an offset is read in `zone`; where clocks jump,
@@ -62,7 +61,7 @@ def parse_times(texts: ArrowColumn, zone: str) -> tuple[ArrowColumn, list[tuple[
     first = pa.scalar(datetime.datetime(FIRST_YEAR, 1, 1, tzinfo=datetime.UTC), _UTC_TYPE)
     end = pa.scalar(datetime.datetime(LAST_YEAR + 1, 1, 1, tzinfo=datetime.UTC), _UTC_TYPE)
     is_outside = compute.or_(compute.less(values, first), compute.greater_equal(values, end))
-    return values, [(compute.invert(matches), FORMAT_RULE), (is_outside, YEAR_RULE)]
+    return values, [(compute.invert(matches), time_reason), (is_outside, YEAR_RULE)]
 
 
 def is_ahead(values: ArrowColumn) -> tuple[ArrowColumn, str]:
@@ -75,14 +74,14 @@ def newest_version() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC) + MOST_AHEAD
 
 
-def parse_dates(texts: ArrowColumn) -> tuple[ArrowColumn, list[tuple[ArrowColumn, str]]]:
+def parse_dates(texts: ArrowColumn) -> tuple[ArrowColumn, list[tuple[ArrowColumn, Reason | None]]]:
     """Texts to dates; null where empty or wrong. Returns as `parse_times`."""
     readable, matches = _only_real_dates(texts, compute.match_substring_regex(texts, _DATE_PATTERN))
     values = compute.cast(compute.utf8_slice_codeunits(readable, 0, 10), pa.date32())
     first = pa.scalar(datetime.date(FIRST_YEAR, 1, 1), pa.date32())
     last = pa.scalar(datetime.date(LAST_YEAR, 12, 31), pa.date32())
     is_outside = compute.or_(compute.less(values, first), compute.greater(values, last))
-    return values, [(compute.invert(matches), DATE_FORMAT_RULE), (is_outside, YEAR_RULE)]
+    return values, [(compute.invert(matches), date_reason), (is_outside, YEAR_RULE)]
 
 
 def _only_real_dates(texts: ArrowColumn, matches: ArrowColumn) -> tuple[ArrowColumn, ArrowColumn]:

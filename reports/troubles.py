@@ -40,6 +40,7 @@ select
         cross join app.report_switches
         where
             report_switches.switch = 'alert'
+            and not is_remark
             and first_seen_at > greatest(report_switches.on_since, now() - %(quarantine_within)s)
     ) as quarantined
 """

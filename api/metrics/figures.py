@@ -32,7 +32,7 @@ mails as (
 
 select
     (select count(*) from raw.changes) as changes,
-    (select count(*) from raw.quarantine) as quarantine,
+    (select count(*) from raw.quarantine where not is_remark) as quarantine,
     (
         select json_object_agg(states.state, coalesce(mails.mails, 0))
         from states

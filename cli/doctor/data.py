@@ -25,12 +25,19 @@ def waiting(connection: psycopg.Connection, longest: timedelta) -> Finding:
 
 
 def quarantine(connection: psycopg.Connection) -> Finding:
-    rows, recent = row(
+    rows, recent, remarks = row(
         connection,
-        "select count(*), count(*) filter (where last_seen_at > now() - interval '1 day') from raw.quarantine",
+        """
+        select
+            count(*) filter (where not is_remark),
+            count(*) filter (where not is_remark and last_seen_at > now() - interval '1 day'),
+            count(*) filter (where is_remark)
+        from raw.quarantine
+        """,
     )
-    advice = "See raw.quarantine: each row has its file, line and reason." if recent else None
-    return Finding("quarantine", True, f"{rows:,} rows, {recent:,} of them seen within a day", advice)
+    advice = "See raw.quarantine: each row has its file, line and reason." if recent or remarks else None
+    found = f"{rows:,} rows, {recent:,} of them seen within a day; {remarks:,} remarks on cells of rows that were taken"
+    return Finding("quarantine", True, found, advice)
 
 
 def arrivals(connection: psycopg.Connection, settings: Settings) -> Finding:

@@ -17,7 +17,8 @@ import pytest
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.settings import Settings
-from ingest import FileSummary, Progress, landing_files, load_file, load_folder, readers
+from ingest import FileSummary, Progress, landing_files, load_file, load_folder
+from ingest import csv_reader
 from ingest import load as load_module
 from ingest.ids import entity_uuid
 from tests.conftest import forget_audit
@@ -247,7 +248,7 @@ def test_broken_lines_are_told_by_their_line_and_swallow_no_good_row(load: Loade
 def test_rows_and_quoted_line_breaks_across_blocks(
     load: Loader, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 64)
     monkeypatch.setattr(load_module, "SLICE_ROWS", 7)
     lines = [f's{number},t1,p1,2026-01-05,completed,"a\n\nb{number}"' for number in range(50)]
     lines.insert(20, "broken")
@@ -323,7 +324,7 @@ def test_a_file_that_cannot_be_read_says_why_and_leaves_nothing(
 def test_gzip_that_ends_too_early_after_good_rows_loads_nothing(
     load: Loader, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "BLOCK_BYTES", 1_000)
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 1_000)
     content = gzip.compress(csv_text("tutor_id", *(f"tutor-{number * 7919}" for number in range(20_000))).encode())
     with pytest.raises(TutorqError, match="cut short"):
         load(content[: len(content) // 2], "tutors.csv.gz")

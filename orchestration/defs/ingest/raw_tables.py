@@ -23,7 +23,7 @@ SHOWN_FILES = 50
 # Of files, loads say what was taken, unchanged rows too; of posts, the sessions tell. Either may be all there is.
 ROWS_OF_THE_DAY = """
 select
-    (select count(*) from raw.quarantine where last_seen_at > now() - interval '1 day'),
+    (select count(*) from raw.quarantine where last_seen_at > now() - interval '1 day' and not is_remark),
     greatest(
         (
             select coalesce(sum(read_rows - quarantined_rows), 0)::bigint
@@ -68,7 +68,13 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
     def table(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:  # type: ignore[type-arg]
         landing = platform.settings.landing
         prolong(context, platform.settings, landed_bytes=sum(file.bytes for file in complete_files(landing, entity)))
-        taken = take_files(platform.landing_database, landing, entity, timezone=platform.settings.timezone)
+        taken = take_files(
+            platform.landing_database,
+            landing,
+            entity,
+            timezone=platform.settings.timezone,
+            is_strict=platform.settings.strict_files,
+        )
         refused = failures(landing, entity)
         staying = [file for file in taken if file.stays]
         refused += [f"{file.report.file}: {file.report.message}" for file in staying if file.report.outcome == "failed"]
@@ -77,7 +83,7 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
         loaded = [file.report for file in taken if file.is_new]
         counts = {
             name: sum(report.rows[name] for report in loaded)
-            for name in ("read", "inserted", "updated", "unchanged", "stale", "quarantined")
+            for name in ("read", "inserted", "updated", "unchanged", "stale", "quarantined", "remarks")
         }
         return dg.MaterializeResult(
             metadata={
@@ -148,6 +154,7 @@ def loads_reconcile(entity: str) -> dg.AssetChecksDefinition:
                 where entity = %(entity)s and finished_at > now() - %(within)s::interval and quarantined_rows > (
                     select count(*) from raw.quarantine
                     where quarantine.entity = loads.entity and quarantine.source = loads.source
+                        and not quarantine.is_remark
                 )
                 """,
                 {"entity": entity, "within": RECONCILED_WITHIN},

@@ -1,0 +1,139 @@
+"""Sheets of Excel files (.xlsx) as batches of text columns.
+
+By calamine: 100,000 rows of 12 columns take 0.6 s and 100 MiB. The whole sheet is in memory, so large ones are refused.
+"""
+
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError
+
+from core.errors import TutorqError
+from ingest.batches import RawBatch
+from ingest.grid import Grid
+from ingest.contract import Entity
+from ingest.headers import Header, header_row
+from ingest.notes import Notes
+from ingest.spelling import normal
+
+# Some 500,000 rows. Unpacked, because a small file may unpack to any size.
+LARGEST_UNPACKED_BYTES = 300_000_000
+BATCH_ROWS = 20_000
+HEADER_IN_ROWS = 20
+# Excel keeps 15 digits; of a longer number the rest is lost.
+EXACT_NUMBER = 10**15
+
+# A cell as calamine tells it; an error such as #N/A is an empty text.
+Cell = str | float | bool | date | datetime | object
+
+
+class ExcelReader:
+    """A sheet of an Excel file: the one that is named like the entity, or the only one with its header.
+
+    Raises:
+        TutorqError: on opening, if the file as a whole cannot be read, or which sheet is meant is not clear.
+    """
+
+    def __init__(self, source: str, entity: Entity, content: Path, notes: Notes) -> None:
+        self._source = source
+        self.bytes_total = content.stat().st_size
+        _check_size(source, content)
+        try:
+            with content.open("rb") as file:
+                workbook = CalamineWorkbook.from_filelike(file)
+                sheet = _sheet(source, workbook, entity, notes)
+        except PasswordError:
+            raise TutorqError(f"{source} needs a password; save it without one") from None
+        except (CalamineError, OSError) as error:
+            raise TutorqError(f"{source} is not a complete Excel file; save it again as .xlsx or CSV") from error
+        self._height = max(1, sheet.total_height)
+        self._rows = sheet.iter_rows()
+        top = list(map(_texts, islice(self._rows, HEADER_IN_ROWS)))
+        if not any(any(row) for row in top):
+            raise TutorqError(f"{source}: the sheet {sheet.name} is empty: not even a header")
+        first = next(place for place, row in enumerate(top) if any(cell.strip() for cell in row))
+        place = header_row(top, entity)
+        if place is not None and place > first:
+            notes.add("guessed", "left out what stands above the header; lines", place - first)
+        place = first if place is None else place
+        self._top = top[place + 1 :]
+        self._grid = Grid(source, top[place], entity, notes, decimal=".")
+        self._rows_done = place + 1
+
+    @property
+    def header(self) -> Header:
+        return self._grid.header
+
+    @property
+    def bytes_done(self) -> int:
+        return self.bytes_total * self._rows_done // self._height
+
+    def close(self) -> None:
+        """Nothing: the file is closed as soon as it is read."""
+
+    def batches(self) -> Iterator[RawBatch]:
+        rows = self._top
+        while True:
+            rows += map(_texts, islice(self._rows, BATCH_ROWS - len(rows)))
+            if not rows:
+                return
+            lines = np.arange(self._rows_done + 1, self._rows_done + 1 + len(rows), dtype=np.int64)
+            self._rows_done += len(rows)
+            yield self._grid.batch(rows, lines, [])
+            rows = []
+
+
+def _check_size(source: str, content: Path) -> None:
+    try:
+        with zipfile.ZipFile(content) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, OSError) as error:
+        raise TutorqError(f"{source} is not a complete Excel file; save it again as .xlsx or CSV") from error
+    if unpacked > LARGEST_UNPACKED_BYTES:
+        raise TutorqError(f"{source} is too large for an Excel file; save it as CSV")
+
+
+def _sheet(source: str, workbook: CalamineWorkbook, entity: Entity, notes: Notes) -> CalamineSheet:
+    names = workbook.sheet_names
+    chosen = [name for name in names if normal(name) == entity.name]
+    if len(chosen) != 1:
+        chosen = [name for name in names if _has_header(workbook.get_sheet_by_name(name), entity)]
+    if len(chosen) != 1 and len(names) == 1:
+        chosen = names
+    if len(chosen) != 1:
+        found = "several sheets have" if chosen else "no sheet has"
+        raise TutorqError(
+            f"{source}: {found} the columns of {entity.name}; name the right one {entity.name}. "
+            f"There are: {', '.join(names)}"
+        )
+    if len(names) > 1:
+        notes.add("understood", f"read the sheet {chosen[0]}, one of {len(names)}")
+    return workbook.get_sheet_by_name(chosen[0])
+
+
+def _has_header(sheet: CalamineSheet, entity: Entity) -> bool:
+    rows = list(map(_texts, islice(sheet.iter_rows(), HEADER_IN_ROWS)))
+    return header_row(rows, entity) is not None
+
+
+def _texts(row: list[Cell]) -> list[str]:
+    return [cell if isinstance(cell, str) else _text(cell) for cell in row]
+
+
+def _text(cell: Cell) -> str:
+    """As it would stand in a CSV file; times of Excel have no zone."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < EXACT_NUMBER else repr(cell)
+    if isinstance(cell, datetime):
+        # Excel counts in fractions of a day: 09:59:59.999996 was typed as 10:00.
+        rounded = cell + timedelta(microseconds=500)
+        return rounded.replace(microsecond=rounded.microsecond // 1000 * 1000).isoformat()
+    if isinstance(cell, date):
+        return cell.isoformat()
+    return str(cell)

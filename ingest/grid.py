@@ -1,0 +1,118 @@
+"""Rows of cells, of a CSV file or a sheet, as batches: what does not matter about their shape is settled here."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.arrow import ArrowColumn, compute
+from ingest.batches import RawBatch, Reject, text_array
+from ingest.contract import Entity, Kind
+from ingest.headers import NO_NAME, Header, match_header
+from ingest.notes import SHOWN_EXAMPLES, Notes
+from ingest.spelling import normal
+
+# Three digits after a comma may be thousands.
+_DECIMAL_COMMA = r"^\s*[+-]?\d+,(?:\d{1,2}|\d{4,})\s*$"
+# A file of DOS ends with ^Z.
+_BLANK = " \t\r\n\x1a\xa0"
+
+
+class Grid:
+    """Makes batches of the rows below one header.
+
+    Raises:
+        TutorqError: as `match_header`.
+    """
+
+    def __init__(self, source: str, names: Sequence[str], entity: Entity, notes: Notes, *, decimal: str) -> None:
+        self.header: Header = match_header(source, names, entity)
+        self._names = list(names)
+        self._notes = notes
+        positions = self.header.positions
+        self._key = positions[entity.key]
+        self._last_required = max(positions[name] for name in entity.required)
+        self._numbers = [
+            column.name
+            for column in entity.columns
+            if decimal == "," and column.kind in (Kind.INTEGER, Kind.NUMBER) and column.name in positions
+        ]
+        # An empty name at the end is no column, unless something stands below it.
+        self._unnamed = list(range(_named(names), len(names)))
+        for _ in self._unnamed:
+            self.header.unknown.remove(NO_NAME)
+
+    @property
+    def width(self) -> int:
+        return len(self._names)
+
+    def batch(self, rows: list[list[str]], lines: npt.NDArray[np.int64], rejects: list[Reject]) -> RawBatch:
+        """Rows and the lines on which they start; blank ones and repeated headers are no rows."""
+        width = self.width
+        if any(length != width for length in set(map(len, rows))):
+            rows, lines = self._fitted(rows, lines, rejects)
+        cells = list(zip(*rows, strict=True)) or [()] * width
+        keys = cells[self._key]
+        if self._names[self._key] in keys or not all(map(str.strip, keys)):
+            is_row = [self._is_row(row) for row in rows]
+            if not all(is_row):
+                rows = [row for row, keep in zip(rows, is_row, strict=True) if keep]
+                lines = lines[np.array(is_row, dtype=bool)]
+                cells = list(zip(*rows, strict=True)) or [()] * width
+        for place in self._unnamed:
+            if NO_NAME not in self.header.unknown and any(map(str.strip, cells[place])):
+                self.header.unknown.append(NO_NAME)
+        problems: dict[int, list[str]] = {}
+        columns = {name: text_array(cells[at], name, problems) for name, at in self.header.positions.items()}
+        for name in self._numbers:
+            columns[name] = self._with_points(columns[name], name)
+        names = self.header.names
+        return RawBatch(lines, columns, lambda row: dict(zip(names, rows[row], strict=True)), problems, rejects)
+
+    def _fitted(
+        self, rows: list[list[str]], lines: npt.NDArray[np.int64], rejects: list[Reject]
+    ) -> tuple[list[list[str]], npt.NDArray[np.int64]]:
+        """All rows as long as the header; those that cannot be are rejected."""
+        width = self.width
+        kept: list[list[str]] = []
+        places: list[int] = []
+        for place, row in enumerate(rows):
+            if len(row) == width:
+                fitted = row
+            elif not any(cell.strip(_BLANK) for cell in row):
+                continue
+            elif len(row) > width and not any(cell.strip(_BLANK) for cell in row[width:]):
+                fitted = row[:width]
+                self._notes.add("understood", "empty cells at the end of rows do not count; rows")
+            elif self._last_required < len(row) < width:
+                fitted = row + [""] * (width - len(row))
+                self._notes.add("understood", "cells that are missing at the end of rows are empty; rows")
+            else:
+                reason = f"the row has {len(row)} cells, the header has {width}"
+                rejects.append(Reject(int(lines[place]), reason, row))
+                continue
+            kept.append(fitted)
+            places.append(place)
+        return kept, lines[np.array(places, dtype=np.int64)]
+
+    def _is_row(self, row: list[str]) -> bool:
+        if not any(cell.strip(_BLANK) for cell in row):
+            return False
+        if all(normal(cell) == normal(name) for cell, name in zip(row, self._names, strict=True)):
+            self._notes.add("understood", "the header comes again among the rows; times")
+            return False
+        return True
+
+    def _with_points(self, texts: ArrowColumn, name: str) -> ArrowColumn:
+        """Decimal commas as points."""
+        matches = compute.match_substring_regex(texts, _DECIMAL_COMMA)
+        if count := compute.sum(matches).as_py():
+            examples = texts.filter(matches).slice(0, SHOWN_EXAMPLES).to_pylist()
+            self._notes.add("guessed", f"{name}: the comma is the decimal mark; cells", count, examples)
+            texts = compute.if_else(matches, compute.replace_substring(texts, ",", "."), texts)
+        return texts
+
+
+def _named(names: Sequence[str]) -> int:
+    """How many there are without the blank ones at the end."""
+    return max((place for place, name in enumerate(names, start=1) if name.strip()), default=0)
