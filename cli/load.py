@@ -8,9 +8,11 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cli.explain import explain_file
 from cli.terminal import JsonFlag, err, open_platform, out, plain, plain_table, print_json, tells_errors
 from core import audit
 from core.database import Database, DatabaseRole
+from core.settings import Settings
 
 if TYPE_CHECKING:
     from ingest import FileSummary, FolderSummary
@@ -41,12 +43,29 @@ def load(
             "By default as TUTORQ_STRICT_FILES says.",
         ),
     ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            help="How files of another form are read; by default mapping.yml in the folder, if there is one.",
+        ),
+    ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Load nothing: say how one file (in place of FOLDER) would be read, and draft a mapping if it would "
+            "not.",
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Load landing files: CSV, gzipped CSV, Excel or Parquet. Bad rows go to quarantine, each with its reason."""
     from ingest import Progress as FileProgress
     from ingest import load_folder
 
+    if explain:
+        explain_file(folder, Settings(), mapping, as_json=as_json)
+        return
     settings, database = open_platform(None if override else DatabaseRole.INGEST)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]:,} rows"), TimeElapsedColumn(),
@@ -69,6 +88,7 @@ def load(
             database,
             folder,
             timezone=settings.timezone,
+            mapping=mapping,
             override_by=override_by,
             is_strict=settings.strict_files if strict is None else strict,
             on_progress=show,

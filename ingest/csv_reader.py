@@ -13,11 +13,10 @@ import numpy as np
 
 from core.errors import TutorqError
 from ingest.batches import RawBatch, Reject
-from ingest.grid import Grid
-from ingest.contract import Entity
 from ingest.encodings import SAVE_AS_UTF8, decode_cp1252, encoding_of
 from ingest.form import Form
-from ingest.headers import Header
+from ingest.grid import Grid
+from ingest.headers import Header, Wanted
 from ingest.notes import Notes
 from ingest.sniffing import SNIFFED_BYTES, sniff
 
@@ -39,13 +38,13 @@ class CsvReader:
         TutorqError: on opening or later, if the file as a whole cannot be read; then nothing of it counts.
     """
 
-    def __init__(self, source: str, entity: Entity, content: Path, notes: Notes, form: Form | None = None) -> None:
+    def __init__(self, source: str, wanted: Wanted, content: Path, notes: Notes, form: Form | None = None) -> None:
         self._source = source
         self._notes = notes
         self._file = _open(source, content)
         self.bytes_total = content.stat().st_size
         stream = self._stream()
-        self._form = form or self._sniffed(stream, entity)
+        self._form = form or self._sniffed(stream, wanted)
         self._is_given = form is not None
         self._encoding = self._form.encoding
         self._blocks = self._line_blocks(stream)
@@ -57,7 +56,7 @@ class CsvReader:
             names = next(rows)
         except csv.Error as error:
             raise TutorqError(f"{source}: the header cannot be read: {error}") from error
-        self._grid = Grid(source, names, entity, notes, decimal=self._form.decimal)
+        self._grid = Grid(source, names, wanted, notes, decimal=self._form.decimal)
         self._pending = self._pending[rows.line_num :]
         self._line = self._form.header_line + rows.line_num
 
@@ -90,11 +89,11 @@ class CsvReader:
             raise TutorqError(f"{self._source} is not a gzip file")
         return gzip.GzipFile(fileobj=self._file) if is_gzip else self._file  # type: ignore[return-value]
 
-    def _sniffed(self, stream: IO[bytes], entity: Entity) -> Form:
+    def _sniffed(self, stream: IO[bytes], wanted: Wanted) -> Form:
         with self._told():
             sample = stream.read(SNIFFED_BYTES)
             stream.seek(0)
-        return sniff(self._source, sample, entity, self._notes)
+        return sniff(self._source, sample, wanted, self._notes)
 
     def _line_blocks(self, stream: IO[bytes]) -> Iterator[list[str]]:
         """Whole lines, some megabytes at a time."""

@@ -4,6 +4,7 @@ Everything here is a guess that somebody checks: what could not be guessed is `?
 """
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 
@@ -12,14 +13,17 @@ import yaml
 
 from core.errors import TutorqError
 from ingest.contract import ENTITIES, Entity, Kind
-from ingest.mapped import map_file, read_form
-from ingest.mapping import parse_mapping, ready_made
+from ingest.mapped import OfMapping, read_form
+from ingest.mapping import MAPPING_NAME, parse_mapping, ready_made
 from ingest.notes import Notes
 from ingest.spelling import normal
 from ingest.times import parse_times
 
 OPEN = "???"
 SHOWN_WORDS = 30
+_OPEN_TEXT = f'"{OPEN}"'
+_CLOCK = re.compile(r"\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?: ?[AaPp]\.?[Mm]\.?)?")
+_DAY = re.compile(r"\d{1,4}[-/. ](?:\d{1,2}|\w{3,9})[-/. ]\d{2,4}|\w{3,9} \d{1,2},? \d{4}")
 
 # What people call our columns, the likeliest first. Compared by `spelling.normal`, as a whole, then as a part.
 _CALLED: dict[str, tuple[str, ...]] = {
@@ -44,9 +48,10 @@ _CALLED: dict[str, tuple[str, ...]] = {
     "started_at": ("actual start", "started", "joined at"),
     "completed_time": ("actual end", "ended at", "finished at", "finish", "end", "end time"),
     "cancelled_at": ("canceled at", "cancelled on", "cancellation date"),
-    "duration_minutes": ("duration", "minutes", "length", "duration min"),
+    "duration_minutes": ("duration", "minutes", "min", "length", "duration min"),
     "rating": ("stars", "score", "feedback score", "review"),
-    "initiator": ("cancelled by", "canceled by", "who cancelled", "initiated by", "moved by"),
+    "initiator": ("cancelled by", "canceled by", "who cancelled", "called off by", "initiated by",
+        "moved by"),
     "reason_code": ("reason", "cancellation reason"),
     "lesson_id": ("group id", "class id"),
     "technical_issue": ("technical problem", "tech issue"),
@@ -65,7 +70,7 @@ _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "status": {
         "completed": ("complete", "done", "attended", "taught", "finished", "held", "happened", "present", "taken"),
         "scheduled": ("planned", "booked", "upcoming", "confirmed", "accepted", "pending", "active", "open", "future"),
-        "cancelled": ("canceled", "deleted", "calledoff", "declined", "rejected", "void", "storno", "storniert"),
+        "cancelled": ("canceled", "deleted", "calledoff", "off", "declined", "rejected", "void", "storno", "storniert"),
         "no_show": ("missed", "absent", "didnotattend", "dna", "noshow", "unattended"),
         "rescheduled": ("moved", "postponed", "shifted"),
     },
@@ -85,15 +90,23 @@ DATE_FORMS = tuple(day + clock for day in _DAYS for clock in _CLOCKS)
 def fitting_ready_made(names: Sequence[str]) -> str | None:
     """The ready-made mapping for sessions that a file with this header fits as it stands."""
     for name in ready_made():
-        mapping = parse_mapping(f"use: {name}")
+        notes = Notes()
+        section = parse_mapping(f"use: {name}").sections["sessions"]
         try:
-            notes = Notes()
-            map_file("", names, ENTITIES["sessions"], mapping.sections["sessions"], "UTC", notes)
+            OfMapping(ENTITIES["sessions"], section, "UTC", notes).header("", names)
         except TutorqError:
             continue
         if not notes.all:
             return name
     return None
+
+
+def way_out(names: Sequence[str]) -> str:
+    """What to do about a file that lacks columns."""
+    if name := fitting_ready_made(names):
+        tool = ready_made()[name].split(":")[0]
+        return f"it looks like an export of {tool}: a file {MAPPING_NAME} beside it that says `use: {name}` reads it"
+    return "`tutorq load --explain FILE` shows what it has, and drafts a mapping for it"
 
 
 def likely_entity(names: Sequence[str]) -> Entity:
@@ -110,6 +123,7 @@ def draft(file_name: str, names: Sequence[str], samples: Mapping[str, Sequence[s
         samples: some cells of each column, empty ones left out.
     """
     matched = _matched(names, entity)
+    dates = _by_content(matched, names, samples, entity)
     lines = [
         f"# yaml-language-server: $schema={resources.files('ingest') / 'mapping.schema.json'}",
         "# A draft: check each line, replace each ???, then save it as mapping.yml in the folder of the file.",
@@ -117,13 +131,21 @@ def draft(file_name: str, names: Sequence[str], samples: Mapping[str, Sequence[s
     lines += [f"{entity.name}:", f"  files: {_quoted(file_name)}", "  columns:"]
     for column in entity.columns:
         if column.name in matched:
-            said = f"    {column.name}: {_quoted(matched[column.name])}"
-            lines.append(f"{said}{_example(samples.get(matched[column.name], []))}")
+            name = matched[column.name]
+            if column.name == "scheduled_time" and dates:
+                said = f"[{_quoted(dates)}, {_quoted(name)}]"
+            else:
+                said = f"{_quoted(name)}{_example(samples.get(name, []))}"
+            lines.append(f"    {column.name}: {said}")
         elif column.is_required:
             lines.append(f'    {column.name}: "{OPEN}"  # required, and not found')
-    if unused := [name for name in names if name.strip() and name not in matched.values()]:
+    used = [*matched.values(), dates]
+    if unused := [name for name in names if name.strip() and name not in used]:
         lines.append(f"    # not used: {', '.join(unused)}")
     lines += _drafted_values(entity, matched, samples)
+    if dates and (start := matched["scheduled_time"]):
+        both = zip(samples.get(dates, []), samples.get(start, []), strict=False)
+        samples = {**samples, start: [f"{day.strip()} {clock.strip()}" for day, clock in both]}
     lines += _drafted_dates(entity, matched, samples)
     return "\n".join(lines) + "\n"
 
@@ -143,6 +165,28 @@ def _matched(names: Sequence[str], entity: Entity) -> dict[str, str]:
                     found[column.name] = free.pop(place)
                     break
     return found
+
+
+def _by_content(
+    matched: dict[str, str], names: Sequence[str], samples: Mapping[str, Sequence[str]], entity: Entity
+) -> str | None:
+    """Look for the status by its words, and for the day of a column that holds only the clock, which is returned."""
+    free = [name for name in names if name not in matched.values()]
+    for column in entity.columns:
+        if column.is_required and column.kind is Kind.CHOICE and column.name not in matched:
+            known = {normal(word) for word in column.allowed}
+            for name in free:
+                words = {cell.strip() for cell in samples.get(name, [])}
+                meant = [word for word in words if normal(word) in known or _meaning(column.name, word) != _OPEN_TEXT]
+                if meant and len(words) <= SHOWN_WORDS and len(meant) * 2 >= len(words):
+                    matched[column.name] = name
+                    break
+    start = matched.get("scheduled_time")
+    clocks = [cell.strip() for cell in samples.get(start or "", [])]
+    if not clocks or not all(map(_CLOCK.fullmatch, clocks)):
+        return None
+    days = [name for name in free if samples.get(name) and all(map(_DAY.fullmatch, map(str.strip, samples[name])))]
+    return days[0] if days else None
 
 
 def _containing(name: str, free: Mapping[str, str]) -> str | None:
@@ -171,7 +215,7 @@ def _meaning(column: str, word: str) -> str:
     for meaning, called in _WORDS.get(column, {}).items():
         if normal(word) in {normal(meaning), *called}:
             return meaning
-    return f'"{OPEN}"'
+    return _OPEN_TEXT
 
 
 def _drafted_dates(entity: Entity, matched: Mapping[str, str], samples: Mapping[str, Sequence[str]]) -> list[str]:

@@ -76,7 +76,10 @@ def encoding_of(source: str, block: bytes, notes: Notes) -> str:
         return "utf-8"
     names = [word.strip(" .-'") for word in _WORD_WITH_OTHERS.findall(decode_cp1252(source, block))]
     notes.add(
-        "guessed", "read as CP1252 (Windows), because it is not UTF-8; letters to look at", stray, names[:SHOWN_EXAMPLES]
+        "guessed",
+        "read as CP1252 (Windows), because it is not UTF-8; letters to look at",
+        stray,
+        names[:SHOWN_EXAMPLES],
     )
     return "cp1252"
 

@@ -15,8 +15,7 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Pass
 from core.errors import TutorqError
 from ingest.batches import RawBatch
 from ingest.grid import Grid
-from ingest.contract import Entity
-from ingest.headers import Header, header_row
+from ingest.headers import Header, Wanted, header_row
 from ingest.notes import Notes
 from ingest.spelling import normal
 
@@ -38,14 +37,14 @@ class ExcelReader:
         TutorqError: on opening, if the file as a whole cannot be read, or which sheet is meant is not clear.
     """
 
-    def __init__(self, source: str, entity: Entity, content: Path, notes: Notes) -> None:
+    def __init__(self, source: str, wanted: Wanted, content: Path, notes: Notes) -> None:
         self._source = source
         self.bytes_total = content.stat().st_size
         _check_size(source, content)
         try:
             with content.open("rb") as file:
                 workbook = CalamineWorkbook.from_filelike(file)
-                sheet = _sheet(source, workbook, entity, notes)
+                sheet = _sheet(source, workbook, wanted, notes)
         except PasswordError:
             raise TutorqError(f"{source} needs a password; save it without one") from None
         except (CalamineError, OSError) as error:
@@ -56,12 +55,12 @@ class ExcelReader:
         if not any(any(row) for row in top):
             raise TutorqError(f"{source}: the sheet {sheet.name} is empty: not even a header")
         first = next(place for place, row in enumerate(top) if any(cell.strip() for cell in row))
-        place = header_row(top, entity)
+        place = header_row(top, wanted)
         if place is not None and place > first:
             notes.add("guessed", "left out what stands above the header; lines", place - first)
         place = first if place is None else place
         self._top = top[place + 1 :]
-        self._grid = Grid(source, top[place], entity, notes, decimal=".")
+        self._grid = Grid(source, top[place], wanted, notes, decimal=".")
         self._rows_done = place + 1
 
     @property
@@ -97,17 +96,17 @@ def _check_size(source: str, content: Path) -> None:
         raise TutorqError(f"{source} is too large for an Excel file; save it as CSV")
 
 
-def _sheet(source: str, workbook: CalamineWorkbook, entity: Entity, notes: Notes) -> CalamineSheet:
+def _sheet(source: str, workbook: CalamineWorkbook, wanted: Wanted, notes: Notes) -> CalamineSheet:
     names = workbook.sheet_names
-    chosen = [name for name in names if normal(name) == entity.name]
+    chosen = [name for name in names if normal(name) == wanted.name]
     if len(chosen) != 1:
-        chosen = [name for name in names if _has_header(workbook.get_sheet_by_name(name), entity)]
+        chosen = [name for name in names if _has_header(workbook.get_sheet_by_name(name), wanted)]
     if len(chosen) != 1 and len(names) == 1:
         chosen = names
     if len(chosen) != 1:
         found = "several sheets have" if chosen else "no sheet has"
         raise TutorqError(
-            f"{source}: {found} the columns of {entity.name}; name the right one {entity.name}. "
+            f"{source}: {found} the columns of {wanted.name}; name the right one {wanted.name}. "
             f"There are: {', '.join(names)}"
         )
     if len(names) > 1:
@@ -115,9 +114,9 @@ def _sheet(source: str, workbook: CalamineWorkbook, entity: Entity, notes: Notes
     return workbook.get_sheet_by_name(chosen[0])
 
 
-def _has_header(sheet: CalamineSheet, entity: Entity) -> bool:
+def _has_header(sheet: CalamineSheet, wanted: Wanted) -> bool:
     rows = list(map(_texts, islice(sheet.iter_rows(), HEADER_IN_ROWS)))
-    return header_row(rows, entity) is not None
+    return header_row(rows, wanted) is not None
 
 
 def _texts(row: list[Cell]) -> list[str]:

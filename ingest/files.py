@@ -20,7 +20,9 @@ _NAME = re.compile(rf"{_STEM}\.(?:(?:csv|tsv)(?:\.gz)?|xlsx|parquet)", re.IGNORE
 _PARTS_FOLDER = re.compile(rf"{_STEM}\.parquet", re.IGNORECASE)
 # 2026, 2026-01, 202601, 2026-01-31, and year=2026, month=01, as exports by month or day are stored.
 _MONTH_FOLDER = re.compile(r"\d{4}(?:[-_]?\d{2}){0,2}|(?:\w+=)\d{1,4}(?:-\d{2}){0,2}")
-_NOT_WORTH_A_WORD = re.compile(r"\..*|_.*|~\$.*|thumbs\.db|desktop\.ini|__MACOSX|.*\.report\.json", re.IGNORECASE)
+_NOT_WORTH_A_WORD = re.compile(
+    r"\..*|_.*|~\$.*|thumbs\.db|desktop\.ini|__MACOSX|.*\.report\.json|mapping(\.draft)?\.yml", re.IGNORECASE
+)
 _ORDER = list(ENTITIES)
 
 NAMES_HINT = "sessions.csv, sessions-2026-01.csv.gz, students.xlsx or tutors.parquet"

@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from ingest.arrow import ArrowColumn, compute
 from ingest.batches import RawBatch, Reject, text_array
-from ingest.contract import Entity, Kind
-from ingest.headers import NO_NAME, Header, match_header
+from ingest.contract import Kind
+from ingest.headers import NO_NAME, Header, Wanted
 from ingest.notes import SHOWN_EXAMPLES, Notes
 from ingest.spelling import normal
 
@@ -22,20 +22,19 @@ class Grid:
     """Makes batches of the rows below one header.
 
     Raises:
-        TutorqError: as `match_header`.
+        TutorqError: as `Wanted.header`.
     """
 
-    def __init__(self, source: str, names: Sequence[str], entity: Entity, notes: Notes, *, decimal: str) -> None:
-        self.header: Header = match_header(source, names, entity)
+    def __init__(self, source: str, names: Sequence[str], wanted: Wanted, notes: Notes, *, decimal: str) -> None:
+        self.header: Header = wanted.header(source, names)
         self._names = list(names)
         self._notes = notes
-        positions = self.header.positions
-        self._key = positions[entity.key]
-        self._last_required = max(positions[name] for name in entity.required)
+        self._key = self.header.required[0]
+        self._last_required = max(self.header.required)
         self._numbers = [
-            column.name
-            for column in entity.columns
-            if decimal == "," and column.kind in (Kind.INTEGER, Kind.NUMBER) and column.name in positions
+            name
+            for name in self.header.positions
+            if decimal == "," and wanted.column(name).kind in (Kind.INTEGER, Kind.NUMBER)
         ]
         # An empty name at the end is no column, unless something stands below it.
         self._unnamed = list(range(_named(names), len(names)))

@@ -21,13 +21,14 @@ from ingest import inside, merge
 from ingest.batches import Reject
 from ingest.checksums import checksum, fingerprint
 from ingest.contract import ENTITIES, SESSIONS, Entity
-from ingest.files import NAMES_HINT, entity_of, landing_files, other_files
-from ingest.form import Form
+from ingest.files import NAMES_HINT, entity_of
+from ingest.folder import files_to_load, folder_mapping
+from ingest.mapping import FileMapping, read_mapping
 from ingest.merge import MergeSql
 from ingest.notes import Notes
 from ingest.parser import BatchParser, TypedBatch, quarantine_json, staged_columns
 from ingest.parts import Parts
-from ingest.readers import Reader, open_reader
+from ingest.readers import Reader, open_mapped
 from ingest.summary import FileError, FileSummary, FolderSummary, Progress
 from ingest.unknown import unknown_people
 
@@ -56,6 +57,7 @@ def load_folder(
     folder: Path,
     *,
     timezone: str,
+    mapping: Path | None = None,
     override_by: str | None = None,
     is_strict: bool = False,
     on_progress: OnProgress | None = None,
@@ -66,21 +68,23 @@ def load_folder(
 
     Args:
         timezone: zone in which times without an offset are read, such as `Europe/Vienna`.
+        mapping: how its files are read; by default the folder's own `mapping.yml`, if there is one.
         is_strict: refuse files for which something had to be guessed.
         override_by: who says that these sessions and reschedules replace what is stored, even if that is newer. Each
             one that would not win by itself is noted in `app.audit_log`, which takes the owner of the database.
 
     Raises:
-        TutorqError: there is no such folder, or no landing file in it.
+        TutorqError: there is no such folder, or no landing file in it, or its mapping is wrong.
     """
     started = time.monotonic()
-    paths, others = landing_files(folder), other_files(folder)
-    if not paths:
+    said = read_mapping(mapping) if mapping else folder_mapping(folder)
+    found_files, others = files_to_load(folder, said)
+    if not found_files:
         found = "".join(f"; {each}" for each in others if each.why)
         raise TutorqError(f"no landing file in {folder}; it takes files named like {NAMES_HINT}{found}")
     files: list[FileSummary] = []
     errors: list[FileError] = []
-    for path in paths:
+    for path, entity in found_files:
         source = path.relative_to(folder).as_posix()
         try:
             with _opened(folder, source) as content:
@@ -88,8 +92,10 @@ def load_folder(
                     database,
                     path,
                     timezone=timezone,
+                    entity=entity,
                     source=source,
                     content=content,
+                    mapping=said,
                     override_by=override_by,
                     is_strict=is_strict,
                     on_progress=on_progress,
@@ -120,7 +126,7 @@ def load_file(
     source: str | None = None,
     override_by: str | None = None,
     content: Path | Parts | None = None,
-    form: Form | None = None,
+    mapping: FileMapping | None = None,
     is_strict: bool = False,
     on_progress: OnProgress | None = None,
 ) -> FileSummary:
@@ -132,7 +138,7 @@ def load_file(
         source: what the file is called in `raw`; by default its name.
         override_by: as above.
         content: where to read it, if not by its path, which anybody may change meanwhile.
-        form: how a CSV file is written; by default its first bytes tell.
+        mapping: how files are read whose columns or values are not the contract's.
         is_strict: refuse a file for which something had to be guessed.
 
     Raises:
@@ -151,7 +157,9 @@ def load_file(
             raise TutorqError(f"{source} changed while it was read; load it when it is complete")
 
     notes = Notes()
-    reader = open_reader(source, contract, content, notes, form)
+    reader = open_mapped(source, contract, content, notes, timezone, mapping)
+    if mapping is not None and mapping.timezone is not None:
+        timezone = mapping.timezone
     try:
         with database.connect() as connection:
             load = _Load(connection, contract, source, reader, notes, override_by, on_progress)

@@ -1,8 +1,8 @@
 """Cells of a file by its mapping: columns of the file become columns of the contract, still as text."""
 
 import difflib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from core.errors import TutorqError
 from ingest.arrow import ArrowColumn, compute
-from ingest.contract import Entity, Kind
+from ingest.batches import RawBatch
+from ingest.contract import Column, Entity, Kind
+from ingest.headers import NO_NAME, Header, distinct
 from ingest.mapping import NUMBER_FORMS, Between, EntityMapping, Rule
 from ingest.notes import Notes
-from ingest.readers import Header, RawBatch
 from ingest.spelling import normal
 from ingest.times import parse_times
 
@@ -28,111 +29,112 @@ _UNITS: dict[str, tuple[Any, str]] = {
 _GROUPED = r"^[+-]?\d{1,3}(?:\.\d{3})+(?:,\d+)?$"
 
 
-@dataclass(frozen=True)
-class MappedFile:
-    """How one file with this header is read.
-
-    `header` names the columns of the file that are needed, by their names in it; `columns` are those of the contract
-    that come out.
-    """
-
-    header: Header
-    columns: tuple[str, ...]
-    apply: Callable[[RawBatch], RawBatch]
-
-
-def map_file(
-    source: str, names: Sequence[str], entity: Entity, mapping: EntityMapping, zone: str, notes: Notes
-) -> MappedFile:
-    """Match the columns of a file with its mapping.
+class OfMapping:
+    """The columns of a file from which a mapping takes those of the contract.
 
     Args:
-        source: name of the file.
-        names: its header.
         zone: in which its times without an offset are.
         notes: what is missing without harm is said there.
-
-    Raises:
-        TutorqError: a required column is missing, or the one from which it is to be taken.
     """
-    return _Mapper(source, names, entity, mapping, zone, notes).mapped()
 
-
-class _Mapper:
-    def __init__(
-        self, source: str, names: Sequence[str], entity: Entity, mapping: EntityMapping, zone: str, notes: Notes
-    ) -> None:
-        self._source = source
-        self._names = [name.strip() for name in names]
+    def __init__(self, entity: Entity, mapping: EntityMapping, zone: str, notes: Notes) -> None:
+        self.name = entity.name
         self._entity = entity
         self._mapping = mapping
         self._zone = zone
         self._notes = notes
-        # The first of a name counts; the others are unknown columns.
+        self._names: list[str] = []
         self._places: dict[str, int] = {}
-        for place, name in enumerate(self._names):
-            self._places.setdefault(normal(name), place)
-
-    def mapped(self) -> MappedFile:
         self._taken: dict[str, Between | list[str]] = {}
-        missing: dict[str, list[str]] = {}
-        for name, given in self._mapping.columns.items():
-            if absent := [one for one in _names(given) if normal(one) not in self._places]:
-                missing[name] = absent
-            else:
-                self._taken[name] = given
-        # A column of the contract's own name is itself, unless it is taken for another one.
-        used = {normal(one) for given in self._taken.values() for one in _names(given)}
-        for column in self._entity.columns:
-            if column.name not in self._taken and normal(column.name) in self._places.keys() - used:
-                self._taken[column.name] = [column.name]
-            elif column.name in missing:
-                self._say_missing(column.name, missing[column.name], is_needed=column.is_required)
-        set_by_rules = {name for rule in self._mapping.rules for name in rule.sets}
-        columns = tuple(
-            column.name
-            for column in self._entity.columns
-            if column.name in self._taken
-            or column.name in self._mapping.defaults
-            or column.name in set_by_rules
-            or (column.name == "lesson_id" and self._mapping.group_lessons)
-        )
-        absent = [name for name in self._entity.required if name not in columns]
-        if absent:
+        # The columns of the contract that come out, once the header is known.
+        self.columns: tuple[str, ...] = ()
+
+    def missing(self, names: Sequence[str]) -> list[str]:
+        taken, _ = self._matched(names)
+        columns = self._columns(taken)
+        return [name for name in self._entity.required if name not in columns]
+
+    def known(self, names: Sequence[str]) -> int:
+        taken, _ = self._matched(names)
+        return len(taken)
+
+    def header(self, source: str, names: Sequence[str]) -> Header:
+        """Names of the needed columns are those of the file.
+
+        Raises:
+            TutorqError: a required column is missing, or the one from which it is to be taken.
+        """
+        self._names = distinct(names)
+        # The first of a name counts; the others are unknown columns.
+        self._places = _places(names)
+        self._taken, missing = self._matched(names)
+        for name, absent in missing.items():
+            self._say_missing(source, name, absent)
+        self.columns = self._columns(self._taken)
+        if absent := [name for name in self._entity.required if name not in self.columns]:
+            which, them = ("columns", "them") if len(absent) > 1 else ("column", "it")
             raise TutorqError(
-                f"{self._source}: required column{'s' if len(absent) > 1 else ''} missing: {', '.join(absent)}; "
-                f"the mapping says nothing of {'them' if len(absent) > 1 else 'it'}"
+                f"{source}: required {which} missing: {', '.join(absent)}; the mapping says nothing of {them}"
             )
         needed = self._needed()
-        header = Header(
+        required = [name for name in (self._entity.key, *self._entity.required) if name in self._taken]
+        return Header(
             positions={self._names[place]: place for place in sorted(needed)},
-            unknown=[name or "(no name)" for place, name in enumerate(self._names) if place not in needed],
+            unknown=[name.strip() or NO_NAME for place, name in enumerate(names) if place not in needed],
             names=self._names,
+            required=tuple(self._places[normal(one)] for name in required for one in _names(self._taken[name])),
         )
-        return MappedFile(header, columns, lambda raw: self._apply(raw, columns))
 
-    def _say_missing(self, column: str, missing: list[str], *, is_needed: bool) -> None:
+    def column(self, name: str) -> Column:
+        """Of a column that is taken as it is, the contract's; of any other, a text."""
+        taken = [ours for ours, given in self._taken.items() if list(map(normal, _names(given))) == [normal(name)]]
+        return self._entity.column(taken[0]) if len(taken) == 1 else Column(name, Kind.TEXT, "text")
+
+    def _matched(self, names: Sequence[str]) -> tuple[dict[str, Between | list[str]], dict[str, list[str]]]:
+        """By columns of the contract: what they are taken from, and what is not there to be taken."""
+        places = _places(names)
+        taken: dict[str, Between | list[str]] = {}
+        missing: dict[str, list[str]] = {}
+        for name, given in self._mapping.columns.items():
+            if absent := [one for one in _names(given) if normal(one) not in places]:
+                missing[name] = absent
+            else:
+                taken[name] = given
+        # A column of the contract's own name is itself, unless it is taken for another one.
+        used = {normal(one) for given in taken.values() for one in _names(given)}
+        for column in self._entity.columns:
+            if column.name not in taken and normal(column.name) in places.keys() - used:
+                taken[column.name] = [column.name]
+                missing.pop(column.name, None)
+        return taken, missing
+
+    def _columns(self, taken: Mapping[str, Between | list[str]]) -> tuple[str, ...]:
+        given = {*taken, *self._mapping.defaults, *(name for rule in self._mapping.rules for name in rule.sets)}
+        if self._mapping.group_lessons:
+            given.add("lesson_id")
+        return tuple(column.name for column in self._entity.columns if column.name in given)
+
+    def _say_missing(self, source: str, column: str, missing: list[str]) -> None:
         which = ", ".join(f"“{name}”" for name in missing)
         nearest = difflib.get_close_matches(missing[0], self._names, n=1)
         hint = f"; the nearest is “{nearest[0]}”" if nearest else f"; it has {', '.join(filter(None, self._names))}"
         said = f"the mapping takes {column} from {which}, which the file does not have"
-        if is_needed and column not in self._mapping.defaults:
-            raise TutorqError(f"{self._source}: {said}{hint}")
+        if self._entity.column(column).is_required and column not in self._columns({}):
+            raise TutorqError(f"{source}: {said}{hint}")
         self._notes.add("left out", f"{said}{hint}")
 
     def _needed(self) -> set[int]:
         """Places of all columns of the file that anything is taken from."""
-        names: list[str] = []
-        for given in self._taken.values():
-            names += _names(given)
+        names = [one for given in self._taken.values() for one in _names(given)]
         names += [name for rule in self._mapping.rules for name in rule.when]
         names += [name for whose in self._mapping.whose.values() for name in [*whose.tutor, *whose.student]]
         return {self._places[normal(name)] for name in names if normal(name) in self._places}
 
-    def _apply(self, raw: RawBatch, columns: tuple[str, ...]) -> RawBatch:
+    def apply(self, raw: RawBatch) -> RawBatch:
+        """Columns of the file as columns of the contract."""
         count = len(raw.lines)
         cells: dict[str, ArrowColumn] = {}
-        for column in columns:
+        for column in self.columns:
             given = self._taken.get(column)
             if given is None:
                 texts: ArrowColumn = pa.nulls(count, pa.string())
@@ -234,6 +236,13 @@ class _Mapper:
 
 def _names(given: Between | list[str]) -> list[str]:
     return [given.start, given.end] if isinstance(given, Between) else given
+
+
+def _places(names: Sequence[str]) -> dict[str, int]:
+    places: dict[str, int] = {}
+    for place, name in enumerate(names):
+        places.setdefault(normal(name), place)
+    return places
 
 
 def _split_lessons(cells: dict[str, ArrowColumn]) -> None:

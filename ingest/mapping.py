@@ -26,6 +26,7 @@ from pydantic import (
 
 from core.errors import TutorqError
 from ingest.contract import ENTITIES, Entity, Kind
+from ingest.form import Form
 
 MAPPING_NAME = "mapping.yml"
 LARGEST_MAPPING_BYTES = 1 << 20
@@ -98,10 +99,14 @@ class EntityMapping(_Part):
         "so. One file may be named under several kinds.",
     )
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
-        default=None, description="What stands between two cells of a CSV file; by default what the file itself says."
+        default=None,
+        description="What stands between two cells of a CSV file. By default, the file itself tells how it is written; "
+        "where one of delimiter, encoding and header_line is said, the others are a comma, utf-8 and 1.",
     )
     encoding: str | None = Field(default=None, description="Such as `utf-8`, `cp1252` or `utf-16`.")
-    header_line: int = Field(default=1, ge=1, le=100, description="Line in which the names of the columns stand.")
+    header_line: int | None = Field(
+        default=None, ge=1, le=100, description="Line in which the names of the columns stand."
+    )
     columns: dict[str, Between | Texts] = Field(
         default_factory=dict,
         description="Columns of tutorq and the columns of the file from which they are taken. Several ones are joined "
@@ -157,6 +162,13 @@ class EntityMapping(_Part):
             except LookupError as error:
                 raise ValueError(f"{encoding!r} is no known encoding, such as utf-8 or cp1252") from error
         return encoding
+
+    @property
+    def form(self) -> Form | None:
+        """How a CSV file is written; None: it tells by itself."""
+        if self.delimiter is None and self.encoding is None and self.header_line is None:
+            return None
+        return Form(self.encoding or "utf-8", self.delimiter or ",", self.header_line or 1)
 
     def check(self, entity: Entity) -> Iterator[str]:
         """What is wrong with it for this kind of file."""
@@ -255,21 +267,22 @@ def ready_made() -> dict[str, str]:
     return {name: text.splitlines()[0].removeprefix("# ") for name, text in sorted(texts.items())}
 
 
-def read_mapping(path: Path) -> FileMapping:
-    """The mapping in a file, together with the ready-made one that it uses.
+def read_mapping(path: Path, source: str | None = None) -> FileMapping:
+    """The mapping in a file, called `source`, together with the ready-made one that it uses.
 
     Raises:
         TutorqError: it cannot be read or understood; says where and why.
     """
+    source = source or path.name
     try:
         if path.stat().st_size > LARGEST_MAPPING_BYTES:
-            raise TutorqError(f"{path.name} is larger than 1 MiB, which no mapping is")
+            raise TutorqError(f"{source} is larger than 1 MiB, which no mapping is")
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise TutorqError(f"{path.name} is not UTF-8") from error
+        raise TutorqError(f"{source} is not UTF-8") from error
     except OSError as error:
-        raise TutorqError(f"cannot read {path}: {error.strerror}") from error
-    return parse_mapping(text, path.name)
+        raise TutorqError(f"cannot read {source}: {error.strerror}") from error
+    return parse_mapping(text, source)
 
 
 def parse_mapping(text: str, source: str = MAPPING_NAME) -> FileMapping:

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from core.errors import TutorqError
 from ingest.arrow import ArrowColumn, compute
 from ingest.batches import RawBatch, text_array, without_nul
-from ingest.contract import Column, Entity, Kind
-from ingest.headers import Header, match_header
+from ingest.contract import Column, Kind
+from ingest.headers import Header, Wanted
 from ingest.notes import Notes
 from ingest.parts import Parts
 
@@ -34,9 +34,9 @@ class ParquetReader:
         TutorqError: on opening or later, if the file as a whole cannot be read; then nothing of it counts.
     """
 
-    def __init__(self, source: str, entity: Entity, content: Path | Parts, notes: Notes) -> None:
+    def __init__(self, source: str, wanted: Wanted, content: Path | Parts, notes: Notes) -> None:
         self._source = source
-        self._entity = entity
+        self._wanted = wanted
         self._notes = notes
         self._content = content
         self._names: list[str] = content.names if isinstance(content, Parts) else [""]
@@ -85,7 +85,7 @@ class ParquetReader:
         self._columns = list(self._file.schema_arrow.names)
         keys = (folder.partition("=") for folder in PurePosixPath(name).parts[:-1])
         self._partition = {key: unquote(value) for key, is_one, value in keys if is_one and key not in self._columns}
-        self._part_header = match_header(called, [*self._columns, *self._partition], self._entity)
+        self._part_header = self._wanted.header(called, [*self._columns, *self._partition])
 
     def _batches_of_part(self) -> Iterator[RawBatch]:
         in_file = [at for at in self._part_header.positions.values() if at < len(self._columns)]
@@ -106,7 +106,7 @@ class ParquetReader:
         for name, at in self._part_header.positions.items():
             if at < len(self._columns):
                 values = record_batch.column(places[self._columns[at]])
-                columns[name] = self._as_text(values, self._entity.column(name), problems)
+                columns[name] = self._as_text(values, self._wanted.column(name), problems)
             else:
                 value = list(self._partition.values())[at - len(self._columns)]
                 constant = pa.scalar(None if value == _NO_PARTITION else value, pa.string())

@@ -5,10 +5,9 @@ import io
 import re
 from collections.abc import Sequence
 
-from ingest.contract import Entity
 from ingest.encodings import encoding_of_start
 from ingest.form import Form
-from ingest.headers import header_row, known_count
+from ingest.headers import Wanted, header_row
 from ingest.notes import Notes
 
 SNIFFED_BYTES = 64 << 10
@@ -20,7 +19,7 @@ SEARCHED_ROWS = 20
 _HINT = re.compile(r'"?sep=(?P<delimiter>.)"?[,;\t|]*', re.IGNORECASE)
 
 
-def sniff(source: str, sample: bytes, entity: Entity, notes: Notes) -> Form:
+def sniff(source: str, sample: bytes, wanted: Wanted, notes: Notes) -> Form:
     """The form of a file that begins with `sample`: its first 64 kB, or all of it.
 
     What is not plain CSV goes to `notes`.
@@ -38,7 +37,7 @@ def sniff(source: str, sample: bytes, entity: Entity, notes: Notes) -> Form:
     hint = _HINT.fullmatch(lines[first].strip()) if lines else None
     if hint and first + 1 < len(lines):
         first += 1
-    delimiter, header = _delimiter(lines[first:], [hint["delimiter"]] if hint else list(DELIMITERS), entity)
+    delimiter, header = _delimiter(lines[first:], [hint["delimiter"]] if hint else list(DELIMITERS), wanted)
     if delimiter != ",":
         name = DELIMITERS.get(delimiter, repr(delimiter))
         notes.add("understood", f"its cells are separated by {name}")
@@ -48,13 +47,13 @@ def sniff(source: str, sample: bytes, entity: Entity, notes: Notes) -> Form:
     return Form(encoding, delimiter, first + header + 1, "," if delimiter == ";" else ".")
 
 
-def _delimiter(lines: Sequence[str], delimiters: Sequence[str], entity: Entity) -> tuple[str, int]:
+def _delimiter(lines: Sequence[str], delimiters: Sequence[str], wanted: Wanted) -> tuple[str, int]:
     """The delimiter by which some line becomes the header, and the place of this line."""
     candidates = []
     for order, delimiter in enumerate(delimiters):
         rows, starts = _rows(lines, delimiter)
-        place = header_row(rows, entity)
-        known = known_count(rows[place or 0], entity) if rows else 0
+        place = header_row(rows, wanted)
+        known = wanted.known(rows[place or 0]) if rows else 0
         candidates.append((place is None, -known, order, delimiter, starts[place] if place is not None else 0))
     *_, delimiter, line = min(candidates)
     return delimiter, line

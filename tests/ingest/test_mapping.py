@@ -9,12 +9,13 @@ import pytest
 import yaml
 
 from core.errors import TutorqError
+from ingest.arrow import ArrowColumn
+from ingest.batches import RawBatch
 from ingest.contract import ENTITIES
 from ingest.draft import draft, fitting_ready_made, likely_entity
-from ingest.mapped import map_file
+from ingest.mapped import OfMapping
 from ingest.mapping import READY_MADE, FileMapping, json_schema, parse_mapping, ready_made
 from ingest.notes import Notes
-from ingest.readers import RawBatch
 
 HEADER = ["ref", "Teacher", "Pupil", "Day", "Clock", "State", "Minutes", "By"]
 
@@ -24,12 +25,13 @@ def read(
 ) -> tuple[list[dict[str, str | None]], Notes]:
     """The cells of the contract, as text."""
     notes = Notes()
-    file = map_file("x.csv", header, ENTITIES[entity], mapping.sections[entity], mapping.timezone or "UTC", notes)
-    columns = {
-        name: pa.array([row[place] for row in rows], pa.string()) for name, place in file.header.positions.items()
+    wanted = OfMapping(ENTITIES[entity], mapping.sections[entity], mapping.timezone or "UTC", notes)
+    places = wanted.header("x.csv", header).positions
+    columns: dict[str, ArrowColumn] = {
+        name: pa.array([row[place] for row in rows], pa.string()) for name, place in places.items()
     }
-    batch = file.apply(RawBatch(np.arange(len(rows)), columns, lambda row: rows[row]))
-    assert tuple(batch.columns) == file.columns
+    batch = wanted.apply(RawBatch(np.arange(len(rows)), columns, lambda row: rows[row]))
+    assert tuple(batch.columns) == wanted.columns
     return pa.table(batch.columns).to_pylist(), notes
 
 

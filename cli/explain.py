@@ -1,0 +1,66 @@
+"""`tutorq load --explain`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich import box
+
+from cli.terminal import PlainTable, err, out, plain, print_json
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from ingest.explain import Explanation, Reading
+
+DRAFT_NAME = "mapping.draft.yml"
+
+
+def explain_file(path: Path, settings: Settings, mapping: Path | None, *, as_json: bool) -> None:
+    """Print how a file would be read, and write a draft of a mapping where it would not.
+
+    Raises:
+        typer.Exit: with 1, if it would not be read.
+    """
+    from ingest.explain import explain
+
+    explanation = explain(path, timezone=settings.timezone, mapping=mapping)
+    if explanation.draft is not None:
+        (path.parent / DRAFT_NAME).write_text(explanation.draft)
+    if as_json:
+        print_json(asdict(explanation))
+    else:
+        for reading in explanation.readings:
+            _tell(reading, explanation)
+    if explanation.failure:
+        err.print(f"[red]error:[/] {plain(explanation.failure)}", soft_wrap=True, highlight=False)
+        err.print(_way_out(explanation, path), soft_wrap=True, highlight=False)
+        raise typer.Exit(1)
+
+
+def _tell(reading: "Reading", explanation: "Explanation") -> None:
+    how = " by the mapping" if explanation.is_mapped else ""
+    out.print(f"{plain(explanation.source)} would be read as {reading.entity}{how}:\n", highlight=False)
+    table = PlainTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in ("column", "in the file", "read as"):
+        table.add_column(name, overflow="fold")
+    for column in reading.columns:
+        for place, (cell, value) in enumerate(zip(column.cells, column.values, strict=True)):
+            table.add_row(column.name if place == 0 else "", cell or "", value or "")
+    out.print(table)
+    for note in reading.notes:
+        out.print(f"{note.kind}: {plain(str(note))}", soft_wrap=True, highlight=False)
+    if reading.unknown_columns:
+        out.print(f"left out: {plain(', '.join(reading.unknown_columns))}", soft_wrap=True, highlight=False)
+    for line, reason in reading.refused:
+        out.print(f"refused: line {line}: {plain(reason)}", soft_wrap=True, highlight=False)
+    out.print("Nothing was loaded.")
+
+
+def _way_out(explanation: "Explanation", path: Path) -> str:
+    if explanation.use:
+        return f"A file mapping.yml in {plain(str(path.parent))} that says `use: {explanation.use}` reads it."
+    return (
+        f"Wrote {plain(str(path.parent / DRAFT_NAME))}: check each line, replace each ???, save it as mapping.yml, and "
+        "look again with --explain."
+    )
