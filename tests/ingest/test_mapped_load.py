@@ -1,0 +1,158 @@
+"""Folders with a mapping are loaded as it says, and a file is explained without being loaded."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.database import Database
+from core.errors import TutorqError
+from ingest import load_folder
+from ingest.explain import explain
+from ingest.ids import entity_uuid
+
+CALENDLY = (
+    "User Name,User Email,Invitee Name,Invitee Email,Event Type Name,Start Date & Time,End Date & Time,"
+    "Event Created Date & Time,Canceled,Canceled By,Cancellation reason,Event UUID\n"
+    "Ann,ann@x.org,Kid,kid@x.org,Maths,2020-11-02 03:00 pm,2020-11-02 04:00 pm,2020-10-20 09:12 am,false,,,A\n"
+    "Ann,ann@x.org,Kim,kim@x.org,Maths,2020-11-03 03:00 pm,2020-11-03 04:00 pm,2020-10-20 09:12 am,true,Ann,ill,B\n"
+)
+
+
+@pytest.fixture
+def database(raw_database: Database) -> Database:
+    return raw_database
+
+
+def rows(database: Database, query: str) -> list[tuple[Any, ...]]:
+    with database.connect() as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def test_one_export_of_a_booking_tool_is_tutors_students_and_sessions(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "events-export (1).csv").write_text(CALENDLY)
+    (tmp_path / "mapping.yml").write_text("use: calendly\ntimezone: Europe/Vienna\n")
+    summary = load_folder(database, tmp_path, timezone="UTC")
+    assert [(file.entity, file.read, file.inserted) for file in summary.files] == [
+        ("tutors", 2, 1), ("students", 2, 2), ("sessions", 2, 2),
+    ]  # fmt: skip
+    assert (summary.errors, summary.others, summary.quarantined) == ([], [], 0)
+    assert rows(database, "select name, email, is_stub from raw.tutors") == [("Ann", "ann@x.org", False)]
+    names = "external_id, scheduled_time, status, initiator, reason_code, duration_minutes"
+    query = f"select {names} from raw.sessions order by 1"
+    assert rows(database, query) == [
+        ("A", datetime(2020, 11, 2, 14, tzinfo=UTC), "completed", None, None, 60),
+        ("B", datetime(2020, 11, 3, 14, tzinfo=UTC), "cancelled", "tutor", "ill", 60),
+    ]
+    again = load_folder(database, tmp_path, timezone="UTC")
+    assert (again.inserted, again.updated, again.unchanged) == (0, 0, 6)
+
+
+def test_a_folder_s_own_files_are_read_with_its_mapping(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "sessions.csv").write_text(
+        "session_id,tutor_id,student_id,scheduled_time,status\n"
+        "x1,T1,S1,2/11/2026 15:00,held\nx1,T1,S2,2/11/2026 15:00,held\nx2,T1,S1,3/11/2026 15:00,lost\n"
+    )
+    (tmp_path / "mapping.yml").write_text(
+        "sessions: {dates: '%d/%m/%Y %H:%M', values: {status: {held: completed}}, group_lessons: true}"
+    )
+    summary = load_folder(database, tmp_path, timezone="UTC")
+    assert (summary.inserted, summary.quarantined) == (2, 1)
+    assert rows(database, "select external_id, lesson_id, scheduled_time::text from raw.sessions order by 1") == [
+        ("x1/S1", "x1", "2026-11-02 15:00:00+00"), ("x1/S2", "x1", "2026-11-02 15:00:00+00"),
+    ]  # fmt: skip
+    ((reason, content),) = rows(database, "select reason, content from raw.quarantine")
+    assert "lost" in reason
+    assert "3/11/2026 15:00" in content.values()
+
+
+def test_a_mapping_from_elsewhere_is_used_instead(database: Database, tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    (folder / "mapping.yml").write_text("sessions: {columns: {tutor_id: Nobody}}")
+    (folder / "sessions.csv").write_text(
+        "session_id;Coach;student_id;scheduled_time;status\na;T;S;2026-11-02T15:00Z;completed\n"
+    )
+    (tmp_path / "mine.yml").write_text("sessions: {columns: {tutor_id: coach}, delimiter: ;}")
+    assert load_folder(database, folder, timezone="UTC", mapping=tmp_path / "mine.yml").inserted == 1
+    (error,) = load_folder(database, folder, timezone="UTC").errors
+    assert "takes tutor_id from “Nobody”" in error.message
+
+
+@pytest.mark.parametrize("text", ["sessions: {colums: {}}", "use: nothing", "\xff"])
+def test_a_wrong_mapping_loads_nothing(database: Database, tmp_path: Path, text: str) -> None:
+    (tmp_path / "tutors.csv").write_text("tutor_id\nT1\n")
+    (tmp_path / "mapping.yml").write_text(text, encoding="latin-1")
+    with pytest.raises(TutorqError, match=r"mapping\.yml"):
+        load_folder(database, tmp_path, timezone="UTC")
+    assert rows(database, "select from raw.tutors") == []
+
+
+def test_a_file_without_the_columns_points_to_a_mapping(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "sessions.csv").write_text(CALENDLY)
+    (error,) = load_folder(database, tmp_path, timezone="UTC").errors
+    assert "looks like an export of Calendly" in error.message
+    assert "`use: calendly`" in error.message
+    (tmp_path / "sessions.csv").write_text("a,b\n1,2\n")
+    (error,) = load_folder(database, tmp_path, timezone="UTC").errors
+    assert "`tutorq load --explain FILE`" in error.message
+
+
+def test_a_good_file_is_explained_as_it_would_be_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.csv"
+    path.write_text(
+        "Session ID,tutor_id,student_id,scheduled_time,status,Fee\n"
+        "a,T,S,2026-11-02 15:00,Completed,1\nb,T,S,3/4/2026,completed,2\n"
+    )
+    explanation = explain(path, timezone="Europe/Vienna")
+    (reading,) = explanation.readings
+    columns = {column.name: (column.cells, column.values) for column in reading.columns}
+    assert columns["session_id"] == (["a"], ["a"])
+    assert columns["scheduled_time"] == (["2026-11-02 15:00"], ["2026-11-02 14:00:00 UTC"])
+    assert columns["status"] == (["Completed"], ["completed"])
+    assert reading.unknown_columns == ["Fee"]
+    ((line, reason),) = reading.refused
+    assert (line, "3/4/2026" in reason) == (3, True)
+    assert (explanation.failure, explanation.draft, explanation.use) == ("", None, None)
+
+
+def test_an_unknown_file_is_explained_by_a_draft_that_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "lessons 2026.csv"
+    path.write_text(
+        "Ref;Teacher;Pupil;Day;Start;How it went;Called off by;Min\n"
+        "17;Ann;Kid;31.1.2026;15:00;Done;;60\n18;Ann;Kid;2.2.2026;15:00;Off;Teacher;60\n"
+    )
+    explanation = explain(path, timezone="UTC")
+    assert explanation.failure == "by its name, lessons 2026.csv is no landing file"
+    assert explanation.draft is not None
+    (tmp_path / "mapping.yml").write_text(explanation.draft)
+    (reading,) = explain(path, timezone="UTC").readings
+    values = {column.name: column.values for column in reading.columns}
+    assert values == {
+        "session_id": ["17", "18"],
+        "tutor_id": ["Ann", "Ann"],
+        "student_id": ["Kid", "Kid"],
+        "scheduled_time": ["2026-01-31 15:00:00 UTC", "2026-02-02 15:00:00 UTC"],
+        "status": ["completed", "cancelled"],
+        "initiator": [None, "tutor"],
+        "duration_minutes": ["60", "60"],
+    }
+    assert reading.refused == []
+
+
+def test_an_export_of_a_known_tool_is_explained_by_its_mapping(tmp_path: Path) -> None:
+    path = tmp_path / "whatever.csv"
+    path.write_text(CALENDLY)
+    assert explain(path, timezone="UTC").use == "calendly"
+    (tmp_path / "mapping.yml").write_text("{use: calendly, sessions: {files: whatever.csv}}")
+    (reading,) = explain(path, timezone="UTC").readings
+    assert (reading.entity, reading.rows) == ("sessions", 2)
+
+
+def test_ids_of_mapped_files_are_those_of_any_other(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "sessions.csv").write_text("ref,t,s,scheduled_time,status\nA,T,S,2026-11-02T15:00Z,completed\n")
+    (tmp_path / "mapping.yml").write_text("sessions: {columns: {session_id: ref, tutor_id: t, student_id: s}}")
+    load_folder(database, tmp_path, timezone="UTC")
+    expected = [(entity_uuid("A"), entity_uuid("T"), entity_uuid("S"))]
+    assert rows(database, "select session_id, tutor_id, student_id from raw.sessions") == expected
