@@ -36,6 +36,7 @@ class FileReport:
     rows: dict[str, int] = field(default_factory=dict)
     unknown_columns: list[str] = field(default_factory=list)
     first_quarantined: list[dict[str, Any]] = field(default_factory=list)
+    remarks: int = 0
     first_remarks: list[dict[str, Any]] = field(default_factory=list)
 
 
