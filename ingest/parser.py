@@ -244,14 +244,14 @@ def _parse_integer(column: Column, text: ArrowColumn) -> Parsed:
     matches = compute.match_substring_regex(text, _INTEGER_PATTERN)
     digits = compute.replace_substring_regex(compute.if_else(matches, text, None), r"^\+|\.0*$", "")
     values = compute.cast(digits, pa.int32())
-    return values, [(compute.invert(matches), "is not a whole number"), _outside(column, values)]
+    return values, [(compute.invert(matches), cells.whole_number_reason), _outside(column, values)]
 
 
 def _parse_number(column: Column, text: ArrowColumn) -> Parsed:
     matches = compute.match_substring_regex(text, _NUMBER_PATTERN)
     digits = compute.replace_substring_regex(compute.if_else(matches, text, None), r"^\+", "")
     values = compute.cast(digits, pa.float64())
-    return values, [(compute.invert(matches), "is not a number"), _outside(column, values)]
+    return values, [(compute.invert(matches), cells.number_reason), _outside(column, values)]
 
 
 def _parse_boolean(_: Column, text: ArrowColumn) -> Parsed:
@@ -259,7 +259,12 @@ def _parse_boolean(_: Column, text: ArrowColumn) -> Parsed:
     is_true = compute.is_in(lowered, pa.array(_TRUE))
     is_known = compute.or_(is_true, compute.is_in(lowered, pa.array(_FALSE)))
     values = compute.if_else(is_known, is_true, pa.scalar(None, pa.bool_()))
-    return values, [(compute.and_(text.is_valid(), compute.invert(is_known)), "is neither true nor false")]
+    return values, [
+        (
+            compute.and_(text.is_valid(), compute.invert(is_known)),
+            "is neither true nor false; a mapping may say what it means",
+        )
+    ]
 
 
 def _outside(column: Column, values: ArrowColumn) -> tuple[ArrowColumn, str]:

@@ -25,7 +25,10 @@ _IS_PLAIN = re.compile(TIME)
 _SPACED = rf"^({DATE}[T ]{CLOCK}) (UTC|Z|[+-](?:0[0-9]|1[0-5]):?[0-5][0-9])$"
 _NO_SECONDS_AND_WEST = r"^.{16} -"
 # What databases, .NET and Excel write where there is no time.
-_SENTINEL = re.compile(r"(?:0000-00-00|0001-01-01|1900-01-00)(?:[T ][0-9:.,]{4,18})?(?: ?(?:Z|UTC|[+-][0-9:]{2,6}))?")
+_ZERO_DAY = "0001-01-01"
+_SENTINEL = re.compile(
+    rf"(?:0000-00-00|{_ZERO_DAY}|1900-01-00)(?:[T ][0-9:.,]{{4,18}})?(?: ?(?:Z|UTC|[+-][0-9:]{{2,6}}))?"
+)
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
@@ -70,7 +73,7 @@ _REASONS = [
     (re.compile(r"[0-9]{5}(?:[.,][0-9]+)?"), f"looks like the number by which Excel counts days: {_IN_EXCEL}"),
     (re.compile(r"-?[0-9]{9,19}(?:\.[0-9]+)?"), f"looks like a count of seconds since 1970: {_HOW}"),
     (
-        re.compile(r".*:[0-9]{2}\s?(?:[AaPp][Mm]\s)?(?!AM|PM)[A-Z]{2,5}"),
+        re.compile(r".*:[0-9]{2}\s?(?:[AaPp][Mm]\s)?(?!AM|PM|GMT|UTC)[A-Z]{1,5}"),
         "names no zone that is the same everywhere: write the offset, such as -05:00, or give the zone in a mapping, "
         "such as America/New_York",
     ),
@@ -116,8 +119,9 @@ def date_reason(text: str) -> str:
 
 
 def are_other(texts: ArrowColumn) -> ArrowColumn:
-    """A mask, without nulls, of the texts that are not plain times."""
+    """A mask, without nulls, of the texts that are not plain times, or are one that stands for none."""
     are_plain = compute.match_substring_regex(texts, f"^{TIME}$")
+    are_plain = compute.and_(are_plain, compute.invert(compute.starts_with(texts, _ZERO_DAY)))
     return compute.invert(compute.fill_null(are_plain, True))  # type: ignore[no-any-return]
 
 
@@ -200,7 +204,7 @@ def _zoned(day: str, wall: datetime.datetime, offset: str | None, region: str | 
     if region is not None:
         try:
             zone = ZoneInfo(region)
-        except (OSError, ValueError):
+        except (KeyError, OSError, ValueError):
             return None
         # Of an hour that comes twice the first, if nothing else is said.
         offsets = [_usual_offset(wall.replace(tzinfo=zone, fold=fold).isoformat()[-6:]) for fold in (0, 1)]
