@@ -32,9 +32,13 @@ from api.metrics.figures import PlatformFigures
 from api.metrics.instruments import CountedLedger, Instruments
 from api.oidc import Provider
 from api.proxies import UndeclaredProxies
+from api.quarantine.commands import Dismissals
+from api.quarantine.queries import Quarantine
 from api.refusals import Refusals
 from api.reports.commands import MailPreferences
 from api.reports.queries import AuditTrail
+from api.session_records.commands import Deletions
+from api.session_records.queries import SessionRecords
 from api.sessions.batches import AT_A_TIME, BatchWriter
 from api.sessions.ledger import Ledger
 from api.sessions.writer import SessionWriter
@@ -79,6 +83,10 @@ class LifespanState(TypedDict):
     teams: Teams
     session_writer: SessionWriter
     batch_writer: BatchWriter
+    session_records: SessionRecords
+    deletions: Deletions
+    quarantine: Quarantine
+    dismissals: Dismissals
     excuses: Excuses
     cases: Cases
     case_queries: CaseQueries
@@ -180,6 +188,10 @@ def lifespan(
                     "teams": Teams(pool),
                     "session_writer": session_writer,
                     "batch_writer": BatchWriter(ledger, settings.timezone),
+                    "session_records": SessionRecords(pool),
+                    "deletions": Deletions(ingest_pool, ledger.live),
+                    "quarantine": Quarantine(pool),
+                    "dismissals": Dismissals(pool),
                     "excuses": Excuses(ingest_pool, ledger.live),
                     "cases": Cases(pool, settings.timezone),
                     "case_queries": CaseQueries(pool, marts, settings.timezone),

@@ -12,8 +12,8 @@ import asyncpg
 
 from api.audit_writer import record
 from api.database import with_connection
-from api.matching.people import NO_STUDENT, NO_TUTOR
 from api.matching.schemas.people import StudentPatch, StudentPost, TutorPatch
+from api.paths import NO_STUDENT, NO_TUTOR
 from api.problems import BusyError, ConflictError, DatabaseUnavailableError, NotFoundError
 from core.audit import Action, Entry
 from ingest.contract import STUDENTS, TUTORS, Entity

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api import bodies
@@ -22,7 +22,6 @@ from api.description import body_of
 from api.matching import queries
 from api.matching.dependencies import AssignmentsDep, GenerationDep, PairsDep, PeopleDep, ScorerDep
 from api.matching.pairs import pair
-from api.matching.people import NO_STUDENT, NO_TUTOR, PersonPath, uuid_of
 from api.matching.schemas.assignments import Assignment, AssignmentRequest
 from api.matching.schemas.people import (
     MatchStudentList,
@@ -45,9 +44,11 @@ from api.matching.schemas.predictions import (
     PredictOptions,
 )
 from api.matching.version import MATCH_VERSION_QUERY
+from api.paths import NO_STUDENT, NO_TUTOR, IdPath, uuid_of
 from api.problems import documented
 from api.state import record_of
 from core.audit import Action, Entry
+from ingest.contract import LONGEST_ID, NO_NUL
 
 # All texts at their longest, each character escaped (\ud83d\ude00).
 MOST_BYTES = 256 << 10
@@ -60,6 +61,11 @@ router = APIRouter(
     responses=documented(400, 401, 403, 503),
     route_class=RevalidatedRoute,
 )
+
+RunPath = Annotated[
+    str,
+    Path(min_length=1, max_length=LONGEST_ID, pattern=NO_NUL, description="`run_id` of the answer to its start."),
+]
 
 ONE = NOT_MODIFIED | documented(404)
 
@@ -96,7 +102,7 @@ async def post_match_student(
 
 
 @router.get("/students/{student_id}", response_model=MatchStudentResponse, dependencies=[REQUIRE_READER], responses=ONE)
-async def get_match_student(request: Request, student_id: PersonPath, _: NoQuery) -> Response:
+async def get_match_student(request: Request, student_id: IdPath, _: NoQuery) -> Response:
     """One student with what matching knows of them."""
     return await answer(request, queries.student(uuid_of(student_id, NO_STUDENT)))
 
@@ -113,7 +119,7 @@ async def patch_match_student(
     marts: MartsDep,
     people: PeopleDep,
     scorer: ScorerDep,
-    student_id: PersonPath,
+    student_id: IdPath,
     _: NoQuery,
 ) -> Response:
     """Change preferences of a student; the answer comes when the predictions follow them."""
@@ -129,7 +135,7 @@ async def patch_match_student(
 @router.get("/students/{student_id}/matches", response_model=MatchList, dependencies=[REQUIRE_READER], responses=ONE)
 async def list_matches_of_student(
     request: Request,
-    student_id: PersonPath,
+    student_id: IdPath,
     filters: Annotated[MatchesOfStudentFilters, Query()],
 ) -> Response:
     """The tutors a student could have, those with the lowest risk first unless sorted otherwise."""
@@ -143,7 +149,7 @@ async def list_match_tutors(request: Request, filters: Annotated[TutorMatchFilte
 
 
 @router.get("/tutors/{tutor_id}", response_model=MatchTutorResponse, dependencies=[REQUIRE_READER], responses=ONE)
-async def get_match_tutor(request: Request, tutor_id: PersonPath, _: NoQuery) -> Response:
+async def get_match_tutor(request: Request, tutor_id: IdPath, _: NoQuery) -> Response:
     """One tutor with what matching knows of them."""
     return await answer(request, queries.tutor(uuid_of(tutor_id, NO_TUTOR)))
 
@@ -161,7 +167,7 @@ async def patch_match_tutor(
     marts: MartsDep,
     people: PeopleDep,
     scorer: ScorerDep,
-    tutor_id: PersonPath,
+    tutor_id: IdPath,
     _: NoQuery,
 ) -> Response:
     """Change preferences of a tutor; the answer comes when the predictions follow them. Coaches: of their own."""
@@ -177,7 +183,7 @@ async def patch_match_tutor(
 
 @router.get("/tutors/{tutor_id}/matches", response_model=MatchList, dependencies=[REQUIRE_READER], responses=ONE)
 async def list_matches_of_tutor(
-    request: Request, tutor_id: PersonPath, filters: Annotated[MatchesOfTutorFilters, Query()]
+    request: Request, tutor_id: IdPath, filters: Annotated[MatchesOfTutorFilters, Query()]
 ) -> Response:
     """The students a tutor could have, those with the lowest risk first unless sorted otherwise."""
     return await answer(request, queries.matches_of_tutor(uuid_of(tutor_id, NO_TUTOR), filters))
@@ -192,8 +198,8 @@ async def get_prediction(
     request: Request,
     caller: CurrentReader,
     pairs: PairsDep,
-    student_id: PersonPath,
-    tutor_id: PersonPath,
+    student_id: IdPath,
+    tutor_id: IdPath,
     options: Annotated[PredictOptions, Query()],
 ) -> Response:
     """How likely it is that a pair does not go on after its first session, and on request why."""
@@ -218,7 +224,7 @@ async def post_generation(
 @router.get(
     "/generate-all/{run_id}", response_model=GenerationStatus, dependencies=[REQUIRE_READER], responses=documented(404)
 )
-async def generation_status(generation: GenerationDep, run_id: PersonPath, _: NoQuery) -> GenerationStatus:
+async def generation_status(generation: GenerationDep, run_id: RunPath, _: NoQuery) -> GenerationStatus:
     """How far such a run has come."""
     return await generation.status(run_id)
 

@@ -143,7 +143,7 @@ def _too_many() -> BodyTooLargeError:
 def _receipt(bodies: Sequence[object], checked: Sequence[Row | Faults], outcomes: Sequence[Outcome]) -> Receipt:
     rows: list[dict[str, object]] = []
     rejected: list[tuple[str, str]] = []
-    counts = {"queued": 0, "duplicate": 0, "stale": 0, "rejected": 0}
+    counts = {"queued": 0, "duplicate": 0, "stale": 0, "conflict": 0, "rejected": 0}
     of_good = iter(outcomes)
     for body, found in zip(bodies, checked, strict=True):
         faults = found if isinstance(found, Faults) else None
@@ -154,20 +154,12 @@ def _receipt(bodies: Sequence[object], checked: Sequence[Row | Faults], outcomes
             faults = Faults([Fault("body", "was refused by the database")])
         elif outcome.error is not None:
             raise outcome.error
-        status = "rejected" if faults else _status(outcome)
+        status = "rejected" if faults else outcome.status
         counts[status] += 1
-        row: dict[str, object] = {"session_id": delivered_id(body), "status": status}
-        if outcome.is_conflict:
-            row["conflict"] = True
+        row: dict[str, object] = {"session_id": delivered_id(body), "status": status, **outcome.remarks}
         if faults:
             row["errors"] = [asdict(error) for error in faults.errors]
             content = quarantine_json(body.text if isinstance(body, NotJson) else body)
             rejected.append((faults.reason, content[:KEPT_CHARACTERS]))
         rows.append(row)
     return Receipt(json.dumps({**counts, "rows": rows}, ensure_ascii=False), rejected)
-
-
-def _status(outcome: Outcome) -> str:
-    if outcome.is_changed:
-        return "queued"
-    return "stale" if outcome.is_stale else "duplicate"

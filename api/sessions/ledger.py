@@ -5,7 +5,8 @@ import hashlib
 import random
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
@@ -117,18 +118,46 @@ class Claim:
         return self.api_key_id, self.idempotency_key
 
 
+Status = Literal["queued", "duplicate", "stale", "conflict"]
+
+
 @dataclass(slots=True)
 class Outcome:
     """What became of a row.
 
     `is_changed`: it changed what is stored. `is_stale`: an older version than what is stored, it was left out.
-    `is_conflict`: it contradicts a version as new, and was put in quarantine. `error`: it could not be stored.
+    `is_conflict`: it contradicts a version as new, and was put in quarantine. `stored_version`: the `updated_at` of the
+    version that it lost against; None if that has none. `is_deleted`: that version is a deletion. `error`: it could not
+    be stored.
     """
 
     is_changed: bool = False
     is_stale: bool = False
     is_conflict: bool = False
+    stored_version: datetime | None = None
+    is_deleted: bool = False
     error: ApiError | None = None
+
+    @property
+    def status(self) -> Status:
+        """The same in one word."""
+        if self.is_changed:
+            return "queued"
+        if self.is_conflict:
+            return "conflict"
+        return "stale" if self.is_stale else "duplicate"
+
+    @property
+    def remarks(self) -> dict[str, object]:
+        """What the answer tells besides."""
+        remarks: dict[str, object] = {}
+        if self.is_conflict:
+            remarks["conflict"] = True
+        if self.is_conflict or self.status == "stale":
+            remarks["stored_updated_at"] = None if self.stored_version is None else self.stored_version.isoformat()
+        if self.is_deleted and not self.is_changed:
+            remarks["deleted"] = True
+        return remarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,9 +363,14 @@ class _Transaction:
             rest = _without(rest, overruling)
         if rest:
             losers = await self._connection.fetch(LOSERS[entity.name], *_arrays(rest), SOURCE, entity.conflict)
-            for place, is_older in losers:
-                outcomes[place].is_stale |= is_older
-                outcomes[place].is_conflict |= not is_older
+            for place, is_older, version, is_deleted in losers:
+                outcome = outcomes[place]
+                # A session comes before its move, and its version is told.
+                if not (outcome.is_stale or outcome.is_conflict):
+                    outcome.stored_version = version
+                outcome.is_stale |= is_older
+                outcome.is_conflict |= not is_older
+                outcome.is_deleted |= is_deleted
 
     async def _add_people(self, tutors: set[EntityId], students: set[EntityId]) -> None:
         # Nearly always everybody is known, and looking costs less than two inserts of nothing.

@@ -170,10 +170,8 @@ def _post(row: Row, posted: object, claim: Claim | None) -> Post:
         if outcome.error is not None:
             raise outcome.error
         body: dict[str, object] = {"session_id": delivered_id(posted), "status": "queued"}
-        if not outcome.is_changed:
-            body["stale" if outcome.is_stale else "duplicate"] = True
-        if outcome.is_conflict:
-            body["conflict"] = True
-        return Receipt(_encode(body))
+        if outcome.status != "queued":
+            body[outcome.status] = True
+        return Receipt(_encode(body | outcome.remarks))
 
     return Post([row], render, claim)
