@@ -32,6 +32,7 @@ from api.metrics import endpoints as metrics
 from api.metrics.instruments import Instruments, RequestMetrics
 from api.overview import endpoints as overview
 from api.paths import EscapedPaths
+from api.people import endpoints as people
 from api.problems import UnexpectedErrors
 from api.proxies import Proxies, UndeclaredProxies
 from api.quarantine import endpoints as quarantine
@@ -95,7 +96,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     instruments = Instruments()
     undeclared_proxies = UndeclaredProxies()
     resources = (
-        *(sessions, health, tutors, overview, funnel, matching, upcoming, session_records, stand_ins),
+        *(sessions, health, people, tutors, overview, funnel, matching, upcoming, session_records, stand_ins),
         *(quarantine, excuses, cases, reports, audit, auth_sessions, webhooks),
     )
     handlers = problems.handlers([route for resource in resources for route in resource.router.routes])

@@ -97,10 +97,12 @@ async def read_model(request: Request, model: type[Model], most_bytes: int) -> M
     try:
         return model.model_validate(parse_json(data))
     except ValidationError as error:
-        errors = [
-            FieldError(field=".".join(map(str, item["loc"])) or "body", message=item["msg"]) for item in error.errors()
-        ]
-        raise invalid(errors) from error
+        raise invalid(errors_of(error)) from error
+
+
+def errors_of(error: ValidationError) -> list[FieldError]:
+    """What is wrong, by path into the body."""
+    return [FieldError(field=".".join(map(str, item["loc"])) or "body", message=item["msg"]) for item in error.errors()]
 
 
 def invalid(errors: list[FieldError]) -> InvalidRequestError:

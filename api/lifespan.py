@@ -23,7 +23,6 @@ from api.health.queries import HealthProbe
 from api.key_ring import KeyRing
 from api.limits import ActionLimit, FailureLimit, RateLimit
 from api.matching.assignments import Assignments
-from api.matching.commands import People
 from api.matching.explanations import open_explainer
 from api.matching.generation import Generation, open_dagster
 from api.matching.pairs import Pairs
@@ -31,6 +30,9 @@ from api.matching.scoring import Scorer
 from api.metrics.figures import PlatformFigures
 from api.metrics.instruments import CountedLedger, Instruments
 from api.oidc import Provider
+from api.people.batches import IN_ALL, PER_KEY
+from api.people.commands import People
+from api.people.queries import PeopleRecords
 from api.proxies import UndeclaredProxies
 from api.quarantine.commands import Dismissals
 from api.quarantine.queries import Quarantine
@@ -44,6 +46,7 @@ from api.sessions.ledger import Ledger
 from api.sessions.writer import SessionWriter
 from api.settings_watch import watch_settings
 from api.teams import Teams
+from api.turns import Turns
 from api.webhooks.commands import MailEvents
 from api.webhooks.signatures import SendGridSignatures
 from core.database import Database, DatabaseRole
@@ -96,6 +99,8 @@ class LifespanState(TypedDict):
     # None without TUTORQ_SENDGRID_WEBHOOK_KEY.
     sendgrid_signatures: SendGridSignatures | None
     people: People
+    people_records: PeopleRecords
+    people_batch_turns: Turns
     generation: Generation
     scorer: Scorer
     assignments: Assignments
@@ -199,7 +204,9 @@ def lifespan(
                     "audit_trail": AuditTrail(pool),
                     "mail_events": MailEvents(pool),
                     "sendgrid_signatures": signatures,
-                    "people": People(ingest_pool),
+                    "people": People(ingest_pool, ledger.live, scorer.follow),
+                    "people_records": PeopleRecords(pool),
+                    "people_batch_turns": Turns("batches of people", per_key=PER_KEY, in_all=IN_ALL),
                     "generation": Generation(dagster),
                     "scorer": scorer,
                     "assignments": Assignments(marts, scorer),

@@ -20,7 +20,7 @@ from api.dependencies import (
 )
 from api.description import body_of
 from api.matching import queries
-from api.matching.dependencies import AssignmentsDep, GenerationDep, PairsDep, PeopleDep, ScorerDep
+from api.matching.dependencies import AssignmentsDep, GenerationDep, PairsDep
 from api.matching.pairs import pair
 from api.matching.schemas.assignments import Assignment, AssignmentRequest
 from api.matching.schemas.people import (
@@ -29,10 +29,7 @@ from api.matching.schemas.people import (
     MatchTutorList,
     MatchTutorResponse,
     StudentFilters,
-    StudentPatch,
-    StudentPost,
     TutorMatchFilters,
-    TutorPatch,
 )
 from api.matching.schemas.predictions import (
     GenerationAccepted,
@@ -45,6 +42,10 @@ from api.matching.schemas.predictions import (
 )
 from api.matching.version import MATCH_VERSION_QUERY
 from api.paths import NO_STUDENT, NO_TUTOR, IdPath, uuid_of
+from api.people.batches import person_of
+from api.people.commands import STUDENT, TUTOR
+from api.people.endpoints import PeopleDep
+from api.people.schemas import StudentPost, StudentPreferences, TutorPreferences
 from api.problems import documented
 from api.state import record_of
 from core.audit import Action, Entry
@@ -88,15 +89,13 @@ async def post_match_student(
     caller: CurrentIngester,
     marts: MartsDep,
     people: PeopleDep,
-    scorer: ScorerDep,
     _: NoQuery,
 ) -> Response:
     """Add a student; the answer comes when the student can be matched."""
     post = await bodies.read_model(request, StudentPost, MOST_BYTES)
     # Without marts the row could be written, but not be shown.
     await marts.version(MATCH_VERSION_QUERY)
-    student_id = await people.add_student(post, caller.actor)
-    await scorer.follow(students=[student_id])
+    student_id = await people.add(STUDENT, person_of(STUDENT, post), caller.actor)
     created = await marts.read(queries.student(student_id))
     return Response(created.body, 201, media_type=bodies.JSON)
 
@@ -111,23 +110,21 @@ async def get_match_student(request: Request, student_id: IdPath, _: NoQuery) ->
     "/students/{student_id}",
     response_model=MatchStudentResponse,
     responses=documented(404, 413, 415),
-    openapi_extra=body_of(StudentPatch, bodies.JSON),
+    openapi_extra=body_of(StudentPreferences, bodies.JSON),
 )
 async def patch_match_student(
     request: Request,
     caller: CurrentLead,
     marts: MartsDep,
     people: PeopleDep,
-    scorer: ScorerDep,
     student_id: IdPath,
     _: NoQuery,
 ) -> Response:
     """Change preferences of a student; the answer comes when the predictions follow them."""
-    patch = await bodies.read_model(request, StudentPatch, MOST_BYTES)
+    patch = await bodies.read_model(request, StudentPreferences, MOST_BYTES)
     await marts.version(MATCH_VERSION_QUERY)
     key = uuid_of(student_id, NO_STUDENT)
-    if await people.change_student(key, patch, caller.actor):
-        await scorer.follow(students=[key])
+    await people.change(STUDENT, key, patch.model_dump(exclude_unset=True), caller.actor)
     changed = await marts.read(queries.student(key))
     return Response(changed.body, media_type=bodies.JSON)
 
@@ -158,7 +155,7 @@ async def get_match_tutor(request: Request, tutor_id: IdPath, _: NoQuery) -> Res
     "/tutors/{tutor_id}",
     response_model=MatchTutorResponse,
     responses=documented(404, 413, 415),
-    openapi_extra=body_of(TutorPatch, bodies.JSON),
+    openapi_extra=body_of(TutorPreferences, bodies.JSON),
 )
 async def patch_match_tutor(
     request: Request,
@@ -166,17 +163,15 @@ async def patch_match_tutor(
     teams: TeamsDep,
     marts: MartsDep,
     people: PeopleDep,
-    scorer: ScorerDep,
     tutor_id: IdPath,
     _: NoQuery,
 ) -> Response:
     """Change preferences of a tutor; the answer comes when the predictions follow them. Coaches: of their own."""
-    patch = await bodies.read_model(request, TutorPatch, MOST_BYTES)
+    patch = await bodies.read_model(request, TutorPreferences, MOST_BYTES)
     key = uuid_of(tutor_id, NO_TUTOR)
     await teams.check_tutor(caller, key)
     await marts.version(MATCH_VERSION_QUERY)
-    if await people.change_tutor(key, patch, caller.actor):
-        await scorer.follow(tutors=[key])
+    await people.change(TUTOR, key, patch.model_dump(exclude_unset=True), caller.actor)
     changed = await marts.read(queries.tutor(key))
     return Response(changed.body, media_type=bodies.JSON)
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api import bodies
+from api import bodies, rows
 from api.auth import INGESTER_KEY
 from api.description import body_of
 from api.key_ring import Caller
@@ -99,12 +99,12 @@ async def post_session_batch(request: Request) -> Response:
     async with writer.turn(caller):
         data = await bodies.read(request, batches.MOST_BYTES)
         async with writer.place():
-            parse = batches.parse_lines if kind == bodies.NDJSON else batches.parse_array
-            rows = await asyncio.to_thread(parse, data)
-            limit.spend_more(caller, len(rows) - 1)
+            parse = rows.parser_of(kind)
+            posted = await asyncio.to_thread(parse, data)
+            limit.spend_more(caller, len(posted) - 1)
             claim = Claim.of(caller.key_id, key, _address(request, override_by), data) if key else None
             del data
-            answer = await writer.write(rows, claim, override_by)
+            answer = await writer.write(posted, claim, override_by)
     return Response(answer, media_type=bodies.JSON)
 
 
