@@ -20,6 +20,7 @@ from api.cases.queries import CaseQueries
 from api.database import Marts, open_pool, stay_connected
 from api.excuses.commands import Excuses
 from api.health.queries import HealthProbe
+from api.idempotency import POOL_SIZE, Idempotency
 from api.key_ring import KeyRing
 from api.limits import ActionLimit, FailureLimit, RateLimit
 from api.matching.assignments import Assignments
@@ -84,6 +85,7 @@ class LifespanState(TypedDict):
     metrics_need_key: bool
     rate_limit: RateLimit
     teams: Teams
+    idempotency: Idempotency
     session_writer: SessionWriter
     batch_writer: BatchWriter
     session_records: SessionRecords
@@ -133,6 +135,11 @@ def lifespan(
                         settings=Ledger.server_settings(settings.ingest_commit_seconds),
                     )
                 )
+                idempotency_pool = await stack.enter_async_context(
+                    open_pool(url, size=POOL_SIZE, settings=Idempotency.server_settings())
+                )
+                idempotency = Idempotency(idempotency_pool)
+                await stack.enter_async_context(_running(idempotency.run()))
                 await stack.enter_async_context(_running(stay_connected(url)))
                 ledger = CountedLedger(ingest_pool, settings.ingest_commit_seconds, instruments)
                 session_writer = SessionWriter(ledger, settings.timezone, settings.ingest_queue_rows)
@@ -191,6 +198,7 @@ def lifespan(
                     "metrics_need_key": settings.metrics == "key",
                     "rate_limit": RateLimit(settings.ingest_rate_per_second),
                     "teams": Teams(pool),
+                    "idempotency": idempotency,
                     "session_writer": session_writer,
                     "batch_writer": BatchWriter(ledger, settings.timezone),
                     "session_records": SessionRecords(pool),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from pydantic_core import from_json
 
-from api.bodies import NDJSON, parse_json
+from api.bodies import BOM, NDJSON, parse_json
 from api.problems import BodyTooLargeError, FieldError, InvalidRequestError
 
 MOST_ROWS = 10_000
@@ -45,7 +45,7 @@ def parse_lines(data: bytes) -> list[object]:
     """
     if data.count(b"\n") > 2 * MOST_ROWS:
         raise _too_many()
-    lines = [line for line in data.split(b"\n") if line.strip()]
+    lines = [line for line in data.removeprefix(BOM).split(b"\n") if line.strip()]
     _require_few(lines)
     return [_parse_line(line) for line in lines]
 

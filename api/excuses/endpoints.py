@@ -13,12 +13,13 @@ from api.excuses.commands import Excuses
 from api.excuses.schemas import DayExcuses, Excuse, ExcusePost
 from api.paths import NO_SESSION, NO_TUTOR, IdPath, uuid_of
 from api.problems import documented
+from api.routing import ApiRoute, Deprecation
 from api.state import from_state
 
 # The longest reason, each character escaped (\ud83d\ude00).
 MOST_BYTES = 32 << 10
 
-router = APIRouter(prefix="/api", tags=["excuses"], responses=documented(400, 401, 403, 404, 503))
+router = APIRouter(prefix="/api", tags=["excuses"], responses=documented(400, 401, 403, 404, 503), route_class=ApiRoute)
 
 Day = Annotated[date, Path(description="The day on which the sessions count, in the reporting zone.")]
 
@@ -26,7 +27,18 @@ ExcusesDep = Annotated[Excuses, from_state("excuses")]
 
 
 # Under its first path, too, from when only moves could be excused.
-@router.post("/reschedules/{session_id}/excuse", include_in_schema=False)
+FIRST_PATH = Deprecation(date(2026, 11, 30), date(2027, 12, 1), "/api/sessions/{session_id}/excuse")
+
+
+@router.post(
+    "/reschedules/{session_id}/excuse",
+    name="post_reschedule_excuse",
+    status_code=201,
+    response_model=Excuse,
+    responses={200: {"model": Excuse, "description": "Excused already for this reason"}, **documented(409, 413, 415)},
+    deprecated=True,
+    openapi_extra=body_of(ExcusePost, bodies.JSON) | FIRST_PATH.extra,
+)
 @router.post(
     "/sessions/{session_id}/excuse",
     status_code=201,
@@ -45,7 +57,14 @@ async def post_excuse(
     return Response(excuse.model_dump_json(), 201 if is_new else 200, media_type=bodies.JSON)
 
 
-@router.delete("/reschedules/{session_id}/excuse", status_code=204, include_in_schema=False)
+@router.delete(
+    "/reschedules/{session_id}/excuse",
+    name="delete_reschedule_excuse",
+    status_code=204,
+    response_class=Response,
+    deprecated=True,
+    openapi_extra=FIRST_PATH.extra,
+)
 @router.delete("/sessions/{session_id}/excuse", status_code=204, response_class=Response)
 async def delete_excuse(
     caller: CurrentCoach, teams: TeamsDep, excuses: ExcusesDep, session_id: IdPath, _: NoQuery

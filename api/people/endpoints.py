@@ -34,6 +34,7 @@ from api.people.schemas import (
     TutorRecordResponse,
 )
 from api.problems import documented
+from api.routing import ApiRoute
 from api.state import from_state
 from api.turns import Turns
 from core.roles import Role
@@ -41,7 +42,7 @@ from core.roles import Role
 # All texts at their longest, each character escaped (\ud83d\ude00).
 MOST_BYTES = 256 << 10
 
-router = APIRouter(prefix="/api", responses=documented(400, 401, 403, 503))
+router = APIRouter(prefix="/api", responses=documented(400, 401, 403, 503), route_class=ApiRoute)
 
 PeopleDep = Annotated[People, from_state("people")]
 PeopleRecordsDep = Annotated[PeopleRecords, from_state("people_records")]

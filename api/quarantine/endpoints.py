@@ -12,9 +12,12 @@ from api.problems import FieldError, documented
 from api.quarantine.commands import Dismissals
 from api.quarantine.queries import Quarantine
 from api.quarantine.schemas import Dismissed, QuarantineConditions, QuarantineFilters, QuarantineList
+from api.routing import ApiRoute
 from api.state import from_state
 
-router = APIRouter(prefix="/api/quarantine", tags=["quarantine"], responses=documented(400, 401, 403, 503))
+router = APIRouter(
+    prefix="/api/quarantine", tags=["quarantine"], responses=documented(400, 401, 403, 503), route_class=ApiRoute
+)
 
 QuarantineDep = Annotated[Quarantine, from_state("quarantine")]
 DismissalsDep = Annotated[Dismissals, from_state("dismissals")]

@@ -11,6 +11,7 @@ from api.callers import AnyCaller
 from api.dependencies import NoQuery
 from api.paths import NO_SESSION, IdPath, uuid_of
 from api.problems import documented
+from api.routing import ApiRoute
 from api.session_records.commands import Deletions
 from api.session_records.queries import SessionRecords
 from api.session_records.schemas import StoredSessionResponse
@@ -18,7 +19,9 @@ from api.state import from_state
 from core.roles import Role
 from ingest.ids import external_id
 
-router = APIRouter(prefix="/api/sessions", tags=["sessions"], responses=documented(400, 401, 403, 404, 503))
+router = APIRouter(
+    prefix="/api/sessions", tags=["sessions"], responses=documented(400, 401, 403, 404, 503), route_class=ApiRoute
+)
 
 SessionRecordsDep = Annotated[SessionRecords, from_state("session_records")]
 DeletionsDep = Annotated[Deletions, from_state("deletions")]

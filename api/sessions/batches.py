@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict
 
+from api.idempotency import Claim
 from api.key_ring import Caller
 from api.problems import ApiError, InternalError, OverloadedError
 from api.rows import NotJson
-from api.sessions.ledger import Claim, Ledger, Outcome, Post, Receipt
+from api.sessions.ledger import Ledger, Outcome, Post, Receipt
 from api.turns import Turns
 from ingest.parser import quarantine_json
 from ingest.rows import Fault, Faults, Row, check, delivered_id
