@@ -23,7 +23,8 @@ from starlette.types import Message
 
 from api import bodies
 from api.callers import AnyCaller
-from api.problems import ConflictError, DatabaseUnavailableError, FieldError, IdempotencyMismatchError, OverloadedError
+from api.problems import ConflictError, DatabaseUnavailableError, FieldError, IdempotencyMismatchError
+from api.turns import Turns
 
 HEADER = "Idempotency-Key"
 PATTERN = re.compile(r"[!-~]{1,255}")
@@ -36,8 +37,9 @@ PARAMETER: dict[str, Any] = {
 }
 # The largest body of any operation; each has its own limit besides.
 MOST_BYTES = 20 << 20
-POOL_SIZE = 4
-# How long a request waits for another one under the same key.
+# Requests of one caller and in all: their bodies are in memory, and each holds a connection.
+PER_CALLER, IN_ALL = 3, 6
+# How long a request waits for its turn, and for another one under the same key.
 PATIENCE_SECONDS = 5
 # An answer is given within that time, or never.
 LONGEST_SECONDS = 120
@@ -109,10 +111,11 @@ def mismatch() -> IdempotencyMismatchError:
 
 
 class Idempotency:
-    """Answers requests of one Idempotency-Key once. Its pool is its own: a claim holds a connection for so long."""
+    """Answers requests of one Idempotency-Key once. Its pool of `IN_ALL` connections is its own."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._turns = Turns("requests with an Idempotency-Key", per_key=PER_CALLER, in_all=IN_ALL)
 
     @staticmethod
     def server_settings() -> dict[str, str]:
@@ -128,22 +131,20 @@ class Idempotency:
         Raises:
             IdempotencyMismatchError: the key is that of another request.
             ConflictError: a request with this key is in progress.
-            OverloadedError, DatabaseUnavailableError: it was not looked at.
+            TooManyAtOnceError, OverloadedError, DatabaseUnavailableError: it was not looked at.
         """
-        data = await bodies.read(request, MOST_BYTES)
-        query = request.scope["query_string"].decode("latin-1")
-        claim = Claim.of(caller, key, f"{request.method} {request.scope['path']}?{query}", data)
-        try:
-            connection = await self._pool.acquire(timeout=PATIENCE_SECONDS)
-        except TimeoutError as error:
-            headers = {"Retry-After": f"{PATIENCE_SECONDS}"}
-            raise OverloadedError("Other requests with an Idempotency-Key are in progress.", headers=headers) from error
-        except (OSError, asyncpg.PostgresError) as error:
-            raise DatabaseUnavailableError("Please try again in a moment.", headers={"Retry-After": "5"}) from error
-        try:
-            return await self._answer(connection, claim, _again(request, data), work)
-        finally:
-            await self._pool.release(connection)
+        async with self._turns.turn(caller, PATIENCE_SECONDS):
+            data = await bodies.read(request, MOST_BYTES)
+            query = request.scope["query_string"].decode("latin-1")
+            claim = Claim.of(caller, key, f"{request.method} {request.scope['path']}?{query}", data)
+            try:
+                connection = await self._pool.acquire(timeout=PATIENCE_SECONDS)
+            except UNREACHABLE_ERRORS as error:  # TimeoutError is an OSError
+                raise DatabaseUnavailableError("Please try again in a moment.", headers={"Retry-After": "5"}) from error
+            try:
+                return await self._answer(connection, claim, _again(request, data), work)
+            finally:
+                await self._pool.release(connection)
 
     async def run(self) -> None:
         """Delete the keys that are older than a day, hour after hour, until cancelled."""
@@ -217,7 +218,7 @@ def _again(request: Request, data: bytes) -> Request:
     async def receive() -> Message:
         return await anext(parts, {"type": "http.disconnect"})
 
-    return Request(scope, receive, request._send)
+    return Request(scope, receive)
 
 
 async def _parts(data: bytes) -> AsyncIterator[Message]:

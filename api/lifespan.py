@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from fastapi import FastAPI
 
+from api import idempotency as idempotent
 from api import limits, logs
 from api.audit.queries import AuditLog
 from api.audit_writer import AuditWriter
@@ -20,7 +21,7 @@ from api.cases.queries import CaseQueries
 from api.database import Marts, open_pool, stay_connected
 from api.excuses.commands import Excuses
 from api.health.queries import HealthProbe
-from api.idempotency import POOL_SIZE, Idempotency
+from api.idempotency import Idempotency
 from api.key_ring import KeyRing
 from api.limits import ActionLimit, FailureLimit, RateLimit
 from api.matching.assignments import Assignments
@@ -136,7 +137,7 @@ def lifespan(
                     )
                 )
                 idempotency_pool = await stack.enter_async_context(
-                    open_pool(url, size=POOL_SIZE, settings=Idempotency.server_settings())
+                    open_pool(url, size=idempotent.IN_ALL, settings=Idempotency.server_settings())
                 )
                 idempotency = Idempotency(idempotency_pool)
                 await stack.enter_async_context(_running(idempotency.run()))
