@@ -23,6 +23,7 @@ from starlette.types import Message
 
 from api import bodies
 from api.callers import AnyCaller
+from api.database import PASSING_ERRORS, UNREACHABLE_ERRORS
 from api.problems import ConflictError, DatabaseUnavailableError, FieldError, IdempotencyMismatchError
 from api.turns import Turns
 
@@ -139,12 +140,12 @@ class Idempotency:
             claim = Claim.of(caller, key, f"{request.method} {request.scope['path']}?{query}", data)
             try:
                 connection = await self._pool.acquire(timeout=PATIENCE_SECONDS)
-            except UNREACHABLE_ERRORS as error:  # TimeoutError is an OSError
+                try:
+                    return await self._answer(connection, claim, _again(request, data), work)
+                finally:
+                    await self._pool.release(connection)
+            except (*UNREACHABLE_ERRORS, *PASSING_ERRORS) as error:  # TimeoutError is an OSError
                 raise DatabaseUnavailableError("Please try again in a moment.", headers={"Retry-After": "5"}) from error
-            try:
-                return await self._answer(connection, claim, _again(request, data), work)
-            finally:
-                await self._pool.release(connection)
 
     async def run(self) -> None:
         """Delete the keys that are older than a day, hour after hour, until cancelled."""
@@ -160,17 +161,20 @@ class Idempotency:
         await claiming.start()
         try:
             response = await self._recalled(connection, claim)
-            if response is None:
-                response = await work(request)
-                if 200 <= response.status_code < 300:
+            if response is not None:
+                return response
+            response = await work(request)
+            if 200 <= response.status_code < 300:
+                # What is done is answered, remembered or not.
+                with suppress(*UNREACHABLE_ERRORS):
                     await connection.execute(REMEMBER, *claim.name, *_stored(response))
                     await claiming.commit()
-                    return response
-        except BaseException:
-            await _end(claiming)
-            raise
-        await _end(claiming)
-        return response
+            return response
+        finally:
+            # Of a transaction that is over nothing is left to be undone; if the connection is gone, so is the claim.
+            with suppress(*UNREACHABLE_ERRORS):
+                if connection.is_in_transaction():
+                    await claiming.rollback()
 
     async def _recalled(self, connection: Any, claim: Claim) -> Response | None:
         try:
@@ -190,12 +194,6 @@ class Idempotency:
         ]
         response.headers["content-length"] = str(len(response.body))
         return response
-
-
-async def _end(claiming: Any) -> None:
-    # If the connection is gone, so is the claim.
-    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        await claiming.rollback()
 
 
 def _stored(response: Response) -> tuple[str, int, str]:
