@@ -22,12 +22,13 @@ READ_SECONDS = 30
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
+    """A whole number as an integer, whatever its point; anything else as it is."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 # JSON has one kind of number: 4.0 is a whole one. Stands behind the limits of a field, which else are not described.
-WHOLE = BeforeValidator(_whole)
+WHOLE = BeforeValidator(whole)
 
 
 class Body(BaseModel, extra="forbid", strict=True):

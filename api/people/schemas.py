@@ -4,10 +4,10 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from api.bodies import WHOLE, Body
-from api.fields import LongText, Name, Subject
+from api.bodies import WHOLE, Body, whole
+from api.fields import Id, LongText, Name, Subject
 from api.problems import FieldError
 from ingest.contract import LONGEST_ID, LONGEST_TEXT, NO_NUL, NOT_BLANK, TUTORS
 from ingest.posts import LARGEST_NUMBER
@@ -41,10 +41,25 @@ def _read_day(value: object) -> object:
 
 
 Day = Annotated[date, BeforeValidator(_read_day), Field(examples=["2024-09-01"])]
+
+
+def _number_as_text(value: object) -> object:
+    value = whole(value)
+    is_number = isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
+    return str(value) if is_number else value
+
+
 PersonId = Annotated[
-    Annotated[str, Field(max_length=LONGEST_ID, pattern=NOT_BLANK)]
-    | Annotated[int, Field(gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)],
-    AfterValidator(lambda delivered: str(delivered).strip()),
+    Id,
+    BeforeValidator(_number_as_text),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "maxLength": LONGEST_ID, "pattern": NOT_BLANK},
+                {"type": "integer", "exclusiveMinimum": -LARGEST_NUMBER, "exclusiveMaximum": LARGEST_NUMBER},
+            ]
+        }
+    ),
 ]
 IsActive = Annotated[bool, Field(description="False for tutors who left: they get no new students; cannot be null.")]
 

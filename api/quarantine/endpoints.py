@@ -24,6 +24,14 @@ DismissalsDep = Annotated[Dismissals, from_state("dismissals")]
 QuarantineId = Annotated[int, Path(ge=1, le=2**63 - 1, description="`quarantine_id` in the list.")]
 
 
+@router.delete("/{quarantine_id}", status_code=204, response_class=Response, responses=documented(404))
+async def delete_quarantine_row(
+    caller: CurrentIngester, dismissals: DismissalsDep, quarantine_id: QuarantineId, _: NoQuery
+) -> None:
+    """Dismiss one row. If the same row comes again, it is in quarantine again."""
+    await dismissals.dismiss(quarantine_id, caller.actor)
+
+
 @router.get("", response_model=QuarantineList, responses=NOT_MODIFIED)
 async def list_quarantine(
     request: Request, _: CurrentIngester, quarantine: QuarantineDep, filters: Annotated[QuarantineFilters, Query()]
@@ -41,11 +49,3 @@ async def delete_quarantine_rows(
         message = "name at least one condition: entity, source, id, search, since or until"
         raise bodies.invalid([FieldError(field="query", message=message)])
     return Dismissed(dismissed=await dismissals.dismiss_all(conditions, caller.actor))
-
-
-@router.delete("/{quarantine_id}", status_code=204, response_class=Response, responses=documented(404))
-async def delete_quarantine_row(
-    caller: CurrentIngester, dismissals: DismissalsDep, quarantine_id: QuarantineId, _: NoQuery
-) -> None:
-    """Dismiss one row. If the same row comes again, it is in quarantine again."""
-    await dismissals.dismiss(quarantine_id, caller.actor)

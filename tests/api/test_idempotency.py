@@ -81,6 +81,21 @@ def test_requests_that_come_together_do_it_once(client: httpx2.Client) -> None:
     assert len({answer.content for answer in answers}) == 1
 
 
+def test_while_the_first_is_in_progress_the_second_waits_and_is_refused(intake: Served, client: httpx2.Client) -> None:
+    key, tutor = uuid4().hex, {"tutor_id": uuid4().hex}
+    [(key_id,)] = rows(intake.database, "select key_id from app.api_keys where name like 'local-%%' limit 1")
+    with intake.database.connect() as first:
+        first.execute(
+            "insert into app.idempotency_keys (caller, idempotency_key, request_sha256) values (%s, %s, '')",
+            [f"key {key_id}", key],
+        )
+        refused = problem(post(client, key, tutor), 409)
+        assert refused.detail == "A request with this Idempotency-Key is in progress."
+        first.rollback()
+    # As if the process had died: the claim is gone, and the request may be sent again.
+    assert post(client, key, tutor).status_code == 201
+
+
 def test_keys_are_of_their_caller_and_at_browsers_too(intake: Served, client: httpx2.Client) -> None:
     key, tutor = uuid4().hex, {"tutor_id": uuid4().hex}
     assert post(client, key, tutor).status_code == 201

@@ -141,6 +141,9 @@ def test_what_is_wrong_is_named(ingester: httpx2.Client, kind: str, content: dic
     refused = problem(ingester.post(f"/api/{kind}s", json={f"{kind}_id": " ", "age": 200, "colour": "red"}), 400)
     fields = {error.field.partition(".")[0] for error in refused.errors or []}
     assert fields == {f"{kind}_id", "age", "colour"}
+    for no_id in (True, None, 1e40, 1.5, [], "x" * 201):
+        refused = problem(ingester.post(f"/api/{kind}s", json={f"{kind}_id": no_id}), 400)
+        assert [error.field for error in refused.errors or []] == [f"{kind}_id"]
     for bad in ({"hired_at": "1.9.2024"}, {"is_active": None}, {"subjects": ["a;b"]}):
         if kind == "tutor":
             problem(ingester.patch(one(kind, "x"), json=bad), 400)
