@@ -31,10 +31,14 @@ from api.matching import endpoints as matching
 from api.metrics import endpoints as metrics
 from api.metrics.instruments import Instruments, RequestMetrics
 from api.overview import endpoints as overview
+from api.paths import EscapedPaths
+from api.people import endpoints as people
 from api.problems import UnexpectedErrors
 from api.proxies import Proxies, UndeclaredProxies
+from api.quarantine import endpoints as quarantine
 from api.reports import endpoints as reports
 from api.revalidation import Revalidation
+from api.session_records import endpoints as session_records
 from api.sessions import endpoints as sessions
 from api.stand_ins import endpoints as stand_ins
 from api.tutors import endpoints as tutors
@@ -92,8 +96,8 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     instruments = Instruments()
     undeclared_proxies = UndeclaredProxies()
     resources = (
-        *(sessions, health, tutors, overview, funnel, matching, upcoming, stand_ins),
-        *(excuses, cases, reports, audit, auth_sessions, webhooks),
+        *(sessions, health, people, tutors, overview, funnel, matching, upcoming, session_records, stand_ins),
+        *(quarantine, excuses, cases, reports, audit, auth_sessions, webhooks),
     )
     handlers = problems.handlers([route for resource in resources for route in resource.router.routes])
     cors = Middleware(
@@ -116,6 +120,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
             Middleware(SecurityHeaders),
             *([cors] if settings.cors_origins else []),
             Middleware(Compression, minimum_size=GZIP_FROM_BYTES, compresslevel=GZIP_LEVEL),
+            Middleware(EscapedPaths),
             Middleware(UnexpectedErrors),
             # Errors of what answers before FastAPI, which has one more of these for its own.
             Middleware(ExceptionMiddleware, handlers=handlers),

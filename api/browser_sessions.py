@@ -110,7 +110,7 @@ class BrowserCaller:
         return f"{self.name} (browser session {self.browser_session_id})"
 
     @property
-    def counted_as(self) -> Hashable:
+    def counted_as(self) -> tuple[str, Hashable]:
         """Whose share of the server it takes: that of the person, or of the key that opened it."""
         return ("key", self.api_key_id) if self.person_id is None else ("person", self.person_id)
 

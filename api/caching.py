@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any
 
 from fastapi import Request
-from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from api.auth import Require
 from api.database import Marts, Statement
 from api.problems import NotFoundError
+from api.routing import ApiRoute
 from api.state import record_of
 
 TAG = re.compile(r'"([^"]*)"')
@@ -45,7 +45,7 @@ class Answer(Response):
     unchanged: Unchanged | None = None
 
 
-class RevalidatedRoute(APIRoute):
+class RevalidatedRoute(ApiRoute):
     """`route_class=` for endpoints that use `answer`: notes in the request's record how the next request for the same
     address can be answered (revalidation.py).
 

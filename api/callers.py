@@ -23,7 +23,7 @@ class TokenCaller:
         return f"{self.name} (token of {self.subject})"
 
     @property
-    def counted_as(self) -> Hashable:
+    def counted_as(self) -> tuple[str, Hashable]:
         """Whose share of the server it takes."""
         return "token", self.subject
 

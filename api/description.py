@@ -5,17 +5,28 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from api.idempotency import PARAMETER
 from api.problems import MEDIA_TYPE
+from api.routing import Deprecation
 
 
 def describe(schema: dict[str, Any]) -> dict[str, Any]:
     """Correct what FastAPI assumes: errors are problems, and a request that is not valid is a 400."""
     schemas = schema["components"]["schemas"]
     for path in schema["paths"].values():
-        for operation in path.values():
+        for method, operation in path.items():
+            if method == "post" and operation.get("security"):
+                operation.setdefault("parameters", []).append(PARAMETER)
+                for status in (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY):
+                    known = operation["responses"].get(str(status.value), {})
+                    if "Problem" not in str(known):
+                        operation["responses"][str(status.value)] = _problem(status)
+            if (deprecation := Deprecation.of(operation)) is not None:
+                end = f"Deprecated: use `{deprecation.instead}`. It may be gone from {deprecation.sunset} on."
+                operation["description"] = f"{operation['description']}\n\n{end}"
             if operation.get("security"):
                 # Keys that do not work are limited, whatever they are sent to.
-                operation["responses"].setdefault("429", _too_many())
+                operation["responses"].setdefault("429", _problem(HTTPStatus.TOO_MANY_REQUESTS))
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 schemas.update(content["schema"].pop("$defs", {}))
             unprocessable = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
@@ -37,9 +48,9 @@ def _is_problem(schema: dict[str, Any]) -> bool:
     return any(one.get("$ref", "").endswith("/Problem") for one in (schema, *schema.get("anyOf", [])))
 
 
-def _too_many() -> dict[str, Any]:
+def _problem(status: HTTPStatus) -> dict[str, Any]:
     problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    return {"description": HTTPStatus.TOO_MANY_REQUESTS.phrase, "content": {MEDIA_TYPE: problem}}
+    return {"description": status.phrase, "content": {MEDIA_TYPE: problem}}
 
 
 def body_of(

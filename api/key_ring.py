@@ -49,7 +49,7 @@ class Caller:
         return self.name
 
     @property
-    def counted_as(self) -> Hashable:
+    def counted_as(self) -> tuple[str, Hashable]:
         """Whose share of the server it takes: that of its key, also at browsers."""
         return "key", self.key_id
 

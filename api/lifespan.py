@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from fastapi import FastAPI
 
+from api import idempotency as idempotent
 from api import limits, logs
 from api.audit.queries import AuditLog
 from api.audit_writer import AuditWriter
@@ -20,10 +21,10 @@ from api.cases.queries import CaseQueries
 from api.database import Marts, open_pool, stay_connected
 from api.excuses.commands import Excuses
 from api.health.queries import HealthProbe
+from api.idempotency import Idempotency
 from api.key_ring import KeyRing
 from api.limits import ActionLimit, FailureLimit, RateLimit
 from api.matching.assignments import Assignments
-from api.matching.commands import People
 from api.matching.explanations import open_explainer
 from api.matching.generation import Generation, open_dagster
 from api.matching.pairs import Pairs
@@ -31,15 +32,23 @@ from api.matching.scoring import Scorer
 from api.metrics.figures import PlatformFigures
 from api.metrics.instruments import CountedLedger, Instruments
 from api.oidc import Provider
+from api.people.batches import IN_ALL, PER_KEY
+from api.people.commands import People
+from api.people.queries import PeopleRecords
 from api.proxies import UndeclaredProxies
+from api.quarantine.commands import Dismissals
+from api.quarantine.queries import Quarantine
 from api.refusals import Refusals
 from api.reports.commands import MailPreferences
 from api.reports.queries import AuditTrail
+from api.session_records.commands import Deletions
+from api.session_records.queries import SessionRecords
 from api.sessions.batches import AT_A_TIME, BatchWriter
 from api.sessions.ledger import Ledger
 from api.sessions.writer import SessionWriter
 from api.settings_watch import watch_settings
 from api.teams import Teams
+from api.turns import Turns
 from api.webhooks.commands import MailEvents
 from api.webhooks.signatures import SendGridSignatures
 from core.database import Database, DatabaseRole
@@ -77,8 +86,13 @@ class LifespanState(TypedDict):
     metrics_need_key: bool
     rate_limit: RateLimit
     teams: Teams
+    idempotency: Idempotency
     session_writer: SessionWriter
     batch_writer: BatchWriter
+    session_records: SessionRecords
+    deletions: Deletions
+    quarantine: Quarantine
+    dismissals: Dismissals
     excuses: Excuses
     cases: Cases
     case_queries: CaseQueries
@@ -88,6 +102,8 @@ class LifespanState(TypedDict):
     # None without TUTORQ_SENDGRID_WEBHOOK_KEY.
     sendgrid_signatures: SendGridSignatures | None
     people: People
+    people_records: PeopleRecords
+    people_batch_turns: Turns
     generation: Generation
     scorer: Scorer
     assignments: Assignments
@@ -120,6 +136,11 @@ def lifespan(
                         settings=Ledger.server_settings(settings.ingest_commit_seconds),
                     )
                 )
+                idempotency_pool = await stack.enter_async_context(
+                    open_pool(url, size=idempotent.IN_ALL, settings=Idempotency.server_settings())
+                )
+                idempotency = Idempotency(idempotency_pool)
+                await stack.enter_async_context(_running(idempotency.run()))
                 await stack.enter_async_context(_running(stay_connected(url)))
                 ledger = CountedLedger(ingest_pool, settings.ingest_commit_seconds, instruments)
                 session_writer = SessionWriter(ledger, settings.timezone, settings.ingest_queue_rows)
@@ -178,8 +199,13 @@ def lifespan(
                     "metrics_need_key": settings.metrics == "key",
                     "rate_limit": RateLimit(settings.ingest_rate_per_second),
                     "teams": Teams(pool),
+                    "idempotency": idempotency,
                     "session_writer": session_writer,
                     "batch_writer": BatchWriter(ledger, settings.timezone),
+                    "session_records": SessionRecords(pool),
+                    "deletions": Deletions(ingest_pool, ledger.live),
+                    "quarantine": Quarantine(pool),
+                    "dismissals": Dismissals(pool),
                     "excuses": Excuses(ingest_pool, ledger.live),
                     "cases": Cases(pool, settings.timezone),
                     "case_queries": CaseQueries(pool, marts, settings.timezone),
@@ -187,7 +213,9 @@ def lifespan(
                     "audit_trail": AuditTrail(pool),
                     "mail_events": MailEvents(pool),
                     "sendgrid_signatures": signatures,
-                    "people": People(ingest_pool),
+                    "people": People(ingest_pool, ledger.live, scorer.follow),
+                    "people_records": PeopleRecords(pool),
+                    "people_batch_turns": Turns("batches of people", per_key=PER_KEY, in_all=IN_ALL),
                     "generation": Generation(dagster),
                     "scorer": scorer,
                     "assignments": Assignments(marts, scorer),

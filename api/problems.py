@@ -95,6 +95,10 @@ class GoneError(ApiError):
     status, kind, title = 410, "gone", "This works no more"
 
 
+class DeletedError(ApiError):
+    status, kind, title = 410, "deleted", "It was deleted"
+
+
 class BodyTooLargeError(ApiError):
     status, kind, title = 413, "body-too-large", "The body is too large"
 

@@ -62,7 +62,11 @@ class MergeSql:
             select
                 s.*,
                 coalesce(lag({key}) over (order by {self._keys_of("s")}) = {key}, false) as is_repeat,
-                case when t.{self._key} is null then {NEW} else {self._verdict("s", "t")} end as verdict
+                case
+                    when {self._is_deleted("s")} then 'older'
+                    when t.{self._key} is null then {NEW}
+                    else {self._verdict("s", "t")}
+                end as verdict
             from (select {self._finished()} from {STAGED}) as s
             left join {self._entity.table} as t on {self._is_same_row("t", "s")}
             order by {self._keys_of("s")}
@@ -123,7 +127,7 @@ class MergeSql:
             with given as ({self._given()}),
             {self._ranked(are_distinct=are_distinct)},
             merged as (
-                {self._insert("ranked as o where o.rank = 1", replaces)}
+                {self._insert(f"ranked as o where o.rank = 1 and not {self._is_deleted('o')}", replaces)}
                 returning {self._keys_of("t")}
             )
             select r.line, m.{key} is not null
@@ -176,7 +180,8 @@ class MergeSql:
 
     def losers_given(self) -> str:
         """Why rows that are parameters changed nothing: yields the `line` of each that is an older version than what is
-        stored, with true, and of each that contradicts it and is as new, with false. Puts the latter into quarantine.
+        stored, or was deleted, with true, and of each that contradicts what is stored and is as new, with false; then
+        the version that it lost against, and whether that is a deletion. Puts those that contradict into quarantine.
 
         To be run after `merge_given` and `overrule_given`, in their transaction, on the rows that they did not yield.
         Parameters as of `overrule_given`.
@@ -184,14 +189,22 @@ class MergeSql:
         return f"""
             with given as ({self._given()}),
             judged as materialized (
-                select s.*, {self._verdict("s", "t")} as verdict
+                select
+                    s.*,
+                    d.session_id is not null as is_deleted,
+                    case when d.session_id is null then {self._verdict("s", "t")} else 'older' end as verdict,
+                    case when d.session_id is null then t.updated_at else d.updated_at end as stored_version
                 from given as s
-                inner join {self._entity.table} as t on {self._is_same_row("t", "s")}
+                left join {self._entity.table} as t on {self._is_same_row("t", "s")}
+                left join {_DELETED} as d on {_covers("d", "s")}
+                where t.{self._key} is not null or d.session_id is not null
             ),
             losing as (
                 select
                     s.line,
                     s.verdict = 'older' as is_older,
+                    s.stored_version,
+                    s.is_deleted,
                     case when s.verdict <> 'older' then {self._delivered("s")} end as content
                 from judged as s
                 where s.verdict = 'older' or s.verdict in {DIFFERS}
@@ -201,18 +214,20 @@ class MergeSql:
                 select distinct {self._place()}, l.content from losing as l where l.content is not null
                 {_SEEN_AGAIN}
             )
-            select line, is_older from losing
+            select line, is_older, stored_version, is_deleted from losing
         """
 
     def overridden_given(self) -> str:
-        """Note in the audit log what rows that are parameters replace although they would lose.
+        """Take back the deletions of rows that are parameters. Note these in the audit log, and what the rows replace
+        although they would lose.
 
         To be run before `merge_given`. Parameters: its columns and source, and who says so.
         """
         after = len(self.staged_names)
         return f"""
             with given as ({self._given()}),
-            {self._ranked(are_distinct=False)}
+            {self._ranked(are_distinct=False)},
+            {self._bringing_back("ranked", f"${after + 2}::text", f"${after + 1}::text")}
             {self._audit(f"${after + 2}::text", f"${after + 1}::text")}
             from ranked as s
             inner join {self._entity.table} as t on {self._is_same_row("t", "s")}
@@ -224,6 +239,7 @@ class MergeSql:
     def overridden(self) -> str:
         """The same for the staged rows; run before the merge. Parameters: actor, source."""
         return f"""
+            with {self._bringing_back(ORDERED, "%(actor)s::text", "%(source)s::text")}
             {self._audit("%(actor)s::text", "%(source)s::text")}
             from {ORDERED} as s
             inner join {self._entity.table} as t on {self._is_same_row("t", "s")}
@@ -240,8 +256,14 @@ class MergeSql:
                 + (
                     select count(*)
                     from {REPEATED} as s
-                    inner join {self._entity.table} as t on {self._is_same_row("t", "s")}
-                    where {self._verdict("s", "t")} = 'older' and not {self._is_other_student("s", "t")}
+                    left join {self._entity.table} as t on {self._is_same_row("t", "s")}
+                    where
+                        {self._is_deleted("s")}
+                        or (
+                            t.{self._key} is not null
+                            and {self._verdict("s", "t")} = 'older'
+                            and not {self._is_other_student("s", "t")}
+                        )
                 )
         """
 
@@ -298,6 +320,27 @@ class MergeSql:
             """
         verdict = f"raw.verdict({self._version(incoming)}, {self._version(stored)})"
         return f"case when {self._differs(incoming, stored)} then {verdict} else 'same' end"
+
+    def _is_deleted(self, alias: str) -> str:
+        """Whether the row's session was deleted, and the row is no newer than that (decision 54)."""
+        if not self._entity.is_versioned or self._overrides:
+            return "false"
+        return f"exists (select from {_DELETED} as deleted where {_covers('deleted', alias)})"
+
+    def _bringing_back(self, rows: str, actor: str, source: str) -> str:
+        """CTEs that take back the deletions of what `rows` override, and note that in the audit log."""
+        return f"""
+            taken_back as (
+                delete from {_DELETED} as d using {rows} as s where {_covers("d", "s")}
+                returning d.session_id, d.deleted_at
+            ),
+            noted as (
+                insert into app.audit_log (actor, action, subject_kind, subject_id, details)
+                select {actor}, '{OVERRIDES[self._entity.name]}', 'session', session_id::text,
+                    jsonb_build_object('source', {source}, 'deleted_at', deleted_at)
+                from taken_back
+            )
+        """
 
     def _replaces(self, verdict: str) -> str:
         """Whether a row of that verdict is written over what is stored: because it wins, or because it overrides."""
@@ -424,6 +467,17 @@ class MergeSql:
                 value = f"coalesce({alias}.external_id, {value}::text)"
             fields.append(f"'{column.name}', {value}")
         return f"jsonb_strip_nulls(jsonb_build_object({', '.join(fields)}))::text"
+
+
+# Versions of sessions that are no longer to be stored.
+_DELETED = "raw.deleted_sessions"
+
+
+def _covers(deletion: str, row: str) -> str:
+    """SQL: whether the row is a version of the deleted session, or of its move, that is no newer than the deletion."""
+    return (
+        f"{deletion}.session_id = {row}.session_id and coalesce({row}.updated_at, '-infinity') <= {deletion}.updated_at"
+    )
 
 
 OVERRIDES = {SESSIONS.name: Action.SESSION_OVERRIDE, RESCHEDULES.name: Action.RESCHEDULE_OVERRIDE}

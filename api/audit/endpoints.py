@@ -13,12 +13,13 @@ from api.dependencies import AuditWriterDep, CurrentAdmin, CurrentReader, NoQuer
 from api.description import body_of
 from api.limits import ActionLimit
 from api.problems import documented
+from api.routing import ApiRoute
 from api.state import from_state
 from core.audit import Action, Entry
 
 MOST_BYTES = 1 << 10
 
-router = APIRouter(prefix="/api/audit", tags=["audit"], responses=documented(400, 401, 403, 503))
+router = APIRouter(prefix="/api/audit", tags=["audit"], responses=documented(400, 401, 403, 503), route_class=ApiRoute)
 
 AuditLogDep = Annotated[AuditLog, from_state("audit_log")]
 ExportLimitDep = Annotated[ActionLimit, from_state("export_limit")]

@@ -31,6 +31,7 @@ from api.limits import ActionLimit, FailureLimit
 from api.oidc import CALLBACK_PATH, Attempt, Provider, ProviderUnavailableError, RefusedTokenError
 from api.problems import ForbiddenError, NotFoundError, UnauthorizedError, documented
 from api.refusals import Refusals
+from api.routing import ApiRoute
 from api.state import from_state
 from api.teams import Teams
 from core.audit import Action
@@ -52,7 +53,7 @@ ATTEMPT_SECONDS = 600
 
 log = structlog.get_logger("api")
 
-router = APIRouter(prefix="/api/auth", tags=["auth"], responses=documented(400, 401, 403, 503))
+router = APIRouter(prefix="/api/auth", tags=["auth"], responses=documented(400, 401, 403, 503), route_class=ApiRoute)
 
 
 BrowserSessionsDep = Annotated[BrowserSessions, from_state("browser_sessions")]

@@ -36,12 +36,13 @@ from api.cases.talk_schemas import PreparationResponse, Talk
 from api.dependencies import CurrentCoach, CurrentReader, NoQuery
 from api.description import body_of
 from api.problems import FieldError, Problem, StaleVersionError, documented
+from api.routing import ApiRoute
 from api.state import from_state
 
 # The longest text, each character escaped.
 MOST_BYTES = 64 << 10
 
-router = APIRouter(prefix="/api/cases", tags=["cases"], responses=documented(400, 401, 403, 503))
+router = APIRouter(prefix="/api/cases", tags=["cases"], responses=documented(400, 401, 403, 503), route_class=ApiRoute)
 
 CaseId = Annotated[int, Path(ge=1, le=GREATEST_ID, description="Number of the case.")]
 

@@ -8,11 +8,12 @@ from starlette.responses import Response
 from api.health.queries import HealthProbe
 from api.health.schemas import Health, Status
 from api.problems import documented
+from api.routing import ApiRoute
 from api.state import from_state
 
 HealthProbeDep = Annotated[HealthProbe, from_state("health_probe")]
 
-router = APIRouter(prefix="/api/health", tags=["health"], responses=documented(400))
+router = APIRouter(prefix="/api/health", tags=["health"], responses=documented(400), route_class=ApiRoute)
 
 
 @router.get(

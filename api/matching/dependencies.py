@@ -3,14 +3,10 @@
 from typing import Annotated
 
 from api.matching.assignments import Assignments
-from api.matching.commands import People
 from api.matching.generation import Generation
 from api.matching.pairs import Pairs
-from api.matching.scoring import Scorer
 from api.state import from_state
 
 AssignmentsDep = Annotated[Assignments, from_state("assignments")]
 GenerationDep = Annotated[Generation, from_state("generation")]
 PairsDep = Annotated[Pairs, from_state("pairs")]
-PeopleDep = Annotated[People, from_state("people")]
-ScorerDep = Annotated[Scorer, from_state("scorer")]

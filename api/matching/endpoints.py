@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api import bodies
@@ -20,9 +20,8 @@ from api.dependencies import (
 )
 from api.description import body_of
 from api.matching import queries
-from api.matching.dependencies import AssignmentsDep, GenerationDep, PairsDep, PeopleDep, ScorerDep
+from api.matching.dependencies import AssignmentsDep, GenerationDep, PairsDep
 from api.matching.pairs import pair
-from api.matching.people import NO_STUDENT, NO_TUTOR, PersonPath, uuid_of
 from api.matching.schemas.assignments import Assignment, AssignmentRequest
 from api.matching.schemas.people import (
     MatchStudentList,
@@ -30,10 +29,7 @@ from api.matching.schemas.people import (
     MatchTutorList,
     MatchTutorResponse,
     StudentFilters,
-    StudentPatch,
-    StudentPost,
     TutorMatchFilters,
-    TutorPatch,
 )
 from api.matching.schemas.predictions import (
     GenerationAccepted,
@@ -45,9 +41,15 @@ from api.matching.schemas.predictions import (
     PredictOptions,
 )
 from api.matching.version import MATCH_VERSION_QUERY
+from api.paths import NO_STUDENT, NO_TUTOR, IdPath, uuid_of
+from api.people.batches import person_of
+from api.people.commands import STUDENT, TUTOR
+from api.people.endpoints import PeopleDep
+from api.people.schemas import StudentPost, StudentPreferences, TutorPreferences
 from api.problems import documented
 from api.state import record_of
 from core.audit import Action, Entry
+from ingest.contract import LONGEST_ID, NO_NUL
 
 # All texts at their longest, each character escaped (\ud83d\ude00).
 MOST_BYTES = 256 << 10
@@ -60,6 +62,11 @@ router = APIRouter(
     responses=documented(400, 401, 403, 503),
     route_class=RevalidatedRoute,
 )
+
+RunPath = Annotated[
+    str,
+    Path(min_length=1, max_length=LONGEST_ID, pattern=NO_NUL, description="`run_id` of the answer to its start."),
+]
 
 ONE = NOT_MODIFIED | documented(404)
 
@@ -82,21 +89,19 @@ async def post_match_student(
     caller: CurrentIngester,
     marts: MartsDep,
     people: PeopleDep,
-    scorer: ScorerDep,
     _: NoQuery,
 ) -> Response:
     """Add a student; the answer comes when the student can be matched."""
     post = await bodies.read_model(request, StudentPost, MOST_BYTES)
     # Without marts the row could be written, but not be shown.
     await marts.version(MATCH_VERSION_QUERY)
-    student_id = await people.add_student(post, caller.actor)
-    await scorer.follow(students=[student_id])
+    student_id = await people.add(STUDENT, person_of(STUDENT, post), caller.actor)
     created = await marts.read(queries.student(student_id))
     return Response(created.body, 201, media_type=bodies.JSON)
 
 
 @router.get("/students/{student_id}", response_model=MatchStudentResponse, dependencies=[REQUIRE_READER], responses=ONE)
-async def get_match_student(request: Request, student_id: PersonPath, _: NoQuery) -> Response:
+async def get_match_student(request: Request, student_id: IdPath, _: NoQuery) -> Response:
     """One student with what matching knows of them."""
     return await answer(request, queries.student(uuid_of(student_id, NO_STUDENT)))
 
@@ -105,23 +110,21 @@ async def get_match_student(request: Request, student_id: PersonPath, _: NoQuery
     "/students/{student_id}",
     response_model=MatchStudentResponse,
     responses=documented(404, 413, 415),
-    openapi_extra=body_of(StudentPatch, bodies.JSON),
+    openapi_extra=body_of(StudentPreferences, bodies.JSON),
 )
 async def patch_match_student(
     request: Request,
     caller: CurrentLead,
     marts: MartsDep,
     people: PeopleDep,
-    scorer: ScorerDep,
-    student_id: PersonPath,
+    student_id: IdPath,
     _: NoQuery,
 ) -> Response:
     """Change preferences of a student; the answer comes when the predictions follow them."""
-    patch = await bodies.read_model(request, StudentPatch, MOST_BYTES)
+    patch = await bodies.read_model(request, StudentPreferences, MOST_BYTES)
     await marts.version(MATCH_VERSION_QUERY)
     key = uuid_of(student_id, NO_STUDENT)
-    if await people.change_student(key, patch, caller.actor):
-        await scorer.follow(students=[key])
+    await people.change(STUDENT, key, patch.model_dump(exclude_unset=True), caller.actor)
     changed = await marts.read(queries.student(key))
     return Response(changed.body, media_type=bodies.JSON)
 
@@ -129,7 +132,7 @@ async def patch_match_student(
 @router.get("/students/{student_id}/matches", response_model=MatchList, dependencies=[REQUIRE_READER], responses=ONE)
 async def list_matches_of_student(
     request: Request,
-    student_id: PersonPath,
+    student_id: IdPath,
     filters: Annotated[MatchesOfStudentFilters, Query()],
 ) -> Response:
     """The tutors a student could have, those with the lowest risk first unless sorted otherwise."""
@@ -143,7 +146,7 @@ async def list_match_tutors(request: Request, filters: Annotated[TutorMatchFilte
 
 
 @router.get("/tutors/{tutor_id}", response_model=MatchTutorResponse, dependencies=[REQUIRE_READER], responses=ONE)
-async def get_match_tutor(request: Request, tutor_id: PersonPath, _: NoQuery) -> Response:
+async def get_match_tutor(request: Request, tutor_id: IdPath, _: NoQuery) -> Response:
     """One tutor with what matching knows of them."""
     return await answer(request, queries.tutor(uuid_of(tutor_id, NO_TUTOR)))
 
@@ -152,7 +155,7 @@ async def get_match_tutor(request: Request, tutor_id: PersonPath, _: NoQuery) ->
     "/tutors/{tutor_id}",
     response_model=MatchTutorResponse,
     responses=documented(404, 413, 415),
-    openapi_extra=body_of(TutorPatch, bodies.JSON),
+    openapi_extra=body_of(TutorPreferences, bodies.JSON),
 )
 async def patch_match_tutor(
     request: Request,
@@ -160,24 +163,22 @@ async def patch_match_tutor(
     teams: TeamsDep,
     marts: MartsDep,
     people: PeopleDep,
-    scorer: ScorerDep,
-    tutor_id: PersonPath,
+    tutor_id: IdPath,
     _: NoQuery,
 ) -> Response:
     """Change preferences of a tutor; the answer comes when the predictions follow them. Coaches: of their own."""
-    patch = await bodies.read_model(request, TutorPatch, MOST_BYTES)
+    patch = await bodies.read_model(request, TutorPreferences, MOST_BYTES)
     key = uuid_of(tutor_id, NO_TUTOR)
     await teams.check_tutor(caller, key)
     await marts.version(MATCH_VERSION_QUERY)
-    if await people.change_tutor(key, patch, caller.actor):
-        await scorer.follow(tutors=[key])
+    await people.change(TUTOR, key, patch.model_dump(exclude_unset=True), caller.actor)
     changed = await marts.read(queries.tutor(key))
     return Response(changed.body, media_type=bodies.JSON)
 
 
 @router.get("/tutors/{tutor_id}/matches", response_model=MatchList, dependencies=[REQUIRE_READER], responses=ONE)
 async def list_matches_of_tutor(
-    request: Request, tutor_id: PersonPath, filters: Annotated[MatchesOfTutorFilters, Query()]
+    request: Request, tutor_id: IdPath, filters: Annotated[MatchesOfTutorFilters, Query()]
 ) -> Response:
     """The students a tutor could have, those with the lowest risk first unless sorted otherwise."""
     return await answer(request, queries.matches_of_tutor(uuid_of(tutor_id, NO_TUTOR), filters))
@@ -192,8 +193,8 @@ async def get_prediction(
     request: Request,
     caller: CurrentReader,
     pairs: PairsDep,
-    student_id: PersonPath,
-    tutor_id: PersonPath,
+    student_id: IdPath,
+    tutor_id: IdPath,
     options: Annotated[PredictOptions, Query()],
 ) -> Response:
     """How likely it is that a pair does not go on after its first session, and on request why."""
@@ -218,7 +219,7 @@ async def post_generation(
 @router.get(
     "/generate-all/{run_id}", response_model=GenerationStatus, dependencies=[REQUIRE_READER], responses=documented(404)
 )
-async def generation_status(generation: GenerationDep, run_id: PersonPath, _: NoQuery) -> GenerationStatus:
+async def generation_status(generation: GenerationDep, run_id: RunPath, _: NoQuery) -> GenerationStatus:
     """How far such a run has come."""
     return await generation.status(run_id)
 

@@ -11,7 +11,6 @@ from pydantic import AwareDatetime, BaseModel
 from api.callers import AnyCaller
 from api.database import Marts, Statement, columns
 from api.matching.explanations import Explainer
-from api.matching.people import NO_STUDENT, NO_TUTOR
 from api.matching.queries import HAS_CAPACITY, TUTORS, fits
 from api.matching.schemas.people import MatchMeta, MatchStudent, MatchTutor
 from api.matching.schemas.predictions import (
@@ -27,6 +26,7 @@ from api.matching.schemas.predictions import (
 )
 from api.matching.scoring import Scored, Scorer
 from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QUERY, SOURCE
+from api.paths import NO_STUDENT, NO_TUTOR
 from api.problems import NotFoundError
 from api.turns import Turns
 from ml import explain

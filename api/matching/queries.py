@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from api.database import Statement, columns
-from api.matching.people import NO_STUDENT, NO_TUTOR
 from api.matching.schemas.people import MatchStudent, MatchTutor, StudentFilters, TutorMatchFilters
 from api.matching.schemas.predictions import MatchesOfStudentFilters, MatchesOfTutorFilters, Prediction
 from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QUERY, SOURCE
+from api.paths import NO_STUDENT, NO_TUTOR
 from api.text_search import matches
 
 # Without a known capacity nothing says that another student would be too many.

@@ -9,9 +9,10 @@ from starlette.responses import Response
 from api.auth import READER_KEY
 from api.metrics.figures import PlatformFigures
 from api.metrics.instruments import Instruments
+from api.routing import ApiRoute
 from api.state import from_state
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=ApiRoute)
 BEARER = "bearer "
 
 InstrumentsDep = Annotated[Instruments, from_state("instruments")]

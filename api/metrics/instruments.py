@@ -38,13 +38,17 @@ class Instruments:
         self.accepted = rows.labels("accepted")
         self.duplicate = rows.labels("duplicate")
         self.stale = rows.labels("stale")
+        self.conflict = rows.labels("conflict")
         self.quarantined = rows.labels("quarantined")
 
     def outcome(self, outcome: Outcome) -> Counter:
         """What counts a row that was taken."""
-        if outcome.is_changed:
-            return self.accepted
-        return self.stale if outcome.is_stale else self.duplicate
+        return {
+            "queued": self.accepted,
+            "duplicate": self.duplicate,
+            "stale": self.stale,
+            "conflict": self.conflict,
+        }[outcome.status]
 
 
 class RequestMetrics:

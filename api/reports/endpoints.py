@@ -13,10 +13,11 @@ from api.problems import GoneError, documented
 from api.reports.commands import MailPreferences
 from api.reports.queries import AuditTrail
 from api.reports.schemas import ReportFilters, ReportList, ReportResponse
+from api.routing import ApiRoute
 from api.state import from_state
 from core.roles import Role
 
-router = APIRouter(prefix="/api/reports", tags=["reports"], responses=documented(400, 503))
+router = APIRouter(prefix="/api/reports", tags=["reports"], responses=documented(400, 503), route_class=ApiRoute)
 
 ReportId = Annotated[UUID, Path(description="Id of the mail.")]
 Token = Annotated[UUID, Query(description="As in the mail's List-Unsubscribe header.")]

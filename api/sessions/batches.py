@@ -6,17 +6,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict
 
-from pydantic_core import from_json
-
-from api.bodies import parse_json
+from api.idempotency import Claim
 from api.key_ring import Caller
-from api.problems import ApiError, BodyTooLargeError, FieldError, InternalError, InvalidRequestError, OverloadedError
-from api.sessions.ledger import Claim, Ledger, Outcome, Post, Receipt
+from api.problems import ApiError, InternalError, OverloadedError
+from api.rows import NotJson
+from api.sessions.ledger import Ledger, Outcome, Post, Receipt
 from api.turns import Turns
 from ingest.parser import quarantine_json
 from ingest.rows import Fault, Faults, Row, check, delivered_id
 
-MOST_ROWS = 10_000
 MOST_BYTES = 20 << 20
 # Batches that are checked and written at a time.
 AT_A_TIME = 2
@@ -30,13 +28,6 @@ PATIENCE_SECONDS = 5
 CHECKED_ROWS = 500
 # Of a rejected row, in quarantine.
 KEPT_CHARACTERS = 20_000
-
-
-class NotJson:
-    """A line that is no JSON; `text` is its beginning."""
-
-    def __init__(self, line: bytes) -> None:
-        self.text = line[:2_000].decode("utf-8", "replace")
 
 
 class BatchWriter:
@@ -95,55 +86,10 @@ class BatchWriter:
         return answer
 
 
-def parse_array(data: bytes) -> list[object]:
-    """
-    Raises:
-        InvalidRequestError: it is not a JSON array.
-        BodyTooLargeError: it has too many elements.
-    """
-    rows = parse_json(data)
-    if not isinstance(rows, list):
-        raise InvalidRequestError(
-            "The body is not a JSON array.", errors=[FieldError(field="body", message="is not a JSON array")]
-        )
-    _require_few(rows)
-    return rows
-
-
-def parse_lines(data: bytes) -> list[object]:
-    """NDJSON, blank lines left out; a line that is not JSON becomes a `NotJson`.
-
-    Raises:
-        BodyTooLargeError: there are too many lines.
-    """
-    if data.count(b"\n") > 2 * MOST_ROWS:
-        raise _too_many()
-    lines = [line for line in data.split(b"\n") if line.strip()]
-    _require_few(lines)
-    return [_parse_line(line) for line in lines]
-
-
-def _parse_line(line: bytes) -> object:
-    try:
-        value: object = from_json(line, allow_inf_nan=False)
-    except ValueError:
-        return NotJson(line)
-    return value
-
-
-def _require_few(rows: Sequence[object]) -> None:
-    if len(rows) > MOST_ROWS:
-        raise _too_many()
-
-
-def _too_many() -> BodyTooLargeError:
-    return BodyTooLargeError(f"At most {MOST_ROWS:,} rows are taken.")
-
-
 def _receipt(bodies: Sequence[object], checked: Sequence[Row | Faults], outcomes: Sequence[Outcome]) -> Receipt:
     rows: list[dict[str, object]] = []
     rejected: list[tuple[str, str]] = []
-    counts = {"queued": 0, "duplicate": 0, "stale": 0, "rejected": 0}
+    counts = {"queued": 0, "duplicate": 0, "stale": 0, "conflict": 0, "rejected": 0}
     of_good = iter(outcomes)
     for body, found in zip(bodies, checked, strict=True):
         faults = found if isinstance(found, Faults) else None
@@ -154,20 +100,12 @@ def _receipt(bodies: Sequence[object], checked: Sequence[Row | Faults], outcomes
             faults = Faults([Fault("body", "was refused by the database")])
         elif outcome.error is not None:
             raise outcome.error
-        status = "rejected" if faults else _status(outcome)
+        status = "rejected" if faults else outcome.status
         counts[status] += 1
-        row: dict[str, object] = {"session_id": delivered_id(body), "status": status}
-        if outcome.is_conflict:
-            row["conflict"] = True
+        row: dict[str, object] = {"session_id": delivered_id(body), "status": status, **outcome.remarks}
         if faults:
             row["errors"] = [asdict(error) for error in faults.errors]
             content = quarantine_json(body.text if isinstance(body, NotJson) else body)
             rejected.append((faults.reason, content[:KEPT_CHARACTERS]))
         rows.append(row)
     return Receipt(json.dumps({**counts, "rows": rows}, ensure_ascii=False), rejected)
-
-
-def _status(outcome: Outcome) -> str:
-    if outcome.is_changed:
-        return "queued"
-    return "stale" if outcome.is_stale else "duplicate"

@@ -1,21 +1,21 @@
 """Sessions come in here, one by one or many at once."""
 
 import asyncio
-import re
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api import bodies
+from api import bodies, idempotency, rows
 from api.auth import INGESTER_KEY
 from api.description import body_of
+from api.idempotency import Claim
 from api.key_ring import Caller
 from api.limits import RateLimit
 from api.problems import FieldError, ForbiddenError, documented
+from api.routing import ApiRoute
 from api.sessions import batches
 from api.sessions.batches import BatchWriter
-from api.sessions.ledger import Claim
 from api.sessions.schemas import BatchReceipt, SessionReceipt
 from api.sessions.writer import SessionWriter
 from core.roles import Role
@@ -24,14 +24,6 @@ from ingest.posts import SessionPost
 # All texts at their longest, each character escaped (\ud83d\ude00).
 MOST_BYTES = 192 << 10
 
-IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
-IDEMPOTENCY_HEADER = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "pattern": f"^{IDEMPOTENCY_KEY.pattern}$"},
-    "description": "Any name of the request, for 24 hours: sent again under it, it gets its first answer.",
-}
 OVERRIDE_PARAMETER = {
     "name": "override",
     "in": "query",
@@ -49,6 +41,7 @@ router = APIRouter(
     tags=["sessions"],
     dependencies=[Depends(INGESTER_KEY)],
     responses=documented(400, 401, 403, 413, 415, 422, 429, 503),
+    route_class=ApiRoute,
 )
 
 
@@ -56,7 +49,7 @@ router = APIRouter(
     "",
     status_code=202,
     response_model=SessionReceipt,
-    openapi_extra={"parameters": [OVERRIDE_PARAMETER, IDEMPOTENCY_HEADER], **body_of(SessionPost, bodies.JSON)},
+    openapi_extra={"parameters": [OVERRIDE_PARAMETER], **body_of(SessionPost, bodies.JSON)},
 )
 async def post_session(request: Request) -> Response:
     """One session. Answered when it is durably stored; sending it again changes nothing."""
@@ -64,12 +57,12 @@ async def post_session(request: Request) -> Response:
     limit: RateLimit = request.state.rate_limit
     writer: SessionWriter = request.state.session_writer
     bodies.media_type(request, (bodies.JSON,))
-    key = _idempotency_key(request)
+    key = idempotency.key_of(request)
     override_by = _override_by(request, caller)
     limit.spend(caller)
     writer.require_room()
     data = await bodies.read(request, MOST_BYTES)
-    claim = Claim.of(caller.key_id, key, _address(request, override_by), data) if key else None
+    claim = Claim.of(caller, key, _address(request, override_by), data) if key else None
     body = bodies.parse_json(data)
     if override_by is None:
         answer = await writer.submit(body, len(data), claim)
@@ -82,7 +75,7 @@ async def post_session(request: Request) -> Response:
     "/batch",
     response_model=BatchReceipt,
     openapi_extra={
-        "parameters": [OVERRIDE_PARAMETER, IDEMPOTENCY_HEADER],
+        "parameters": [OVERRIDE_PARAMETER],
         **body_of(SessionPost, bodies.NDJSON, many=bodies.JSON),
     },
 )
@@ -93,18 +86,18 @@ async def post_session_batch(request: Request) -> Response:
     limit: RateLimit = request.state.rate_limit
     writer: BatchWriter = request.state.batch_writer
     kind = bodies.media_type(request, (bodies.JSON, bodies.NDJSON))
-    key = _idempotency_key(request)
+    key = idempotency.key_of(request)
     override_by = _override_by(request, caller)
     limit.spend(caller)
     async with writer.turn(caller):
         data = await bodies.read(request, batches.MOST_BYTES)
         async with writer.place():
-            parse = batches.parse_lines if kind == bodies.NDJSON else batches.parse_array
-            rows = await asyncio.to_thread(parse, data)
-            limit.spend_more(caller, len(rows) - 1)
-            claim = Claim.of(caller.key_id, key, _address(request, override_by), data) if key else None
+            parse = rows.parser_of(kind)
+            posted = await asyncio.to_thread(parse, data)
+            limit.spend_more(caller, len(posted) - 1)
+            claim = Claim.of(caller, key, _address(request, override_by), data) if key else None
             del data
-            answer = await writer.write(rows, claim, override_by)
+            answer = await writer.write(posted, claim, override_by)
     return Response(answer, media_type=bodies.JSON)
 
 
@@ -112,13 +105,6 @@ FRONT_ROUTES = (
     Route(PATH, post_session, methods=["POST"]),
     Route(f"{PATH}/batch", post_session_batch, methods=["POST"]),
 )
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
-        raise bodies.invalid([FieldError(field="Idempotency-Key", message="must be 1 to 255 visible ASCII characters")])
-    return key
 
 
 def _override_by(request: Request, caller: Caller) -> str | None:

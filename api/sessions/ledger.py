@@ -1,18 +1,19 @@
 """Writes posted sessions to `raw`, all or nothing of what is given, and answers after the commit."""
 
 import asyncio
-import hashlib
 import random
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
 import structlog
 
 from api.database import PASSING_ERRORS, UNREACHABLE_ERRORS
-from api.problems import ApiError, BusyError, DatabaseUnavailableError, IdempotencyMismatchError, InternalError
+from api.idempotency import CLAIM, RECALL, Claim, mismatch
+from api.problems import ApiError, BusyError, DatabaseUnavailableError, InternalError
 from api.sessions.live import LiveScores
 from ingest import merge
 from ingest.contract import RESCHEDULES, SESSIONS, Entity
@@ -63,34 +64,16 @@ ADD_PEOPLE = {
     for column in SESSIONS.references
 }
 
-# In key order, as all locks here. An expired one is claimed anew.
-CLAIM = """
-insert into app.idempotency_keys as known (api_key_id, idempotency_key, request_sha256)
-select api_key_id, idempotency_key, request_sha256
-from unnest($1::bigint[], $2::text[], $3::bytea[]) as claimed (api_key_id, idempotency_key, request_sha256)
-order by api_key_id, idempotency_key
-on conflict (api_key_id, idempotency_key) do update
-set request_sha256 = excluded.request_sha256, answer = null, created_at = now()
-where known.created_at < now() - interval '24 hours'
-returning api_key_id, idempotency_key
-"""
-RECALL = """
-select known.api_key_id, known.idempotency_key, known.request_sha256, known.answer
-from app.idempotency_keys as known
-inner join unnest($1::bigint[], $2::text[]) as asked (api_key_id, idempotency_key)
-    on asked.api_key_id = known.api_key_id and asked.idempotency_key = known.idempotency_key
-"""
 REMEMBER = """
 update app.idempotency_keys as known set answer = given.answer
-from unnest($1::bigint[], $2::text[], $3::text[]) as given (api_key_id, idempotency_key, answer)
-where known.api_key_id = given.api_key_id and known.idempotency_key = given.idempotency_key
+from unnest($1::text[], $2::text[], $3::text[]) as given (caller, idempotency_key, answer)
+where known.caller = given.caller and known.idempotency_key = given.idempotency_key
 """
 UNCLAIM = """
 delete from app.idempotency_keys as known
-using unnest($1::bigint[], $2::text[]) as failed (api_key_id, idempotency_key)
-where known.api_key_id = failed.api_key_id and known.idempotency_key = failed.idempotency_key
+using unnest($1::text[], $2::text[]) as failed (caller, idempotency_key)
+where known.caller = failed.caller and known.idempotency_key = failed.idempotency_key
 """
-FORGET_EXPIRED = "delete from app.idempotency_keys where created_at < now() - interval '24 hours'"
 
 # A foreign key fails if somebody deletes a tutor or a student whom we have just seen.
 RETRIED_ERRORS = (*PASSING_ERRORS, asyncpg.SerializationError, asyncpg.ForeignKeyViolationError)
@@ -100,21 +83,7 @@ UNMIGRATED_ERRORS = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, 
 log = structlog.get_logger("api")
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A request's Idempotency-Key, within the API key that it came with. `path`: its address, query included."""
-
-    api_key_id: int
-    idempotency_key: str
-    request_sha256: bytes
-
-    @staticmethod
-    def of(api_key_id: int, idempotency_key: str, path: str, body: bytes) -> "Claim":
-        return Claim(api_key_id, idempotency_key, hashlib.sha256(path.encode() + b"\0" + body).digest())
-
-    @property
-    def name(self) -> tuple[int, str]:
-        return self.api_key_id, self.idempotency_key
+Status = Literal["queued", "duplicate", "stale", "conflict"]
 
 
 @dataclass(slots=True)
@@ -122,13 +91,38 @@ class Outcome:
     """What became of a row.
 
     `is_changed`: it changed what is stored. `is_stale`: an older version than what is stored, it was left out.
-    `is_conflict`: it contradicts a version as new, and was put in quarantine. `error`: it could not be stored.
+    `is_conflict`: it contradicts a version as new, and was put in quarantine. `stored_version`: the `updated_at` of the
+    version that it lost against; None if that has none. `is_deleted`: that version is a deletion. `error`: it could not
+    be stored.
     """
 
     is_changed: bool = False
     is_stale: bool = False
     is_conflict: bool = False
+    stored_version: datetime | None = None
+    is_deleted: bool = False
     error: ApiError | None = None
+
+    @property
+    def status(self) -> Status:
+        """The same in one word."""
+        if self.is_changed:
+            return "queued"
+        if self.is_conflict:
+            return "conflict"
+        return "stale" if self.is_stale else "duplicate"
+
+    @property
+    def remarks(self) -> dict[str, object]:
+        """What the answer tells besides."""
+        remarks: dict[str, object] = {}
+        if self.is_conflict:
+            remarks["conflict"] = True
+        if self.is_conflict or self.status == "stale":
+            remarks["stored_updated_at"] = None if self.stored_version is None else self.stored_version.isoformat()
+        if self.is_deleted and not self.is_changed:
+            remarks["deleted"] = True
+        return remarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +196,6 @@ class Ledger:
                 continue
             await asyncio.sleep(random.uniform(0, PAUSE_SECONDS))
         raise _busy("Too many others write the same rows.")
-
-    async def forget_expired(self) -> None:
-        """Delete the Idempotency-Keys that are older than a day."""
-        async with self._pool.acquire(timeout=self._commit_seconds) as connection:
-            await connection.execute(FORGET_EXPIRED)
 
     async def _attempt(self, posts: Sequence[Post], override_by: str | None, *, is_careful: bool) -> list[Answer]:
         try:
@@ -334,9 +323,14 @@ class _Transaction:
             rest = _without(rest, overruling)
         if rest:
             losers = await self._connection.fetch(LOSERS[entity.name], *_arrays(rest), SOURCE, entity.conflict)
-            for place, is_older in losers:
-                outcomes[place].is_stale |= is_older
-                outcomes[place].is_conflict |= not is_older
+            for place, is_older, version, is_deleted in losers:
+                outcome = outcomes[place]
+                # A session comes before its move, and its version is told.
+                if not (outcome.is_stale or outcome.is_conflict):
+                    outcome.stored_version = version
+                outcome.is_stale |= is_older
+                outcome.is_conflict |= not is_older
+                outcome.is_deleted |= is_deleted
 
     async def _add_people(self, tutors: set[EntityId], students: set[EntityId]) -> None:
         # Nearly always everybody is known, and looking costs less than two inserts of nothing.
@@ -351,7 +345,7 @@ class _Transaction:
 
     async def _claim(self, posts: Sequence[Post]) -> dict[int, Answer]:
         """Answers of posts that need not or must not be written, by place. Followers get theirs at the end."""
-        leaders: dict[tuple[int, str], int] = {}
+        leaders: dict[tuple[str, str], int] = {}
         settled: dict[int, Answer] = {}
         for at, post in enumerate(posts):
             if post.claim is None:
@@ -362,19 +356,19 @@ class _Transaction:
         if not leaders:
             return settled
         claims = [claim for at in leaders.values() if (claim := posts[at].claim) is not None]
-        ids, names = [claim.api_key_id for claim in claims], [claim.idempotency_key for claim in claims]
+        ids, names = [claim.caller for claim in claims], [claim.idempotency_key for claim in claims]
         ours = await self._connection.fetch(CLAIM, ids, names, [claim.request_sha256 for claim in claims])
         if len(ours) < len(leaders):
             fresh = {(record[0], record[1]) for record in ours}
             for record in await self._connection.fetch(RECALL, ids, names):
-                name = (record["api_key_id"], record["idempotency_key"])
+                name = (record["caller"], record["idempotency_key"])
                 if name not in fresh:
                     claim = posts[leaders[name]].claim
                     assert claim is not None
                     is_same = claim.request_sha256 == record["request_sha256"]
-                    settled[leaders[name]] = record["answer"] if is_same else _mismatch()
+                    settled[leaders[name]] = record["answer"] if is_same else mismatch()
         for at, _ in self._followers:
-            settled[at] = _mismatch()
+            settled[at] = mismatch()
         return settled
 
     def _answer_followers(self, settled: dict[int, Answer], posts: Sequence[Post]) -> None:
@@ -421,7 +415,3 @@ def _refused(error: asyncpg.PostgresError) -> ApiError:
 
 def _busy(detail: str) -> BusyError:
     return BusyError(f"{detail} Send the same again: nothing is stored twice.", headers={"Retry-After": "1"})
-
-
-def _mismatch() -> IdempotencyMismatchError:
-    return IdempotencyMismatchError("Its first request had another body or address; use a new key.")

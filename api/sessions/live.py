@@ -16,12 +16,15 @@ import asyncpg
 import structlog
 
 REFRESH = "select marts.refresh_sessions($1::uuid[])"
+REFRESH_TUTORS = "select marts.refresh_tutors($1::uuid[])"
 # A session costs half a millisecond, and other posts wait meanwhile. Where more come together the line is long, so they
 # are refreshed in transactions of their own, that many at a time. Bulk is left to the run, which does it more cheaply.
 MOST_AT_ONCE = 32
 MOST_AFTERWARDS = 64
 BULK_SESSIONS = 1_000
 MOST_WAITING = 2_000
+# Their profiles alone, which cost little.
+MOST_TUTORS = 200
 
 # A dbt model at work on the same rows takes 0.1 s; only a rebuild takes longer.
 LOCK_MILLISECONDS = 250
@@ -72,6 +75,18 @@ class LiveScores:
             return session_ids
         self.sessions[Refreshed.AT_ONCE] += len(session_ids)
         return ()
+
+    async def refresh_tutors(self, connection: Any, tutor_ids: Sequence[UUID]) -> None:
+        """Refresh what is shown of tutors whom the connection's transaction has changed: its last work before the
+        commit. Many at a time, and what cannot be refreshed now, are left to the next run."""
+        if len(tutor_ids) > MOST_TUTORS:
+            return
+        await connection.execute(BEGIN)
+        try:
+            await connection.fetchval(REFRESH_TUTORS, tutor_ids)
+        except asyncpg.PostgresError as error:
+            await connection.execute(ROLLBACK)
+            log.info("tutors not refreshed live", error=type(error).__qualname__)
 
     def follow_up(self, session_ids: Sequence[UUID]) -> None:
         """Refresh these committed sessions as soon as it can be, or leave them to the next run if they are many."""

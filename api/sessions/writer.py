@@ -12,16 +12,16 @@ from dataclasses import asdict, dataclass
 import structlog
 
 from api.bodies import invalid
+from api.idempotency import Claim
 from api.logs import where_raised
 from api.problems import ApiError, BusyError, FieldError, InternalError, InvalidRequestError
-from api.sessions.ledger import STATEMENT_ROWS, Answer, Claim, Ledger, Outcome, Post, Receipt
+from api.sessions.ledger import STATEMENT_ROWS, Answer, Ledger, Outcome, Post, Receipt
 from ingest.rows import Faults, Row, check, delivered_id, read_by_model, read_by_parser
 
 # Only a burst brings as many. The event loop turns slowly then, and each batch takes several turns: large ones pay.
 MOST_ROWS = STATEMENT_ROWS
 GATHER_SECONDS = 0.001
 MOST_WAITING_BYTES = 16 << 20
-FORGET_EVERY_SECONDS = 3600
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -104,8 +104,6 @@ class SessionWriter:
 
     async def run(self) -> None:
         """Write what waits, batch after batch, until cancelled. No failure ends it."""
-        loop = asyncio.get_running_loop()
-        forget_at = loop.time()
         batch: list[_Waiting] = []
         while True:
             await self._arrived.wait()
@@ -122,9 +120,6 @@ class SessionWriter:
             except Exception as error:
                 log.error("batch not written", error=type(error).__qualname__, raised_at=where_raised(error))
                 _settle(batch, [InternalError("The error has been logged.")] * len(batch))
-            if loop.time() >= forget_at:
-                forget_at = loop.time() + FORGET_EVERY_SECONDS
-                await self._forget()
 
     def _take(self, most: int = MOST_ROWS) -> list[_Waiting]:
         batch = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
@@ -148,12 +143,6 @@ class SessionWriter:
         if posts:
             _settle(good, await self._ledger.write(posts))
 
-    async def _forget(self) -> None:
-        try:
-            await self._ledger.forget_expired()
-        except Exception as error:  # it is tried again in an hour
-            log.warning("expired idempotency keys not deleted", error=type(error).__qualname__)
-
 
 def _settle(batch: Sequence[_Waiting], answers: Sequence[Answer]) -> None:
     for waiting, answer in zip(batch, answers, strict=True):
@@ -170,10 +159,8 @@ def _post(row: Row, posted: object, claim: Claim | None) -> Post:
         if outcome.error is not None:
             raise outcome.error
         body: dict[str, object] = {"session_id": delivered_id(posted), "status": "queued"}
-        if not outcome.is_changed:
-            body["stale" if outcome.is_stale else "duplicate"] = True
-        if outcome.is_conflict:
-            body["conflict"] = True
-        return Receipt(_encode(body))
+        if outcome.status != "queued":
+            body[outcome.status] = True
+        return Receipt(_encode(body | outcome.remarks))
 
     return Post([row], render, claim)

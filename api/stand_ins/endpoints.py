@@ -7,8 +7,7 @@ from starlette.responses import Response
 
 from api.caching import NOT_MODIFIED, RevalidatedRoute, answer
 from api.dependencies import REQUIRE_READER
-from api.excuses.endpoints import SessionId
-from api.matching.people import uuid_of
+from api.paths import IdPath, uuid_of
 from api.problems import documented
 from api.stand_ins import queries
 from api.stand_ins.schemas import StandInList, StandInPage
@@ -23,7 +22,7 @@ router = APIRouter(
 
 
 @router.get("", response_model=StandInList)
-async def list_stand_ins(request: Request, session_id: SessionId, page: Annotated[StandInPage, Query()]) -> Response:
+async def list_stand_ins(request: Request, session_id: IdPath, page: Annotated[StandInPage, Query()]) -> Response:
     """Active tutors who could give a planned session, those with the lowest risk for its student first.
 
     They have no planned session that overlaps, where a session without a known length takes 60 minutes; and they teach

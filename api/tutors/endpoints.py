@@ -2,17 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.caching import NOT_MODIFIED, RevalidatedRoute, answer
 from api.dependencies import REQUIRE_READER, NoQuery
+from api.paths import IdPath
 from api.problems import documented
 from api.tutors import queries
 from api.tutors.concerns import describe
 from api.tutors.explanation import explain
 from api.tutors.schemas import (
-    MAX_TEXT,
     HistoryRange,
     TutorExplanationResponse,
     TutorFilters,
@@ -20,7 +20,6 @@ from api.tutors.schemas import (
     TutorList,
     TutorResponse,
 )
-from ingest.contract import NO_NUL
 
 router = APIRouter(
     prefix="/api/tutors",
@@ -30,11 +29,6 @@ router = APIRouter(
     route_class=RevalidatedRoute,
 )
 
-TutorId = Annotated[
-    str,
-    Path(min_length=1, max_length=MAX_TEXT, pattern=NO_NUL, description="UUID, or the external id as delivered."),
-]
-
 
 @router.get("", response_model=TutorList)
 async def list_tutors(request: Request, filters: Annotated[TutorFilters, Query()]) -> Response:
@@ -43,7 +37,7 @@ async def list_tutors(request: Request, filters: Annotated[TutorFilters, Query()
 
 
 @router.get("/{tutor_id}", response_model=TutorResponse, responses=documented(404))
-async def get_tutor(request: Request, tutor_id: TutorId, _: NoQuery) -> Response:
+async def get_tutor(request: Request, tutor_id: IdPath, _: NoQuery) -> Response:
     """One tutor's scores, concerns and profile."""
     return await answer(request, queries.tutor(tutor_id), describe)
 
@@ -51,7 +45,7 @@ async def get_tutor(request: Request, tutor_id: TutorId, _: NoQuery) -> Response
 @router.get("/{tutor_id}/history", response_model=TutorHistoryResponse, responses=documented(404))
 async def get_tutor_history(
     request: Request,
-    tutor_id: TutorId,
+    tutor_id: IdPath,
     wanted: Annotated[HistoryRange, Query()],
 ) -> Response:
     """What happened to one tutor's sessions, the weekly trend beside the platform's, and the scores day by day."""
@@ -59,6 +53,6 @@ async def get_tutor_history(
 
 
 @router.get("/{tutor_id}/explanation", response_model=TutorExplanationResponse, responses=documented(404))
-async def get_tutor_explanation(request: Request, tutor_id: TutorId, _: NoQuery) -> Response:
+async def get_tutor_explanation(request: Request, tutor_id: IdPath, _: NoQuery) -> Response:
     """Why the tutor has this status and score: components, sessions that count, and what ends a flag."""
     return await answer(request, queries.tutor_explanation(tutor_id), explain)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api import bodies
 from api.description import body_of
 from api.problems import FieldError, NotFoundError, documented
+from api.routing import ApiRoute
 from api.state import from_state
 from api.webhooks.commands import MailEvents
 from api.webhooks.schemas import SendGridEvent, WebhookReceipt
@@ -18,7 +19,9 @@ from api.webhooks.signatures import SIGNATURE_HEADER, TIMESTAMP_HEADER, SendGrid
 # SendGrid's own batches end below 1 MB.
 MOST_BYTES = 4 << 20
 
-router = APIRouter(prefix="/api/webhooks", tags=["webhooks"], responses=documented(400, 401, 404, 413, 415, 503))
+router = APIRouter(
+    prefix="/api/webhooks", tags=["webhooks"], responses=documented(400, 401, 404, 413, 415, 503), route_class=ApiRoute
+)
 
 
 _SignaturesIfAny = Annotated[SendGridSignatures | None, from_state("sendgrid_signatures")]

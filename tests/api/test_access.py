@@ -35,6 +35,7 @@ BODIES: Mapping[str, Any] = {
     "post_excuse": {"reason": "Storm"},
     "post_day_excuse": {"reason": "Storm"},
     "patch_match_tutor": {"capacity": 3},
+    "post_reschedule_excuse": {"reason": "Storm"},
 }
 LET_IN, KEPT_OUT, OWN = "●", "·", "*own*"
 Operation = tuple[str, str, str]

@@ -18,10 +18,8 @@ from api.matching.schemas.people import (
     MatchStudentResponse,
     MatchTutorList,
     MatchTutorResponse,
-    StudentPatch,
-    StudentPost,
-    TutorPatch,
 )
+from api.people.schemas import StudentPost, StudentPreferences, TutorPreferences
 from core import keys
 from core.database import DatabaseRole
 from core.roles import Role
@@ -366,7 +364,8 @@ def test_the_last_writer_of_a_column_wins_be_it_a_file_or_a_request(
 
 
 @pytest.mark.parametrize(
-    ("model", "entity"), [(StudentPost, STUDENTS_FILE), (StudentPatch, STUDENTS_FILE), (TutorPatch, TUTORS_FILE)]
+    ("model", "entity"),
+    [(StudentPost, STUDENTS_FILE), (StudentPreferences, STUDENTS_FILE), (TutorPreferences, TUTORS_FILE)],
 )
 def test_bodies_allow_what_landing_files_allow(model: Any, entity: Entity) -> None:
     columns = {column.name: column for column in entity.columns}

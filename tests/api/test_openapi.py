@@ -44,6 +44,22 @@ OPERATIONS = {
     "get_case_outcomes",
     "get_case_preparation",
     "get_case_invitation",
+    "get_session",
+    "delete_session",
+    "list_quarantine",
+    "delete_quarantine_rows",
+    "delete_quarantine_row",
+    "post_tutor",
+    "post_tutor_batch",
+    "get_tutor_profile",
+    "patch_tutor",
+    "list_students",
+    "post_student",
+    "post_student_batch",
+    "get_student",
+    "patch_student",
+    "post_reschedule_excuse",
+    "delete_reschedule_excuse",
     "post_excuse",
     "delete_excuse",
     "get_excuse",
@@ -86,6 +102,9 @@ WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_s
                "post_log_in_link", "get_log_in_methods", "post_sendgrid_events"}  # fmt: skip
 WITHOUT_JSON = {
     "post_case_note",
+    "delete_session",
+    "delete_quarantine_row",
+    "delete_reschedule_excuse",
     "delete_excuse",
     "delete_day_excuse",
     "post_export",
@@ -101,6 +120,11 @@ WITHOUT_JSON = {
 FOR_PROGRAMS = {"post_session", "post_session_batch"}
 # What changes beside the publication is not cached.
 UNCACHED = {"get_auth_session", "list_auth_sessions", "get_excuse", "get_report_html", "get_case_invitation"}
+
+
+def paths_of(client: httpx2.Client) -> list[str]:
+    """All that are described."""
+    return list(client.get("/api/openapi.json").json()["paths"])
 
 
 def keys_of(value: Any) -> Any:

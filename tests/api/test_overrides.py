@@ -92,7 +92,8 @@ def test_a_clock_that_is_a_little_ahead_is_taken(intake: Served, client: httpx2.
 
 def test_an_administrator_overrides_one_session(frozen: Served, client: httpx2.Client, ingester: httpx2.Client) -> None:
     right = session("frozen", rating=4, updated_at=NEW)
-    assert ingester.post(PATH, json=right).json() == {"session_id": "frozen", "status": "queued", "stale": True}
+    stale = {"stale": True, "stored_updated_at": FUTURE.replace("Z", "+00:00")}
+    assert ingester.post(PATH, json=right).json() == {"session_id": "frozen", "status": "queued"} | stale
     assert client.post(PATH, json=right, params={"override": "false"}).json()["stale"] is True
     assert audit(frozen) == []
     refused = problem(ingester.post(PATH, json=right, params=OVERRIDE), 403)

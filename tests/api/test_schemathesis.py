@@ -49,7 +49,7 @@ CONFIG = Path(__file__).parent / "schemathesis.toml"
 
 INGEST = {"post_session", "post_session_batch", "post_match_student"}
 READ = {"post_assignment", "post_export"}
-ADMIN = {"list_audit_entries"}
+ADMIN = {"list_audit_entries", "list_quarantine"}
 ADDRESSES = itertools.count()
 # Statuses by operation.
 answers: dict[str, set[int]] = defaultdict(set)
@@ -165,6 +165,12 @@ def api(
              "status": "scheduled"}
             for name, day in zip(known["planned"], ("2026-02-10", "2026-02-11"), strict=True)
         ]  # fmt: skip
+        deleted = [
+            {"session_id": name, "tutor_id": "T-1", "student_id": "S-1", "scheduled_time": f"{day}T10:00:00Z",
+             "status": "completed"}
+            for name in known["deletable"]
+        ]  # fmt: skip
+        refused = [{"session_id": name} for name in known["sessions"]]
         excused = [
             *(f"/api/sessions/{name}/excuse" for name in known["sessions"][:2]),
             *(f"/api/tutors/{tutor}/days/{day}/excuse" for tutor in known["tutors"]),
@@ -172,6 +178,8 @@ def api(
         with running.client(running.key) as client:
             assert client.post("/api/sessions/batch", json=moved).json()["queued"] == len(moved)
             assert client.post("/api/sessions/batch", json=planned).json()["queued"] == len(planned)
+            assert client.post("/api/sessions/batch", json=deleted).json()["queued"] == len(deleted)
+            assert client.post("/api/sessions/batch", json=refused).json()["rejected"] == len(refused)
             for path in excused:
                 assert client.post(path, json={"reason": "ill"}).status_code == 201, path
             # Below, it may have been deleted before.

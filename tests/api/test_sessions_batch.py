@@ -53,11 +53,12 @@ def test_every_row_has_its_result_in_order(intake: Served, client: httpx2.Client
     assert response.status_code == 200
     assert response.json() == {
         "queued": 2,
-        "duplicate": 3,
+        "duplicate": 1,
         "stale": 0,
+        "conflict": 2,
         "rejected": 3,
         "rows": [
-            {"session_id": "new", "status": "duplicate", "conflict": True},
+            {"session_id": "new", "status": "conflict", "conflict": True, "stored_updated_at": None},
             {
                 "session_id": "bad",
                 "status": "rejected",
@@ -72,7 +73,7 @@ def test_every_row_has_its_result_in_order(intake: Served, client: httpx2.Client
                 "status": "rejected",
                 "errors": [{"field": "body", "message": "is not a JSON object"}],
             },
-            {"session_id": "new", "status": "duplicate", "conflict": True},
+            {"session_id": "new", "status": "conflict", "conflict": True, "stored_updated_at": None},
             {
                 "session_id": "7",
                 "status": "rejected",
@@ -123,7 +124,10 @@ def test_bodies_that_are_no_batch(client: httpx2.Client) -> None:
     problem(client.post(PATH, json=session("single")), 400)
     problem(client.post(PATH, content=b"[", headers={"Content-Type": "application/json"}), 400)
     problem(client.post(PATH, content=b"[]", headers={"Content-Type": "text/csv"}), 415)
-    assert client.post(PATH, json=[]).json() == {"queued": 0, "duplicate": 0, "stale": 0, "rejected": 0, "rows": []}
+    assert client.post(PATH, json=[]).json() == {
+        **dict.fromkeys(("queued", "duplicate", "stale", "conflict", "rejected"), 0),
+        "rows": [],
+    }
 
 
 def test_sizes(client: httpx2.Client) -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,9 @@ import pytest
 
 from api.database import VERSION, open_pool
 from api.excuses.commands import Excuses
+from api.people.commands import TUTOR, People
+from api.problems import NotFoundError
+from api.session_records.commands import Deletions
 from api.sessions import live
 from api.sessions.ledger import Ledger, Outcome, Post, Receipt
 from api.sessions.live import LiveScores, Refreshed
@@ -284,6 +287,78 @@ def test_an_excuse_counts_at_once(current: Dbt, database: Database, connection: 
 
     asyncio.run(work())
     assert seen == [counted - 1, counted]
+
+
+def test_a_deleted_session_counts_no_more_at_once(
+    current: Dbt, database: Database, connection: psycopg.Connection, marts: Marts
+) -> None:
+    """Some of a tutor's sessions, all of another one's, and later a newer version of one of them."""
+    info = {"initiator": "tutor", "requested_at": LAST.isoformat()}
+    of_one = [session(f"delete {n}", 60, n, LAST, status="rescheduled", reschedule_info=info) for n in range(1, 4)]
+    post(database, *of_one, session("delete all", 61, 5, rating=2))
+    assert [score(connection, tutor, "sessions_7d") for tutor in (60, 61)] == [3, 1]
+    chance = random.Random(8)
+    others = [named(f"session {chance.randrange(1, 2000)}") for _ in range(20)]
+
+    async def work() -> None:
+        async with opened(database) as ledger:
+            deletions = Deletions(ledger._pool, ledger.live)
+            for name in ("delete 1", "delete all"):
+                await deletions.delete(uuid.UUID(named(name)), "test")
+            assert [score(connection, tutor, "sessions_7d") for tutor in (60, 61)] == [2, 0]
+            for session_id in others:
+                with suppress(NotFoundError):
+                    await deletions.delete(uuid.UUID(session_id), "test")
+            await settled(ledger)
+
+    asyncio.run(work())
+    assert scores(connection) == rows(connection, LIVE)
+    newer = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    post(database, of_one[0] | {"updated_at": newer})
+    assert score(connection, 60, "sessions_7d") == 3
+    tables = intermediate(connection)
+    current("run")
+    assert intermediate(connection) == tables
+    incremental = marts.content()
+    current("run", "--full-refresh")
+    assert intermediate(connection) == tables
+    assert marts.content() == incremental
+
+
+def test_a_tutor_who_leaves_leaves_at_once(
+    current: Dbt, database: Database, connection: psycopg.Connection, marts: Marts
+) -> None:
+    tutor = uuid.UUID(named("tutor 9"))
+    changes = {
+        "is_active": False,
+        "name": "Somebody else",
+        "subjects": ["Latin"],
+        "capacity": 3,
+        "email": "a@b.example",
+    }
+
+    async def follow(*, students: Sequence[uuid.UUID] = (), tutors: Sequence[uuid.UUID] = ()) -> None:
+        assert (list(students), list(tutors)) == ([], [tutor])
+
+    async def work() -> None:
+        async with opened(database) as ledger:
+            people = People(ledger._pool, ledger.live, follow)
+            assert await people.change(TUTOR, tutor, changes, "test")
+
+    before = rows(connection, "select 1, refreshed_at from marts.publication")
+    asyncio.run(work())
+    assert [score(connection, 9, name) for name in ("is_active", "name", "subjects")] == [
+        False,
+        "Somebody else",
+        ["Latin"],
+    ]
+    assert rows(connection, "select 1, refreshed_at from marts.publication") != before, "readers cache by it"
+    assert scores(connection) == rows(connection, LIVE)
+    live = marts.content()
+    assert any('"a@b.example"' in row for row in live["dim_tutors"])
+    current("run")
+    assert marts.content()["dim_tutors"] == live["dim_tutors"]
+    assert scores(connection) == rows(connection, LIVE)
 
 
 def test_a_sick_day_is_excused_at_once(current: Dbt, database: Database, connection: psycopg.Connection) -> None:

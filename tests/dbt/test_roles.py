@@ -255,7 +255,7 @@ def read_everything(database: Database, role: str) -> dict[str, str]:
         ("tutorq_api", "update marts.tutor_scores set is_high_risk = false"),
         ("tutorq_api", "drop table marts.tutor_scores"),
         ("tutorq_api", "truncate raw.sessions"),
-        ("tutorq_api", "delete from raw.sessions"),
+        ("tutorq_api", "delete from raw.tutors"),
         ("tutorq_api", "select * from intermediate.int_session_facts"),
         ("tutorq_api", "insert into app.api_keys (name, role, prefix, key_hash) values ('x', 'admin', 'x', '')"),
         ("tutorq_api", "update app.api_keys set role = 'admin'"),

@@ -7,31 +7,13 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from api.bodies import WHOLE, Body
-from api.fields import Count, Fraction, Id, LongText, Name, Subject
+from api.fields import Count, Fraction
+from api.people.schemas import TeachingStyle
 from api.publication import Meta, PageMeta
 from api.tutors.schemas import SearchText
 from core.concerns import ConcernName
-from ingest.contract import LONGEST_TEXT
 
-TeachingStyle = Literal["structured", "flexible", "interactive"]
 SortOrder = Literal["asc", "desc"]
-Pace = Annotated[int, Field(ge=1, le=5, description="1 slow to 5 fast.", examples=[3]), WHOLE]
-Communication = Annotated[int, Field(ge=1, le=5, description="1 formal to 5 casual.", examples=[4]), WHOLE]
-Urgency = Annotated[int, Field(ge=1, le=5, description="1 relaxed to 5 urgent.", examples=[2]), WHOLE]
-Age = Annotated[int, Field(ge=0, le=130, examples=[14]), WHOLE]
-Capacity = Annotated[
-    int, Field(ge=0, le=1000, description="Students the tutor can take at a time.", examples=[12]), WHOLE
-]
-
-
-def _fits_in_a_cell(subjects: list[str]) -> list[str]:
-    if len(";".join(subjects)) > LONGEST_TEXT:
-        raise ValueError(f"List should have at most {LONGEST_TEXT} characters in all")
-    return subjects
-
-
-Subjects = Annotated[list[Subject], AfterValidator(_fits_in_a_cell), Field(examples=[["maths", "physics"]])]
 
 
 class MatchStudent(BaseModel):
@@ -196,42 +178,3 @@ class TutorMatchFilters(_PeopleFilters):
     sort_by: Annotated[str, AfterValidator(_One(TUTORS_SORTABLE))] = Field(
         default="name", description="Null comes last.", json_schema_extra={"enum": list(TUTORS_SORTABLE)}
     )
-
-
-class StudentPost(Body):
-    """A new student; what is left out is unknown."""
-
-    student_id: Id = Field(description="A UUID, or any other id.", examples=["P-231"])
-    name: Name | None = Field(default=None, examples=["Lea Berg"])
-    age: Age | None = None
-    subjects: Subjects = Field(default=[])
-    preferred_teaching_style: TeachingStyle | None = None
-    preferred_pace: Pace | None = None
-    communication_style: Communication | None = None
-    urgency_level: Urgency | None = None
-    learning_goals: LongText | None = Field(
-        default=None, description="Kept, and never shown or sent to anybody by matching."
-    )
-
-
-class StudentPatch(Body):
-    """What to change; what is left out stays, null clears."""
-
-    age: Age | None = None
-    subjects: Subjects | None = None
-    preferred_teaching_style: TeachingStyle | None = None
-    preferred_pace: Pace | None = None
-    communication_style: Communication | None = None
-    urgency_level: Urgency | None = None
-
-
-class TutorPatch(Body):
-    """What to change; what is left out stays, null clears."""
-
-    age: Age | None = None
-    subjects: Subjects | None = None
-    is_active: bool = Field(default=True, description="An inactive tutor gets no new students; cannot be null.")
-    capacity: Capacity | None = None
-    teaching_style: TeachingStyle | None = None
-    preferred_pace: Pace | None = None
-    communication_style: Communication | None = None

@@ -14,9 +14,7 @@
 --   5. the row of marts.publication
 #variable_conflict use_column
 declare
-    gate integer;
     tutors uuid[];
-    tutor_hash integer;
     tutor_keys uuid[];
     student_keys uuid[];
     day_keys date[];
@@ -29,20 +27,14 @@ declare
     concern_keys text[];
     clearings date[];
 begin
-    for gate in 0..4 loop
-        perform pg_advisory_xact_lock_shared(7461004, gate);
-    end loop;
+    perform marts.share_gates();
     select coalesce(array_agg(distinct tutor_id), '{}') into tutors
     from (
         select tutor_id from intermediate.int_session_facts where session_id = any(sessions)
         union all
         select tutor_id from staging.stg_raw__sessions where session_id = any(sessions)
     ) as had_or_have;
-    for tutor_hash in
-        select distinct hashtext(tutor_id::text) as hash from unnest(tutors) as tutor_id order by hash
-    loop
-        perform pg_advisory_xact_lock(7461005, tutor_hash);
-    end loop;
+    perform marts.lock_tutors(tutors);
 
     -- The sessions, and the days and pairs in which they counted before and count now.
     select array_agg(tutor_id), array_agg(student_id), array_agg(counted_on)

@@ -15,6 +15,7 @@
 }}
 
 -- depends_on: {{ function('take_over_day_before') }}, {{ function('refresh_sessions') }}
+-- depends_on: {{ function('refresh_tutors') }}, {{ function('share_gates') }}, {{ function('lock_tutors') }}
 -- depends_on: {{ function('note_refresh') }}, {{ function('set_quality_reference') }}, {{ ref('tutor_concerns') }}
 
 with scores as (

@@ -1,6 +1,6 @@
 import { keepPreviousData, queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, body } from "../../../lib/api";
-import type { StudentPatch, TutorPatch } from "../../../lib/api-types";
+import type { StudentPreferences, TutorPreferences } from "../../../lib/api-types";
 
 /** As many as one looks through; a search finds the others. */
 export const SHOWN = 50;
@@ -71,7 +71,7 @@ export const useMatchTutor = (tutorId?: string) => useQuery(tutorQuery(tutorId))
 export function useChangeStudent(studentId: string) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (patch: StudentPatch) =>
+    mutationFn: (patch: StudentPreferences) =>
       body(
         api.PATCH("/api/matching/students/{student_id}", {
           params: { path: { student_id: studentId } },
@@ -85,7 +85,7 @@ export function useChangeStudent(studentId: string) {
 export function useChangeTutor(tutorId: string) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (patch: TutorPatch) =>
+    mutationFn: (patch: TutorPreferences) =>
       body(
         api.PATCH("/api/matching/tutors/{tutor_id}", {
           params: { path: { tutor_id: tutorId } },

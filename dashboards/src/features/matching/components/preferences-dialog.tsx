@@ -2,7 +2,7 @@ import { Button, Modal, NumberInput, Select, Skeleton } from "@mantine/core";
 import type { UseMutationResult } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { QueryBoundary } from "../../../components/query-boundary";
-import type { MatchStudent, MatchTutor, StudentPatch, TutorPatch } from "../../../lib/api-types";
+import type { MatchStudent, MatchTutor, StudentPreferences, TutorPreferences } from "../../../lib/api-types";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useChangeStudent, useChangeTutor, useMatchTutor, useStudent } from "../api/people";
 import classes from "./preferences-dialog.module.css";
@@ -72,7 +72,7 @@ function StudentFields({
   isBusy,
   error,
   onSave,
-}: FieldsProps<StudentPatch> & { student: MatchStudent }) {
+}: FieldsProps<StudentPreferences> & { student: MatchStudent }) {
   const [style, setStyle] = useState(student.preferred_teaching_style);
   const [pace, setPace] = useState(student.preferred_pace);
   const [communication, setCommunication] = useState(student.communication_style);
@@ -99,7 +99,7 @@ function StudentFields({
   );
 }
 
-function TutorFields({ tutor, isBusy, error, onSave }: FieldsProps<TutorPatch> & { tutor: MatchTutor }) {
+function TutorFields({ tutor, isBusy, error, onSave }: FieldsProps<TutorPreferences> & { tutor: MatchTutor }) {
   const [style, setStyle] = useState(tutor.teaching_style);
   const [pace, setPace] = useState(tutor.preferred_pace);
   const [communication, setCommunication] = useState(tutor.communication_style);

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0030"
-down_revision = "0026"
+revision = "0031"
+down_revision = "0030"
 
 LESSONS = """
 alter table raw.sessions add column lesson_id text;

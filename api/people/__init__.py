@@ -1,0 +1,1 @@
+"""Tutors and students of the marketplace, as they are stored."""

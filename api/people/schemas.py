@@ -1,0 +1,232 @@
+"""Tutors and students as they are sent, and as they are stored. Their fields are the columns of landing files."""
+
+from datetime import date
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, WithJsonSchema
+
+from api.bodies import WHOLE, Body, whole
+from api.fields import Id, LongText, Name, Subject
+from api.problems import FieldError
+from ingest.contract import LONGEST_ID, LONGEST_TEXT, NO_NUL, NOT_BLANK, TUTORS
+from ingest.posts import LARGEST_NUMBER
+
+MAX_SEARCH = 200
+EXPERIENCE = TUTORS.column("experience_years")
+
+TeachingStyle = Literal["structured", "flexible", "interactive"]
+Pace = Annotated[int, Field(ge=1, le=5, description="1 slow to 5 fast.", examples=[3]), WHOLE]
+Communication = Annotated[int, Field(ge=1, le=5, description="1 formal to 5 casual.", examples=[4]), WHOLE]
+Urgency = Annotated[int, Field(ge=1, le=5, description="1 relaxed to 5 urgent.", examples=[2]), WHOLE]
+Age = Annotated[int, Field(ge=0, le=130, examples=[14]), WHOLE]
+Capacity = Annotated[
+    int, Field(ge=0, le=1000, description="Students the tutor can take at a time.", examples=[12]), WHOLE
+]
+Experience = Annotated[float, Field(ge=EXPERIENCE.low, le=EXPERIENCE.high, examples=[6.5])]
+
+
+def _fits_in_a_cell(subjects: list[str]) -> list[str]:
+    if len(";".join(subjects)) > LONGEST_TEXT:
+        raise ValueError(f"List should have at most {LONGEST_TEXT} characters in all")
+    return subjects
+
+
+Subjects = Annotated[list[Subject], AfterValidator(_fits_in_a_cell), Field(examples=[["maths", "physics"]])]
+
+
+def _read_day(value: object) -> object:
+    # The models are strict, and JSON has no dates.
+    return date.fromisoformat(value) if isinstance(value, str) and len(value) == len("2026-01-31") else value
+
+
+Day = Annotated[date, BeforeValidator(_read_day), Field(examples=["2024-09-01"])]
+
+
+def _number_as_text(value: object) -> object:
+    value = whole(value)
+    is_number = isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
+    return str(value) if is_number else value
+
+
+PersonId = Annotated[
+    Id,
+    BeforeValidator(_number_as_text),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "maxLength": LONGEST_ID, "pattern": NOT_BLANK},
+                {"type": "integer", "exclusiveMinimum": -LARGEST_NUMBER, "exclusiveMaximum": LARGEST_NUMBER},
+            ]
+        }
+    ),
+]
+IsActive = Annotated[bool, Field(description="False for tutors who left: they get no new students; cannot be null.")]
+
+
+class StudentPreferences(Body):
+    """What to change for matching; what is left out stays, null clears."""
+
+    age: Age | None = None
+    subjects: Subjects | None = None
+    preferred_teaching_style: TeachingStyle | None = None
+    preferred_pace: Pace | None = None
+    communication_style: Communication | None = None
+    urgency_level: Urgency | None = None
+
+
+class StudentPatch(StudentPreferences):
+    """What to change; what is left out stays, null clears."""
+
+    name: Name | None = Field(default=None, examples=["Lea Berg"])
+    learning_goals: LongText | None = Field(
+        default=None, description="Kept, and never shown or sent to anybody by matching."
+    )
+
+
+class StudentPost(StudentPatch):
+    """A student; what is left out is unknown, or in a batch stays as it is."""
+
+    student_id: PersonId = Field(description="A UUID, or any other id.", examples=["P-231"])
+
+
+class TutorPreferences(Body):
+    """What to change for matching; what is left out stays, null clears."""
+
+    age: Age | None = None
+    subjects: Subjects | None = None
+    is_active: IsActive = True
+    capacity: Capacity | None = None
+    teaching_style: TeachingStyle | None = None
+    preferred_pace: Pace | None = None
+    communication_style: Communication | None = None
+
+
+class TutorPatch(TutorPreferences):
+    """What to change; what is left out stays, null clears."""
+
+    name: Name | None = Field(default=None, examples=["Ada Novak"])
+    email: Name | None = Field(
+        default=None, description="Where the monthly snapshot goes.", examples=["ada.novak@example.org"]
+    )
+    hired_at: Day | None = None
+    experience_years: Experience | None = None
+
+
+class TutorPost(TutorPatch):
+    """A tutor; what is left out is unknown, or in a batch stays as it is."""
+
+    tutor_id: PersonId = Field(description="A UUID, or any other id.", examples=["T-17"])
+
+
+class _Record(BaseModel):
+    external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["P-230"])
+    name: str | None = Field(examples=["Lea Berg"])
+    age: int | None = Field(examples=[14])
+    subjects: list[str] = Field(examples=[["maths"]])
+    preferred_pace: int | None = Field(description="1 slow to 5 fast.", examples=[3])
+    communication_style: int | None = Field(description="1 formal to 5 casual.", examples=[4])
+    is_stub: bool = Field(description="True while the person is known only from sessions.")
+    created_at: AwareDatetime
+    updated_at: AwareDatetime = Field(description="When the content last changed.")
+
+
+class StudentRecord(_Record):
+    """A student as stored."""
+
+    student_id: UUID
+    preferred_teaching_style: TeachingStyle | None
+    urgency_level: int | None = Field(description="1 relaxed to 5 urgent.", examples=[2])
+    learning_goals: str | None
+
+
+class TutorRecord(_Record):
+    """A tutor as stored."""
+
+    tutor_id: UUID
+    email: str | None = Field(examples=["ada.novak@example.org"])
+    is_active: bool
+    hired_at: date | None
+    capacity: int | None = Field(description="Students the tutor can take at a time.", examples=[12])
+    experience_years: float | None = Field(examples=[6.5])
+    teaching_style: TeachingStyle | None
+
+
+class StudentRecordResponse(BaseModel):
+    """One student."""
+
+    data: StudentRecord
+
+
+class TutorRecordResponse(BaseModel):
+    """One tutor."""
+
+    data: TutorRecord
+
+
+class StudentRecordFilters(BaseModel, extra="forbid"):
+    """Which students, and which page of them."""
+
+    search: Annotated[str, Field(min_length=1, max_length=MAX_SEARCH, pattern=NO_NUL)] | None = Field(
+        default=None, description="Part of the name or of the external id, without regard to accents and case."
+    )
+    subject: Annotated[str, Field(min_length=1, max_length=MAX_SEARCH, pattern=NO_NUL)] | None = Field(
+        default=None, description="One of the student's subjects, spelt exactly."
+    )
+    is_stub: bool | None = Field(default=None, description="Whether the student is known only from sessions.")
+    limit: int = Field(default=50, ge=1, le=500)
+    offset: int = Field(default=0, ge=0, le=10_000_000)
+
+
+class RecordPage(BaseModel):
+    """Where in the list this page is."""
+
+    total: int = Field(description="People who match, on all pages.", examples=[120])
+    limit: int = Field(description="Most people on a page.", examples=[50])
+    offset: int = Field(description="People before this page.", examples=[0])
+
+
+class StudentRecordList(BaseModel):
+    """A page of students, by name."""
+
+    data: list[StudentRecord]
+    meta: RecordPage
+
+
+PersonStatus = Literal["created", "updated", "duplicate", "rejected"]
+
+
+class _BatchRow(BaseModel):
+    status: PersonStatus
+    errors: list[FieldError] = Field(default_factory=list, description="Only of a rejected row.")
+
+
+class StudentBatchRow(_BatchRow):
+    """What became of one row."""
+
+    student_id: str | None = Field(description="As delivered; null if it could not be read.", examples=["P-231"])
+
+
+class TutorBatchRow(_BatchRow):
+    """What became of one row."""
+
+    tutor_id: str | None = Field(description="As delivered; null if it could not be read.", examples=["T-17"])
+
+
+class _BatchReceipt(BaseModel):
+    created: int = Field(description="Rows of people who are new, or were known only from sessions.", examples=[2])
+    updated: int = Field(description="Rows that changed somebody.", examples=[40])
+    duplicate: int = Field(description="Rows that changed nothing: the same is stored already.", examples=[57])
+    rejected: int = Field(description="Rows that cannot be taken; they are in quarantine.", examples=[1])
+
+
+class StudentBatchReceipt(_BatchReceipt):
+    """What became of a batch."""
+
+    rows: list[StudentBatchRow] = Field(description="In the order in which they were sent.")
+
+
+class TutorBatchReceipt(_BatchReceipt):
+    """What became of a batch."""
+
+    rows: list[TutorBatchRow] = Field(description="In the order in which they were sent.")

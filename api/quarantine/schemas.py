@@ -1,0 +1,78 @@
+"""What the endpoints of the quarantine take and give."""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+
+from api.fields import Instant
+from ingest.contract import LONGEST_ID, LONGEST_NAME, NOT_BLANK
+
+EntityName = Literal["tutors", "students", "sessions", "reschedules"]
+LONGEST_SEARCH = 200
+
+
+class RefusedRow(BaseModel):
+    """One row that could not be taken, or that contradicts a version that was taken."""
+
+    quarantine_id: int = Field(examples=[1042])
+    entity: EntityName = Field(description="What the row is about.")
+    source: str = Field(description="Name of the file, or `api`.", examples=["sessions-2026-01.csv"])
+    line: int = Field(
+        description="Line in the file, counted from 1 with the header; row number in Parquet; 0 if posted.",
+        examples=[17],
+    )
+    delivered_id: str | None = Field(
+        description="Id of the tutor, student or session, as delivered; null if unreadable.", examples=["S-1042"]
+    )
+    reason: str = Field(description="Why it was refused.", examples=["rating: 9 is not between 1 and 5"])
+    content: str = Field(
+        description="The row as delivered: JSON, or text if it could not be split into fields.",
+        examples=['{"session_id": "S-1042", "rating": "9"}'],
+    )
+    first_seen_at: AwareDatetime
+    last_seen_at: AwareDatetime = Field(description="When the same row came the last time.")
+
+
+class QuarantineConditions(BaseModel, extra="forbid"):
+    """Which rows. All conditions hold together."""
+
+    entity: EntityName | None = None
+    source: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=NOT_BLANK)] | None = Field(
+        default=None, description="Name of the file, spelt exactly; or `api`.", examples=["sessions-2026-01.csv"]
+    )
+    id: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID, pattern=NOT_BLANK)] | None = Field(
+        default=None, description="Id of a tutor, student or session, as delivered.", examples=["S-1042"]
+    )
+    search: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_SEARCH, pattern=NOT_BLANK)] | None = (
+        Field(default=None, description="Part of the reason or of the content, in any case.", examples=["rating"])
+    )
+    since: Instant | None = Field(default=None, description="Last seen at this moment or later.")
+    until: Instant | None = Field(default=None, description="Last seen before this moment.")
+
+
+class QuarantineFilters(QuarantineConditions):
+    """Which rows, and which page of them."""
+
+    limit: int = Field(default=50, ge=1, le=500)
+    offset: int = Field(default=0, ge=0, le=10_000_000)
+
+
+class QuarantinePage(BaseModel):
+    """Where in the list this page is."""
+
+    total: int = Field(description="Rows that match, on all pages.", examples=[120])
+    limit: int = Field(description="Most rows on a page.", examples=[50])
+    offset: int = Field(description="Rows before this page.", examples=[0])
+
+
+class QuarantineList(BaseModel):
+    """A page of the quarantine, the rows seen last first."""
+
+    data: list[RefusedRow]
+    meta: QuarantinePage
+
+
+class Dismissed(BaseModel):
+    """What became of a dismissal."""
+
+    dismissed: int = Field(description="Rows that were deleted.", examples=[12])

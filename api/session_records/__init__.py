@@ -1,0 +1,1 @@
+"""Single sessions as they are stored, and their deletion."""

@@ -1,0 +1,233 @@
+"""Tutors and students of the marketplace: added, changed and read, one by one and many at once."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import httpx2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from api.bodies import NDJSON
+from api.people.schemas import (
+    StudentBatchReceipt,
+    StudentPost,
+    StudentRecordList,
+    StudentRecordResponse,
+    TutorBatchReceipt,
+    TutorPost,
+    TutorRecordResponse,
+)
+from core import keys
+from core.database import DatabaseRole
+from core.roles import Role
+from ingest.contract import STUDENTS, TUTORS
+from ingest.ids import entity_uuid
+from ingest.load import load_folder
+from tests.api.conftest import Served
+from tests.api.test_openapi import assert_is
+from tests.api.test_problems import problem
+from tests.api.test_sessions import rows, session
+
+TUTOR: dict[str, Any] = {
+    "name": "Ada Novak", "email": "ada@novak.example", "subjects": ["maths", "physics"], "is_active": True,
+    "hired_at": "2024-09-01", "capacity": 12, "age": 34, "experience_years": 6.5, "teaching_style": "flexible",
+    "preferred_pace": 4, "communication_style": 2,
+}  # fmt: skip
+STUDENT: dict[str, Any] = {
+    "name": "Lea Berg", "age": 14, "subjects": ["maths"], "preferred_teaching_style": "structured", "preferred_pace": 2,
+    "communication_style": 5, "urgency_level": 3, "learning_goals": "the exam in May",
+}  # fmt: skip
+KINDS = [("tutor", TUTOR), ("student", STUDENT)]
+both = pytest.mark.parametrize(("kind", "content"), KINDS, ids=["tutor", "student"])
+
+
+@pytest.fixture(scope="module")
+def ingester(intake: Served) -> Iterator[httpx2.Client]:
+    with intake.database.connect() as connection:
+        key = keys.create(connection, f"people {uuid4()}", Role.INGEST).secret
+    with intake.client(key) as client:
+        yield client
+
+
+def new_id(kind: str) -> str:
+    return f"{kind} {uuid4()}"
+
+
+def one(kind: str, person: str) -> str:
+    return f"/api/{kind}s/{quote(person, safe='')}"
+
+
+def read(client: httpx2.Client, kind: str, person: str) -> dict[str, Any]:
+    response = client.get(one(kind, person) + ("/profile" if kind == "tutor" else ""))
+    assert response.status_code == 200, response.text
+    assert_is(TutorRecordResponse if kind == "tutor" else StudentRecordResponse, response.content)
+    data: dict[str, Any] = response.json()["data"]
+    return data
+
+
+def audit(intake: Served, person: str) -> list[tuple[Any, ...]]:
+    query = "select action, details from app.audit_log where subject_id = %s order by entry_id"
+    return rows(intake.database, query, str(entity_uuid(person)))
+
+
+def test_every_column_of_the_contract_can_be_sent() -> None:
+    assert TUTOR.keys() == {column.name for column in TUTORS.columns} - {"tutor_id"}
+    assert STUDENT.keys() == {column.name for column in STUDENTS.columns} - {"student_id"}
+    assert set(TutorPost.model_fields) == {column.name for column in TUTORS.columns}
+    assert set(StudentPost.model_fields) == {column.name for column in STUDENTS.columns}
+
+
+@both
+def test_a_person_is_added_whole_and_once(
+    intake: Served, ingester: httpx2.Client, kind: str, content: dict[str, Any]
+) -> None:
+    person = new_id(kind)
+    body = {f"{kind}_id": person, **content}
+    added = ingester.post(f"/api/{kind}s", json=body)
+    assert added.status_code == 201
+    data = read(ingester, kind, person)
+    assert added.json() == {"data": data}
+    assert {name: data[name] for name in content} == content
+    assert (data[f"{kind}_id"], data["external_id"], data["is_stub"]) == (str(entity_uuid(person)), person, False)
+    refused = problem(ingester.post(f"/api/{kind}s", json=body), 409)
+    assert refused.detail.startswith(f"There is a {kind} with this id. Change it with PATCH")
+    assert audit(intake, person) == [(f"{kind}.add", {"fields": sorted(content)})]
+
+
+@both
+def test_somebody_known_only_from_sessions_is_described(
+    ingester: httpx2.Client, kind: str, content: dict[str, Any]
+) -> None:
+    person = new_id(kind)
+    assert ingester.post("/api/sessions", json=session(new_id("s"), **{f"{kind}_id": person})).status_code == 202
+    assert read(ingester, kind, person)["is_stub"] is True
+    assert ingester.post(f"/api/{kind}s", json={f"{kind}_id": person, **content}).status_code == 201
+    assert read(ingester, kind, person)["is_stub"] is False
+
+
+@both
+@given(data=st.data())
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_change_changes_what_is_sent_and_nothing_else(
+    intake: Served, ingester: httpx2.Client, kind: str, content: dict[str, Any], data: st.DataObject
+) -> None:
+    person = new_id(kind)
+    first = data.draw(st.sets(st.sampled_from(sorted(content))))
+    sent = {name: content[name] for name in first}
+    assert ingester.post(f"/api/{kind}s", json={f"{kind}_id": person, **sent}).status_code == 201
+    before = read(ingester, kind, person)
+    names = data.draw(st.sets(st.sampled_from(sorted(content))))
+    cleared = {name: None for name in names if name != "is_active" and data.draw(st.booleans())}
+    patch = {name: content[name] for name in names} | cleared
+    changed = ingester.patch(one(kind, person), json=patch)
+    assert changed.status_code == 200, changed.text
+    after = read(ingester, kind, person)
+    assert changed.json() == {"data": after}
+    wanted = before | {name: [] if name == "subjects" and value is None else value for name, value in patch.items()}
+    assert {**after, "updated_at": 0} == {**wanted, "updated_at": 0}
+    different = {name for name in patch if before[name] != after[name]}
+    entries = [details for action, details in audit(intake, person) if action == f"{kind}.change"]
+    assert [set(details) for details in entries] == ([different] if different else [])
+
+
+@both
+def test_what_is_wrong_is_named(ingester: httpx2.Client, kind: str, content: dict[str, Any]) -> None:
+    problem(ingester.patch(one(kind, "nobody at all"), json={"age": 3}), 404)
+    refused = problem(ingester.post(f"/api/{kind}s", json={f"{kind}_id": " ", "age": 200, "colour": "red"}), 400)
+    fields = {error.field.partition(".")[0] for error in refused.errors or []}
+    assert fields == {f"{kind}_id", "age", "colour"}
+    for no_id in (True, None, 1e40, 1.5, [], "x" * 201):
+        refused = problem(ingester.post(f"/api/{kind}s", json={f"{kind}_id": no_id}), 400)
+        assert [error.field for error in refused.errors or []] == [f"{kind}_id"]
+    for bad in ({"hired_at": "1.9.2024"}, {"is_active": None}, {"subjects": ["a;b"]}):
+        if kind == "tutor":
+            problem(ingester.patch(one(kind, "x"), json=bad), 400)
+
+
+@both
+@pytest.mark.parametrize("is_lines", [False, True], ids=["array", "lines"])
+def test_a_batch_adds_and_changes_as_a_file_does(
+    intake: Served, ingester: httpx2.Client, kind: str, content: dict[str, Any], *, is_lines: bool
+) -> None:
+    key, known, stub, new = f"{kind}_id", new_id(kind), new_id(kind), new_id(kind)
+    assert ingester.post(f"/api/{kind}s", json={key: known, **content}).status_code == 201
+    assert ingester.post("/api/sessions", json=session(new_id("s"), **{key: stub})).status_code == 202
+    bad = {key: new_id(kind), "age": "old"}
+    batch: list[Any] = [
+        {key: known, "age": 50},
+        {key: stub, "name": "Known now"},
+        {key: new, "name": "First", "age": 20},
+        {key: new, "name": "Last"},
+        bad,
+        {key: known, "age": 50},
+        {key: 4711, "name": "A number"},
+    ]
+    if is_lines:
+        lines = "\n".join(json.dumps(row) for row in batch) + "\nno json\n"
+        response = ingester.post(f"/api/{kind}s/batch", content=lines, headers={"Content-Type": NDJSON})
+    else:
+        response = ingester.post(f"/api/{kind}s/batch", json=[*batch, "no object"])
+    assert response.status_code == 200, response.text
+    model = TutorBatchReceipt if kind == "tutor" else StudentBatchReceipt
+    model.model_validate_json(response.content)
+    receipt = response.json()
+    number = receipt["rows"][6]["status"]
+    statuses = ["updated", "created", "created", "created", "rejected", "updated", number, "rejected"]
+    assert [row["status"] for row in receipt["rows"]] == statuses
+    assert [row[key] for row in receipt["rows"]] == [known, stub, new, new, bad[key], known, "4711", None]
+    assert {name: receipt[name] for name in ("updated", "rejected")} == {"updated": 2, "rejected": 2}
+    [error] = receipt["rows"][4]["errors"]
+    assert error["field"] == "age"
+    assert {**read(ingester, kind, known), **content, "age": 50} == read(ingester, kind, known), "the rest stays"
+    assert (read(ingester, kind, new)["name"], read(ingester, kind, new)["age"]) == ("Last", 20)
+    found = rows(intake.database, "select entity, source, reason from raw.quarantine where delivered_id = %s", bad[key])
+    assert [(entity, source) for entity, source, _ in found] == [(f"{kind}s", "api")]
+    again = ingester.post(f"/api/{kind}s/batch", json=batch[:4]).json()
+    # The same content is no change, however it comes.
+    assert {row["status"] for row in again["rows"]} == {"duplicate"}
+
+
+@both
+def test_a_batch_leaves_what_a_file_leaves(
+    intake: Served, ingester: httpx2.Client, kind: str, content: dict[str, Any], tmp_path: Path
+) -> None:
+    posted, loaded = new_id(kind), new_id(kind)
+    cells = [";".join(value) if isinstance(value, list) else str(value) for value in content.values()]
+    (tmp_path / f"{kind}s.csv").write_text(f"{kind}_id,{','.join(content)}\n{loaded},{','.join(cells)}\n")
+    load_folder(intake.database.as_role(DatabaseRole.INGEST), tmp_path, timezone="UTC")
+    assert ingester.post(f"/api/{kind}s/batch", json=[{f"{kind}_id": posted, **content}]).json()["created"] == 1
+    own = {f"{kind}_id", "external_id", "created_at", "updated_at"}
+    first, second = (
+        {name: value for name, value in read(ingester, kind, person).items() if name not in own}
+        for person in (posted, loaded)
+    )
+    assert first == second
+
+
+def test_students_are_listed(ingester: httpx2.Client) -> None:
+    mark = uuid4().hex
+    for name in ("Zoë", "Ann", None):
+        body = {"student_id": f"{mark} {name}", "name": name, "subjects": [mark]}
+        assert ingester.post("/api/students", json=body).status_code == 201
+    response = ingester.get("/api/students", params={"subject": mark, "limit": 2})
+    assert_is(StudentRecordList, response.content)
+    body = response.json()
+    assert [row["name"] for row in body["data"]] == ["Ann", "Zoë"]
+    assert body["meta"] == {"total": 3, "limit": 2, "offset": 0}
+    assert [row["name"] for row in ingester.get(f"/api/students?search={mark} ZOE").json()["data"]] == ["Zoë"]
+
+
+def test_readers_read_and_change_nothing(intake: Served) -> None:
+    with intake.database.connect() as connection:
+        key = keys.create(connection, f"reader {uuid4()}", Role.READ).secret
+    with intake.client(key) as reader:
+        assert reader.get("/api/students").status_code == 200
+        for kind, content in KINDS:
+            problem(reader.post(f"/api/{kind}s", json={f"{kind}_id": "x", **content}), 403)
+            problem(reader.post(f"/api/{kind}s/batch", json=[]), 403)
+            problem(reader.patch(one(kind, "x"), json={}), 403)

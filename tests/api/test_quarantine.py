@@ -1,0 +1,104 @@
+"""The quarantine: listed with filters, and dismissed on record."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from api.quarantine.schemas import QuarantineList
+from core import keys
+from core.roles import Role
+from tests.api.conftest import Served
+from tests.api.test_openapi import assert_is
+from tests.api.test_problems import problem
+from tests.api.test_sessions import rows
+
+PATH = "/api/quarantine"
+
+
+@pytest.fixture(scope="module")
+def client(intake: Served) -> Iterator[httpx2.Client]:
+    with intake.database.connect() as connection:
+        key = keys.create(connection, f"quarantine {uuid4()}", Role.INGEST).secret
+    with intake.client(key) as client:
+        yield client
+
+
+@pytest.fixture
+def source(intake: Served) -> str:
+    """A file of which three rows were refused."""
+    source = f"file {uuid4()}.csv"
+    with intake.database.connect() as connection:
+        connection.cursor().executemany(
+            "insert into raw.quarantine (entity, source, line, reason, content, last_seen_at) "
+            "values (%s, %s, %s, %s, %s, now() - %s * interval '1 day')",
+            [
+                ("sessions", source, 2, "rating: 9 is not between 1 and 5", '{"Session ID": "S-1", "rating": 9}', 1),
+                ("tutors", source, 3, "age: old", '{"tutorId": " T-1 ", "name": "Ödön"}', 2),
+                ("sessions", source, 4, "has no fields", "not, json", 3),
+            ],
+        )
+    return source
+
+
+def lines(client: httpx2.Client, **filters: object) -> list[int]:
+    response = client.get(PATH, params=filters)
+    assert response.status_code == 200, response.text
+    assert_is(QuarantineList, response.content)
+    body = response.json()
+    assert body["meta"]["total"] >= len(body["data"])
+    return [row["line"] for row in body["data"]]
+
+
+def test_rows_are_listed_those_seen_last_first(client: httpx2.Client, source: str) -> None:
+    assert lines(client, source=source) == [2, 3, 4]
+    assert lines(client, source=source, limit=1, offset=1) == [3]
+    assert lines(client, source=source, entity="sessions") == [2, 4]
+    assert lines(client, source=source, search="RATING") == [2]
+    assert lines(client, source=source, search="ödön") == [3]
+    assert lines(client, source=source, id="T-1") == [3]
+    assert lines(client, source=source, id="S-1") == [2]
+    day = (datetime.now(UTC) - timedelta(days=1.5)).isoformat()
+    assert lines(client, source=source, since=day) == [2]
+    assert lines(client, source=source, until=day) == [3, 4]
+    delivered = [row["delivered_id"] for row in client.get(PATH, params={"source": source}).json()["data"]]
+    assert delivered == ["S-1", "T-1", None]
+
+
+def test_one_row_is_dismissed(intake: Served, client: httpx2.Client, source: str) -> None:
+    row = client.get(PATH, params={"source": source}).json()["data"][0]
+    assert client.delete(f"{PATH}/{row['quarantine_id']}").status_code == 204
+    assert lines(client, source=source) == [3, 4]
+    problem(client.delete(f"{PATH}/{row['quarantine_id']}"), 404)
+    noted = rows(
+        intake.database,
+        "select details from app.audit_log where action = 'quarantine.dismiss' and subject_id = %s",
+        str(row["quarantine_id"]),
+    )
+    assert noted == [({"entity": "sessions", "source": source, "line": 2},)]
+
+
+def test_rows_that_match_are_dismissed_together(intake: Served, client: httpx2.Client, source: str) -> None:
+    assert client.delete(PATH, params={"source": source, "entity": "sessions"}).json() == {"dismissed": 2}
+    assert lines(client, source=source) == [3]
+    assert client.delete(PATH, params={"source": source, "entity": "sessions"}).json() == {"dismissed": 0}
+    noted = rows(
+        intake.database, "select details from app.audit_log where details -> 'where' ->> 'source' = %s", source
+    )
+    assert noted == [({"rows": 2, "where": {"source": source, "entity": "sessions"}},)]
+
+
+def test_nothing_is_dismissed_by_accident(client: httpx2.Client, source: str) -> None:
+    refused = problem(client.delete(PATH), 400)
+    assert [error.field for error in refused.errors or []] == ["query"]
+    problem(client.delete(PATH, params={"sauce": source}), 400)
+    assert lines(client, source=source) == [2, 3, 4]
+
+
+def test_readers_do_not_see_it(intake: Served) -> None:
+    with intake.database.connect() as connection:
+        key = keys.create(connection, f"reader {uuid4()}", Role.READ).secret
+    with intake.client(key) as reader:
+        problem(reader.get(PATH), 403)
