@@ -15,7 +15,9 @@ from pathlib import Path
 from core.errors import TutorqError
 from ingest import inside
 from ingest.checksums import SETTLED_SECONDS, fingerprint_of
-from ingest.files import entity_of, in_loading_order, is_landing_file, is_noise, other, parts_folder_above
+from ingest.contract import ENTITIES
+from ingest.files import is_noise, other, parts_folder_above
+from ingest.folder import kinds_of
 from ingest.parts import Parts
 
 PROCESSED, FAILED = "processed", "failed"
@@ -29,13 +31,19 @@ PATIENCE_SECONDS = 600
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A landing file, or a folder of parts, below the landing directory; `source` is its path in there, with slashes."""
+    """A landing file, or a folder of parts, below the landing directory; `source` is its path there, with slashes."""
 
     path: Path
     source: str
-    entity: str
+    # As what it is loaded, in this order.
+    entities: tuple[str, ...]
     fingerprint: str
     bytes: int
+
+    @property
+    def entity(self) -> str:
+        """The last of them, which has it loaded."""
+        return self.entities[-1]
 
 
 def has_landing_files(landing: Path) -> bool:
@@ -64,7 +72,8 @@ def complete_files(landing: Path, entity: str | None = None) -> list[LandedFile]
                 source = path.relative_to(landing).as_posix()
                 with suppress(TutorqError):
                     found[path] = _landed(landing, path, source)
-    return [found[path] for path in in_loading_order(found)]
+    order = list(ENTITIES)
+    return sorted(found.values(), key=lambda file: (order.index(file.entity), file.path))
 
 
 def _landed(landing: Path, path: Path, source: str) -> LandedFile:
@@ -72,14 +81,16 @@ def _landed(landing: Path, path: Path, source: str) -> LandedFile:
     Raises:
         TutorqError: it is gone, or cannot be read.
     """
-    entity = entity_of(path).name
+    entities = tuple(kinds_of(landing, source))
+    if not entities:
+        raise TutorqError(f"{source} is no landing file any more")
     if path.is_dir():
         parts = Parts(landing, source)
-        return LandedFile(path, source, entity, parts.fingerprint, parts.bytes)
+        return LandedFile(path, source, entities, parts.fingerprint, parts.bytes)
     status = _status(path)
     if status is None:
         raise TutorqError(f"{source} is gone")
-    return LandedFile(path, source, entity, fingerprint_of(status), status.st_size)
+    return LandedFile(path, source, entities, fingerprint_of(status), status.st_size)
 
 
 @contextmanager
@@ -166,7 +177,7 @@ def _wanted(landing: Path, drop: list[Path], entity: str | None = None) -> dict[
     found: dict[Path, list[Path]] = {}
     for path in drop:
         unit = _unit(landing, path)
-        if unit and (entity is None or entity_of(unit).name == entity):
+        if unit and (entity is None or kinds_of(landing, _told(landing, unit))[-1:] == [entity]):
             found.setdefault(unit, []).append(path)
     return found
 
@@ -179,7 +190,9 @@ def _unit(landing: Path, path: Path) -> Path | None:
         return None  # a name that is no text cannot be told to anybody
     if folder := parts_folder_above(path.relative_to(landing).parent):
         path = landing / folder
-    return path if is_landing_file(path) and not _is_hidden(landing, path) else None
+    if _is_hidden(landing, path) or is_noise(path.name):
+        return None
+    return path if kinds_of(landing, path.relative_to(landing).as_posix()) else None
 
 
 def _is_hidden(landing: Path, path: Path) -> bool:

@@ -1,11 +1,13 @@
 """What of a folder is loaded, and how it is read."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 
 from core.errors import TutorqError
 from ingest import inside
 from ingest.contract import ENTITIES
-from ingest.files import Other, entity_of, landing_files, other_files
+from ingest.files import Other, entity_of, is_landing_file, landing_files, other_files
 from ingest.mapping import MAPPING_NAME, FileMapping, read_mapping
 
 
@@ -15,13 +17,41 @@ def folder_mapping(folder: Path) -> FileMapping | None:
     Raises:
         TutorqError: it cannot be read or understood.
     """
-    if not (folder / MAPPING_NAME).exists():
-        return None
+    return mapping_above(folder, MAPPING_NAME)
+
+
+@contextmanager
+def _opened_mapping(folder: Path, source: str) -> Iterator[Path]:
     try:
-        with inside.opened(folder, MAPPING_NAME) as descriptor:
-            return read_mapping(inside.path_of(descriptor, folder / MAPPING_NAME), MAPPING_NAME)
+        with inside.opened(folder, source) as descriptor:
+            yield inside.path_of(descriptor, folder / source)
     except OSError as error:
-        raise TutorqError(f"cannot read {folder / MAPPING_NAME}: {error.strerror}") from error
+        raise TutorqError(f"cannot read {folder / source}: {error.strerror}") from error
+
+
+def mapping_above(folder: Path, source: str) -> FileMapping | None:
+    """The mapping of a file in a folder: of the folders that lead to it, the nearest one that has a mapping.
+
+    Raises:
+        TutorqError: it cannot be read or understood.
+    """
+    for inner in PurePosixPath(source).parents:
+        if (folder / inner / MAPPING_NAME).exists():
+            with _opened_mapping(folder, (inner / MAPPING_NAME).as_posix()) as path:
+                return read_mapping(path, MAPPING_NAME)
+    return None
+
+
+def kinds_of(folder: Path, source: str) -> list[str]:
+    """As what a file in a folder is loaded, by its mapping or by its name, people first; empty: it is left alone."""
+    path = PurePosixPath(source)
+    try:
+        mapping = mapping_above(folder, source)
+    except TutorqError:
+        mapping = None  # whoever loads the file tells
+    if mapping is not None and (found := mapping.entities_of(path.name)):
+        return found
+    return [entity_of(path).name] if is_landing_file(path) else []
 
 
 def files_to_load(folder: Path, mapping: FileMapping | None) -> tuple[list[tuple[Path, str]], list[Other]]:

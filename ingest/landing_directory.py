@@ -17,7 +17,9 @@ from ingest.arrivals import LandedFile, complete_again, complete_files, opened
 from ingest.checksums import fingerprint_of, remembered_checksum
 from ingest.contract import ENTITIES, SESSIONS
 from ingest.filing import FileReport, Outcome, destination, move, withdraw_report
+from ingest.folder import mapping_above
 from ingest.load import load_file
+from ingest.mapping import FileMapping
 from ingest.parts import Parts
 from ingest.unknown import unknown_people
 
@@ -30,7 +32,7 @@ select load_id, lies_here
 from (
     select load_id, coalesce(source = %(source)s and fingerprint = %(fingerprint)s, false) as lies_here
     from raw.loads
-    where entity = %(entity)s and checksum = %(checksum)s
+    where entity = %(entity)s and checksum = %(checksum)s and mapping is not distinct from %(mapping)s
 ) as same_content
 where
     lies_here
@@ -149,16 +151,20 @@ def _take_opened(way: _Way, file: LandedFile, opened_content: int | Parts) -> Ta
         else:
             content = inside.path_of(opened_content, file.path)
             digest = remembered_checksum(connection, file.path, content)
-        if (load := _earlier_load(connection, file, digest)) is None:
+        mapping = mapping_above(landing, file.source)
+        if (load := _earlier_load(connection, file, digest, mapping)) is None:
             _check_not_refused(connection, file, digest)
-            summary = load_file(
-                way.database,
-                file.path,
-                timezone=way.timezone,
-                source=file.source,
-                content=content,
-                is_strict=way.is_strict,
-            )
+            for entity in file.entities:
+                summary = load_file(
+                    way.database,
+                    file.path,
+                    timezone=way.timezone,
+                    entity=entity,
+                    source=file.source,
+                    content=content,
+                    mapping=mapping,
+                    is_strict=way.is_strict,
+                )
             load, is_new = (summary.load_id, True), True
     except DatabaseUnreachableError:
         raise
@@ -187,7 +193,9 @@ def _lies_there(landing: Path, file: LandedFile) -> bool:
         return False
 
 
-def _earlier_load(connection: psycopg.Connection, file: LandedFile, digest: str) -> tuple[int, bool] | None:
+def _earlier_load(
+    connection: psycopg.Connection, file: LandedFile, digest: str, mapping: FileMapping | None
+) -> tuple[int, bool] | None:
     """The load by which this content is in, and whether it was of this very file; None: it is to be loaded."""
     row = connection.execute(
         EARLIER_LOAD,
@@ -196,6 +204,7 @@ def _earlier_load(connection: psycopg.Connection, file: LandedFile, digest: str)
             "source": file.source,
             "fingerprint": file.fingerprint,
             "checksum": digest,
+            "mapping": mapping.checksum if mapping else None,
             "is_versioned": ENTITIES[file.entity].is_versioned,
         },
     ).fetchone()

@@ -162,7 +162,8 @@ def load_file(
         timezone = mapping.timezone
     try:
         with database.connect() as connection:
-            load = _Load(connection, contract, source, reader, notes, override_by, on_progress)
+            digest_of_mapping = mapping.checksum if mapping else None
+            load = _Load(connection, contract, source, reader, notes, digest_of_mapping, override_by, on_progress)
             summary = load.run(timezone, digest, found, started, check_unchanged, is_strict=is_strict)
         if summary.inserted + summary.updated >= ANALYZE_ROWS:
             with database.connect(autocommit=True) as connection:
@@ -216,9 +217,11 @@ class _Load:
         source: str,
         reader: Reader,
         notes: Notes,
+        mapping: str | None,
         override_by: str | None,
         on_progress: OnProgress | None,
     ) -> None:
+        self._mapping = mapping
         self._connection = connection
         self._entity = entity
         self._source = source
@@ -258,8 +261,8 @@ class _Load:
         # now() is the time of the transaction, which its rows in quarantine carry, too.
         (load_id,) = self._row(
             "insert into raw.loads (entity, source, checksum, fingerprint, read_rows, inserted_rows, updated_rows,"
-            " unchanged_rows, stale_rows, quarantined_rows, remarks, unknown_columns, notes, started_at)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now()) returning load_id",
+            " unchanged_rows, stale_rows, quarantined_rows, remarks, unknown_columns, notes, mapping, started_at)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now()) returning load_id",
             (
                 self._entity.name,
                 self._source,
@@ -274,6 +277,7 @@ class _Load:
                 self._remarks,
                 self._reader.header.unknown,
                 Jsonb([asdict(note) for note in self._notes.all]),
+                self._mapping,
             ),
         )
         check_unchanged()

@@ -7,6 +7,8 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
+from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -224,6 +226,11 @@ class FileMapping(_Part):
         found = {name: getattr(self, name) for name in ENTITIES}
         return {name: section for name, section in found.items() if section is not None}
 
+    @property
+    def checksum(self) -> str:
+        """The same for mappings that say the same."""
+        return sha256(self.model_dump_json(exclude_none=True).encode()).hexdigest()
+
     def entities_of(self, file_name: str) -> list[str]:
         """The kinds of which a file is by its name, as `files` say."""
         name = file_name.casefold()
@@ -285,6 +292,7 @@ def read_mapping(path: Path, source: str | None = None) -> FileMapping:
     return parse_mapping(text, source)
 
 
+@lru_cache(maxsize=32)
 def parse_mapping(text: str, source: str = MAPPING_NAME) -> FileMapping:
     """As `read_mapping`, of a text."""
     content = _yaml(text, source)

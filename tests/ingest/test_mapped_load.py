@@ -1,5 +1,7 @@
 """Folders with a mapping are loaded as it says, and a file is explained without being loaded."""
 
+import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import pytest
 
 from core.database import Database
 from core.errors import TutorqError
-from ingest import load_folder
+from ingest import complete_files, left_alone, load_folder, take_files
 from ingest.explain import explain
 from ingest.ids import entity_uuid
 
@@ -156,3 +158,59 @@ def test_ids_of_mapped_files_are_those_of_any_other(database: Database, tmp_path
     load_folder(database, tmp_path, timezone="UTC")
     expected = [(entity_uuid("A"), entity_uuid("T"), entity_uuid("S"))]
     assert rows(database, "select session_id, tutor_id, student_id from raw.sessions") == expected
+
+
+def aged(path: Path) -> None:
+    """As if nobody had written to it for a while."""
+    old = time.time() - 60
+    os.utime(path, (old, old))
+
+
+def drop(landing: Path, name: str, text: str) -> Path:
+    path = landing / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    aged(path)
+    return path
+
+
+def test_the_landing_directory_reads_with_the_nearest_mapping(database: Database, tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    drop(landing, "mapping.yml", "{use: calendly, timezone: Europe/Vienna}")
+    drop(landing, "events-export.csv", CALENDLY)
+    assert [(file.source, file.entities) for file in complete_files(landing)] == [
+        ("events-export.csv", ("tutors", "students", "sessions"))
+    ]
+    assert complete_files(landing, "tutors") == []
+    assert left_alone(landing) == []
+    (taken,) = take_files(database, landing, "sessions", timezone="UTC")
+    assert (taken.report.outcome, taken.stays) == ("loaded", None)
+    assert rows(database, "select count(*) from raw.tutors where name = 'Ann'") == [(1,)]
+    assert rows(database, "select min(scheduled_time)::text from raw.sessions") == [("2020-11-02 14:00:00+00",)]
+    assert sorted(path.name for path in landing.iterdir()) == ["mapping.yml", "processed"]
+
+
+def test_a_mended_mapping_has_the_same_file_loaded_again(database: Database, tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    drop(landing, "mapping.yml", "{use: calendly, timezone: Europe/Vienna}")
+    drop(landing, "events-export.csv", CALENDLY)
+    take_files(database, landing, "sessions", timezone="UTC")
+    drop(landing, "mapping.yml", "{use: calendly, timezone: America/New_York}")
+    for outcome in ("loaded", "already_loaded"):
+        drop(landing, "events-export.csv", CALENDLY)
+        (taken,) = take_files(database, landing, "sessions", timezone="UTC")
+        assert taken.report.outcome == outcome
+    assert rows(database, "select count(distinct mapping) from raw.loads") == [(2,)]
+
+
+def test_a_wrong_mapping_fails_the_files_of_its_folder(database: Database, tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    drop(landing, "mapping.yml", "sessions: {colums: {}}")
+    drop(landing, "tutors.csv", "tutor_id\nT1\n")
+    (taken,) = take_files(database, landing, "tutors", timezone="UTC")
+    assert taken.report.outcome == "failed"
+    assert "sessions.colums: is not known here; columns is meant?" in taken.report.message
+    drop(landing, "mapping.yml", "sessions: {columns: {}}")
+    drop(landing, "tutors.csv", "tutor_id\nT1\n")
+    (taken,) = take_files(database, landing, "tutors", timezone="UTC")
+    assert taken.report.outcome == "loaded"

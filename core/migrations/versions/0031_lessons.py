@@ -1,4 +1,4 @@
-"""Which sessions are one lesson: a lesson with several students is a session with each of them."""
+"""Which sessions are one lesson with several students, and the mapping by which a file was read."""
 
 from alembic import op
 
@@ -12,9 +12,16 @@ comment on column raw.sessions.lesson_id is
 """
 
 
+MAPPINGS = """
+alter table raw.loads add column mapping text;
+comment on column raw.loads.mapping is 'Checksum of the mapping by which the file was read; null if it needed none.';
+"""
+
+
 def upgrade() -> None:
     op.execute(LESSONS)
+    op.execute(MAPPINGS)
 
 
 def downgrade() -> None:
-    op.execute("alter table raw.sessions drop column lesson_id")
+    op.execute("alter table raw.sessions drop column lesson_id; alter table raw.loads drop column mapping")
