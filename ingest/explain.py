@@ -9,7 +9,7 @@ from core.errors import TutorqError
 from ingest.batches import RawBatch
 from ingest.contract import ENTITIES, Entity, Kind
 from ingest.draft import draft, fitting_ready_made, likely_entity
-from ingest.files import entity_of, is_landing_file
+from ingest.files import name_says
 from ingest.folder import folder_mapping
 from ingest.headers import OfFile
 from ingest.mapping import FileMapping, read_mapping
@@ -69,9 +69,8 @@ def explain(path: Path, *, timezone: str, mapping: Path | None = None) -> Explan
         raise TutorqError(f"there is no file {path}")
     said = read_mapping(mapping) if mapping else folder_mapping(path.parent)
     content = Parts(path.parent, path.name) if path.is_dir() else path
-    named = said.entities_of(path.name) if said else []
-    if not named and is_landing_file(path):
-        named = [entity_of(path).name]
+    by_name = name_says(path)
+    named = said.entities_of(path.name, by_name) if said else [by_name] if by_name else []
     if not named:
         return _drafted(path, content, f"by its name, {path.name} is no landing file", is_mapped=False)
     try:

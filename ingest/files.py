@@ -80,6 +80,11 @@ def is_landing_file(path: PurePath, entity: str | None = None) -> bool:
     return bool(_NAME.fullmatch(path.name)) and (entity is None or entity_of(path).name == entity)
 
 
+def name_says(path: PurePath) -> str | None:
+    """The kind of landing file that a name stands for, if it is the name of one."""
+    return entity_of(path).name if is_landing_file(path) else None
+
+
 def is_parts_folder(name: str) -> bool:
     """Whether a folder of this name holds the parts of one landing file."""
     return bool(_PARTS_FOLDER.fullmatch(name))

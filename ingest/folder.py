@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from core.errors import TutorqError
 from ingest import inside
 from ingest.contract import ENTITIES
-from ingest.files import Other, entity_of, is_landing_file, landing_files, other_files
+from ingest.files import Other, entity_of, landing_files, name_says, other_files
 from ingest.mapping import MAPPING_NAME, FileMapping, read_mapping
 
 
@@ -49,9 +49,10 @@ def kinds_of(folder: Path, source: str) -> list[str]:
         mapping = mapping_above(folder, source)
     except TutorqError:
         mapping = None  # whoever loads the file tells
-    if mapping is not None and (found := mapping.entities_of(path.name)):
-        return found
-    return [entity_of(path).name] if is_landing_file(path) else []
+    by_name = name_says(path)
+    if mapping is not None:
+        return mapping.entities_of(path.name, by_name)
+    return [by_name] if by_name else []
 
 
 def files_to_load(folder: Path, mapping: FileMapping | None) -> tuple[list[tuple[Path, str]], list[Other]]:
@@ -62,13 +63,12 @@ def files_to_load(folder: Path, mapping: FileMapping | None) -> tuple[list[tuple
     Raises:
         TutorqError: there is no such folder.
     """
-    found = [(path, entity_of(path).name) for path in landing_files(folder)]
-    others = other_files(folder)
-    if mapping is not None:
-        found = [(path, entity) for path, entity in found if not mapping.entities_of(path.name)]
-        candidates = {*(folder / other.source for other in others), *landing_files(folder)}
-        named = [path for path in sorted(candidates) if path.is_file() and not path.is_symlink()]
-        found += [(path, entity) for path in named for entity in mapping.entities_of(path.name)]
+    paths, others = landing_files(folder), other_files(folder)
+    if mapping is None:
+        found = [(path, entity_of(path).name) for path in paths]
+    else:
+        paths += [path for other in others if (path := folder / other.source).is_file() and not path.is_symlink()]
+        found = [(path, entity) for path in paths for entity in mapping.entities_of(path.name, name_says(path))]
         taken = {path for path, _ in found}
         others = [other for other in others if folder / other.source not in taken]
     order = list(ENTITIES)

@@ -128,6 +128,8 @@ class OfMapping:
         names = [one for given in self._taken.values() for one in _names(given)]
         names += [name for rule in self._mapping.rules for name in rule.when]
         names += [name for whose in self._mapping.whose.values() for name in [*whose.tutor, *whose.student]]
+        if self._mapping.moves and self._mapping.moves.source:
+            names.append(self._mapping.moves.source)
         return {self._places[normal(name)] for name in names if normal(name) in self._places}
 
     def apply(self, raw: RawBatch) -> RawBatch:
@@ -158,6 +160,10 @@ class OfMapping:
         if self._mapping.group_lessons:
             _split_lessons(cells)
         return replace(raw, columns=cells)
+
+    def cells(self, raw: RawBatch, name: str) -> list[str | None]:
+        """A column of the file as it is; nothing, if the file does not have it."""
+        return self._column(raw, name).to_pylist() if normal(name) in self._places else [None] * len(raw.lines)
 
     def _column(self, raw: RawBatch, name: str) -> ArrowColumn:
         return raw.columns[self._names[self._places[normal(name)]]]

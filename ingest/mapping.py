@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from core.errors import TutorqError
-from ingest.contract import ENTITIES, Entity, Kind
+from ingest.contract import ENTITIES, RESCHEDULES, SESSIONS, Entity, Initiator, Kind
 from ingest.form import Form
 
 MAPPING_NAME = "mapping.yml"
@@ -36,6 +36,7 @@ READY_MADE = resources.files("ingest") / "mappings"
 
 # Numbers that stand for times. Any other form of a date is one of Python's `strptime`.
 NUMBER_FORMS = ("epoch_seconds", "epoch_milliseconds", "excel_days")
+_OF_MOVES = (SESSIONS.name, RESCHEDULES.name)
 _OFFSET = re.compile(r"[+-](?:0\d|1[0-5]):[0-5]\d")
 
 
@@ -92,6 +93,18 @@ class Whose(_Part):
     student: Texts = Field(default_factory=list, description="Columns that name the student.")
 
 
+class Moves(_Part):
+    """A session that is moved is, in this file, a booking that was called off, and a new one."""
+
+    source: str | None = Field(
+        default=None,
+        alias="from",
+        description="Column in which a new booking names the one that it replaces. Without it, a booking of the status "
+        "rescheduled is paired with the next one of the same tutor, student and subject, if that was booked in time.",
+    )
+    initiator: Initiator | None = Field(default=None, description="Who moved a booking where the file does not say it.")
+
+
 class EntityMapping(_Part):
     """How files of one kind are read."""
 
@@ -138,6 +151,7 @@ class EntityMapping(_Part):
         description="Rows of sessions with one id and several students are one session with each of them, which count "
         "as one lesson for the tutor. Their ids become `id/student`.",
     )
+    moves: Moves | None = Field(default=None, description="Of sessions: how bookings that were moved are told.")
 
     @field_validator("dates")
     @classmethod
@@ -188,6 +202,10 @@ class EntityMapping(_Part):
             yield f"{entity.name}: only rules of sessions may say `past`"
         if self.group_lessons and entity.name != "sessions":
             yield f"{entity.name}: only sessions may say `group_lessons`"
+        if self.moves and entity.name != "sessions":
+            yield f"{entity.name}: only sessions may say `moves`"
+        if self.moves and self.group_lessons:
+            yield f"{entity.name}: `moves` and `group_lessons` do not go together"
 
 
 class FileMapping(_Part):
@@ -231,14 +249,24 @@ class FileMapping(_Part):
         """The same for mappings that say the same."""
         return sha256(self.model_dump_json(exclude_none=True).encode()).hexdigest()
 
-    def entities_of(self, file_name: str) -> list[str]:
-        """The kinds of which a file is by its name, as `files` say."""
+    def entities_of(self, file_name: str, by_name: str | None = None) -> list[str]:
+        """As what a file is loaded: the kinds that name it in `files`, or else the one that its name says."""
         name = file_name.casefold()
-        return [
+        found = [
             kind
             for kind, section in self.sections.items()
             if any(fnmatchcase(name, pattern.casefold()) for pattern in section.files)
         ]
+        if not found and by_name is not None:
+            found = [by_name]
+        if self.sessions and self.sessions.moves and SESSIONS.name in found and RESCHEDULES.name not in found:
+            found.append(RESCHEDULES.name)
+        return found
+
+    def moves_of(self, entity: str, file_name: str, by_name: str | None) -> Moves | None:
+        """How the moves that a file of sessions tells are found, if it is loaded as this kind by them."""
+        is_theirs = SESSIONS.name in self.entities_of(file_name, by_name)
+        return self.sessions.moves if self.sessions and is_theirs and entity in _OF_MOVES else None
 
 
 def json_schema() -> dict[str, Any]:

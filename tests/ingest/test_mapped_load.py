@@ -214,3 +214,76 @@ def test_a_wrong_mapping_fails_the_files_of_its_folder(database: Database, tmp_p
     drop(landing, "tutors.csv", "tutor_id\nT1\n")
     (taken,) = take_files(database, landing, "tutors", timezone="UTC")
     assert taken.report.outcome == "loaded"
+
+
+BOOKINGS = """uid,userEmail,attendeeEmail,startTime,status,createdAt,rescheduled,cancelledBy,fromReschedule
+a,t@x.org,s@x.org,2020-11-02T15:00Z,cancelled,2020-10-01T09:00Z,true,t@x.org,
+b,t@x.org,s@x.org,2020-11-04T15:00Z,cancelled,2020-10-02T09:00Z,true,s@x.org,a
+c,t@x.org,s@x.org,2020-11-06T15:00Z,accepted,2020-10-03T09:00Z,false,,b
+d,t@x.org,s@x.org,2020-11-09T15:00Z,accepted,2020-10-20T09:00Z,false,,
+e,t@x.org,s@x.org,2020-11-10T15:00Z,cancelled,2020-10-21T09:00Z,false,s@x.org,
+"""
+MOVED = [
+    ("a", "tutor", "2020-10-02 09:00:00+00", "2020-11-02 15:00:00+00", "2020-11-04 15:00:00+00"),
+    ("a", "student", "2020-10-03 09:00:00+00", "2020-11-04 15:00:00+00", "2020-11-06 15:00:00+00"),
+]
+
+
+@pytest.mark.parametrize(("moves", "kind"), [("{from: fromReschedule}", "understood"), ("{from: null}", "guessed")])
+def test_a_booking_that_was_called_off_and_its_new_one_are_one_session(
+    database: Database, tmp_path: Path, moves: str, kind: str
+) -> None:
+    (tmp_path / "bookings.csv").write_text(BOOKINGS)
+    (tmp_path / "mapping.yml").write_text(f"{{use: calcom, sessions: {{moves: {moves}}}}}")
+    for inserted in ([3, 2], [0, 0]):
+        summary = load_folder(database, tmp_path, timezone="UTC")
+        assert [file.entity for file in summary.files] == ["sessions", "reschedules"]
+        assert [file.inserted for file in summary.files] == inserted
+        assert summary.errors == []
+    assert rows(database, "select external_id, status, scheduled_time::text from raw.sessions order by 1") == [
+        ("a", "completed", "2020-11-06 15:00:00+00"),
+        ("d", "completed", "2020-11-09 15:00:00+00"),
+        ("e", "cancelled", "2020-11-10 15:00:00+00"),
+    ]
+    query = """
+        select external_id, reschedules.initiator, requested_at::text, original_time::text, new_time::text
+        from raw.reschedules inner join raw.sessions using (session_id) order by requested_at
+    """
+    assert rows(database, query) == MOVED
+    (note,) = [note for note in summary.files[0].notes if "called off" in note.text]
+    assert (note.kind, note.count) == (kind, 2)
+
+
+def test_a_move_that_nobody_made_is_none(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "bookings.csv").write_text(BOOKINGS.replace("true,t@x.org", "true,"))
+    (tmp_path / "mapping.yml").write_text("{use: calcom, sessions: {moves: {from: fromReschedule}}}")
+    summary = load_folder(database, tmp_path, timezone="UTC")
+    assert [file.inserted for file in summary.files] == [4, 1]
+    assert any("who moved a booking is not known" in note.text for note in summary.files[0].notes)
+    (tmp_path / "mapping.yml").write_text(
+        "{use: calcom, sessions: {moves: {from: fromReschedule, initiator: student}}}"
+    )
+    load_folder(database, tmp_path, timezone="UTC")
+    query = "select initiator, count(*) from raw.reschedules group by 1"
+    assert dict(rows(database, query))["student"] >= 2
+
+
+def test_a_new_booking_whose_old_one_is_in_another_file_goes_on_with_its_session(
+    database: Database, tmp_path: Path
+) -> None:
+    header, first, second, *_ = BOOKINGS.splitlines(keepends=True)
+    (tmp_path / "mapping.yml").write_text("{use: calcom, sessions: {moves: {from: fromReschedule, initiator: tutor}}}")
+    for rows_of_file in (first, second):
+        (tmp_path / "bookings.csv").write_text(header + rows_of_file)
+        load_folder(database, tmp_path, timezone="UTC")
+    assert rows(database, "select external_id, scheduled_time::text from raw.sessions") == [
+        ("a", "2020-11-04 15:00:00+00")
+    ]
+
+
+def test_bookings_that_replace_each_other_in_a_circle_are_not_lost(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "bookings.csv").write_text(BOOKINGS.replace(",true,t@x.org,\n", ",true,t@x.org,c\n"))
+    (tmp_path / "mapping.yml").write_text("use: calcom")
+    load_folder(database, tmp_path, timezone="UTC")
+    ((sessions,),) = rows(database, "select count(*) from raw.sessions")
+    assert sessions == 3
