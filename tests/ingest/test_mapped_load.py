@@ -285,5 +285,5 @@ def test_bookings_that_replace_each_other_in_a_circle_are_not_lost(database: Dat
     (tmp_path / "bookings.csv").write_text(BOOKINGS.replace(",true,t@x.org,\n", ",true,t@x.org,c\n"))
     (tmp_path / "mapping.yml").write_text("use: calcom")
     load_folder(database, tmp_path, timezone="UTC")
-    ((sessions,),) = rows(database, "select count(*) from raw.sessions")
-    assert sessions == 3
+    # b replaces a; that a replaces c, too, nobody is known to have done.
+    assert rows(database, "select external_id from raw.sessions order by 1") == [("a",), ("c",), ("d",), ("e",)]
