@@ -75,6 +75,11 @@ def load(
             for source, line, reason in newest_quarantined(database, summary):
                 out.print(f"quarantined: {source} line {line}: {reason}", soft_wrap=True, highlight=False, markup=False)
             out.print("All quarantined rows are in raw.quarantine, each with line and reason: `tutorq db shell`.")
+        if summary.remarks:
+            out.print(
+                f"{summary.remarks:,} rows were taken without a cell that could not be read: "
+                "remarks in raw.quarantine, each with line and reason."
+            )
     problems = [failure.message for failure in summary.errors]
     problems += [
         f"{file.source}: none of its {file.read:,} rows could be taken" for file in summary.files if file.is_lost

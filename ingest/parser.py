@@ -186,7 +186,7 @@ def _checked(column: Column, text: ArrowColumn, zone: str, faults: dict[int, lis
     broken = [compute.fill_null(mask, False) for mask, _ in rules if compute.any(mask).as_py()]
     if broken:
         if column.kind is Kind.TIME:
-            text = time_forms.without_blank_before_zone(column.name, text, notes)
+            text = time_forms.with_usual_zone(column.name, text, notes)
             is_odd = time_forms.are_other(text)
         else:
             is_odd = functools.reduce(compute.or_, broken)
