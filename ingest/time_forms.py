@@ -108,14 +108,14 @@ def read_date(text: str) -> Reading | None:
     return None if moment is None else Reading(moment.day, "times, and other forms of dates, by their day")
 
 
-def time_reason(text: str) -> str:
-    """Why a time is refused, and what to do."""
-    return _reason(text) or FORMAT_RULE
+def time_reason(text: str, is_in_file: bool) -> str:
+    """Why a time is refused; of a file, what to do."""
+    return (_reason(text) if is_in_file else None) or FORMAT_RULE
 
 
-def date_reason(text: str) -> str:
-    """Why a date is refused, and what to do."""
-    return _reason(text) or DATE_FORMAT_RULE
+def date_reason(text: str, is_in_file: bool) -> str:
+    """Why a date is refused; of a file, what to do."""
+    return (_reason(text) if is_in_file else None) or DATE_FORMAT_RULE
 
 
 def are_other(texts: ArrowColumn) -> ArrowColumn:
