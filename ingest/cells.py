@@ -35,14 +35,19 @@ def read_number(text: str, column: Column) -> Reading | None:
     return read_value(text)
 
 
-def number_reason(text: str) -> str:
+def number_reason(text: str, _: bool) -> str:
     """Why a number is refused, and what to do."""
     return _number_reason(text, "a number")
 
 
-def whole_number_reason(text: str) -> str:
+def whole_number_reason(text: str, _: bool) -> str:
     """Why a whole number is refused, and what to do."""
     return _number_reason(text, "a whole number")
+
+
+def boolean_reason(_: str, is_in_file: bool) -> str:
+    """Why a word is refused, and what to do."""
+    return f"is neither true nor false{spelling.MAPPING if is_in_file else ''}"
 
 
 def _number_reason(text: str, what: str) -> str:

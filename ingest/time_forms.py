@@ -22,7 +22,7 @@ OTHER_FORM = "times in another form than ISO 8601"
 
 _IS_PLAIN = re.compile(TIME)
 # What Rails, Postgres clients and many a log write: a blank before the zone, or its name.
-_SPACED = rf"^({DATE}[T ]{CLOCK}) (UTC|Z|[+-](?:0[0-9]|1[0-5]):?[0-5][0-9])$"
+_SPACED = rf"^({DATE}[T ]{CLOCK})(?: ?(UTC|utc|GMT|z)| (Z|[+-](?:0[0-9]|1[0-5]):?[0-5][0-9]))$"
 _NO_SECONDS_AND_WEST = r"^.{16} -"
 # What databases, .NET and Excel write where there is no time.
 _ZERO_DAY = "0001-01-01"
@@ -108,14 +108,14 @@ def read_date(text: str) -> Reading | None:
     return None if moment is None else Reading(moment.day, "times, and other forms of dates, by their day")
 
 
-def time_reason(text: str) -> str:
-    """Why a time is refused, and what to do."""
-    return _reason(text) or FORMAT_RULE
+def time_reason(text: str, is_in_file: bool) -> str:
+    """Why a time is refused; of a file, what to do."""
+    return (_reason(text) if is_in_file else None) or FORMAT_RULE
 
 
-def date_reason(text: str) -> str:
-    """Why a date is refused, and what to do."""
-    return _reason(text) or DATE_FORMAT_RULE
+def date_reason(text: str, is_in_file: bool) -> str:
+    """Why a date is refused; of a file, what to do."""
+    return (_reason(text) if is_in_file else None) or DATE_FORMAT_RULE
 
 
 def are_other(texts: ArrowColumn) -> ArrowColumn:
@@ -125,7 +125,7 @@ def are_other(texts: ArrowColumn) -> ArrowColumn:
     return compute.invert(compute.fill_null(are_plain, True))  # type: ignore[no-any-return]
 
 
-def without_blank_before_zone(column: str, texts: ArrowColumn, notes: Notes) -> ArrowColumn:
+def with_usual_zone(column: str, texts: ArrowColumn, notes: Notes) -> ArrowColumn:
     """Times such as `2026-01-31 15:00:00 UTC` as plain ones; the others stay.
 
     A column of a million of them is read as fast as plain ones. Not `15:00 -16:00`, which may be from when to when.
@@ -136,8 +136,8 @@ def without_blank_before_zone(column: str, texts: ArrowColumn, notes: Notes) -> 
     if not compute.any(are_spaced).as_py():
         return texts
     before = texts.filter(are_spaced)
-    after = compute.replace_substring_regex(before, _SPACED, r"\1\2")
-    after = compute.replace_substring(after, "UTC", "Z")
+    after = compute.replace_substring_regex(before, _SPACED, r"\1\2\3")
+    after = compute.replace_substring_regex(after, "[A-Za-z]+$", "Z")
     note_rewritten(column, OTHER_FORM, before, after, notes)
     rewritten: ArrowColumn = compute.replace_with_mask(texts, are_spaced, after)
     return rewritten
