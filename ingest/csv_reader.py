@@ -13,10 +13,10 @@ import numpy as np
 
 from core.errors import TutorqError
 from ingest.batches import RawBatch, Reject
-from ingest.grid import Grid
 from ingest.contract import Entity
 from ingest.encodings import SAVE_AS_UTF8, decode_cp1252, encoding_of
 from ingest.form import Form
+from ingest.grid import Grid
 from ingest.headers import Header
 from ingest.notes import Notes
 from ingest.sniffing import SNIFFED_BYTES, sniff

@@ -5,7 +5,7 @@ By calamine: 100,000 rows of 12 columns take 0.6 s and 100 MiB. The whole sheet 
 
 import zipfile
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Pass
 
 from core.errors import TutorqError
 from ingest.batches import RawBatch
-from ingest.grid import Grid
 from ingest.contract import Entity
+from ingest.grid import Grid
 from ingest.headers import Header, header_row
 from ingest.notes import Notes
 from ingest.spelling import normal
@@ -28,7 +28,7 @@ HEADER_IN_ROWS = 20
 EXACT_NUMBER = 10**15
 
 # A cell as calamine tells it; an error such as #N/A is an empty text.
-Cell = str | float | bool | date | datetime | object
+Cell = int | float | str | bool | time | date | datetime | timedelta
 
 
 class ExcelReader:

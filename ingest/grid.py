@@ -107,7 +107,7 @@ class Grid:
         """Decimal commas as points."""
         matches = compute.match_substring_regex(texts, _DECIMAL_COMMA)
         if count := compute.sum(matches).as_py():
-            examples = texts.filter(matches).slice(0, SHOWN_EXAMPLES).to_pylist()
+            examples = map(str, texts.filter(matches).slice(0, SHOWN_EXAMPLES).to_pylist())
             self._notes.add("guessed", f"{name}: the comma is the decimal mark; cells", count, examples)
             texts = compute.if_else(matches, compute.replace_substring(texts, ",", "."), texts)
         return texts

@@ -31,9 +31,7 @@ class Reader(Protocol):
     def close(self) -> None: ...
 
 
-def open_reader(
-    source: str, entity: Entity, content: Path | Parts, notes: Notes, form: Form | None = None
-) -> Reader:
+def open_reader(source: str, entity: Entity, content: Path | Parts, notes: Notes, form: Form | None = None) -> Reader:
     """
     Args:
         source: what the file is called; the end of this name tells what it is.
