@@ -58,7 +58,7 @@ class ExcelReader:
         first = next(place for place, row in enumerate(top) if any(cell.strip() for cell in row))
         place = header_row(top, entity)
         if place is not None and place > first:
-            notes.add("guessed", "left out what stands above the header; lines", place - first)
+            notes.add("guessed", "left out lines above the header", place - first)
         place = first if place is None else place
         self._top = top[place + 1 :]
         self._grid = Grid(source, top[place], entity, notes, decimal=".")
@@ -78,7 +78,7 @@ class ExcelReader:
     def batches(self) -> Iterator[RawBatch]:
         rows = self._top
         while True:
-            rows += map(_texts, islice(self._rows, BATCH_ROWS - len(rows)))
+            rows += map(_texts, islice(self._rows, max(0, BATCH_ROWS - len(rows))))
             if not rows:
                 return
             lines = np.arange(self._rows_done + 1, self._rows_done + 1 + len(rows), dtype=np.int64)

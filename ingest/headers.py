@@ -39,7 +39,9 @@ def match_header(source: str, names: Sequence[str], entity: Entity) -> Header:
         )
     if missing := missing_columns(names, entity):
         plural = "s" if len(missing) > 1 else ""
-        raise TutorqError(f"{source}: required column{plural} missing: {', '.join(missing)}")
+        raise TutorqError(
+            f"{source}: required column{plural} missing: {', '.join(missing)}; rename columns, or give a mapping"
+        )
     return Header(
         positions={name: place for place, name in enumerate(found) if name is not None},
         unknown=[name.strip() or NO_NAME for name, known in zip(names, found, strict=True) if known is None],

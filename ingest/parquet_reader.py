@@ -156,7 +156,7 @@ class ParquetReader:
             originals = values.to_pylist()
             found = [value for value in originals if value is not None]
             if all(len(value) == _UUID_BYTES for value in found) and not all(map(_is_printable, found)):
-                self._notes.add("understood", f"{column.name}: UUIDs of 16 bytes; rows", len(found))
+                self._notes.add("understood", f"{column.name}: UUIDs of 16 bytes", len(found))
                 return pa.array([None if value is None else str(UUID(bytes=value)) for value in originals], pa.string())
         return _decoded(values, column.name, problems)
 
