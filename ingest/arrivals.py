@@ -31,7 +31,7 @@ PATIENCE_SECONDS = 600
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A landing file, or a folder of parts, below the landing directory; `source` is its path there, with slashes."""
+    """A landing file, or a folder of parts, below the landing directory; `source` is its path in there."""
 
     path: Path
     source: str

@@ -1,6 +1,7 @@
 """In which encoding a text file is written."""
 
 import re
+from itertools import islice
 
 from core.errors import TutorqError
 from ingest.notes import SHOWN_EXAMPLES, Notes
@@ -36,7 +37,7 @@ _DOUBTS = re.compile(
         )
     )
 )
-_WORD_WITH_OTHERS = re.compile(rf"[{_LETTER}'’. -]*[^\x00-\x7f][{_LETTER}'’. -]*")
+_WORD_WITH_OTHERS = re.compile(rf"[{_LETTER}'’. -]{{0,40}}[^\x00-\x7f][{_LETTER}'’. -]{{0,40}}")
 _SEQUENCES = re.compile(r"[^\x00-\x7f\udc80-\udcff]")
 _STRAY_BYTES = re.compile(r"[\udc80-\udcff]")
 
@@ -74,13 +75,9 @@ def encoding_of(source: str, block: bytes, notes: Notes) -> str:
     stray = len(_STRAY_BYTES.findall(text))
     if stray <= len(_SEQUENCES.findall(text)):
         return "utf-8"
-    names = [word.strip(" .-'") for word in _WORD_WITH_OTHERS.findall(decode_cp1252(source, block))]
-    notes.add(
-        "guessed",
-        "read as CP1252 (Windows), because it is not UTF-8; letters to look at",
-        stray,
-        names[:SHOWN_EXAMPLES],
-    )
+    names = (found[0].strip(" .-'") for found in _WORD_WITH_OTHERS.finditer(decode_cp1252(source, block)))
+    text = "read as CP1252 (Windows), because it is not UTF-8; letters to look at"
+    notes.add("guessed", text, stray, islice(names, SHOWN_EXAMPLES))
     return "cp1252"
 
 
@@ -93,6 +90,6 @@ def decode_cp1252(source: str, block: bytes) -> str:
         text = block.decode("cp1252")
     except UnicodeDecodeError:
         raise TutorqError(f"{source} is neither UTF-8 nor CP1252; {SAVE_AS_UTF8}") from None
-    if _DOUBTS.search(text):
+    if _DOUBTS.search(" ".join({word for word in text.split() if not word.isascii()})):
         raise TutorqError(f"{source} is not UTF-8, and which encoding it is cannot be told for sure; {SAVE_AS_UTF8}")
     return text

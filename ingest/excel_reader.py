@@ -5,7 +5,7 @@ By calamine: 100,000 rows of 12 columns take 0.6 s and 100 MiB. The whole sheet 
 
 import zipfile
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -27,7 +27,7 @@ HEADER_IN_ROWS = 20
 EXACT_NUMBER = 10**15
 
 # A cell as calamine tells it; an error such as #N/A is an empty text.
-Cell = str | float | bool | date | datetime | object
+Cell = int | float | str | bool | time | date | datetime | timedelta
 
 
 class ExcelReader:
@@ -57,7 +57,7 @@ class ExcelReader:
         first = next(place for place, row in enumerate(top) if any(cell.strip() for cell in row))
         place = header_row(top, wanted)
         if place is not None and place > first:
-            notes.add("guessed", "left out what stands above the header; lines", place - first)
+            notes.add("guessed", "left out lines above the header", place - first)
         place = first if place is None else place
         self._top = top[place + 1 :]
         self._grid = Grid(source, top[place], wanted, notes, decimal=".")
@@ -77,7 +77,7 @@ class ExcelReader:
     def batches(self) -> Iterator[RawBatch]:
         rows = self._top
         while True:
-            rows += map(_texts, islice(self._rows, BATCH_ROWS - len(rows)))
+            rows += map(_texts, islice(self._rows, max(0, BATCH_ROWS - len(rows))))
             if not rows:
                 return
             lines = np.arange(self._rows_done + 1, self._rows_done + 1 + len(rows), dtype=np.int64)

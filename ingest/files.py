@@ -18,8 +18,8 @@ _PART = (
 _STEM = rf"(?:copy[ _]of[ _])?(?P<entity>{'|'.join(ENTITIES)})(?:\d*(?:[-_ .]+(?:{_PART}))*|\..+)"
 _NAME = re.compile(rf"{_STEM}\.(?:(?:csv|tsv)(?:\.gz)?|xlsx|parquet)", re.IGNORECASE)
 _PARTS_FOLDER = re.compile(rf"{_STEM}\.parquet", re.IGNORECASE)
-# 2026, 2026-01, 202601, 2026-01-31, and year=2026, month=01, as exports by month or day are stored.
-_MONTH_FOLDER = re.compile(r"\d{4}(?:[-_]?\d{2}){0,2}|(?:\w+=)\d{1,4}(?:-\d{2}){0,2}")
+# 2026, 01, 2026-01, 202601, 2026-01-31, and year=2026, month=01, as exports by month or day are stored.
+_MONTH_FOLDER = re.compile(r"\d{2}|(?:\w+=)?\d{4}(?:[-_]?\d{2}){0,2}|\w+=\d{1,2}")
 _NOT_WORTH_A_WORD = re.compile(
     r"\..*|_.*|~\$.*|thumbs\.db|desktop\.ini|__MACOSX|.*\.report\.json|mapping(\.draft)?\.yml", re.IGNORECASE
 )
@@ -30,7 +30,8 @@ NOT_FOLLOWED = "a link, which is not followed; drop the file itself"
 
 _WAYS_OUT = {
     "zip 7z rar tar tgz": "an archive; unpack it",
-    "bz2 zst xz gzip z lz4 br": "compressed in a way that is not read; use gzip, such as {entity}.csv.gz",
+    "gzip": "name it {entity}.csv.gz",
+    "bz2 zst xz z lz4 br": "compressed in a way that is not read; use gzip, such as {entity}.csv.gz",
     "json jsonl ndjson": "JSON is not read; save it as CSV",
     "xml yaml yml html htm": "not a table; save it as CSV",
     "xls xlsm xlsb ods numbers": "this kind of sheet is not read; save it as .xlsx or CSV",

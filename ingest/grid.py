@@ -82,10 +82,10 @@ class Grid:
                 continue
             elif len(row) > width and not any(cell.strip(_BLANK) for cell in row[width:]):
                 fitted = row[:width]
-                self._notes.add("understood", "empty cells at the end of rows do not count; rows")
+                self._notes.add("understood", "empty cells at the end of rows do not count")
             elif self._last_required < len(row) < width:
                 fitted = row + [""] * (width - len(row))
-                self._notes.add("understood", "cells that are missing at the end of rows are empty; rows")
+                self._notes.add("understood", "cells that are missing at the end of rows are empty")
             else:
                 reason = f"the row has {len(row)} cells, the header has {width}"
                 rejects.append(Reject(int(lines[place]), reason, row))
@@ -98,7 +98,7 @@ class Grid:
         if not any(cell.strip(_BLANK) for cell in row):
             return False
         if all(normal(cell) == normal(name) for cell, name in zip(row, self._names, strict=True)):
-            self._notes.add("understood", "the header comes again among the rows; times")
+            self._notes.add("understood", "the header comes again among the rows")
             return False
         return True
 
@@ -106,8 +106,8 @@ class Grid:
         """Decimal commas as points."""
         matches = compute.match_substring_regex(texts, _DECIMAL_COMMA)
         if count := compute.sum(matches).as_py():
-            examples = texts.filter(matches).slice(0, SHOWN_EXAMPLES).to_pylist()
-            self._notes.add("guessed", f"{name}: the comma is the decimal mark; cells", count, examples)
+            examples = map(str, texts.filter(matches).slice(0, SHOWN_EXAMPLES).to_pylist())
+            self._notes.add("guessed", f"{name}: the comma is the decimal mark", count, examples)
             texts = compute.if_else(matches, compute.replace_substring(texts, ",", "."), texts)
         return texts
 

@@ -133,11 +133,11 @@ class ParquetReader:
                 joined = [None if items is None else ";".join(filter(None, items)) for items in lists]
                 return text_array(joined, column.name, problems)
             if pa.types.is_timestamp(kind):
-                return compute.cast(_day_or_utc(values, column), pa.string())
+                values = _day_or_utc(values, column)
             if pa.types.is_floating(kind):
                 return _float_texts(values)
             if pa.types.is_decimal(kind) and column.kind is Kind.ID:
-                return compute.replace_substring_regex(compute.cast(values, pa.string()), r"\.0*$", "")
+                values = compute.replace_substring_regex(compute.cast(values, pa.string()), r"\.0*$", "")
             if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
                 return self._bytes_texts(compute.cast(values, pa.binary()), column, problems)
             text = compute.cast(values, pa.string())
@@ -156,7 +156,7 @@ class ParquetReader:
             originals = values.to_pylist()
             found = [value for value in originals if value is not None]
             if all(len(value) == _UUID_BYTES for value in found) and not all(map(_is_printable, found)):
-                self._notes.add("understood", f"{column.name}: UUIDs of 16 bytes; rows", len(found))
+                self._notes.add("understood", f"{column.name}: UUIDs of 16 bytes", len(found))
                 return pa.array([None if value is None else str(UUID(bytes=value)) for value in originals], pa.string())
         return _decoded(values, column.name, problems)
 
@@ -166,19 +166,21 @@ def _day_or_utc(values: ArrowColumn, column: Column) -> ArrowColumn:
     kind = values.type
     if column.kind is Kind.DATE:
         wall = values if kind.tz is None else compute.local_timestamp(values)
-        return compute.cast(wall, pa.date32(), safe=False)
-    return values if kind.tz is None else compute.cast(values, pa.timestamp(kind.unit, "UTC"))
+        day: ArrowColumn = compute.cast(wall, pa.date32(), safe=False)
+        return day
+    return values if kind.tz is None else values.cast(pa.timestamp(kind.unit, "UTC"))
 
 
 def _float_texts(values: ArrowColumn) -> ArrowColumn:
     """NaN is empty, as pandas means it; whole numbers have no point."""
-    values = compute.cast(values, pa.float64())
+    values = values.cast(pa.float64())
     values = compute.if_else(compute.is_nan(values), None, values)
     is_whole = compute.and_(
         compute.equal(compute.trunc(values), values), compute.less(compute.abs(values), LARGEST_WHOLE_NUMBER)
     )
     whole = compute.cast(compute.if_else(is_whole, values, None), pa.int64())
-    return compute.coalesce(compute.cast(whole, pa.string()), compute.cast(values, pa.string()))
+    texts: ArrowColumn = compute.coalesce(compute.cast(whole, pa.string()), compute.cast(values, pa.string()))
+    return texts
 
 
 def _is_printable(value: bytes) -> bool:

@@ -43,7 +43,7 @@ def sniff(source: str, sample: bytes, wanted: Wanted, notes: Notes) -> Form:
         notes.add("understood", f"its cells are separated by {name}")
     if header:
         skipped = [line for line in lines[first : first + header] if line.strip()]
-        notes.add("guessed", "left out what stands above the header; lines", len(skipped))
+        notes.add("guessed", "left out lines above the header", len(skipped))
     return Form(encoding, delimiter, first + header + 1, "," if delimiter == ";" else ".")
 
 

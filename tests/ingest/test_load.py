@@ -18,8 +18,7 @@ import pytest
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.settings import Settings
-from ingest import FileSummary, Progress, landing_files, load_file, load_folder
-from ingest import csv_reader
+from ingest import FileSummary, Progress, csv_reader, landing_files, load_file, load_folder
 from ingest import load as load_module
 from ingest.ids import ROUNDED_RULE, entity_uuid
 from ingest.load import GROUP
