@@ -129,7 +129,7 @@ async def list_students(
     records: PeopleRecordsDep,
     filters: Annotated[StudentRecordFilters, Query()],
 ) -> Response:
-    """Students as stored, by name. For who may change them; others find what matching needs at `/api/matching/students`."""
+    """Students as stored, by name. For who may change them; others see those at `/api/matching/students`."""
     return answer_by_content(request, await records.students(filters))
 
 
