@@ -104,8 +104,15 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
         CORSMiddleware,
         allow_origins=settings.cors_origins,
         allow_methods=("GET", "POST", "PATCH", "DELETE"),
-        allow_headers=("X-API-Key", "X-Request-ID", "If-None-Match", "Content-Type", "Idempotency-Key"),
-        expose_headers=("ETag", "X-Request-ID", "Retry-After"),
+        allow_headers=(
+            "X-API-Key",
+            "X-Request-ID",
+            "If-None-Match",
+            "Content-Type",
+            "Content-Encoding",
+            "Idempotency-Key",
+        ),
+        expose_headers=("ETag", "X-Request-ID", "Retry-After", "Deprecation", "Sunset", "Link"),
     )
     app = Api(
         title="tutorq",

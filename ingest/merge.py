@@ -57,18 +57,24 @@ class MergeSql:
         `is_repeat`: an earlier row has the same key. `verdict`: that of the row on what is stored, or `new`.
         """
         key = self._key_of("s")
+        is_deleted, deletions = "false", ""
+        if self._entity.is_versioned and not self._overrides:
+            # Joined, because a subquery would be looked up for each row.
+            is_deleted = "d.session_id is not null"
+            deletions = f"left join {_DELETED} as d on {_covers('d', 's')}"
         return f"""
             create temp table {ORDERED} on commit drop as
             select
                 s.*,
                 coalesce(lag({key}) over (order by {self._keys_of("s")}) = {key}, false) as is_repeat,
                 case
-                    when {self._is_deleted("s")} then 'older'
+                    when {is_deleted} then 'older'
                     when t.{self._key} is null then {NEW}
                     else {self._verdict("s", "t")}
                 end as verdict
             from (select {self._finished()} from {STAGED}) as s
             left join {self._entity.table} as t on {self._is_same_row("t", "s")}
+            {deletions}
             order by {self._keys_of("s")}
         """
 

@@ -47,7 +47,7 @@ router = APIRouter(prefix="/api", responses=documented(400, 401, 403, 503), rout
 PeopleDep = Annotated[People, from_state("people")]
 PeopleRecordsDep = Annotated[PeopleRecords, from_state("people_records")]
 BatchTurnsDep = Annotated[Turns, from_state("people_batch_turns")]
-# Who sends people reads them back.
+# Who sends tutors reads them back. Of students there may be more than readers need, their goals in words.
 CurrentReaderOrIngester = Annotated[AnyCaller, Depends(Require(Role.READ, Role.INGEST))]
 
 ONE = NOT_MODIFIED | documented(404)
@@ -125,11 +125,11 @@ async def patch_tutor(
 @router.get("/students", tags=["students"], response_model=StudentRecordList, responses=NOT_MODIFIED)
 async def list_students(
     request: Request,
-    _: CurrentReaderOrIngester,
+    _: CurrentIngester,
     records: PeopleRecordsDep,
     filters: Annotated[StudentRecordFilters, Query()],
 ) -> Response:
-    """Students as stored, by name."""
+    """Students as stored, by name. For who may change them; others see those at `/api/matching/students`."""
     return answer_by_content(request, await records.students(filters))
 
 
@@ -170,9 +170,9 @@ async def post_student_batch(
 
 @router.get("/students/{student_id}", tags=["students"], response_model=StudentRecordResponse, responses=ONE)
 async def get_student(
-    request: Request, _: CurrentReaderOrIngester, records: PeopleRecordsDep, student_id: IdPath, __: NoQuery
+    request: Request, _: CurrentIngester, records: PeopleRecordsDep, student_id: IdPath, __: NoQuery
 ) -> Response:
-    """One student as stored."""
+    """One student as stored. For who may change them."""
     return answer_by_content(request, await records.student(uuid_of(student_id, NO_STUDENT)))
 
 

@@ -22,7 +22,7 @@ from core import concerns
 from core.concerns import Concern, ConcernName, in_order
 
 CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-MISSING = "There is no tutor with this id."
+MISSING = "There is no tutor with this id, or none who has had a session; the tutor's profile is there without."
 EVIDENCE_DAYS = 90
 # So many let-downs of one day for one reason are worth a word, if they are that share of all.
 SEVERAL, SHARE = 3, 0.1

@@ -222,11 +222,13 @@ def test_students_are_listed(ingester: httpx2.Client) -> None:
     assert [row["name"] for row in ingester.get(f"/api/students?search={mark} ZOE").json()["data"]] == ["Zoë"]
 
 
-def test_readers_read_and_change_nothing(intake: Served) -> None:
+def test_readers_see_tutors_and_change_nothing(intake: Served) -> None:
     with intake.database.connect() as connection:
         key = keys.create(connection, f"reader {uuid4()}", Role.READ).secret
     with intake.client(key) as reader:
-        assert reader.get("/api/students").status_code == 200
+        problem(reader.get("/api/students"), 403)
+        problem(reader.get("/api/students/x"), 403)
+        problem(reader.get("/api/tutors/nobody/profile"), 404)
         for kind, content in KINDS:
             problem(reader.post(f"/api/{kind}s", json={f"{kind}_id": "x", **content}), 403)
             problem(reader.post(f"/api/{kind}s/batch", json=[]), 403)

@@ -49,7 +49,7 @@ CONFIG = Path(__file__).parent / "schemathesis.toml"
 
 INGEST = {"post_session", "post_session_batch", "post_match_student"}
 READ = {"post_assignment", "post_export"}
-ADMIN = {"list_audit_entries", "list_quarantine"}
+ADMIN = {"list_audit_entries", "list_quarantine", "list_students", "get_student"}
 ADDRESSES = itertools.count()
 # Statuses by operation.
 answers: dict[str, set[int]] = defaultdict(set)

@@ -26,7 +26,10 @@ from api.sessions.ledger import Ledger, Outcome, Post, Receipt
 from api.sessions.live import LiveScores, Refreshed
 from core import locks
 from core.database import Database
+from core.settings import Settings
 from ingest.rows import Row, check
+from tests.marts import AS_OF
+from verify import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -290,7 +293,7 @@ def test_an_excuse_counts_at_once(current: Dbt, database: Database, connection: 
 
 
 def test_a_deleted_session_counts_no_more_at_once(
-    current: Dbt, database: Database, connection: psycopg.Connection, marts: Marts
+    current: Dbt, database: Database, connection: psycopg.Connection, marts: Marts, tmp_path: Path
 ) -> None:
     """Some of a tutor's sessions, all of another one's, and later a newer version of one of them."""
     info = {"initiator": "tutor", "requested_at": LAST.isoformat()}
@@ -319,6 +322,8 @@ def test_a_deleted_session_counts_no_more_at_once(
     tables = intermediate(connection)
     current("run")
     assert intermediate(connection) == tables
+    report = verify(database, settings=Settings(home=tmp_path, database_url=database.url, as_of=AS_OF))
+    assert report.ok, report
     incremental = marts.content()
     current("run", "--full-refresh")
     assert intermediate(connection) == tables

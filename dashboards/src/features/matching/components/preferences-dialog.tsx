@@ -99,7 +99,12 @@ function StudentFields({
   );
 }
 
-function TutorFields({ tutor, isBusy, error, onSave }: FieldsProps<TutorPreferences> & { tutor: MatchTutor }) {
+function TutorFields({
+  tutor,
+  isBusy,
+  error,
+  onSave,
+}: FieldsProps<TutorPreferences> & { tutor: MatchTutor }) {
   const [style, setStyle] = useState(tutor.teaching_style);
   const [pace, setPace] = useState(tutor.preferred_pace);
   const [communication, setCommunication] = useState(tutor.communication_style);
