@@ -35,6 +35,27 @@ def read_number(text: str, column: Column) -> Reading | None:
     return read_value(text)
 
 
+def number_reason(text: str, _: bool) -> str:
+    """Why a number is refused, and what to do."""
+    return _number_reason(text, "a number")
+
+
+def whole_number_reason(text: str, _: bool) -> str:
+    """Why a whole number is refused, and what to do."""
+    return _number_reason(text, "a whole number")
+
+
+def boolean_reason(_: str, is_in_file: bool) -> str:
+    """Why a word is refused, and what to do."""
+    return f"is neither true nor false{spelling.MAPPING if is_in_file else ''}"
+
+
+def _number_reason(text: str, what: str) -> str:
+    is_marked = re.fullmatch(r"[+-]?[0-9][0-9.,'\s]*[,'\s][0-9.,'\s]*[0-9]", text[:40])
+    hint = "; write a point before decimals, and no mark between thousands" if is_marked else ""
+    return f"is not {what}{hint}"
+
+
 def read_choice(text: str, column: Column) -> Reading | None:
     """A word of the list, however it is spelt."""
     word = spelling.word(text, column.allowed)

@@ -38,6 +38,7 @@ class FileReport:
     notes: list[dict[str, Any]] = field(default_factory=list)
     unknown_people: list[dict[str, Any]] = field(default_factory=list)
     first_quarantined: list[dict[str, Any]] = field(default_factory=list)
+    remarks: int = 0
     first_remarks: list[dict[str, Any]] = field(default_factory=list)
 
 

@@ -60,7 +60,7 @@ def read_id(text: str) -> Reading | None:
     if text in EMPTY_MARKS:
         return EMPTY
     if _IS_OTHER_UUID.fullmatch(text):
-        return Reading(str(UUID(text)), "UUIDs in another form")
+        return Reading(str(UUID(text.lower())), "UUIDs in another form")
     if _IS_FLOAT.fullmatch(text):
         return Reading(text[:-2], "whole numbers with .0 behind them")
     return None

@@ -234,11 +234,11 @@ def _refuse(connection: psycopg.Connection, report: FileReport) -> None:
 def _load_report(connection: psycopg.Connection, file: LandedFile, load_id: int, *, is_this_file: bool) -> FileReport:
     with connection.cursor(row_factory=dict_row) as cursor:
         load = cursor.execute(LOAD, {"load_id": load_id, "reasons": REPORTED_REASONS}).fetchone() or {}
-    rows = {
-        name: load[name] for name in ("read", "inserted", "updated", "unchanged", "stale", "quarantined", "remarks")
-    }
+    rows = {name: load[name] for name in ("read", "inserted", "updated", "unchanged", "stale", "quarantined")}
     outcome: Outcome = "loaded" if is_this_file else "already_loaded"
     message = f"{rows['read']:,} rows read: " + ", ".join(f"{n:,} {name}" for name, n in list(rows.items())[1:])
+    if load["remarks"]:
+        message += f"; {load['remarks']:,} of those taken lack a cell that could not be read"
     if 0 < rows["read"] == rows["quarantined"]:
         outcome, message = "failed", f"none of its {rows['read']:,} rows could be taken"
     if not is_this_file:
@@ -258,6 +258,7 @@ def _load_report(connection: psycopg.Connection, file: LandedFile, load_id: int,
         notes=load["notes"],
         unknown_people=[asdict(people) for people in found],
         first_quarantined=load["first_quarantined"],
+        remarks=load["remarks"],
         first_remarks=load["first_remarks"],
     )
 

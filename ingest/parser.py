@@ -79,31 +79,29 @@ class BatchParser:
     def parse(self, raw: RawBatch) -> TypedBatch:
         """Rows in file order; a rejected row is among the rejects, with all its reasons."""
         count = len(raw.lines)
-        problems: dict[str, dict[int, list[str]]] = {}
+        reasons: dict[int, list[str]] = {}
+        lost: dict[int, list[str]] = {}
+        problems: dict[str, dict[int, list[str]]] = {column.name: {} for column in self._entity.columns}
         for row, found in raw.problems.items():
             for problem in found:
-                problems.setdefault(problem.partition(": ")[0], {}).setdefault(row, []).append(problem)
-        lost: dict[int, list[str]] = {}
-        reasons: dict[int, list[str]] = {}
+                # What concerns no column of the contract concerns the row.
+                problems.get(problem.partition(": ")[0], reasons).setdefault(row, []).append(problem)
         values: dict[str, ArrowColumn] = {}
         for column in self._entity.columns:
-            faults = problems.pop(column.name, {})
+            faults = problems[column.name]
             text = raw.columns.get(column.name)
             if text is None:
                 # Versions are compared as wholes; only tutors and students keep what a file leaves out.
                 if self._entity.is_versioned:
                     values[column.name] = pa.array([None] * count, ARROW_TYPES[column.kind])
             else:
-                values[column.name] = _checked(column, _cleaned(text), self._zone, faults, self._notes)
+                values[column.name] = self._checked(column, _cleaned(text), faults)
             costs_row = column.costs_row or self._is_strict
             if faults and not costs_row:
                 values[column.name] = _without(values[column.name], faults)
                 self._note_lost(column.name, raw.columns[column.name], faults)
             for row, found in faults.items():
                 (reasons if costs_row else lost).setdefault(row, []).extend(found)
-        for others in problems.values():
-            for row, found in others.items():
-                reasons.setdefault(row, []).extend(found)
 
         lines = pa.array(raw.lines)
         if reasons:
@@ -133,6 +131,33 @@ class BatchParser:
             else:
                 staged[name] = array
         return TypedBatch(pa.table(staged), rejects, remarks, people, reasons)
+
+    def _checked(self, column: Column, text: ArrowColumn, faults: dict[int, list[str]]) -> ArrowColumn:
+        """The column in its type; faults are added by row. Only cells that are not plain are looked at one by one."""
+        delivered = text
+        values, rules = _parsed(column, text, self._zone)
+        broken = [compute.fill_null(mask, False) for mask, _ in rules if compute.any(mask).as_py()]
+        if broken:
+            if column.kind is Kind.TIME:
+                text = time_forms.with_usual_zone(column.name, text, self._notes)
+                is_odd = time_forms.are_other(text)
+            else:
+                is_odd = functools.reduce(compute.or_, broken)
+            text = reread(column.name, text, is_odd, _READERS[column.kind](column), self._notes)
+            values, rules = _parsed(column, text, self._zone)
+        if column.is_required and text.null_count:
+            for row in np.flatnonzero(text.is_null().to_numpy(zero_copy_only=False)):
+                faults.setdefault(int(row), []).append(f"{column.name}: is missing")
+        if column.is_version:
+            rules.append(is_ahead(values))
+        for is_broken, reason in rules:
+            if reason is None or not compute.any(is_broken).as_py():
+                continue
+            for row in np.flatnonzero(compute.fill_null(is_broken, False).to_numpy(zero_copy_only=False)):
+                cell = str(delivered[int(row)].as_py())
+                rule = reason if isinstance(reason, str) else reason(cell, not self._is_strict)
+                faults.setdefault(int(row), []).append(f"{column.name}: {shown(cell)} {rule}")
+        return values
 
     def _note_lost(self, column: str, text: ArrowColumn, faults: dict[int, list[str]]) -> None:
         examples = [repr(shown(str(text[row].as_py()))) for row in list(faults)[:SHOWN_EXAMPLES]]
@@ -179,34 +204,6 @@ def _cleaned(text: ArrowColumn) -> ArrowColumn:
     return compute.if_else(is_empty, None, text) if compute.any(is_empty).as_py() else text
 
 
-def _checked(column: Column, text: ArrowColumn, zone: str, faults: dict[int, list[str]], notes: Notes) -> ArrowColumn:
-    """The column in its type; faults are added by row. Only cells that are not plain are looked at one by one."""
-    delivered = text
-    values, rules = _parsed(column, text, zone)
-    broken = [compute.fill_null(mask, False) for mask, _ in rules if compute.any(mask).as_py()]
-    if broken:
-        if column.kind is Kind.TIME:
-            text = time_forms.without_blank_before_zone(column.name, text, notes)
-            is_odd = time_forms.are_other(text)
-        else:
-            is_odd = functools.reduce(compute.or_, broken)
-        text = reread(column.name, text, is_odd, _READERS[column.kind](column), notes)
-        values, rules = _parsed(column, text, zone)
-    if column.is_required and text.null_count:
-        for row in np.flatnonzero(text.is_null().to_numpy(zero_copy_only=False)):
-            faults.setdefault(int(row), []).append(f"{column.name}: is missing")
-    if column.is_version:
-        rules.append(is_ahead(values))
-    for is_broken, reason in rules:
-        if reason is None or not compute.any(is_broken).as_py():
-            continue
-        for row in np.flatnonzero(compute.fill_null(is_broken, False).to_numpy(zero_copy_only=False)):
-            cell = str(delivered[int(row)].as_py())
-            rule = reason if isinstance(reason, str) else reason(cell)
-            faults.setdefault(int(row), []).append(f"{column.name}: {shown(cell)} {rule}")
-    return values
-
-
 def _parsed(column: Column, text: ArrowColumn, zone: str) -> Parsed:
     return parse_times(text, zone) if column.kind is Kind.TIME else _PARSERS[column.kind](column, text)
 
@@ -244,14 +241,14 @@ def _parse_integer(column: Column, text: ArrowColumn) -> Parsed:
     matches = compute.match_substring_regex(text, _INTEGER_PATTERN)
     digits = compute.replace_substring_regex(compute.if_else(matches, text, None), r"^\+|\.0*$", "")
     values = compute.cast(digits, pa.int32())
-    return values, [(compute.invert(matches), "is not a whole number"), _outside(column, values)]
+    return values, [(compute.invert(matches), cells.whole_number_reason), _outside(column, values)]
 
 
 def _parse_number(column: Column, text: ArrowColumn) -> Parsed:
     matches = compute.match_substring_regex(text, _NUMBER_PATTERN)
     digits = compute.replace_substring_regex(compute.if_else(matches, text, None), r"^\+", "")
     values = compute.cast(digits, pa.float64())
-    return values, [(compute.invert(matches), "is not a number"), _outside(column, values)]
+    return values, [(compute.invert(matches), cells.number_reason), _outside(column, values)]
 
 
 def _parse_boolean(_: Column, text: ArrowColumn) -> Parsed:
@@ -259,7 +256,12 @@ def _parse_boolean(_: Column, text: ArrowColumn) -> Parsed:
     is_true = compute.is_in(lowered, pa.array(_TRUE))
     is_known = compute.or_(is_true, compute.is_in(lowered, pa.array(_FALSE)))
     values = compute.if_else(is_known, is_true, pa.scalar(None, pa.bool_()))
-    return values, [(compute.and_(text.is_valid(), compute.invert(is_known)), "is neither true nor false")]
+    return values, [
+        (
+            compute.and_(text.is_valid(), compute.invert(is_known)),
+            cells.boolean_reason,
+        )
+    ]
 
 
 def _outside(column: Column, values: ArrowColumn) -> tuple[ArrowColumn, str]:

@@ -8,6 +8,9 @@ EMPTY_MARKS = frozenset({"NULL", "null", r"\N", "NaN", "nan", "NaT", "<NA>", "#N
 # Somebody may be called None, and a subject may be none: empty only where numbers, times or words of a list stand.
 EMPTY_WORDS = EMPTY_MARKS | {"Null", "<null>", "(null)", "None", "none", "NONE", "NA", "na", "nil"}
 
+# The way out for words of a file.
+MAPPING = "; a mapping may say what it means"
+
 OTHER_SPELLINGS = {"canceled": "cancelled"}
 
 # Nearer than `confirmed` is to `completed`.
@@ -26,11 +29,11 @@ def word(text: str, allowed: tuple[str, ...]) -> str | None:
     return {_joined(one): one for one in allowed}.get(OTHER_SPELLINGS.get(plain, plain))
 
 
-def not_allowed(text: str, allowed: tuple[str, ...]) -> str:
+def not_allowed(text: str, is_in_file: bool, *, allowed: tuple[str, ...]) -> str:
     """Why `text` is refused: what is allowed, what was meant if one of them is near, and the way out."""
     near = get_close_matches(_joined(text), [_joined(one) for one in allowed], 1, _NEAR)
     meant = f" (did you mean {word(near[0], allowed)}?)" if near else ""
-    return f"is not one of {', '.join(allowed)}{meant}; a mapping may say what it means"
+    return f"is not one of {', '.join(allowed)}{meant}{MAPPING if is_in_file else ''}"
 
 
 def _joined(text: str) -> str:

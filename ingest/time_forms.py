@@ -22,10 +22,13 @@ OTHER_FORM = "times in another form than ISO 8601"
 
 _IS_PLAIN = re.compile(TIME)
 # What Rails, Postgres clients and many a log write: a blank before the zone, or its name.
-_SPACED = rf"^({DATE}[T ]{CLOCK}) (UTC|Z|[+-](?:0[0-9]|1[0-5]):?[0-5][0-9])$"
+_SPACED = rf"^({DATE}[T ]{CLOCK})(?: ?(UTC|utc|GMT|z)| (Z|[+-](?:0[0-9]|1[0-5]):?[0-5][0-9]))$"
 _NO_SECONDS_AND_WEST = r"^.{16} -"
 # What databases, .NET and Excel write where there is no time.
-_SENTINEL = re.compile(r"(?:0000-00-00|0001-01-01|1900-01-00)(?:[T ][0-9:.,]{4,18})?(?: ?(?:Z|UTC|[+-][0-9:]{2,6}))?")
+_ZERO_DAY = "0001-01-01"
+_SENTINEL = re.compile(
+    rf"(?:0000-00-00|{_ZERO_DAY}|1900-01-00)(?:[T ][0-9:.,]{{4,18}})?(?: ?(?:Z|UTC|[+-][0-9:]{{2,6}}))?"
+)
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
@@ -70,7 +73,7 @@ _REASONS = [
     (re.compile(r"[0-9]{5}(?:[.,][0-9]+)?"), f"looks like the number by which Excel counts days: {_IN_EXCEL}"),
     (re.compile(r"-?[0-9]{9,19}(?:\.[0-9]+)?"), f"looks like a count of seconds since 1970: {_HOW}"),
     (
-        re.compile(r".*:[0-9]{2}\s?(?:[AaPp][Mm]\s)?(?!AM|PM)[A-Z]{2,5}"),
+        re.compile(r".*:[0-9]{2}\s?(?:[AaPp][Mm]\s)?(?!AM|PM|GMT|UTC)[A-Z]{1,5}"),
         "names no zone that is the same everywhere: write the offset, such as -05:00, or give the zone in a mapping, "
         "such as America/New_York",
     ),
@@ -105,23 +108,24 @@ def read_date(text: str) -> Reading | None:
     return None if moment is None else Reading(moment.day, "times, and other forms of dates, by their day")
 
 
-def time_reason(text: str) -> str:
-    """Why a time is refused, and what to do."""
-    return _reason(text) or FORMAT_RULE
+def time_reason(text: str, is_in_file: bool) -> str:
+    """Why a time is refused; of a file, what to do."""
+    return (_reason(text) if is_in_file else None) or FORMAT_RULE
 
 
-def date_reason(text: str) -> str:
-    """Why a date is refused, and what to do."""
-    return _reason(text) or DATE_FORMAT_RULE
+def date_reason(text: str, is_in_file: bool) -> str:
+    """Why a date is refused; of a file, what to do."""
+    return (_reason(text) if is_in_file else None) or DATE_FORMAT_RULE
 
 
 def are_other(texts: ArrowColumn) -> ArrowColumn:
-    """A mask, without nulls, of the texts that are not plain times."""
+    """A mask, without nulls, of the texts that are not plain times, or are one that stands for none."""
     are_plain = compute.match_substring_regex(texts, f"^{TIME}$")
+    are_plain = compute.and_(are_plain, compute.invert(compute.starts_with(texts, _ZERO_DAY)))
     return compute.invert(compute.fill_null(are_plain, True))  # type: ignore[no-any-return]
 
 
-def without_blank_before_zone(column: str, texts: ArrowColumn, notes: Notes) -> ArrowColumn:
+def with_usual_zone(column: str, texts: ArrowColumn, notes: Notes) -> ArrowColumn:
     """Times such as `2026-01-31 15:00:00 UTC` as plain ones; the others stay.
 
     A column of a million of them is read as fast as plain ones. Not `15:00 -16:00`, which may be from when to when.
@@ -132,8 +136,8 @@ def without_blank_before_zone(column: str, texts: ArrowColumn, notes: Notes) -> 
     if not compute.any(are_spaced).as_py():
         return texts
     before = texts.filter(are_spaced)
-    after = compute.replace_substring_regex(before, _SPACED, r"\1\2")
-    after = compute.replace_substring(after, "UTC", "Z")
+    after = compute.replace_substring_regex(before, _SPACED, r"\1\2\3")
+    after = compute.replace_substring_regex(after, "[A-Za-z]+$", "Z")
     note_rewritten(column, OTHER_FORM, before, after, notes)
     rewritten: ArrowColumn = compute.replace_with_mask(texts, are_spaced, after)
     return rewritten
@@ -200,7 +204,7 @@ def _zoned(day: str, wall: datetime.datetime, offset: str | None, region: str | 
     if region is not None:
         try:
             zone = ZoneInfo(region)
-        except (OSError, ValueError):
+        except (KeyError, OSError, ValueError):
             return None
         # Of an hour that comes twice the first, if nothing else is said.
         offsets = [_usual_offset(wall.replace(tzinfo=zone, fold=fold).isoformat()[-6:]) for fold in (0, 1)]

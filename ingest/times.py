@@ -24,8 +24,8 @@ _DATE_PATTERN = rf"^{DATE}(?:[T ]00:00(?::00(?:\.0+)?)?)?$"
 
 _UTC_TYPE = pa.timestamp("us", "UTC")
 
-# What is wrong with a text, or how to say it.
-Reason = str | Callable[[str], str]
+# What is wrong with a text, or how to say it: of a cell of a file (true), of which more can be said, or of a post.
+Reason = str | Callable[[str, bool], str]
 
 # Clocks of senders differ, and a time without an offset may be off by half a day.
 MOST_AHEAD = datetime.timedelta(days=1)

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from email.utils import formatdate
 from typing import Literal, Protocol
 from uuid import UUID
+
+import idna
 
 SENDER_NAME = "tutorq"
 
@@ -27,13 +29,25 @@ class Mail:
 
     def message_id(self) -> str:
         """The same at every attempt, so that a receiver can tell a repetition."""
-        return f"<{self.report_id}@{self.sender.rpartition('@')[2]}>"
+        return f"<{self.report_id}@{with_ascii_domain(self.sender).rpartition('@')[2]}>"
+
+    @property
+    def needs_utf8(self) -> bool:
+        """Whether a letter such as ä stands before the @, which not every server takes (RFC 6531)."""
+        return not with_ascii_domain(self.recipient).isascii()
 
     def to_message(self) -> EmailMessage:
-        """As MIME: text and HTML as alternatives."""
-        message = EmailMessage(policy=SMTP)
-        message["From"] = Address(SENDER_NAME, addr_spec=self.sender)
-        message["To"] = Address(addr_spec=self.recipient)
+        """As MIME: text and HTML as alternatives.
+
+        Raises:
+            ValueError: an address is none.
+        """
+        message = EmailMessage(policy=SMTPUTF8 if self.needs_utf8 else SMTP)
+        message["From"] = Address(SENDER_NAME, addr_spec=with_ascii_domain(self.sender))
+        name, _, domain = with_ascii_domain(self.recipient).rpartition("@")
+        message["To"] = (
+            Address(username=name, domain=domain) if self.needs_utf8 else Address(addr_spec=f"{name}@{domain}")
+        )
         message["Subject"] = self.subject
         message["Date"] = formatdate(usegmt=True)
         message["Message-ID"] = self.message_id()
@@ -42,6 +56,16 @@ class Mail:
         message.set_content(self.text)
         message.add_alternative(self.html, subtype="html")
         return message
+
+
+def with_ascii_domain(address: str) -> str:
+    """An address as mail servers take it: a domain with letters such as ä in its other form (RFC 5891), `xn--…`.
+
+    Raises:
+        ValueError: there is no such domain.
+    """
+    name, at, domain = address.rpartition("@")
+    return address if domain.isascii() else f"{name}{at}{idna.encode(domain, uts46=True).decode()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.error import URLError
 
-from reports.providers.base import SENDER_NAME, Mail, Verdict
+from reports.providers.base import SENDER_NAME, Mail, Verdict, with_ascii_domain
 
 TIMEOUT_SECONDS = 10.0
 ACCEPTED = range(200, 300)
@@ -55,8 +55,8 @@ class SendGridProvider:
 def _body(mail: Mail) -> dict[str, Any]:
     """The request, as SendGrid's v3 API takes it. Its event webhook gives `custom_args` back."""
     return {
-        "personalizations": [{"to": [{"email": mail.recipient}]}],
-        "from": {"email": mail.sender, "name": SENDER_NAME},
+        "personalizations": [{"to": [{"email": with_ascii_domain(mail.recipient)}]}],
+        "from": {"email": with_ascii_domain(mail.sender), "name": SENDER_NAME},
         "subject": mail.subject,
         "content": [{"type": "text/plain", "value": mail.text}, {"type": "text/html", "value": mail.html}],
         "headers": {"Message-ID": mail.message_id(), **mail.headers},

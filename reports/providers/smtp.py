@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
 from core.errors import TutorqError
-from reports.providers.base import Mail, Verdict
+from reports.providers.base import Mail, Verdict, with_ascii_domain
 
 TIMEOUT_SECONDS = 10.0
 TRANSIENT = 400
@@ -100,7 +100,11 @@ class SmtpProvider:
                     return Verdict("later", f"{server.host} does not offer encryption (STARTTLS)", concerns_all=True)
             if server.username:
                 smtp.login(server.username, server.password or "")
-            for code, reply in (smtp.mail(mail.sender), smtp.rcpt(mail.recipient), smtp.docmd("DATA")):
+            options = ["BODY=8BITMIME", "SMTPUTF8"] if mail.needs_utf8 else []
+            if mail.needs_utf8 and not smtp.has_extn("smtputf8"):
+                return Verdict("refused", f"{server.host} takes no address with a letter such as ä before the @")
+            sender, recipient = with_ascii_domain(mail.sender), with_ascii_domain(mail.recipient)
+            for code, reply in (smtp.mail(sender, options), smtp.rcpt(recipient), smtp.docmd("DATA")):
                 if code >= TRANSIENT:
                     return _verdict(code, reply)
         except UnicodeError:

@@ -297,7 +297,7 @@ INVALID: list[tuple[dict[str, Any], dict[str, str]]] = [
         {"scheduled_time": "2026-02-30 is not an ISO 8601 time such as 2026-01-31T15:00:00Z"},
     ),
     ({"scheduled_time": "1950-01-01"}, {"scheduled_time": "1950-01-01 is not between the years 1970 and 2100"}),
-    ({"colour": "red", "rating": 0}, {"colour": "there is no such field", "rating": "0 is not between 1 and 5"}),
+    ({"colour": "red", "rating": 9}, {"colour": "there is no such field", "rating": "9 is not between 1 and 5"}),
     ({"status": "rescheduled"}, {"reschedule_info": "is required when status is rescheduled"}),
     ({"reschedule_info": "ill"}, {"reschedule_info": "is not a JSON object"}),
     (

@@ -160,7 +160,7 @@ def test_a_row_that_the_database_refuses_is_rejected_alone(intake: Served, clien
 def test_an_idempotency_key_gets_the_first_answer(intake: Served, client: httpx2.Client) -> None:
     empty(intake.database)
     headers = {"Idempotency-Key": "batch-1"}
-    bodies = [session("i1"), session("i2", rating=0)]
+    bodies = [session("i1"), session("i2", rating=9)]
     first = client.post(PATH, json=bodies, headers=headers)
     again = client.post(PATH, json=bodies, headers=headers)
     assert again.content == first.content

@@ -164,9 +164,12 @@ def test_a_file_is_loaded_and_moved_with_a_report(database: Database, landing: P
             {"line": 3, "reason": "scheduled_time: soon is not an ISO 8601 time such as 2026-01-31T15:00:00Z"},
             {
                 "line": 4,
-                "reason": "status: lost is not one of scheduled, completed, rescheduled, cancelled, no_show",
+                "reason": "status: lost is not one of scheduled, completed, rescheduled, cancelled, no_show; a mapping "
+                "may say what it means",
             },
         ],
+        "remarks": 0,
+        "first_remarks": [],
         "moved_to": moved_to,
     }
     assert moved_to == f"processed/{today}/sessions.2026-01.csv"

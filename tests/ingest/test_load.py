@@ -1,6 +1,7 @@
 """Landing files end up in `raw`, whatever their form; what is wrong with them is said."""
 
 import gzip
+import json
 import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +20,14 @@ from core.errors import TutorqError
 from core.settings import Settings
 from ingest import FileSummary, Progress, csv_reader, landing_files, load_file, load_folder
 from ingest import load as load_module
-from ingest.ids import entity_uuid
+from ingest.ids import ROUNDED_RULE, entity_uuid
+from ingest.load import GROUP
+from ingest.parser import quarantine_json
 from tests.conftest import forget_audit
 
 HEADER = "session_id,tutor_id,student_id,scheduled_time,status"
 ROW = "s1,t1,p1,2026-01-05T10:00:00Z,completed"
+STATUS_WORDS = "scheduled, completed, rescheduled, cancelled, no_show; a mapping may say what it means"
 
 Loader = Callable[..., FileSummary]
 
@@ -176,34 +180,34 @@ def test_the_same_folder_again_changes_and_logs_nothing(database: Database, tmp_
         ({"session_id": " "}, "session_id: is missing"),
         ({"tutor_id": ""}, "tutor_id: is missing"),
         ({"session_id": "x" * 201}, f"session_id: {'x' * 60}… is longer than 200 characters"),
-        ({"status": "done"}, "status: done is not one of scheduled, completed, rescheduled, cancelled, no_show"),
-        ({"initiator": "boss"}, "initiator: boss is not one of tutor, student, platform"),
-        ({"rating": "7"}, "rating: 7 is not between 1 and 5"),
-        ({"rating": "NaN"}, "rating: NaN is not a number"),
-        ({"rating": "inf"}, "rating: inf is not a number"),
-        ({"duration_minutes": "60.5"}, "duration_minutes: 60.5 is not a whole number"),
-        ({"duration_minutes": "99999999999"}, "duration_minutes: 99999999999 is not a whole number"),
-        ({"duration_minutes": "-1"}, "duration_minutes: -1 is not between 0 and 10080"),
+        ({"status": "done"}, f"status: done is not one of {STATUS_WORDS}"),
+        (
+            {"status": "complete"},
+            f"status: complete is not one of {STATUS_WORDS}".replace(";", " (did you mean completed?);"),
+        ),
+        ({"status": "#N/A"}, "status: is missing"),
+        ({"student_id": "NULL"}, "student_id: is missing"),
+        ({"student_id": "1.23457E+11"}, f"student_id: 1.23457E+11 {ROUNDED_RULE}"),
+        (
+            {"initiator": "boss"},
+            "initiator: boss is not one of tutor, student, platform; a mapping may say what it means",
+        ),
         ({"scheduled_time": ""}, "scheduled_time: is missing"),
+        ({"scheduled_time": "0000-00-00 00:00:00"}, "scheduled_time: is missing"),
+        ({"updated_at": "0206-01-05"}, "updated_at: 0206-01-05 is not between the years 1970 and 2100"),
+        ({"updated_at": "yesterday"}, "updated_at: yesterday is not an ISO 8601 time such as 2026-01-31T15:00:00Z"),
         *(
             ({"scheduled_time": text}, f"scheduled_time: {text} is not an ISO 8601 time such as 2026-01-31T15:00:00Z")
-            for text in ("05/01/2026", "2026-02-30", "2026-13-01", "2026-01-05T25:00", "2026-1-5", "1767607200", "now")
+            for text in ("2026-02-30", "2026-13-01", "2026-01-05T25:00", "now")
         ),
-        ({"booked_at": "1900-01-01"}, "booked_at: 1900-01-01 is not between the years 1970 and 2100"),
-        ({"booked_at": "2999-12-31"}, "booked_at: 2999-12-31 is not between the years 1970 and 2100"),
-        ({"subject": "a\0b"}, "subject: contains a NUL character"),
-        (
-            {"rating": "0", "status": "x"},
-            "status: x is not one of scheduled, completed, rescheduled, cancelled, no_show; "
-            "rating: 0 is not between 1 and 5",
-        ),
+        ({"rating": "6", "status": "x"}, f"status: x is not one of {STATUS_WORDS}; rating: 6 is not between 1 and 5"),
     ],
 )
 def test_a_wrong_cell_quarantines_its_row_only(
     load: Loader, database: Database, cells: dict[str, str], reason: str
 ) -> None:
-    header = f"{HEADER},subject,booked_at,duration_minutes,rating,initiator"
-    good = dict(zip(header.split(","), ["s1", "t1", "p1", "2026-01-05", "completed", "", "", "", "", ""], strict=True))
+    header = f"{HEADER},rating,initiator,updated_at"
+    good = dict(zip(header.split(","), ["s1", "t1", "p1", "2026-01-05", "completed", "", "", ""], strict=True))
     bad = good | {"session_id": "s2"} | cells
     summary = load(csv_text(header, ",".join(good.values()), ",".join(bad.values())))
     assert counts(summary) == (2, 1, 0, 0, 1)
@@ -212,6 +216,85 @@ def test_a_wrong_cell_quarantines_its_row_only(
     assert f'"tutor_id": "{bad["tutor_id"]}"' in stored
     assert rows(database, "select external_id from raw.sessions") == [("s1",)]
     assert rows(database, "select count(*) from raw.tutors") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "fault"),
+    [
+        ({"rating": "7"}, "7 is not between 1 and 5"),
+        ({"rating": "inf"}, "inf is not a number"),
+        ({"rating": "4,5"}, "4,5 is not a number; write a point before decimals, and no mark between thousands"),
+        ({"rating": "4.5/5"}, "4.5/5 is not a number"),
+        ({"duration_minutes": "60.5"}, "60.5 is not a whole number"),
+        (
+            {"duration_minutes": "1 234"},
+            "1 234 is not a whole number; write a point before decimals, and no mark between thousands",
+        ),
+        ({"duration_minutes": "99999999999"}, "99999999999 is not a whole number"),
+        ({"duration_minutes": "-1"}, "-1 is not between 0 and 10080"),
+        ({"booked_at": "1900-01-01"}, "1900-01-01 is not between the years 1970 and 2100"),
+        ({"booked_at": "9999-12-31 00:00:00"}, "9999-12-31 00:00:00 is not between the years 1970 and 2100"),
+        ({"technical_issue": "WAHR"}, "WAHR is neither true nor false; a mapping may say what it means"),
+        ({"subject": "a\0b"}, "contains a NUL character"),
+        ({"subject": "x" * 501}, f"{'x' * 60}… is longer than 500 characters"),
+    ],
+)
+def test_a_wrong_cell_that_the_row_can_do_without_costs_itself_only(
+    load: Loader, database: Database, cell: dict[str, str], fault: str
+) -> None:
+    names = "subject,booked_at,duration_minutes,rating,technical_issue,updated_at"
+    usual = dict(zip(names.split(","), ["math", "2026-01-01", "60", "5", "no", "2026-01-06"], strict=True))
+    text = csv_text(f"{HEADER},{names}", ",".join([ROW, *(f'"{value}"' for value in (usual | cell).values())]))
+    summary = load(text)
+    assert (counts(summary), summary.remarks) == ((1, 1, 0, 0, 0), 1)
+    [name] = cell
+    [(line, is_remark, reason, content)] = rows(database, "select line, is_remark, reason, content from raw.quarantine")
+    assert (line, is_remark, reason) == (2, True, f"{name}: {fault}")
+    assert json.loads(content)[name] == cell[name]
+    assert [(note.kind, note.count) for note in summary.notes] == [("left out", 1)]
+    [stored] = rows(database, f"select {names} from raw.sessions")
+    assert [name for name, value in zip(usual, stored, strict=True) if value is None] == [name]
+
+    assert (counts(load(text)), rows(database, "select remarks from raw.loads")) == ((1, 0, 0, 1, 0), [(1,), (1,)])
+    assert len(reasons(database)) == 1
+
+
+def test_a_row_that_is_refused_names_the_cells_it_could_do_without_too(load: Loader, database: Database) -> None:
+    summary = load(csv_text(f"{HEADER},rating", "s1,t1,p1,soon,completed,9"))
+    assert (counts(summary), summary.remarks) == ((1, 0, 0, 0, 1), 0)
+    [(is_remark, reason)] = rows(database, "select is_remark, reason from raw.quarantine")
+    assert not is_remark
+    assert reason.endswith("; rating: 9 is not between 1 and 5")
+
+
+def test_what_was_refused_may_become_a_remark(load: Loader, database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            "insert into raw.quarantine (entity, source, line, reason, content)"
+            " values ('sessions', 'sessions.csv', 2, 'rating: 9', %s)",
+            [quarantine_json(dict(zip([*HEADER.split(","), "rating"], [*ROW.split(","), "9"], strict=True)))],
+        )
+    load(csv_text(f"{HEADER},rating", f"{ROW},9"))
+    assert rows(database, "select is_remark, reason from raw.quarantine") == [
+        (True, "rating: 9 is not between 1 and 5")
+    ]
+
+
+def test_one_session_of_several_students_says_what_to_do(load: Loader, database: Database) -> None:
+    header = f"{HEADER},updated_at"
+    lesson = [f"s1,t1,p{n},2026-01-05T10:00:00Z,completed,2026-01-0{6 + n}" for n in range(3)]
+    other = ["s2,t1,p1,2026-01-06,scheduled,2026-01-06", "s2,t1,p1,2026-01-06,completed,2026-01-07"]
+    assert (counts(load(csv_text(header, *lesson, *other))), reasons(database)) == (
+        (5, 2, 0, 0, 2), [(2, GROUP), (3, GROUP)]
+    )  # fmt: skip
+    assert rows(database, "select external_id, updated_at::date from raw.sessions order by 1") == [
+        ("s1", date(2026, 1, 8)),
+        ("s2", date(2026, 1, 7)),
+    ]
+    same = [line.replace("2026-01-07", "2026-01-06").replace("2026-01-08", "2026-01-06") for line in lesson]
+    summary = load(csv_text(header, *same).replace("s1", "s3"), "sessions.2.csv")
+    assert counts(summary) == (3, 1, 0, 0, 2)
+    assert {reason for _, reason in reasons(database)} == {GROUP}
 
 
 def test_broken_lines_are_told_by_their_line_and_swallow_no_good_row(load: Loader, database: Database) -> None:
@@ -230,7 +313,7 @@ def test_broken_lines_are_told_by_their_line_and_swallow_no_good_row(load: Loade
         b's10,t1,p1,2026-01-05,completed,"never closed',
     ]
     summary = load(b"\r\n".join(lines))
-    assert counts(summary) == (10, 3, 0, 0, 7)
+    assert (counts(summary), summary.remarks) == ((10, 5, 0, 0, 5), 2)
     found = reasons(database)
     assert [line for line, _ in found] == [4, 6, 8, 9, 10, 11, 13]
     assert found[0][1] == "the row has 5 cells, the header has 6"
@@ -240,6 +323,8 @@ def test_broken_lines_are_told_by_their_line_and_swallow_no_good_row(load: Loade
     assert rows(database, "select external_id, subject from raw.sessions order by scheduled_time, external_id") == [
         ("s1", "two\nlines"),
         ("s4", "math"),
+        ("s5", None),
+        ("s8", None),
         ("s9", "ökonomie"),
     ]
 
@@ -288,9 +373,12 @@ def test_parquet_is_read_like_csv(load: Loader, database: Database) -> None:
     pq.write_table(
         pa.table(keys | {"scheduled_time": times, "status": status, "booked_at": nanoseconds, "subject": text}), sink
     )
-    assert counts(load(sink.getvalue().to_pybytes(), "sessions.parquet", "Europe/Vienna")) == (2, 1, 0, 0, 1)
+    assert counts(load(sink.getvalue().to_pybytes(), "sessions.parquet", "Europe/Vienna")) == (2, 2, 0, 0, 0)
     assert (1, "subject: is not valid UTF-8") in reasons(database)
-    assert rows(database, "select scheduled_time from raw.sessions") == [(datetime(2026, 1, 5, 9, tzinfo=UTC),)]
+    assert rows(database, "select distinct scheduled_time from raw.sessions") == [
+        (datetime(2026, 1, 5, 9, tzinfo=UTC),)
+    ]
+    assert rows(database, "select subject from raw.sessions order by external_id") == [(None,), ("fine",)]
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,23 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from uuid import uuid5
+from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 import hypothesis.strategies as st
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from core.database import Database, DatabaseRole
 from ingest import FileSummary, load_folder
+from ingest.contract import SESSIONS
 from ingest.ids import NAMESPACE, convert_keys, entity_uuid
+from ingest.notes import Notes
+from ingest.parser import BatchParser
+from ingest.readers import RawBatch
+from ingest.spelling import EMPTY_MARKS
 from ingest.times import parse_times
 
 pytestmark = pytest.mark.slow
@@ -155,6 +161,46 @@ def test_derived_ids_are_version_5_uuids_of_the_namespace(texts: list[str]) -> N
     converted, externals = convert_keys(pa.array(texts, pa.string()))
     assert converted.to_pylist() == [uuid5(NAMESPACE, text).hex for text in texts]
     assert externals.to_pylist() == texts
+
+
+_hex = st.uuids()
+_ids = (
+    _hex.map(str)
+    | _hex.map(lambda key: key.hex.upper())
+    | st.builds(
+        "{}{}{}".format, st.sampled_from(["", "{", "urn:uuid:", "URN:UUID:{"]), _hex, st.sampled_from(["", "}"])
+    )
+    | st.integers(0, 10**31).map(lambda number: f"{number}.0")
+    | st.floats().map(repr)
+    | st.sampled_from([*sorted(EMPTY_MARKS), "", "1.23457E+11", "1,5e+20", "12.00", "-1.0", "1.0.0", "None", "Ä" * 70])
+    | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=130)
+)
+_blank = st.text(st.sampled_from(" \t\n\x1c\x85\xa0\u2003\u3000"), max_size=2)
+
+
+def _entity_uuid(text: str) -> UUID | None:
+    try:
+        return entity_uuid(text)
+    except ValueError:
+        return None
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.builds("{1}{0}{2}".format, _ids, _blank, _blank), min_size=1, max_size=40))
+def test_sql_and_python_and_files_give_an_id_the_same_uuid(database: Database, texts: list[str]) -> None:
+    expected = [_entity_uuid(text) for text in texts]
+    with database.connect() as connection:
+        query = "select raw.entity_uuid(id) from unnest(%s::text[]) with ordinality as t (id, place) order by place"
+        assert [key for (key,) in connection.execute(query, [texts])] == expected
+    columns = {name: pa.array(texts) for name in ("session_id", "tutor_id", "student_id")}
+    columns |= {"scheduled_time": pa.array(["2026-01-05"] * len(texts)), "status": pa.array(["completed"] * len(texts))}
+    raw = RawBatch(np.arange(len(texts)), columns, lambda row: texts[row])
+    batch = BatchParser(SESSIONS, "UTC", Notes()).parse(raw)
+    found: dict[int, UUID | None] = dict.fromkeys(range(len(texts)))
+    for line, key in zip(batch.rows["line"].to_pylist(), batch.rows["tutor_id"].to_pylist(), strict=True):
+        found[line] = UUID(key)
+    assert list(found.values()) == expected
+    assert batch.rows["tutor_id"].equals(batch.rows["student_id"])
 
 
 @settings(max_examples=200, deadline=None)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from ingest.contract import SESSIONS, Entity
 from ingest.posts import RescheduleInfo, SessionPost
-from ingest.rows import INFO, POSTED_RESCHEDULE, Row, check, read_by_model, read_by_parser
+from ingest.rows import INFO, POSTED_RESCHEDULE, Faults, Row, check, read_by_model, read_by_parser
 
 ZONE = "Europe/Vienna"
 
@@ -44,6 +44,12 @@ def test_what_needs_no_cleaning_is_read_by_the_model(body: dict[str, Any]) -> No
     "changes",
     [
         {"session_id": " S-1042"},
+        {"session_id": "12.0"},
+        {"tutor_id": "0d9d7c0e5b0a4c559d0b6a3f5a1c7e42"},
+        {"student_id": "1.23457E+11"},
+        {"subject": "NULL"},
+        {"status": "Completed"},
+        {"rating": 0},
         {"scheduled_time": "2026-01-31"},
         {"scheduled_time": "2026-01-31T15:00:00"},
         {"scheduled_time": "2026-02-30T15:00:00Z"},
@@ -92,10 +98,15 @@ _times = st.builds(
     _offsets,
 )
 _texts = st.text(max_size=12) | st.sampled_from(
-    ["x" * 200, "x" * 201, "é" * 500, "ü" * 501, "a b", "\u200b", "a\u2028"]
+    ["NULL", "N/A", "None", "-", "x" * 200, "x" * 201, "é" * 500, "ü" * 501, "a b", "\u200b", "a\u2028"]
 )
 _numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([-0.0, 1, 5, 4.005, 1e-5])
-_ids = st.uuids().map(str) | st.uuids().map(lambda key: str(key).upper()) | st.sampled_from(["S-1", "{S}", "1/2"])
+_ids = (
+    st.uuids().map(str)
+    | st.uuids().map(lambda key: str(key).upper())
+    | st.uuids().map(lambda key: key.hex)
+    | st.sampled_from(["S-1", "{S}", "1/2", "12.0", "NULL", "-", "1E+11", "{0D9D7C0E-5B0A-4C55-9D0B-6A3F5A1C7E42}"])
+)
 _anything = st.none() | st.booleans() | _numbers | _texts | _times | st.just([])
 
 
@@ -105,7 +116,7 @@ def _mostly(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 _id = _mostly(_ids | st.integers(-(10**31), 10**31) | _texts)
 _time = _mostly(_times | st.datetimes(timezones=st.timezones()).map(lambda time: time.isoformat()))
-_initiator = _mostly(st.sampled_from(["tutor", "student", "platform", "Tutor", " tutor"]))
+_initiator = _mostly(st.sampled_from(["tutor", "student", "platform", "Tutor", " tutor", "NULL"]))
 _number = _mostly(st.integers(-10, 90_000) | st.floats(-9_000, 90_000) | st.floats(0, 6) | st.integers(0, 6))
 _info = st.fixed_dictionaries(
     {"initiator": _initiator},
@@ -126,7 +137,7 @@ _bodies = st.fixed_dictionaries(
         "tutor_id": _id,
         "student_id": _id,
         "scheduled_time": st.just("2026-01-31T15:00:00Z") | _time,
-        "status": _mostly(st.sampled_from(["completed", "rescheduled", "no_show"])),
+        "status": _mostly(st.sampled_from(["completed", "rescheduled", "no_show", "Rescheduled", "No Show", "done"])),
     },
     optional={
         "subject": _mostly(_texts),
@@ -144,6 +155,40 @@ _bodies = st.fixed_dictionaries(
         "color": st.just("red"),
     },
 )
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({"status": "No Show"}, {"status": "no_show"}),
+        ({"session_id": "12.0"}, {"session_id": 12}),
+        ({"tutor_id": "{0D9D7C0E5B0A4C559D0B6A3F5A1C7E42}"}, {}),
+        ({"scheduled_time": "2026-01-31 15:00:00 UTC"}, {}),
+        ({"rating": 0}, {"rating": None}),
+        ({"reason_code": "NULL"}, {"reason_code": None}),
+        ({"technical_issue": "y"}, {}),
+        ({"status": "Rescheduled", INFO: MOVE}, {"status": "rescheduled", INFO: MOVE}),
+    ],
+)
+def test_what_is_unambiguous_is_understood(changes: dict[str, Any], same: dict[str, Any]) -> None:
+    assert check([USUAL | changes], ZONE) == check([USUAL | same], ZONE)
+    assert isinstance(check([USUAL | changes], ZONE)[0], Row)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"rating": 9, "duration_minutes": 59.5}, {"rating", "duration_minutes"}),
+        ({"booked_at": "3/4/2026"}, {"booked_at"}),
+        ({"tutor_id": "1.23457E+11"}, {"tutor_id"}),
+        ({"student_id": "NULL"}, {"student_id"}),
+        ({"status": "Rescheduled"}, {INFO}),
+    ],
+)
+def test_every_bad_value_refuses_a_post(changes: dict[str, Any], fields: set[str]) -> None:
+    [faults] = check([USUAL | changes], ZONE)
+    assert isinstance(faults, Faults)
+    assert {error.field for error in faults.errors} == fields
 
 
 @settings(max_examples=100, deadline=None)

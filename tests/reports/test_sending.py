@@ -447,6 +447,7 @@ class SmtpFake:
     port: int
     replies: dict[str, str | float | None] = field(default_factory=dict)
     messages: list[bytes] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -456,6 +457,7 @@ def smtp() -> Iterator[SmtpFake]:
             self.say("220 fake")
             while line := self.rfile.readline():
                 command = line.split()[0].upper().decode() if line.split() else ""
+                fake.commands.append(line.decode().strip())
                 if command == "QUIT":
                     return
                 if not self.say(fake.replies.get(command, "354 go on" if command == "DATA" else "250 ok")):
@@ -512,6 +514,39 @@ def test_smtp_delivers_text_and_html(database: Database, smtp: SmtpFake) -> None
     assert html is not None
     assert "\n.A line that begins with a dot, and ümlauts.\n" in text.get_content().replace("\r\n", "\n")
     assert "ümlauts" in html.get_content()
+
+
+def test_a_domain_with_umlauts_is_sent_in_its_ascii_form(
+    database: Database, smtp: SmtpFake, sendgrid: SendGrid
+) -> None:
+    queue(database, recipient="joerg@exämple.org")
+    assert send(database, SmtpProvider(SmtpServer("127.0.0.1", smtp.port), timeout_seconds=SHORT)).accepted == 1
+    assert any(command.endswith("<joerg@xn--exmple-cua.org>") for command in smtp.commands)
+    assert message_from_bytes(smtp.messages[0], policy=policy.default)["To"] == "joerg@xn--exmple-cua.org"
+
+    queue(database, "alert:2", recipient="joerg@exämple.org")
+    assert send(database, client(sendgrid)).accepted == 1
+    assert sendgrid.bodies[0]["personalizations"] == [{"to": [{"email": "joerg@xn--exmple-cua.org"}]}]
+
+
+def test_a_name_with_umlauts_is_sent_where_the_server_takes_it(database: Database, smtp: SmtpFake) -> None:
+    queue(database, recipient="jörg@exämple.org")
+    send(database, SmtpProvider(SmtpServer("127.0.0.1", smtp.port), timeout_seconds=SHORT))
+    assert rows(database)[0].state == "failed"
+    assert rows(database)[0].error == "127.0.0.1 takes no address with a letter such as ä before the @"
+
+    smtp.replies = {"EHLO": "250-fake\r\n250 SMTPUTF8"}
+    queue(database, "alert:2", recipient="jörg@exämple.org")
+    assert send(database, SmtpProvider(SmtpServer("127.0.0.1", smtp.port), timeout_seconds=SHORT)).accepted == 1
+    message = message_from_bytes(smtp.messages[0], policy=policy.default)
+    assert message["To"] == "jörg@xn--exmple-cua.org"
+
+
+def test_a_domain_that_cannot_be_is_parked(database: Database, smtp: SmtpFake) -> None:
+    queue(database, recipient="ann@ex\u2028ample.org")
+    send(database, SmtpProvider(SmtpServer("127.0.0.1", smtp.port), timeout_seconds=SHORT))
+    assert rows(database)[0].state == "failed"
+    assert smtp.commands == []
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
         loaded = [file.report for file in taken if file.is_new]
         counts = {
             name: sum(report.rows[name] for report in loaded)
-            for name in ("read", "inserted", "updated", "unchanged", "stale", "quarantined", "remarks")
+            for name in ("read", "inserted", "updated", "unchanged", "stale", "quarantined")
         }
         return dg.MaterializeResult(
             metadata={
@@ -91,6 +91,7 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
                 "files_loaded": _bullets([report.file for report in loaded]),
                 "files_already_in": sum(not file.is_new and file.report.load_id is not None for file in taken),
                 **{f"rows_{name}": count for name, count in counts.items()},
+                "rows_with_remarks": sum(report.remarks for report in loaded),
             },
             check_results=[
                 dg.AssetCheckResult(
