@@ -38,8 +38,11 @@ _DOUBTS = re.compile(
 _WORD_WITH_OTHERS = re.compile(rf"[{_LETTER}'’. -]{{0,40}}[^\x00-\x7f][{_LETTER}'’. -]{{0,40}}")
 _SEQUENCES = re.compile(r"[^\x00-\x7f\udc80-\udcff]")
 _STRAY_BYTES = re.compile(r"[\udc80-\udcff]")
-# Beside a letter or one another; a byte by itself is broken, and FF is what broken ones often are.
-_LETTERS_OF_ANOTHER = re.compile(r"(?<=[A-Za-z\udc80-\udcfe])[\udc80-\udcfe]|[\udc80-\udcfe](?=[A-Za-z\udc80-\udcfe])")
+# Beside a letter or one another, or one of € … – — ° à è é. Any other byte by itself is broken; FF often is what broke.
+_LETTERS_OF_ANOTHER = re.compile(
+    r"(?<=[A-Za-z\udc80-\udcfe])[\udc80-\udcfe]|[\udc80-\udcfe](?=[A-Za-z\udc80-\udcfe])"
+    r"|[\udc80\udc85\udc96\udc97\udcb0\udce0\udce8\udce9]"
+)
 
 
 def encoding_of_start(source: str, sample: bytes, notes: Notes) -> str:
