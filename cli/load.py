@@ -131,7 +131,7 @@ def _about(file: "FileSummary") -> Iterator[tuple[str, str]]:
     if file.unknown_columns:
         yield "left out", f"columns that are not known: {', '.join(file.unknown_columns)}"
     if file.stale:
-        yield "left out", f"{file.stale:,} stale rows: a newer version of them is stored"
+        yield "left out", f"stale rows: {file.stale:,}; a newer version of them is stored"
 
 
 def _out_of(file: "FileSummary", database: Database) -> Iterator[tuple[str, str]]:

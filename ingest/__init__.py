@@ -1,4 +1,4 @@
-"""Landing files (CSV, gzipped CSV, Parquet) into the schema `raw`; bad rows into quarantine."""
+"""Landing files (CSV, Excel, Parquet) into the schema `raw`; bad rows into quarantine."""
 
 from ingest.arrivals import PROCESSED, LandedFile, complete_files, has_landing_files, left_alone
 from ingest.files import landing_files
@@ -6,6 +6,7 @@ from ingest.filing import FileReport, failures
 from ingest.landing_directory import Taken, take_files, unmoved_files
 from ingest.load import load_file, load_folder
 from ingest.summary import FileError, FileSummary, FolderSummary, Progress
+from ingest.unknown import long_unknown
 
 __all__ = [
     "PROCESSED",
@@ -23,6 +24,7 @@ __all__ = [
     "left_alone",
     "load_file",
     "load_folder",
+    "long_unknown",
     "take_files",
     "unmoved_files",
 ]

@@ -7,7 +7,7 @@ from email.utils import parseaddr
 
 from ingest import spelling
 from ingest.contract import Column
-from ingest.spelling import EMPTY_MARKS, EMPTY_WORDS
+from ingest.spelling import EMPTY_MARKS
 from ingest.unusual import EMPTY, Reading
 
 _ZERO = re.compile(r"[+-]?0(?:\.0*)?")
@@ -26,7 +26,7 @@ def read_text(text: str) -> Reading | None:
 
 def read_value(text: str) -> Reading | None:
     """An empty cell, where texts have no place."""
-    return EMPTY if text in EMPTY_WORDS else None
+    return EMPTY if spelling.is_empty_word(text) else None
 
 
 def read_number(text: str, column: Column) -> Reading | None:
@@ -64,7 +64,7 @@ def read_choice(text: str, column: Column) -> Reading | None:
 
 def read_email(text: str) -> Reading | None:
     """The one address in it, without the name of the person."""
-    if text in EMPTY_WORDS:
+    if spelling.is_empty_word(text):
         return EMPTY
     if text.count("@") != 1:
         return None

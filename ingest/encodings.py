@@ -32,14 +32,17 @@ _DOUBTS = re.compile(
             r"[õÕ](?![eE])|û(?=c(?!h)|[zgjvk])|[ãÃ](?=[b-df-hj-np-rt-z])",
             # Turkish
             r"[þðýÞÐÝ]",
-            # a byte by itself
-            rf"(?<![{_LETTER}])[À-ÿ](?<![àèéêìòóöåáÀÈÉÖÅÓ])(?![{_LETTER}])",
         )
     )
 )
 _WORD_WITH_OTHERS = re.compile(rf"[{_LETTER}'’. -]{{0,40}}[^\x00-\x7f][{_LETTER}'’. -]{{0,40}}")
 _SEQUENCES = re.compile(r"[^\x00-\x7f\udc80-\udcff]")
 _STRAY_BYTES = re.compile(r"[\udc80-\udcff]")
+# Beside a letter or one another, or one of € … – — ° à è é. Any other byte by itself is broken; FF often is what broke.
+_LETTERS_OF_ANOTHER = re.compile(
+    r"(?<=[A-Za-z\udc80-\udcfe])[\udc80-\udcfe]|[\udc80-\udcfe](?=[A-Za-z\udc80-\udcfe])"
+    r"|[\udc80\udc85\udc96\udc97\udcb0\udce0\udce8\udce9]"
+)
 
 
 def encoding_of_start(source: str, sample: bytes, notes: Notes) -> str:
@@ -73,7 +76,7 @@ def encoding_of(source: str, block: bytes, notes: Notes) -> str:
         return "ascii"
     text = block.decode("utf-8", "surrogateescape")
     stray = len(_STRAY_BYTES.findall(text))
-    if stray <= len(_SEQUENCES.findall(text)):
+    if stray <= len(_SEQUENCES.findall(text)) or not _LETTERS_OF_ANOTHER.search(text):
         return "utf-8"
     names = (found[0].strip(" .-'") for found in _WORD_WITH_OTHERS.finditer(decode_cp1252(source, block)))
     text = "read as CP1252 (Windows), because it is not UTF-8; letters to look at"

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 # What programs write where there is nothing. Nobody is called that, so it holds for names and ids, too.
 EMPTY_MARKS = frozenset({"NULL", "null", r"\N", "NaN", "nan", "NaT", "<NA>", "#N/A", "N/A", "n/a", "-", "--"})
 # Somebody may be called None, and a subject may be none: empty only where numbers, times or words of a list stand.
-EMPTY_WORDS = EMPTY_MARKS | {"Null", "<null>", "(null)", "None", "none", "NONE", "NA", "na", "nil"}
+_EMPTY_WORDS = {mark.lower() for mark in EMPTY_MARKS} | {"none", "na", "nil", "<null>", "(null)"}
 
 # The way out for words of a file.
 MAPPING = "; a mapping may say what it means"
@@ -21,6 +21,11 @@ _SEPARATORS = re.compile(r"[\s_-]+")
 def normal(name: str) -> str:
     """A name as it is compared: its letters and digits only, in lower case (`No-Show ` is `noshow`)."""
     return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def is_empty_word(text: str) -> bool:
+    """Whether `text`, in any case, stands for an empty cell where no text has a place."""
+    return text.lower() in _EMPTY_WORDS
 
 
 def word(text: str, allowed: tuple[str, ...]) -> str | None:

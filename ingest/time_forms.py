@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from ingest.arrow import ArrowColumn, compute
 from ingest.notes import Notes
-from ingest.spelling import EMPTY_WORDS
+from ingest.spelling import is_empty_word
 from ingest.unusual import EMPTY, Reading, note_rewritten
 
 # Plain times, for RE2 and for Python.
@@ -94,7 +94,7 @@ class _Moment:
 
 def read_time(text: str) -> Reading | None:
     """What a time means that is not plain ISO 8601; None if that is not beyond doubt."""
-    if text in EMPTY_WORDS or _SENTINEL.fullmatch(text):
+    if is_empty_word(text) or _SENTINEL.fullmatch(text):
         return EMPTY
     moment = None if _IS_PLAIN.fullmatch(text) else _moment(text)
     return None if moment is None else Reading(moment.text, OTHER_FORM)
@@ -102,7 +102,7 @@ def read_time(text: str) -> Reading | None:
 
 def read_date(text: str) -> Reading | None:
     """As `read_time`, of a date: of a time its day, as it was written."""
-    if text in EMPTY_WORDS or _SENTINEL.fullmatch(text):
+    if is_empty_word(text) or _SENTINEL.fullmatch(text):
         return EMPTY
     moment = _moment(text)
     return None if moment is None else Reading(moment.day, "times, and other forms of dates, by their day")

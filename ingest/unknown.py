@@ -110,6 +110,16 @@ def unknown_people(connection: psycopg.Connection, load_ids: Sequence[int]) -> l
     return found
 
 
+def long_unknown(connection: psycopg.Connection, table: str) -> int:
+    """How many tutors or students are known from sessions only for more than a day, though others have been named."""
+    row = connection.execute(
+        f"select count(*) filter (where is_stub and created_at < now() - interval '1 day'), bool_or(not is_stub)"
+        f" from raw.{table}".encode()
+    ).fetchone()
+    count, are_others_known = row or (0, None)
+    return int(count) if are_others_known else 0
+
+
 def differ_by_one_letter(one: str, other: str) -> bool:
     """Whether one letter was left out, put in, changed, or changed places with the next one. Digits tell ids apart."""
     if re.sub(r"\D", "", one) != re.sub(r"\D", "", other) or one == other:

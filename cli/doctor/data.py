@@ -40,6 +40,18 @@ def quarantine(connection: psycopg.Connection) -> Finding:
     return Finding("quarantine", True, found, advice)
 
 
+def unknown_ids(connection: psycopg.Connection) -> Finding:
+    """Stubs that nothing has described for a day: two systems may write their ids differently."""
+    from ingest import long_unknown  # takes a second to import
+
+    counts = {table: long_unknown(connection, table) for table in ("tutors", "students")}
+    found = ", ".join(f"{count:,} {table}" for table, count in counts.items() if count) or "none for a day"
+    advice = None
+    if any(counts.values()):
+        advice = "Sessions name them, and no tutors or students file does: `tutorq load` says which ids they resemble."
+    return Finding("ids that nobody knows", True, found, advice)
+
+
 def arrivals(connection: psycopg.Connection, settings: Settings) -> Finding:
     """Whether sessions keep coming, by file, post or otherwise; historic data need not."""
     what, hours = "newest sessions", settings.silent_data_hours

@@ -47,6 +47,7 @@ def examine() -> list[Finding]:
                     findings += [keys_in_use(connection), undeclared_proxies(connection, settings)]
                     findings.append(data.waiting(connection, timedelta(minutes=settings.unprocessed_minutes)))
                     findings.append(data.quarantine(connection))
+                    findings.append(data.unknown_ids(connection))
                     findings.append(data.arrivals(connection, settings))
                     if roles.ok:
                         findings.append(data.publication(database))

@@ -76,7 +76,7 @@ def test_an_older_version_is_left_out_unless_it_overrides(tmp_path: Path, databa
         (tmp_path / name / "sessions.csv").write_text(f"{header}\ns1,t1,p1,2026-01-05,completed,{day}\n")
     answer("load", str(tmp_path / "new"))
     told = tutorq("load", str(tmp_path / "old")).stdout
-    assert "1 stale rows were left out: a newer version of them is stored." in told
+    assert "left out  stale rows: 1; a newer version of them is stored" in told
     overridden = answer("load", str(tmp_path / "old"), "--override")
     assert (overridden["updated"], overridden["stale"]) == (1, 0)
     with database.connect() as connection:
@@ -105,16 +105,44 @@ def test_bad_rows_are_told_and_good_rows_are_in(tmp_path: Path, database: Databa
     assert "tutors.csv" in result.stderr
     assert "students.csv is empty" in result.stderr
     assert "Traceback" not in result.output
-    assert "quarantined: sessions.csv.gz line 4: scheduled_time" in result.stdout
-    assert "1 rows were taken without a cell that could not be read" in result.stdout
+    told = " ".join(result.stdout.split())
+    assert "refused line 4: scheduled_time: yesterday" in told
+    assert "remark line 5: rating: 9" in told
     with database.connect() as connection:
-        sessions = connection.execute("select external_id from raw.sessions").fetchall()
+        sessions = connection.execute("select external_id from raw.sessions order by 1").fetchall()
         reasons = dict(connection.execute("select line, reason from raw.quarantine order by line").fetchall())
     assert sessions == [("s1",), ("s4",)]
     assert reasons.keys() == {3, 4, 5}
     assert "status" in reasons[3]
     assert "scheduled_time" in reasons[4]
     assert "rating" in reasons[5]
+
+
+def test_what_was_understood_and_guessed_and_left_alone_is_told(tmp_path: Path, database: Database) -> None:
+    (tmp_path / "tutors.csv").write_bytes("tutor_id,name,shoe_size\nT1,Zoë Müller,38\n".encode("cp1252"))
+    (tmp_path / "sessions-2026-01.csv").write_text("\n".join(SESSIONS.splitlines()[:2]).replace(",", ";"))
+    (tmp_path / "pupils.csv").write_text("student_id\nu1\n")
+    (tmp_path / "notes.txt").write_text("")
+
+    result = tutorq("load", str(tmp_path), exit_code=1)
+    assert result.stderr == ("error: pupils.csv: did you mean students.csv?; nothing else of students was loaded\n")
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    told = " ".join(result.stdout.split())
+    assert (
+        "tutors.csv guessed read as CP1252 (Windows), because it is not UTF-8; letters to look at: 2 (Zoë Müller)"
+        in told
+    )
+    assert "left out columns that are not known: shoe_size" in told
+    assert "sessions-2026-01.csv understood its cells are separated by semicolons" in told
+    assert "1 tutor of sessions is in no tutors file: t1 (like T1?)" in told
+    assert "left alone notes.txt" in told
+    (tmp_path / "pupils.csv").unlink()
+    summary = answer("load", str(tmp_path))
+    assert [note["kind"] for file in summary["files"] for note in file["notes"]] == ["guessed", "understood"]
+    assert summary["others"] == [{"source": "notes.txt", "why": "", "entity": None}]
+
+    refused = tutorq("load", str(tmp_path), "--strict", exit_code=1)
+    assert "tutors.csv: nothing may be guessed (--strict)" in refused.stderr
 
 
 GOOD_ROW = b"s1,t1,u1,2026-01-05T10:00:00Z,completed,60,5\n"

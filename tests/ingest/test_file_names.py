@@ -18,9 +18,11 @@ def database(raw_database: Database) -> Database:
 @pytest.mark.parametrize(
     "name",
     [
-        "sessions.csv", "Sessions.CSV", "SESSIONS.2026-01.csv", "sessions (1).csv", "sessions(1).csv".replace("(", " ("),
-        "sessions-2026-01.csv", "sessions_2026-01.csv", "sessions_2026.csv", "sessions2026.csv", "sessions 2026-01-31.csv",
-        "Copy of sessions.csv", "sessions - Copy.csv", "sessions - Copy (2).csv", "sessions_export_20260131T101500Z.csv",
+        "sessions.csv", "Sessions.CSV", "SESSIONS.2026-01.csv", "sessions (1).csv",
+        "sessions-2026-01.csv", "sessions_2026-01.csv", "sessions_2026.csv", "sessions2026.csv",
+        "sessions 2026-01-31.csv",
+        "Copy of sessions.csv", "sessions - Copy.csv", "sessions - Copy (2).csv",
+        "sessions_export_20260131T101500Z.csv",
         "sessions-part-0001.csv.gz", "sessions.v2.parquet", "sessions_jan_2026.xlsx", "sessions.tsv", "sessions.tsv.gz",
         "sessions-2026-W05.csv", "sessions_2026_Q1.csv", "sessions.anything at all.csv",
     ],
@@ -113,7 +115,8 @@ def test_links_are_not_followed(database: Database, tmp_path: Path) -> None:
 
 def test_data_of_which_nothing_is_loaded_is_an_error(database: Database, tmp_path: Path) -> None:
     files = {
-        "tutors.csv": "tutor_id\nT1\n", "teachers.json": "", "session.csv": SESSION, "notes.txt": "", "~$tutors.xlsx": "",
+        "tutors.csv": "tutor_id\nT1\n", "teachers.json": "", "session.csv": SESSION, "notes.txt": "",
+        "~$tutors.xlsx": "",
         ".DS_Store": "", "Thumbs.db": "", "desktop.ini": "", "_SUCCESS": "", "sessions.csv.report.json": "{}",
     }  # fmt: skip
     summary = load(database, tmp_path, files)

@@ -1,7 +1,7 @@
 """A clean folder, written in any other way that means the same, loads the same.
 
-`CHANGES` are functions of a row, changed in place, and a random generator: of values here; a change of form (encoding,
-delimiter, header) belongs beside `write`.
+`CHANGES` are functions of a row, changed in place, and a random generator: of values here; changes of form (encoding,
+delimiter, header, rows) are in test_harmless_forms.py.
 """
 
 import csv

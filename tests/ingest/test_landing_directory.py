@@ -36,6 +36,7 @@ from ingest import (
     unmoved_files,
 )
 from ingest.checksums import checksum
+from ingest.files import NOT_FOLLOWED
 from ingest.filing import Outcome, destination
 from tests.ingest.conftest import empty_raw
 
@@ -160,6 +161,16 @@ def test_a_file_is_loaded_and_moved_with_a_report(database: Database, landing: P
         "load_id": load_id,
         "rows": {"read": 3, "inserted": 1, "updated": 0, "unchanged": 0, "stale": 0, "quarantined": 2},
         "unknown_columns": ["mood"],
+        "notes": [],
+        "unknown_people": [
+            {
+                "entity": entity,
+                "count": 1,
+                "are_others_known": False,
+                "examples": [{"id": name, "resembles": None}],
+            }
+            for entity, name in (("tutors", "t1"), ("students", "p1"))
+        ],
         "first_quarantined": [
             {"line": 3, "reason": "scheduled_time: soon is not an ISO 8601 time such as 2026-01-31T15:00:00Z"},
             {
@@ -310,9 +321,9 @@ def test_what_is_no_landing_file_is_left_alone_and_named(database: Database, lan
         "README.txt",
         "data.xlsx",
         "day/notes.md",
-        r"sessions.\udcff.csv",
-        "sessions.csv.part",
-        f"tutors.csv ({arrivals.NOT_FOLLOWED})",
+        r"sessions.\udcff.csv (did you mean sessions.csv?)",
+        "sessions.csv.part (by its name, it has not arrived completely)",
+        f"tutors.csv ({NOT_FOLLOWED})",
     ]
     with (landing / "data.xlsx").open("ab"):
         assert "data.xlsx" not in left_alone(landing), "it may yet get its name"
@@ -455,7 +466,7 @@ def test_links_are_not_followed_but_named(database: Database, landing: Path, tmp
     take(database, landing)
 
     links = ("day/folder", "day/tutors.csv", "folder", "sessions.csv", "sessions.inside.csv")
-    assert left_alone(landing) == [f"{name} ({arrivals.NOT_FOLLOWED})" for name in links]
+    assert left_alone(landing) == [f"{name} ({NOT_FOLLOWED})" for name in links]
     assert loaded_sessions(database) == ["s1"]
     assert secret.read_text() == sessions("secret")
     assert tree(secret.parent) == {"sessions.csv"}

@@ -168,10 +168,10 @@ def test_a_partition_says_the_value_of_its_column(database: Database, tmp_path: 
     ("files", "message"),
     [
         ({"_SUCCESS": b""}, "sessions.parquet has no Parquet file in it"),
-        ({"a.parquet": sessions("a"), "b.csv": b"x"}, "sessions.parquet holds b.csv, which is no Parquet file; move it away"),
-        ({"a.parquet": sessions("a"), "b.parquet": b"PAR1"}, "sessions.parquet/b.parquet is not a complete Parquet file"),
+        ({"a.parquet": sessions("a"), "b.csv": b"x"}, "holds b.csv, which is no Parquet file; move it away"),
+        ({"a.parquet": sessions("a"), "b.parquet": b"PAR1"}, "t/b.parquet is not a complete Parquet file"),
         ({"a.parquet": sessions("a"), "b.parquet": b""}, "sessions.parquet/b.parquet is empty"),
-        ({"a.parquet": sessions("a"), "b.parquet": sessions("b", subject=["x"])}, "its parts do not have the same columns"),
+        ({"a.parquet": sessions("a"), "b.parquet": sessions("b", subject=["x"])}, "parts do not have the same columns"),
     ],
 )  # fmt: skip
 def test_a_folder_that_is_not_right_leaves_nothing(

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 
 from core.database import Database, DatabaseRole
 from ingest import FileSummary, load_folder
+from ingest.batches import RawBatch
 from ingest.contract import SESSIONS
 from ingest.ids import NAMESPACE, convert_keys, entity_uuid
 from ingest.notes import Notes
 from ingest.parser import BatchParser
-from ingest.readers import RawBatch
 from ingest.spelling import EMPTY_MARKS
 from ingest.times import parse_times
 

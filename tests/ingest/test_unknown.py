@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.database import Database
+from ingest import long_unknown
 from ingest.unknown import UnknownId, differ_by_one_letter
 from tests.ingest.landed import HEADER, load
 
@@ -63,6 +64,17 @@ def test_a_file_that_comes_in_the_same_load_makes_them_known(database: Database,
     load(database, tmp_path / "first", {"sessions.csv": sessions("T1")})
     files = {"tutors.csv": "tutor_id\nT1\n", "sessions.csv": sessions("T1")}
     assert [each.entity for each in load(database, tmp_path / "second", files).unknown_people] == []
+
+
+def test_who_stays_unknown_is_counted(shared_database: Database, database: Database, tmp_path: Path) -> None:
+    load(database, tmp_path, {"sessions.csv": sessions("T1", "T2")})
+    with shared_database.connect() as connection:
+        for table in ("tutors", "students"):
+            connection.execute(f"update raw.{table} set created_at = now() - interval '2 days'".encode())
+    load(database, tmp_path, {"tutors.csv": "tutor_id\nT1\n", "sessions.csv": sessions("T1", "T2", "T3")})
+    with database.connect() as connection:
+        assert long_unknown(connection, "tutors") == 1, "T3 has come today"
+        assert long_unknown(connection, "students") == 0, "no file names students here"
 
 
 @pytest.mark.slow

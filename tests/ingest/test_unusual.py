@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
+from ingest.batches import RawBatch
 from ingest.contract import ENTITIES
 from ingest.notes import Note, Notes
 from ingest.parser import BatchParser, TypedBatch
-from ingest.readers import RawBatch
 from ingest.spelling import normal
 from ingest.unusual import SHOWN_CHARACTERS, shown
 

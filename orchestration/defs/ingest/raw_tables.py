@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 from psycopg import sql
 
-from ingest import complete_files, failures, left_alone, take_files
+from ingest import complete_files, failures, left_alone, long_unknown, take_files
 from orchestration.policies import OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
@@ -89,6 +89,13 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
             metadata={
                 "dagster/row_count": rows,
                 "files_loaded": _bullets([report.file for report in loaded]),
+                "files_read_with_a_note": _bullets(
+                    [
+                        f"{report.file}: {note['kind']}: {note['text']} ({note['count']:,})"
+                        for report in loaded
+                        for note in report.notes
+                    ]
+                ),
                 "files_already_in": sum(not file.is_new and file.report.load_id is not None for file in taken),
                 **{f"rows_{name}": count for name, count in counts.items()},
                 "rows_with_remarks": sum(report.remarks for report in loaded),
@@ -179,6 +186,23 @@ def loads_reconcile(entity: str) -> dg.AssetChecksDefinition:
     return check
 
 
+def every_id_is_known(entity: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=["raw", entity],
+        name="every_id_is_known",
+        description=f"No id of sessions is in no file of {entity} for more than a day, as when two systems write ids "
+        "differently. Passes while no such file has come at all.",
+    )
+    def check(platform: Platform) -> dg.AssetCheckResult:
+        with platform.landing_database.connect() as connection:
+            unknown = long_unknown(connection, entity)
+        return dg.AssetCheckResult(
+            passed=not unknown, severity=dg.AssetCheckSeverity.WARN, metadata={"unknown_ids": unknown}
+        )
+
+    return check
+
+
 @dg.asset_check(
     asset=["raw", "sessions"],
     blocking=True,
@@ -209,6 +233,8 @@ def _all() -> Iterator[dg.AssetsDefinition | dg.AssetChecksDefinition]:
     for entity in DESCRIPTIONS:
         yield raw_table(entity)
         yield loads_reconcile(entity)
+    for entity in ("tutors", "students"):
+        yield every_id_is_known(entity)
     yield from (has_sessions, nothing_else_has_landed, quarantine_is_small)
 
 
