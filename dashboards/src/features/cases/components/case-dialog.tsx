@@ -1,5 +1,5 @@
 import { Modal } from "@mantine/core";
-import type { Case } from "../../../lib/api-types";
+import type { Case, CaseEvent } from "../../../lib/api-types";
 import { tutorName } from "../../../lib/person-name";
 import type { CaseActions } from "../use-case-actions";
 import { AssignForm } from "./assign-form";
@@ -11,11 +11,13 @@ import { SnoozeForm } from "./snooze-form";
 /** What is to be done, and to which cases. */
 export type Asked =
   | { what: "assign"; cases: Case[] }
-  | { what: "contact" | "snooze" | "note" | "close"; subject: Case };
+  | { what: "contact" | "snooze" | "note" | "close"; subject: Case }
+  | { what: "correct"; subject: Case; event: CaseEvent };
 
 const TITLES: Record<Asked["what"], string> = {
   assign: "Assign",
   contact: "Log contact",
+  correct: "Correct contact",
   snooze: "Snooze",
   note: "Add note",
   close: "Close case",
@@ -66,11 +68,16 @@ function Form({ asked, today, actions, onClose }: CaseDialogProps & { asked: Ask
     };
     return <SnoozeForm today={today} onChoose={choose} />;
   }
-  const WhatForm = { contact: ContactForm, note: NoteForm, close: CloseForm }[asked.what];
   const done = (words: string) => {
     actions.say({ text: `${tutorName(subject.tutor)}: ${words}.`, isGood: true });
     onClose();
   };
+  if (asked.what === "correct") {
+    return (
+      <ContactForm subject={subject} today={today} wrong={asked.event} onDone={done} onCancel={onClose} />
+    );
+  }
+  const WhatForm = { contact: ContactForm, note: NoteForm, close: CloseForm }[asked.what];
   return <WhatForm subject={subject} today={today} onDone={done} onCancel={onClose} />;
 }
 
