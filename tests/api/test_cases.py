@@ -342,40 +342,12 @@ def test_a_contact_that_never_was_is_withdrawn(platform: Served, lea: httpx2.Cli
     problem(withdraw(lea, back, newest), 404)
     problem(withdraw(lea, spoken, wrong), 409)
     # Of two, the other one remains.
-    first = changed(contact(lea, back, action="pause"))
-    second = changed(contact(lea, first))
-    remaining = changed(withdraw(lea, second, events(lea, fresh)[0]))
-    assert (remaining.state, remaining.contacted_at) == ("plan_agreed", first.contacted_at)
-
-
-def test_a_stand_in_was_asked(platform: Served, lea: httpx2.Client, case: Case) -> None:
-    ((tutor_id, session_id, stand_in, name),) = execute(
-        platform,
-        """
-        select sessions.tutor_id, sessions.session_id, others.tutor_id, others.name
-        from marts.upcoming_sessions as sessions
-        cross join lateral (
-            select tutor_id, name from marts.dim_tutors where tutor_id <> sessions.tutor_id order by tutor_id limit 1
-        ) as others
-        order by sessions.session_id limit 1
-        """,
-    )
-    lea.post(PATH, json={"tutor_id": str(tutor_id)})
-    (about,) = listed(lea, tutor_id=str(tutor_id))
-    body = {"session_id": str(session_id), "tutor_id": str(stand_in), "answer": "agreed"}
-    path = f"{PATH}/{about.case_id}/stand-ins"
-    assert lea.post(path, json=body).status_code == 204
-    event = events(lea, about)[0]
-    assert (event.kind, event.actor) == ("stand_in", "Lea")
-    assert event.details | body == event.details
-    assert event.details["tutor_name"] == name
-    assert wrong_fields(lea.post(path, json=body | {"session_id": "none"})) == ["session_id"]
-    for wrong in (str(tutor_id), "nobody"):
-        assert wrong_fields(lea.post(path, json=body | {"tutor_id": wrong})) == ["tutor_id"]
-    # The case is as it was.
-    assert one(lea, about).version == about.version
-    if about.opened_by != "tutorq":
-        changed(patch(lea, about, state="dismissed", reason="data_error"))
+    first, second = (today() - timedelta(days=ago) for ago in (2, 1))
+    spoken = changed(contact(lea, back, happened_on=first.isoformat(), action="pause"))
+    wrong = events(lea, fresh)[0]
+    spoken = changed(contact(lea, spoken, happened_on=second.isoformat()))
+    remaining = changed(withdraw(lea, spoken, wrong))
+    assert (remaining.state, remaining.contacted_at) == ("contacted", datetime.combine(second, time(12), UTC))
 
 
 def test_owners_have_their_load_and_tutors_their_coaches(platform: Served, lea: httpx2.Client, case: Case) -> None:
