@@ -197,7 +197,8 @@ def test_readers_read(api: Served, client: httpx2.Client, day: datetime, role: R
 def test_who_was_asked_is_noted_in_the_case_of_the_tutor(api: Served, client: httpx2.Client, day: datetime) -> None:
     session_id = plan(client, "T-2", day)
     with at_browser(api, Role.LEAD, "Lea") as lea:
-        case = lea.post("/api/cases", json={"tutor_id": "T-2"}).json()["data"]
+        lea.post("/api/cases", json={"tutor_id": "T-2"})
+        (case,) = lea.get("/api/cases", params={"tutor_id": "T-2"}).json()["data"]
         path = f"/api/cases/{case['case_id']}"
         body = {"session_id": session_id, "tutor_id": "T-5", "answer": "agreed"}
         assert lea.post(f"{path}/stand-ins", json=body).status_code == 204

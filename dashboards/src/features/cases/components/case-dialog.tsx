@@ -29,33 +29,36 @@ interface CaseDialogProps {
   today: string;
   actions: CaseActions;
   onClose: () => void;
+  /** Somebody was chosen whom cases are given to. */
+  onAssigned?: () => void;
   /** It is gone from the page. */
   onClosed?: () => void;
 }
 
 /** The form for what is to be done to a case. */
-export function CaseDialog({ asked, today, actions, onClose, onClosed }: CaseDialogProps) {
+export function CaseDialog({ asked, onClosed, ...others }: CaseDialogProps) {
   return (
     <Modal
       opened={asked !== null}
-      onClose={onClose}
+      onClose={others.onClose}
       onExitTransitionEnd={onClosed}
       title={asked && titleOf(asked)}
       closeButtonProps={{ "aria-label": "Close" }}
       centered
     >
-      {asked && <Form asked={asked} today={today} actions={actions} onClose={onClose} />}
+      {asked && <Form asked={asked} {...others} />}
     </Modal>
   );
 }
 
-function Form({ asked, today, actions, onClose }: CaseDialogProps & { asked: Asked }) {
+function Form({ asked, today, actions, onClose, onAssigned }: CaseDialogProps & { asked: Asked }) {
   if (asked.what === "assign") {
     const { cases } = asked;
     const choose: Parameters<typeof AssignForm>[0]["onChoose"] = (owner) => {
       const [only] = cases;
       if (cases.length === 1 && only) actions.give(only, owner);
       else actions.assign(cases, owner);
+      onAssigned?.();
       onClose();
     };
     return <AssignForm cases={cases} onChoose={choose} onCancel={onClose} />;

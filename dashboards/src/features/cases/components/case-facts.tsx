@@ -4,7 +4,7 @@ import { Sparkline } from "../../../components/sparkline";
 import type { CaseDetail, CaseState, Priority } from "../../../lib/api-types";
 import { capitalised, day, moment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
-import { age, choices, harm, PRIORITIES, STATES } from "../case-words";
+import { age, choices, harm, PRIORITIES, STATES, weeklyRange } from "../case-words";
 import type { CaseActions } from "../use-case-actions";
 import classes from "./case-facts.module.css";
 import { FollowUpField } from "./follow-up-field";
@@ -72,7 +72,7 @@ export function CaseFacts({ subject, actions }: { subject: CaseDetail; actions: 
         <dt>Age</dt>
         <dd>{capitalised(age(subject.age_days))}</dd>
         <dt>First contact</dt>
-        <dd>{moment(subject.contacted_at, "None yet")}</dd>
+        <dd>{day(subject.contacted_at, "None yet")}</dd>
         <dt>Snoozed until</dt>
         <dd>{day(subject.snoozed_until, "Not snoozed")}</dd>
         <dt>At risk</dt>
@@ -82,7 +82,8 @@ export function CaseFacts({ subject, actions }: { subject: CaseDetail; actions: 
           <Sparkline
             values={subject.weekly_let_down_rates}
             label={`Let-downs of ${tutorName(subject.tutor)} in the last 12 weeks`}
-          />
+          />{" "}
+          {weeklyRange(subject.weekly_let_down_rates)}
         </dd>
       </dl>
     </Panel>

@@ -122,10 +122,8 @@ export function TodayPage() {
         asked={asked}
         today={today}
         actions={actions}
-        onClose={() => {
-          if (asked?.what === "assign") selection.set([]);
-          ask(null);
-        }}
+        onClose={() => ask(null)}
+        onAssigned={() => selection.set([])}
         onClosed={list.refocus}
       />
       <SaidNotice said={actions.said} onClose={() => say(null)} />

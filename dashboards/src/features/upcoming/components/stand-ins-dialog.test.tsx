@@ -140,7 +140,7 @@ it("says that nothing is noted where there is no case", async () => {
   server.use(http.get(PATH, () => HttpResponse.json(list([tutor(1)]))));
   open();
   expect(
-    await screen.findByText(/Ada Novak has no open case: what you arrange is noted nowhere/),
+    await screen.findByText(/Ada Novak has no open case, so nothing you arrange is noted here/),
   ).toBeTruthy();
   expect(screen.queryByRole("button", { name: /^Note that/ })).toBeNull();
 });

@@ -98,7 +98,7 @@ function Tutors({ list: { data, meta, session } }: { list: StandInList }) {
     <>
       <p className={classes.about}>
         {arranged === null
-          ? `${tutor} has no open case: what you arrange is noted nowhere here.`
+          ? `${tutor} has no open case, so nothing you arrange is noted here.`
           : arranged && `What you note here goes into case ${arranged.caseId} of ${tutor}.`}{" "}
         The session is moved on your marketplace, not here.
       </p>
