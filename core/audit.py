@@ -43,6 +43,7 @@ class Action(StrEnum):
     CASE_CHANGE = "case.change"
     CASE_NOTE = "case.note"
     CASE_CONTACT = "case.contact"
+    CASE_STAND_IN = "case.stand_in"
     STUDENT_ADD = "student.add"
     STUDENT_CHANGE = "student.change"
     TUTOR_ADD = "tutor.add"

@@ -1,7 +1,7 @@
 """What people do to cases, each deed with its event and its entry in the audit log."""
 
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -27,6 +27,8 @@ from api.cases.schemas import (
     ContactPost,
     EventKind,
     NotePost,
+    StandInPost,
+    Withdrawal,
 )
 from api.database import with_app_tables
 from api.problems import ConflictError, FieldError, ForbiddenError, NotFoundError
@@ -40,6 +42,7 @@ FIND_ALL = "select * from app.cases where case_id = any($1::bigint[]) order by t
 TUTOR = "select tutor_id from marts.dim_tutors where tutor_id::text = lower($1) or external_id = $1"
 HAS_TUTOR = "select exists (select from app.person_tutors where person_id = $1 and tutor_id = $2)"
 OWNER = "select name, role, is_active from app.people where person_id = $1"
+HAS_CONTACT = "select exists (select from app.case_events where case_id = $1 and event_id = $2 and kind = 'contact')"
 OPEN = """
 insert into app.cases (
     tutor_id, concerns, standing, snapshot, opened_by, opened_on,
@@ -83,14 +86,33 @@ CHANGEABLE = (
     *("suggested_at", "reopened_at", "closed_at"),
 )
 EVENT = """
-insert into app.case_events (case_id, kind, actor, person_id, is_private, version, details)
-values ($1, $2, $3, $4, $5, $6, $7::text::jsonb)
+insert into app.case_events (case_id, kind, actor, person_id, is_private, version, details, happened_on, corrects)
+values ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9)
+"""
+# Contacts of a case that stand: corrected by nothing. Those from before it was reopened say nothing of how it is now.
+CONTACTS = """
+select
+    event_id, happened_at, happened_on, details,
+    event_id > coalesce(
+        (select max(event_id) from app.case_events where case_id = $1 and kind = 'reopened'), 0
+    ) as is_current
+from app.case_events as events
+where case_id = $1 and kind = 'contact'
+    and not exists (select from app.case_events as later where later.corrects = events.event_id)
+"""
+PLANNED = """
+select session_id, scheduled_time from marts.upcoming_sessions
+where tutor_id = $1 and (session_id::text = lower($2) or external_id = $2)
 """
 CLOSED = (CaseState.RESOLVED, CaseState.DISMISSED)
 # Nobody has begun with these.
 UNTOUCHED = (CaseState.NEW, CaseState.ASSIGNED)
+LONGEST_AGO = timedelta(days=366)
 SUBJECT = "case"
 NOT_YOURS_TO_GIVE = "Coaches take cases that nobody has, or give theirs back. A lead gives them to somebody."
+NO_CONTACT = "This case has no contact with this number."
+IS_CORRECTED = "The contact was corrected or withdrawn already. Look at what has changed."
+NOT_PLANNED = "no planned session of this tutor has this id"
 IS_CLOSED = "It is closed; reopen it first."
 HAS_ANOTHER = "The tutor has an open case already."
 
@@ -183,11 +205,13 @@ class Cases:
 
     async def add_contact(self, case_id: int, wanted: ContactPost, caller: AnyCaller) -> None:
         """Note a contact with the tutor: a case that nobody looks after is the caller's from then on, and it waits for
-        its follow-up.
+        its follow-up. One that corrects another takes its place.
 
         Raises:
             StaleCaseError: it is of another version.
-            ConflictError: it is closed.
+            InvalidRequestError: a day cannot be.
+            ConflictError: it is closed, or the other contact was corrected already.
+            NotFoundError: the case has no contact with the number that is to be corrected.
         """
 
         async def work(connection: Any) -> None:
@@ -196,36 +220,113 @@ class Cases:
                 if case["closed_at"] is not None:
                     raise ConflictError(IS_CLOSED)
                 today = self._today()
-                follow_up_on = wanted.follow_up_on
+                wrong, others = await _corrected(connection, case_id, wanted.corrects)
+                happened_on = wanted.happened_on or (self._day_of(wrong) if wrong else today)
+                _check_past_day("happened_on", happened_on, today)
+                due_on = wanted.follow_up_on
                 if "follow_up_on" not in wanted.model_fields_set:
-                    follow_up_on = today + timedelta(days=FOLLOW_UP_DAYS)
-                _check_day("follow_up_on", follow_up_on, today)
-                is_plan = wanted.action is not AgreedAction.NOTHING
-                state = CaseState(case["state"])
-                if is_plan or state in UNTOUCHED:
-                    state = CaseState.PLAN_AGREED if is_plan else CaseState.CONTACTED
-                version = await _update(
-                    connection,
-                    case,
-                    {
-                        "state": state,
+                    due_on = case["due_on"] if wrong else today + timedelta(days=FOLLOW_UP_DAYS)
+                if due_on != case["due_on"]:
+                    _check_day("follow_up_on", due_on, today)
+                contacted_at = self._moment(happened_on, _now())
+                if wrong is None:
+                    changes: dict[str, Any] = {
+                        "state": _state_after(CaseState(case["state"]), wanted.action),
                         "owner_id": case["owner_id"] or Asker.of(caller).person_id,
-                        "due_on": follow_up_on,
+                        "due_on": due_on,
                         "snoozed_until": None,
-                        "contacted_at": case["contacted_at"] or _now(),
-                    },
-                )
+                        "contacted_at": min(case["contacted_at"] or contacted_at, contacted_at),
+                    }
+                elif wrong["is_current"]:
+                    times = [contacted_at, *(self._moment(self._day_of(each), each["happened_at"]) for each in others)]
+                    actions = [wanted.action, *(_action(each) for each in others)]
+                    changes = {
+                        "state": _state_with(case, actions),
+                        "due_on": due_on,
+                        "contacted_at": min(times),
+                    }
+                else:
+                    changes = {}
+                version = await _update(connection, case, changes)
                 said: dict[str, Any] = {
                     "channel": wanted.channel,
                     "action": wanted.action,
-                    "follow_up_on": follow_up_on and follow_up_on.isoformat(),
+                    "follow_up_on": due_on and due_on.isoformat(),
                 }
-                if case["owner_id"] is None and isinstance(caller, BrowserCaller) and caller.person_id is not None:
+                is_taken = wrong is None and case["owner_id"] is None
+                if is_taken and isinstance(caller, BrowserCaller) and caller.person_id is not None:
                     said["owner"] = {"from": None, "to": caller.name}
                 details = {**said, "cause": wanted.cause, "text": wanted.text}
-                await _note(connection, caller, case_id, EventKind.CONTACT, version, details)
+                await _note(
+                    connection, caller, case_id, EventKind.CONTACT, version, details,
+                    happened_on=happened_on, corrects=wanted.corrects,
+                )  # fmt: skip
+                told = said | {"happened_on": happened_on.isoformat()}
+                if wanted.corrects is not None:
+                    told["corrects"] = wanted.corrects
                 # Not the cause: the log is kept for longer, and health is nobody's business there.
-                await record(connection, Entry(caller.actor, Action.CASE_CONTACT, SUBJECT, str(case_id), said))
+                await record(connection, Entry(caller.actor, Action.CASE_CONTACT, SUBJECT, str(case_id), told))
+
+        await with_app_tables(self._pool, work)
+
+    async def withdraw_contact(self, case_id: int, event_id: int, wanted: Withdrawal, caller: AnyCaller) -> None:
+        """Take a contact back that never was: the case stands as it would without it.
+
+        Raises:
+            StaleCaseError: it is of another version.
+            ConflictError: it is closed, or the contact was corrected or withdrawn already.
+            NotFoundError: the case has no contact with this number.
+        """
+
+        async def work(connection: Any) -> None:
+            async with connection.transaction():
+                case = await _seen(connection, case_id, wanted.version, caller)
+                if case["closed_at"] is not None:
+                    raise ConflictError(IS_CLOSED)
+                wrong, others = await _corrected(connection, case_id, event_id)
+                assert wrong is not None
+                changes: dict[str, Any] = {}
+                if wrong["is_current"]:
+                    times = [self._moment(self._day_of(each), each["happened_at"]) for each in others]
+                    changes = {
+                        "state": _state_with(case, [_action(each) for each in others]),
+                        "contacted_at": min(times, default=None),
+                    }
+                    if case["due_on"] and case["due_on"].isoformat() == from_json(wrong["details"])["follow_up_on"]:
+                        changes["due_on"] = None
+                version = await _update(connection, case, changes)
+                details = {} if wanted.text is None else {"text": wanted.text}
+                await _note(connection, caller, case_id, EventKind.WITHDRAWN, version, details, corrects=event_id)
+                entry = Entry(caller.actor, Action.CASE_CONTACT, SUBJECT, str(case_id), {"withdrawn": event_id})
+                await record(connection, entry)
+
+        await with_app_tables(self._pool, work)
+
+    async def add_stand_in(self, case_id: int, wanted: StandInPost, caller: AnyCaller) -> None:
+        """Note that somebody was asked to give a planned session in place of the tutor, or what they have answered.
+        The session itself stays as it is: the marketplace moves it.
+
+        Raises:
+            InvalidRequestError: the tutor has no such planned session, or there is no such stand-in.
+        """
+
+        async def work(connection: Any) -> None:
+            async with connection.transaction():
+                case = await _locked(connection, case_id, caller)
+                session = await connection.fetchrow(PLANNED, case["tutor_id"], wanted.session_id)
+                if session is None:
+                    raise invalid([FieldError(field="session_id", message=NOT_PLANNED)])
+                tutor_id: UUID | None = await connection.fetchval(TUTOR, wanted.tutor_id)
+                if tutor_id is None or tutor_id == case["tutor_id"]:
+                    raise invalid([FieldError(field="tutor_id", message="no other tutor has this id")])
+                details = {
+                    "session_id": str(session["session_id"]),
+                    "scheduled_time": session["scheduled_time"].isoformat(),
+                    "tutor_id": str(tutor_id),
+                    "answer": wanted.answer,
+                }
+                await _note(connection, caller, case_id, EventKind.STAND_IN, case["version"], details)
+                await record(connection, Entry(caller.actor, Action.CASE_STAND_IN, SUBJECT, str(case_id), details))
 
         await with_app_tables(self._pool, work)
 
@@ -283,6 +384,9 @@ class Cases:
                 known = " or ".join(REASONS[wanted.state])
                 raise invalid([FieldError(field="reason", message=f"{wanted.state} needs a reason: {known}")])
             closed = {"state": wanted.state, "reason": wanted.reason, "closed_at": _now()}
+            if case["owner_id"] is None and "owner_id" not in given:
+                # Whoever closes what nobody looks after has looked after it.
+                closed["owner_id"] = Asker.of(caller).person_id
             return changes | closed | {"snoozed_until": None, "due_on": None, "suggested_at": None}
         if wanted.state not in UNTOUCHED:
             changes["state"] = wanted.state
@@ -300,6 +404,15 @@ class Cases:
     def _today(self) -> date:
         return datetime.now(self._zone).date()
 
+    def _day_of(self, contact: Row) -> date:
+        day: date | None = contact["happened_on"]
+        return day or contact["happened_at"].astimezone(self._zone).date()
+
+    def _moment(self, day: date, noted_at: datetime) -> datetime:
+        """When a contact was, as `int_case_contacts` has it: of an earlier day nobody knows the time."""
+        is_same_day = noted_at.astimezone(self._zone).date() == day
+        return noted_at if is_same_day else datetime.combine(day, time(12), self._zone)
+
 
 async def _locked(connection: Any, case_id: int, caller: AnyCaller) -> Row:
     case = await connection.fetchrow(FIND, case_id)
@@ -315,6 +428,44 @@ async def _seen(connection: Any, case_id: int, version: int, caller: AnyCaller) 
     if case["version"] != version:
         raise StaleCaseError
     return case
+
+
+async def _corrected(connection: Any, case_id: int, event_id: int | None) -> tuple[Row | None, list[Row]]:
+    """The contact that is to be corrected, and the others since the case was opened or reopened.
+
+    Raises:
+        NotFoundError, ConflictError: as `Cases.withdraw_contact`.
+    """
+    if event_id is None:
+        return None, []
+    standing = await connection.fetch(CONTACTS, case_id)
+    wrong = next((each for each in standing if each["event_id"] == event_id), None)
+    if wrong is None:
+        is_known = await connection.fetchval(HAS_CONTACT, case_id, event_id)
+        raise ConflictError(IS_CORRECTED) if is_known else NotFoundError(NO_CONTACT)
+    return wrong, [each for each in standing if each["is_current"] and each is not wrong]
+
+
+def _action(contact: Row) -> AgreedAction:
+    return AgreedAction(from_json(contact["details"])["action"])
+
+
+def _state_after(state: CaseState, action: AgreedAction) -> CaseState:
+    """The state of a case after one more contact."""
+    if action is not AgreedAction.NOTHING:
+        return CaseState.PLAN_AGREED
+    return CaseState.CONTACTED if state in UNTOUCHED else state
+
+
+def _state_with(case: Row, actions: Sequence[AgreedAction]) -> CaseState:
+    """The state of a case whose contacts turn out to be these. What people have chosen otherwise stays."""
+    state = CaseState(case["state"])
+    if state is CaseState.MONITORING:
+        return state
+    if not actions:
+        return CaseState.NEW if case["owner_id"] is None else CaseState.ASSIGNED
+    is_plan = any(action is not AgreedAction.NOTHING for action in actions)
+    return CaseState.PLAN_AGREED if is_plan else CaseState.CONTACTED
 
 
 async def _check_scope(connection: Any, asker: Asker, case: Row) -> None:
@@ -424,15 +575,25 @@ async def _note(
     version: int,
     details: Mapping[str, Any],
     is_private: bool = False,
+    happened_on: date | None = None,
+    corrects: int | None = None,
 ) -> None:
     person_id = Asker.of(caller).person_id
     as_json = to_json(details).decode()
-    await connection.execute(EVENT, case_id, kind, caller.actor, person_id, is_private, version, as_json)
+    values = (case_id, kind, caller.actor, person_id, is_private, version, as_json, happened_on, corrects)
+    await connection.execute(EVENT, *values)
 
 
 def _check_day(name: str, day: date | None, today: date) -> None:
     if day is not None and day < today:
-        raise invalid([FieldError(field=name, message=f"lies before today, {today.isoformat()}")])
+        raise invalid([FieldError(field=name, message=f"must be today, {today.isoformat()}, or later")])
+
+
+def _check_past_day(name: str, day: date, today: date) -> None:
+    if day > today:
+        raise invalid([FieldError(field=name, message=f"must be today, {today.isoformat()}, or earlier")])
+    if day < today - LONGEST_AGO:
+        raise invalid([FieldError(field=name, message="must not be more than a year ago")])
 
 
 def _now() -> datetime:

@@ -31,6 +31,8 @@ from api.cases.schemas import (
     ContactPost,
     NotePost,
     Owners,
+    StandInPost,
+    Withdrawal,
 )
 from api.cases.talk_schemas import PreparationResponse, Talk
 from api.dependencies import CurrentCoach, CurrentReader, NoQuery
@@ -45,6 +47,8 @@ MOST_BYTES = 64 << 10
 router = APIRouter(prefix="/api/cases", tags=["cases"], responses=documented(400, 401, 403, 503), route_class=ApiRoute)
 
 CaseId = Annotated[int, Path(ge=1, le=GREATEST_ID, description="Number of the case.")]
+
+EventId = Annotated[int, Path(ge=1, le=GREATEST_ID, description="Number of the event.")]
 
 CasesDep = Annotated[Cases, from_state("cases")]
 CaseQueriesDep = Annotated[CaseQueries, from_state("case_queries")]
@@ -203,11 +207,49 @@ async def post_case_note(request: Request, caller: CurrentCoach, cases: CasesDep
 async def post_case_contact(
     request: Request, caller: CurrentCoach, cases: CasesDep, queries: CaseQueriesDep, case_id: CaseId, _: NoQuery
 ) -> Response:
-    """Note a contact with the tutor. The case waits for its follow-up, and is the caller's if it was nobody's."""
+    """Note a contact with the tutor. The case waits for its follow-up, and is the caller's if it was nobody's. With
+    `corrects`, it takes the place of one that was noted wrongly; both stay in the history."""
     wanted = await bodies.read_model(request, ContactPost, MOST_BYTES)
     async with _told_what_has_changed(queries, case_id, wanted.version, caller):
         await cases.add_contact(case_id, wanted, caller)
     return _as_it_is(await queries.one(case_id, Asker.of(caller)))
+
+
+@router.post(
+    "/{case_id:int}/contacts/{event_id:int}/withdrawal",
+    response_model=CaseResponse,
+    responses=CHANGED,
+    openapi_extra=body_of(Withdrawal, bodies.JSON),
+)
+async def post_case_contact_withdrawal(
+    request: Request,
+    caller: CurrentCoach,
+    cases: CasesDep,
+    queries: CaseQueriesDep,
+    case_id: CaseId,
+    event_id: EventId,
+    _: NoQuery,
+) -> Response:
+    """Take a contact back that never was, or was with somebody else. It stays in the history, and counts no more."""
+    wanted = await bodies.read_model(request, Withdrawal, MOST_BYTES)
+    async with _told_what_has_changed(queries, case_id, wanted.version, caller):
+        await cases.withdraw_contact(case_id, event_id, wanted, caller)
+    return _as_it_is(await queries.one(case_id, Asker.of(caller)))
+
+
+@router.post(
+    "/{case_id:int}/stand-ins",
+    status_code=204,
+    response_class=Response,
+    responses=documented(404, 413, 415),
+    openapi_extra=body_of(StandInPost, bodies.JSON),
+)
+async def post_case_stand_in(
+    request: Request, caller: CurrentCoach, cases: CasesDep, case_id: CaseId, _: NoQuery
+) -> None:
+    """Note that somebody was asked to give a planned session in place of the tutor, has agreed or has declined. The
+    session stays with its tutor: the marketplace moves it."""
+    await cases.add_stand_in(case_id, await bodies.read_model(request, StandInPost, MOST_BYTES), caller)
 
 
 @asynccontextmanager

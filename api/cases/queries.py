@@ -23,6 +23,8 @@ from api.cases.schemas import (
     CaseFilters,
     CaseList,
     CaseResponse,
+    Coach,
+    LoadedOwner,
     Owner,
     Queue,
 )
@@ -93,6 +95,21 @@ select
             select {columns(Owner, "people")} from app.people where people.person_id = cases.owner_id
         ) as owner
     ) as owner,
+    (
+        select coalesce(json_agg(coach order by coach.name, coach.person_id), '[]')
+        from (
+            select {columns(Coach, "people")}
+            from app.person_tutors as theirs
+            inner join app.people as people on theirs.person_id = people.person_id
+            where theirs.tutor_id = cases.tutor_id and people.is_active
+        ) as coach
+    ) as coaches,
+    case when cases.closed_at is not null then (
+        select coalesce((select name from app.people where people.person_id = events.person_id), events.actor)
+        from app.case_events as events
+        where events.case_id = cases.case_id and events.kind = 'closed'
+        order by events.event_id desc limit 1
+    ) end as closed_by,
     (
         select coalesce(json_agg(known order by {in_order("known.concern")}), '[]')
         from (
@@ -216,7 +233,15 @@ from (
     select {columns(CaseEvent, "shown")}
     from (
         select
-            event_id, kind, happened_at, person_id, is_private, details, version,
+            event_id, kind, happened_at, happened_on, corrects, person_id, is_private, version,
+            (select event_id from app.case_events as later where later.corrects = events.event_id) as corrected_by,
+            case
+                when kind = 'stand_in' then details || jsonb_build_object(
+                    'tutor_name',
+                    (select name from marts.dim_tutors where tutor_id = (events.details ->> 'tutor_id')::uuid)
+                )
+                else details
+            end as details,
             coalesce((select name from app.people where people.person_id = events.person_id), actor) as actor
         from app.case_events as events
         where case_id = $1 and (not is_private or person_id = $2)
@@ -229,7 +254,14 @@ EXISTS = "select exists (select from app.cases where case_id = $1)"
 OWNERS = f"""
 select json_build_object('data', coalesce(json_agg(owner order by owner.name, owner.person_id), '[]'))
 from (
-    select {columns(Owner, "people")} from app.people where is_active and role in ('coach', 'lead', 'admin')
+    select {columns(LoadedOwner, "people")}
+    from (
+        select people.*, (
+            select count(*) from app.cases where cases.owner_id = people.person_id and cases.closed_at is null
+        ) as open_cases
+        from app.people
+        where is_active and role in ('coach', 'lead', 'admin')
+    ) as people
 ) as owner
 """
 

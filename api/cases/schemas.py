@@ -23,6 +23,7 @@ FOLLOW_UP_DAYS = 14
 GREATEST_ID = 2**63 - 1
 
 CaseNumber = Annotated[int, Field(ge=1, le=GREATEST_ID, examples=[17])]
+EventNumber = Annotated[int, Field(ge=1, le=GREATEST_ID, examples=[42])]
 PersonNumber = Annotated[int, Field(ge=1, le=GREATEST_ID, examples=[3])]
 Version = Annotated[
     int,
@@ -118,7 +119,8 @@ class AgreedAction(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What happened to a case. `eased`: one of several concerns is not raised any more; `suggested`: none is."""
+    """What happened to a case. `eased`: one of several concerns is not raised any more; `suggested`: none is;
+    `withdrawn`: a contact that was none; `stand_in`: somebody was asked to give a session in place of the tutor."""
 
     OPENED = "opened"
     JOINED = "joined"
@@ -128,6 +130,8 @@ class EventKind(StrEnum):
     CHANGED = "changed"
     NOTE = "note"
     CONTACT = "contact"
+    WITHDRAWN = "withdrawn"
+    STAND_IN = "stand_in"
     CLOSED = "closed"
 
 
@@ -138,6 +142,19 @@ class Owner(BaseModel):
     name: str = Field(examples=["Ann Lee"])
     role: Role
     is_active: bool = Field(description="False: known, and let in by nothing.")
+
+
+class LoadedOwner(Owner):
+    """One of them with what they look after."""
+
+    open_cases: Count = Field(description="Cases that they look after and that are not closed.")
+
+
+class Coach(BaseModel):
+    """A person in whose team a tutor is."""
+
+    person_id: PersonNumber
+    name: str = Field(examples=["Ann Lee"])
 
 
 class CaseConcern(BaseModel):
@@ -197,6 +214,8 @@ class Case(CaseFields):
     tutor: CaseTutor
     queue: Queue
     owner: Owner | None
+    coaches: list[Coach] = Field(description="In whose team the tutor is, by name.")
+    closed_by: str | None = Field(description="Who closed it; null while it is open.", examples=["Ann Lee"])
     raised: list[StandingConcern] = Field(description="Raised now, in a fixed order; the superseded left out.")
     age_days: Count = Field(description="Days since it was opened, or reopened last.")
     harm_sessions: float | None = Field(description="As `harm_sessions` of the tutor.", ge=0)
@@ -271,15 +290,21 @@ class CaseEvent(BaseModel):
 
     event_id: int
     kind: EventKind
-    happened_at: AwareDatetime
+    happened_at: AwareDatetime = Field(description="When it was noted.")
     actor: str = Field(description="A person's name, a key, or `tutorq` if scores did it.", examples=["Ann Lee"])
     person_id: int | None = Field(description="The same as a person; null if it was none.")
     is_private: bool = Field(description="A note that only its author sees.")
+    happened_on: date | None = Field(
+        description="Of a contact: its day. Null if it was noted before days were kept: that of `happened_at`."
+    )
+    corrects: int | None = Field(description="Number of the contact that this one takes the place of, or withdraws.")
+    corrected_by: int | None = Field(description="Number of the event that corrects or withdraws this contact.")
     details: dict[str, Any] = Field(
         description=(
             "`opened`, `joined`, `reopened`: `concerns` with figures. `eased`, `suggested`: `concerns`, their names. "
             "`changed`: each changed field with `from` and `to`. `note`: `text`. `contact`: `channel`, `cause`, "
-            "`action`, `follow_up_on`, `text`. `closed`: `state`, `reason`, `text`."
+            "`action`, `follow_up_on`, `text`. `withdrawn`: `text`. `stand_in`: `session_id`, `scheduled_time`, "
+            "`tutor_id` and `tutor_name` of who was asked, `answer`. `closed`: `state`, `reason`, `text`."
         )
     )
 
@@ -342,9 +367,43 @@ class ContactPost(Body):
     cause: Cause = Field(default=Cause.UNKNOWN, strict=False)
     action: AgreedAction = Field(default=AgreedAction.NOTHING, strict=False)
     text: Text | None = None
-    follow_up_on: date | None = Field(
-        default=None, strict=False, description=f"Left out: in {FOLLOW_UP_DAYS} days. null: no follow-up."
+    happened_on: date | None = Field(
+        default=None,
+        strict=False,
+        description="Its day in the reporting zone, not in the future and at most a year ago. Left out: today, or that "
+        "of the contact that it corrects.",
     )
+    follow_up_on: date | None = Field(
+        default=None,
+        strict=False,
+        description=f"Left out: in {FOLLOW_UP_DAYS} days, or as it is if this corrects a contact. null: no follow-up.",
+    )
+    corrects: Annotated[EventNumber, WHOLE] | None = Field(
+        default=None, description="Number of a contact of the case that was noted wrongly: this one takes its place."
+    )
+
+
+class Withdrawal(Body):
+    """A contact is withdrawn: it never was, or it was with somebody else."""
+
+    version: Version
+    text: Text | None = Field(default=None, description="Why, for everybody.")
+
+
+class StandInAnswer(StrEnum):
+    """What a stand-in has said."""
+
+    ASKED = "asked"
+    AGREED = "agreed"
+    DECLINED = "declined"
+
+
+class StandInPost(Body):
+    """Somebody was asked to give a planned session in place of its tutor, or has answered."""
+
+    session_id: Id = Field(description="A planned session of the tutor of the case: UUID, or the external id.")
+    tutor_id: Id = Field(description="Who was asked: UUID, or the external id as delivered.")
+    answer: StandInAnswer = Field(strict=False)
 
 
 class SeenCase(Body):
@@ -389,4 +448,4 @@ class BulkAssignmentResult(BaseModel):
 class Owners(BaseModel):
     """Whom cases can be given to, by name."""
 
-    data: list[Owner]
+    data: list[LoadedOwner]

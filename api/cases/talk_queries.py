@@ -46,6 +46,7 @@ students as (
         people.name,
         count(*) as sessions,
         min(planned.scheduled_time) as next_at,
+        (array_agg(planned.session_id order by planned.scheduled_time, planned.session_id))[1] as next_session_id,
         bool_or(planned.is_first_meeting) as is_first_meeting
     from marts.upcoming_sessions as planned
     inner join stored on planned.tutor_id = stored.tutor_id

@@ -38,6 +38,7 @@ class AffectedStudent(BaseModel):
     name: str | None = Field(examples=["Max Lang"])
     sessions: int = Field(ge=1, description="Planned in the 7 days after `as_of`.", examples=[2])
     next_at: AwareDatetime = Field(description="The first of them.")
+    next_session_id: UUID = Field(description="The same, for `/api/sessions/{session_id}/stand-ins`.")
     is_first_meeting: bool = Field(description="Whether that is their first session with the tutor.")
 
 

@@ -82,9 +82,11 @@ rows as (
             page.churn_probability,
             page.risk_level,
             page.rank,
-            page.compatibility_score
+            page.compatibility_score,
+            tutors.email
         from page
         inner join {TUTORS} as people on page.tutor_id = people.tutor_id
+        left join marts.dim_tutors as tutors on page.tutor_id = tutors.tutor_id
     ) as people
     order by people.churn_probability nulls last, people.tutor_id
 )

@@ -15,6 +15,7 @@ class StandIn(RaisedConcerns):
     tutor_id: UUID
     external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["T-1042"])
     name: str | None = Field(examples=["Ada Novak"])
+    email: str | None = Field(description="To ask them.", examples=["ada@example.org"])
     subjects: list[str] = Field(description="Empty if the tutor names none.", examples=[["maths", "physics"]])
     churn_probability: Fraction | None = Field(
         description="Probability that the student does not go on with this tutor; null until the pair is predicted."

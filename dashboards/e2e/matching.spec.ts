@@ -31,7 +31,7 @@ test("choosing a student and a tutor shows what is predicted for them, in place"
     `/api/matching/predict/${student.student_id}/${best.tutor_id}?explain=true`,
   );
   await expect(page.getByText(explained.data.explanation.for_student)).toBeVisible();
-  await expect(page.getByText("Written by rules")).toBeVisible();
+  await expect(page.getByText("Text from fixed rules")).toBeVisible();
   const differences = page.getByRole("region", { name: "Differences" });
   for (const { label } of explained.data.explanation.mismatches)
     await expect(differences).toContainText(label);

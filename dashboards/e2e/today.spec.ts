@@ -188,6 +188,12 @@ test("a coach starts with their own cases, and is told what they cannot change",
   await rowOf(coach, own).getByRole("checkbox").check();
   await coach.getByRole("button", { name: "Take" }).click();
   await expect(rowOf(coach, own)).toContainText("Nora Falk");
+  await coach.goto("/?whose=all");
+  const { queues } = (await ask(page, "/api/cases?limit=1")).meta;
+  await expect(
+    coach.getByText(`You can only view ${queues.todo - 1} of these. You can change your own`),
+  ).toBeVisible();
+  await expect(rowOf(coach, other).getByRole("checkbox")).toHaveCount(0);
   await coach.goto(`/cases/${other.case_id}`);
   await expect(coach.getByText("You can change your own tutors’ cases only.")).toBeVisible();
   await expect(coach.getByRole("button", { name: "Log contact" })).toHaveCount(0);
@@ -247,6 +253,86 @@ test("a case is prepared, closed, counted, and opened anew from the tutor's page
   await expect(strip.getByText("New", { exact: true })).toBeVisible();
 });
 
+test("from a case, the next one is a key away, and the way back leads to where one was", async ({
+  page,
+  browser,
+}) => {
+  const lead = await person(browser, "Wera Back", "lead");
+  await lead.getByRole("radio", { name: "Nobody’s" }).check({ force: true });
+  await expect(lead).toHaveURL("/?whose=nobody");
+  const links = lead.locator("[data-case]");
+  await expect(links.nth(3)).toBeVisible();
+  const ids = await links.evaluateAll((all) => all.map((link) => Number(link.getAttribute("data-case"))));
+  await lead.setViewportSize({ width: 1280, height: 420 });
+  await links.nth(2).focus();
+  const scroll = await lead.evaluate(() => window.scrollY);
+  await lead.keyboard.press("Enter");
+  await expect(lead).toHaveURL(`/cases/${ids[2]}`);
+  await expect(lead.getByText(`3 of ${ids.length} in To do`)).toBeVisible();
+  const { tutor } = (await ask(page, `/api/cases/${ids[2]}`)).data;
+
+  // Over the tutor's page and back.
+  await lead.getByRole("link", { name: "To the tutor’s page" }).click();
+  await lead.getByRole("link", { name: `${tutor.name}: case ${ids[2]}` }).click();
+  await expect(lead).toHaveURL(`/cases/${ids[2]}`);
+  await lead.getByRole("link", { name: "Today" }).and(lead.locator("main a")).click();
+  await expect(lead).toHaveURL("/?whose=nobody");
+  await expect(links.nth(2)).toBeFocused();
+  expect(await lead.evaluate(() => window.scrollY)).toBe(scroll);
+
+  // What was done is said at once, and the next case is a click or a key away.
+  await lead.keyboard.press("Enter");
+  await lead.keyboard.press("s");
+  await lead.getByRole("button", { name: "Tomorrow" }).click();
+  await expect(lead.getByRole("status").filter({ hasText: "snoozed until" })).toBeInViewport();
+  await expect(lead.getByRole("link", { name: "Go to the next case" })).toBeVisible();
+  await lead.keyboard.press("j");
+  await expect(lead).toHaveURL(`/cases/${ids[3]}`);
+  await expect(lead.getByText("snoozed until")).toHaveCount(0);
+  await lead.keyboard.press("u");
+  await expect(lead).toHaveURL("/?whose=nobody");
+  // The case that was snoozed is gone, so the next one has moved up.
+  await expect(lead.locator(`[data-case="${ids[3]}"]`)).toBeFocused();
+  await expect(lead.locator(`[data-case="${ids[2]}"]`)).toHaveCount(0);
+  await lead.context().close();
+});
+
+test("a contact is noted for its day, corrected and withdrawn; the history keeps all of it", async ({
+  page,
+  browser,
+}) => {
+  const one = await caseAt(page, 6);
+  const lead = await person(browser, "Dana Day", "lead");
+  const { today } = (await ask(page, "/api/cases?limit=1")).meta;
+  const before = new Date(`${today}T00:00:00Z`);
+  before.setUTCDate(before.getUTCDate() - 2);
+  const day = before.toISOString().slice(0, 10);
+  await lead.goto(`/cases/${one.case_id}`);
+  await lead.getByRole("button", { name: "Log contact" }).click();
+  const dialog = lead.getByRole("dialog");
+  await expect(dialog.getByLabel("Day of the contact")).toHaveValue(today);
+  await dialog.getByLabel("Day of the contact").fill(day);
+  await dialog.getByLabel("Note").fill("Called on the way home");
+  await dialog.getByRole("button", { name: "Log contact" }).click();
+  const happened = lead.getByRole("region", { name: "What happened" });
+  await expect(happened).toContainText("Phone call on ");
+
+  await happened.getByRole("button", { name: /^Correct the contact of / }).click();
+  await expect(dialog.getByLabel("Day of the contact")).toHaveValue(day);
+  await expect(dialog.getByLabel("Note")).toHaveValue("Called on the way home");
+  await dialog.getByLabel("Note").fill("Called from the office");
+  await dialog.getByRole("button", { name: "Save correction" }).click();
+  await expect(happened).toContainText("Corrected by Dana Day");
+  await expect(happened).toContainText("Called from the office");
+  await happened.getByRole("button", { name: /^Correct the contact of / }).click();
+  await dialog.getByRole("button", { name: "Withdraw this contact" }).click();
+  await expect(happened).toContainText("Withdrawn by Dana Day");
+  await expect(happened.getByRole("button", { name: /^Correct/ })).toHaveCount(0);
+  const { data } = await ask(page, `/api/cases/${one.case_id}`);
+  expect(data).toMatchObject({ contacted_at: null, state: "assigned" });
+  await lead.context().close();
+});
+
 test("says what there is where nothing fits", async ({ page }) => {
   await page.goto("/?search=nobody-is-called-this");
   await expect(page.getByText("No case fits these filters")).toBeVisible();
@@ -291,7 +377,14 @@ test("many are assigned at once, and each outcome is told", async ({ page, brows
   await lead.getByRole("combobox", { name: "To" }).click();
   await lead.getByRole("option", { name: "Mira Lund" }).click();
   await lead.getByRole("dialog").getByRole("button", { name: "Assign" }).click();
-  await expect(lead.getByText("2 assigned to Mira Lund, 1 changed meanwhile.")).toBeVisible();
+  await expect(
+    lead.getByText(`2 assigned to Mira Lund. Changed meanwhile, and not assigned: ${other.tutor.name}.`),
+  ).toBeInViewport();
   await expect(rows.filter({ hasText: "Mira Lund" })).toHaveCount(2);
+  // What was left is still selected, to be looked at and assigned again.
+  await expect(lead.getByText("1 selected")).toBeVisible();
+  await expect(rowOf(lead, other).getByRole("checkbox")).toBeChecked();
+  await lead.getByRole("button", { name: "Close the message" }).click();
+  await expect(lead.getByText("2 assigned to Mira Lund")).toHaveCount(0);
   await lead.context().close();
 });

@@ -171,6 +171,7 @@ def test_the_text_has_all_of_it() -> None:
         "name": "Max Lang",
         "sessions": 2,
         "next_at": "2026-02-01T15:00:00Z",
+        "next_session_id": str(uuid4()),
         "is_first_meeting": True,
     }
     facts = known(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -246,6 +246,135 @@ def test_a_contact_waits_for_its_follow_up(platform: Served, lea: httpx2.Client,
     assert again.contacted_at == spoken.contacted_at
 
 
+def contact(client: httpx2.Client, case: Case, **said: Any) -> httpx2.Response:
+    return client.post(f"{PATH}/{case.case_id}/contacts", json={"version": case.version, "channel": "call", **said})
+
+
+def withdraw(client: httpx2.Client, case: Case, event: CaseEvent) -> httpx2.Response:
+    path = f"{PATH}/{case.case_id}/contacts/{event.event_id}/withdrawal"
+    return client.post(path, json={"version": case.version, "text": "That was another tutor."})
+
+
+def days_to_contact(platform: Served, case: Case) -> Any:
+    ((days, contacts),) = execute(
+        platform, "select days_to_contact, contacts from marts.cases where case_id = %s", case.case_id
+    )
+    return days, contacts
+
+
+@pytest.fixture
+def fresh(platform: Served, lea: httpx2.Client) -> Iterator[Case]:
+    """A case opened by hand four days ago, of which nobody has spoken."""
+    ((tutor_id,),) = execute(
+        platform, "select tutor_id from marts.tutor_scores where not attention order by tutor_id desc limit 1"
+    )
+    opened = changed(lea.post(PATH, json={"tutor_id": str(tutor_id)}))
+    execute(
+        platform,
+        "update app.cases set opened_at = date_trunc('day', now()) - interval '4 days' where case_id = %s returning 1",
+        opened.case_id,
+    )
+    yield opened
+    changed(patch(lea, one(lea, opened), state="dismissed", reason="data_error"))
+
+
+def test_a_contact_is_of_its_day(platform: Served, lea: httpx2.Client, fresh: Case) -> None:
+    day = today() - timedelta(days=2)
+    for wrong in (today() + timedelta(days=1), today() - timedelta(days=400)):
+        assert wrong_fields(contact(lea, fresh, happened_on=wrong.isoformat())) == ["happened_on"]
+    spoken = changed(contact(lea, fresh, happened_on=day.isoformat()))
+    noon = datetime.combine(day, time(12), UTC)
+    assert spoken.contacted_at == noon
+    event = events(lea, fresh)[0]
+    assert (event.happened_on, event.corrects, event.corrected_by) == (day, None, None)
+    assert days_to_contact(platform, fresh) == (2.5, 1)
+    # A later one changes nothing of the first, an earlier one does.
+    assert changed(contact(lea, spoken)).contacted_at == noon
+    before = (today() - timedelta(days=6)).isoformat()
+    earlier = changed(contact(lea, one(lea, fresh), happened_on=before))
+    assert earlier.contacted_at
+    assert earlier.contacted_at < noon
+    assert days_to_contact(platform, fresh) == (0, 3)
+
+
+def test_a_contact_is_corrected_by_another(platform: Served, lea: httpx2.Client, fresh: Case) -> None:
+    spoken = changed(contact(lea, fresh, action="pause", text="Ill."))
+    wrong = events(lea, fresh)[0]
+    day = today() - timedelta(days=3)
+    right = changed(
+        contact(lea, spoken, corrects=wrong.event_id, happened_on=day.isoformat(), action="nothing", text="Well again.")
+    )
+    # The follow-up stays, which nobody has spoken of; the plan does not.
+    assert (right.state, right.due_on, right.contacted_at) == (
+        "contacted",
+        spoken.due_on,
+        datetime.combine(day, time(12), UTC),
+    )
+    newest, corrected = events(lea, fresh)[:2]
+    assert (newest.corrects, corrected.event_id, corrected.corrected_by) == (
+        wrong.event_id,
+        wrong.event_id,
+        newest.event_id,
+    )
+    assert corrected.details["text"] == "Ill."
+    assert days_to_contact(platform, fresh) == (1.5, 1)
+    # Whoever corrects the same one again has not seen it; what corrects can be corrected.
+    problem(contact(lea, right, corrects=wrong.event_id), 409)
+    problem(contact(lea, right, corrects=10**9), 404)
+    again = changed(contact(lea, right, corrects=newest.event_id, action="training", follow_up_on=None))
+    assert (again.state, again.due_on, again.contacted_at) == ("plan_agreed", None, right.contacted_at)
+    assert days_to_contact(platform, fresh) == (1.5, 1)
+
+
+def test_a_contact_that_never_was_is_withdrawn(platform: Served, lea: httpx2.Client, fresh: Case) -> None:
+    spoken = changed(contact(lea, fresh, action="pause"))
+    (wrong, *_) = events(lea, fresh)
+    back = changed(withdraw(lea, spoken, wrong))
+    assert (back.state, back.queue, back.contacted_at, back.due_on) == ("assigned", "todo", None, None)
+    newest = events(lea, fresh)[0]
+    assert (newest.kind, newest.corrects, newest.details) == (
+        "withdrawn",
+        wrong.event_id,
+        {"text": "That was another tutor."},
+    )
+    assert days_to_contact(platform, fresh) == (None, 0)
+    problem(withdraw(lea, back, wrong), 409)
+    problem(withdraw(lea, back, newest), 404)
+    problem(withdraw(lea, spoken, wrong), 409)
+    # Of two, the other one remains.
+    first, second = (today() - timedelta(days=ago) for ago in (2, 1))
+    spoken = changed(contact(lea, back, happened_on=first.isoformat(), action="pause"))
+    wrong = events(lea, fresh)[0]
+    spoken = changed(contact(lea, spoken, happened_on=second.isoformat()))
+    remaining = changed(withdraw(lea, spoken, wrong))
+    assert (remaining.state, remaining.contacted_at) == ("contacted", datetime.combine(second, time(12), UTC))
+
+
+def test_owners_have_their_load_and_tutors_their_coaches(platform: Served, lea: httpx2.Client, case: Case) -> None:
+    lea_id, cora_id = number(platform, Role.LEAD, "Lea"), number(platform, Role.COACH, "Cora")
+
+    def load() -> dict[str, int]:
+        owners = Owners.model_validate_json(lea.get(f"{PATH}/owners").content).data
+        return {owner.name: owner.open_cases for owner in owners}
+
+    before = load()
+    given = changed(patch(lea, case, owner_id=lea_id))
+    assert load() == before | {"Lea": before["Lea"] + 1}
+    assert given.coaches == []
+    with with_tutor(platform, "Cora", case.tutor.tutor_id):
+        assert [coach.person_id for coach in one(lea, case).coaches] == [cora_id]
+    changed(patch(lea, one(lea, case), state="dismissed", reason="data_error"))
+    assert load() == before
+
+
+def test_who_closes_what_nobody_looks_after_has_looked_after_it(lea: httpx2.Client, case: Case) -> None:
+    assert case.owner is None
+    closed = changed(patch(lea, case, state="dismissed", reason="data_error"))
+    assert closed.owner
+    assert (closed.owner.name, closed.closed_by) == ("Lea", "Lea")
+    assert changed(patch(lea, closed, state="new")).closed_by is None
+
+
 def test_a_snoozed_case_waits(lea: httpx2.Client, case: Case) -> None:
     until = (today() + timedelta(days=2)).isoformat()
     snoozed = changed(patch(lea, case, snoozed_until=until))
@@ -274,7 +403,8 @@ def test_closing_and_reopening(lea: httpx2.Client, case: Case) -> None:
     contact = {"version": closed.version, "channel": "call"}
     problem(lea.post(f"{PATH}/{case.case_id}/contacts", json=contact), 409)
     reopened = changed(patch(lea, closed, state="new"))
-    assert (reopened.state, reopened.queue, reopened.reason, reopened.closed_at) == ("new", "todo", None, None)
+    assert (reopened.state, reopened.queue, reopened.reason, reopened.closed_at) == ("assigned", "todo", None, None)
+    assert reopened.owner == closed.owner
     assert events(lea, case)[0].kind == "reopened"
 
 

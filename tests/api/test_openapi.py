@@ -41,6 +41,8 @@ OPERATIONS = {
     "list_case_events",
     "post_case_note",
     "post_case_contact",
+    "post_case_contact_withdrawal",
+    "post_case_stand_in",
     "get_case_outcomes",
     "get_case_preparation",
     "get_case_invitation",

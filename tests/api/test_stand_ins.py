@@ -16,6 +16,7 @@ from core.roles import Role
 from tests.api.conftest import Served, served
 from tests.api.matching import everyone, scramble
 from tests.api.test_openapi import assert_is
+from tests.api.test_people import at_browser
 from tests.api.test_problems import problem
 
 if TYPE_CHECKING:
@@ -191,3 +192,33 @@ def test_readers_read(api: Served, client: httpx2.Client, day: datetime, role: R
             secret = keys.create(connection, f"stand-ins-{role}", role).secret
     with api.client(secret) as other:
         assert other.get(f"/api/sessions/{session}/stand-ins").status_code == status
+
+
+def test_who_was_asked_is_noted_in_the_case_of_the_tutor(api: Served, client: httpx2.Client, day: datetime) -> None:
+    session_id = plan(client, "T-2", day)
+    with at_browser(api, Role.LEAD, "Lea") as lea:
+        lea.post("/api/cases", json={"tutor_id": "T-2"})
+        (case,) = lea.get("/api/cases", params={"tutor_id": "T-2"}).json()["data"]
+        path = f"/api/cases/{case['case_id']}"
+        body = {"session_id": session_id, "tutor_id": "T-5", "answer": "agreed"}
+        assert lea.post(f"{path}/stand-ins", json=body).status_code == 204
+        event = lea.get(f"{path}/events").json()["data"][0]
+        found = listed(client, session_id)
+        chosen = next(row for row in found["data"] if row["external_id"] == "T-5")
+        assert (event["kind"], event["actor"], event["details"]) == (
+            "stand_in",
+            "Lea",
+            {
+                "session_id": found["session"]["session_id"],
+                "scheduled_time": day.isoformat(),
+                "tutor_id": chosen["tutor_id"],
+                "tutor_name": chosen["name"],
+                "answer": "agreed",
+            },
+        )
+        # The case is as it was, and so is the session.
+        assert lea.get(path).json()["data"]["version"] == case["version"]
+        for field, wrong in (("session_id", "none"), ("tutor_id", "T-2"), ("tutor_id", "nobody"), ("answer", "maybe")):
+            response = lea.post(f"{path}/stand-ins", json=body | {field: wrong})
+            assert [error.field for error in problem(response, 400).errors or []] == [field]
+        assert lea.post("/api/cases/999999/stand-ins", json=body).status_code == 404

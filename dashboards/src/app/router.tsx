@@ -5,6 +5,7 @@ import {
   lazyRouteComponent,
   type RouterHistory,
 } from "@tanstack/react-router";
+import { noteWays } from "../components/way-back";
 import { auditSearch } from "../features/audit/audit-search";
 import { logInsSearch } from "../features/auth/log-ins-search";
 import { outcomesSearch } from "../features/cases/outcomes-search";
@@ -128,7 +129,7 @@ const routeTree = root.addChildren([
 ]);
 
 export function createAppRouter(history?: RouterHistory) {
-  return createRouter({
+  const router = createRouter({
     routeTree,
     history,
     parseSearch: parseQuery,
@@ -137,6 +138,8 @@ export function createAppRouter(history?: RouterHistory) {
     defaultPreload: "intent",
     scrollRestoration: true,
   });
+  noteWays(router);
+  return router;
 }
 
 declare module "@tanstack/react-router" {

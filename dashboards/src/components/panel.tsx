@@ -10,14 +10,20 @@ interface PanelProps {
   /** Without inner margins, for tables that reach the edge. */
   flush?: boolean;
   className?: string;
+  /** For links to it. */
+  anchor?: string;
   children: ReactNode;
 }
 
 /** A part of a page, with a heading of its own. */
-export function Panel({ title, note, actions, flush = false, className, children }: PanelProps) {
+export function Panel({ title, note, actions, flush = false, className, anchor, children }: PanelProps) {
   const id = useId();
   return (
-    <section className={`${classes.panel} ${className ?? ""}`} aria-labelledby={title ? id : undefined}>
+    <section
+      id={anchor}
+      className={`${classes.panel} ${className ?? ""}`}
+      aria-labelledby={title ? id : undefined}
+    >
       {title && (
         <header className={classes.header}>
           <div>

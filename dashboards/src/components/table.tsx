@@ -45,6 +45,8 @@ interface TableOptions<Row, Sort extends string> {
   keyOf: (row: Row) => string | number;
   sorting?: Sorting<Sort>;
   isCompact?: boolean;
+  /** Columns keep their widths whatever the rows hold, and their headings stay in sight while one scrolls. */
+  isSteady?: boolean;
 }
 
 interface TableProps<Row, Sort extends string> extends TableOptions<Row, Sort> {
@@ -60,7 +62,16 @@ export const ROW_LINK = { className: classes.rowLink, "data-row-link": true } as
 export const CELL_LINK = classes.cellLink;
 
 export function Table<Row, Sort extends string = never>(props: TableProps<Row, Sort>) {
-  const { label, columns, rows, keyOf, sorting, isCompact = false, isStale = false } = props;
+  const {
+    label,
+    columns,
+    rows,
+    keyOf,
+    sorting,
+    isCompact = false,
+    isSteady = false,
+    isStale = false,
+  } = props;
   const isFolding = columns.some(({ phone }) => typeof phone === "object");
   return (
     <table
@@ -68,6 +79,7 @@ export function Table<Row, Sort extends string = never>(props: TableProps<Row, S
       aria-label={label}
       aria-busy={isStale}
       data-compact={isCompact}
+      data-steady={isSteady}
       data-folding={isFolding}
     >
       <thead>

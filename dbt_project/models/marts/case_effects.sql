@@ -15,9 +15,8 @@ with cases as (
 contacts as (
     select
         case_id,
-        min(happened_at) as first_contact_at
-    from {{ ref('stg_app__case_events') }}
-    where kind = 'contact'
+        min(contacted_at) as first_contact_at
+    from {{ ref('int_case_contacts') }}
     group by case_id
 ),
 

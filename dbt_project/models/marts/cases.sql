@@ -4,10 +4,6 @@ with cases as (
     select * from {{ ref('stg_app__cases') }}
 ),
 
-events as (
-    select * from {{ ref('stg_app__case_events') }}
-),
-
 people as (
     select * from {{ ref('stg_app__people') }}
 ),
@@ -24,10 +20,9 @@ contacts as (
     select
         case_id,
         count(*) as contacts,
-        min(happened_at) as first_contact_at,
-        (array_agg(agreed_action order by event_id desc))[1] as last_action
-    from events
-    where kind = 'contact'
+        min(contacted_at) as first_contact_at,
+        (array_agg(agreed_action order by contacted_at desc, event_id desc))[1] as last_action
+    from {{ ref('int_case_contacts') }}
     group by case_id
 ),
 
@@ -72,7 +67,11 @@ final as (
         cases.closed_at,
         coalesce(contacts.contacts, 0) as contacts,
         contacts.first_contact_at,
-        (extract(epoch from contacts.first_contact_at - cases.opened_at) / 86400)::double precision as days_to_contact,
+        -- Whoever had spoken with the tutor before the case was opened did not wait.
+        case
+            when contacts.first_contact_at is not null
+                then greatest(0, extract(epoch from contacts.first_contact_at - cases.opened_at) / 86400)
+        end::double precision as days_to_contact,
         contacts.last_action,
         after_30.is_raised as is_raised_after_30_days,
         after_90.is_raised as is_raised_after_90_days

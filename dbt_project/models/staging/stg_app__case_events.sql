@@ -3,6 +3,8 @@ select
     case_id,
     kind,
     happened_at,
+    happened_on,
+    corrects as corrects_event_id,
     person_id,
     details ->> 'channel' as channel,
     details ->> 'cause' as cause,

@@ -25,6 +25,7 @@ export const ACTIONS = {
   "case.open": "Case opened",
   "case.change": "Case changed",
   "case.note": "Note added to a case",
+  "case.stand_in": "Stand-in noted",
   "case.contact": "Contact logged",
   "student.add": "Student added",
   "student.change": "Student changed",

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import type { Assigned, Case, CaseEvent } from "../../lib/api-types";
 import { day, shortDay } from "../../lib/format";
 import { ApiProblem } from "../../lib/problem";
-import { awaited, daysLater, harm } from "./case-words";
+import { awaited, daysLater, harm, weeklyRange } from "./case-words";
 import { inOneLine, told } from "./event-words";
 import { outcomeInWords, refusalInWords } from "./use-case-actions";
 
@@ -17,6 +17,9 @@ const event = (kind: CaseEvent["kind"], details: CaseEvent["details"], changes =
   actor: "Ann Lee",
   person_id: 3,
   is_private: false,
+  happened_on: null,
+  corrects: null,
+  corrected_by: null,
   details,
   ...changes,
 });
@@ -96,18 +99,58 @@ it("tells figures of concerns, contacts without what nobody knows, and why a cas
   expect(told(event("note", { text: "x" }, { is_private: true })).title).toBe("wrote a private note");
 });
 
-it("says of many cases how many came out how", () => {
+it("tells contacts of another day, corrections, withdrawals and stand-ins", () => {
+  const contact = { channel: "call", action: "nothing" };
+  expect(told(event("contact", contact, { happened_on: "2026-11-27" })).lines).toEqual([
+    `Phone call on ${day("2026-11-27")}`,
+    "Agreed: Nothing agreed",
+  ]);
+  expect(told(event("contact", contact, { corrects: 4 })).title).toBe("corrected a contact");
+  expect(told(event("withdrawn", {}, { corrects: 4 })).title).toBe("withdrew a contact that never was");
+  const asked = { tutor_name: "Ben Ott", answer: "agreed", scheduled_time: "2026-12-02T15:00:00Z" };
+  expect(inOneLine(event("stand_in", asked))).toMatch(/^Ann Lee noted that Ben Ott stands in \(Session of /);
+});
+
+it("names the field that is wrong", () => {
+  const errors = [{ field: "happened_on", message: "must be today, 2026-11-29, or earlier" }];
+  expect(refusalInWords(new ApiProblem(400, "The request is not valid", "", undefined, { errors }))).toBe(
+    "Day: must be today, 2026-11-29, or earlier.",
+  );
+});
+
+it("says between which rates the weeks lie", () => {
+  expect(weeklyRange([0.02, null, 0.46])).toBe("2% to 46%");
+  expect(weeklyRange([0.1, 0.1])).toBe("10%");
+  expect(weeklyRange([null, 0.1])).toBe("");
+});
+
+it("says of many cases which were not assigned", () => {
   const results = ["assigned", "stale", "assigned", "assigned"].map((outcome, index) => ({
     case_id: index,
     outcome,
     version: 2,
   })) as Assigned[];
   const owner = { person_id: 3, name: "Ann Lee", role: "coach", is_active: true } as const;
-  expect(outcomeInWords(results, owner)).toEqual({
-    text: "3 assigned to Ann Lee, 1 changed meanwhile.",
+  const cases = results.map(({ case_id }) => ({
+    case_id,
+    tutor: { name: `Tutor ${case_id}`, external_id: null, tutor_id: "t" },
+  })) as Case[];
+  expect(outcomeInWords(results, owner, cases)).toEqual({
+    text: "3 assigned to Ann Lee. Changed meanwhile, and not assigned: Tutor 1.",
     isGood: false,
   });
-  expect(outcomeInWords(results.slice(2), null)).toEqual({ text: "2 assigned to nobody.", isGood: true });
+  expect(outcomeInWords(results.slice(2), null, cases)).toEqual({
+    text: "2 assigned to nobody.",
+    isGood: true,
+  });
+  const many = Array.from({ length: 7 }, (_, id) => ({
+    case_id: id,
+    outcome: "closed",
+    version: 2,
+  })) as Assigned[];
+  expect(outcomeInWords(many, null, cases).text).toBe(
+    "0 assigned to nobody. Closed meanwhile: Tutor 0, Tutor 1, Tutor 2, Tutor 3, case 4 and 2 more.",
+  );
 });
 
 it("says who did what meanwhile, in the order in which it happened", () => {

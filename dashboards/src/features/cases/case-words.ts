@@ -8,7 +8,7 @@ import type {
   Priority,
   Queue,
 } from "../../lib/api-types";
-import { counted, decimal, shortDay } from "../../lib/format";
+import { counted, decimal, percent, shortDay } from "../../lib/format";
 
 export const STATES: Record<CaseState, string> = {
   new: "New",
@@ -89,6 +89,14 @@ export function harm({
   if (!harm_sessions) return "no sessions at risk this week";
   const sessions = decimal(harm_sessions, 1);
   return `${sessions} ${sessions === "1.0" ? "session" : "sessions"} at risk this week, ${counted(harm_students, "student")}`;
+}
+
+/** The lowest and the highest week: "2% to 46%"; nothing without two weeks that are known. */
+export function weeklyRange(rates: readonly (number | null)[]): string {
+  const known = rates.filter((rate): rate is number => rate !== null && Number.isFinite(rate));
+  if (known.length < 2) return "";
+  const [low, high] = [Math.min(...known), Math.max(...known)].map((rate) => percent(rate, { digits: 0 }));
+  return low === high ? `${low}` : `${low} to ${high}`;
 }
 
 /** "today", "1 day", "12 days" */

@@ -1,6 +1,6 @@
 import type { CaseConcern, CaseEvent, CloseReason } from "../../lib/api-types";
 import { concernLabel, countedFor } from "../../lib/concerns";
-import { day, percent, words } from "../../lib/format";
+import { day, moment, percent, words } from "../../lib/format";
 import { ACTIONS, CAUSES, CHANNELS, PRIORITIES, REASONS, STATES } from "./case-words";
 
 interface Told {
@@ -26,11 +26,14 @@ const TITLES: Record<CaseEvent["kind"], string> = {
   changed: "changed the case",
   note: "wrote a note",
   contact: "contacted the tutor",
+  withdrawn: "withdrew a contact that never was",
+  stand_in: "asked somebody to stand in",
   closed: "closed the case",
 };
 
 /** An event of a case as people tell it. */
-export function told({ kind, details, is_private, actor }: CaseEvent): Told {
+export function told(event: CaseEvent): Told {
+  const { kind, details, is_private, actor } = event;
   const text = typeof details.text === "string" ? details.text : undefined;
   const title = TITLES[kind] ?? words(kind);
   switch (kind) {
@@ -47,7 +50,9 @@ export function told({ kind, details, is_private, actor }: CaseEvent): Told {
     case "note":
       return { title: is_private ? "wrote a private note" : title, lines: [], text };
     case "contact":
-      return { title, lines: contact(details), text };
+      return { title: event.corrects ? "corrected a contact" : title, lines: contact(event), text };
+    case "stand_in":
+      return standIn(details);
     case "closed":
       return {
         title,
@@ -115,12 +120,31 @@ function handed({ from, to }: Step, actor: string): string {
 
 const lower = (labels: Record<string, string>, code: string): string => (labels[code] ?? code).toLowerCase();
 
-/** What was said and agreed, without what nobody knows. */
-function contact(details: CaseEvent["details"]): string[] {
+const ANSWERS: Record<string, (name: string) => string> = {
+  asked: (name) => `asked ${name} to stand in`,
+  agreed: (name) => `noted that ${name} stands in`,
+  declined: (name) => `noted that ${name} cannot stand in`,
+};
+
+function standIn(details: CaseEvent["details"]): Told {
+  const name = typeof details.tutor_name === "string" ? details.tutor_name : "a tutor";
+  const about = ANSWERS[String(details.answer)];
+  return {
+    title: about ? about(name) : TITLES.stand_in,
+    lines: [`Session of ${moment(String(details.scheduled_time))}`],
+  };
+}
+
+/** The day of a contact, as in 2026-01-31. */
+export const contactDay = ({ happened_on, happened_at }: CaseEvent): string =>
+  happened_on ?? happened_at.slice(0, 10);
+
+/** What was said and agreed, and when, without what nobody knows. */
+function contact({ details, happened_on }: CaseEvent): string[] {
   const of = (labels: Record<string, string>, value: unknown) =>
     labels[String(value)] ?? words(String(value));
   return [
-    of(CHANNELS, details.channel),
+    [of(CHANNELS, details.channel), happened_on && `on ${day(happened_on)}`].filter(Boolean).join(" "),
     details.cause && details.cause !== "unknown" ? `Cause: ${of(CAUSES, details.cause)}` : "",
     details.action ? `Agreed: ${of(ACTIONS, details.action)}` : "",
     typeof details.follow_up_on === "string" ? `Follow-up on ${day(details.follow_up_on)}` : "",

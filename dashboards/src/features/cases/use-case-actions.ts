@@ -12,41 +12,68 @@ export interface Said {
   isGood: boolean;
 }
 
-const OUTCOMES: Record<Assigned["outcome"], string> = {
-  assigned: "assigned",
-  unchanged: "had this owner already",
-  stale: "changed meanwhile",
-  closed: "closed meanwhile",
-  unknown: "not found",
-  not_yours: "not yours to change",
+/** Of what was not assigned; of what was, the sentence says to whom. */
+const OUTCOMES: Record<Exclude<Assigned["outcome"], "assigned">, string> = {
+  unchanged: "Had this owner already",
+  stale: "Changed meanwhile, and not assigned",
+  closed: "Closed meanwhile",
+  unknown: "Not found",
+  not_yours: "Not yours to change",
+};
+const MOST_NAMES = 5;
+
+/** "3 assigned to Ann Lee. Changed meanwhile, and not assigned: Ada Novak." */
+export function outcomeInWords(
+  results: readonly Assigned[],
+  owner: Owner | null,
+  cases: readonly Case[],
+): Said {
+  const names = new Map(cases.map(({ case_id, tutor }) => [case_id, tutorName(tutor)]));
+  const assigned = results.filter(({ outcome }) => outcome === "assigned").length;
+  const others = (Object.keys(OUTCOMES) as (keyof typeof OUTCOMES)[]).flatMap((outcome) => {
+    const left = results.filter((result) => result.outcome === outcome);
+    if (left.length === 0) return [];
+    const named = left.slice(0, MOST_NAMES).map(({ case_id }) => names.get(case_id) ?? `case ${case_id}`);
+    const more = left.length > MOST_NAMES ? ` and ${left.length - MOST_NAMES} more` : "";
+    return [`${OUTCOMES[outcome]}: ${named.join(", ")}${more}.`];
+  });
+  return {
+    text: [`${assigned} assigned to ${owner?.name ?? "nobody"}.`, ...others].join(" "),
+    isGood: others.length === 0,
+  };
+}
+
+const FIELDS: Record<string, string> = {
+  due_on: "Follow-up on",
+  follow_up_on: "Follow-up on",
+  happened_on: "Day",
+  snoozed_until: "Snooze until",
+  owner_id: "Owner",
+  reason: "Reason",
+  text: "Note",
 };
 
-/** "3 assigned to Ann Lee, 1 changed meanwhile" */
-export function outcomeInWords(results: readonly Assigned[], owner: Owner | null): Said {
-  const parts = (Object.keys(OUTCOMES) as Assigned["outcome"][]).flatMap((outcome) => {
-    const cases = results.filter((result) => result.outcome === outcome).length;
-    if (cases === 0) return [];
-    const to = outcome === "assigned" ? ` to ${owner?.name ?? "nobody"}` : "";
-    return [`${cases} ${OUTCOMES[outcome]}${to}`];
-  });
-  return { text: `${parts.join(", ")}.`, isGood: results.every(({ outcome }) => outcome === "assigned") };
-}
-
-/** Why nothing was changed: what somebody else did meanwhile, or else the problem. */
+/** Why nothing was changed: what somebody else did meanwhile, or which field is wrong, or else the problem. */
 export function refusalInWords(error: Error): string {
-  const changes = error instanceof ApiProblem ? error.members.changes : undefined;
-  if (!Array.isArray(changes) || changes.length === 0) return problemOfFailure(error).message;
-  const told = (changes as CaseEvent[]).toReversed().map(inOneLine);
-  return `Meanwhile ${told.join("; ")}. Your change was not saved: look, and try again.`;
+  const { changes, errors } = error instanceof ApiProblem ? error.members : {};
+  if (Array.isArray(changes) && changes.length > 0) {
+    const told = (changes as CaseEvent[]).toReversed().map(inOneLine);
+    return `Meanwhile ${told.join("; ")}. Your change was not saved: look, and try again.`;
+  }
+  if (Array.isArray(errors) && errors.length > 0) {
+    return errors.map(({ field, message }) => `${FIELDS[field] ?? field}: ${message}.`).join(" ");
+  }
+  return problemOfFailure(error).message;
 }
 
-/** What is done to cases at once, without a form; and what came of it. */
-export function useCaseActions() {
+/** What is done to cases at once, without a form; and what came of it. `onLeft`: which of many were not assigned. */
+export function useCaseActions(onLeft?: (left: number[]) => void) {
   const change = useChangeCase();
   const assignment = useAssignCases();
   const [said, say] = useState<Said | null>(null);
 
-  const patch = (seen: Case, body: Omit<CasePatch, "version">, foreseen: Partial<Case>, done: string) =>
+  const patch = (seen: Case, body: Omit<CasePatch, "version">, foreseen: Partial<Case>, done: string) => {
+    say(null);
     change.mutate(
       { seen, body, foreseen },
       {
@@ -55,17 +82,26 @@ export function useCaseActions() {
           say({ text: `${tutorName(seen.tutor)}: ${refusalInWords(error)}`, isGood: false }),
       },
     );
+  };
   return {
     said,
     say,
-    assign: (cases: Case[], owner: Owner | null) =>
+    assign: (cases: Case[], owner: Owner | null) => {
+      say(null);
       assignment.mutate(
         { cases, owner },
         {
-          onSuccess: ({ data }) => say(outcomeInWords(data, owner)),
-          onError: (error) => say({ text: refusalInWords(error), isGood: false }),
+          onSuccess: ({ data }) => {
+            say(outcomeInWords(data, owner, cases));
+            onLeft?.(data.filter(({ outcome }) => outcome === "stale").map(({ case_id }) => case_id));
+          },
+          onError: (error) => {
+            say({ text: refusalInWords(error), isGood: false });
+            onLeft?.(cases.map(({ case_id }) => case_id));
+          },
         },
-      ),
+      );
+    },
     give: (seen: Case, owner: Owner | null) =>
       patch(
         seen,

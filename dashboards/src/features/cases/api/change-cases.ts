@@ -9,6 +9,7 @@ import type {
   ContactPost,
   NotePost,
   Owner,
+  Withdrawal,
 } from "../../../lib/api-types";
 import { useSession } from "../../../lib/auth";
 import { ApiProblem } from "../../../lib/problem";
@@ -98,6 +99,18 @@ export const useLogContact = () =>
   useChange<ContactPost>((caseId, contact) =>
     body(api.POST("/api/cases/{case_id}/contacts", { ...path(caseId), body: contact })),
   );
+
+/** Take a contact back that never was. */
+export function useWithdrawContact(eventId: number) {
+  return useChange<Withdrawal>((case_id, withdrawal) =>
+    body(
+      api.POST("/api/cases/{case_id}/contacts/{event_id}/withdrawal", {
+        params: { path: { case_id, event_id: eventId } },
+        body: withdrawal,
+      }),
+    ),
+  );
+}
 
 export function useAddNote() {
   const client = useQueryClient();

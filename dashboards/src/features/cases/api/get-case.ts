@@ -1,4 +1,4 @@
-import { queryOptions, useQuery } from "@tanstack/react-query";
+import { type QueryClient, queryOptions, useQuery } from "@tanstack/react-query";
 import { api, body } from "../../../lib/api";
 import type { CaseDetail } from "../../../lib/api-types";
 import { CASES } from "../cached-cases";
@@ -27,6 +27,13 @@ const preparationQuery = (caseId: number) =>
   });
 
 export const useCase = (caseId: number) => useQuery(caseQuery(caseId));
+
+/** So that going on to it takes no time. */
+export function prefetchCase(client: QueryClient, caseId: number): void {
+  client.prefetchQuery(caseQuery(caseId));
+  client.prefetchQuery(eventsQuery(caseId));
+  client.prefetchQuery(preparationQuery(caseId));
+}
 
 /** What happened to a case, the newest first. */
 export const useCaseEvents = (caseId: number) => useQuery(eventsQuery(caseId));

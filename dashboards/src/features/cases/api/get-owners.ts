@@ -1,8 +1,9 @@
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { api, body } from "../../../lib/api";
+import { CASES } from "../cached-cases";
 
 const ownersQuery = queryOptions({
-  queryKey: ["case owners"],
+  queryKey: [...CASES, "owners"],
   queryFn: ({ signal }) => body(api.GET("/api/cases/owners", { signal })),
 });
 

@@ -1,7 +1,7 @@
 import { Select, Skeleton } from "@mantine/core";
 import { useEffect, useRef, useState } from "react";
 import { QueryBoundary } from "../../../components/query-boundary";
-import type { Case, Owner } from "../../../lib/api-types";
+import type { Case, LoadedOwner, Owner } from "../../../lib/api-types";
 import { counted } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import { useOwners } from "../api/get-owners";
@@ -26,7 +26,7 @@ export function AssignForm(props: AssignFormProps) {
   );
 }
 
-function Choice({ owners, cases, onChoose, onCancel }: AssignFormProps & { owners: Owner[] }) {
+function Choice({ owners, cases, onChoose, onCancel }: AssignFormProps & { owners: LoadedOwner[] }) {
   const [chosen, choose] = useState<string | null>(null);
   const field = useRef<HTMLInputElement>(null);
   // It may come later than the dialog, which has given the focus to what was there.
@@ -48,17 +48,37 @@ function Choice({ owners, cases, onChoose, onCancel }: AssignFormProps & { owner
         ref={field}
         label="To"
         placeholder="Choose a person"
-        data={[
-          ...owners.map((owner) => ({ value: String(owner.person_id), label: owner.name })),
-          { value: NOBODY, label: "Nobody" },
-        ]}
+        data={[...choicesOf(owners, cases), { value: NOBODY, label: "Nobody" }]}
         value={chosen}
         onChange={choose}
         searchable
         nothingFoundMessage="No such person"
-        description={owners.length === 0 ? "Add people with “tutorq people add”." : undefined}
+        description={
+          owners.length === 0
+            ? "Add people with “tutorq people add”."
+            : "With the open cases that each has; the tutor’s coaches come first."
+        }
         data-autofocus
       />
     </CaseForm>
   );
+}
+
+/** "Ann Lee · 12 open cases · coach of the tutor"; coaches of the tutors first. */
+export function choicesOf(owners: readonly LoadedOwner[], cases: readonly Case[]) {
+  const theirs = ({ person_id }: LoadedOwner) =>
+    cases.filter(({ coaches }) => coaches.some((coach) => coach.person_id === person_id)).length;
+  return owners
+    .map((owner) => ({ owner, tutors: theirs(owner) }))
+    .toSorted((one, other) => other.tutors - one.tutors)
+    .map(({ owner, tutors }) => ({
+      value: String(owner.person_id),
+      label: [
+        owner.name,
+        counted(owner.open_cases, "open case"),
+        tutors > 0 && (cases.length === 1 ? "coach of the tutor" : `coach of ${tutors} of the tutors`),
+      ]
+        .filter(Boolean)
+        .join(" · "),
+    }));
 }

@@ -1,5 +1,5 @@
 import { Modal } from "@mantine/core";
-import type { Case } from "../../../lib/api-types";
+import type { Case, CaseEvent } from "../../../lib/api-types";
 import { tutorName } from "../../../lib/person-name";
 import type { CaseActions } from "../use-case-actions";
 import { AssignForm } from "./assign-form";
@@ -11,11 +11,13 @@ import { SnoozeForm } from "./snooze-form";
 /** What is to be done, and to which cases. */
 export type Asked =
   | { what: "assign"; cases: Case[] }
-  | { what: "contact" | "snooze" | "note" | "close"; subject: Case };
+  | { what: "contact" | "snooze" | "note" | "close"; subject: Case }
+  | { what: "correct"; subject: Case; event: CaseEvent };
 
 const TITLES: Record<Asked["what"], string> = {
   assign: "Assign",
   contact: "Log contact",
+  correct: "Correct contact",
   snooze: "Snooze",
   note: "Add note",
   close: "Close case",
@@ -27,33 +29,36 @@ interface CaseDialogProps {
   today: string;
   actions: CaseActions;
   onClose: () => void;
+  /** Somebody was chosen whom cases are given to. */
+  onAssigned?: () => void;
   /** It is gone from the page. */
   onClosed?: () => void;
 }
 
 /** The form for what is to be done to a case. */
-export function CaseDialog({ asked, today, actions, onClose, onClosed }: CaseDialogProps) {
+export function CaseDialog({ asked, onClosed, ...others }: CaseDialogProps) {
   return (
     <Modal
       opened={asked !== null}
-      onClose={onClose}
+      onClose={others.onClose}
       onExitTransitionEnd={onClosed}
       title={asked && titleOf(asked)}
       closeButtonProps={{ "aria-label": "Close" }}
       centered
     >
-      {asked && <Form asked={asked} today={today} actions={actions} onClose={onClose} />}
+      {asked && <Form asked={asked} {...others} />}
     </Modal>
   );
 }
 
-function Form({ asked, today, actions, onClose }: CaseDialogProps & { asked: Asked }) {
+function Form({ asked, today, actions, onClose, onAssigned }: CaseDialogProps & { asked: Asked }) {
   if (asked.what === "assign") {
     const { cases } = asked;
     const choose: Parameters<typeof AssignForm>[0]["onChoose"] = (owner) => {
       const [only] = cases;
       if (cases.length === 1 && only) actions.give(only, owner);
       else actions.assign(cases, owner);
+      onAssigned?.();
       onClose();
     };
     return <AssignForm cases={cases} onChoose={choose} onCancel={onClose} />;
@@ -66,11 +71,16 @@ function Form({ asked, today, actions, onClose }: CaseDialogProps & { asked: Ask
     };
     return <SnoozeForm today={today} onChoose={choose} />;
   }
-  const WhatForm = { contact: ContactForm, note: NoteForm, close: CloseForm }[asked.what];
   const done = (words: string) => {
     actions.say({ text: `${tutorName(subject.tutor)}: ${words}.`, isGood: true });
     onClose();
   };
+  if (asked.what === "correct") {
+    return (
+      <ContactForm subject={subject} today={today} wrong={asked.event} onDone={done} onCancel={onClose} />
+    );
+  }
+  const WhatForm = { contact: ContactForm, note: NoteForm, close: CloseForm }[asked.what];
   return <WhatForm subject={subject} today={today} onDone={done} onCancel={onClose} />;
 }
 

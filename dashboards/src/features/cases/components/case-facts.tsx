@@ -1,12 +1,13 @@
-import { Select, TextInput } from "@mantine/core";
+import { Select } from "@mantine/core";
 import { Panel } from "../../../components/panel";
 import { Sparkline } from "../../../components/sparkline";
 import type { CaseDetail, CaseState, Priority } from "../../../lib/api-types";
 import { capitalised, day, moment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
-import { age, choices, harm, PRIORITIES, STATES } from "../case-words";
+import { age, choices, harm, PRIORITIES, STATES, weeklyRange } from "../case-words";
 import type { CaseActions } from "../use-case-actions";
 import classes from "./case-facts.module.css";
+import { FollowUpField } from "./follow-up-field";
 
 /** Which states people choose; the others follow from what is done. */
 const CHOSEN: CaseState[] = ["contacted", "plan_agreed", "monitoring"];
@@ -38,25 +39,17 @@ export function CaseFacts({ subject, actions }: { subject: CaseDetail; actions: 
             priority && priority !== subject.priority && actions.setPriority(subject, priority as Priority)
           }
         />
-        <TextInput
-          // Filled anew when the day changes, and left alone while somebody types.
-          key={subject.due_on}
-          type="date"
-          label="Follow-up on"
-          min={subject.today}
-          defaultValue={subject.due_on ?? ""}
-          disabled={!mayChange}
-          onBlur={(left) => {
-            // Half a date is none, and reads as if it had been taken away.
-            if (left.currentTarget.validity.badInput) return;
-            const wanted = left.currentTarget.value || null;
-            if (wanted !== subject.due_on) actions.setFollowUp(subject, wanted);
-          }}
+        <FollowUpField
+          subject={subject}
+          isDisabled={!mayChange}
+          onSave={(due_on) => actions.setFollowUp(subject, due_on)}
         />
       </div>
       <dl className={classes.facts}>
         <dt>Owner</dt>
         <dd>{subject.owner?.name ?? "Nobody"}</dd>
+        <dt>Tutor’s coach</dt>
+        <dd>{subject.coaches.map(({ name }) => name).join(", ") || "In nobody’s team"}</dd>
         <dt>Opened</dt>
         <dd>
           {moment(subject.opened_at)} by {subject.opened_by}
@@ -67,10 +60,19 @@ export function CaseFacts({ subject, actions }: { subject: CaseDetail; actions: 
             <dd>{moment(subject.reopened_at)}</dd>
           </>
         )}
+        {subject.closed_at && (
+          <>
+            <dt>Closed</dt>
+            <dd>
+              {moment(subject.closed_at)}
+              {subject.closed_by && ` by ${subject.closed_by}`}
+            </dd>
+          </>
+        )}
         <dt>Age</dt>
         <dd>{capitalised(age(subject.age_days))}</dd>
         <dt>First contact</dt>
-        <dd>{moment(subject.contacted_at, "None yet")}</dd>
+        <dd>{day(subject.contacted_at, "None yet")}</dd>
         <dt>Snoozed until</dt>
         <dd>{day(subject.snoozed_until, "Not snoozed")}</dd>
         <dt>At risk</dt>
@@ -80,7 +82,8 @@ export function CaseFacts({ subject, actions }: { subject: CaseDetail; actions: 
           <Sparkline
             values={subject.weekly_let_down_rates}
             label={`Let-downs of ${tutorName(subject.tutor)} in the last 12 weeks`}
-          />
+          />{" "}
+          {weeklyRange(subject.weekly_let_down_rates)}
         </dd>
       </dl>
     </Panel>

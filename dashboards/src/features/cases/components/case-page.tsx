@@ -1,41 +1,71 @@
 import { Skeleton } from "@mantine/core";
-import { Link, useParams } from "@tanstack/react-router";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
-import { Icon } from "../../../components/icons";
+import { BackLink } from "../../../components/back-link";
+import { EmptyState } from "../../../components/empty-state";
 import { Notice } from "../../../components/notice";
 import { Page } from "../../../components/page";
 import { QueryBoundary } from "../../../components/query-boundary";
-import type { CaseDetail } from "../../../lib/api-types";
+import { useWay } from "../../../components/way-back";
+import type { CaseDetail, CaseEvent } from "../../../lib/api-types";
+import { useIsLead } from "../../../lib/auth";
+import { useKeys } from "../../../lib/keys";
 import { tutorName } from "../../../lib/person-name";
 import { useCase } from "../api/get-case";
 import { useCaseActions } from "../use-case-actions";
+import { useMe } from "../use-me";
+import { readWorklist } from "../worklist";
 import { CaseButtons } from "./case-buttons";
 import { type Asked, CaseDialog } from "./case-dialog";
 import { CaseFacts } from "./case-facts";
+import { CaseNav, NextCase, useCaseNav } from "./case-nav";
 import classes from "./case-page.module.css";
 import { CaseStanding } from "./case-standing";
 import { CaseTimeline } from "./case-timeline";
+import { CASE_KEYS, KeysButton, KeysHelp, useKeysHelp } from "./keys-help";
 import { PreparePanel } from "./prepare-panel";
 import { SaidNotice } from "./said-notice";
 
+const numberOf = (text: string): number | null => (/^[1-9]\d{0,15}$/.test(text) ? Number(text) : null);
+
 /** One case: how it stands, what comes next, what to say to the tutor, and what happened so far. */
 export function CasePage() {
-  const caseId = Number(useParams({ from: "/cases/$caseId" }).caseId);
+  const caseId = numberOf(useParams({ from: "/cases/$caseId" }).caseId);
+  return caseId === null ? <NoSuchCase /> : <KnownCase key={caseId} caseId={caseId} />;
+}
+
+const today = () => ({ to: "/", search: readWorklist()?.search, label: "Today" });
+
+function NoSuchCase() {
+  return (
+    <Page back={<BackLink list={today()} />} title="Case">
+      <EmptyState icon="search" title="There is no such case">
+        The address should end with the number of a case.
+      </EmptyState>
+    </Page>
+  );
+}
+
+function KnownCase({ caseId }: { caseId: number }) {
   const query = useCase(caseId);
   const known = query.data;
+  const help = useKeysHelp();
   return (
     <Page
-      back={
-        <Link to="/" className={classes.back}>
-          <Icon name="back" size={14} /> Today
-        </Link>
-      }
+      back={<BackLink list={today()} />}
       title={known ? `${tutorName(known.tutor)}: case ${known.case_id}` : "Case"}
       note={known && <About known={known} />}
+      actions={
+        <>
+          <CaseNav caseId={caseId} />
+          <KeysButton onClick={help.open} />
+        </>
+      }
     >
       <QueryBoundary query={query} skeleton={<CaseSkeleton />}>
-        {(subject) => <Parts subject={subject} />}
+        {(subject) => <Parts subject={subject} isHelp={help.isOpen} onHelp={help.open} />}
       </QueryBoundary>
+      <KeysHelp keys={CASE_KEYS} {...help} />
     </Page>
   );
 }
@@ -55,14 +85,21 @@ function About({ known }: { known: CaseDetail }) {
   );
 }
 
-function Parts({ subject }: { subject: CaseDetail }) {
+interface PartsProps {
+  subject: CaseDetail;
+  isHelp: boolean;
+  onHelp: () => void;
+}
+
+function Parts({ subject, isHelp, onHelp }: PartsProps) {
   const actions = useCaseActions();
   const [asked, ask] = useState<Asked | null>(null);
   const { today } = subject;
+  useCaseKeys(subject, actions, ask, onHelp, asked === null && !isHelp);
+  const mayCorrect = subject.may_change && !subject.closed_at;
   return (
     <>
       <div className={`${classes.doing} ${classes.screen}`}>
-        <SaidNotice said={actions.said} />
         {subject.suggested_at && !subject.closed_at && (
           <Notice icon="check" isGood>
             Nothing is raised any more: close it?
@@ -76,11 +113,54 @@ function Parts({ subject }: { subject: CaseDetail }) {
         </div>
         <div className={`${classes.column} ${classes.screen}`}>
           <CaseFacts subject={subject} actions={actions} />
-          <CaseTimeline caseId={subject.case_id} />
+          <CaseTimeline
+            caseId={subject.case_id}
+            onCorrect={
+              mayCorrect ? (event: CaseEvent) => ask({ what: "correct", subject, event }) : undefined
+            }
+          />
         </div>
       </div>
       <CaseDialog asked={asked} today={today} actions={actions} onClose={() => ask(null)} />
+      <SaidNotice
+        said={actions.said}
+        onClose={() => actions.say(null)}
+        action={actions.said?.isGood && <NextCase caseId={subject.case_id} />}
+      />
     </>
+  );
+}
+
+/** The keys of Today, for the one case; and on to the next of the list. */
+function useCaseKeys(
+  subject: CaseDetail,
+  actions: ReturnType<typeof useCaseActions>,
+  ask: (asked: Asked) => void,
+  onHelp: () => void,
+  isOn: boolean,
+) {
+  const { neighbours, goTo } = useCaseNav(subject.case_id);
+  const navigate = useNavigate();
+  const known = useWay();
+  const isLead = useIsLead();
+  const me = useMe();
+  const mayAct = subject.may_change && !subject.closed_at;
+  useKeys(
+    {
+      j: () => goTo(neighbours?.next),
+      k: () => goTo(neighbours?.previous),
+      u: () => (known ? known.goBack() : navigate({ to: "/", search: readWorklist()?.search ?? {} })),
+      a: () => {
+        if (!mayAct) return;
+        if (isLead) ask({ what: "assign", cases: [subject] });
+        else if (me && subject.owner?.person_id !== me.person_id) actions.give(subject, me);
+      },
+      e: () => mayAct && ask({ what: "contact", subject }),
+      s: () => mayAct && ask({ what: "snooze", subject }),
+      n: () => subject.may_change && ask({ what: "note", subject }),
+      "?": onHelp,
+    },
+    isOn,
   );
 }
 

@@ -42,7 +42,6 @@ function OpenCase({ subject, today }: { subject: Case; today: string }) {
   const [asked, ask] = useState<Asked | null>(null);
   return (
     <section aria-label="Case" className={classes.case}>
-      <SaidNotice said={actions.said} />
       <div className={classes.strip}>
         <div className={classes.standing}>
           <Link to="/cases/$caseId" params={{ caseId: String(subject.case_id) }} className={classes.link}>
@@ -54,6 +53,7 @@ function OpenCase({ subject, today }: { subject: Case; today: string }) {
         <CaseButtons subject={subject} today={today} actions={actions} onAsk={ask} isShort />
       </div>
       <CaseDialog asked={asked} today={today} actions={actions} onClose={() => ask(null)} />
+      <SaidNotice said={actions.said} onClose={() => actions.say(null)} />
     </section>
   );
 }

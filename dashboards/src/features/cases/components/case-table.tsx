@@ -1,19 +1,21 @@
 import { Button, VisuallyHidden } from "@mantine/core";
 import type { UseQueryResult } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { memo, useDeferredValue, useMemo } from "react";
+import { memo, type ReactNode, useDeferredValue, useMemo } from "react";
 import { EmptyState } from "../../../components/empty-state";
+import { Icon } from "../../../components/icons";
 import { Pages } from "../../../components/pages";
 import { Sparkline } from "../../../components/sparkline";
 import { CELL_LINK, type Column, QueryTable, ROW_LINK } from "../../../components/table";
 import { Tag } from "../../../components/tag";
 import type { Case, CaseList } from "../../../lib/api-types";
-import { capitalised } from "../../../lib/format";
+import { capitalised, count, day } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
-import { PAGE_SIZE } from "../api/get-cases";
-import { age, awaited, harm, PRIORITIES, REASONS, STATES } from "../case-words";
+import { PAGE_SIZE, useCases } from "../api/get-cases";
+import { age, awaited, harm, PRIORITIES, REASONS, STATES, weeklyRange } from "../case-words";
 import { useSelected } from "../selection";
 import type { TodaySearch, Whose } from "../today-search";
+import { useWhyNot } from "../use-me";
 import classes from "./case-table.module.css";
 
 interface CaseTableProps {
@@ -27,7 +29,8 @@ interface CaseTableProps {
 /** The cases of a queue; on a phone, each is a card. */
 export function CaseTable({ query, search, whose, onChange, onClear }: CaseTableProps) {
   const today = query.data?.meta.today ?? "";
-  const columns = useMemo(() => columnsOn(today), [today]);
+  const isClosed = search.queue === "closed";
+  const columns = useMemo(() => columnsOn(today, isClosed), [today, isClosed]);
   // Those in sight are there at once, the others a moment later: two hundred take a slow machine a second.
   const isWhole = useDeferredValue(query.data !== undefined);
   return (
@@ -37,6 +40,7 @@ export function CaseTable({ query, search, whose, onChange, onClear }: CaseTable
       rowsOf={isWhole ? allRows : firstRows}
       columns={columns}
       keyOf={keyOf}
+      isSteady
       skeletonRows={8}
       empty={({ data, meta }) =>
         data.length === 0 && (
@@ -78,7 +82,12 @@ const Rows = memo(
     before.columns === after.columns,
 );
 
-const columnsOn = (today: string): Column<Case>[] => [
+const columnsOn = (today: string, isClosed: boolean): Column<Case>[] => [
+  ...columnsOfAll(),
+  ...(isClosed ? [closedColumn] : columnsOfOpen(today)),
+];
+
+const columnsOfAll = (): Column<Case>[] => [
   {
     header: "Select",
     isHeaderHidden: true,
@@ -108,7 +117,7 @@ const columnsOn = (today: string): Column<Case>[] => [
   },
   {
     header: "What is raised",
-    width: "30%",
+    width: "32%",
     phone: { row: 2, side: "both" },
     cell: (row) => <Raised row={row} />,
     detail: harm,
@@ -116,6 +125,7 @@ const columnsOn = (today: string): Column<Case>[] => [
   {
     header: "12 weeks",
     overflow: "nowrap",
+    width: "116px",
     phone: { row: 3, side: "end" },
     cell: (row) => (
       <Sparkline
@@ -123,23 +133,29 @@ const columnsOn = (today: string): Column<Case>[] => [
         label={`Let-downs of ${tutorName(row.tutor)} in the last 12 weeks`}
       />
     ),
+    detail: ({ weekly_let_down_rates }) => weeklyRange(weekly_let_down_rates),
   },
   {
     header: "Owner",
+    width: "17%",
     phone: { row: 3, side: "start" },
     cell: ({ owner }) => owner?.name ?? <span className={classes.nobody}>Nobody</span>,
     detail: ({ state, reason }) => (reason ? `${STATES[state]}: ${REASONS[reason]}` : STATES[state]),
   },
+];
+
+const columnsOfOpen = (today: string): Column<Case>[] => [
   {
     header: "Age",
     overflow: "nowrap",
-    phone: { row: 4, side: "start" },
+    width: "84px",
+    phone: { row: 4, side: "start", isLabelled: true },
     cell: ({ age_days }) => capitalised(age(age_days)),
     detail: ({ reopened_at }) => reopened_at && "reopened",
   },
   {
     header: "Due",
-    overflow: "nowrap",
+    width: "124px",
     phone: { row: 4, side: "end" },
     cell: (row) => {
       const next = awaited(row, today);
@@ -148,16 +164,32 @@ const columnsOn = (today: string): Column<Case>[] => [
   },
 ];
 
+const closedColumn: Column<Case> = {
+  header: "Closed",
+  width: "17%",
+  phone: { row: 4, side: "start", isLabelled: true },
+  cell: ({ closed_at }) => day(closed_at),
+  detail: ({ closed_by }) => closed_by && `by ${closed_by}`,
+};
+
 function SelectBox({ row }: { row: Case }) {
   const { ids, toggle } = useSelected();
+  const whyNot = useWhyNot();
   if (row.closed_at) return null;
+  if (!row.may_change) {
+    return (
+      <span className={classes.locked} title={whyNot}>
+        <Icon name="lock" size={14} />
+        <VisuallyHidden>{whyNot}</VisuallyHidden>
+      </span>
+    );
+  }
   return (
     <label className={classes.select}>
       <VisuallyHidden>Select {tutorName(row.tutor)}</VisuallyHidden>
       <input
         type="checkbox"
         checked={ids.has(row.case_id)}
-        disabled={!row.may_change}
         onChange={(changed) => toggle(row.case_id, (changed.nativeEvent as MouseEvent).shiftKey)}
       />
     </label>
@@ -184,11 +216,13 @@ function Raised({ row }: { row: Case }) {
         </span>
       ))}
       {row.priority !== "normal" && (
-        <Tag
-          tone={row.priority === "high" ? "high" : "none"}
-          icon={row.priority === "high" ? "up" : "down"}
-          label={`${PRIORITIES[row.priority]} priority`}
-        />
+        <span className={classes.tags}>
+          <Tag
+            tone={row.priority === "high" ? "high" : "none"}
+            icon={row.priority === "high" ? "up" : "down"}
+            label={`${PRIORITIES[row.priority]} priority`}
+          />
+        </span>
       )}
     </>
   );
@@ -234,6 +268,7 @@ function NoCases({ search, whose, isFirst, onChange, onClear }: NoCasesProps) {
       Show everybody’s
     </Button>
   );
+  if (whose === "mine") return <NothingOfMine search={search} onChange={onChange} others={others} />;
   if (isFirst && whose === "all") {
     return (
       <EmptyState title="No cases yet">
@@ -246,6 +281,34 @@ function NoCases({ search, whose, isFirst, onChange, onClear }: NoCasesProps) {
   return (
     <EmptyState icon="check" title={title} action={others}>
       {text}
+    </EmptyState>
+  );
+}
+
+type NothingOfMineProps = Pick<NoCasesProps, "search" | "onChange"> & { others: ReactNode };
+
+/** Nothing of one's own: that is no "all done" while others wait for somebody. */
+function NothingOfMine({ search, onChange, others }: NothingOfMineProps) {
+  const queue = search.queue ?? "todo";
+  const free = useCases({ ...search, page: undefined }, "nobody").data?.meta.queues[queue] ?? 0;
+  const { title, text } = NOTHING[queue];
+  if (queue === "closed" || free === 0)
+    return (
+      <EmptyState icon="check" title={title} action={others}>
+        {text}
+      </EmptyState>
+    );
+  return (
+    <EmptyState
+      icon="inbox"
+      title="Nothing here is yours"
+      action={
+        <Button size="xs" onClick={() => onChange({ whose: "nobody" })}>
+          Show nobody’s ({count(free)})
+        </Button>
+      }
+    >
+      {free === 1 ? "1 case has" : `${count(free)} cases have`} no owner.
     </EmptyState>
   );
 }

@@ -1,11 +1,11 @@
-import { Skeleton } from "@mantine/core";
+import { Button, Skeleton } from "@mantine/core";
 import { Icon, type IconName } from "../../../components/icons";
 import { Panel } from "../../../components/panel";
 import { QueryBoundary } from "../../../components/query-boundary";
 import type { CaseEvent } from "../../../lib/api-types";
-import { moment } from "../../../lib/format";
+import { day, moment } from "../../../lib/format";
 import { useCaseEvents } from "../api/get-case";
-import { told } from "../event-words";
+import { contactDay, told } from "../event-words";
 import classes from "./case-timeline.module.css";
 
 const ICONS: Record<CaseEvent["kind"], IconName> = {
@@ -17,11 +17,19 @@ const ICONS: Record<CaseEvent["kind"], IconName> = {
   changed: "move",
   note: "inbox",
   contact: "person",
+  withdrawn: "cross",
+  stand_in: "person",
   closed: "lock",
 };
 
+interface CaseTimelineProps {
+  caseId: number;
+  /** Left out for who cannot change the case. */
+  onCorrect: ((event: CaseEvent) => void) | undefined;
+}
+
 /** What happened to a case, who did it, and when; the newest first. */
-export function CaseTimeline({ caseId }: { caseId: number }) {
+export function CaseTimeline({ caseId, onCorrect }: CaseTimelineProps) {
   const events = useCaseEvents(caseId);
   return (
     <Panel title="What happened">
@@ -29,7 +37,12 @@ export function CaseTimeline({ caseId }: { caseId: number }) {
         {({ data }) => (
           <ol className={classes.events}>
             {data.map((event) => (
-              <Entry key={event.event_id} event={event} />
+              <Entry
+                key={event.event_id}
+                event={event}
+                by={data.find(({ event_id }) => event_id === event.corrected_by)}
+                onCorrect={onCorrect}
+              />
             ))}
           </ol>
         )}
@@ -38,10 +51,17 @@ export function CaseTimeline({ caseId }: { caseId: number }) {
   );
 }
 
-function Entry({ event }: { event: CaseEvent }) {
+interface EntryProps {
+  event: CaseEvent;
+  /** What corrects it. */
+  by: CaseEvent | undefined;
+  onCorrect: CaseTimelineProps["onCorrect"];
+}
+
+function Entry({ event, by, onCorrect }: EntryProps) {
   const { title, lines, text } = told(event);
   return (
-    <li className={classes.event}>
+    <li className={classes.event} data-corrected={by !== undefined || undefined}>
       <span className={classes.icon}>
         <Icon name={event.is_private ? "lock" : (ICONS[event.kind] ?? "dots")} size={14} />
       </span>
@@ -58,6 +78,22 @@ function Entry({ event }: { event: CaseEvent }) {
         <time className={classes.time} dateTime={event.happened_at}>
           {moment(event.happened_at)}
         </time>
+        {by && (
+          <p className={classes.correction}>
+            {by.kind === "withdrawn" ? "Withdrawn" : "Corrected"} by {by.actor} on {moment(by.happened_at)}
+          </p>
+        )}
+        {event.kind === "contact" && !by && onCorrect && (
+          <Button
+            size="compact-xs"
+            variant="subtle"
+            className={classes.correct}
+            aria-label={`Correct the contact of ${day(contactDay(event))}`}
+            onClick={() => onCorrect(event)}
+          >
+            Correct
+          </Button>
+        )}
       </div>
     </li>
   );

@@ -1,4 +1,5 @@
 import { Radio, Textarea } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import type { CloseReason } from "../../../lib/api-types";
 import { caseNow, useChangeCase } from "../api/change-cases";
@@ -44,6 +45,15 @@ export function CloseForm({ subject, onDone, onCancel }: FormProps) {
           ))}
         </div>
       </Radio.Group>
+      {reason === "excused" && (
+        <p className={classes.hint}>
+          Closing excuses nothing: the sessions still count, and the concern stays.{" "}
+          <Link to="/tutors/$tutorId" params={{ tutorId: subject.tutor.tutor_id }} hash="calendar">
+            Excuse the days on the tutor’s page
+          </Link>{" "}
+          first. If nothing is raised then, the case asks to be closed.
+        </p>
+      )}
       <Textarea
         label="In words"
         description="The next coach will want to know."

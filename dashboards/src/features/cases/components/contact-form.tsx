@@ -1,28 +1,52 @@
-import { Select, Textarea, TextInput } from "@mantine/core";
+import { Button, Select, Textarea, TextInput } from "@mantine/core";
 import { useState } from "react";
-import type { AgreedAction, Case, Cause, Channel } from "../../../lib/api-types";
+import type { AgreedAction, Case, CaseEvent, Cause, Channel } from "../../../lib/api-types";
 import { day } from "../../../lib/format";
-import { caseNow, useLogContact } from "../api/change-cases";
+import { caseNow, useLogContact, useWithdrawContact } from "../api/change-cases";
 import { ACTIONS, CAUSES, CHANNELS, choices, daysLater } from "../case-words";
+import { contactDay } from "../event-words";
 import { useMe } from "../use-me";
 import { CaseForm, type FormProps, LONGEST_TEXT } from "./case-form";
 import classes from "./case-form.module.css";
 
 const FOLLOW_UP_DAYS = 14;
+const LONGEST_AGO_DAYS = 365;
 
-/** What was said with the tutor, what was agreed, and when to look again. */
-export function ContactForm({ subject, today, onDone, onCancel }: FormProps) {
-  const [channel, setChannel] = useState<Channel>("call");
-  const [cause, setCause] = useState<Cause>("unknown");
-  const [action, setAction] = useState<AgreedAction>("nothing");
-  const [text, setText] = useState("");
-  const [followUp, setFollowUp] = useState(daysLater(today, FOLLOW_UP_DAYS));
+interface ContactFormProps extends FormProps {
+  /** A contact that was noted wrongly: this one is to take its place. */
+  wrong?: CaseEvent;
+}
+
+/** What the form says at first: what was noted before, if that is to be corrected. */
+function beginning({ subject, today, wrong }: ContactFormProps) {
+  const said = (wrong?.details ?? {}) as Partial<Record<string, string>>;
+  return {
+    channel: (said.channel ?? "call") as Channel,
+    cause: (said.cause ?? "unknown") as Cause,
+    action: (said.action ?? "nothing") as AgreedAction,
+    text: said.text ?? "",
+    happenedOn: wrong ? contactDay(wrong) : today,
+    followUp: wrong ? (subject.due_on ?? "") : daysLater(today, FOLLOW_UP_DAYS),
+  };
+}
+
+/** What was said with the tutor and when, what was agreed, and when to look again. */
+export function ContactForm(props: ContactFormProps) {
+  const { subject, today, wrong, onDone, onCancel } = props;
+  const [first] = useState(() => beginning(props));
+  const [channel, setChannel] = useState(first.channel);
+  const [cause, setCause] = useState(first.cause);
+  const [action, setAction] = useState(first.action);
+  const [text, setText] = useState(first.text);
+  const [happenedOn, setHappenedOn] = useState(first.happenedOn);
+  const [followUp, setFollowUp] = useState(first.followUp);
   const me = useMe();
   const log = useLogContact();
   const seen: Case = caseNow(log.error) ?? subject;
+  const isSameFollowUp = wrong && followUp === first.followUp;
   return (
     <CaseForm
-      send="Log contact"
+      send={wrong ? "Save correction" : "Log contact"}
       isPending={log.isPending}
       error={log.error}
       onCancel={onCancel}
@@ -30,17 +54,29 @@ export function ContactForm({ subject, today, onDone, onCancel }: FormProps) {
         log.mutate(
           {
             seen,
-            body: { channel, cause, action, text: text.trim() || null, follow_up_on: followUp || null },
-            foreseen: {
-              owner: seen.owner ?? me,
-              due_on: followUp || null,
-              snoozed_until: null,
-              queue: followUp ? "waiting" : "due",
+            body: {
+              channel,
+              cause,
+              action,
+              text: text.trim() || null,
+              happened_on: happenedOn,
+              ...(!isSameFollowUp && { follow_up_on: followUp || null }),
+              ...(wrong && { corrects: wrong.event_id }),
             },
+            foreseen: wrong
+              ? {}
+              : {
+                  owner: seen.owner ?? me,
+                  due_on: followUp || null,
+                  snoozed_until: null,
+                  queue: followUp ? "waiting" : "due",
+                },
           },
           {
-            onSuccess: () =>
-              onDone(followUp ? `contact logged, follow-up on ${day(followUp)}` : "contact logged"),
+            onSuccess: () => {
+              if (wrong) onDone("contact corrected");
+              else onDone(followUp ? `contact logged, follow-up on ${day(followUp)}` : "contact logged");
+            },
           },
         )
       }
@@ -53,6 +89,15 @@ export function ContactForm({ subject, today, onDone, onCancel }: FormProps) {
           onChange={(chosen) => setChannel((chosen as Channel) ?? channel)}
           allowDeselect={false}
           data-autofocus
+        />
+        <TextInput
+          type="date"
+          label="Day of the contact"
+          min={daysLater(today, -LONGEST_AGO_DAYS)}
+          max={today}
+          value={happenedOn}
+          onChange={(changed) => setHappenedOn(changed.currentTarget.value)}
+          required
         />
         <Select
           label="Cause, as the tutor sees it"
@@ -71,7 +116,8 @@ export function ContactForm({ subject, today, onDone, onCancel }: FormProps) {
         <TextInput
           type="date"
           label="Follow-up on"
-          min={today}
+          // What was agreed on before may be over by now.
+          min={isSameFollowUp ? undefined : today}
           value={followUp}
           onChange={(changed) => setFollowUp(changed.currentTarget.value)}
         />
@@ -86,6 +132,33 @@ export function ContactForm({ subject, today, onDone, onCancel }: FormProps) {
         minRows={3}
         maxRows={10}
       />
+      {wrong && <Withdraw subject={seen} wrong={wrong} onDone={onDone} />}
     </CaseForm>
+  );
+}
+
+interface WithdrawProps {
+  subject: Case;
+  wrong: CaseEvent;
+  onDone: (done: string) => void;
+}
+
+/** For what was noted at the wrong tutor. */
+function Withdraw({ subject, wrong, onDone }: WithdrawProps) {
+  const withdraw = useWithdrawContact(wrong.event_id);
+  const seen = caseNow(withdraw.error) ?? subject;
+  return (
+    <p className={classes.about}>
+      Never happened, or with another tutor?{" "}
+      <Button
+        size="compact-xs"
+        variant="default"
+        loading={withdraw.isPending}
+        onClick={() => withdraw.mutate({ seen, body: {} }, { onSuccess: () => onDone("contact withdrawn") })}
+      >
+        Withdraw this contact
+      </Button>
+      {withdraw.error && <span role="alert"> {withdraw.error.message}</span>}
+    </p>
   );
 }

@@ -32,8 +32,8 @@ function Effect({ effect }: { effect: CaseEffect }) {
     return (
       <EmptyState icon="clock" title="Too few cases to tell yet">
         {is_drawn
-          ? `Needs ${cases_needed} followed cases per arm.`
-          : `Needs ${cases_needed} followed cases with a talk.`}
+          ? `0 of the ${cases_needed} followed cases that each arm needs.`
+          : `0 of the ${cases_needed} followed cases with a talk that it needs.`}
       </EmptyState>
     );
   }

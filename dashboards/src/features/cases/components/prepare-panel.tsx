@@ -1,11 +1,13 @@
 import { Button, Modal, Select, Skeleton, TextInput } from "@mantine/core";
 import { useClipboard, useDisclosure } from "@mantine/hooks";
-import { useState } from "react";
+import { Link } from "@tanstack/react-router";
+import { type ReactElement, useState } from "react";
 import { EmptyState } from "../../../components/empty-state";
 import { Icon } from "../../../components/icons";
 import { Notice } from "../../../components/notice";
 import { Panel } from "../../../components/panel";
 import { QueryBoundary } from "../../../components/query-boundary";
+import { StandInLink } from "../../../components/stand-in-link";
 import type { AffectedStudent, Fact, Preparation, TutorMail } from "../../../lib/api-types";
 import { concernLabel } from "../../../lib/concerns";
 import { counted, day, moment } from "../../../lib/format";
@@ -55,7 +57,9 @@ function Parts({ known }: { known: Preparation }) {
       <Part title="Questions to ask" items={known.questions} none="None." />
       <Part
         title="Students affected next"
-        items={known.students.map(planned)}
+        items={known.students.map((student) => (
+          <Affected key={student.student_id} student={student} tutorId={known.tutor.tutor_id} />
+        ))}
         none="No sessions are planned in the next 7 days."
       />
       <Part
@@ -70,17 +74,27 @@ function Parts({ known }: { known: Preparation }) {
 const sentenceOf = ({ concern, sentence, is_raised }: Fact): string =>
   `${sentence ?? `${concernLabel(concern)}: nothing is counted any more.`}${is_raised ? "" : " Not raised any more."}`;
 
-const planned = (student: AffectedStudent): string =>
-  [
-    `${studentName(student)}: ${counted(student.sessions, "session")}, next ${moment(student.next_at)}`,
-    student.is_first_meeting && "first session with the tutor",
-  ]
-    .filter(Boolean)
-    .join(", ");
+/** Who has sessions with the tutor, and who could give the next of them. */
+function Affected({ student, tutorId }: { student: AffectedStudent; tutorId: string }) {
+  return (
+    <span className={classes.student}>
+      <span>
+        <Link to="/matching" search={{ student: student.student_id, tutor: tutorId }}>
+          {studentName(student)}
+        </Link>
+        : {counted(student.sessions, "session")}, next {moment(student.next_at)}
+        {student.is_first_meeting && ", first session with the tutor"}
+      </span>
+      <span className={classes.screen}>
+        <StandInLink sessionId={student.next_session_id} />
+      </span>
+    </span>
+  );
+}
 
 interface PartProps {
   title: string;
-  items: string[];
+  items: ReactElement[] | string[];
   /** Where there is nothing. */
   none: string;
 }
@@ -95,7 +109,7 @@ function Part({ title, items, none }: PartProps) {
       ) : (
         <ul data-whole={isWhole}>
           {items.map((item) => (
-            <li key={item}>{item}</li>
+            <li key={typeof item === "string" ? item : item.key}>{item}</li>
           ))}
         </ul>
       )}
@@ -169,6 +183,7 @@ function Invitation({ caseId, onDone }: { caseId: number; onDone: () => void }) 
       <TextInput
         type="datetime-local"
         label="Start"
+        description={`In your time zone, ${Intl.DateTimeFormat().resolvedOptions().timeZone}`}
         value={at}
         onChange={(changed) => setAt(changed.currentTarget.value)}
         data-autofocus

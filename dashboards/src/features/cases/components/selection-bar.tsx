@@ -2,6 +2,7 @@ import { Button } from "@mantine/core";
 import type { Case } from "../../../lib/api-types";
 import { count } from "../../../lib/format";
 import { useSelected } from "../selection";
+import { useMe, useWhyNot } from "../use-me";
 import classes from "./selection-bar.module.css";
 
 interface SelectionBarProps {
@@ -18,9 +19,19 @@ interface SelectionBarProps {
 /** Above the cases: select them, and what to do with those that are. */
 export function SelectionBar({ chosen, all, isLead, onAssign, onTake, onAsk }: SelectionBarProps) {
   const selection = useSelected();
+  const me = useMe();
+  const whyNot = useWhyNot();
+  const dead = all.filter(({ may_change }) => !may_change).length;
+  const isMine = chosen.every(({ owner }) => owner !== null && owner.person_id === me?.person_id);
   const open = all.filter(({ may_change, closed_at }) => may_change && !closed_at);
   const [only, ...others] = chosen;
-  if (open.length === 0) return null;
+  const why = dead > 0 && (
+    <span className={classes.why}>
+      {dead === all.length ? "You can only view these." : `You can only view ${count(dead)} of these.`}{" "}
+      {whyNot}
+    </span>
+  );
+  if (open.length === 0) return why && <div className={classes.bar}>{why}</div>;
   return (
     <div className={classes.bar} data-on={chosen.length > 0}>
       <label className={classes.all}>
@@ -36,6 +47,7 @@ export function SelectionBar({ chosen, all, isLead, onAssign, onTake, onAsk }: S
         />
         {chosen.length > 0 ? `${chosen.length} selected` : `Select all (${count(open.length)})`}
       </label>
+      {!only && why}
       {only && (
         <div className={classes.actions}>
           {isLead && (
@@ -43,7 +55,7 @@ export function SelectionBar({ chosen, all, isLead, onAssign, onTake, onAsk }: S
               Assign
             </Button>
           )}
-          {onTake && (
+          {onTake && !isMine && (
             <Button size="compact-sm" variant={isLead ? "default" : "filled"} onClick={onTake}>
               Take
             </Button>

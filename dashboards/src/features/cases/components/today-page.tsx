@@ -1,20 +1,20 @@
-import { Button, Modal, Switch } from "@mantine/core";
-import { useDisclosure } from "@mantine/hooks";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { Page } from "../../../components/page";
 import { Panel } from "../../../components/panel";
 import type { Case } from "../../../lib/api-types";
 import { useIsLead, useSession } from "../../../lib/auth";
 import { day } from "../../../lib/format";
-import { useAreKeysOn, useKeys } from "../../../lib/keys";
+import { useKeys } from "../../../lib/keys";
 import { useCases } from "../api/get-cases";
 import { SelectionContext, useSelection } from "../selection";
 import type { TodaySearch, Whose } from "../today-search";
 import { useCaseActions } from "../use-case-actions";
 import { useMe } from "../use-me";
+import { useRowFocus } from "../use-row-focus";
 import { type Asked, CaseDialog } from "./case-dialog";
 import { CaseTable } from "./case-table";
+import { KeysButton, KeysHelp, TODAY_KEYS, useKeysHelp } from "./keys-help";
 import { SaidNotice } from "./said-notice";
 import { SelectionBar } from "./selection-bar";
 import { TodayFilters } from "./today-filters";
@@ -35,10 +35,13 @@ export function TodayPage() {
   const rows = query.data?.data ?? NO_CASES;
   const today = query.data?.meta.today ?? "";
   const selection = useSelection(rows.filter(({ may_change }) => may_change).map(({ case_id }) => case_id));
-  const actions = useCaseActions();
+  const actions = useCaseActions(selection.set);
   const [asked, ask] = useState<Asked | null>(null);
-  const [isHelp, help] = useDisclosure(false);
-  const list = useRowFocus(rows);
+  const help = useKeysHelp();
+  const list = useRowFocus(rows, search);
+  const { say } = actions;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what was done is no news beside other cases
+  useEffect(() => say(null), [search, whose]);
 
   // Another filter begins with its first page; typing should not fill the history.
   const change = useCallback(
@@ -86,29 +89,14 @@ export function TodayPage() {
       s: () => one("snooze"),
       "?": help.open,
     },
-    asked === null && !isHelp,
+    asked === null && !help.isOpen,
   );
   return (
-    <Page
-      title="Today"
-      note={today && day(today)}
-      actions={
-        <Button
-          className={classes.keys}
-          size="xs"
-          variant="default"
-          onClick={help.open}
-          aria-keyshortcuts="?"
-        >
-          Keys <kbd className={classes.key}>?</kbd>
-        </Button>
-      }
-    >
+    <Page title="Today" note={today && day(today)} actions={<KeysButton onClick={help.open} />}>
       <TodayQueues search={search} counts={query.data?.meta.queues} />
       <TodayFilters search={search} whose={whose} onChange={change} />
-      <SaidNotice said={actions.said} />
       <SelectionContext value={selection}>
-        <Panel flush>
+        <Panel flush className={classes.cases}>
           {rows.length > 0 && (
             <SelectionBar
               chosen={chosen}
@@ -119,7 +107,7 @@ export function TodayPage() {
               onAsk={(what, subject) => ask({ what, subject })}
             />
           )}
-          <div ref={list.ref}>
+          <div ref={list.ref} onClickCapture={list.leave}>
             <CaseTable
               query={query}
               search={search}
@@ -134,100 +122,12 @@ export function TodayPage() {
         asked={asked}
         today={today}
         actions={actions}
-        onClose={() => {
-          if (asked?.what === "assign") selection.set([]);
-          ask(null);
-        }}
+        onClose={() => ask(null)}
+        onAssigned={() => selection.set([])}
         onClosed={list.refocus}
       />
-      <KeysHelp isOpen={isHelp} onClose={help.close} />
+      <SaidNotice said={actions.said} onClose={() => say(null)} />
+      <KeysHelp keys={TODAY_KEYS} {...help} />
     </Page>
-  );
-}
-
-const linksIn = (list: Element | null): HTMLElement[] => [
-  ...(list?.querySelectorAll<HTMLElement>("[data-case]") ?? []),
-];
-const linkAt = (node: Element | null): HTMLElement | null =>
-  node?.closest("tr")?.querySelector<HTMLElement>("[data-case]") ?? null;
-
-/** Which row has the focus, by the number of its case; and the way from one row to the next. */
-function useRowFocus(rows: Case[]) {
-  const ref = useRef<HTMLDivElement>(null);
-  const place = useRef<number | null>(null);
-  useEffect(() => {
-    const list = ref.current;
-    const note = ({ target }: FocusEvent) => {
-      const link = linkAt(target as Element);
-      if (link) place.current = linksIn(list).indexOf(link);
-    };
-    list?.addEventListener("focusin", note);
-    return () => list?.removeEventListener("focusin", note);
-  }, []);
-  const refocus = useCallback(() => {
-    if (place.current === null || document.activeElement !== document.body) return;
-    const all = linksIn(ref.current);
-    all[Math.min(place.current, all.length - 1)]?.focus();
-  }, []);
-  // The row with the focus may be gone: the next one has taken its place.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: that happens when the rows change
-  useEffect(refocus, [rows, refocus]);
-  const current = () =>
-    ref.current?.contains(document.activeElement) ? linkAt(document.activeElement) : null;
-  return {
-    ref,
-    refocus,
-    focused: (): number | null => {
-      const link = current();
-      return link ? Number(link.dataset.case) : null;
-    },
-    move: (step: 1 | -1) => {
-      const all = linksIn(ref.current);
-      const link = current();
-      const next = link ? all.indexOf(link) + step : (place.current ?? 0);
-      all[Math.max(0, Math.min(next, all.length - 1))]?.focus();
-    },
-  };
-}
-
-const KEYS = [
-  ["j / k", "Next, previous case"],
-  ["x", "Select, or not"],
-  ["a", "Assign; coaches take"],
-  ["e", "Log a contact"],
-  ["s", "Snooze"],
-  ["Enter", "Open the case"],
-  ["/", "Search"],
-  ["?", "Show these keys"],
-] as const;
-
-function KeysHelp({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
-  const [areOn, setAreOn] = useAreKeysOn();
-  return (
-    <Modal
-      opened={isOpen}
-      onClose={onClose}
-      title="Keys"
-      size="xs"
-      closeButtonProps={{ "aria-label": "Close" }}
-      centered
-    >
-      <dl className={classes.help}>
-        {KEYS.map(([key, what]) => (
-          <div key={key}>
-            <dt>
-              <kbd className={classes.key}>{key}</kbd>
-            </dt>
-            <dd>{what}</dd>
-          </div>
-        ))}
-      </dl>
-      <Switch
-        size="xs"
-        label="Use single keys"
-        checked={areOn}
-        onChange={(event) => setAreOn(event.currentTarget.checked)}
-      />
-    </Modal>
   );
 }

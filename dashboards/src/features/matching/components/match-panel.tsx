@@ -132,8 +132,8 @@ function Explained({ explanation, onChooseTutor }: ExplainedProps) {
         actions={
           <Tag
             tone="none"
-            icon={byModel ? "wand" : "dots"}
-            label={byModel ? "Written by a language model" : "Written by rules"}
+            icon={byModel ? "wand" : undefined}
+            label={byModel ? "Text by a language model" : "Text from fixed rules"}
           />
         }
       >

@@ -1,5 +1,6 @@
 import { SegmentedControl } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
+import { BackToOne } from "../../../components/back-link";
 import { Page } from "../../../components/page";
 import { useIsLead } from "../../../lib/auth";
 import type { MatchingSearch } from "../matching-search";
@@ -20,6 +21,7 @@ export function MatchingPage() {
     });
   return (
     <Page
+      back={<BackToOne />}
       title="Matching"
       note="Risk is the probability that a student does not come back after the first session."
       actions={

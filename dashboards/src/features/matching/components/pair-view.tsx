@@ -90,6 +90,7 @@ interface ColumnProps extends PairViewProps {
 function Students({ search, onChange, onChoose }: ColumnProps) {
   const students = useStudents(search.studentSearch, search.needs && true);
   const meta = students.data?.meta;
+  const chosen = useStudent(search.student).data?.data;
   const cards = students.data?.data.map(
     (student): PersonCard => ({
       id: student.student_id,
@@ -110,6 +111,7 @@ function Students({ search, onChange, onChoose }: ColumnProps) {
       cards={cards}
       total={meta?.total}
       chosen={search.student}
+      chosenName={chosen && studentName(chosen)}
       searched={search.studentSearch}
       onSearch={(studentSearch) => onChange({ studentSearch })}
       onChoose={onChoose}

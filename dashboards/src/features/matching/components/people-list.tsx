@@ -27,6 +27,8 @@ interface PeopleListProps {
   cards: PersonCard[] | undefined;
   total: number | undefined;
   chosen: string | undefined;
+  /** Who is chosen, for a list that may not show them. */
+  chosenName?: string;
   searched: string | undefined;
   filter?: ReactNode;
   /** Why there may be nobody, where no name is searched for. */
@@ -45,6 +47,7 @@ export function PeopleList(props: PeopleListProps) {
     cards,
     total,
     chosen,
+    chosenName,
     searched,
     filter,
     nobody,
@@ -61,6 +64,11 @@ export function PeopleList(props: PeopleListProps) {
           onChange={onSearch}
         />
         {filter}
+        {chosenName && cards?.every(({ id }) => id !== chosen) && (
+          <p className={classes.chosen}>
+            Chosen: <strong>{chosenName}</strong>
+          </p>
+        )}
       </div>
       <QueryBoundary query={query} skeleton={<ListSkeleton />}>
         {() =>

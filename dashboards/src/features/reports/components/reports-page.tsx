@@ -115,8 +115,8 @@ function NoMail({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => v
   }
   return (
     <EmptyState icon="mail" title="No mail yet">
-      Alerts, digests and snapshots are listed here as soon as they are queued. To whom they go is a matter of
-      settings (TUTORQ_MAIL_…).
+      Alerts, digests and snapshots are listed here as soon as they are queued. Whoever runs tutorq sets to
+      whom they go.
     </EmptyState>
   );
 }

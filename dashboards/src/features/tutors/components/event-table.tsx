@@ -69,6 +69,7 @@ export function EventTable({ tutorId, events, total, onChanged }: EventTableProp
 const columns = (tutorId: string): Column<TutorEvent>[] => [
   {
     header: "When",
+    overflow: "nowrap",
     phone: { row: 2, side: "start" },
     cell: (event) => moment(event.happened_at),
   },

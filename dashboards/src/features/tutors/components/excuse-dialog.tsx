@@ -93,6 +93,7 @@ function Form({ tutorId, excusable, onClose, onChanged }: ExcuseDialogProps & { 
       )}
       {"countedOn" in what && (
         <Checkbox
+          classNames={{ body: classes.box }}
           label={`All that counts on ${day(what.countedOn)}`}
           checked={isWholeDay}
           onChange={(changed) => setWholeDay(changed.currentTarget.checked)}

@@ -38,7 +38,11 @@ export function SessionCalendar({ tutorId, asOf, days, episodes, onChanged }: Se
   const button = (day: SessionDay | undefined) =>
     mayExcuse && day && <ExcuseButton day={day} onExcuse={excuse} />;
   return (
-    <Panel title="Day by day" note={`Sessions of the last ${CALENDAR_DAYS} days by what became of them`}>
+    <Panel
+      anchor="calendar"
+      title="Day by day"
+      note={`Sessions of the last ${CALENDAR_DAYS} days by what became of them`}
+    >
       {shown.length === 0 ? (
         <EmptyState title="No sessions in this time">Days appear with their first session.</EmptyState>
       ) : (

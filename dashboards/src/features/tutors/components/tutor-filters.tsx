@@ -44,28 +44,6 @@ export function TutorFilters({ search, subjects, onChange }: TutorFiltersProps) 
           {search.team === undefined || search.team === session.data?.person_id ? "My tutors" : "One team"}
         </Chip>
       )}
-      <Chip.Group
-        multiple
-        value={[...(search.attention === "yes" ? [ATTENTION] : []), ...(search.concern ?? [])]}
-        onChange={(chosen) => {
-          const concern = chosen.filter((name) => name !== ATTENTION) as ConcernName[];
-          onChange({
-            attention: chosen.includes(ATTENTION) ? "yes" : undefined,
-            concern: concern.length > 0 ? concern : undefined,
-          });
-        }}
-      >
-        <fieldset className={classes.chips} aria-label="Concerns">
-          <Chip value={ATTENTION} size="xs" radius="xl" variant="outline">
-            Needs attention
-          </Chip>
-          {CONCERN_NAMES.map((name) => (
-            <Chip key={name} value={name} size="xs" radius="xl" variant="outline">
-              {concernLabel(name)}
-            </Chip>
-          ))}
-        </fieldset>
-      </Chip.Group>
       <Select
         aria-label="Subject"
         placeholder="Any subject"
@@ -90,6 +68,28 @@ export function TutorFilters({ search, subjects, onChange }: TutorFiltersProps) 
         onChange={(active) => onChange({ active: active === "yes" || active === "no" ? active : undefined })}
       />
       <TutorSort search={search} onChange={onChange} />
+      <Chip.Group
+        multiple
+        value={[...(search.attention === "yes" ? [ATTENTION] : []), ...(search.concern ?? [])]}
+        onChange={(chosen) => {
+          const concern = chosen.filter((name) => name !== ATTENTION) as ConcernName[];
+          onChange({
+            attention: chosen.includes(ATTENTION) ? "yes" : undefined,
+            concern: concern.length > 0 ? concern : undefined,
+          });
+        }}
+      >
+        <fieldset className={classes.chips} aria-label="Concerns">
+          <Chip value={ATTENTION} size="xs" radius="xl" variant="outline">
+            Needs attention
+          </Chip>
+          {CONCERN_NAMES.map((name) => (
+            <Chip key={name} value={name} size="xs" radius="xl" variant="outline">
+              {concernLabel(name)}
+            </Chip>
+          ))}
+        </fieldset>
+      </Chip.Group>
     </search>
   );
 }

@@ -1,7 +1,7 @@
 import { Skeleton } from "@mantine/core";
-import { Link, useParams } from "@tanstack/react-router";
+import { useParams } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
-import { Icon } from "../../../components/icons";
+import { BackLink } from "../../../components/back-link";
 import { Notice } from "../../../components/notice";
 import { Page } from "../../../components/page";
 import { QueryBoundary } from "../../../components/query-boundary";
@@ -16,6 +16,7 @@ import { type ExcuseChange, haveScoresFollowed } from "../awaited";
 import { CALENDAR_DAYS } from "../session-calendar";
 import { BestStudents } from "./best-students";
 import { ConcernCards } from "./concern-cards";
+import { PlannedSessions } from "./planned-sessions";
 import { QualityScore } from "./quality-score";
 import { RateTable } from "./rate-table";
 import { SessionCalendar } from "./session-calendar";
@@ -26,6 +27,8 @@ import { TutorReports } from "./tutor-reports";
 /** While scores are awaited: quickly at first, when they usually come within a second. */
 const QUICK_POLL_MS = 2_000;
 const QUICK_FOR_MS = 120_000;
+
+const ALL_TUTORS = { to: "/tutors", label: "All tutors" };
 
 interface Awaited {
   tutorId: string;
@@ -64,7 +67,11 @@ export function TutorPage({ above }: TutorPageProps) {
   };
   const tutor = page.data?.tutor;
   return (
-    <Page back={<Back />} title={tutor ? tutorName(tutor) : "Tutor"} note={tutor && <About tutor={tutor} />}>
+    <Page
+      back={<BackLink list={ALL_TUTORS} />}
+      title={tutor ? tutorName(tutor) : "Tutor"}
+      note={tutor && <About tutor={tutor} />}
+    >
       <QueryBoundary query={page} skeleton={<PageSkeleton />}>
         {({ tutor, explanation, history }) => (
           <>
@@ -97,6 +104,11 @@ export function TutorPage({ above }: TutorPageProps) {
                   threshold={explanation.risk_threshold}
                   counts={explanation.reliability_counts}
                 />
+                <PlannedSessions
+                  tutorId={tutor.tutor_id}
+                  search={tutor.external_id ?? tutorName(tutor)}
+                  asOf={history.meta.as_of}
+                />
                 <QualityScore
                   score={tutor.quality_score}
                   percentile={tutor.peer_percentile}
@@ -110,14 +122,6 @@ export function TutorPage({ above }: TutorPageProps) {
         )}
       </QueryBoundary>
     </Page>
-  );
-}
-
-function Back() {
-  return (
-    <Link to="/tutors" className={classes.back}>
-      <Icon name="back" size={14} /> All tutors
-    </Link>
   );
 }
 

@@ -72,8 +72,7 @@ const columns = (
     header: "Tutor",
     sort: "name",
     isRowHeader: true,
-    width: "30%",
-    overflow: "ellipsis",
+    width: "28%",
     phone: { row: 1, side: "start" },
     cell: (tutor) => (
       <Link to="/tutors/$tutorId" params={{ tutorId: tutor.tutor_id }} {...ROW_LINK}>
@@ -105,7 +104,7 @@ const columns = (
   {
     header: "Let-downs, 90 days",
     sort: "let_down_rate_expected",
-    width: "26%",
+    width: "24%",
     phone: { row: 3, side: "start" },
     cell: (tutor) => (
       <div className={classes.interval}>

@@ -17,6 +17,7 @@ const tutor = (rank: number, more: Partial<StandIn> = {}): StandIn => ({
   tutor_id: `t-${rank}`,
   external_id: null,
   name: `Tutor ${rank}`,
+  email: `tutor-${rank}@example.org`,
   subjects: ["maths"],
   attention: false,
   concerns: [],
@@ -26,6 +27,8 @@ const tutor = (rank: number, more: Partial<StandIn> = {}): StandIn => ({
   compatibility_score: 0.5,
   ...more,
 });
+
+const CASES = at("/api/cases");
 
 const list = (data: StandIn[], total = data.length): StandInList => ({
   session: {
@@ -52,7 +55,9 @@ const list = (data: StandIn[], total = data.length): StandInList => ({
   },
 });
 
-function open(): void {
+/** The open cases of the session's tutor. */
+function open(cases: { case_id: number; may_change: boolean }[] = []): void {
+  server.use(http.get(CASES, () => HttpResponse.json({ data: cases })));
   const client = new QueryClient({ defaultOptions: { queries: { retry: false } } });
   const routeTree = createRootRoute({
     component: () => <StandInsDialog sessionId="S-1" onClose={() => {}} />,
@@ -93,6 +98,51 @@ it("lists who is free, with risk, rank and concerns, and more on request", async
   await userEvent.click(screen.getByRole("button", { name: "Show more (10 of 12)" }));
   expect(await screen.findByText("Tutor 12")).toBeTruthy();
   expect(screen.queryByRole("button", { name: /Show more/ })).toBeNull();
+});
+
+it("says who was asked, and notes it in the case of the session's tutor", async () => {
+  const noted: unknown[] = [];
+  const event = (tutor_id: string, answer: string, session_id = "s-1") => ({
+    event_id: 1,
+    kind: "stand_in",
+    actor: "Ann Lee",
+    happened_at: "2026-01-31T12:00:00Z",
+    details: { session_id, tutor_id, answer },
+  });
+  const events = [event("t-2", "declined"), event("t-2", "asked"), event("t-3", "agreed", "s-9")];
+  server.use(
+    http.get(PATH, () => HttpResponse.json(list([tutor(1), tutor(2), tutor(3, { email: null })]))),
+    http.get(at("/api/cases/17/events"), () => HttpResponse.json({ data: events })),
+    http.post(at("/api/cases/17/stand-ins"), async ({ request }) => {
+      noted.push(await request.json());
+      events.unshift(event("t-1", "agreed"));
+      return new HttpResponse(null, { status: 204 });
+    }),
+  );
+  open([{ case_id: 17, may_change: true }]);
+  expect(await screen.findByText(/goes into case 17 of Ada Novak/)).toBeTruthy();
+  const row = (index: number) =>
+    within(screen.getByRole("list", { name: "Stand-ins" })).getAllByRole("listitem")[index] as HTMLElement;
+  expect(row(1).textContent).toContain("Declined, noted by Ann Lee");
+  expect(row(2).textContent).not.toContain("noted by");
+  expect(within(row(2)).queryByRole("link", { name: "Mail" })).toBeNull();
+  const mail = new URL(within(row(0)).getByRole("link", { name: "Mail" }).getAttribute("href") ?? "");
+  expect(mail.pathname).toBe("tutor-1%40example.org");
+  expect(mail.searchParams.get("body")).toContain("a session of maths on");
+  // The student is nobody's business until they stand in.
+  expect(mail.searchParams.get("body")).not.toContain("Lea Berg");
+  await userEvent.click(screen.getByRole("button", { name: "Note that Tutor 1 has agreed" }));
+  expect(await within(row(0)).findByText(/Agreed, noted by Ann Lee/)).toBeTruthy();
+  expect(noted).toEqual([{ session_id: "s-1", tutor_id: "t-1", answer: "agreed" }]);
+});
+
+it("says that nothing is noted where there is no case", async () => {
+  server.use(http.get(PATH, () => HttpResponse.json(list([tutor(1)]))));
+  open();
+  expect(
+    await screen.findByText(/Ada Novak has no open case, so nothing you arrange is noted here/),
+  ).toBeTruthy();
+  expect(screen.queryByRole("button", { name: /^Note that/ })).toBeNull();
 });
 
 it("says that nobody is free", async () => {

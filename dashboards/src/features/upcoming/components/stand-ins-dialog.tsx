@@ -9,8 +9,10 @@ import { CELL_LINK } from "../../../components/table";
 import type { CoveredSession, StandIn, StandInList } from "../../../lib/api-types";
 import { count, counted, moment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
+import { type Arranged, useArranged } from "../api/arrange";
 import { useStandIns } from "../api/get-stand-ins";
 import { nameOf } from "../groups";
+import { Arrange } from "./arrange";
 import classes from "./stand-ins-dialog.module.css";
 
 const SHOWN = 10;
@@ -90,22 +92,39 @@ function About({ session, total }: { session: CoveredSession; total: number }) {
 }
 
 function Tutors({ list: { data, meta, session } }: { list: StandInList }) {
+  const arranged = useArranged(session.tutor_id, session.session_id).data;
+  const tutor = tutorName({ ...session, name: session.tutor_name, external_id: null });
   return (
-    <ul className={classes.tutors} aria-label="Stand-ins">
-      {data.map((tutor) => (
-        <TutorRow key={tutor.tutor_id} tutor={tutor} total={meta.total} studentId={session.student_id} />
-      ))}
-    </ul>
+    <>
+      <p className={classes.about}>
+        {arranged === null
+          ? `${tutor} has no open case, so nothing you arrange is noted here.`
+          : arranged && `What you note here goes into case ${arranged.caseId} of ${tutor}.`}{" "}
+        The session is moved on your marketplace, not here.
+      </p>
+      <ul className={classes.tutors} aria-label="Stand-ins">
+        {data.map((tutor) => (
+          <TutorRow
+            key={tutor.tutor_id}
+            tutor={tutor}
+            total={meta.total}
+            session={session}
+            arranged={arranged}
+          />
+        ))}
+      </ul>
+    </>
   );
 }
 
 interface TutorRowProps {
   tutor: StandIn;
   total: number;
-  studentId: string;
+  session: CoveredSession;
+  arranged: Arranged | null | undefined;
 }
 
-function TutorRow({ tutor, total, studentId }: TutorRowProps) {
+function TutorRow({ tutor, total, session, arranged }: TutorRowProps) {
   const { tutor_id: tutorId, subjects, concerns } = tutor;
   const name = tutorName(tutor);
   return (
@@ -126,7 +145,7 @@ function TutorRow({ tutor, total, studentId }: TutorRowProps) {
       />
       <Button
         renderRoot={(props) => (
-          <Link to="/matching" search={{ student: studentId, tutor: tutorId }} {...props} />
+          <Link to="/matching" search={{ student: session.student_id, tutor: tutorId }} {...props} />
         )}
         size="compact-xs"
         h={26}
@@ -135,6 +154,7 @@ function TutorRow({ tutor, total, studentId }: TutorRowProps) {
       >
         See the match
       </Button>
+      <Arrange session={session} tutor={tutor} arranged={arranged} />
     </li>
   );
 }

@@ -1,5 +1,6 @@
 import { Button, Input, SegmentedControl, Select, Skeleton, TextInput } from "@mantine/core";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { BackToOne } from "../../../components/back-link";
 import { ConcernBadges } from "../../../components/concern-badges";
 import { EmptyState } from "../../../components/empty-state";
 import { Page } from "../../../components/page";
@@ -34,6 +35,7 @@ export function UpcomingPage() {
   const total = upcoming.data?.meta.total;
   return (
     <Page
+      back={<BackToOne />}
       title="Upcoming sessions"
       note={
         <>

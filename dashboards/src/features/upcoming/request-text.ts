@@ -1,0 +1,32 @@
+import type { CoveredSession, StandIn } from "../../lib/api-types";
+import { moment } from "../../lib/format";
+
+interface RequestText {
+  subject: string;
+  body: string;
+}
+
+/** To a tutor who may stand in. The student is not named: whoever sends it adds what the tutor should know. */
+export function requestText(
+  { subject, scheduled_time, minutes }: Pick<CoveredSession, "subject" | "scheduled_time" | "minutes">,
+  { name }: Pick<StandIn, "name">,
+): RequestText {
+  const when = moment(scheduled_time);
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const what = subject ? `a session of ${subject}` : "a session";
+  return {
+    subject: `Could you stand in on ${when}?`,
+    body: [
+      name ? `Hello ${name},` : "Hello,",
+      "",
+      `We are looking for a tutor for ${what} on ${when} (time zone ${zone}), ${minutes} minutes long.`,
+      "Could you give it? Please answer as soon as you can, also if you cannot.",
+    ].join("\n"),
+  };
+}
+
+/** Line ends as RFC 6068 has them. */
+export const mailTo = (to: string, { subject, body }: RequestText): string =>
+  `mailto:${encodeURIComponent(to)}?subject=${encodeURIComponent(subject)}&body=${encodeURIComponent(
+    body.replaceAll("\n", "\r\n"),
+  )}`;
