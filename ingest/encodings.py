@@ -38,7 +38,8 @@ _DOUBTS = re.compile(
 _WORD_WITH_OTHERS = re.compile(rf"[{_LETTER}'’. -]{{0,40}}[^\x00-\x7f][{_LETTER}'’. -]{{0,40}}")
 _SEQUENCES = re.compile(r"[^\x00-\x7f\udc80-\udcff]")
 _STRAY_BYTES = re.compile(r"[\udc80-\udcff]")
-# Beside a letter or one another, or one of € … – — ° à è é. Any other byte by itself is broken; FF often is what broke.
+# Beside a letter or one another, or what stands by itself (€, …, dashes, °, à, è, é). Any other lone byte is a broken
+# one, and FF is what broken ones often are.
 _LETTERS_OF_ANOTHER = re.compile(
     r"(?<=[A-Za-z\udc80-\udcfe])[\udc80-\udcfe]|[\udc80-\udcfe](?=[A-Za-z\udc80-\udcfe])"
     r"|[\udc80\udc85\udc96\udc97\udcb0\udce0\udce8\udce9]"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
@@ -12,6 +13,14 @@ SHOWN_IDS = 10
 
 # Letters and digits without zeros in front: `00042` is spelt like `42`, `t-abc` like `T-Abc`, ` s 1` like `S1`.
 _SPELLING = "ltrim(regexp_replace(lower({}), '[^[:alnum:]]', '', 'g'), '0')"
+
+# Most loads bring none, and need not have all ids spelt out.
+ANY_NEW = """
+select exists (
+    select from raw.{table}
+    where is_stub and created_at in (select started_at from raw.loads where load_id = any(%(loads)s))
+)
+"""
 
 # By spelling, in one hashed join: 100,000 unknown ones beside 100,000 known ones take a second.
 UNKNOWN = """
@@ -94,12 +103,12 @@ def unknown_people(connection: psycopg.Connection, load_ids: Sequence[int]) -> l
     for column in SESSIONS.references:
         table, key = str(column.references), column.name
         names = {"table": table, "key": key}
+        if not _value(connection, ANY_NEW.format(table=table), {"loads": list(load_ids)}):
+            continue
         spelling = _SPELLING.format(f"coalesce(external_id, {key}::text)")
         rows = connection.execute(
             UNKNOWN.format(spelling=spelling, **names).encode(), {"loads": list(load_ids), "limit": SHOWN_IDS}
         ).fetchall()
-        if not rows:
-            continue
         near = {}
         if lonely := [unknown for _, _, unknown, known in rows if known is None]:
             digits = f"regexp_replace(coalesce(external_id, {key}::text), '\\D', '', 'g')"
@@ -108,6 +117,11 @@ def unknown_people(connection: psycopg.Connection, load_ids: Sequence[int]) -> l
         examples = [UnknownId(unknown, known or near.get(unknown)) for _, _, unknown, known in rows]
         found.append(UnknownPeople(table, rows[0][0], rows[0][1], examples))
     return found
+
+
+def _value(connection: psycopg.Connection, query: str, parameters: dict[str, Any]) -> Any:
+    row = connection.execute(query.encode(), parameters).fetchone()
+    return row[0] if row else None
 
 
 def long_unknown(connection: psycopg.Connection, table: str) -> int:

@@ -178,6 +178,18 @@ def test_a_broken_byte_in_utf_8_costs_its_row_at_most(database: Database, tmp_pa
     assert (summary.inserted, summary.quarantined, notes(summary)) == (2, 1, [])
 
 
+@pytest.mark.parametrize(("byte", "read"), [("€", "€"), ("–", "–"), ("à", "à"), ("ÿ", None), ("§", None)])
+def test_a_byte_by_itself_is_a_sign_or_a_broken_one(
+    database: Database, tmp_path: Path, byte: str, read: str | None
+) -> None:
+    content = f"session_id,initiator,reason\nx1,tutor,{byte}\n".encode("cp1252")
+    summary = load(database, tmp_path, {"reschedules.csv": content})
+    assert summary.errors == []
+    assert rows(database, "select reason from raw.reschedules") == [(read,)]
+    guesses = [text for kind, text in notes(summary) if kind == "guessed"]
+    assert (summary.remarks, len(guesses)) == ((0, 1) if read else (1, 0))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
