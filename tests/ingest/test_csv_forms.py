@@ -8,7 +8,7 @@ import pytest
 from core.database import Database
 from core.errors import TutorqError
 from ingest import csv_reader, load_file
-from ingest.form import Form
+from ingest.mapping import parse_mapping
 from tests.ingest.landed import HEADER, ROW, SESSION, load, notes, rows, session_ids
 
 SEMICOLONS = ("understood", "its cells are separated by semicolons")
@@ -218,8 +218,8 @@ def test_strict_refuses_what_was_guessed_and_nothing_else(database: Database, tm
 def test_a_form_that_is_given_is_taken_as_it_is(database: Database, tmp_path: Path) -> None:
     path = tmp_path / "tutors.csv"
     path.write_bytes("a title\ntutor_id~name~experience_years\nT1~Dvořák~7,5\n".encode("cp1250"))
-    form = Form(encoding="cp1250", delimiter="~", header_line=2, decimal=",")
-    load_file(database, path, timezone="UTC", form=form)
+    said = "{encoding: cp1250, delimiter: '~', header_line: 2, decimal: ','}"
+    load_file(database, path, timezone="UTC", mapping=parse_mapping(f"tutors: {said}"))
     assert rows(database, "select name, experience_years::float from raw.tutors") == [("Dvořák", 7.5)]
     with pytest.raises(TutorqError, match="required column missing: tutor_id"):
-        load_file(database, path, timezone="UTC", form=Form())
+        load_file(database, path, timezone="UTC", mapping=parse_mapping("tutors: {header_line: 1}"))

@@ -386,7 +386,11 @@ def test_parquet_is_read_like_csv(load: Loader, database: Database) -> None:
     [
         ("sessions.csv", b"", "sessions.csv is empty: not even a header"),
         ("sessions.csv", b"session_id,status\n", "required columns missing: tutor_id, student_id, scheduled_time"),
-        ("tutors.csv", b"id;name\n", "required column missing: tutor_id; rename columns, or give a mapping"),
+        (
+            "tutors.csv",
+            b"id;name\n",
+            "required column missing: tutor_id; `tutorq load --explain FILE` shows what it has",
+        ),
         ("tutors.csv", b"tutor_id,name, NAME\n", "names name more than once"),
         ("tutors.csv", "tutor_id\nt1\n".encode("utf-32"), "is UTF-32; save it as UTF-8"),
         ("tutors.csv", b'tutor_id,"na\n', "the header cannot be read"),
@@ -439,7 +443,11 @@ def test_a_folder_goes_on_after_a_bad_file(database: Database, tmp_path: Path) -
     summary = load_folder(database, tmp_path, timezone="UTC")
     assert summary.inserted == 2
     assert [(error.source, error.message) for error in summary.errors] == [
-        ("tutors.csv", "tutors.csv: required column missing: tutor_id; rename columns, or give a mapping")
+        (
+            "tutors.csv",
+            "tutors.csv: required column missing: tutor_id; `tutorq load --explain FILE` shows what it has, and drafts a "
+            "mapping for it",
+        )
     ]
     assert summary.to_dict()["errors"][0]["source"] == "tutors.csv"
 
