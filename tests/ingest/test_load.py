@@ -445,8 +445,8 @@ def test_a_folder_goes_on_after_a_bad_file(database: Database, tmp_path: Path) -
     assert [(error.source, error.message) for error in summary.errors] == [
         (
             "tutors.csv",
-            "tutors.csv: required column missing: tutor_id; `tutorq load --explain FILE` shows what it has, and drafts a "
-            "mapping for it",
+            "tutors.csv: required column missing: tutor_id; `tutorq load --explain FILE` shows what it has, and drafts "
+            "a mapping for it",
         )
     ]
     assert summary.to_dict()["errors"][0]["source"] == "tutors.csv"
