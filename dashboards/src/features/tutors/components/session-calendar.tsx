@@ -44,7 +44,7 @@ export function SessionCalendar({ tutorId, asOf, days, episodes, onChanged }: Se
     mayExcuse && day && <ExcuseButton day={day} onExcuse={excuse} />;
   return (
     <Panel
-      anchor="calendar"
+      anchor={ANCHOR}
       title="Day by day"
       note={`Sessions of the last ${CALENDAR_DAYS} days by what became of them`}
     >
