@@ -107,6 +107,7 @@ WITHOUT_JSON = {
     "delete_session",
     "delete_quarantine_row",
     "delete_reschedule_excuse",
+    "post_case_stand_in",
     "delete_excuse",
     "delete_day_excuse",
     "post_export",

@@ -18,9 +18,8 @@ final as (
             else (contacts.happened_on + time '12:00') at time zone '{{ var("timezone") }}'
         end as contacted_at
     from events as contacts
-    where
-        contacts.kind = 'contact'
-        and not exists (select 1 from events as later where later.corrects_event_id = contacts.event_id)
+    left join events as later on contacts.event_id = later.corrects_event_id
+    where contacts.kind = 'contact' and later.event_id is null
 )
 
 select * from final

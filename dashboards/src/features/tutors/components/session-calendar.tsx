@@ -1,5 +1,5 @@
 import { Button } from "@mantine/core";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { EmptyState } from "../../../components/empty-state";
 import { Icon } from "../../../components/icons";
 import { Notice } from "../../../components/notice";
@@ -15,6 +15,7 @@ import classes from "./session-calendar.module.css";
 
 /** So many let-downs on one day stand out. */
 const MANY = 3;
+const ANCHOR = "calendar";
 const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 interface SessionCalendarProps {
@@ -30,6 +31,10 @@ export function SessionCalendar({ tutorId, asOf, days, episodes, onChanged }: Se
   const [chosen, choose] = useState<string>();
   const [excusing, excuse] = useState<Excusable | null>(null);
   const mayExcuse = useMayChangeTutor(tutorId);
+  // A link to it comes before it is there.
+  useEffect(() => {
+    if (window.location.hash === `#${ANCHOR}`) document.getElementById(ANCHOR)?.scrollIntoView();
+  }, []);
   const weeks = weeksOf(days, asOf);
   const shown = weeks.flatMap(({ cells }) => cells.flatMap((cell) => cell?.day ?? []));
   const known = shown.find(({ day }) => day === chosen);
@@ -39,7 +44,7 @@ export function SessionCalendar({ tutorId, asOf, days, episodes, onChanged }: Se
     mayExcuse && day && <ExcuseButton day={day} onExcuse={excuse} />;
   return (
     <Panel
-      anchor="calendar"
+      anchor={ANCHOR}
       title="Day by day"
       note={`Sessions of the last ${CALENDAR_DAYS} days by what became of them`}
     >
