@@ -81,10 +81,11 @@ class TutorScore(WindowCounts, ScoredTutor):
     )
     peer_percentile: Fraction | None = Field(description="Share of tutors with a lower quality score.")
     last_session_at: AwareDatetime | None = Field(description="Newest completed session.")
+    planned_sessions_7d: Count = Field(description="Sessions planned for the next 7 days. As of the last run.")
     harm_sessions: float | None = Field(
         description=(
-            "Sessions of the next 7 days that the tutor is expected to let down: those planned, times "
-            "`let_down_rate_expected`; null without an estimate. As of the last run."
+            "How many of those the tutor is likely to let down: `planned_sessions_7d` times `let_down_rate_expected`; "
+            "null without an estimate. A post changes the rate at once; the plan is that of the last run."
         ),
         ge=0,
         examples=[3.4],
