@@ -190,13 +190,13 @@ class TutorConcern(Concern):
     sentence: str = Field(
         description="What was counted, between what the truth lies, and how likely it is beyond the threshold.",
         examples=[
-            "The tutor missed 4 of 45 sessions in 90 days; the long-run rate is probably between 2.9% and 11%, "
-            "and above 3.0% with a probability of 94%."
+            "The tutor missed 4 of 45 sessions in 90 days, 8.9%. From now on, 2.9% to 11% is likely, because the "
+            "last weeks weigh more; the chance that it is above the limit of 3.0% is 94%."
         ],
     )
     ending: str | None = Field(
         description="What ends the concern; null if it is not raised.",
-        examples=["Ends on 14 March 2026 if nothing is added until then."],
+        examples=["Ends on 14 March 2026 if no session is missed until then."],
     )
 
 
@@ -250,6 +250,7 @@ class EventKind(StrEnum):
     RESCHEDULE = "reschedule"
     NO_SHOW = "no_show"
     TUTOR_CANCELLATION = "tutor_cancellation"
+    OTHER_CANCELLATION = "other_cancellation"
     LOW_RATING = "low_rating"
 
 

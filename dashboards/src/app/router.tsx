@@ -95,6 +95,12 @@ const audit = createRoute({
   component: lazyRouteComponent(() => import("../features/audit/components/audit-page"), "AuditPage"),
 });
 
+const words = createRoute({
+  getParentRoute: () => root,
+  path: "/words",
+  component: lazyRouteComponent(() => import("./words-page"), "WordsPage"),
+});
+
 const logIns = createRoute({
   getParentRoute: () => root,
   path: "/log-ins",
@@ -124,6 +130,7 @@ const routeTree = root.addChildren([
   reports,
   audit,
   logIns,
+  words,
   logIn,
 ]);
 

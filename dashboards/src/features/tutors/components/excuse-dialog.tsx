@@ -93,7 +93,7 @@ function Form({ tutorId, excusable, onClose, onChanged }: ExcuseDialogProps & { 
       )}
       {"countedOn" in what && (
         <Checkbox
-          label={`All that counts on ${day(what.countedOn)}`}
+          label={`All of ${day(what.countedOn)}, the day this session counts on`}
           checked={isWholeDay}
           onChange={(changed) => setWholeDay(changed.currentTarget.checked)}
         />

@@ -82,18 +82,18 @@ function About({ session, total }: { session: CoveredSession; total: number }) {
         {tutorName({ ...session, name: session.tutor_name, external_id: null })}.
       </p>
       <p>
-        {counted(total, "free tutor")} {total === 1 ? "fits" : "fit"} this session; the lowest risk that the
-        student leaves comes first.
+        {counted(total, "free tutor")} {total === 1 ? "fits" : "fit"} this session. Who is likeliest to hold
+        it comes first; tutors with a raised concern come last.
       </p>
     </div>
   );
 }
 
-function Tutors({ list: { data, meta, session } }: { list: StandInList }) {
+function Tutors({ list: { data, session } }: { list: StandInList }) {
   return (
     <ul className={classes.tutors} aria-label="Stand-ins">
       {data.map((tutor) => (
-        <TutorRow key={tutor.tutor_id} tutor={tutor} total={meta.total} studentId={session.student_id} />
+        <TutorRow key={tutor.tutor_id} tutor={tutor} studentId={session.student_id} />
       ))}
     </ul>
   );
@@ -101,11 +101,10 @@ function Tutors({ list: { data, meta, session } }: { list: StandInList }) {
 
 interface TutorRowProps {
   tutor: StandIn;
-  total: number;
   studentId: string;
 }
 
-function TutorRow({ tutor, total, studentId }: TutorRowProps) {
+function TutorRow({ tutor, studentId }: TutorRowProps) {
   const { tutor_id: tutorId, subjects, concerns } = tutor;
   const name = tutorName(tutor);
   return (
@@ -115,15 +114,16 @@ function TutorRow({ tutor, total, studentId }: TutorRowProps) {
           {name}
         </Link>{" "}
         <ConcernBadges concerns={concerns} />
-        <span className={classes.subjects}>{subjects.join(", ") || "names no subject"}</span>
+        <span className={classes.subjects}>
+          {[tutor.name && tutor.external_id, subjects.join(", ") || "names no subject"]
+            .filter(Boolean)
+            .join(" · ")}
+        </span>
       </div>
-      <Risk
-        level={tutor.risk_level}
-        probability={tutor.churn_probability}
-        rank={tutor.rank}
-        rankOf={total}
-        isStacked
-      />
+      <span className={classes.risks}>
+        <Risk of="let-down" level={tutor.let_down_level} probability={tutor.let_down_probability} />
+        <Risk of="leaving" level={tutor.risk_level} probability={tutor.churn_probability} />
+      </span>
       <Button
         renderRoot={(props) => (
           <Link to="/matching" search={{ student: studentId, tutor: tutorId }} {...props} />
