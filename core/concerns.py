@@ -34,6 +34,20 @@ LABELS = {
 }
 
 
+# Whose trials count the less the older they are; the change filter is about now.
+BY_AGE = {ConcernName.UNRELIABLE, ConcernName.NO_SHOWS, ConcernName.LATE_STARTS, ConcernName.LOW_RATINGS}
+
+# What `clears_on` takes for granted.
+UNTIL_THEN = {
+    ConcernName.UNRELIABLE: "every session is held",
+    ConcernName.GETTING_WORSE: "every session is held",
+    ConcernName.NO_SHOWS: "no session is missed",
+    ConcernName.LATE_STARTS: "every session begins on time",
+    ConcernName.LOSES_NEW_STUDENTS: "new students stay as often as usual",
+    ConcernName.LOW_RATINGS: "ratings are as usual",
+}
+
+
 class ConcernStatus(StrEnum):
     """Whether a concern is raised: `watch` is likely, but not likely enough."""
 
@@ -107,17 +121,30 @@ def listed(names: Sequence[str]) -> str:
 
 
 def sentence(concern: Concern, rules: Rules, who: str = "The tutor") -> str:
-    """What was counted, between what the truth lies, and how likely it is beyond the limit."""
+    """What was counted, what is likely from now on, and how likely that is beyond the limit."""
     if concern.status is ConcernStatus.INSUFFICIENT_DATA:
         return f"{_counted(concern, rules, who)}: too few to judge."
     is_rating = concern.concern is ConcernName.LOW_RATINGS
     write = _rating if is_rating else percent
-    what = "mean" if is_rating else "rate now" if concern.concern is ConcernName.GETTING_WORSE else "long-run rate"
+    when = "Right now" if concern.concern is ConcernName.GETTING_WORSE else "From now on"
+    # Or a reader divides, and finds another number than the estimate.
+    why = ", because the last weeks weigh more" if concern.concern in BY_AGE else ""
     return (
-        f"{_counted(concern, rules, who)}; the {what} is probably between {write(concern.low)} and "
-        f"{write(concern.high)}, and {'below' if is_rating else 'above'} {write(concern.threshold)} with a "
-        f"probability of {estimated(concern.probability)}."
+        f"{_counted_share(concern, rules, who)}. {when}, {write(concern.low)} to {write(concern.high)} is likely{why}; "
+        f"the chance that it is {'below' if is_rating else 'above'} the limit of {write(concern.threshold)} is "
+        f"{estimated(concern.probability)}."
     )
+
+
+def plainly(concern: Concern, rules: Rules, who: str = "You") -> str:
+    """What was counted, and the limit: for a tutor, without statistics."""
+    write = _rating if concern.concern is ConcernName.LOW_RATINGS else percent
+    return f"{_counted_share(concern, rules, who)}. The limit is {write(concern.threshold)}."
+
+
+def change(before: float, now: float) -> str:
+    """`7.0% → 30% in the last 30 days`"""
+    return f"{percent(before)} → {percent(now)} in the last 30 days"
 
 
 def ending(concern: Concern, rules: Rules) -> str | None:
@@ -126,12 +153,23 @@ def ending(concern: Concern, rules: Rules) -> str | None:
         return None
     if concern.superseded:
         return f"Counts for nothing while the tutor is {LABELS[ConcernName.UNRELIABLE]}, which says the same."
+    high, watch = percent(rules.high_risk_probability), percent(rules.watch_probability)
     if concern.clears_on is not None:
-        return f"Ends on {concern.clears_on:%-d %B %Y} if nothing is added until then."
-    return (
-        f"Ends when this probability falls below {percent(rules.watch_probability)}, "
-        f"or stays below {percent(rules.high_risk_probability)} for 30 days."
-    )
+        ends = f"Ends on {concern.clears_on:%-d %B %Y} if {UNTIL_THEN[concern.concern]} until then."
+    else:
+        ends = f"Ends when this chance falls below {watch}, or stays below {high} for 30 days."
+    is_below = concern.probability is not None and concern.probability < rules.high_risk_probability
+    if is_below and concern.last_high_on is not None:
+        return f"The chance was last {high} or more on {concern.last_high_on:%-d %B %Y}. {ends}"
+    return ends
+
+
+def _counted_share(concern: Concern, rules: Rules, who: str) -> str:
+    if concern.raw_rate is None:
+        return _counted(concern, rules, who)
+    if concern.concern is ConcernName.LOW_RATINGS:
+        return f"{_counted(concern, rules, who)}, {_rating(concern.raw_rate)} on average"
+    return f"{_counted(concern, rules, who)}, {percent(concern.raw_rate)}"
 
 
 def _counted(concern: Concern, rules: Rules, who: str) -> str:

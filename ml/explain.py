@@ -75,6 +75,7 @@ class MatchFacts:
     tutor: StatedPreferences
     contributions: Sequence[Contribution]
     model_version: str
+    sessions_together: int = 0  # above 0 they have met, and the probability is of a first session that is over
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,9 @@ _CLAUSES: dict[str, Callable[[float, bool], str]] = {
     "student_first_meetings": lambda value, _: f"the student has met {_count(round(value), 'tutor')} before",
     "student_continuation_rate": lambda value, _: f"the student goes on with an estimated {_percent(value)} of tutors",
     "tutor_experience_years": lambda value, _: f"the tutor has {_count(round(value), 'year')} of experience",
-    "tutor_sessions_90d": lambda value, _: f"the tutor had {_count(round(value), 'session')} in the last 90 days",
+    "tutor_sessions_90d": lambda value, _: (
+        f"the tutor had {_count(round(value), 'session')} planned in the last 90 days"
+    ),
     "tutor_reschedule_rate": lambda value, _: f"the tutor reschedules an estimated {_percent(value)} of sessions",
     "tutor_no_show_rate": lambda value, _: f"the tutor misses an estimated {_percent(value)} of sessions",
     "tutor_continuation_rate": lambda value, _: f"an estimated {_percent(value)} of new students stay with the tutor",
@@ -207,7 +210,13 @@ def _for_student(facts: MatchFacts) -> str:
     }[facts.risk_level]
     good = clauses(facts.contributions, raising=False, most=2)
     bad = clauses(facts.contributions, raising=True, most=2)
-    sentences = [f"{verdict}: the risk that they part after the first session is {share}."]
+    if facts.sessions_together:
+        sentences = [
+            f"They have had {_count(facts.sessions_together, 'session')} together. Of two who have not met, the risk "
+            f"that the student leaves after the first session would be {share}."
+        ]
+    else:
+        sentences = [f"{verdict}: the risk of leaving after the first session is {share}."]
     if good:
         sentences.append(f"In its favour, {_joined(good)}.")
     if bad:
@@ -223,14 +232,16 @@ def _for_tutor(facts: MatchFacts) -> str:
         "medium": "The match can go well if the first session does.",
         "high": "This match needs care: take time to get to know the student in the first session.",
     }[facts.risk_level]
-    advice = _advice(facts.student, facts.tutor)[:2]
+    if facts.sessions_together:
+        lead = "You know the student already."
+    advice = _advice(facts.student, facts.tutor, "next" if facts.sessions_together else "first")[:2]
     if not advice:
         advice = ["Ask the student how they like to work, and agree on the next session before this one ends."]
     return " ".join([lead, *advice])
 
 
-def _advice(student: StatedPreferences, tutor: StatedPreferences) -> list[str]:
-    """What the tutor can do, the widest gap first."""
+def _advice(student: StatedPreferences, tutor: StatedPreferences, coming: str) -> list[str]:
+    """What the tutor can do in the coming session, first or next, the widest gap first."""
     found: list[tuple[float, str]] = []
     if student.pace is not None and tutor.pace is not None and student.pace != tutor.pace:
         direction, hint = ("faster", "too slow") if student.pace > tutor.pace else ("slower", "too fast")
@@ -240,7 +251,9 @@ def _advice(student: StatedPreferences, tutor: StatedPreferences) -> list[str]:
         )
         found.append((abs(student.pace - tutor.pace) / 4, text))
     if student.style is not None and tutor.style is not None and student.style != tutor.style:
-        text = f"The student prefers a {student.style} style and yours is {tutor.style}: plan the first session for it."
+        text = (
+            f"The student prefers a {student.style} style and yours is {tutor.style}: plan the {coming} session for it."
+        )
         found.append((0.5 if "flexible" in (student.style, tutor.style) else 1, text))
     if (
         student.communication is not None
@@ -254,7 +267,9 @@ def _advice(student: StatedPreferences, tutor: StatedPreferences) -> list[str]:
         )
         found.append((abs(student.communication - tutor.communication) / 4, text))
     if student.urgency is not None and student.urgency >= 4:
-        text = f"The student is in a hurry (urgency {student.urgency} out of 5): agree on a goal in the first session."
+        text = (
+            f"The student is in a hurry (urgency {student.urgency} out of 5): agree on a goal in the {coming} session."
+        )
         found.append((student.urgency / 10, text))
     return [text for _, text in sorted(found, key=lambda item: -item[0])]
 
@@ -274,7 +289,8 @@ You explain to the staff of a tutoring marketplace how well a student and a tuto
 You get facts about one pair. Answer with a JSON object and nothing else:
 {"for_student": "...", "for_tutor": "..."}
 for_student: two or three sentences on why this tutor is a good or a risky choice for the student.
-for_tutor: two or three sentences addressed to the tutor as "you": what to know and to do in the first session.
+for_tutor: two or three sentences addressed to the tutor as "you": what to know and to do in the coming session.
+Say nothing of a first session if the two have met.
 Use the given facts only. Write every number in digits, exactly as it is given, with its % sign if it has one; leave \
 numbers out rather than change, round, compare or compute them. Plain, kind English; no names, no headings, no lists."""
 
@@ -284,9 +300,11 @@ _UNIT = {"communication": "1 formal to 5 casual", "pace": "1 slow to 5 fast"}
 def prompt(facts: MatchFacts) -> str:
     """The facts as the language model gets them: numbers and fixed words, rounded, one a line."""
     lines = [
-        f"Risk that they part after the first session: {_percent(facts.churn_probability)} ({facts.risk_level}; "
+        f"Risk of leaving after the first session: {_percent(facts.churn_probability)} ({facts.risk_level}; "
         f"medium from {_percent(facts.medium_from)}, high from {_percent(facts.high_from)})"
     ]
+    if facts.sessions_together:
+        lines.append(f"They have met. Sessions together so far: {facts.sessions_together}")
     if facts.compatibility_score is not None:
         lines.append(f"Fit of their preferences: {_percent(facts.compatibility_score)}")
     pairs = (

@@ -340,9 +340,7 @@ def digest(
         "counts": counts,
         "sessions": [_for_list(session) for session in sessions[:DIGEST_SESSIONS]],
         "sessions_total": len(sessions),
-        "at_risk": facts.sessions_at_risk(
-            connection, settings.match_medium_risk, ahead=DIGEST_LOOKS_AHEAD, limit=DIGEST_SESSIONS
-        ),
+        "at_risk": facts.sessions_at_risk(connection, ahead=DIGEST_LOOKS_AHEAD, limit=DIGEST_SESSIONS),
         "now": now,
         **rules,
     }

@@ -288,36 +288,49 @@ where was <> is_now and (was in ('watch', 'high_risk') or is_now in ('watch', 'h
 order by is_now = 'high_risk' desc, risk_probability desc nulls last, tutor_id
 """
 
-# The likeliest first. The view is of matching, which a new installation has only after its first roll-over.
+# Of each tutor the first session and how many there are, the likeliest first. The view is of matching, which a new
+# installation has only after its first roll-over.
 SESSIONS_AT_RISK = """
+with coming as (
+    select
+        upcoming.*,
+        count(*) over (partition by upcoming.tutor_id) as sessions,
+        row_number() over (
+            partition by upcoming.tutor_id order by upcoming.scheduled_time, upcoming.session_id
+        ) as place
+    from marts.upcoming_sessions as upcoming
+    where
+        upcoming.scheduled_time between now() and now() + %(ahead)s
+        and upcoming.risk_level = 'high'
+)
+
 select jsonb_build_object(
     'tutor', jsonb_build_object(
         'tutor_id', tutors.tutor_id, 'external_id', tutors.external_id, 'name', tutors.name
     ),
     'session', jsonb_build_object(
-        'session', coalesce(upcoming.external_id, upcoming.session_id::text),
-        'scheduled_time', upcoming.scheduled_time,
-        'subject', upcoming.subject
+        'session', coalesce(coming.external_id, coming.session_id::text),
+        'scheduled_time', coming.scheduled_time,
+        'subject', coming.subject
     ),
-    'probability', upcoming.tutor_disruption_probability
+    'sessions', coming.sessions,
+    'probability', coming.let_down_probability
 ) as payload
-from marts.upcoming_sessions as upcoming
-inner join marts.dim_tutors as tutors on upcoming.tutor_id = tutors.tutor_id
-where
-    upcoming.scheduled_time between now() and now() + %(ahead)s
-    and upcoming.tutor_disruption_probability >= %(probability)s
-order by upcoming.tutor_disruption_probability desc, upcoming.scheduled_time, upcoming.session_id
+from coming
+inner join marts.dim_tutors as tutors on coming.tutor_id = tutors.tutor_id
+where coming.place = 1
+order by coming.let_down_probability desc, coming.scheduled_time, coming.session_id
 limit %(limit)s
 """
 
 
-def sessions_at_risk(connection: psycopg.Connection, probability: float, *, ahead: timedelta, limit: int) -> list[Json]:
-    """Payloads of the sessions within the time `ahead` that a tutor moves or misses with at least this probability."""
+def sessions_at_risk(connection: psycopg.Connection, *, ahead: timedelta, limit: int) -> list[Json]:
+    """A payload for each tutor who is likelier than the limit to let down the sessions planned within `ahead`."""
     row = connection.execute("select to_regclass('marts.upcoming_sessions') is not null").fetchone()
     if not (row and row[0]):
         return []
     with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(SESSIONS_AT_RISK, {"ahead": ahead, "probability": probability, "limit": limit}).fetchall()
+        rows = cursor.execute(SESSIONS_AT_RISK, {"ahead": ahead, "limit": limit}).fetchall()
     return [row["payload"] for row in rows]
 
 

@@ -157,11 +157,11 @@ async def list_case_events(
 
 @router.get("/{case_id:int}/preparation", response_model=PreparationResponse, responses=NOT_MODIFIED | documented(404))
 async def get_case_preparation(
-    request: Request, _caller: CurrentReader, queries: CaseQueriesDep, case_id: CaseId, _: NoQuery
+    request: Request, caller: CurrentReader, queries: CaseQueriesDep, case_id: CaseId, _: NoQuery
 ) -> Response:
     """What to know before a conversation with the tutor: facts, what is fair to concede, questions, students affected
     next, what clears it; as plain text and as a mail, too."""
-    return answer_by_content(request, await queries.preparation(case_id))
+    return answer_by_content(request, await queries.preparation(case_id, Asker.of(caller)))
 
 
 @router.get(

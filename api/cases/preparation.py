@@ -18,8 +18,9 @@ from api.cases.talk_schemas import (
     PreparedTutor,
     TutorMail,
 )
+from api.cases.words import Recently, changed_to
 from api.publication import Meta
-from core.concerns import Concern, ConcernName, ConcernStatus, Rules, ending, label, sentence
+from core.concerns import Concern, ConcernName, ConcernStatus, Rules, ending, label, plainly, sentence
 from core.let_downs import in_words as let_down
 from core.words import percent, plural
 
@@ -96,6 +97,8 @@ class PreparationFacts(BaseModel):
     rules: Rules
     platform: Platform
     counted: Counted | None
+    recently: Recently | None
+    sender: str | None
     excused_90d: int
     reason_days: list[ReasonDays]
     students: list[AffectedStudent]
@@ -130,12 +133,16 @@ def facts_of(known: PreparationFacts) -> list[Fact]:
     for name in ConcernName:
         concern = now.get(name)
         is_raised = concern is not None and _counts(concern)
-        if not is_raised and name not in opening:
+        is_superseded = concern is not None and concern.status is ConcernStatus.RAISED and concern.superseded
+        if not is_raised and not is_superseded and name not in opening:
             continue
+        is_sudden = name is ConcernName.GETTING_WORSE and (is_raised or is_superseded)
         facts.append(
             Fact(
                 concern=name,
                 is_raised=is_raised,
+                superseded=is_superseded,
+                change=changed_to(known.recently) if is_sudden and known.recently else None,
                 sentence=sentence(concern, known.rules) if concern else None,
                 now=CaseConcern.model_validate(concern.model_dump()) if concern else None,
                 opening=opening.get(name),
@@ -187,16 +194,25 @@ def mail(known: PreparationFacts, facts: Sequence[Fact]) -> TutorMail | None:
     if not known.tutor.email:
         return None
     now = {each.concern: each for each in known.concerns}
-    seen = [f"- {sentence(now[fact.concern], known.rules, 'You')}" for fact in facts if fact.is_raised]
+    seen = [f"- {plainly(now[fact.concern], known.rules)}" for fact in facts if fact.is_raised]
+    seen += [f"- Let-downs suddenly rose: {fact.change}." for fact in facts if fact.change]
     lines = [
-        f"Hello {known.tutor.name}," if known.tutor.name else "Hello,",
+        f"Hello {_first_name(known.tutor.name)}," if known.tutor.name else "Hello,",
         "",
         "I would like to talk with you about your sessions. When would suit you?",
     ]
     if seen:
         lines += ["", "This is what we see:", *seen]
     lines += ["", "There may be a reason we have not heard. Please tell me how you see it."]
+    if known.sender:
+        lines += ["", known.sender]
     return TutorMail(to=known.tutor.email, subject="Your sessions: when can we talk?", body="\n".join(lines))
+
+
+def _first_name(name: str) -> str:
+    """`Ada Novak` -> `Ada`; the whole name where it begins with a title or an initial."""
+    first = name.split()[0]
+    return name if first.endswith(".") or len(first) == 1 else first
 
 
 def _counts(concern: Concern) -> bool:
@@ -270,6 +286,12 @@ def _as_text(known: PreparationFacts, facts: Sequence[Fact], conceded: Sequence[
 
 def _with_opening(fact: Fact, opened_on: date) -> str:
     now = fact.sentence or f"{label(fact.concern).capitalize()}: nothing is counted any more."
+    if fact.change:
+        # What was counted is said by the concern that counts in its place.
+        changed = f"{label(fact.concern).capitalize()}: {fact.change}."
+        now = changed if fact.superseded else f"{changed} {now}"
+    if fact.superseded:
+        return now
     if fact.opening is None:
         return f"{now} Raised after the opening."
     then = _estimate(fact.opening)

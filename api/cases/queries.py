@@ -27,6 +27,7 @@ from api.cases.schemas import (
     LoadedOwner,
     Owner,
     Queue,
+    SuddenFields,
 )
 from api.cases.talk_queries import PARTICIPANTS, PREPARATION
 from api.cases.words import Recently, in_short
@@ -34,7 +35,7 @@ from api.database import VERSION, Marts, Statement, columns, with_app_tables
 from api.problems import NotFoundError
 from api.publication import META_SQL
 from api.text_search import matches
-from core.concerns import in_order
+from core.concerns import ConcernName, in_order
 from core.roles import Role
 
 MISSING = "There is no case with this number."
@@ -80,6 +81,14 @@ from app.cases as stored
 cross join (select (now() at time zone $3::text)::date as day) as today
 """
 
+# A change stays news for four weeks, also if it is superseded meanwhile: the alarm is, as soon as it is confirmed.
+NEWS = f"""
+    known.tutor_id = cases.tutor_id
+    and known.concern = 'getting_worse'
+    and known.status = 'raised'
+    and (not known.superseded or known.raised_on > known.as_of - {NEWS_DAYS})
+"""
+
 # The rest of a case, from what is published of its tutor.
 FULL = f"""
 select
@@ -122,6 +131,13 @@ select
                 and tutors.is_active
         ) as known
     ) as raised,
+    (
+        select sudden from (
+            select {columns(SuddenFields, "known")}, known.events, known.trials
+            from marts.tutor_concerns as known where {NEWS}
+        ) as sudden
+    ) as sudden_change,
+    scores.planned_sessions_7d,
     scores.harm_sessions,
     scores.harm_students,
     json_build_object('let_down_rate_30d', scores.let_down_rate_30d, 'trend_30d', scores.trend_30d) as recently,
@@ -143,11 +159,7 @@ SORT_KEYS = {
     "urgency": f"""array[
         case cases.priority when 'high' then 2 when 'normal' then 1 else 0 end,
         coalesce((
-            select 1 from marts.tutor_concerns as known
-            where known.tutor_id = cases.tutor_id
-                and known.concern = 'getting_worse'
-                and known.status = 'raised'
-                and (not known.superseded or known.raised_on > known.as_of - {NEWS_DAYS})
+            select 1 from marts.tutor_concerns as known where {NEWS}
         ), 0),
         coalesce(scores.harm_sessions, 0)
     ]""",
@@ -358,13 +370,13 @@ class CaseQueries:
         found = await self._marts.read(effect.STATEMENT)
         return effect.response_of(found.body or b"")
 
-    async def preparation(self, case_id: int) -> bytes:
+    async def preparation(self, case_id: int, asker: Asker) -> bytes:
         """A `PreparationResponse`.
 
         Raises:
             NotFoundError: there is no such case.
         """
-        found = await self._marts.read(Statement(PREPARATION, (case_id,)))
+        found = await self._marts.read(Statement(PREPARATION, (case_id, asker.person_id)))
         if found.body is None:
             raise NotFoundError(MISSING)
         return prepare(found.body)
@@ -406,3 +418,5 @@ def _put_into_words(row: dict[str, Any]) -> None:
     recently = Recently.model_validate(row.pop("recently"))
     for concern in row["raised"]:
         concern["words"] = in_short(concern, recently)
+    if sudden := row["sudden_change"]:
+        sudden["words"] = in_short({"concern": ConcernName.GETTING_WORSE, **sudden}, recently)

@@ -175,7 +175,20 @@ class CaseConcern(BaseModel):
 class StandingConcern(CaseConcern):
     """One that is raised now."""
 
-    words: str = Field(description="It in a few words.", examples=["suddenly worse: 0% → 46% in 30 days"])
+    words: str = Field(description="It in a few words.", examples=["suddenly worse: 0% → 46% in the last 30 days"])
+
+
+class SuddenFields(BaseModel):
+    """Of `getting_worse`, what is told of a sudden change."""
+
+    raised_on: date | None
+    superseded: bool = Field(description="Whether the tutor is unreliable as well, which counts in its place.")
+
+
+class SuddenChange(SuddenFields):
+    """That the tutor got worse suddenly: what puts a case first."""
+
+    words: str = Field(description="It in a few words.", examples=["suddenly worse: 7.0% → 30% in the last 30 days"])
 
 
 class CaseTutor(BaseModel):
@@ -217,7 +230,11 @@ class Case(CaseFields):
     coaches: list[Coach] = Field(description="In whose team the tutor is, by name.")
     closed_by: str | None = Field(description="Who closed it; null while it is open.", examples=["Ann Lee"])
     raised: list[StandingConcern] = Field(description="Raised now, in a fixed order; the superseded left out.")
+    sudden_change: SuddenChange | None = Field(
+        description="`getting_worse` while it is raised; if superseded, for four weeks. Null: nothing changed suddenly."
+    )
     age_days: Count = Field(description="Days since it was opened, or reopened last.")
+    planned_sessions_7d: Count | None = Field(description="As `planned_sessions_7d` of the tutor.")
     harm_sessions: float | None = Field(description="As `harm_sessions` of the tutor.", ge=0)
     harm_students: Count | None = Field(description="As `harm_students` of the tutor.")
     weekly_let_down_rates: list[float | None] = Field(description=f"Of the last {TREND_WEEKS} weeks, oldest first.")
@@ -248,7 +265,7 @@ class CaseFilters(BaseModel, extra="forbid"):
     sort_by: Literal["urgency", "due_on", "opened_at", "harm_sessions", "name", "changed_at"] = Field(
         default="urgency",
         description=(
-            "`urgency`: high priority first, then who got worse suddenly, then by `harm_sessions`. Null comes last."
+            "`urgency`: high priority first, then by `sudden_change`, then by `harm_sessions`. Null comes last."
         ),
     )
     sort_order: Literal["asc", "desc"] = "desc"

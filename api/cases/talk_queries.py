@@ -2,6 +2,7 @@
 
 from api.cases.preparation import Counted, Platform
 from api.cases.talk_schemas import PreparedTutor
+from api.cases.words import Recently
 from api.database import VERSION, columns
 from api.publication import META_SQL
 from api.tutors.queries import KNOWN_CONCERNS, SEVERAL, SHARE
@@ -10,6 +11,7 @@ from core.concerns import Rules
 COUNTED_DAYS = 90
 PLANNED_DAYS = 7
 
+# $1: the case, $2: the person who asks.
 # Planned sessions are those of `harm_sessions`: of the 7 days after the as-of day.
 PREPARATION = f"""
 with stored as (
@@ -81,6 +83,13 @@ select
                     from marts.tutor_scores as scores where scores.tutor_id = stored.tutor_id
                 ) as known
             ),
+            'recently', (
+                select known from (
+                    select {columns(Recently, "scores")}
+                    from marts.tutor_scores as scores where scores.tutor_id = stored.tutor_id
+                ) as known
+            ),
+            'sender', (select people.name from app.people where people.person_id = $2),
             'excused_90d', (select count(*) from sessions where is_excused and caused_by = 'tutor'),
             'reason_days', coalesce((select json_agg(reason_days) from reason_days), '[]'),
             'students', coalesce((select json_agg(students) from students), '[]'),

@@ -24,6 +24,11 @@ class Fact(BaseModel):
 
     concern: ConcernName
     is_raised: bool = Field(description="Whether it is raised now, and counts.")
+    superseded: bool = Field(description="Raised, and counted by `unreliable`: a sudden change that is confirmed.")
+    change: str | None = Field(
+        description="Of `getting_worse`, the rates of let-downs before and now.",
+        examples=["7.0% → 30% in the last 30 days"],
+    )
     sentence: str | None = Field(description="What is known today; null if nothing is known any more.")
     now: CaseConcern | None = Field(description="Today's figures; null if there are none any more.")
     opening: CaseConcern | None = Field(description="The figures at the opening; null if it was not raised then.")

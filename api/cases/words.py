@@ -4,8 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from core.concerns import LABELS, ConcernName
-from core.words import percent
+from core.concerns import LABELS, ConcernName, change
 
 
 class Recently(BaseModel):
@@ -16,15 +15,23 @@ class Recently(BaseModel):
 
 
 def in_short(concern: dict[str, Any], recently: Recently) -> str:
-    """`suddenly worse: 0% → 46% in 30 days`, `no-shows: 4 of 45 sessions`"""
+    """`suddenly worse: 0% → 46% in the last 30 days`, `no-shows: 4 of 45 sessions`"""
     name = ConcernName(concern["concern"])
     return f"{LABELS[name]}: {_figures(name, concern, recently)}"
 
 
+def changed_to(recently: Recently) -> str | None:
+    """`7.0% → 30% in the last 30 days`; None if the 30 days were no worse than those before."""
+    now, trend = recently.let_down_rate_30d, recently.trend_30d
+    if now is None or trend is None or trend <= 0:
+        return None
+    return change(max(0.0, now - trend), now)
+
+
 def _figures(name: ConcernName, concern: dict[str, Any], recently: Recently) -> str:
-    now, change = recently.let_down_rate_30d, recently.trend_30d
-    if name is ConcernName.GETTING_WORSE and now is not None and change is not None and change > 0:
-        return f"{percent(max(0.0, now - change))} → {percent(now)} in 30 days"
+    changed = changed_to(recently)
+    if name is ConcernName.GETTING_WORSE and changed is not None:
+        return changed
     of = f"{concern['events']} of {concern['trials']}"
     match name:
         case ConcernName.LOW_RATINGS:

@@ -52,6 +52,7 @@ with students as (
     select {columns(MatchStudent, "people")}
     from marts.match_students as people
     where case when $1::uuid[] is null then people.is_active else people.student_id = any($1) end
+        and (not $5::boolean or people.needs_tutor)
     order by people.student_id
     limit $3
 ),
@@ -224,7 +225,16 @@ class Assignments:
 
     async def _people(self, request: AssignmentRequest) -> _People:
         read = await self._marts.read(
-            Statement(PEOPLE, (_ids(request.student_ids), _ids(request.tutor_ids), MOST_STUDENTS + 1, MOST_TUTORS + 1))
+            Statement(
+                PEOPLE,
+                (
+                    _ids(request.student_ids),
+                    _ids(request.tutor_ids),
+                    MOST_STUDENTS + 1,
+                    MOST_TUTORS + 1,
+                    request.needs_tutor,
+                ),
+            )
         )
         assert read.body is not None
         return _People.model_validate_json(read.body)

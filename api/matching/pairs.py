@@ -63,6 +63,10 @@ select
         'student', (select row_to_json(student) from student),
         'tutor', (select row_to_json(tutor) from tutor),
         'prediction', (select row_to_json(prediction) from prediction),
+        'sessions_together', (
+            select count(*) from marts.fct_sessions as held
+            where held.student_id = $1 and held.tutor_id = $2 and held.status = 'completed'
+        ),
         'trained_at', (
             select models.trained_at
             from ml.models as models
@@ -78,7 +82,7 @@ from {SOURCE}
 """
 
 # The pair's place among the active tutors who fit these subjects; and of those who are less of a risk and have a free
-# place, the best.
+# place, the best, without a raised concern before others.
 COMPARED = f"""
 with fitting as materialized (
     select matches.tutor_id, matches.churn_probability, rank() over (order by matches.churn_probability) as rank
@@ -110,7 +114,7 @@ found as (
         and fitting.tutor_id = matches.tutor_id
     inner join {TUTORS} as people on fitting.tutor_id = people.tutor_id
     where $5 and fitting.churn_probability < $3 and {HAS_CAPACITY}
-    order by fitting.churn_probability, fitting.tutor_id
+    order by people.attention, fitting.churn_probability, fitting.tutor_id
     limit {ALTERNATIVES}
 )
 
@@ -137,6 +141,7 @@ class _PairFacts(BaseModel):
     student: MatchStudent | None
     tutor: MatchTutor | None
     prediction: Prediction | None
+    sessions_together: int
     trained_at: AwareDatetime | None
     is_touched: bool
     meta: MatchMeta
@@ -216,9 +221,7 @@ class Pairs:
         explanation = None
         if with_explanation:
             assert scored is not None
-            explanation, is_final = await self._explain(
-                student, tutor, prediction, scored, compared.alternatives, deadline
-            )
+            explanation, is_final = await self._explain(facts, prediction, scored, compared.alternatives, deadline)
             # What is told follows the champion and the language model at once, what is stored follows later.
             version = f"{version}.{scored.model.version}.{explanation.source}" if is_final else None
         data = PairPrediction(
@@ -229,6 +232,9 @@ class Pairs:
             tutor_name=tutor.name,
             tutor_attention=tutor.attention,
             tutor_concerns=tutor.concerns,
+            tutor_let_down_probability=tutor.let_down_probability,
+            tutor_let_down_level=tutor.let_down_level,
+            sessions_together=facts.sessions_together,
             is_stored=is_stored,
             model=model,
             explanation=explanation,
@@ -249,13 +255,15 @@ class Pairs:
 
     async def _explain(
         self,
-        student: MatchStudent,
-        tutor: MatchTutor,
+        facts: _PairFacts,
         prediction: Prediction,
         scored: Scored,
         alternatives: list[Alternative],
         deadline: float,
     ) -> tuple[MatchExplanation, bool]:
+        student, tutor = facts.student, facts.tutor
+        assert student is not None
+        assert tutor is not None
         apart = {name: getattr(prediction, name) for name in WORST_MISMATCH}
         is_comparable = any(value is not None for value in apart.values())
         written = await self._explainer.explain(
@@ -276,6 +284,7 @@ class Pairs:
                 ),
                 contributions=scored.contributions,
                 model_version=prediction.model_version,
+                sessions_together=facts.sessions_together,
             ),
             deadline,
         )

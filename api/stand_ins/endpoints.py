@@ -23,7 +23,9 @@ router = APIRouter(
 
 @router.get("", response_model=StandInList)
 async def list_stand_ins(request: Request, session_id: IdPath, page: Annotated[StandInPage, Query()]) -> Response:
-    """Active tutors who could give a planned session, those with the lowest risk for its student first.
+    """Active tutors who could give a planned session, tutors with a raised concern last.
+
+    Otherwise, those come first who are likeliest to hold it, by `let_down_probability`, then `churn_probability`.
 
     They have no planned session that overlaps, where a session without a known length takes 60 minutes; and they teach
     its subject, or a subject of the student if the session has none. A tutor who names no subject fits. The session's

@@ -15,6 +15,11 @@ USUAL_MINUTES = 60
 # all sessions of a week would have to be read.
 LONGEST_HOURS = 24
 
+# No raised concern, then who is likeliest to hold the session, then with whom the student is likeliest to go on.
+ORDER = (
+    "{table}.attention, {table}.let_down_probability nulls last, {table}.churn_probability nulls last, {table}.tutor_id"
+)
+
 MINUTES = f"coalesce(nullif({{table}}.duration_minutes, 0), {USUAL_MINUTES})"
 
 LIST = f"""
@@ -59,8 +64,10 @@ free as materialized (
         predicted.churn_probability,
         predicted.risk_level,
         predicted.compatibility_score,
+        people.attention,
+        people.let_down_probability,
         case when predicted.tutor_id is not null then rank() over (order by predicted.churn_probability) end as rank
-    from marts.match_tutors as people
+    from {TUTORS} as people
     left join predicted on people.tutor_id = predicted.tutor_id
     where people.is_active
         and people.tutor_id <> (select tutor_id from session)
@@ -70,7 +77,7 @@ free as materialized (
 
 page as (
     select * from free
-    order by churn_probability nulls last, tutor_id
+    order by {ORDER.format(table="free")}
     limit $2 offset $3
 ),
 
@@ -88,7 +95,7 @@ rows as (
         inner join {TUTORS} as people on page.tutor_id = people.tutor_id
         left join marts.dim_tutors as tutors on page.tutor_id = tutors.tutor_id
     ) as people
-    order by people.churn_probability nulls last, people.tutor_id
+    order by {ORDER.format(table="people")}
 )
 
 select
@@ -112,5 +119,5 @@ from {SOURCE}
 
 
 def stand_ins(session_id: UUID, page: StandInPage) -> Statement:
-    """A page of the tutors who could give a planned session, those with the lowest risk for its student first."""
+    """A page of the tutors who could give it: raised concerns last, otherwise the likeliest to hold it first."""
     return Statement(LIST, (session_id, page.limit, page.offset), NOT_PLANNED, MATCH_VERSION_QUERY)

@@ -17,10 +17,14 @@ class StandIn(RaisedConcerns):
     name: str | None = Field(examples=["Ada Novak"])
     email: str | None = Field(description="To ask them.", examples=["ada@example.org"])
     subjects: list[str] = Field(description="Empty if the tutor names none.", examples=[["maths", "physics"]])
-    churn_probability: Fraction | None = Field(
-        description="Probability that the student does not go on with this tutor; null until the pair is predicted."
+    let_down_probability: Fraction | None = Field(
+        description="Probability that this tutor moves, cancels or misses a session; null without sessions."
     )
-    risk_level: RiskLevel | None
+    let_down_level: RiskLevel | None = Field(description="As `risk_level` of upcoming sessions.")
+    churn_probability: Fraction | None = Field(
+        description="Probability that the student leaves after the first session with this tutor; null until predicted."
+    )
+    risk_level: RiskLevel | None = Field(description="Of `churn_probability`.")
     rank: Count | None = Field(
         description="Place by churn_probability among the stand-ins, 1 the lowest; equals share one.", examples=[3]
     )

@@ -204,6 +204,13 @@ events as (
             sessions.is_tutor_cancellation and sessions.is_let_down
         ),
         (
+            'other_cancellation',
+            sessions.status = 'cancelled' and sessions.initiator is distinct from 'tutor',
+            coalesce(sessions.cancelled_at, sessions.requested_at, sessions.scheduled_time),
+            sessions.initiator,
+            false
+        ),
+        (
             'low_rating',
             sessions.rating <= 2,
             coalesce(sessions.completed_time, sessions.scheduled_time),

@@ -81,10 +81,11 @@ class TutorScore(WindowCounts, ScoredTutor):
     )
     peer_percentile: Fraction | None = Field(description="Share of tutors with a lower quality score.")
     last_session_at: AwareDatetime | None = Field(description="Newest completed session.")
+    planned_sessions_7d: Count = Field(description="Sessions planned for the next 7 days. As of the last run.")
     harm_sessions: float | None = Field(
         description=(
-            "Sessions of the next 7 days that the tutor is expected to let down: those planned, times "
-            "`let_down_rate_expected`; null without an estimate. As of the last run."
+            "How many of those the tutor is likely to let down: `planned_sessions_7d` times `let_down_rate_expected`; "
+            "null without an estimate. A post changes the rate at once; the plan is that of the last run."
         ),
         ge=0,
         examples=[3.4],
@@ -189,13 +190,13 @@ class TutorConcern(Concern):
     sentence: str = Field(
         description="What was counted, between what the truth lies, and how likely it is beyond the threshold.",
         examples=[
-            "The tutor missed 4 of 45 sessions in 90 days; the long-run rate is probably between 2.9% and 11%, "
-            "and above 3.0% with a probability of 94%."
+            "The tutor missed 4 of 45 sessions in 90 days, 8.9%. From now on, 2.9% to 11% is likely, because the "
+            "last weeks weigh more; the chance that it is above the limit of 3.0% is 94%."
         ],
     )
     ending: str | None = Field(
         description="What ends the concern; null if it is not raised.",
-        examples=["Ends on 14 March 2026 if nothing is added until then."],
+        examples=["Ends on 14 March 2026 if no session is missed until then."],
     )
 
 
@@ -249,6 +250,7 @@ class EventKind(StrEnum):
     RESCHEDULE = "reschedule"
     NO_SHOW = "no_show"
     TUTOR_CANCELLATION = "tutor_cancellation"
+    OTHER_CANCELLATION = "other_cancellation"
     LOW_RATING = "low_rating"
 
 

@@ -1,1 +1,1 @@
-"""Sessions to come, and how likely the tutor is to move or miss them."""
+"""Sessions to come, and how likely the tutor is to let them down."""

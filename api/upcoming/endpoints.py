@@ -1,4 +1,4 @@
-"""Scheduled sessions that their tutor is likely to move or miss."""
+"""Scheduled sessions and how likely their tutor is to let them down."""
 
 from typing import Annotated
 
@@ -22,5 +22,5 @@ router = APIRouter(
 
 @router.get("", response_model=UpcomingList)
 async def list_upcoming_sessions(request: Request, filters: Annotated[UpcomingFilters, Query()]) -> Response:
-    """Sessions to come, those most likely to be rescheduled or missed by their tutor first unless sorted otherwise."""
+    """Sessions to come, those that their tutor is likeliest to let down first unless sorted otherwise."""
     return await answer(request, queries.upcoming_sessions(filters))

@@ -7,9 +7,10 @@ from api.text_search import matches
 from api.upcoming.schemas import UpcomingFilters, UpcomingSort
 from ingest.ids import entity_uuid
 
-BY_RISK = "tutor_disruption_probability desc nulls last"
+BY_RISK = "let_down_probability desc nulls last"
 ORDERS: dict[UpcomingSort, str] = {
-    "tutor_disruption_probability": f"{BY_RISK}, scheduled_time, session_id",
+    "let_down_probability": f"{BY_RISK}, scheduled_time, session_id",
+    "tutor_disruption_probability": "tutor_disruption_probability desc nulls last, scheduled_time, session_id",
     "scheduled_time": "scheduled_time, session_id",
     # Students of one name stay apart.
     "student_name": "student_name nulls last, student_id, scheduled_time, session_id",
@@ -23,6 +24,7 @@ with matching as materialized (
         sessions.scheduled_time,
         sessions.student_id,
         {{student_name}} as student_name,
+        sessions.let_down_probability,
         sessions.tutor_disruption_probability,
         count(*) over (partition by sessions.tutor_id) as tutor_sessions,
         row_number() over (
@@ -30,7 +32,7 @@ with matching as materialized (
         ) as place
     from marts.upcoming_sessions as sessions
     left join marts.match_students as students on sessions.student_id = students.student_id
-    where ($1::double precision is null or sessions.tutor_disruption_probability >= $1)
+    where ($1::double precision is null or sessions.let_down_probability >= $1)
         and ($2::uuid is null or sessions.tutor_id = $2)
         and ($6::text[] is null or sessions.risk_level = any($6))
         and ($7::timestamptz is null or sessions.scheduled_time >= $7)
@@ -46,7 +48,7 @@ with matching as materialized (
 ),
 
 listed as (
-    select *, case when tutor_disruption_probability is not null then rank() over (order by {BY_RISK}) end as rank
+    select *, case when let_down_probability is not null then rank() over (order by {BY_RISK}) end as rank
     from matching
     where place = 1 or not $3::boolean
 ),
@@ -65,19 +67,22 @@ rows as (
         sessions.subject,
         sessions.duration_minutes,
         sessions.tutor_id,
+        tutors.external_id as tutor_external_id,
         tutors.name as tutor_name,
         coalesce(tutors.attention, false) as tutor_attention,
         coalesce(tutors.concerns, array[]::text[]) as tutor_concerns,
         page.tutor_sessions,
         sessions.student_id,
+        students.external_id as student_external_id,
         students.name as student_name,
         sessions.is_first_meeting,
         sessions.tutor_reschedule_rate,
         sessions.tutor_no_show_rate,
         sessions.pair_sessions_before,
-        sessions.tutor_disruption_probability,
+        sessions.let_down_probability,
         sessions.risk_level,
         page.rank,
+        sessions.tutor_disruption_probability,
         sessions.model_version
     from page
     inner join marts.upcoming_sessions as sessions on page.session_id = sessions.session_id
@@ -91,7 +96,10 @@ select
     json_build_object(
         'data', coalesce((select json_agg(rows) from rows), '[]'),
         'meta', json_build_object(
-            'total', (select count(*) from listed), 'limit', $4::bigint, 'offset', $5::bigint, {MATCH_META_SQL}
+            'total', (select count(*) from listed), 'limit', $4::bigint, 'offset', $5::bigint,
+            'let_down_limit', publication.risk_threshold,
+            'let_down_usual', (select let_down_rate_90d from marts.platform_baseline),
+            {MATCH_META_SQL}
         )
     )
 from {SOURCE}

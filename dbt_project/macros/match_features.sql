@@ -22,3 +22,14 @@
 {% macro day_number(day) -%}
     ({{ day }} - date '2000-01-01')
 {%- endmacro %}
+
+{# How likely a tutor lets a session down, by the limit and the platform's usual rate; never low beside a raised concern. #}
+{% macro let_down_level(scores, platform) -%}
+    case
+        when {{ scores }}.let_down_rate_expected is null then null
+        when {{ scores }}.let_down_rate_expected > {{ var('risk_threshold') }} then 'high'
+        when {{ scores }}.let_down_rate_expected > {{ platform }}.let_down_rate_90d then 'medium'
+        when {{ scores }}.concerns && array['unreliable', 'getting_worse', 'no_shows'] then 'medium'
+        else 'low'
+    end
+{%- endmacro %}

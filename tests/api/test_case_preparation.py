@@ -58,6 +58,8 @@ def known(*concerns: Concern, **changes: Any) -> PreparationFacts:
         "rules": RULES.model_dump(),
         "platform": PLATFORM,
         "counted": counted | changes.pop("counted", {}),
+        "recently": {"let_down_rate_30d": 0.3, "trend_30d": 0.23},
+        "sender": None,
         "excused_90d": 0,
         "reason_days": [],
         "students": [],
@@ -149,11 +151,16 @@ def test_facts_are_what_is_raised_and_what_was() -> None:
     gone = concern(ConcernName.NO_SHOWS, status=ConcernStatus.OK, raised_on=None)
     worse = concern(ConcernName.GETTING_WORSE, superseded=True)
     facts = facts_of(known(UNRELIABLE, worse, gone, snapshot=[then]))
-    assert [(fact.concern, fact.is_raised) for fact in facts] == [("unreliable", True), ("no_shows", False)]
-    raised, ended = facts
+    assert [(fact.concern, fact.is_raised, fact.superseded) for fact in facts] == [
+        ("unreliable", True, False),
+        ("getting_worse", False, True),
+        ("no_shows", False, False),
+    ]
+    raised, sudden, ended = facts
+    assert (raised.change, sudden.change, ended.change) == (None, "7.0% → 30% in the last 30 days", None)
     assert raised.opening is None
     assert raised.sentence is not None
-    assert raised.sentence.startswith("The tutor moved, cancelled or missed 12 of 45 sessions in 90 days;")
+    assert raised.sentence.startswith("The tutor moved, cancelled or missed 12 of 45 sessions in 90 days, 27%.")
     assert raised.ending is not None
     assert ended.opening is not None
     assert ended.opening.trials == 45
@@ -184,8 +191,9 @@ def test_the_text_has_all_of_it() -> None:
         "Ada Novak, case 17, as of 31 January 2026\n"
         "\n"
         "Facts\n"
-        "- The tutor moved, cancelled or missed 12 of 45 sessions in 90 days; the long-run rate is probably between "
-        "18% and 31%, and above 15% with a probability of 93%. At the opening on 10 January 2026 it was about 31%.\n"
+        "- The tutor moved, cancelled or missed 12 of 45 sessions in 90 days, 27%. From now on, 18% to 31% is "
+        "likely, because the last weeks weigh more; the chance that it is above the limit of 15% is 93%. At the "
+        "opening on 10 January 2026 it was about 31%.\n"
         "\n"
         "Fair to concede\n"
         f"- {ELSEWHERE}\n"
@@ -199,8 +207,24 @@ def test_the_text_has_all_of_it() -> None:
         "- Max Lang: 2 sessions, first session with the tutor\n"
         "\n"
         "What clears it\n"
-        "- Unreliable: Ends on 1 March 2026 if nothing is added until then.\n"
+        "- Unreliable: Ends on 1 March 2026 if every session is held until then.\n"
     )
+
+
+def test_a_sudden_change_is_told_in_figures_also_if_it_is_superseded() -> None:
+    def text_of(*concerns: Concern, **changes: Any) -> str:
+        facts = known(*concerns, **changes)
+        return PreparationResponse.model_validate_json(prepare(facts.model_dump_json().encode())).data.text
+
+    told = "- Suddenly worse: 7.0% → 30% in the last 30 days."
+    superseded = text_of(UNRELIABLE, concern(ConcernName.GETTING_WORSE, superseded=True))
+    assert f"{told}\n" in superseded
+    assert "What has changed in the last weeks?" in superseded
+    assert f"{told} The tutor moved" in text_of(concern(ConcernName.GETTING_WORSE))
+    assert "Suddenly worse" not in text_of(UNRELIABLE)
+    # Nothing is made up where the last 30 days were no worse.
+    level = {"let_down_rate_30d": 0.3, "trend_30d": -0.01}
+    assert "→" not in text_of(UNRELIABLE, concern(ConcernName.GETTING_WORSE), recently=level)
 
 
 def test_the_mail_speaks_to_the_tutor_and_names_nobody_else() -> None:
@@ -208,8 +232,22 @@ def test_the_mail_speaks_to_the_tutor_and_names_nobody_else() -> None:
     written = mail(facts, facts_of(facts))
     assert written is not None
     assert written.to == "ada@example.org"
-    assert "- You moved, cancelled or missed 12 of 45 sessions in 90 days;" in written.body
+    assert "- You moved, cancelled or missed 12 of 45 sessions in 90 days, 27%. The limit is 15%." in written.body
     assert "The tutor" not in written.body
+    assert "chance" not in written.body
+    assert written.body.startswith("Hello Ada,\n")
+    assert written.body.endswith("how you see it.")
+    sent = known(UNRELIABLE, concern(ConcernName.GETTING_WORSE, superseded=True), sender="Ann Lee")
+    by_somebody = mail(sent, facts_of(sent))
+    assert by_somebody is not None
+    assert by_somebody.body.endswith("\n\nAnn Lee")
+    assert "- Let-downs suddenly rose: 7.0% → 30% in the last 30 days." in by_somebody.body
+    # No name of a person is cut.
+    for name, greeted in (("Dr. Ada Novak", "Dr. Ada Novak"), ("A Novak", "A Novak"), ("Ada", "Ada")):
+        titled = known(tutor={**facts.tutor.model_dump(mode="json"), "name": name})
+        to_them = mail(titled, [])
+        assert to_them is not None
+        assert to_them.body.startswith(f"Hello {greeted},")
     unknown = known(UNRELIABLE, tutor={**facts.tutor.model_dump(mode="json"), "email": None})
     assert mail(unknown, facts_of(unknown)) is None
 

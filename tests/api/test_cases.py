@@ -143,6 +143,22 @@ def test_pages_together_have_each_case_once(admin: httpx2.Client, case: Case, so
         assert len(set(pages)) == len(pages)
 
 
+def test_who_got_worse_suddenly_comes_first_and_the_row_says_so(admin: httpx2.Client, case: Case) -> None:
+    cases = listed(admin)
+    told = [each.sudden_change is not None for each in cases if each.priority == "normal"]
+    assert told == sorted(told, reverse=True)
+    assert any(told)
+    for each in cases:
+        is_raised = any(known.concern == "getting_worse" for known in each.raised)
+        assert each.sudden_change is not None or not is_raised
+        if each.sudden_change is not None:
+            assert each.sudden_change.words.startswith("suddenly worse: ")
+            assert each.sudden_change.superseded != is_raised
+        if each.harm_sessions is not None:
+            assert each.planned_sessions_7d is not None
+            assert each.harm_sessions <= each.planned_sessions_7d
+
+
 def test_high_priority_comes_first(admin: httpx2.Client, case: Case) -> None:
     last = listed(admin)[-1]
     changed(patch(admin, last, priority="high"))

@@ -173,10 +173,10 @@ def test_a_tutor_has_all_that_is_known_of_each_concern(published: Served, client
             if column not in ("concern_key", "tutor_id", "as_of", "is_active"):
                 assert concern[column] == (value.isoformat() if isinstance(value, date) else value), column
     assert concerns[0]["sentence"] == (
-        "The tutor missed 4 of 45 sessions in 90 days; the long-run rate is probably between 4.0% and 12%, and above "
-        "3.0% with a probability of more than 99%."
+        "The tutor missed 4 of 45 sessions in 90 days. From now on, 4.0% to 12% is likely, because the last "
+        "weeks weigh more; the chance that it is above the limit of 3.0% is more than 99%."
     )
-    assert concerns[0]["ending"] == "Ends on 11 March 2026 if nothing is added until then."
+    assert concerns[0]["ending"] == "Ends on 11 March 2026 if no session is missed until then."
     (watched,) = client.get("/api/tutors/T-3").json()["data"]["concerns"]
     assert (watched["status"], watched["ending"], watched["raised_on"]) == ("watch", None, None)
 

@@ -333,12 +333,25 @@ def test_an_explanation_by_the_language_model(client: httpx2.Client, model: Lang
     assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
 
 
+def test_of_a_pair_is_told_whether_they_have_met(client: httpx2.Client) -> None:
+    tutors = {row["external_id"]: row for row in everyone(client, "/api/matching/tutors")}
+    met, new = predicted(client, "S-4", "T-3"), predicted(client, "S-12", "T-3")
+    # Of 24 sessions, every sixth was moved or missed at least.
+    assert 1 < met["sessions_together"] < 20
+    assert new["sessions_together"] == 0
+    for pair in (met, new):
+        of = tutors["T-3"]
+        assert pair["tutor_let_down_probability"] == of["let_down_probability"] > 0
+        assert pair["tutor_let_down_level"] == of["let_down_level"]
+
+
 def test_alternatives_are_less_of_a_risk_and_have_a_place(api: Served, client: httpx2.Client) -> None:
     found = 0
     for student, tutor in itertools.product(ACTIVE_STUDENTS[:6], ACTIVE_TUTORS):
         data = predicted(client, student, tutor, explain=True)
         free = everyone(client, f"/api/matching/students/{student}/matches", has_capacity=True)
-        expected = [row["tutor_id"] for row in free if row["churn_probability"] < data["churn_probability"]]
+        better = [row for row in free if row["churn_probability"] < data["churn_probability"]]
+        expected = [row["tutor_id"] for row in sorted(better, key=lambda row: row["attention"])]
         alternatives = data["explanation"]["alternatives"]
         assert [each["tutor_id"] for each in alternatives] == expected[:3]
         found += len(alternatives)

@@ -80,16 +80,20 @@ def names(found: dict[str, Any]) -> set[str]:
     return {row["external_id"] for row in found["data"]}
 
 
-def test_they_teach_the_subject_and_those_of_least_risk_come_first(client: httpx2.Client, day: datetime) -> None:
+def test_they_teach_the_subject_and_the_likeliest_to_hold_it_come_first(client: httpx2.Client, day: datetime) -> None:
     found = listed(client, plan(client, "T-2", day))
     assert names(found) == OF_MATHS
     stored = {
         row["tutor_id"]: row for row in everyone(client, "/api/matching/students/S-2/matches", shares_subject=False)
     }
-    chances = [row["churn_probability"] for row in found["data"]]
-    assert chances == sorted(chances)
-    assert len(set(chances)) == len(chances)
-    assert [row["rank"] for row in found["data"]] == [1, 2, 3, 4]
+    of_concern = [row["attention"] for row in found["data"]]
+    assert of_concern == sorted(of_concern)
+    assert len(set(of_concern)) == 2
+    for attention in (False, True):
+        held = [row["let_down_probability"] or 1 for row in found["data"] if row["attention"] == attention]
+        assert held == sorted(held)
+    by_churn = sorted(found["data"], key=lambda row: row["churn_probability"])
+    assert [row["rank"] for row in by_churn] == [1, 2, 3, 4]
     for row in found["data"]:
         match = stored[row["tutor_id"]]
         shared = row.keys() & match.keys() - {"rank"}
@@ -101,6 +105,19 @@ def test_they_teach_the_subject_and_those_of_least_risk_come_first(client: httpx
     assert (covered["tutor_name"], covered["student_name"]) == ("Wilhelmina Ibsen 2", "Zebulon Quist 2")
     assert (covered["minutes"], covered["subject"]) == (60, "maths")
     assert datetime.fromisoformat(covered["scheduled_time"]) == day
+
+
+def test_a_low_leaving_risk_moves_nobody_up_who_lets_down_more(
+    api: Served, client: httpx2.Client, day: datetime
+) -> None:
+    session = plan(client, "T-2", day)
+    before = listed(client, session)["data"]
+    with api.database.connect() as connection:
+        connection.execute("update ml.match_predictions set churn_probability = 1 - churn_probability")
+        connection.execute("update ml.prediction_version set version = version + 1")
+    after = listed(client, session)["data"]
+    assert [row["rank"] for row in after] == [5 - row["rank"] for row in before]
+    assert [row["tutor_id"] for row in after] == [row["tutor_id"] for row in before]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Scheduled sessions, those that their tutor is likely to disturb first."""
+"""Scheduled sessions, those that their tutor is likeliest to let down first."""
 
 import itertools
 from collections import Counter
@@ -21,12 +21,14 @@ from tests.api.test_problems import problem
 
 PATH = "/api/sessions/upcoming"
 SESSIONS = 14
+# Has no session that is over.
+UNKNOWN = "T-8"
 START = datetime(2026, 2, 1, 15, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def client(matching: Served) -> Iterator[httpx2.Client]:
-    """With fourteen scheduled sessions, the last of which nobody has predicted; two are as likely as each other."""
+    """With scheduled sessions of three tutors, and of one who has had none; a model has predicted all but two."""
     with matching.client(matching.key) as client:
         body = [
             {
@@ -40,7 +42,8 @@ def client(matching: Served) -> Iterator[httpx2.Client]:
             }
             for i in range(SESSIONS)
         ]
-        assert client.post("/api/sessions/batch", json=body).json()["queued"] == SESSIONS
+        body.append({**body[0], "session_id": "U-last", "tutor_id": UNKNOWN})
+        assert client.post("/api/sessions/batch", json=body).json()["queued"] == len(body)
         with matching.database.connect() as connection:
             for i in range(SESSIONS - 1):
                 chance = 0.05 * max(i, 1)
@@ -52,29 +55,67 @@ def client(matching: Served) -> Iterator[httpx2.Client]:
         yield client
 
 
+def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The likeliest first, of one tutor the earliest; who has no sessions to judge by comes last."""
+    return sorted(
+        rows,
+        key=lambda row: (
+            row["let_down_probability"] is None, -(row["let_down_probability"] or 0), row["scheduled_time"],
+        ),
+    )  # fmt: skip
+
+
 def test_the_likeliest_come_first_and_the_unknown_last(client: httpx2.Client) -> None:
     assert_is(UpcomingList, client.get(PATH).content)
     found = everyone(client, PATH)
-    expected = [f"U-{i}" for i in (*range(SESSIONS - 2, 1, -1), 0, 1, SESSIONS - 1)]
-    assert [row["external_id"] for row in found] == expected
-    assert (found[-1]["tutor_disruption_probability"], found[-1]["risk_level"]) == (None, None)
-    first = found[0]
-    assert first["tutor_disruption_probability"] == 0.6
-    assert (first["risk_level"], first["model_version"]) == ("medium", "session-1")
-    assert datetime.fromisoformat(first["scheduled_time"]) == START + timedelta(hours=12)
-    assert (first["subject"], first["duration_minutes"]) == ("maths", 45)
-    assert first["tutor_id"] == str(entity_uuid("T-1"))
-    assert (first["tutor_name"], first["student_name"]) == ("Wilhelmina Ibsen 1", "Zebulon Quist 1")
+    assert found == in_order(found)
+    assert found[-1]["tutor_external_id"] == UNKNOWN
+    assert (found[-1]["let_down_probability"], found[-1]["risk_level"], found[-1]["rank"]) == (None, None, None)
+    (of,) = [row for row in found if row["external_id"] == "U-12"]
+    assert (of["tutor_disruption_probability"], of["model_version"]) == (pytest.approx(0.6), "session-1")
+    assert datetime.fromisoformat(of["scheduled_time"]) == START + timedelta(hours=12)
+    assert (of["subject"], of["duration_minutes"]) == ("maths", 45)
+    assert of["tutor_id"] == str(entity_uuid("T-1"))
+    assert (of["tutor_name"], of["student_name"]) == ("Wilhelmina Ibsen 1", "Zebulon Quist 1")
+    assert (of["tutor_external_id"], of["student_external_id"]) == ("T-1", "S-1")
+
+
+def test_planned_sessions_add_up_to_what_is_at_risk(client: httpx2.Client) -> None:
+    """Of a tutor, all have the tutor's expected rate: what Today and Tutors multiply."""
+    tutors = {row["tutor_id"]: row for row in everyone(client, "/api/tutors")}
+    for row in everyone(client, PATH):
+        assert row["let_down_probability"] == tutors[row["tutor_id"]]["let_down_rate_expected"]
+    for tutor in tutors.values():
+        if tutor["let_down_rate_expected"] is not None:
+            expected = tutor["planned_sessions_7d"] * tutor["let_down_rate_expected"]
+            assert tutor["harm_sessions"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_levels_are_relative_to_the_limit_and_never_low_beside_a_raised_concern(client: httpx2.Client) -> None:
+    meta = client.get(PATH).json()["meta"]
+    assert meta["let_down_limit"] == 0.15
+    assert 0 < meta["let_down_usual"] < 1
+    found = [row for row in everyone(client, PATH) if row["let_down_probability"] is not None]
+    for row in found:
+        is_of_concern = bool({"unreliable", "getting_worse", "no_shows"} & set(row["tutor_concerns"]))
+        if row["let_down_probability"] > meta["let_down_limit"]:
+            assert row["risk_level"] == "high"
+        else:
+            is_unusual = row["let_down_probability"] > meta["let_down_usual"]
+            assert row["risk_level"] == ("medium" if is_unusual or is_of_concern else "low")
 
 
 def test_filters_and_pages(client: httpx2.Client) -> None:
     everything = everyone(client, PATH)
-    assert [row["rank"] for row in everything] == [*range(1, 12), 12, 12, None]
-    risky = everyone(client, PATH, min_risk=0.3)
-    expected = [row for row in everything if (row["tutor_disruption_probability"] or 0) >= 0.3]
-    assert [row["rank"] for row in risky] == list(range(1, 8))
-    assert [row["session_id"] for row in risky] == [row["session_id"] for row in expected]
-    assert len(risky) == 7
+    chances = [row["let_down_probability"] for row in everything]
+    known = [chance for chance in chances if chance is not None]
+    assert [row["rank"] for row in everything[: len(known)]] == [1 + known.index(chance) for chance in known]
+    least = sorted(set(known))[1]
+    expected = [row for row in everything if (row["let_down_probability"] or 0) >= least]
+    assert everyone(client, PATH, min_risk=least) == [
+        {**row, "tutor_sessions": row["tutor_sessions"]} for row in expected
+    ]
+    assert 0 < len(expected) < len(everything)
     for tutor in ("T-2", str(entity_uuid("T-2"))):
         theirs = [row["session_id"] for row in everyone(client, PATH, tutor_id=tutor)]
         assert theirs == [row["session_id"] for row in everything if row["tutor_id"] == str(entity_uuid("T-2"))]
@@ -82,17 +123,25 @@ def test_filters_and_pages(client: httpx2.Client) -> None:
     seen: list[dict[str, Any]] = []
     for offset in itertools.count(0, 5):
         body = client.get(PATH, params={"limit": 5, "offset": offset}).json()
-        assert body["meta"]["total"] == SESSIONS
+        assert body["meta"]["total"] == len(everything)
         seen += body["data"]
         if not body["data"]:
             break
     assert seen == everything
 
 
+def test_by_what_the_session_model_says(client: httpx2.Client) -> None:
+    found = everyone(client, PATH, sort_by="tutor_disruption_probability")
+    said = [row["tutor_disruption_probability"] for row in found]
+    assert said[-2:] == [None, None]
+    assert said[:-2] == sorted(said[:-2], reverse=True)
+
+
 def test_in_order_of_time_and_by_student(client: httpx2.Client) -> None:
     everything = everyone(client, PATH)
     by_time = everyone(client, PATH, sort_by="scheduled_time")
-    assert [row["external_id"] for row in by_time] == [f"U-{i}" for i in range(SESSIONS)]
+    assert {row["external_id"] for row in by_time[:2]} == {"U-0", "U-last"}
+    assert [row["external_id"] for row in by_time[2:]] == [f"U-{i}" for i in range(1, SESSIONS)]
     by_student = everyone(client, PATH, sort_by="student_name")
     expected = sorted(by_time, key=lambda row: row["student_name"])
     assert by_student == expected
@@ -111,7 +160,9 @@ def test_from_a_moment_of_a_level_and_of_somebody(client: httpx2.Client) -> None
         later = everyone(client, PATH, sort_by="scheduled_time", since=since)
         assert [row["external_id"] for row in later] == [f"U-{i}" for i in range(9, SESSIONS)]
     levels = everyone(client, PATH, sort_by="scheduled_time", risk_level=["low", "high"])
-    assert [row["session_id"] for row in levels] == [row["session_id"] for row in by_time if row["risk_level"] == "low"]
+    wanted = [row["session_id"] for row in by_time if row["risk_level"] in ("low", "high")]
+    assert [row["session_id"] for row in levels] == wanted
+    assert 0 < len(wanted) < len(by_time)
     for wanted, name in (("QUIST 2", "student_name"), ("ibsen 3", "tutor_name")):
         found = everyone(client, PATH, sort_by="scheduled_time", search=wanted)
         assert [row["session_id"] for row in found] == [
@@ -130,10 +181,10 @@ def test_a_tutor_s_concerns_are_beside_the_risk(client: httpx2.Client) -> None:
     assert any(row["tutor_concerns"] for row in everyone(client, PATH))
 
 
-@pytest.mark.parametrize("least", [0, 0.3])
+@pytest.mark.parametrize("least", [0, 0.01])
 def test_one_per_tutor_is_the_likeliest_of_each(client: httpx2.Client, least: float) -> None:
     everything = everyone(client, PATH, min_risk=least)
-    first_of = {row["tutor_id"]: row for row in reversed(everything)}
+    first_of = {row["tutor_id"]: row for row in reversed(in_order(everything))}
     found = everyone(client, PATH, min_risk=least, one_per_tutor=True)
     expected = [{**row, "rank": None} for row in everything if row == first_of[row["tutor_id"]]]
     assert [{**row, "rank": None} for row in found] == expected

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from core.concerns import Concern, ConcernName, ConcernStatus, Rules, ending, listed, sentence
+from core.concerns import Concern, ConcernName, ConcernStatus, Rules, ending, listed, plainly, sentence
 
 RULES = Rules(
     reliability_counts=["reschedules", "cancellations", "no_shows"],
@@ -37,7 +37,9 @@ def concern(name: ConcernName, **changes: object) -> Concern:
     return Concern.model_validate(values | changes)
 
 
-BETWEEN = "is probably between 18% and 31%, and above 15% with a probability of 93%."
+LIKELY = "18% to 31% is likely"
+ABOVE = "the chance that it is above the limit of 15% is 93%."
+WEIGHED = f"From now on, {LIKELY}, because the last weeks weigh more; {ABOVE}"
 
 
 @pytest.mark.parametrize(
@@ -45,28 +47,28 @@ BETWEEN = "is probably between 18% and 31%, and above 15% with a probability of 
     [
         (
             concern(ConcernName.UNRELIABLE),
-            f"The tutor moved, cancelled or missed 12 of 45 sessions in 90 days; the long-run rate {BETWEEN}",
+            f"The tutor moved, cancelled or missed 12 of 45 sessions in 90 days, 27%. {WEIGHED}",
         ),
         (
             concern(ConcernName.GETTING_WORSE),
-            f"The tutor moved, cancelled or missed 12 of 45 sessions in 90 days; the rate now {BETWEEN}",
+            f"The tutor moved, cancelled or missed 12 of 45 sessions in 90 days, 27%. Right now, {LIKELY}; {ABOVE}",
         ),
         (
-            concern(ConcernName.NO_SHOWS, trials=1, events=1),
-            f"The tutor missed 1 of 1 session in 90 days; the long-run rate {BETWEEN}",
+            concern(ConcernName.NO_SHOWS, trials=1, events=1, raw_rate=1.0),
+            f"The tutor missed 1 of 1 session in 90 days, 100%. {WEIGHED}",
         ),
         (
             concern(ConcernName.LATE_STARTS),
-            f"The tutor began 12 of 45 sessions more than 5 minutes late in 90 days; the long-run rate {BETWEEN}",
+            f"The tutor began 12 of 45 sessions more than 5 minutes late in 90 days, 27%. {WEIGHED}",
         ),
         (
             concern(ConcernName.LOSES_NEW_STUDENTS),
-            f"12 of 45 new students in 365 days did not come back within 30 days; the long-run rate {BETWEEN}",
+            f"12 of 45 new students in 365 days did not come back within 30 days, 27%. From now on, {LIKELY}; {ABOVE}",
         ),
         (
-            concern(ConcernName.LOW_RATINGS, events=None, threshold=4.13, low=3.2, high=3.75),
-            "45 ratings in 180 days; the mean is probably between 3.2 and 3.8, and below 4.1 with a probability of "
-            "93%.",
+            concern(ConcernName.LOW_RATINGS, events=None, raw_rate=3.54, threshold=4.13, low=3.2, high=3.75),
+            "45 ratings in 180 days, 3.5 on average. From now on, 3.2 to 3.8 is likely, because the last weeks weigh "
+            "more; the chance that it is below the limit of 4.1 is 93%.",
         ),
         (
             concern(ConcernName.NO_SHOWS, status="insufficient_data", trials=3, events=0),
@@ -81,15 +83,20 @@ def test_a_sentence_says_what_was_counted_and_how_sure_it_is(known: Concern, wor
 def test_only_what_counts_is_named_and_nothing_is_certain() -> None:
     moved_only = RULES.model_copy(update={"reliability_counts": ["reschedules"]})
     words = sentence(concern(ConcernName.UNRELIABLE, probability=1.0), moved_only, who="You")
-    assert words.startswith("You moved 12 of 45 sessions in 90 days; ")
-    assert words.endswith("with a probability of more than 99%.")
+    assert words.startswith("You moved 12 of 45 sessions in 90 days, 27%. ")
+    assert words.endswith("is more than 99%.")
 
 
 def test_only_what_is_raised_ends_and_on_a_day_if_one_is_known() -> None:
     ends = ending(concern(ConcernName.NO_SHOWS, clears_on=date(2026, 3, 4)), RULES)
-    assert ends == "Ends on 4 March 2026 if nothing is added until then."
+    assert ends == "Ends on 4 March 2026 if no session is missed until then."
     ends = ending(concern(ConcernName.NO_SHOWS), RULES)
-    assert ends == "Ends when this probability falls below 50%, or stays below 80% for 30 days."
+    assert ends == "Ends when this chance falls below 50%, or stays below 80% for 30 days."
+    # Below 80% a reader asks why it is raised.
+    lower = concern(ConcernName.UNRELIABLE, probability=0.62, clears_on=date(2026, 3, 4))
+    assert ending(lower, RULES) == (
+        "The chance was last 80% or more on 31 January 2026. Ends on 4 March 2026 if every session is held until then."
+    )
     for status in ("watch", "ok", "insufficient_data"):
         assert ending(concern(ConcernName.NO_SHOWS, status=status), RULES) is None
 
@@ -101,3 +108,8 @@ def test_what_is_superseded_says_by_what() -> None:
 
 def test_names_are_listed_in_words() -> None:
     assert listed(["unreliable", "getting_worse", "no_shows"]) == "unreliable, suddenly worse, no-shows"
+
+
+def test_a_tutor_reads_no_statistics() -> None:
+    words = plainly(concern(ConcernName.UNRELIABLE), RULES)
+    assert words == "You moved, cancelled or missed 12 of 45 sessions in 90 days, 27%. The limit is 15%."

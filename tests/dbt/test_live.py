@@ -44,7 +44,7 @@ INTERMEDIATE = ("int_session_facts", "int_tutor_days", "int_pairs")
 # Scores and concerns as JSON, without the columns that only runs make. Scores read the concerns that are stored, so
 # these are compared by themselves.
 ROWS = """
-select tutor_id::text, to_jsonb(scores) - '{{peer_percentile,harm_sessions,harm_students}}'::text[]
+select tutor_id::text, to_jsonb(scores) - '{{peer_percentile,planned_sessions_7d,harm_sessions,harm_students}}'::text[]
 from {scores} as scores
 union all
 select concern_key, to_jsonb(concerns) - 'clears_on'
@@ -234,6 +234,21 @@ def test_a_session_that_changes_hands_refreshes_both(
     assert [score(connection, tutor, "sessions_7d") for tutor in (3, 4)] == [before[0] - 1, before[1] + 1]
     evidence = rows(connection, "select session_id::text, tutor_id::text from marts.fct_sessions")
     assert evidence[named("handed over")] == named("tutor 4")
+
+
+def test_sessions_at_risk_follow_the_rate(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
+    """What planned sessions add up to is the same on every page, also until the next run."""
+    for n in range(3):
+        post(database, session(f"to come {n}", 5, n, at=LAST + timedelta(days=2 + n), status="scheduled"))
+    current("run")
+    before = [score(connection, 5, name) for name in ("planned_sessions_7d", "harm_sessions", "let_down_rate_expected")]
+    assert before[0] >= 3
+    assert before[1] == pytest.approx(before[0] * before[2])
+    post(database, session("missed", 5, 4, status="no_show", initiator="tutor"))
+    after = [score(connection, 5, name) for name in ("planned_sessions_7d", "harm_sessions", "let_down_rate_expected")]
+    assert after[0] == before[0]
+    assert after[2] > before[2]
+    assert after[1] == pytest.approx(after[0] * after[2])
 
 
 def test_the_first_session_of_a_new_tutor(current: Dbt, database: Database, connection: psycopg.Connection) -> None:

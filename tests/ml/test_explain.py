@@ -126,7 +126,7 @@ def test_texts_by_rules_say_what_is_for_and_against() -> None:
     ]
     texts = explain.rule_texts(facts(found))
     assert texts.for_student == (
-        "It is open whether this tutor suits the student: the risk that they part after the first session is 41%. "
+        "It is open whether this tutor suits the student: the risk of leaving after the first session is 41%. "
         "In its favour, an estimated 81% of new students stay with the tutor. "
         "On the other hand, the tutor reschedules an estimated 18% of sessions."
     )
@@ -140,6 +140,16 @@ def test_texts_by_rules_say_what_is_for_and_against() -> None:
         "An estimated 81% of new students stay with the tutor",
         "But the tutor reschedules an estimated 18% of sessions",
     ]
+
+
+@given(any_facts())
+def test_of_two_who_have_met_no_first_session_is_to_come(pair: MatchFacts) -> None:
+    texts = explain.rule_texts(dataclasses.replace(pair, sessions_together=14))
+    assert texts.for_student.startswith("They have had 14 sessions together.")
+    assert "first session" not in texts.for_tutor
+    assert "first session" in texts.for_student  # what the figure is of
+    assert "Sessions together so far: 14" in explain.prompt(dataclasses.replace(pair, sessions_together=14))
+    assert "together" not in explain.prompt(dataclasses.replace(pair, sessions_together=0))
 
 
 def test_a_small_difference_can_speak_for_a_pair() -> None:

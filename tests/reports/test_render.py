@@ -54,10 +54,10 @@ def test_a_session_report_says_what_happened_when_and_what_to_do(reporting: "Mar
 
 
 NO_SHOWS = (
-    "missed 4 of 45 sessions in 90 days; the long-run rate is probably between 4.0% and 12%, and above 3.0% with a "
-    "probability of 93%."
+    "missed 4 of 45 sessions in 90 days. From now on, 4.0% to 12% is likely, because the last weeks weigh more; the "
+    "chance that it is above the limit of 3.0% is 93%."
 )
-ENDS = "Ends when this probability falls below 50%, or stays below 80% for 30 days."
+ENDS = "Ends when this chance falls below 50%, or stays below 80% for 30 days."
 
 
 def test_a_risk_alert_has_numbers_reason_and_evidence(reporting: "Marketplace") -> None:

@@ -45,7 +45,7 @@ OTHER_COUNTS = (
     "first_meetings",
     "first_meetings_continued",
     "ratings_90d",
-    "planned_sessions",
+    "planned_sessions_7d",
     "harm_students",
 )
 
@@ -234,11 +234,11 @@ def ratings(facts: pd.DataFrame, basis: Basis) -> pd.DataFrame:
 
 
 def planned_sessions(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
-    """`planned_sessions` of the 7 days after `as_of`, and `harm_students` whom they are with, per tutor."""
+    """`planned_sessions_7d` of the 7 days after `as_of`, and `harm_students` whom they are with, per tutor."""
     days_ahead = (facts["scheduled_on"] - pd.Timestamp(as_of)).dt.days
     planned = facts[(facts["status"] == "scheduled") & days_ahead.between(1, 7)]
     by_tutor = planned.groupby("tutor_id", observed=True)["student_id"].agg(["size", "nunique"])
-    return _text_index(by_tutor.set_axis(["planned_sessions", "harm_students"], axis=1))
+    return _text_index(by_tutor.set_axis(["planned_sessions_7d", "harm_students"], axis=1))
 
 
 def last_sessions(facts: pd.DataFrame, as_of: date) -> pd.DataFrame:

@@ -103,7 +103,7 @@ def score_tutors(tutor_ids: Iterable[str], facts: pd.DataFrame, concerns: pd.Dat
     names = raised.groupby("tutor_id")["concern"].agg(lambda each: sorted(each, key=CONCERNS.index))
     scores["concerns"] = [names.get(tutor, []) for tutor in scores.index]
     scores["attention"] = scores["concerns"].map(bool).astype(bool)
-    scores["harm_sessions"] = scores.pop("planned_sessions") * scores["let_down_rate_expected"]
+    scores["harm_sessions"] = scores["planned_sessions_7d"] * scores["let_down_rate_expected"]
     is_near = concerns.groupby("tutor_id")["is_near"].any()
     scores["is_near"] = is_near.reindex(scores.index, fill_value=False).astype(bool)
     return scores

@@ -34,6 +34,9 @@ class AssignmentRequest(Body):
     student_ids: list[Id] | None = Field(
         default=None, max_length=MOST_STUDENTS, description="By default all active students."
     )
+    needs_tutor: bool = Field(
+        default=False, description="Only students whom no active tutor taught in the last 30 days or is to teach."
+    )
     tutor_ids: list[Id] | None = Field(
         default=None,
         max_length=MOST_TUTORS,

@@ -68,7 +68,14 @@ class MatchTutor(RaisedConcerns):
     teaching_style: TeachingStyle | None
     preferred_pace: int | None = Field(description="1 slow to 5 fast.", examples=[3])
     communication_style: int | None = Field(description="1 formal to 5 casual.", examples=[4])
-    tutor_sessions_90d: Count = Field(description="Sessions in the last 90 days.")
+    let_down_probability: Fraction | None = Field(
+        description="Probability that the tutor moves, cancels or misses a session; null without sessions."
+    )
+    let_down_level: Literal["low", "medium", "high"] | None = Field(description="As `risk_level` of upcoming sessions.")
+    tutor_sessions_90d: Count = Field(
+        description="Sessions planned for the last 90 days. `sessions_90d` of the scores counts a moved one on the day "
+        "of its move, so the two may differ by a few."
+    )
     tutor_reschedule_rate: Fraction = Field(description="Estimated share of sessions the tutor reschedules.")
     tutor_no_show_rate: Fraction = Field(description="Estimated share of sessions the tutor misses.")
     tutor_continuation_rate: Fraction = Field(description="Estimated share of new students who stay.")

@@ -13,12 +13,12 @@ RiskLevel = Literal["low", "medium", "high"]
 
 
 class Prediction(BaseModel):
-    """How likely it is that a pair does not go on after its first session."""
+    """How likely it is that the student leaves after the first session of a pair (the leaving risk)."""
 
     student_id: UUID
     tutor_id: UUID
     churn_probability: Fraction = Field(description="Probability of no second session within 30 days of the first.")
-    risk_level: RiskLevel
+    risk_level: RiskLevel = Field(description="Of that. It says nothing of sessions that the tutor lets down.")
     compatibility_score: Fraction = Field(
         description="1 is the best fit of preferences, 0 the worst; 0.5 if no preference of the two can be compared."
     )
@@ -140,7 +140,9 @@ class MatchExplanation(BaseModel):
     for_tutor: str = Field(description="Two to three sentences: what the tutor should know.")
     contributions: list[Contribution] = Field(description="Strongest first.")
     mismatches: list[Mismatch]
-    alternatives: list[Alternative] = Field(description="At most three, lowest risk first.")
+    alternatives: list[Alternative] = Field(
+        description="At most three; tutors with a raised concern last, otherwise the lowest risk first."
+    )
 
 
 class PairPrediction(TutorConcerns, Ranked, Prediction):
@@ -148,6 +150,14 @@ class PairPrediction(TutorConcerns, Ranked, Prediction):
 
     student_name: str | None = Field(examples=["Lea Berg"])
     tutor_name: str | None = Field(examples=["Ada Novak"])
+    tutor_let_down_probability: Fraction | None = Field(
+        description="Probability that the tutor moves, cancels or misses a session; null without sessions."
+    )
+    tutor_let_down_level: RiskLevel | None = Field(description="As `risk_level` of upcoming sessions.")
+    sessions_together: Count = Field(
+        description="Completed sessions of the two. Above 0 they have met, and `churn_probability` is what it would be "
+        "for a first session."
+    )
     is_stored: bool = Field(description="False if it was computed for this answer.")
     model: PredictionModel
     explanation: MatchExplanation | None = Field(description="Null unless asked for.")

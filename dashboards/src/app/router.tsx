@@ -96,6 +96,12 @@ const audit = createRoute({
   component: lazyRouteComponent(() => import("../features/audit/components/audit-page"), "AuditPage"),
 });
 
+const words = createRoute({
+  getParentRoute: () => root,
+  path: "/words",
+  component: lazyRouteComponent(() => import("./words-page"), "WordsPage"),
+});
+
 const logIns = createRoute({
   getParentRoute: () => root,
   path: "/log-ins",
@@ -125,6 +131,7 @@ const routeTree = root.addChildren([
   reports,
   audit,
   logIns,
+  words,
   logIn,
 ]);
 

@@ -166,6 +166,9 @@ function SessionMenu({ session, onLogOut }: SessionMenuProps) {
         <Menu.Item component={Link} to="/log-ins">
           Where you are logged in
         </Menu.Item>
+        <Menu.Item component={Link} to="/words">
+          What the words mean
+        </Menu.Item>
         <Menu.Item component="a" href="/api/docs">
           Description of the API
         </Menu.Item>

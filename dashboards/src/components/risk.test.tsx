@@ -13,16 +13,17 @@ const textOf = (risk: RiskProps) =>
   ).container.querySelector("p")?.textContent;
 
 it("tells pairs of one level apart by probability and rank", () => {
-  expect(textOf({ level: "low", probability: 0.123, rank: 3, rankOf: 1027 })).toBe(
-    "Low risk12% · 3rd of 1,027",
+  expect(textOf({ of: "leaving", level: "low", probability: 0.123, rank: 3, rankOf: 1027 })).toBe(
+    "Low leaving risk12% · 3rd of 1,027",
   );
-  expect(textOf({ level: "low", probability: 0.124, rank: 4, rankOf: 1027 })).toBe(
-    "Low risk12% · 4th of 1,027",
+  expect(textOf({ of: "leaving", level: "low", probability: 0.124, rank: 4, rankOf: 1027 })).toBe(
+    "Low leaving risk12% · 4th of 1,027",
   );
 });
 
 it("leaves out what is not known, and says nothing of what is not predicted", () => {
-  expect(textOf({ level: "high", rank: 1, rankOf: 9 })).toBe("High risk1st of 9");
-  expect(textOf({ level: "medium", probability: 0.5 })).toBe("Medium risk50%");
-  expect(textOf({ level: null, probability: null, rank: null, rankOf: 9 })).toBe("Not predicted");
+  expect(textOf({ of: "leaving", level: "high", rank: 1, rankOf: 9 })).toBe("High leaving risk1st of 9");
+  expect(textOf({ of: "let-down", level: "medium", probability: 0.5 })).toBe("Medium let-down risk50%");
+  expect(textOf({ of: "leaving", level: null, probability: null })).toBe("Not predicted");
+  expect(textOf({ of: "let-down", level: null, probability: null })).toBe("No sessions yet");
 });

@@ -5,13 +5,18 @@ import { Tag, type TagProps } from "./tag";
 
 type RiskLevel = Match["risk_level"];
 
-const RISK_LEVEL: Record<RiskLevel, TagProps> = {
-  low: { label: "Low risk", icon: "check", tone: "ok" },
-  medium: { label: "Medium risk", icon: "eye", tone: "watch" },
-  high: { label: "High risk", icon: "alert", tone: "high" },
+/** Of what: that the tutor moves, cancels or misses a session; that the student leaves after the first one. */
+export type RiskOf = "let-down" | "leaving";
+
+const RISK_LEVEL: Record<RiskLevel, Omit<TagProps, "label"> & { word: string }> = {
+  low: { word: "Low", icon: "check", tone: "ok" },
+  medium: { word: "Medium", icon: "eye", tone: "watch" },
+  high: { word: "High", icon: "alert", tone: "high" },
 };
+const UNKNOWN: Record<RiskOf, string> = { "let-down": "No sessions yet", leaving: "Not predicted" };
 
 export interface RiskProps {
+  of: RiskOf;
   /** Null where nothing is predicted. */
   level: RiskLevel | null;
   /** Left out where the page says it in words. */
@@ -22,17 +27,18 @@ export interface RiskProps {
   isStacked?: boolean;
 }
 
-/** A risk level in word, sign and colour, with its probability and rank: a list may be all of one level. */
-export function Risk({ level, probability, rank, rankOf, isStacked = false }: RiskProps) {
+/** A risk by name, with its level in word, sign and colour, its probability and its rank. */
+export function Risk({ of, level, probability, rank, rankOf, isStacked = false }: RiskProps) {
   const look = level && RISK_LEVEL[level];
-  if (!look) return <Tag tone="none" label="Not predicted" />;
+  if (!look) return <Tag tone="none" label={UNKNOWN[of]} />;
+  const { word, ...tag } = look;
   const figures = [
     probability !== undefined && written(probability, ""),
     rank && rankOf && `${ordinal(rank)} of ${count(rankOf)}`,
   ].filter(Boolean);
   return (
     <span className={classes.risk} data-stacked={isStacked}>
-      <Tag {...look} />
+      <Tag {...tag} label={`${word} ${of} risk`} />
       {figures.length > 0 && <span className={classes.figures}>{figures.join(" · ")}</span>}
     </span>
   );

@@ -60,6 +60,13 @@ export function counted(value: Figure, one: string, many = `${one}s`): string {
   );
 }
 
+/** An expected number, not finer than it is known: "about 14", "less than 1". */
+export function about(value: Figure, none = "–"): string {
+  return shown(value, none, (number) =>
+    number < 0.5 ? "less than 1" : `about ${count(Math.round(number))}`,
+  );
+}
+
 export function decimal(value: Figure, digits = 1, none = "–"): string {
   return shown(value, none, (number) => number.toFixed(digits));
 }

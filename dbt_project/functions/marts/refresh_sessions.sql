@@ -22,7 +22,7 @@ declare
     pair_tutors uuid[];
     changed record;
     percentiles double precision[];
-    harm double precision[];
+    planned bigint[];
     harmed bigint[];
     concern_keys text[];
     clearings date[];
@@ -100,13 +100,20 @@ begin
     left join unnest(concern_keys, clearings) as kept (concern_key, clears_on) on kept.concern_key = concerns.concern_key
     where concerns.tutor_id = any(tutors);
     with gone as (delete from marts.tutor_scores where tutor_id = any(tutors) returning *)
-    select array_agg(tutor_id), array_agg(peer_percentile), array_agg(harm_sessions), array_agg(harm_students)
-    into tutor_keys, percentiles, harm, harmed
+    select array_agg(tutor_id), array_agg(peer_percentile), array_agg(planned_sessions_7d), array_agg(harm_students)
+    into tutor_keys, percentiles, planned, harmed
     from gone;
     insert into marts.tutor_scores
-    select scores.*, kept.peer_percentile, kept.harm_sessions, coalesce(kept.harm_students, 0)
+    select
+        scores.*,
+        kept.peer_percentile,
+        coalesce(kept.planned_sessions_7d, 0),
+        -- By the new rate, or Today and the list of planned sessions would differ until the next run.
+        coalesce(kept.planned_sessions_7d, 0) * scores.let_down_rate_expected,
+        coalesce(kept.harm_students, 0)
     from intermediate.int_tutor_scores as scores
-    left join unnest(tutor_keys, percentiles, harm, harmed) as kept (tutor_id, peer_percentile, harm_sessions, harm_students)
+    left join unnest(tutor_keys, percentiles, planned, harmed)
+        as kept (tutor_id, peer_percentile, planned_sessions_7d, harm_students)
         on kept.tutor_id = scores.tutor_id
     where scores.tutor_id = any(tutors);
 

@@ -23,6 +23,10 @@ select
     coalesce(histories.tutor_rating, {{ var('rating_fallback_mean') }}) as tutor_rating,
     coalesce(histories.active_students, 0) as active_students,
     -- not greatest(0, …): it ignores nulls, and would turn an unknown capacity into none
-    (tutors.capacity - least(tutors.capacity, coalesce(histories.active_students, 0)))::integer as free_capacity
+    (tutors.capacity - least(tutors.capacity, coalesce(histories.active_students, 0)))::integer as free_capacity,
+    scores.let_down_rate_expected as let_down_probability,
+    {{ let_down_level('scores', 'platform') }} as let_down_level
 from {{ ref('stg_raw__tutors') }} as tutors
 left join {{ ref('int_tutors_now') }} as histories on tutors.tutor_id = histories.tutor_id
+left join {{ ref('tutor_scores') }} as scores on tutors.tutor_id = scores.tutor_id
+left join {{ ref('platform_baseline') }} as platform on true

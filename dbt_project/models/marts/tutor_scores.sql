@@ -3,7 +3,7 @@
         materialized='incremental',
         batches=var('scores_per_batch'),
         key='tutor_id',
-        batch_only=['peer_percentile', 'harm_sessions', 'harm_students'],
+        batch_only=['peer_percentile', 'planned_sessions_7d', 'harm_sessions', 'harm_students'],
         after_batch='select marts.note_refresh()',
         gate=4,
         pre_hook=[
@@ -56,6 +56,7 @@ final as (
     select
         scores.*,
         rated.peer_percentile,
+        coalesce(planned.sessions, 0) as planned_sessions_7d,
         coalesce(planned.sessions, 0) * scores.let_down_rate_expected as harm_sessions,
         coalesce(planned.students, 0) as harm_students
     from scores

@@ -21,9 +21,11 @@ select
     sessions.pair_tutor_reschedules_before,
     sessions.student_sessions_before,
     sessions.is_first_meeting,
+    tutors.let_down_probability,
+    tutors.let_down_level as risk_level,
     predictions.tutor_disruption_probability,
-    predictions.risk_level,
     predictions.model_version,
     predictions.predicted_at
 from {{ ref('upcoming_session_features') }} as sessions
+left join {{ ref('match_tutors') }} as tutors on sessions.tutor_id = tutors.tutor_id
 left join {{ ref('stg_ml__session_predictions') }} as predictions on sessions.session_id = predictions.session_id

@@ -5,7 +5,6 @@
 select
     session_id,
     tutor_disruption_probability,
-    risk_level,
     model_version,
     predicted_at
 from {{ source('ml', 'session_predictions') }}

@@ -55,8 +55,8 @@ HISTORY = dg.AssetKey(["marts", "score_history"])
 MADE_BEFORE_HISTORY = tuple(dg.AssetKey(["marts", name]) for name in ("dim_tutors", "tutor_concerns", "tutor_scores"))
 THOROUGH = "thorough"
 
-# Columns of tutor_scores that only a run computes.
-LIVE_WAITING = ["peer_percentile", "harm_sessions", "harm_students"]
+# Columns of tutor_scores that a run computes, because they are of all tutors or of planned sessions.
+LIVE_WAITING = ["peer_percentile", "planned_sessions_7d", "harm_sessions", "harm_students"]
 LIVE_SAMPLE = 200
 LIVE_DIFFERENCES = """
 with sample as (

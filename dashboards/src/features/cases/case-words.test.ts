@@ -25,9 +25,15 @@ const event = (kind: CaseEvent["kind"], details: CaseEvent["details"], changes =
 });
 
 it("says what is at risk", () => {
-  expect(harm({ harm_sessions: 3.4, harm_students: 5 })).toBe("3.4 sessions at risk this week, 5 students");
-  expect(harm({ harm_sessions: 1, harm_students: 1 })).toBe("1.0 session at risk this week, 1 student");
-  expect(harm({ harm_sessions: null, harm_students: null })).toBe("no sessions at risk this week");
+  expect(harm({ harm_sessions: 14.2, planned_sessions_7d: 72, harm_students: 39 })).toBe(
+    "about 14 of 72 sessions at risk in 7 days, 39 students",
+  );
+  expect(harm({ harm_sessions: 0.2, planned_sessions_7d: 1, harm_students: 1 })).toBe(
+    "less than 1 of 1 session at risk in 7 days, 1 student",
+  );
+  expect(harm({ harm_sessions: null, planned_sessions_7d: null, harm_students: null })).toBe(
+    "no sessions at risk in 7 days",
+  );
 });
 
 it("says what is awaited: the snooze before the follow-up, and late only when the day is over", () => {

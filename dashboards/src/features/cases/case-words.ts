@@ -8,7 +8,7 @@ import type {
   Priority,
   Queue,
 } from "../../lib/api-types";
-import { counted, decimal, percent, shortDay } from "../../lib/format";
+import { about, counted, percent, shortDay } from "../../lib/format";
 
 export const STATES: Record<CaseState, string> = {
   new: "New",
@@ -81,14 +81,14 @@ export const QUEUES: Record<Queue, string> = {
 export const choices = <Code extends string>(labels: Record<Code, string>) =>
   (Object.keys(labels) as Code[]).map((value) => ({ value, label: labels[value] }));
 
-/** "3.4 sessions at risk this week, 5 students" */
+/** "about 14 of 72 sessions at risk in 7 days, 39 students" */
 export function harm({
   harm_sessions,
   harm_students,
-}: Pick<Case, "harm_sessions" | "harm_students">): string {
-  if (!harm_sessions) return "no sessions at risk this week";
-  const sessions = decimal(harm_sessions, 1);
-  return `${sessions} ${sessions === "1.0" ? "session" : "sessions"} at risk this week, ${counted(harm_students, "student")}`;
+  planned_sessions_7d,
+}: Pick<Case, "harm_sessions" | "harm_students" | "planned_sessions_7d">): string {
+  if (!planned_sessions_7d || harm_sessions === null) return "no sessions at risk in 7 days";
+  return `${about(harm_sessions)} of ${counted(planned_sessions_7d, "session")} at risk in 7 days, ${counted(harm_students, "student")}`;
 }
 
 /** The lowest and the highest week: "2% to 46%"; nothing without two weeks that are known. */

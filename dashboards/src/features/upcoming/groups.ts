@@ -14,7 +14,10 @@ export interface Group {
 export function groups(sessions: readonly UpcomingSession[], by: By): Group[] {
   const found: Group[] = [];
   for (const session of sessions) {
-    const title = by === "day" ? weekday(session.scheduled_time) : nameOf(session);
+    const title =
+      by === "day"
+        ? weekday(session.scheduled_time)
+        : [nameOf(session), session.student_name && session.student_external_id].filter(Boolean).join(" · ");
     const key = by === "day" ? title : session.student_id;
     const last = found.at(-1);
     if (last?.key === key) last.sessions.push(session);

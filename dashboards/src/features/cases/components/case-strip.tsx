@@ -6,7 +6,7 @@ import { Notice } from "../../../components/notice";
 import { QueryBoundary } from "../../../components/query-boundary";
 import type { Case } from "../../../lib/api-types";
 import { useMayChangeTutor } from "../../../lib/auth";
-import { day } from "../../../lib/format";
+import { capitalised, day } from "../../../lib/format";
 import { useOpenCase } from "../api/change-cases";
 import { useCasesOf } from "../api/get-cases";
 import { REASONS } from "../case-words";
@@ -48,6 +48,7 @@ function OpenCase({ subject, today }: { subject: Case; today: string }) {
             Case {subject.case_id}
           </Link>
           <CaseStanding subject={subject} today={today} />
+          {subject.sudden_change && <strong>{capitalised(subject.sudden_change.words)}</strong>}
           {subject.suggested_at && <strong>Nothing is raised any more: close it?</strong>}
         </div>
         <CaseButtons subject={subject} today={today} actions={actions} onAsk={ask} isShort />

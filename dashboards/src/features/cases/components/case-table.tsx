@@ -197,7 +197,14 @@ function SelectBox({ row }: { row: Case }) {
 }
 
 function Raised({ row }: { row: Case }) {
-  const [first, ...others] = row.raised;
+  const { sudden_change: sudden } = row;
+  // The order is by the sudden change; it is raised, too, unless it is superseded.
+  const [first, ...others] = sudden
+    ? [
+        { concern: "getting_worse", words: sudden.words },
+        ...row.raised.filter(({ concern }) => concern !== "getting_worse"),
+      ]
+    : row.raised;
   return (
     <>
       <Link

@@ -71,8 +71,13 @@ function Parts({ known }: { known: Preparation }) {
   );
 }
 
-const sentenceOf = ({ concern, sentence, is_raised }: Fact): string =>
-  `${sentence ?? `${concernLabel(concern)}: nothing is counted any more.`}${is_raised ? "" : " Not raised any more."}`;
+/** A sudden change in figures; what was counted is said by the concern that counts in its place. */
+function sentenceOf({ concern, change, sentence, is_raised, superseded }: Fact): string {
+  const changed = change && `${concernLabel(concern)}: ${change}.`;
+  if (superseded) return changed ?? sentence ?? concernLabel(concern);
+  const now = sentence ?? `${concernLabel(concern)}: nothing is counted any more.`;
+  return [changed, now, !is_raised && "Not raised any more."].filter(Boolean).join(" ");
+}
 
 /** Who has sessions with the tutor, and who could give the next of them. */
 function Affected({ student, tutorId }: { student: AffectedStudent; tutorId: string }) {

@@ -22,21 +22,23 @@ export function ThenAndNow({ facts }: { facts: Fact[] }) {
         {
           header: "At opening",
           phone: { row: 2, side: "both", isLabelled: true },
-          cell: ({ opening }) => figure(opening, "Not raised then"),
-          detail: ({ opening }) => opening && countedFor(opening),
+          cell: ({ opening }) => (opening ? counts(opening) : "Not raised then"),
+          detail: ({ opening }) => opening && likely(opening, "then"),
         },
         {
           header: "Today",
           phone: { row: 3, side: "both", isLabelled: true },
-          cell: ({ now }) => figure(now, "Not counted any more"),
-          detail: ({ now }) => now && countedFor(now),
+          cell: ({ now, change }) => change ?? (now ? counts(now) : "Not counted any more"),
+          detail: ({ now }) => now && likely(now, "now"),
         },
         {
           header: "Status",
           phone: { row: 1, side: "end" },
-          cell: ({ is_raised }) =>
+          cell: ({ is_raised, superseded }) =>
             is_raised ? (
               <Tag tone="high" icon="alert" label="Raised" />
+            ) : superseded ? (
+              <Tag tone="watch" icon="rise" label="Counted as unreliable" />
             ) : (
               <Tag tone="ok" icon="check" label="Not raised" />
             ),
@@ -46,10 +48,15 @@ export function ThenAndNow({ facts }: { facts: Fact[] }) {
   );
 }
 
-/** "about 24%, 18% to 31%" */
-function figure(known: CaseConcern | null, none: string): string {
-  if (!known) return none;
+/** "129 of 798 sessions, 16.2%" */
+function counts(known: CaseConcern): string {
+  const share = known.concern === "low_ratings" ? decimal(known.raw_rate, 1) : percent(known.raw_rate);
+  return `${countedFor(known)}, ${share}`;
+}
+
+/** "likely from now on: 13% to 28%" */
+function likely({ concern, low, high }: CaseConcern, when: "now" | "then"): string {
   const write = (value: number | null) =>
-    known.concern === "low_ratings" ? decimal(value, 1) : percent(value, { digits: 0, none: "–" });
-  return `about ${write(known.expected)}, ${write(known.low)} to ${write(known.high)}`;
+    concern === "low_ratings" ? decimal(value, 1) : percent(value, { digits: 0, none: "–" });
+  return `likely from ${when} on: ${write(low)} to ${write(high)}`;
 }

@@ -20,11 +20,13 @@ const PAGE_SIZE = 25;
 
 /** All students at once: the assignment that loses the fewest, beside simpler ways. Nothing is stored. */
 export function AssignmentView() {
+  const [isForNeedy, setForNeedy] = useState(true);
   const [isOfSubject, setOfSubject] = useState(true);
   const [isExploring, setExploring] = useState(false);
   const { mutate, data, error, isPending } = useAssignment();
   const run = () =>
     mutate({
+      needs_tutor: isForNeedy,
       require_subject: isOfSubject,
       exploration_share: isExploring ? 0.05 : 0,
     });
@@ -33,9 +35,14 @@ export function AssignmentView() {
       <Panel>
         <div className={classes.form}>
           <p className={classes.what}>
-            Gives every active student a tutor within the free places of each, so that as few as possible are
-            expected to leave after their first session. It proposes; nothing is stored.
+            Gives students a tutor within the free places of each, so that as few as possible are expected to
+            leave after their first session. It proposes; nothing is stored.
           </p>
+          <Switch
+            label="Only students who need a tutor"
+            checked={isForNeedy}
+            onChange={(event) => setForNeedy(event.currentTarget.checked)}
+          />
           <Switch
             label="Only tutors of the student's subjects"
             checked={isOfSubject}
@@ -95,8 +102,8 @@ function Outcome({ assignment }: { assignment: Assignment }) {
           )}
         </Panel>
       </div>
-      <LeftOver students={unassigned} />
       <Pairs pairs={pairs} />
+      <LeftOver students={unassigned} />
     </>
   );
 }
@@ -213,9 +220,10 @@ const PAIR_COLUMNS: Column<AssignedPair>[] = [
     detail: (pair) => pair.tutor_concerns.length > 0 && <ConcernBadges concerns={pair.tutor_concerns} />,
   },
   {
-    header: "Risk",
+    header: "Leaving risk",
     cell: (pair) => (
       <Risk
+        of="leaving"
         level={pair.risk_level}
         probability={pair.churn_probability}
         rank={pair.rank}

@@ -16,7 +16,7 @@ import type {
   PairPrediction,
 } from "../../../lib/api-types";
 import { useIsLead, useMayChangeTutor } from "../../../lib/auth";
-import { day, percent, trimmed, words } from "../../../lib/format";
+import { counted, day, percent, trimmed, words } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useMatchExplanation, usePrediction } from "../api/predictions";
 import { freePlaces } from "../free-places";
@@ -68,12 +68,18 @@ function Prediction({ pair }: { pair: PairPrediction }) {
             {tutor}
           </Link>
         </h2>
-        <Risk level={pair.risk_level} rank={pair.rank} rankOf={pair.rank_of} />
+        <Risk of="leaving" level={pair.risk_level} rank={pair.rank} rankOf={pair.rank_of} />
       </div>
       <ConcernBadges concerns={pair.tutor_concerns} />
       <p className={classes.risk}>
-        <strong>{percent(pair.churn_probability, { digits: 0 })}</strong> probability that {student} does not
-        come back
+        <strong>{percent(pair.churn_probability, { digits: 0 })}</strong>{" "}
+        {pair.sessions_together === 0
+          ? `chance that ${student} leaves after the first session`
+          : `is what a first session would have been predicted; the two have had ${counted(pair.sessions_together, "session")}`}
+      </p>
+      <p className={classes.held}>
+        <Risk of="let-down" level={pair.tutor_let_down_level} probability={pair.tutor_let_down_probability} />{" "}
+        {pair.tutor_let_down_level && "that the tutor moves, cancels or misses a session"}
       </p>
       <div className={classes.fit}>
         <span id="fit">Compatibility</span>
@@ -152,13 +158,20 @@ function Explained({ explanation, onChooseTutor }: ExplainedProps) {
             ))}
           </ul>
         </Panel>
-        <Panel title="Risk factors" note="Bars to the right increase risk">
+        <Panel
+          title="Risk factors"
+          note="Of leaving; bars to the right increase it. Estimates and counts are the model’s: scores count a moved session on the day of its move."
+        >
           <Contributions all={explanation.contributions} />
         </Panel>
       </div>
-      <Panel title="Alternatives" note="Tutors of the subject with a free place and a lower risk" flush>
+      <Panel
+        title="Alternatives"
+        note="Tutors of the subject with a free place and a lower leaving risk"
+        flush
+      >
         {explanation.alternatives.length === 0 ? (
-          <p className={classes.none}>No tutor with a free place has a lower risk.</p>
+          <p className={classes.none}>No tutor with a free place has a lower leaving risk.</p>
         ) : (
           <ul className={classes.alternatives}>
             {explanation.alternatives.map((alternative) => (
@@ -240,6 +253,7 @@ function AlternativeRow({
         {name} <ConcernBadges concerns={alternative.concerns} />
       </span>
       <Risk
+        of="leaving"
         level={alternative.risk_level}
         probability={alternative.churn_probability}
         rank={alternative.rank}

@@ -95,7 +95,11 @@ function Students({ search, onChange, onChoose }: ColumnProps) {
     (student): PersonCard => ({
       id: student.student_id,
       name: studentName(student),
-      about: [student.age !== null && `${student.age} years`, student.subjects.join(", ")]
+      about: [
+        student.name && student.external_id,
+        student.age !== null && `${student.age} years`,
+        student.subjects.join(", "),
+      ]
         .filter(Boolean)
         .join(" · "),
       aside: student.urgency_level !== null && student.urgency_level >= 4 ? "urgent" : undefined,
@@ -145,15 +149,14 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
         (match): PersonCard => ({
           id: match.tutor_id,
           name: tutorName(match),
-          about: match.subjects.join(", "),
+          about: [match.name && match.external_id, match.subjects.join(", ")].filter(Boolean).join(" · "),
           aside: freePlaces(match.free_capacity),
           tags: <ConcernBadges concerns={match.concerns} />,
           fit: {
             risk: {
+              of: "leaving",
               level: match.risk_level,
               probability: match.churn_probability,
-              rank: match.rank,
-              rankOf: matches.data.meta.total,
             },
             compatibility: match.compatibility_score,
           },
@@ -163,7 +166,7 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
         (tutor): PersonCard => ({
           id: tutor.tutor_id,
           name: tutorName(tutor),
-          about: tutor.subjects.join(", "),
+          about: [tutor.name && tutor.external_id, tutor.subjects.join(", ")].filter(Boolean).join(" · "),
           aside: freePlaces(tutor.free_capacity),
           tags: <ConcernBadges concerns={tutor.concerns} />,
         }),

@@ -9,10 +9,10 @@ const upcomingQuery = queryOptions({
     body(
       api.GET("/api/sessions/upcoming", {
         signal,
-        params: { query: { one_per_tutor: true, limit: SHOWN_TUTORS } },
+        params: { query: { one_per_tutor: true, since: new Date().toISOString(), limit: SHOWN_TUTORS } },
       }),
     ),
 });
 
-/** Of each tutor the session that is likeliest to be moved or missed; the likeliest of all first. */
+/** Of each tutor the next session; the tutor who is likeliest to let one down first. */
 export const useUpcoming = () => useQuery(upcomingQuery);

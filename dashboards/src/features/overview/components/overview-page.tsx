@@ -40,9 +40,10 @@ function Rule({ overview: { rules } }: { overview: Overview }) {
   const whole = { digits: 0 };
   return (
     <>
-      A concern is raised at a probability of {percent(rules.high_risk_probability, whole)}. A tutor is
-      unreliable above {percent(rules.risk_threshold, whole)} of sessions{" "}
-      {letDownsInWords(rules.reliability_counts)}, in the long run.
+      A concern is raised when the chance that a limit is passed reaches{" "}
+      {percent(rules.high_risk_probability, whole)}, and ends below {percent(rules.watch_probability, whole)}.
+      A tutor is unreliable with more than {percent(rules.risk_threshold, whole)} of sessions{" "}
+      {letDownsInWords(rules.reliability_counts)}.
     </>
   );
 }

@@ -19,8 +19,8 @@ export function UpcomingSessions() {
       title="Upcoming sessions at risk"
       note={
         upcoming.data
-          ? `The likeliest to be moved or missed by the tutor, one for each of ${counted(upcoming.data.meta.total, "tutor")} with planned sessions`
-          : "The likeliest to be moved or missed by the tutor"
+          ? `The first session of those likeliest to let one down, of ${counted(upcoming.data.meta.total, "tutor")} with planned sessions`
+          : "The first session of the tutors likeliest to let one down"
       }
       actions={
         <Button size="xs" variant="default" renderRoot={(props) => <Link to="/upcoming" {...props} />}>
@@ -33,7 +33,7 @@ export function UpcomingSessions() {
         label="Upcoming sessions"
         query={upcoming}
         rowsOf={({ data }) => data}
-        columns={columns(upcoming.data?.meta.total)}
+        columns={COLUMNS}
         keyOf={(session) => session.session_id}
         skeletonRows={5}
         empty={({ data }) =>
@@ -48,7 +48,7 @@ export function UpcomingSessions() {
   );
 }
 
-const columns = (total?: number): Column<UpcomingSession>[] => [
+const COLUMNS: Column<UpcomingSession>[] = [
   {
     header: "When",
     phone: { row: 2, side: "start" },
@@ -77,16 +77,11 @@ const columns = (total?: number): Column<UpcomingSession>[] => [
     cell: (session) => studentName({ ...session, name: session.student_name, external_id: null }),
   },
   {
-    header: "Risk",
+    header: "Let-down risk",
     overflow: "nowrap",
     phone: { row: 1, side: "end" },
     cell: (session) => (
-      <Risk
-        level={session.risk_level}
-        probability={session.tutor_disruption_probability}
-        rank={session.rank}
-        rankOf={total}
-      />
+      <Risk of="let-down" level={session.risk_level} probability={session.let_down_probability} />
     ),
   },
   {

@@ -12,23 +12,27 @@ import { useBestStudents } from "../api/get-best-students";
 interface BestStudentsProps {
   tutorId: string;
   subjects: string[];
+  /** Whether a concern about the tutor is raised. */
+  attention: boolean;
 }
 
 /** Students whom the tutor would suit. */
-export function BestStudents({ tutorId, subjects }: BestStudentsProps) {
+export function BestStudents({ tutorId, subjects, attention }: BestStudentsProps) {
   const matches = useBestStudents(tutorId);
   return (
     <Panel
       title="Best-matching students"
       note={
-        subjects.length > 0
-          ? `Students of ${subjects.join(", ")}`
-          : "This tutor names no subject: all students fit"
+        attention
+          ? "A concern is raised: settle it before new students come"
+          : subjects.length > 0
+            ? `Students of ${subjects.join(", ")}`
+            : "This tutor names no subject: all students fit"
       }
       flush
     >
       <QueryBoundary query={matches} skeleton={<Skeleton height={160} m="md" w="auto" />}>
-        {({ data, meta }) =>
+        {({ data }) =>
           data.length === 0 ? (
             <EmptyState title="No student fits">
               No active student of these subjects has a prediction with this tutor.
@@ -41,12 +45,7 @@ export function BestStudents({ tutorId, subjects }: BestStudentsProps) {
                     <RowContent
                       title={studentName(match)}
                       badge={
-                        <Risk
-                          level={match.risk_level}
-                          probability={match.churn_probability}
-                          rank={match.rank}
-                          rankOf={meta.total}
-                        />
+                        <Risk of="leaving" level={match.risk_level} probability={match.churn_probability} />
                       }
                       detail={`${percent(match.compatibility_score, { digits: 0, none: "unknown" })} fit · ${match.subjects.join(", ") || "no subject"}`}
                     />

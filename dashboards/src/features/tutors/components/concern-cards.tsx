@@ -3,7 +3,7 @@ import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
 import { RateInterval } from "../../../components/rate-interval";
 import type { TutorConcern } from "../../../lib/api-types";
-import { concernLabel, countedFor } from "../../../lib/concerns";
+import { concernLabel } from "../../../lib/concerns";
 import { day, decimal, percent, probability } from "../../../lib/format";
 import classes from "./concern-cards.module.css";
 
@@ -49,7 +49,8 @@ function Card({ concern }: { concern: TutorConcern }) {
       <p className={classes.figures}>
         <strong>{write(concern.expected)}</strong>
         <span>
-          {countedFor(concern)} · {probability(concern.probability)} {isRating ? "too low" : "too high"}
+          likely {concern.concern === "getting_worse" ? "right now" : "from now on"} ·{" "}
+          {probability(concern.probability)} chance {isRating ? "below" : "above"} {write(concern.threshold)}
         </span>
       </p>
       <RateInterval

@@ -36,7 +36,7 @@ export function EventTable({ tutorId, events, total, onChanged }: EventTableProp
   if (events.length === 0) {
     return (
       <EmptyState icon="check" title="Nothing happened">
-        No reschedule, no-show, cancellation by the tutor or low rating in this time.
+        No reschedule, no-show, cancellation or low rating in this time.
       </EmptyState>
     );
   }
@@ -68,10 +68,12 @@ export function EventTable({ tutorId, events, total, onChanged }: EventTableProp
 
 const columns = (tutorId: string): Column<TutorEvent>[] => [
   {
-    header: "When",
+    header: "Happened",
     overflow: "nowrap",
     phone: { row: 2, side: "start" },
     cell: (event) => moment(event.happened_at),
+    detail: (event) =>
+      event.happened_at !== event.scheduled_time && `session of ${moment(event.scheduled_time)}`,
   },
   {
     header: "What",
@@ -135,6 +137,7 @@ function whatOf(event: TutorEvent): string {
   if (event.kind === "reschedule") return `Rescheduled${by}`;
   if (event.kind === "no_show") return `No-show${by}`;
   if (event.kind === "tutor_cancellation") return "Cancelled by the tutor";
+  if (event.kind === "other_cancellation") return `Cancelled${by}`;
   return `Rated ${decimal(event.rating, 0)} of 5`;
 }
 

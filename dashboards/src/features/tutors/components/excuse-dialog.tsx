@@ -94,7 +94,7 @@ function Form({ tutorId, excusable, onClose, onChanged }: ExcuseDialogProps & { 
       {"countedOn" in what && (
         <Checkbox
           classNames={{ body: classes.box }}
-          label={`All that counts on ${day(what.countedOn)}`}
+          label={`All of ${day(what.countedOn)}, the day this session counts on`}
           checked={isWholeDay}
           onChange={(changed) => setWholeDay(changed.currentTarget.checked)}
         />

@@ -34,6 +34,7 @@ const COLUMNS = [
   ...COUNTS,
   "trend_30d",
   "quality_score",
+  "planned_sessions_7d",
   "harm_sessions",
   "harm_students",
   "last_session_at",

@@ -114,7 +114,11 @@ export function TutorPage({ above }: TutorPageProps) {
                   percentile={tutor.peer_percentile}
                   components={explanation.components}
                 />
-                <BestStudents tutorId={tutor.tutor_id} subjects={tutor.subjects} />
+                <BestStudents
+                  tutorId={tutor.tutor_id}
+                  subjects={tutor.subjects}
+                  attention={tutor.attention}
+                />
                 <TutorReports tutorId={tutor.tutor_id} />
               </div>
             </div>

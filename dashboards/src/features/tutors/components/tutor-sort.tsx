@@ -16,7 +16,7 @@ const CHOICES: { group: string; items: { value: Sort; label: string }[] }[] = [
     group: "Order",
     items: [
       { value: "attention", label: "Most urgent" },
-      { value: "harm_sessions", label: "Let-downs to come" },
+      { value: "harm_sessions", label: "Sessions at risk" },
       { value: "name", label: "Name" },
       { value: "let_down_rate_expected", label: "Let-downs" },
       { value: "sessions_90d", label: "Sessions" },

@@ -11,7 +11,7 @@ import { StandingBadge } from "../../../components/standing-badge";
 import { type Column, QueryTable, ROW_LINK } from "../../../components/table";
 import type { ConcernName, FunnelResponse, TutorList, TutorRow } from "../../../lib/api-types";
 import { concernLabel } from "../../../lib/concerns";
-import { count, counted, decimal, percent, points, probability } from "../../../lib/format";
+import { about, count, counted, decimal, percent, points, probability } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import { PAGE_SIZE } from "../api/get-tutors";
 import {
@@ -122,14 +122,16 @@ const columns = (
         : `${percent(tutor.let_down_rate_90d)} · ${count(tutor.let_downs_90d)} of ${count(tutor.sessions_90d)}`,
   },
   {
-    header: "To come",
+    header: "At risk, 7 days",
     sort: "harm_sessions",
     align: "right",
     overflow: "nowrap",
     phone: "hidden",
     cell: (tutor) => (
-      <span title="Sessions of the next 7 days that the tutor is expected to let down">
-        {decimal(tutor.harm_sessions, 1)}
+      <span title="Of the sessions planned for the next 7 days, how many the tutor is likely to let down">
+        {tutor.planned_sessions_7d === 0
+          ? "none planned"
+          : `${about(tutor.harm_sessions, "unknown")} of ${count(tutor.planned_sessions_7d)}`}
       </span>
     ),
     detail: (tutor) => tutor.harm_students > 0 && counted(tutor.harm_students, "student"),

@@ -14,5 +14,5 @@ const standInsQuery = (sessionId: string, limit: number) =>
     placeholderData: keepPreviousData,
   });
 
-/** Tutors who could give a planned session, those with the lowest risk for its student first. */
+/** Tutors who could give a planned session, raised concerns last, otherwise who is likeliest to hold it first. */
 export const useStandIns = (sessionId: string, limit: number) => useQuery(standInsQuery(sessionId, limit));

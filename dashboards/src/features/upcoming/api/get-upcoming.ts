@@ -8,8 +8,8 @@ const HOUR_MS = 3_600_000;
 /** Older than a night without a run. */
 const HISTORIC_MS = 72 * HOUR_MS;
 
-/** The present hour: what began in it may still be saved. */
-const thisHour = () => new Date(Math.floor(Date.now() / HOUR_MS) * HOUR_MS).toISOString();
+/** What has begun needs no stand-in. */
+const now = () => new Date().toISOString();
 
 async function ask(
   { search, risk, by, page = 1 }: UpcomingSearch,
@@ -38,7 +38,7 @@ const upcomingQuery = (wanted: UpcomingSearch) =>
     queryKey: ["upcoming", "list", wanted.search, wanted.from, wanted.risk, wanted.by, wanted.page],
     queryFn: async ({ signal }) => {
       if (wanted.from) return ask(wanted, beginningOf(wanted.from), signal);
-      const list = await ask(wanted, thisHour(), signal);
+      const list = await ask(wanted, now(), signal);
       // An installation on historic data plans for what is past by now.
       const isHistoric =
         list.meta.total === 0 && new Date(list.meta.as_of).getTime() < Date.now() - HISTORIC_MS;

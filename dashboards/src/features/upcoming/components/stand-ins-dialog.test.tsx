@@ -21,6 +21,8 @@ const tutor = (rank: number, more: Partial<StandIn> = {}): StandIn => ({
   subjects: ["maths"],
   attention: false,
   concerns: [],
+  let_down_probability: rank / 50,
+  let_down_level: "low",
   churn_probability: rank / 100,
   risk_level: "low",
   rank,
@@ -73,7 +75,7 @@ function open(cases: { case_id: number; may_change: boolean }[] = []): void {
   );
 }
 
-it("lists who is free, with risk, rank and concerns, and more on request", async () => {
+it("lists who is free, with both risks and concerns, and more on request", async () => {
   const everybody = Array.from({ length: 12 }, (_, at) => tutor(at + 1));
   everybody[1] = tutor(2, { attention: true, concerns: ["no_shows", "low_ratings"], subjects: [] });
   everybody[2] = tutor(3, { churn_probability: null, risk_level: null, rank: null });
@@ -87,8 +89,9 @@ it("lists who is free, with risk, rank and concerns, and more on request", async
   const stand = await screen.findByRole("list", { name: "Stand-ins" });
   const rows = within(stand).getAllByRole("listitem");
   expect(rows).toHaveLength(10);
-  expect(rows[0]?.textContent).toContain("1% · 1st of 12");
-  for (const text of ["No-shows", "Low ratings", "names no subject", "2nd of 12"])
+  for (const text of ["Low let-down risk2%", "Low leaving risk1%"])
+    expect(rows[0]?.textContent).toContain(text);
+  for (const text of ["No-shows", "Low ratings", "names no subject"])
     expect(rows[1]?.textContent).toContain(text);
   expect(rows[2]?.textContent).toContain("Not predicted");
   expect(screen.getByText(/45 minutes\. Planned with Ada Novak\./)).toBeTruthy();

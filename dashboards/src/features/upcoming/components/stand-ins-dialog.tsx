@@ -84,14 +84,14 @@ function About({ session, total }: { session: CoveredSession; total: number }) {
         {tutorName({ ...session, name: session.tutor_name, external_id: null })}.
       </p>
       <p>
-        {counted(total, "free tutor")} {total === 1 ? "fits" : "fit"} this session; the lowest risk that the
-        student leaves comes first.
+        {counted(total, "free tutor")} {total === 1 ? "fits" : "fit"} this session. Who is likeliest to hold
+        it comes first; tutors with a raised concern come last.
       </p>
     </div>
   );
 }
 
-function Tutors({ list: { data, meta, session } }: { list: StandInList }) {
+function Tutors({ list: { data, session } }: { list: StandInList }) {
   const arranged = useArranged(session.tutor_id, session.session_id).data;
   const tutor = tutorName({ ...session, name: session.tutor_name, external_id: null });
   return (
@@ -107,7 +107,6 @@ function Tutors({ list: { data, meta, session } }: { list: StandInList }) {
           <TutorRow
             key={tutor.tutor_id}
             tutor={tutor}
-            total={meta.total}
             session={session}
             arranged={arranged}
           />
@@ -119,12 +118,11 @@ function Tutors({ list: { data, meta, session } }: { list: StandInList }) {
 
 interface TutorRowProps {
   tutor: StandIn;
-  total: number;
   session: CoveredSession;
   arranged: Arranged | null | undefined;
 }
 
-function TutorRow({ tutor, total, session, arranged }: TutorRowProps) {
+function TutorRow({ tutor, session, arranged }: TutorRowProps) {
   const { tutor_id: tutorId, subjects, concerns } = tutor;
   const name = tutorName(tutor);
   return (
@@ -134,15 +132,16 @@ function TutorRow({ tutor, total, session, arranged }: TutorRowProps) {
           {name}
         </Link>{" "}
         <ConcernBadges concerns={concerns} />
-        <span className={classes.subjects}>{subjects.join(", ") || "names no subject"}</span>
+        <span className={classes.subjects}>
+          {[tutor.name && tutor.external_id, subjects.join(", ") || "names no subject"]
+            .filter(Boolean)
+            .join(" · ")}
+        </span>
       </div>
-      <Risk
-        level={tutor.risk_level}
-        probability={tutor.churn_probability}
-        rank={tutor.rank}
-        rankOf={total}
-        isStacked
-      />
+      <span className={classes.risks}>
+        <Risk of="let-down" level={tutor.let_down_level} probability={tutor.let_down_probability} />
+        <Risk of="leaving" level={tutor.risk_level} probability={tutor.churn_probability} />
+      </span>
       <Button
         renderRoot={(props) => (
           <Link to="/matching" search={{ student: session.student_id, tutor: tutorId }} {...props} />

@@ -12,7 +12,7 @@ import { SearchField } from "../../../components/search-field";
 import { StandInLink } from "../../../components/stand-in-link";
 import { CELL_LINK, type Column, Table } from "../../../components/table";
 import type { UpcomingList, UpcomingSession } from "../../../lib/api-types";
-import { clock, counted, shortMoment } from "../../../lib/format";
+import { clock, counted, percent, shortMoment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import { PAGE_SIZE, useUpcoming } from "../api/get-upcoming";
 import { type By, groups, nameOf } from "../groups";
@@ -41,7 +41,7 @@ export function UpcomingPage() {
         <>
           {total !== undefined &&
             `${counted(total, "planned session")}${isFiltered(search) ? " that fit the filters" : ""}. `}
-          Risk is the probability that the tutor moves or misses the session.
+          {upcoming.data && <Levels meta={upcoming.data.meta} />}
         </>
       }
     >
@@ -77,6 +77,13 @@ export function UpcomingPage() {
   );
 }
 
+/** What the levels are measured by. */
+function Levels({ meta }: { meta: UpcomingList["meta"] }) {
+  const usual =
+    meta.let_down_usual === null ? "" : `; usual is ${percent(meta.let_down_usual, { digits: 0 })}`;
+  return `Let-down risk: the chance that the tutor moves, cancels or misses the session. High is above the limit of ${percent(meta.let_down_limit, { digits: 0 })}${usual}.`;
+}
+
 interface FiltersProps {
   search: UpcomingSearch;
   onChange: (changes: Partial<UpcomingSearch>) => void;
@@ -99,7 +106,7 @@ function Filters({ search, onChange }: FiltersProps) {
         onChange={(event) => onChange({ from: event.currentTarget.value || undefined })}
       />
       <Select
-        label="Risk"
+        label="Let-down risk"
         className={classes.risk}
         data={[
           { value: "", label: "Any" },
@@ -132,12 +139,12 @@ interface SessionsProps {
   isStale: boolean;
 }
 
-function Sessions({ list: { data, meta }, by, isStale }: SessionsProps) {
+function Sessions({ list: { data }, by, isStale }: SessionsProps) {
   return groups(data, by).map(({ key, title, sessions }) => (
     <Panel key={key} title={title} flush>
       <Table
         label={by === "day" ? `Sessions on ${title}` : `Sessions of ${title}`}
-        columns={columns(by, meta.total)}
+        columns={columns(by)}
         rows={sessions}
         keyOf={(session) => session.session_id}
         isStale={isStale}
@@ -146,7 +153,7 @@ function Sessions({ list: { data, meta }, by, isStale }: SessionsProps) {
   ));
 }
 
-function columns(by: By, total: number): Column<UpcomingSession>[] {
+function columns(by: By): Column<UpcomingSession>[] {
   const when: Column<UpcomingSession> = {
     header: "When",
     isRowHeader: true,
@@ -160,7 +167,8 @@ function columns(by: By, total: number): Column<UpcomingSession>[] {
     width: "22%",
     phone: { row: 2, side: "both" },
     cell: nameOf,
-    detail: (session) => session.is_first_meeting && "first meeting",
+    detail: ({ student_external_id, is_first_meeting }) =>
+      [student_external_id, is_first_meeting && "first meeting"].filter(Boolean).join(" · "),
   };
   const others: Column<UpcomingSession>[] = [
     {
@@ -176,24 +184,20 @@ function columns(by: By, total: number): Column<UpcomingSession>[] {
       cell: (session) => (
         <span className={classes.tutor}>
           <Link to="/tutors/$tutorId" params={{ tutorId: session.tutor_id }} className={CELL_LINK}>
-            {tutorName({ ...session, name: session.tutor_name, external_id: null })}
+            {tutorName({ ...session, name: session.tutor_name, external_id: session.tutor_external_id })}
           </Link>
           <ConcernBadges concerns={session.tutor_concerns} />
         </span>
       ),
+      detail: ({ tutor_name, tutor_external_id }) => tutor_name && tutor_external_id,
     },
     {
-      header: "Risk",
+      header: "Let-down risk",
       overflow: "nowrap",
       width: "16rem",
       phone: { row: 1, side: "end" },
       cell: (session) => (
-        <Risk
-          level={session.risk_level}
-          probability={session.tutor_disruption_probability}
-          rank={session.rank}
-          rankOf={total}
-        />
+        <Risk of="let-down" level={session.risk_level} probability={session.let_down_probability} />
       ),
     },
     {
