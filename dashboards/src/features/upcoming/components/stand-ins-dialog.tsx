@@ -104,12 +104,7 @@ function Tutors({ list: { data, session } }: { list: StandInList }) {
       </p>
       <ul className={classes.tutors} aria-label="Stand-ins">
         {data.map((tutor) => (
-          <TutorRow
-            key={tutor.tutor_id}
-            tutor={tutor}
-            session={session}
-            arranged={arranged}
-          />
+          <TutorRow key={tutor.tutor_id} tutor={tutor} session={session} arranged={arranged} />
         ))}
       </ul>
     </>
