@@ -19,17 +19,20 @@
     )
 }}
 
--- A lesson with several students counts once for its tutor on a day: as the session of it that tells most. Two selections,
--- because only what is a lesson has to be sorted.
+-- A lesson with several students counts once for its tutor on a day: as the session of it that tells most. Two
+-- selections, because only what is a lesson has to be sorted.
 with sessions as (
-    select *, true as is_counted from {{ ref('int_session_facts') }}
+    select
+        *,
+        true as is_counted
+    from {{ ref('int_session_facts') }}
     where is_final and lesson_id is null
     union all
     select
         *,
         row_number() over (
             partition by tutor_id, counted_on, lesson_id
-            order by is_let_down desc, status <> 'completed', session_id
+            order by is_let_down desc, status <> 'completed' asc, session_id asc
         ) = 1 as is_counted
     from {{ ref('int_session_facts') }}
     where is_final and lesson_id is not null
