@@ -229,8 +229,9 @@ class Cases:
                 if due_on != case["due_on"]:
                     _check_day("follow_up_on", due_on, today)
                 contacted_at = self._moment(happened_on, _now())
+                changes: dict[str, Any] = {}
                 if wrong is None:
-                    changes: dict[str, Any] = {
+                    changes = {
                         "state": _state_after(CaseState(case["state"]), wanted.action),
                         "owner_id": case["owner_id"] or Asker.of(caller).person_id,
                         "due_on": due_on,
@@ -238,15 +239,8 @@ class Cases:
                         "contacted_at": min(case["contacted_at"] or contacted_at, contacted_at),
                     }
                 elif wrong["is_current"]:
-                    times = [contacted_at, *(self._moment(self._day_of(each), each["happened_at"]) for each in others)]
-                    actions = [wanted.action, *(_action(each) for each in others)]
-                    changes = {
-                        "state": _state_with(case, actions),
-                        "due_on": due_on,
-                        "contacted_at": min(times),
-                    }
-                else:
-                    changes = {}
+                    standing = [(contacted_at, wanted.action), *self._known(others)]
+                    changes = {"due_on": due_on, **_with_contacts(case, standing)}
                 version = await _update(connection, case, changes)
                 said: dict[str, Any] = {
                     "channel": wanted.channel,
@@ -287,12 +281,9 @@ class Cases:
                 assert wrong is not None
                 changes: dict[str, Any] = {}
                 if wrong["is_current"]:
-                    times = [self._moment(self._day_of(each), each["happened_at"]) for each in others]
-                    changes = {
-                        "state": _state_with(case, [_action(each) for each in others]),
-                        "contacted_at": min(times, default=None),
-                    }
-                    if case["due_on"] and case["due_on"].isoformat() == from_json(wrong["details"])["follow_up_on"]:
+                    changes = _with_contacts(case, self._known(others))
+                    # What was agreed with nobody is not followed up.
+                    if _shown(case["due_on"]) == from_json(wrong["details"]).get("follow_up_on"):
                         changes["due_on"] = None
                 version = await _update(connection, case, changes)
                 details = {} if wanted.text is None else {"text": wanted.text}
@@ -408,6 +399,16 @@ class Cases:
         day: date | None = contact["happened_on"]
         return day or contact["happened_at"].astimezone(self._zone).date()
 
+    def _known(self, contacts: Sequence[Row]) -> list[tuple[datetime, AgreedAction]]:
+        """When they were, and what was agreed."""
+        return [
+            (
+                self._moment(self._day_of(each), each["happened_at"]),
+                AgreedAction(from_json(each["details"])["action"]),
+            )
+            for each in contacts
+        ]
+
     def _moment(self, day: date, noted_at: datetime) -> datetime:
         """When a contact was, as `int_case_contacts` has it: of an earlier day nobody knows the time."""
         is_same_day = noted_at.astimezone(self._zone).date() == day
@@ -446,10 +447,6 @@ async def _corrected(connection: Any, case_id: int, event_id: int | None) -> tup
     return wrong, [each for each in standing if each["is_current"] and each is not wrong]
 
 
-def _action(contact: Row) -> AgreedAction:
-    return AgreedAction(from_json(contact["details"])["action"])
-
-
 def _state_after(state: CaseState, action: AgreedAction) -> CaseState:
     """The state of a case after one more contact."""
     if action is not AgreedAction.NOTHING:
@@ -457,15 +454,18 @@ def _state_after(state: CaseState, action: AgreedAction) -> CaseState:
     return CaseState.CONTACTED if state in UNTOUCHED else state
 
 
-def _state_with(case: Row, actions: Sequence[AgreedAction]) -> CaseState:
-    """The state of a case whose contacts turn out to be these. What people have chosen otherwise stays."""
+def _with_contacts(case: Row, contacts: Sequence[tuple[datetime, AgreedAction]]) -> dict[str, Any]:
+    """What changes in a case whose contacts turn out to be these: the first of them, and the state unless somebody has
+    chosen to monitor."""
     state = CaseState(case["state"])
-    if state is CaseState.MONITORING:
-        return state
-    if not actions:
-        return CaseState.NEW if case["owner_id"] is None else CaseState.ASSIGNED
-    is_plan = any(action is not AgreedAction.NOTHING for action in actions)
-    return CaseState.PLAN_AGREED if is_plan else CaseState.CONTACTED
+    if state is not CaseState.MONITORING:
+        if any(action is not AgreedAction.NOTHING for _, action in contacts):
+            state = CaseState.PLAN_AGREED
+        elif contacts:
+            state = CaseState.CONTACTED
+        else:
+            state = CaseState.NEW if case["owner_id"] is None else CaseState.ASSIGNED
+    return {"state": state, "contacted_at": min((at for at, _ in contacts), default=None)}
 
 
 async def _check_scope(connection: Any, asker: Asker, case: Row) -> None:

@@ -65,7 +65,7 @@ def filled(path: str, tutor: str) -> str:
     number = "9" * 9
     known = {
         "tutor_id": tutor, "session_id": f"session of {tutor}", "day": "2026-01-05", "browser_session_id": number,
-        "case_id": number,
+        "case_id": number, "event_id": number,
     }  # fmt: skip
     return re.sub(r"\{(\w+)\}", lambda match: known.get(match.group(1), str(uuid4())), path)
 

@@ -364,6 +364,9 @@ def test_a_contact_that_never_was_is_withdrawn(platform: Served, lea: httpx2.Cli
     spoken = changed(contact(lea, spoken, happened_on=second.isoformat()))
     remaining = changed(withdraw(lea, spoken, wrong))
     assert (remaining.state, remaining.contacted_at) == ("contacted", datetime.combine(second, time(12), UTC))
+    # The mart, which computes it from the events, agrees.
+    first_contact = "select first_contact_at from marts.cases where case_id = %s"
+    assert execute(platform, first_contact, fresh.case_id) == [(remaining.contacted_at,)]
 
 
 def test_owners_have_their_load_and_tutors_their_coaches(platform: Served, lea: httpx2.Client, case: Case) -> None:
