@@ -101,7 +101,7 @@ def load(
     problems += [
         f"{file.source}: none of its {file.read:,} rows could be taken" for file in summary.files if file.is_lost
     ]
-    problems += [f"{other}; nothing else of {other.entity} was loaded" for other in summary.neglected]
+    problems += [f"{other.source} was left alone: {other.why}" for other in summary.neglected]
     for problem in problems:
         err.print(f"[red]error:[/] {plain(problem)}", soft_wrap=True, highlight=False)
     if problems:

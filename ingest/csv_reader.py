@@ -189,7 +189,7 @@ class CsvReader:
                     rejects.append(self._broken(lines, start, f"the line cannot be split into cells: {row}"))
                     start += 1
                     break
-                if end > start + 1 and (len(row) < width or any(map(str.strip, row[width:]))):
+                if end > start + 1 and (len(row) < self._grid.named_width or any(map(str.strip, row[width:]))):
                     rejects.append(self._broken(lines, start, "the line has an opening quote without an end"))
                     start += 1
                     break

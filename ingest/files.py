@@ -28,6 +28,8 @@ _ORDER = list(ENTITIES)
 NAMES_HINT = "sessions.csv, sessions-2026-01.csv.gz, students.xlsx or tutors.parquet"
 NOT_FOLLOWED = "a link, which is not followed; drop the file itself"
 
+# Tables that would be read if their names said of what they are.
+MISNAMED = "csv tsv xlsx parquet gz"
 _WAYS_OUT = {
     "zip 7z rar tar tgz": "an archive; unpack it",
     "gzip": "name it {entity}.csv.gz",
@@ -40,7 +42,7 @@ _WAYS_OUT = {
     "txt tab dat psv": "name it {entity}.csv",
     "sql db sqlite": "a database is not read; export its tables as CSV",
     "part filepart crdownload tmp download": "by its name, it has not arrived completely",
-    "csv tsv xlsx parquet gz": "did you mean {entity}.{ending}?",
+    MISNAMED: "did you mean {entity}.{ending}?",
 }
 _WAY_OUT = {ending: way for endings, way in _WAYS_OUT.items() for ending in endings.split()}
 _OTHER_WORDS = {
@@ -54,11 +56,15 @@ _ENTITY_OF_WORD = {word: entity for entity, words in _OTHER_WORDS.items() for wo
 
 @dataclass(frozen=True)
 class Other:
-    """A file that is not loaded, and why, with the way out. `entity` is what it seems to hold, None if no such data."""
+    """A file that is not loaded, and why, with the way out.
+
+    `entity` is what it seems to hold, None if no such data; `is_misnamed` says that only its name is in the way.
+    """
 
     source: str
     why: str = ""
     entity: str | None = None
+    is_misnamed: bool = False
 
     def __str__(self) -> str:
         return f"{self.source}: {self.why}" if self.why else self.source
@@ -139,7 +145,8 @@ def other(source: str, *, is_link: bool = False, is_folder: bool = False) -> Oth
     if entity is None or ending not in _WAY_OUT:
         return Other(source)
     formats = {"gz": "parquet" if stem.endswith(".parquet") else "csv.gz"}
-    return Other(source, _WAY_OUT[ending].format(entity=entity, ending=formats.get(ending, ending)), entity)
+    why = _WAY_OUT[ending].format(entity=entity, ending=formats.get(ending, ending))
+    return Other(source, why, entity, is_misnamed=ending in MISNAMED.split())
 
 
 def _contents(folder: Path) -> Iterator[Path]:

@@ -45,6 +45,11 @@ class Grid:
     def width(self) -> int:
         return len(self._names)
 
+    @property
+    def named_width(self) -> int:
+        """Without the columns at the end that have no name."""
+        return len(self._names) - len(self._unnamed)
+
     def batch(self, rows: list[list[str]], lines: npt.NDArray[np.int64], rejects: list[Reject]) -> RawBatch:
         """Rows and the lines on which they start; blank ones and repeated headers are no rows."""
         width = self.width

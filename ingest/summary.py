@@ -96,9 +96,10 @@ class FolderSummary:
 
     @property
     def neglected(self) -> list[Other]:
-        """Files that look like data of a kind of which nothing was loaded."""
+        """Files that look like data and are not loaded: tables that only lack the right name, and files of any other
+        form, if nothing of their kind was loaded."""
         loaded = {file.entity for file in self.files}
-        return [other for other in self.others if other.entity and other.entity not in loaded]
+        return [other for other in self.others if other.entity and (other.is_misnamed or other.entity not in loaded)]
 
     @property
     def remarks(self) -> int:

@@ -125,7 +125,7 @@ def test_what_was_understood_and_guessed_and_left_alone_is_told(tmp_path: Path, 
     (tmp_path / "notes.txt").write_text("")
 
     result = tutorq("load", str(tmp_path), exit_code=1)
-    assert result.stderr == ("error: pupils.csv: did you mean students.csv?; nothing else of students was loaded\n")
+    assert result.stderr == "error: pupils.csv was left alone: did you mean students.csv?\n"
     assert max(map(len, result.stdout.splitlines())) <= 80
     told = " ".join(result.stdout.split())
     assert (
@@ -139,7 +139,7 @@ def test_what_was_understood_and_guessed_and_left_alone_is_told(tmp_path: Path, 
     (tmp_path / "pupils.csv").unlink()
     summary = answer("load", str(tmp_path))
     assert [note["kind"] for file in summary["files"] for note in file["notes"]] == ["guessed", "understood"]
-    assert summary["others"] == [{"source": "notes.txt", "why": "", "entity": None}]
+    assert summary["others"] == [{"source": "notes.txt", "why": "", "entity": None, "is_misnamed": False}]
 
     refused = tutorq("load", str(tmp_path), "--strict", exit_code=1)
     assert "tutors.csv: nothing may be guessed (--strict)" in refused.stderr

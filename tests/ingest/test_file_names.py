@@ -125,5 +125,14 @@ def test_data_of_which_nothing_is_loaded_is_an_error(database: Database, tmp_pat
     ]  # fmt: skip
     assert [each.source for each in summary.neglected] == ["session.csv"]
     assert summary.to_dict()["others"][1] == {
-        "source": "session.csv", "why": "did you mean sessions.csv?", "entity": "sessions",
+        "source": "session.csv", "why": "did you mean sessions.csv?", "entity": "sessions", "is_misnamed": True,
     }  # fmt: skip
+
+
+def test_a_table_that_only_lacks_its_name_is_an_error_beside_others_of_its_kind(
+    database: Database, tmp_path: Path
+) -> None:
+    files = {"sessions (1).csv": SESSION, "session.csv": SESSION, "sessions.jsonl": "", "tutors.csv": "tutor_id\nT1\n"}
+    summary = load(database, tmp_path, files)
+    assert [file.source for file in summary.files] == ["tutors.csv", "sessions (1).csv"]
+    assert [each.source for each in summary.neglected] == ["session.csv"]
