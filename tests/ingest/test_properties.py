@@ -221,5 +221,5 @@ def test_no_bytes_at_all_make_the_loader_crash(database: Database, tmp_path: Pat
     (tmp_path / "tutors.csv").write_bytes(b"tutor_id,name\n" + noise)
     summary = load_folder(database.as_role(DatabaseRole.INGEST), tmp_path, timezone="UTC")
     # Letters of an encoding that nobody can tell refuse the file; whatever else it is, its rows are accounted for.
-    assert all("which encoding it is cannot be told" in error.message for error in summary.errors)
+    assert all("save it as UTF-8" in error.message for error in summary.errors)
     assert summary.read == summary.inserted + summary.updated + summary.unchanged + summary.quarantined
