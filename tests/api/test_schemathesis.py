@@ -36,6 +36,7 @@ from tests.api.test_openapi import OPERATIONS
 from tests.conftest import Postgres
 
 if TYPE_CHECKING:
+    import httpx2
     from requests import PreparedRequest
     from schemathesis import Case, SerializationContext
     from schemathesis.schemas import BaseSchema
@@ -186,7 +187,25 @@ def api(
             found = client.get(excused[0])
             schema["/api/sessions/{session_id}/excuse"]["GET"].validate_response(found)
             answers["get_excuse"].add(found.status_code)
+            note_contact_and_stand_in(client, schema, known["planned"][0])
         yield Client(running, schema, known["log_ins"])
+
+
+def note_contact_and_stand_in(client: httpx2.Client, schema: BaseSchema, planned: str) -> None:
+    """In a case of the planned session's tutor: what is made up below names no contact and no such session."""
+    client.post("/api/cases", json={"tutor_id": "T-1"})
+    (case,) = client.get("/api/cases", params={"tutor_id": "T-1"}).json()["data"]
+    path, template = f"/api/cases/{case['case_id']}", "/api/cases/{case_id}"
+    asked = {"session_id": planned, "tutor_id": "T-2", "answer": "asked"}
+    noted = client.post(f"{path}/stand-ins", json=asked)
+    schema[f"{template}/stand-ins"]["POST"].validate_response(noted)
+    answers["post_case_stand_in"].add(noted.status_code)
+    contact = {"version": case["version"], "channel": "call"}
+    version = client.post(f"{path}/contacts", json=contact).json()["data"]["version"]
+    event_id = client.get(f"{path}/events").json()["data"][0]["event_id"]
+    withdrawn = client.post(f"{path}/contacts/{event_id}/withdrawal", json={"version": version})
+    schema[f"{template}/contacts/{{event_id}}/withdrawal"]["POST"].validate_response(withdrawn)
+    answers["post_case_contact_withdrawal"].add(withdrawn.status_code)
 
 
 def test_every_answer_is_described(schema: BaseSchema, api: Client, subtests: pytest.Subtests) -> None:
