@@ -21,7 +21,7 @@ export function MatchingPage() {
   return (
     <Page
       title="Matching"
-      note="Risk is the probability that a student does not come back after the first session."
+      note="Leaving risk: the chance that a student leaves after the first session with a tutor."
       actions={
         <>
           {isLead && <GenerateButton />}
