@@ -251,8 +251,10 @@ def _advice(student: StatedPreferences, tutor: StatedPreferences, coming: str) -
         )
         found.append((abs(student.pace - tutor.pace) / 4, text))
     if student.style is not None and tutor.style is not None and student.style != tutor.style:
-        text = f"The student prefers {_a(student.style)} style and yours is {tutor.style}: "
+        text = (
+            f"The student prefers {_a(student.style)} style and yours is {tutor.style}: "
             f"plan the {coming} session for it."
+        )
         found.append((0.5 if "flexible" in (student.style, tutor.style) else 1, text))
     if (
         student.communication is not None
