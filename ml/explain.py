@@ -252,7 +252,8 @@ def _advice(student: StatedPreferences, tutor: StatedPreferences, coming: str) -
         found.append((abs(student.pace - tutor.pace) / 4, text))
     if student.style is not None and tutor.style is not None and student.style != tutor.style:
         text = (
-            f"The student prefers a {student.style} style and yours is {tutor.style}: plan the {coming} session for it."
+            f"The student prefers {_a(student.style)} style and yours is {tutor.style}: "
+            f"plan the {coming} session for it."
         )
         found.append((0.5 if "flexible" in (student.style, tutor.style) else 1, text))
     if (
@@ -276,6 +277,10 @@ def _advice(student: StatedPreferences, tutor: StatedPreferences, coming: str) -
 
 def _joined(parts: Sequence[str]) -> str:
     return " and ".join(parts)
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun.startswith('i') else 'a'} {noun}"
 
 
 def _capital(text: str) -> str:

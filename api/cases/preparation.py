@@ -294,15 +294,17 @@ def _with_opening(fact: Fact, opened_on: date) -> str:
         return now
     if fact.opening is None:
         return f"{now} Raised after the opening."
-    then = _estimate(fact.opening)
+    then = _counted(fact.opening)
     ended = "" if fact.is_raised else " It is not raised any more."
-    return f"{now} At the opening on {opened_on:%-d %B %Y} it was about {then}.{ended}"
+    return f"{now} At the opening on {opened_on:%-d %B %Y} it was {then}.{ended}"
 
 
-def _estimate(concern: CaseConcern) -> str:
-    if concern.expected is None:
+def _counted(concern: CaseConcern) -> str:
+    if concern.raw_rate is None:
         return "unknown"
-    return f"{concern.expected:.1f}" if concern.concern is ConcernName.LOW_RATINGS else percent(concern.expected)
+    if concern.concern is ConcernName.LOW_RATINGS:
+        return f"{concern.raw_rate:.1f} on average of {concern.trials:,}"
+    return f"{concern.events:,} of {concern.trials:,}, {percent(concern.raw_rate)}"
 
 
 def _planned(student: AffectedStudent) -> str:

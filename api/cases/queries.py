@@ -30,12 +30,12 @@ from api.cases.schemas import (
     SuddenFields,
 )
 from api.cases.talk_queries import PARTICIPANTS, PREPARATION
-from api.cases.words import Recently, in_short
+from api.cases.words import Recently, in_short, suddenly
 from api.database import VERSION, Marts, Statement, columns, with_app_tables
 from api.problems import NotFoundError
 from api.publication import META_SQL
 from api.text_search import matches
-from core.concerns import ConcernName, in_order
+from core.concerns import in_order
 from core.roles import Role
 
 MISSING = "There is no case with this number."
@@ -419,4 +419,4 @@ def _put_into_words(row: dict[str, Any]) -> None:
     for concern in row["raised"]:
         concern["words"] = in_short(concern, recently)
     if sudden := row["sudden_change"]:
-        sudden["words"] = in_short({"concern": ConcernName.GETTING_WORSE, **sudden}, recently)
+        sudden["words"] = suddenly(sudden, recently)

@@ -1,5 +1,6 @@
 """Raised concerns in a few words, for lists."""
 
+from datetime import date
 from typing import Any
 
 from pydantic import BaseModel
@@ -18,6 +19,13 @@ def in_short(concern: dict[str, Any], recently: Recently) -> str:
     """`suddenly worse: 0% → 46% in the last 30 days`, `no-shows: 4 of 45 sessions`"""
     name = ConcernName(concern["concern"])
     return f"{LABELS[name]}: {_figures(name, concern, recently)}"
+
+
+def suddenly(sudden: dict[str, Any], recently: Recently) -> str:
+    """As `in_short`; what is superseded and has no rates to compare gets the day, as its counts stand beside it."""
+    if sudden["superseded"] and changed_to(recently) is None:
+        return f"{LABELS[ConcernName.GETTING_WORSE]} since {date.fromisoformat(sudden['raised_on']):%-d %B}"
+    return in_short({"concern": ConcernName.GETTING_WORSE, **sudden}, recently)
 
 
 def changed_to(recently: Recently) -> str | None:

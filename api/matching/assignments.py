@@ -51,8 +51,10 @@ PEOPLE = f"""
 with students as (
     select {columns(MatchStudent, "people")}
     from marts.match_students as people
-    where case when $1::uuid[] is null then people.is_active else people.student_id = any($1) end
-        and (not $5::boolean or people.needs_tutor)
+    where case
+            when $1::uuid[] is null then people.is_active and (people.needs_tutor or not $5::boolean)
+            else people.student_id = any($1)
+        end
     order by people.student_id
     limit $3
 ),

@@ -21,7 +21,9 @@ test("choosing a student and a tutor shows what is predicted for them, in place"
   await expect(page.getByText(`Best for ${student.name} first`)).toBeVisible();
   await page.getByRole("list", { name: "Tutors" }).getByRole("button").first().click();
   await expect(page).toHaveURL(new RegExp(`student=${student.student_id}.*tutor=${best.tutor_id}`));
-  await expect(page.getByText(`${Math.round(best.churn_probability * 100)}% probability`)).toBeVisible();
+  await expect(
+    page.getByText(new RegExp(`^${Math.round(best.churn_probability * 100)}% (chance|is what)`)),
+  ).toBeVisible();
   await expect(page.getByRole("progressbar", { name: "Compatibility" })).toHaveAttribute(
     "aria-valuenow",
     String(Math.round(best.compatibility_score * 100)),
@@ -37,18 +39,20 @@ test("choosing a student and a tutor shows what is predicted for them, in place"
     await expect(differences).toContainText(label);
 });
 
-test("students who need a tutor are found, and each tutor has rank, probability and concerns", async ({
+test("students who need a tutor are found, and each tutor has a leaving risk and concerns", async ({
   page,
 }) => {
   const { meta } = await ask(page, "/api/matching/students?is_active=true&needs_tutor=true&limit=1");
   const student = await studentAt(page, 5);
   const address = `/api/matching/students/${student.student_id}/matches?limit=50`;
   const { data: matches, meta: fitting } = await ask(page, address);
+  const likely = (match: { churn_probability: number }) => `${Math.round(match.churn_probability * 100)}%`;
   await page.goto(`/matching?student=${student.student_id}`);
   const tutors = page.getByRole("list", { name: "Tutors" }).getByRole("button");
   await expect(tutors).toHaveCount(matches.length);
   for (const [at, match] of matches.entries()) {
-    await expect(tutors.nth(at)).toContainText(`of ${fitting.total}`);
+    await expect(tutors.nth(at)).toContainText("leaving risk");
+    await expect(tutors.nth(at)).toContainText(likely(match));
     for (const concern of match.concerns) await expect(tutors.nth(at)).toContainText(LABELS[concern] ?? "");
   }
   expect(fitting.total).toBeLessThan((await ask(page, "/api/matching/tutors?limit=1")).meta.total);

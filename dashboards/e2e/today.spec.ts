@@ -58,9 +58,9 @@ test("is the first page, and says of whom what is raised and what is at risk", a
   expect(meta.queues.todo).toBeGreaterThan(0);
   const [first] = data;
   const row = page.locator("tbody tr").first();
-  const words = first.raised[0].words;
+  const { words } = first.sudden_change ?? first.raised[0];
   await expect(row).toContainText(words.charAt(0).toUpperCase() + words.slice(1));
-  await expect(row).toContainText(/\d sessions? at risk this week, \d+ students?/);
+  await expect(row).toContainText(/\d of \d+ sessions? at risk in 7 days, \d+ students?/);
   await page.getByRole("link", { name: first.tutor.name, exact: true }).first().click();
   await expect(page.getByRole("heading", { level: 1, name: first.tutor.name })).toBeVisible();
   await expect(

@@ -193,7 +193,7 @@ def test_the_text_has_all_of_it() -> None:
         "Facts\n"
         "- The tutor moved, cancelled or missed 12 of 45 sessions in 90 days, 27%. From now on, 18% to 31% is "
         "likely, because the last weeks weigh more; the chance that it is above the limit of 15% is 93%. At the "
-        "opening on 10 January 2026 it was about 31%.\n"
+        "opening on 10 January 2026 it was 12 of 45, 27%.\n"
         "\n"
         "Fair to concede\n"
         f"- {ELSEWHERE}\n"

@@ -152,7 +152,7 @@ def test_who_got_worse_suddenly_comes_first_and_the_row_says_so(admin: httpx2.Cl
         is_raised = any(known.concern == "getting_worse" for known in each.raised)
         assert each.sudden_change is not None or not is_raised
         if each.sudden_change is not None:
-            assert each.sudden_change.words.startswith("suddenly worse: ")
+            assert each.sudden_change.words.startswith("suddenly worse")
             assert each.sudden_change.superseded != is_raised
         if each.harm_sessions is not None:
             assert each.planned_sessions_7d is not None

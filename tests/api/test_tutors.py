@@ -424,7 +424,7 @@ def test_an_explanation_speaks_plainly(published: Served, client: httpx2.Client)
     held = f"moved, cancelled or missed {flagged['let_downs_90d']} of {flagged['sessions_90d']} sessions"
     assert data["sentence"].startswith("Needs attention since ")
     assert held in unreliable["sentence"]
-    assert "above 15%" in unreliable["sentence"]
+    assert "above the limit of 15%" in unreliable["sentence"]
     without = next(row for row in tutors(client) if row["sessions_90d"] == 0)
     data = client.get(f"/api/tutors/{without['tutor_id']}/explanation").json()["data"]
     assert data["sentence"] == "Not rated: there was no session in the last 90 days, too few for a fair judgement."

@@ -35,7 +35,8 @@ class AssignmentRequest(Body):
         default=None, max_length=MOST_STUDENTS, description="By default all active students."
     )
     needs_tutor: bool = Field(
-        default=False, description="Only students whom no active tutor taught in the last 30 days or is to teach."
+        default=False,
+        description="Without `student_ids`: only students whom no active tutor taught in 30 days or is to teach.",
     )
     tutor_ids: list[Id] | None = Field(
         default=None,

@@ -80,12 +80,12 @@ it("leaves out that a case with an owner is assigned, and lists several changes"
 
 it("tells figures of concerns, contacts without what nobody knows, and why a case was closed", () => {
   const concerns = [
-    { concern: "unreliable", events: 12, trials: 45, expected: 0.24 },
-    { concern: "low_ratings", events: null, trials: 281, expected: 3.76 },
+    { concern: "unreliable", events: 12, trials: 45, raw_rate: 0.267 },
+    { concern: "low_ratings", events: null, trials: 281, raw_rate: 3.76 },
   ];
   expect(told(event("opened", { concerns })).lines).toEqual([
-    "Unreliable: 12 of 45 sessions, about 24%",
-    "Low ratings: 281 ratings, about 3.8",
+    "Unreliable: 12 of 45 sessions, 27%",
+    "Low ratings: 281 ratings, 3.8",
   ]);
   const contact = {
     channel: "call",

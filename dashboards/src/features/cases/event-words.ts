@@ -74,15 +74,13 @@ const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 const names = (value: unknown): string[] => list(value).map((name) => label(String(name)));
 const label = (name: string): string => concernLabel(name as CaseConcern["concern"]);
 
-/** "Unreliable: 12 of 45 sessions, about 24%" */
+/** "Unreliable: 12 of 45 sessions, 27%" */
 const figures = (value: unknown): string[] =>
   list(value).map((each) => {
     const concern = each as CaseConcern;
     const isRating = concern.concern === "low_ratings";
-    const about = isRating
-      ? concern.expected?.toFixed(1)
-      : percent(concern.expected, { digits: 0, none: "" });
-    return `${label(concern.concern)}: ${countedFor(concern)}${about ? `, about ${about}` : ""}`;
+    const rate = isRating ? concern.raw_rate?.toFixed(1) : percent(concern.raw_rate, { digits: 0, none: "" });
+    return [`${label(concern.concern)}: ${countedFor(concern)}`, rate].filter(Boolean).join(", ");
   });
 
 /** One step is the title; of several, each has a line. */

@@ -17,7 +17,12 @@ export function groups(sessions: readonly UpcomingSession[], by: By): Group[] {
     const title =
       by === "day"
         ? weekday(session.scheduled_time)
-        : [nameOf(session), session.student_name && session.student_external_id].filter(Boolean).join(" · ");
+        : [
+            nameOf(session),
+            session.student_name && (session.student_external_id ?? session.student_id.slice(0, 8)),
+          ]
+            .filter(Boolean)
+            .join(" · ");
     const key = by === "day" ? title : session.student_id;
     const last = found.at(-1);
     if (last?.key === key) last.sessions.push(session);

@@ -28,8 +28,8 @@ it("students of one name stay apart, and one without a name has an id", () => {
     session(1, 9, "12345678-0000", null),
   ];
   expect(groups(sessions, "student").map(({ title, sessions }) => [title, sessions.length])).toEqual([
-    ["Ada", 2],
-    ["Ada", 1],
+    ["Ada · a", 2],
+    ["Ada · b", 1],
     ["Student 12345678", 1],
   ]);
 });

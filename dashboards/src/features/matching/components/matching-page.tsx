@@ -23,7 +23,7 @@ export function MatchingPage() {
     <Page
       back={<BackToOne />}
       title="Matching"
-      note="Risk is the probability that a student does not come back after the first session."
+      note="Leaving risk: the chance that a student leaves after the first session with a tutor."
       actions={
         <>
           {isLead && <GenerateButton />}

@@ -96,7 +96,7 @@ function Students({ search, onChange, onChoose }: ColumnProps) {
       id: student.student_id,
       name: studentName(student),
       about: [
-        student.name && student.external_id,
+        student.name && (student.external_id ?? student.student_id.slice(0, 8)),
         student.age !== null && `${student.age} years`,
         student.subjects.join(", "),
       ]

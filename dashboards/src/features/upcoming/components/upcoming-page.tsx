@@ -167,8 +167,10 @@ function columns(by: By): Column<UpcomingSession>[] {
     width: "22%",
     phone: { row: 2, side: "both" },
     cell: nameOf,
-    detail: ({ student_external_id, is_first_meeting }) =>
-      [student_external_id, is_first_meeting && "first meeting"].filter(Boolean).join(" · "),
+    detail: ({ student_external_id, student_id, is_first_meeting }) =>
+      [student_external_id ?? student_id.slice(0, 8), is_first_meeting && "first meeting"]
+        .filter(Boolean)
+        .join(" · "),
   };
   const others: Column<UpcomingSession>[] = [
     {
