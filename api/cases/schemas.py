@@ -117,7 +117,7 @@ class AgreedAction(StrEnum):
     NOTHING = "nothing"
 
 
-class EventKind(StrEnum):
+class CaseEventKind(StrEnum):
     """What happened to a case. `eased`: one of several concerns is not raised any more; `suggested`: none is."""
 
     OPENED = "opened"
@@ -270,7 +270,7 @@ class CaseEvent(BaseModel):
     """Something that happened to a case. Events are added and never changed."""
 
     event_id: int
-    kind: EventKind
+    kind: CaseEventKind
     happened_at: AwareDatetime
     actor: str = Field(description="A person's name, a key, or `tutorq` if scores did it.", examples=["Ann Lee"])
     person_id: int | None = Field(description="The same as a person; null if it was none.")

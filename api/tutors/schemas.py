@@ -243,7 +243,7 @@ class TutorResponse(BaseModel):
     meta: Meta
 
 
-class EventKind(StrEnum):
+class TutorEventKind(StrEnum):
     """What happened to a session. One session may have several events."""
 
     RESCHEDULE = "reschedule"
@@ -255,7 +255,7 @@ class EventKind(StrEnum):
 class TutorEvent(BaseModel):
     """A reschedule, a no-show, a cancellation by the tutor, or a rating of 2 or less."""
 
-    kind: EventKind
+    kind: TutorEventKind
     session_id: UUID
     session_external_id: str | None = Field(examples=["S-99310"])
     happened_at: AwareDatetime = Field(description="When it was asked for if that is known, else when it was due.")
