@@ -101,7 +101,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
         allow_origins=settings.cors_origins,
         allow_methods=("GET", "POST", "PATCH", "DELETE"),
         allow_headers=("X-API-Key", "X-Request-ID", "If-None-Match", "Content-Type", "Idempotency-Key"),
-        expose_headers=("ETag", "X-Request-ID", "Retry-After"),
+        expose_headers=("ETag", "Link", "X-Request-ID", "Retry-After"),
     )
     app = Api(
         title="tutorq",

@@ -12,6 +12,7 @@ from api.caching import NOT_MODIFIED, answer_by_content
 from api.dependencies import AuditWriterDep, CurrentAdmin, CurrentReader, NoQuery
 from api.description import body_of
 from api.limits import ActionLimit
+from api.paging import LINKED
 from api.problems import documented
 from api.state import from_state
 from core.audit import Action, Entry
@@ -24,12 +25,13 @@ AuditLogDep = Annotated[AuditLog, from_state("audit_log")]
 ExportLimitDep = Annotated[ActionLimit, from_state("export_limit")]
 
 
-@router.get("", response_model=AuditList, responses=NOT_MODIFIED)
+@router.get("", response_model=AuditList, responses=NOT_MODIFIED | LINKED)
 async def list_audit_entries(
     request: Request, _: CurrentAdmin, log: AuditLogDep, filters: Annotated[AuditFilters, Query()]
 ) -> Response:
     """Who did what by hand, and who was refused, the newest first. For admins."""
-    return answer_by_content(request, await log.page(filters))
+    page = await log.page(filters)
+    return answer_by_content(request, page.body, page.next_cursor)
 
 
 @router.post(

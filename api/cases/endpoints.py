@@ -35,6 +35,7 @@ from api.cases.schemas import (
 from api.cases.talk_schemas import PreparationResponse, Talk
 from api.dependencies import CurrentCoach, CurrentReader, NoQuery
 from api.description import body_of
+from api.paging import LINKED
 from api.problems import FieldError, Problem, StaleVersionError, documented
 from api.state import from_state
 
@@ -57,12 +58,13 @@ CHANGED = WRITTEN | {
 }
 
 
-@router.get("", response_model=CaseList, responses=NOT_MODIFIED)
+@router.get("", response_model=CaseList, responses=NOT_MODIFIED | LINKED)
 async def list_cases(
     request: Request, caller: CurrentReader, queries: CaseQueriesDep, filters: Annotated[CaseFilters, Query()]
 ) -> Response:
     """The work queue: open cases, the most urgent first unless sorted otherwise."""
-    return answer_by_content(request, await queries.page(filters, Asker.of(caller)))
+    page = await queries.page(filters, Asker.of(caller))
+    return answer_by_content(request, page.body, page.next_cursor)
 
 
 @router.post(

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringCons
 
 from api.bodies import WHOLE, Body
 from api.fields import Count, Fraction, Id
+from api.paging import PageFilters
 from api.problems import Problem
 from api.publication import PageMeta
 from api.tutors.schemas import SearchText
@@ -212,7 +213,7 @@ class CaseDetail(Case):
     snapshot: list[CaseConcern] = Field(description="What was raised at the opening, with its figures then.")
 
 
-class CaseFilters(BaseModel, extra="forbid"):
+class CaseFilters(PageFilters):
     """Which cases, in which order, and which page of them."""
 
     queue: list[Queue] = Field(default=[], description="Any of these; may be given several times. None: all open ones.")
@@ -233,8 +234,6 @@ class CaseFilters(BaseModel, extra="forbid"):
         ),
     )
     sort_order: Literal["asc", "desc"] = "desc"
-    limit: int = Field(default=50, ge=1, le=500)
-    offset: int = Field(default=0, ge=0, le=10_000_000)
 
 
 class QueueCounts(BaseModel):

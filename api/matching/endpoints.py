@@ -45,6 +45,7 @@ from api.matching.schemas.predictions import (
     PredictOptions,
 )
 from api.matching.version import MATCH_VERSION_QUERY
+from api.paging import LINKED
 from api.problems import documented
 from api.state import record_of
 from core.audit import Action, Entry
@@ -62,9 +63,11 @@ router = APIRouter(
 )
 
 ONE = NOT_MODIFIED | documented(404)
+LIST_OF_ONE = ONE | LINKED
+LIST = NOT_MODIFIED | LINKED
 
 
-@router.get("/students", response_model=MatchStudentList, dependencies=[REQUIRE_READER], responses=NOT_MODIFIED)
+@router.get("/students", response_model=MatchStudentList, dependencies=[REQUIRE_READER], responses=LIST)
 async def list_match_students(request: Request, filters: Annotated[StudentFilters, Query()]) -> Response:
     """Students with what matching knows of them, by name unless sorted otherwise."""
     return await answer(request, queries.student_list(filters))
@@ -126,7 +129,9 @@ async def patch_match_student(
     return Response(changed.body, media_type=bodies.JSON)
 
 
-@router.get("/students/{student_id}/matches", response_model=MatchList, dependencies=[REQUIRE_READER], responses=ONE)
+@router.get(
+    "/students/{student_id}/matches", response_model=MatchList, dependencies=[REQUIRE_READER], responses=ONE | LINKED
+)
 async def list_matches_of_student(
     request: Request,
     student_id: PersonPath,
@@ -136,7 +141,7 @@ async def list_matches_of_student(
     return await answer(request, queries.matches_of_student(uuid_of(student_id, NO_STUDENT), filters))
 
 
-@router.get("/tutors", response_model=MatchTutorList, dependencies=[REQUIRE_READER], responses=NOT_MODIFIED)
+@router.get("/tutors", response_model=MatchTutorList, dependencies=[REQUIRE_READER], responses=LIST)
 async def list_match_tutors(request: Request, filters: Annotated[TutorMatchFilters, Query()]) -> Response:
     """Tutors with what matching knows of them, by name unless sorted otherwise."""
     return await answer(request, queries.tutor_list(filters))
@@ -175,7 +180,9 @@ async def patch_match_tutor(
     return Response(changed.body, media_type=bodies.JSON)
 
 
-@router.get("/tutors/{tutor_id}/matches", response_model=MatchList, dependencies=[REQUIRE_READER], responses=ONE)
+@router.get(
+    "/tutors/{tutor_id}/matches", response_model=MatchList, dependencies=[REQUIRE_READER], responses=ONE | LINKED
+)
 async def list_matches_of_tutor(
     request: Request, tutor_id: PersonPath, filters: Annotated[MatchesOfTutorFilters, Query()]
 ) -> Response:

@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from api.caching import NOT_MODIFIED, answer_by_content
 from api.dependencies import CurrentReader, NoQuery
+from api.paging import LINKED
 from api.problems import GoneError, documented
 from api.reports.commands import MailPreferences
 from api.reports.queries import AuditTrail
@@ -60,12 +61,13 @@ AuditTrailDep = Annotated[AuditTrail, from_state("audit_trail")]
 MailPreferencesDep = Annotated[MailPreferences, from_state("mail_preferences")]
 
 
-@router.get("", response_model=ReportList, responses=NOT_MODIFIED | documented(401, 403))
+@router.get("", response_model=ReportList, responses=NOT_MODIFIED | LINKED | documented(401, 403))
 async def list_reports(
     request: Request, caller: CurrentReader, trail: AuditTrailDep, filters: Annotated[ReportFilters, Query()]
 ) -> Response:
     """Mail that was sent, is to be sent, or was not, the newest first. Addresses are shown to admins only."""
-    return answer_by_content(request, await trail.page(filters, with_addresses=caller.role is Role.ADMIN))
+    page = await trail.page(filters, with_addresses=caller.role is Role.ADMIN)
+    return answer_by_content(request, page.body, page.next_cursor)
 
 
 @router.get("/{report_id}", response_model=ReportResponse, responses=NOT_MODIFIED | documented(401, 403, 404))

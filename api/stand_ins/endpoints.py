@@ -9,6 +9,7 @@ from api.caching import NOT_MODIFIED, RevalidatedRoute, answer
 from api.dependencies import REQUIRE_READER
 from api.excuses.endpoints import SessionId
 from api.matching.people import uuid_of
+from api.paging import LINKED
 from api.problems import documented
 from api.stand_ins import queries
 from api.stand_ins.schemas import StandInList, StandInPage
@@ -22,7 +23,7 @@ router = APIRouter(
 )
 
 
-@router.get("", response_model=StandInList)
+@router.get("", response_model=StandInList, responses=LINKED)
 async def list_stand_ins(request: Request, session_id: SessionId, page: Annotated[StandInPage, Query()]) -> Response:
     """Active tutors who could give a planned session, those with the lowest risk for its student first.
 

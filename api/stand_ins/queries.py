@@ -5,6 +5,7 @@ from uuid import UUID
 from api.database import Statement, columns
 from api.matching.queries import TUTORS, fits
 from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QUERY, SOURCE
+from api.paging import Order, SortKey, place_of
 from api.stand_ins.schemas import CoveredSession, StandIn, StandInPage
 
 NOT_PLANNED = "There is no planned session with this id."
@@ -17,6 +18,7 @@ LONGEST_HOURS = 24
 
 MINUTES = f"coalesce(nullif({{table}}.duration_minutes, 0), {USUAL_MINUTES})"
 
+ORDER = Order(SortKey("churn_probability", "double precision"), SortKey("tutor_id", "uuid"))
 LIST = f"""
 with session as materialized (
     select
@@ -68,11 +70,7 @@ free as materialized (
         and people.tutor_id not in (select tutor_id from busy)
 ),
 
-page as (
-    select * from free
-    order by churn_probability nulls last, tutor_id
-    limit $2 offset $3
-),
+{ORDER.pages("free", limit="$2", offset="$3", place="$4")},
 
 rows as (
     select {columns(StandIn, "people")}
@@ -100,15 +98,19 @@ select
                     'total', (select count(*) from free),
                     'limit', $2::bigint,
                     'offset', $3::bigint,
+                    'next_cursor', following.cursor,
                     {MATCH_META_SQL}
                 )
             )
         from session
-    )
+    ),
+    following.cursor
 from {SOURCE}
+cross join following
 """
 
 
 def stand_ins(session_id: UUID, page: StandInPage) -> Statement:
     """A page of the tutors who could give a planned session, those with the lowest risk for its student first."""
-    return Statement(LIST, (session_id, page.limit, page.offset), NOT_PLANNED, MATCH_VERSION_QUERY)
+    arguments = (session_id, page.limit, page.offset, place_of(page, session_id))
+    return Statement(LIST, arguments, NOT_PLANNED, MATCH_VERSION_QUERY, page.cursor)

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from api.caching import NOT_MODIFIED, RevalidatedRoute, answer
 from api.dependencies import REQUIRE_READER, NoQuery
+from api.paging import LINKED
 from api.problems import documented
 from api.tutors import queries
 from api.tutors.concerns import describe
@@ -36,7 +37,7 @@ TutorId = Annotated[
 ]
 
 
-@router.get("", response_model=TutorList)
+@router.get("", response_model=TutorList, responses=LINKED)
 async def list_tutors(request: Request, filters: Annotated[TutorFilters, Query()]) -> Response:
     """Tutors with their scores, those most likely above the threshold first unless sorted otherwise."""
     return await answer(request, queries.tutor_list(filters))

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from api.caching import NOT_MODIFIED, RevalidatedRoute, answer
 from api.dependencies import REQUIRE_READER
+from api.paging import LINKED
 from api.problems import documented
 from api.upcoming import queries
 from api.upcoming.schemas import UpcomingFilters, UpcomingList
@@ -20,7 +21,7 @@ router = APIRouter(
 )
 
 
-@router.get("", response_model=UpcomingList)
+@router.get("", response_model=UpcomingList, responses=LINKED)
 async def list_upcoming_sessions(request: Request, filters: Annotated[UpcomingFilters, Query()]) -> Response:
     """Sessions to come, those most likely to be rescheduled or missed by their tutor first unless sorted otherwise."""
     return await answer(request, queries.upcoming_sessions(filters))

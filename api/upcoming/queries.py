@@ -3,16 +3,20 @@
 from api.database import Statement
 from api.matching.queries import TUTORS
 from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QUERY, SOURCE
+from api.paging import Order, SortKey, place_of
 from api.text_search import matches
 from api.upcoming.schemas import UpcomingFilters, UpcomingSort
 from ingest.ids import entity_uuid
 
 BY_RISK = "tutor_disruption_probability desc nulls last"
-ORDERS: dict[UpcomingSort, str] = {
-    "tutor_disruption_probability": f"{BY_RISK}, scheduled_time, session_id",
-    "scheduled_time": "scheduled_time, session_id",
+BY_TIME = (SortKey("scheduled_time", "timestamptz"), SortKey("session_id", "uuid"))
+ORDERS: dict[UpcomingSort, Order] = {
+    "tutor_disruption_probability": Order(
+        SortKey("tutor_disruption_probability", "double precision", is_descending=True), *BY_TIME
+    ),
+    "scheduled_time": Order(*BY_TIME),
     # Students of one name stay apart.
-    "student_name": "student_name nulls last, student_id, scheduled_time, session_id",
+    "student_name": Order(SortKey("student_name", "text"), SortKey("student_id", "uuid"), *BY_TIME),
 }
 
 # What is known of a pair is looked up for the rows of the page only: for all sessions to come it takes a second.
@@ -51,11 +55,7 @@ listed as (
     where place = 1 or not $3::boolean
 ),
 
-page as (
-    select *, row_number() over (order by {{order}}) as line from listed
-    order by {{order}}
-    limit $4 offset $5
-),
+{{pages}},
 
 rows as (
     select
@@ -83,7 +83,7 @@ rows as (
     inner join marts.upcoming_sessions as sessions on page.session_id = sessions.session_id
     left join {TUTORS} as tutors on sessions.tutor_id = tutors.tutor_id
     left join marts.match_students as students on sessions.student_id = students.student_id
-    order by page.line
+    order by {{order}}
 )
 
 select
@@ -91,10 +91,13 @@ select
     json_build_object(
         'data', coalesce((select json_agg(rows) from rows), '[]'),
         'meta', json_build_object(
-            'total', (select count(*) from listed), 'limit', $4::bigint, 'offset', $5::bigint, {MATCH_META_SQL}
+            'total', (select count(*) from listed), 'limit', $4::bigint, 'offset', $5::bigint,
+            'next_cursor', following.cursor, {MATCH_META_SQL}
         )
-    )
+    ),
+    following.cursor
 from {SOURCE}
+cross join following
 """
 
 
@@ -102,7 +105,12 @@ def upcoming_sessions(filters: UpcomingFilters) -> Statement:
     """A page of scheduled sessions; every one that matches is on exactly one page."""
     is_by_student = filters.sort_by == "student_name"
     # Without a name to sort by, Postgres leaves the join out.
-    sql = LIST.format(order=ORDERS[filters.sort_by], student_name="students.name" if is_by_student else "null::text")
+    order = ORDERS[filters.sort_by]
+    sql = LIST.format(
+        order=order.sql,
+        pages=order.pages("listed", limit="$4", offset="$5", place="$9"),
+        student_name="students.name" if is_by_student else "null::text",
+    )
     return Statement(
         sql,
         (
@@ -114,6 +122,8 @@ def upcoming_sessions(filters: UpcomingFilters) -> Statement:
             filters.risk_level or None,
             filters.since,
             filters.search,
+            place_of(filters),
         ),
         version_sql=MATCH_VERSION_QUERY,
+        cursor=filters.cursor,
     )

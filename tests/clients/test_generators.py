@@ -152,7 +152,9 @@ const session: components["schemas"]["SessionPost"] = {
 };
 const receipt = await sender.POST("/api/sessions", { body: session });
 const batch = await sender.POST("/api/sessions/batch", { body: [session, { ...session, tutor_id: " " }] });
-const tutors = await reader.GET("/api/tutors", { params: { query: { risk_status: ["high_risk", "watch"], limit: 2 } } });
+const tutors = await reader.GET("/api/tutors", {
+  params: { query: { risk_status: ["high_risk", "watch"], limit: 2 } },
+});
 const next = await reader.GET("/api/tutors", {
   params: { query: { risk_status: ["high_risk", "watch"], limit: 2, offset: 2 } },
 });
