@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +46,20 @@ def platform(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> It
         secrets = [keys.create(connection, f"client {role}", role).secret for role in (Role.READ, Role.INGEST)]
     with served(database, home, daemon_silent_seconds=86_400, ingest_rate_per_second=1_000_000) as running:
         yield Platform(running, *map(str, secrets))
+
+
+@pytest.fixture(scope="session")
+def python_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `tutorq_client` is installed, as pip does it, from a copy: building leaves files behind."""
+    folder = tmp_path_factory.mktemp("python-client")
+    package, site = folder / "clients" / "python", folder / "site"
+    left_out = shutil.ignore_patterns("generated", "build", "dist", "*.egg-info")
+    shutil.copytree(PROJECT_ROOT / "clients" / "python", package, ignore=left_out)
+    (folder / "api").mkdir()
+    shutil.copy(PROJECT_ROOT / "api" / "openapi.json", folder / "api")
+    install = ("pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--offline", "--target", str(site))
+    done = subprocess.run(
+        [sys.executable, "-m", "uv", *install, "--python", sys.executable, str(package)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return site

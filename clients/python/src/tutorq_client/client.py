@@ -23,7 +23,7 @@ from tutorq_client.generated.models import (
     TutorRow,
     UpcomingSession,
 )
-from tutorq_client.generated.types import Response
+from tutorq_client.generated.types import UNSET
 from tutorq_client.persistence import PersistentTransport
 from tutorq_client.problems import ProblemError
 
@@ -85,7 +85,7 @@ class Client:
             prefix="",
             auth_header_name=KEY_HEADER,
             timeout=httpx.Timeout(timeout),
-            httpx_args={"transport": transport},
+            httpx_args={"transport": transport, "event_hooks": {"response": [_raise_for_problem]}},
         )
 
     def __enter__(self) -> Client:
@@ -101,22 +101,17 @@ class Client:
     def call(self, operation: Any, *arguments: Any, **named: Any) -> Any:
         """The parsed answer of any operation: `client.call(get_overview)`, with `get_overview` from
         `tutorq_client.generated.api.overview`."""
-        response: Response[Any] = operation.sync_detailed(*arguments, client=self.generated, **named)
-        if response.status_code >= 400:
-            raise ProblemError.of(
-                httpx.Response(response.status_code, headers=response.headers, content=response.content)
-            )
-        return response.parsed
+        return operation.sync(*arguments, client=self.generated, **named)
 
     def rows(self, operation: Any, *arguments: Any, **filters: Any) -> Iterator[Any]:
-        """Every row of a list, page by page: `client.rows(list_cases, owner="nobody")`."""
-        limit, offset = filters.pop("limit", PAGE_ROWS), filters.pop("offset", 0)
+        """Every row of a list, page by page, even while rows come and go: `client.rows(list_cases, owner="nobody")`."""
+        filters.setdefault("limit", PAGE_ROWS)
         while True:
-            page = self.call(operation, *arguments, limit=limit, offset=offset, **filters)
+            page = self.call(operation, *arguments, **filters)
             yield from page.data
-            offset += len(page.data)
-            if not page.data or offset >= page.meta.total:
+            if page.meta.next_cursor is None:
                 return
+            filters.update(cursor=page.meta.next_cursor, offset=UNSET)
 
     def tutors(self, **filters: Any) -> Iterator[TutorRow]:
         """Tutors with their scores; filters are those of `GET /api/tutors`, such as `attention=True`."""
@@ -158,10 +153,15 @@ class Client:
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
         response = self._http.post(path, content=json.dumps(body, default=_plain), headers=headers)
-        if response.status_code >= 400:
-            raise ProblemError.of(response)
         answer: dict[str, Any] = response.json()
         return answer
+
+
+def _raise_for_problem(response: httpx.Response) -> None:
+    """Before a body is parsed: that of an error may be a page by a proxy, and a redirect has none."""
+    if response.status_code >= 300 and response.status_code != httpx.codes.NOT_MODIFIED:
+        response.read()
+        raise ProblemError.of(response)
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import httpx
@@ -15,14 +14,13 @@ class ProblemError(Exception):
     wrong field of the request; `request_id` finds the request in the server's log. `members` is the whole body.
     """
 
-    def __init__(self, status: int, members: dict[str, Any], retry_after: str | None = None) -> None:
+    def __init__(self, status: int, members: dict[str, Any]) -> None:
         self.status = status
         self.members = members
         self.type = str(members.get("type", "about:blank"))
         self.title = str(members.get("title", f"HTTP status {status}"))
         self.detail = str(members.get("detail", ""))
         self.request_id: str | None = members.get("request_id")
-        self.retry_after = retry_after
         self.fields: dict[str, list[str]] = {}
         for error in members.get("errors") or []:
             self.fields.setdefault(error["field"], []).append(error["message"])
@@ -32,12 +30,12 @@ class ProblemError(Exception):
     def of(cls, response: httpx.Response) -> ProblemError:
         """The problem that a response tells, whoever wrote it: a proxy may answer with a page."""
         try:
-            members = json.loads(response.content)
+            members = response.json()
         except ValueError:
             members = None
         if not isinstance(members, dict):
             members = {"detail": response.text[:200]}
-        return cls(response.status_code, members, response.headers.get("retry-after"))
+        return cls(response.status_code, members)
 
     def __str__(self) -> str:
         fields = "; ".join(f"{field}: {', '.join(messages)}" for field, messages in self.fields.items())
