@@ -9,7 +9,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 import asyncpg
@@ -45,6 +45,13 @@ class PageFilters(BaseModel, extra="forbid"):
     cursor: Cursor | None = Field(
         default=None,
         description="`next_cursor` of the page before, with the same filters and order. Takes the place of `offset`.",
+    )
+    format: Literal["json", "csv", "parquet"] = Field(
+        default="json",
+        description=(
+            "`csv` (text/csv) and `parquet` (application/vnd.apache.parquet) give a file with every row that fits the "
+            "filters, without `limit`, `offset` and `cursor`."
+        ),
     )
 
 
@@ -140,7 +147,7 @@ def place_of(filters: PageFilters, *address: object) -> list[str | None]:
     Raises:
         InvalidRequestError: the cursor is none, or one of another list; or there is an offset, too.
     """
-    asked = (type(filters).__qualname__, *map(str, address), filters.model_dump_json(exclude=PAGE_FIELDS))
+    asked = (type(filters).__qualname__, *map(str, address), filters.model_dump_json(exclude={*PAGE_FIELDS, "format"}))
     digest = hashlib.blake2b("\0".join(asked).encode(), digest_size=9).hexdigest()
     if filters.cursor is None:
         return [digest]

@@ -20,6 +20,7 @@ from api.cases.schemas import (
     GREATEST_ID,
     BulkAssignment,
     BulkAssignmentResult,
+    Case,
     CaseConflict,
     CaseDetail,
     CaseEvents,
@@ -35,6 +36,7 @@ from api.cases.schemas import (
 from api.cases.talk_schemas import PreparationResponse, Talk
 from api.dependencies import CurrentCoach, CurrentReader, NoQuery
 from api.description import body_of
+from api.exports import answer_pages
 from api.paging import LINKED
 from api.problems import FieldError, Problem, StaleVersionError, documented
 from api.state import from_state
@@ -63,8 +65,8 @@ async def list_cases(
     request: Request, caller: CurrentReader, queries: CaseQueriesDep, filters: Annotated[CaseFilters, Query()]
 ) -> Response:
     """The work queue: open cases, the most urgent first unless sorted otherwise."""
-    page = await queries.page(filters, Asker.of(caller))
-    return answer_by_content(request, page.body, page.next_cursor)
+    asker = Asker.of(caller)
+    return await answer_pages(request, caller, "cases", Case, filters, lambda part: queries.page(part, asker))
 
 
 @router.post(

@@ -1,5 +1,6 @@
 """Matching: the people, predictions for pairs, the run that predicts all of them, and assignments."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -19,14 +20,17 @@ from api.dependencies import (
     TeamsDep,
 )
 from api.description import body_of
+from api.exports import answer_list
 from api.matching import queries
 from api.matching.dependencies import AssignmentsDep, GenerationDep, PairsDep, PeopleDep, ScorerDep
 from api.matching.pairs import pair
 from api.matching.people import NO_STUDENT, NO_TUTOR, PersonPath, uuid_of
 from api.matching.schemas.assignments import Assignment, AssignmentRequest
 from api.matching.schemas.people import (
+    MatchStudent,
     MatchStudentList,
     MatchStudentResponse,
+    MatchTutor,
     MatchTutorList,
     MatchTutorResponse,
     StudentFilters,
@@ -38,6 +42,7 @@ from api.matching.schemas.people import (
 from api.matching.schemas.predictions import (
     GenerationAccepted,
     GenerationStatus,
+    Match,
     MatchesOfStudentFilters,
     MatchesOfTutorFilters,
     MatchList,
@@ -68,9 +73,11 @@ LIST = NOT_MODIFIED | LINKED
 
 
 @router.get("/students", response_model=MatchStudentList, dependencies=[REQUIRE_READER], responses=LIST)
-async def list_match_students(request: Request, filters: Annotated[StudentFilters, Query()]) -> Response:
+async def list_match_students(
+    request: Request, caller: CurrentReader, filters: Annotated[StudentFilters, Query()]
+) -> Response:
     """Students with what matching knows of them, by name unless sorted otherwise."""
-    return await answer(request, queries.student_list(filters))
+    return await answer_list(request, caller, "students", MatchStudent, filters, queries.student_list)
 
 
 @router.post(
@@ -134,17 +141,21 @@ async def patch_match_student(
 )
 async def list_matches_of_student(
     request: Request,
+    caller: CurrentReader,
     student_id: PersonPath,
     filters: Annotated[MatchesOfStudentFilters, Query()],
 ) -> Response:
     """The tutors a student could have, those with the lowest risk first unless sorted otherwise."""
-    return await answer(request, queries.matches_of_student(uuid_of(student_id, NO_STUDENT), filters))
+    query = partial(queries.matches_of_student, uuid_of(student_id, NO_STUDENT))
+    return await answer_list(request, caller, "matches", Match, filters, query)
 
 
 @router.get("/tutors", response_model=MatchTutorList, dependencies=[REQUIRE_READER], responses=LIST)
-async def list_match_tutors(request: Request, filters: Annotated[TutorMatchFilters, Query()]) -> Response:
+async def list_match_tutors(
+    request: Request, caller: CurrentReader, filters: Annotated[TutorMatchFilters, Query()]
+) -> Response:
     """Tutors with what matching knows of them, by name unless sorted otherwise."""
-    return await answer(request, queries.tutor_list(filters))
+    return await answer_list(request, caller, "match-tutors", MatchTutor, filters, queries.tutor_list)
 
 
 @router.get("/tutors/{tutor_id}", response_model=MatchTutorResponse, dependencies=[REQUIRE_READER], responses=ONE)
@@ -184,10 +195,14 @@ async def patch_match_tutor(
     "/tutors/{tutor_id}/matches", response_model=MatchList, dependencies=[REQUIRE_READER], responses=ONE | LINKED
 )
 async def list_matches_of_tutor(
-    request: Request, tutor_id: PersonPath, filters: Annotated[MatchesOfTutorFilters, Query()]
+    request: Request,
+    caller: CurrentReader,
+    tutor_id: PersonPath,
+    filters: Annotated[MatchesOfTutorFilters, Query()],
 ) -> Response:
     """The students a tutor could have, those with the lowest risk first unless sorted otherwise."""
-    return await answer(request, queries.matches_of_tutor(uuid_of(tutor_id, NO_TUTOR), filters))
+    query = partial(queries.matches_of_tutor, uuid_of(tutor_id, NO_TUTOR))
+    return await answer_list(request, caller, "matches", Match, filters, query)
 
 
 @router.get(

@@ -1,18 +1,20 @@
 """Tutors who could give a planned session in place of its tutor."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.caching import NOT_MODIFIED, RevalidatedRoute, answer
-from api.dependencies import REQUIRE_READER
+from api.caching import NOT_MODIFIED, RevalidatedRoute
+from api.dependencies import REQUIRE_READER, CurrentReader
 from api.excuses.endpoints import SessionId
+from api.exports import answer_list
 from api.matching.people import uuid_of
 from api.paging import LINKED
 from api.problems import documented
 from api.stand_ins import queries
-from api.stand_ins.schemas import StandInList, StandInPage
+from api.stand_ins.schemas import StandIn, StandInList, StandInPage
 
 router = APIRouter(
     prefix="/api/sessions/{session_id}/stand-ins",
@@ -24,11 +26,14 @@ router = APIRouter(
 
 
 @router.get("", response_model=StandInList, responses=LINKED)
-async def list_stand_ins(request: Request, session_id: SessionId, page: Annotated[StandInPage, Query()]) -> Response:
+async def list_stand_ins(
+    request: Request, caller: CurrentReader, session_id: SessionId, page: Annotated[StandInPage, Query()]
+) -> Response:
     """Active tutors who could give a planned session, those with the lowest risk for its student first.
 
     They have no planned session that overlaps, where a session without a known length takes 60 minutes; and they teach
     its subject, or a subject of the student if the session has none. A tutor who names no subject fits. The session's
     own tutor is not among them. 404 if there is no such session, or if it is not planned.
     """
-    return await answer(request, queries.stand_ins(uuid_of(session_id, queries.NOT_PLANNED), page))
+    query = partial(queries.stand_ins, uuid_of(session_id, queries.NOT_PLANNED))
+    return await answer_list(request, caller, "stand-ins", StandIn, page, query)

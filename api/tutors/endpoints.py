@@ -6,7 +6,8 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api.caching import NOT_MODIFIED, RevalidatedRoute, answer
-from api.dependencies import REQUIRE_READER, NoQuery
+from api.dependencies import REQUIRE_READER, CurrentReader, NoQuery
+from api.exports import answer_list
 from api.paging import LINKED
 from api.problems import documented
 from api.tutors import queries
@@ -20,6 +21,7 @@ from api.tutors.schemas import (
     TutorHistoryResponse,
     TutorList,
     TutorResponse,
+    TutorRow,
 )
 from ingest.contract import NO_NUL
 
@@ -38,9 +40,9 @@ TutorId = Annotated[
 
 
 @router.get("", response_model=TutorList, responses=LINKED)
-async def list_tutors(request: Request, filters: Annotated[TutorFilters, Query()]) -> Response:
+async def list_tutors(request: Request, caller: CurrentReader, filters: Annotated[TutorFilters, Query()]) -> Response:
     """Tutors with their scores, those most likely above the threshold first unless sorted otherwise."""
-    return await answer(request, queries.tutor_list(filters))
+    return await answer_list(request, caller, "tutors", TutorRow, filters, queries.tutor_list)
 
 
 @router.get("/{tutor_id}", response_model=TutorResponse, responses=documented(404))

@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,13 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from api.paging import Order, SortKey
 from api.tutors.schemas import SORTABLE
 from core.database import Database
-from ingest.ids import entity_uuid
 from tests.api.conftest import Served, served
-from tests.api.matching import scramble
+from tests.api.lists import fill
 from tests.api.test_problems import problem
 from tests.conftest import Postgres
 
-START = datetime(2026, 2, 1, 15, tzinfo=UTC)
 LISTS = {
     "/api/tutors": [{"sort_by": name, "sort_order": order} for name in SORTABLE for order in ("asc", "desc")],
     "/api/sessions/upcoming": [
@@ -47,36 +44,7 @@ def platform(postgres: Postgres, people: str, tmp_path_factory: pytest.TempPathF
     """With several rows in every list."""
     home = tmp_path_factory.mktemp("paging")
     with served(postgres.new_database(home, people), home) as platform:
-        planned = [
-            {
-                "session_id": f"U-{i}", "tutor_id": f"T-{1 + i % 3}", "student_id": f"S-{1 + i % 4}",
-                "scheduled_time": (START + timedelta(hours=i)).isoformat(), "status": "scheduled", "subject": "maths",
-            }
-            for i in range(9)
-        ]  # fmt: skip
-        moved = [
-            {
-                "session_id": f"M-{i}", "tutor_id": f"T-{1 + i}", "student_id": "S-1", "status": "rescheduled",
-                "scheduled_time": "2026-01-06T10:00:00Z", "reschedule_info": {"initiator": "tutor"},
-            }
-            for i in range(6)
-        ]  # fmt: skip
-        with platform.client(platform.key) as client, platform.database.connect() as connection:
-            assert client.post("/api/sessions/batch", json=planned + moved).json()["queued"] == len(planned + moved)
-            for i in range(6):
-                assert client.post(f"/api/sessions/M-{i}/excuse", json={"reason": "ill"}).status_code == 201
-                assert client.post("/api/cases", json={"tutor_id": f"T-{1 + i}"}).status_code in (201, 409)
-                connection.execute(
-                    "insert into ml.session_predictions values (%s, %s, 'low', 'session-1', now())",
-                    (entity_uuid(f"U-{i}"), 0.1 * (i // 2)),
-                )
-            connection.cursor().executemany(
-                "insert into app.email_reports "
-                "(kind, unique_key, topic, recipient, subject, payload, state, created_at) "
-                "values ('daily_digest', %s, 'digest', 'ann@example.org', 'Digest', '{}', 'sent', %s)",
-                [(str(i), START + timedelta(days=i // 2)) for i in range(7)],
-            )
-        scramble(platform.database)
+        fill(platform)
         yield platform
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from pyarrow import parquet
 
 from core.settings import PROJECT_ROOT
 from tests.api.conftest import served
@@ -52,7 +53,7 @@ def session(session_id: str, **changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_lists_are_followed_to_their_end(reader: Any) -> None:
+def test_lists_are_followed_to_their_end(tutorq_client: ModuleType, reader: Any) -> None:
     listed = list(reader.tutors(limit=7))
     assert len({tutor.tutor_id for tutor in listed}) == len(listed) == TUTORS
     raised = list(reader.tutors(attention=True, sort_by="attention", risk_status=["high_risk", "watch"]))
@@ -67,6 +68,18 @@ def test_lists_are_followed_to_their_end(reader: Any) -> None:
     assert len({student.student_id for student in students}) == len(students) > 3
     with pytest.raises(tutorq_client.ProblemError, match="There is no student"):
         next(reader.rows(list_matches_of_student, "nobody"))
+
+
+def test_lists_are_saved_as_files(reader: Any, tmp_path: Path) -> None:
+    reader.export("/api/tutors", tmp_path / "tutors.parquet", risk_status=["high_risk", "watch"], is_active=True)
+    wanted = reader.tutors(risk_status=["high_risk", "watch"], is_active=True)
+    table = parquet.read_table(tmp_path / "tutors.parquet")
+    assert table["tutor_id"].to_pylist() == [str(tutor.tutor_id) for tutor in wanted]
+    reader.export("/api/matching/students", str(tmp_path / "students.csv"))
+    assert (tmp_path / "students.csv").read_text("utf-8-sig").startswith("student_id,")
+    with pytest.raises(ValueError, match=r"\.csv or \.parquet"):
+        reader.export("/api/tutors", tmp_path / "tutors.xlsx")
+    assert {path.name for path in tmp_path.iterdir()} == {"tutors.parquet", "students.csv"}
 
 
 def test_sessions_are_sent_in_batches_with_a_result_each(tutorq_client: ModuleType, sender: Any) -> None:
