@@ -39,7 +39,9 @@ from core.audit import Action, Entry
 if TYPE_CHECKING:
     import pyarrow
 
-PAGE_ROWS = 1000
+# 200,000 mails by pages of 1,000: 35 s, mostly for finding the place 200 times, and 5 MB of memory (CSV). A row of the
+# tutors' list takes ten times as much as a mail.
+PAGE_ROWS = 2000
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8; header=present", "parquet": "application/vnd.apache.parquet"}
 # A spreadsheet would run a text that begins like this as a formula.
 FORMULA = re.compile(r"[=+\-@\t\r]")

