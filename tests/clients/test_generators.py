@@ -84,6 +84,14 @@ def test_no_model_is_a_choice_beside_its_fields() -> None:
     assert wrong == []
 
 
+def test_what_is_absent_is_not_true_by_default() -> None:
+    schemas = json.loads(openapi.PATH.read_text())["components"]["schemas"]
+    fields = {(name, field): one for name in schemas for field, one in schemas[name].get("properties", {}).items()}
+    marks = {key for key, one in fields.items() if one.get("const") is True}
+    assert ("SessionReceipt", "duplicate") in marks
+    assert not [key for key in marks if "default" in fields[key]]
+
+
 def test_python_works(generated: Generated, platform: Platform) -> None:
     models = generated.models
     no_key = generated.client.Client(base_url=platform.url)
@@ -108,7 +116,7 @@ def test_python_works(generated: Generated, platform: Platform) -> None:
         client=sender, body=one, idempotency_key="generated-1"
     )
     assert isinstance(receipt, models.SessionReceipt), receipt
-    assert (receipt.session_id, receipt.status) == ("generated 1", "queued")
+    assert (receipt.session_id, receipt.status, bool(receipt.duplicate)) == ("generated 1", "queued", False)
 
     wrong = evolve(one, session_id="generated 2", tutor_id=" ")
     batch = generated.operation("sessions", "post_session_batch").sync(client=sender, body=[one, wrong])
