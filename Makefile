@@ -1,7 +1,7 @@
 # `make up` and `make test` are all that is needed; both install first, and are quick the second time.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --jobs=2
-.PHONY: help install up check test soak lint lint-python lint-sql lint-dashboard format generate bench lock clean
+.PHONY: help install up check test soak lint lint-python lint-sql lint-dashboard format generate bench clients lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -72,12 +72,15 @@ generate: .venv/installed ## Write what follows from the declared metrics, and t
 bench: install ## Measure what we claim (SIZE=full for the large sizes)
 	$(BIN)/python -m benchmarks
 
+clients: install ## Build the Python client, to be published, into clients/python/dist
+	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --clear clients/python
+
 lock: install ## Pin newest versions anew
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/requirements.lock
 
 clean: ## Remove what was installed and built, but not your data in var/
-	rm -rf .venv dashboards/node_modules dashboards/dist dashboards/test-results dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv dashboards/node_modules dashboards/dist dashboards/test-results clients/python/build clients/python/dist clients/python/src/tutorq_client/generated dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tutorq needs Python 3.11 or newer; set PYTHON=/path/to/python")'

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from api.auth import Require
 from api.database import Marts, Statement
+from api.paging import next_page
 from api.problems import NotFoundError
 from api.routing import ApiRoute
 from api.state import record_of
@@ -93,6 +94,7 @@ async def answer(request: Request, statement: Statement, shape: Callable[[bytes]
         if published.body is None:
             raise NotFoundError(statement.missing)
         response = _found(published.version, unchanged.resource, shape(published.body))
+        response.headers.update(next_page(request, published.next_cursor))
     response.unchanged = unchanged
     return response
 
@@ -121,13 +123,14 @@ def _found(version: str, resource: str, body: bytes) -> Answer:
     return Answer(body, headers=headers, media_type="application/json")
 
 
-def answer_by_content(request: Request, body: bytes) -> Response:
-    """200 with a JSON body that does not hang on the publication, or 304 if the client has the same already."""
+def answer_by_content(request: Request, body: bytes, next_cursor: str | None = None) -> Response:
+    """200 with a JSON body that does not hang on the publication, or 304 if the client has the same already. A page of
+    a list links to the next one."""
     version = hashlib.blake2b(body, digest_size=12).hexdigest()
     headers = _headers(version, "content", CREDENTIALS)
     if f"{version}-content" in TAG.findall(request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
-    return Response(body, headers=headers, media_type="application/json")
+    return Response(body, headers=headers | next_page(request, next_cursor), media_type="application/json")
 
 
 def _resource(request: Request, statement: Statement) -> str:

@@ -10,6 +10,7 @@ import asyncpg
 import structlog
 from pydantic import BaseModel
 
+from api.paging import known_to_postgres
 from api.problems import DatabaseUnavailableError, NotPublishedError, OutdatedScoresError
 from core.postgres_urls import for_asyncpg
 
@@ -71,21 +72,25 @@ class Statement:
 
     `version` is that of the publication read with it, and `body` is JSON, or null if what was asked for
     does not exist, which `missing` puts into words. No row means that nothing has been published.
-    `version_sql` yields the present version alone.
+    `version_sql` yields the present version alone. A page of a list has a third column: the cursor of the next page;
+    `cursor` is that of this one.
     """
 
     sql: str
     arguments: tuple[Any, ...] = ()
     missing: str = ""
     version_sql: str = VERSION_QUERY
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """JSON as Postgres made it, and the version of the publication that it was read from."""
+    """JSON as Postgres made it, the version of the publication that it was read from, and the cursor of the next page
+    if it is a page."""
 
     version: str
     body: bytes | None
+    next_cursor: str | None = None
 
 
 class Marts:
@@ -109,10 +114,11 @@ class Marts:
 
     async def read(self, statement: Statement) -> Published:
         """Run a statement on one snapshot."""
-        row = await self._run(lambda connection: connection.fetchrow(statement.sql, *statement.arguments))
+        with known_to_postgres(statement.cursor):
+            row = await self._run(lambda connection: connection.fetchrow(statement.sql, *statement.arguments))
         if row is None:
             raise NotPublishedError("The first run has not finished.")
-        return Published(row[0], row[1])
+        return Published(*row)
 
     async def _run(self, work: Callable[[Any], Awaitable[Result]]) -> Result:
         try:

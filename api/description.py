@@ -39,6 +39,11 @@ def describe(schema: dict[str, Any]) -> dict[str, Any]:
                         response["content"] = {MEDIA_TYPE: content}
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    for model in schemas.values():
+        for field in model.get("properties", {}).values():
+            # Of answers: true if it is there. A default would say that it is true if it is not.
+            if field.get("const") is True:
+                field.pop("default", None)
     schema["components"]["schemas"] = dict(sorted(schemas.items()))
     return schema
 

@@ -4,6 +4,8 @@ from datetime import date, datetime
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from api.paging import PagePlace
+
 AS_OF = date(2026, 1, 31)
 PUBLISHED_AT = datetime.fromisoformat("2026-01-31T12:00:04.512+00:00")
 
@@ -25,12 +27,8 @@ class Meta(BaseModel):
     )
 
 
-class PageMeta(Meta):
+class PageMeta(PagePlace, Meta):
     """The publication behind a list, and where in the list this page is."""
-
-    total: int = Field(description="Rows that match, on all pages.", examples=[3000])
-    limit: int = Field(description="Most rows on a page.", examples=[50])
-    offset: int = Field(description="Rows before this page.", examples=[0])
 
 
 class NoParameters(BaseModel, extra="forbid"):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg.pgproto.pgproto
@@ -140,8 +140,10 @@ class RescheduleInfo(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         strict=True,
+        # Not `anyOf`, here and below: generators of clients take it for the whole of a model, and drop that.
         json_schema_extra={
-            "anyOf": [{"properties": {name: {"type": "null"}}} for name in ("requested_at", "cancelled_at")]
+            "if": {"properties": {"requested_at": {"type": "string"}}, "required": ["requested_at"]},
+            "then": {"properties": {"cancelled_at": {"type": "null"}}},
         },
     )
 
@@ -166,10 +168,8 @@ class SessionPost(BaseModel):
         extra="forbid",
         strict=True,
         json_schema_extra={
-            "anyOf": [
-                {"properties": {"status": {"enum": [one for one in get_args(Status) if one != "rescheduled"]}}},
-                {"properties": {"reschedule_info": {"type": "object"}}, "required": ["reschedule_info"]},
-            ]
+            "if": {"properties": {"status": {"const": "rescheduled"}}, "required": ["status"]},
+            "then": {"properties": {"reschedule_info": {"type": "object"}}, "required": ["reschedule_info"]},
         },
     )
 

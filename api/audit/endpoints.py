@@ -7,11 +7,13 @@ from starlette.responses import Response
 
 from api import bodies
 from api.audit.queries import AuditLog
-from api.audit.schemas import AuditFilters, AuditList, ExportNote
-from api.caching import NOT_MODIFIED, answer_by_content
+from api.audit.schemas import AuditEntry, AuditFilters, AuditList, ExportNote
+from api.caching import NOT_MODIFIED
 from api.dependencies import AuditWriterDep, CurrentAdmin, CurrentReader, NoQuery
 from api.description import body_of
+from api.exports import answer_pages
 from api.limits import ActionLimit
+from api.paging import LINKED
 from api.problems import documented
 from api.routing import ApiRoute
 from api.state import from_state
@@ -25,12 +27,12 @@ AuditLogDep = Annotated[AuditLog, from_state("audit_log")]
 ExportLimitDep = Annotated[ActionLimit, from_state("export_limit")]
 
 
-@router.get("", response_model=AuditList, responses=NOT_MODIFIED)
+@router.get("", response_model=AuditList, responses=NOT_MODIFIED | LINKED)
 async def list_audit_entries(
-    request: Request, _: CurrentAdmin, log: AuditLogDep, filters: Annotated[AuditFilters, Query()]
+    request: Request, caller: CurrentAdmin, log: AuditLogDep, filters: Annotated[AuditFilters, Query()]
 ) -> Response:
     """Who did what by hand, and who was refused, the newest first. For admins."""
-    return answer_by_content(request, await log.page(filters))
+    return await answer_pages(request, caller, "audit", AuditEntry, filters, log.page)
 
 
 @router.post(

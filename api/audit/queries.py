@@ -4,8 +4,10 @@ import asyncpg
 
 from api.audit.schemas import AuditEntry, AuditFilters
 from api.database import columns, with_connection
+from api.paging import Order, Page, SortKey, known_to_postgres, place_of
 from api.problems import DatabaseUnavailableError
 
+ORDER = Order(SortKey("entry_id", "bigint", is_descending=True))
 LIST = f"""
 with matching as (
     select entry_id
@@ -16,9 +18,7 @@ with matching as (
         and ($4::timestamptz is null or happened_at < $4)
 ),
 
-page as (
-    select entry_id from matching order by entry_id desc limit $5 offset $6
-),
+{ORDER.pages("matching", limit="$5", offset="$6", place="$7")},
 
 entries as (
     select {columns(AuditEntry, "entry")}
@@ -27,12 +27,16 @@ entries as (
     order by entry.entry_id desc
 )
 
-select json_build_object(
-    'data', coalesce((select json_agg(entries) from entries), '[]'),
-    'meta', json_build_object(
-        'total', (select count(*) from matching), 'limit', $5::bigint, 'offset', $6::bigint
-    )
-)
+select
+    json_build_object(
+        'data', coalesce((select json_agg(entries) from entries), '[]'),
+        'meta', json_build_object(
+            'total', (select count(*) from matching), 'limit', $5::bigint, 'offset', $6::bigint,
+            'next_cursor', following.cursor
+        )
+    ),
+    following.cursor
+from following
 """
 
 
@@ -42,8 +46,8 @@ class AuditLog:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def page(self, filters: AuditFilters) -> bytes:
-        """A page of `AuditList` as JSON, newest first.
+    async def page(self, filters: AuditFilters) -> Page:
+        """A page of `AuditList`, newest first.
 
         Raises:
             DatabaseUnavailableError: the server cannot be reached, or not in time.
@@ -55,10 +59,11 @@ class AuditLog:
             filters.until,
             filters.limit,
             filters.offset,
+            place_of(filters),
         )
         try:
-            body = await with_connection(self._pool, lambda connection: connection.fetchval(LIST, *values))
+            with known_to_postgres(filters.cursor):
+                row = await with_connection(self._pool, lambda connection: connection.fetchrow(LIST, *values))
         except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError) as error:
             raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
-        assert isinstance(body, bytes)
-        return body
+        return Page(*row)

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from api.bodies import WHOLE, Body
 from api.fields import Instant
+from api.paging import PageFilters, PagePlace
 from core.audit import Action
 from ingest.contract import NOT_BLANK
 
@@ -14,7 +15,7 @@ LONGEST_FILTER = 200
 MOST_FILTERS = 50
 
 
-class AuditFilters(BaseModel, extra="forbid"):
+class AuditFilters(PageFilters):
     """Which entries, and which page of them."""
 
     actor: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_FILTER, pattern=NOT_BLANK)] | None = Field(
@@ -23,8 +24,6 @@ class AuditFilters(BaseModel, extra="forbid"):
     action: list[Action] = Field(default=[], description="Any of these; may be given several times.")
     since: Instant | None = Field(default=None, description="At this moment or later.")
     until: Instant | None = Field(default=None, description="Before this moment.")
-    limit: int = Field(default=50, ge=1, le=500)
-    offset: int = Field(default=0, ge=0, le=10_000_000)
 
 
 class AuditEntry(BaseModel):
@@ -45,19 +44,11 @@ class AuditEntry(BaseModel):
     details: dict[str, Any] = Field(description="What else there is to know, by action; never a secret.")
 
 
-class AuditPage(BaseModel):
-    """Where in the list this page is."""
-
-    total: int = Field(description="Entries that match, on all pages.", examples=[120])
-    limit: int = Field(description="Most entries on a page.", examples=[50])
-    offset: int = Field(description="Entries before this page.", examples=[0])
-
-
 class AuditList(BaseModel):
     """A page of the audit log, newest first."""
 
     data: list[AuditEntry]
-    meta: AuditPage
+    meta: PagePlace
 
 
 class Exported(StrEnum):

@@ -18,7 +18,9 @@ class LogIn(Body):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "oneOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in ("api_key", "token")]
+            "if": {"properties": {"api_key": {"type": "string"}}, "required": ["api_key"]},
+            "then": {"properties": {"token": {"type": "null"}}},
+            "else": {"properties": {"token": {"type": "string"}}, "required": ["token"]},
         }
     )
 

@@ -21,11 +21,11 @@ from api.cases.schemas import (
     Assigned,
     AssignOutcome,
     BulkAssignment,
+    CaseEventKind,
     CasePatch,
     CasePost,
     CaseState,
     ContactPost,
-    EventKind,
     NotePost,
     StandInPost,
     Withdrawal,
@@ -156,9 +156,9 @@ class Cases:
                     raise ConflictError(HAS_ANOTHER)
                 case_id = int(case["case_id"])
                 opening = {"concerns": from_json(case["snapshot"])}
-                await _note(connection, caller, case_id, EventKind.OPENED, case["version"], opening)
+                await _note(connection, caller, case_id, CaseEventKind.OPENED, case["version"], opening)
                 if wanted.text is not None:
-                    await _note(connection, caller, case_id, EventKind.NOTE, case["version"], {"text": wanted.text})
+                    await _note(connection, caller, case_id, CaseEventKind.NOTE, case["version"], {"text": wanted.text})
                 await record(
                     connection,
                     Entry(caller.actor, Action.CASE_OPEN, SUBJECT, str(case_id), {"tutor_id": str(tutor_id)}),
@@ -197,7 +197,9 @@ class Cases:
                 if wanted.is_private and Asker.of(caller).person_id is None:
                     raise invalid([FieldError(field="is_private", message="only people have private notes")])
                 details = {"text": wanted.text}
-                await _note(connection, caller, case_id, EventKind.NOTE, case["version"], details, wanted.is_private)
+                await _note(
+                    connection, caller, case_id, CaseEventKind.NOTE, case["version"], details, wanted.is_private
+                )
                 entry = Entry(caller.actor, Action.CASE_NOTE, SUBJECT, str(case_id), {"is_private": wanted.is_private})
                 await record(connection, entry)
 
@@ -252,7 +254,7 @@ class Cases:
                     said["owner"] = {"from": None, "to": caller.name}
                 details = {**said, "cause": wanted.cause, "text": wanted.text}
                 await _note(
-                    connection, caller, case_id, EventKind.CONTACT, version, details,
+                    connection, caller, case_id, CaseEventKind.CONTACT, version, details,
                     happened_on=happened_on, corrects=wanted.corrects,
                 )  # fmt: skip
                 told = said | {"happened_on": happened_on.isoformat()}
@@ -287,7 +289,7 @@ class Cases:
                         changes["due_on"] = None
                 version = await _update(connection, case, changes)
                 details = {} if wanted.text is None else {"text": wanted.text}
-                await _note(connection, caller, case_id, EventKind.WITHDRAWN, version, details, corrects=event_id)
+                await _note(connection, caller, case_id, CaseEventKind.WITHDRAWN, version, details, corrects=event_id)
                 entry = Entry(caller.actor, Action.CASE_CONTACT, SUBJECT, str(case_id), {"withdrawn": event_id})
                 await record(connection, entry)
 
@@ -316,7 +318,7 @@ class Cases:
                     "tutor_id": str(tutor_id),
                     "answer": wanted.answer,
                 }
-                await _note(connection, caller, case_id, EventKind.STAND_IN, case["version"], details)
+                await _note(connection, caller, case_id, CaseEventKind.STAND_IN, case["version"], details)
                 await record(connection, Entry(caller.actor, Action.CASE_STAND_IN, SUBJECT, str(case_id), details))
 
         await with_app_tables(self._pool, work)
@@ -546,12 +548,12 @@ async def _apply(
             or await connection.fetchval("select name from app.people where person_id = $1", changes["owner_id"]),
         }
     version = await _update(connection, case, changes)
-    kind, details = EventKind.CHANGED, dict[str, Any](told)
+    kind, details = CaseEventKind.CHANGED, dict[str, Any](told)
     if changes.get("closed_at") is not None:
-        kind = EventKind.CLOSED
+        kind = CaseEventKind.CLOSED
         details = {"state": changes["state"], "reason": changes["reason"]}
     elif case["closed_at"] is not None:
-        kind = EventKind.REOPENED
+        kind = CaseEventKind.REOPENED
     if text is not None:
         details["text"] = text
     await _note(connection, caller, case["case_id"], kind, version, details)
@@ -571,7 +573,7 @@ async def _note(
     connection: Any,
     caller: AnyCaller,
     case_id: int,
-    kind: EventKind,
+    kind: CaseEventKind,
     version: int,
     details: Mapping[str, Any],
     is_private: bool = False,

@@ -20,6 +20,7 @@ from api.cases.schemas import (
     GREATEST_ID,
     BulkAssignment,
     BulkAssignmentResult,
+    Case,
     CaseConflict,
     CaseDetail,
     CaseEvents,
@@ -37,6 +38,8 @@ from api.cases.schemas import (
 from api.cases.talk_schemas import PreparationResponse, Talk
 from api.dependencies import CurrentCoach, CurrentReader, NoQuery
 from api.description import body_of
+from api.exports import answer_pages
+from api.paging import LINKED
 from api.problems import FieldError, Problem, StaleVersionError, documented
 from api.routing import ApiRoute
 from api.state import from_state
@@ -62,12 +65,13 @@ CHANGED = WRITTEN | {
 }
 
 
-@router.get("", response_model=CaseList, responses=NOT_MODIFIED)
+@router.get("", response_model=CaseList, responses=NOT_MODIFIED | LINKED)
 async def list_cases(
     request: Request, caller: CurrentReader, queries: CaseQueriesDep, filters: Annotated[CaseFilters, Query()]
 ) -> Response:
     """The work queue: open cases, the most urgent first unless sorted otherwise."""
-    return answer_by_content(request, await queries.page(filters, Asker.of(caller)))
+    asker = Asker.of(caller)
+    return await answer_pages(request, caller, "cases", Case, filters, lambda part: queries.page(part, asker))
 
 
 @router.post(

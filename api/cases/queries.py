@@ -32,6 +32,7 @@ from api.cases.schemas import (
 from api.cases.talk_queries import PARTICIPANTS, PREPARATION
 from api.cases.words import Recently, in_short, suddenly
 from api.database import VERSION, Marts, Statement, columns, with_app_tables
+from api.paging import Order, Page, SortKey, place_of
 from api.problems import NotFoundError
 from api.publication import META_SQL
 from api.text_search import matches
@@ -155,19 +156,23 @@ left join marts.tutor_scores as scores on cases.tutor_id = scores.tutor_id
 left join marts.dim_tutors as tutors on cases.tutor_id = tutors.tutor_id
 """
 
+# SQL and its type.
 SORT_KEYS = {
-    "urgency": f"""array[
+    "urgency": (
+        f"""array[
         case cases.priority when 'high' then 2 when 'normal' then 1 else 0 end,
         coalesce((
             select 1 from marts.tutor_concerns as known where {NEWS}
         ), 0),
         coalesce(scores.harm_sessions, 0)
     ]""",
-    "due_on": "cases.due_on",
-    "opened_at": "cases.opened_at",
-    "changed_at": "cases.changed_at",
-    "harm_sessions": "scores.harm_sessions",
-    "name": "tutors.name",
+        "double precision[]",
+    ),
+    "due_on": ("cases.due_on", "date"),
+    "opened_at": ("cases.opened_at", "timestamptz"),
+    "changed_at": ("cases.changed_at", "timestamptz"),
+    "harm_sessions": ("scores.harm_sessions", "double precision"),
+    "name": ("tutors.name", "text"),
 }
 ROW = ", ".join(["recently", *Case.model_fields])
 
@@ -196,14 +201,12 @@ chosen as materialized (
     where cases.queue = any($11::text[])
 ),
 
-page as (
-    select case_id, sort_key from chosen order by sort_key {{sort_order}} nulls last, case_id limit $12 offset $13
-),
+{{pages}},
 
 found as (
     select {ROW}
-    from ({FULL.format(cases="(select cases.*, page.sort_key from page inner join cases using (case_id))")}) as found
-    order by sort_key {{sort_order}} nulls last, case_id
+    from ({FULL.format(cases="(select cases.*, page.sort_key from page inner join cases using (case_id))")}) as page
+    order by {{order}}
 )
 
 select
@@ -214,6 +217,7 @@ select
             'total', (select count(*) from chosen),
             'limit', $12::bigint,
             'offset', $13::bigint,
+            'next_cursor', following.cursor,
             'today', (now() at time zone $3)::date,
             'queues', (
                 select json_build_object({", ".join(f"'{q}', count(*) filter (where queue = '{q}')" for q in Queue)})
@@ -221,8 +225,10 @@ select
             ),
             {META_SQL}
         )
-    )
+    ),
+    following.cursor
 from marts.publication
+cross join following
 """
 
 ONE = f"""
@@ -305,9 +311,12 @@ class CaseQueries:
         self._marts = marts
         self._timezone = timezone
 
-    async def page(self, filters: CaseFilters, asker: Asker) -> bytes:
+    async def page(self, filters: CaseFilters, asker: Asker) -> Page:
         """A `CaseList`."""
-        sql = LIST.format(sort_key=SORT_KEYS[filters.sort_by], sort_order=filters.sort_order)
+        sort_key, kind = SORT_KEYS[filters.sort_by]
+        order = Order(SortKey("sort_key", kind, filters.sort_order == "desc"), SortKey("case_id", "bigint"))
+        pages = order.pages("chosen", limit="$12", offset="$13", place="$14")
+        sql = LIST.format(sort_key=sort_key, order=order.sql, pages=pages)
         owner: int | None = None
         if filters.owner == "me":
             # Nobody looks after anything with a key.
@@ -324,13 +333,13 @@ class CaseQueries:
             [concern.value for concern in filters.concern] or None,
             filters.search,
             [queue.value for queue in filters.queue or (Queue.TODO, Queue.DUE, Queue.WAITING)],
-            *(filters.limit, filters.offset),
+            *(filters.limit, filters.offset, place_of(filters)),
         )
-        found = await self._marts.read(Statement(sql, arguments))
+        found = await self._marts.read(Statement(sql, arguments, cursor=filters.cursor))
         body = from_json(found.body or b"")
         for row in body["data"]:
             _put_into_words(row)
-        return CaseList.model_validate(body).model_dump_json().encode()
+        return Page(CaseList.model_validate(body).model_dump_json().encode(), found.next_cursor)
 
     async def one(self, case_id: int, asker: Asker) -> CaseDetail:
         """

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringCons
 
 from api.bodies import WHOLE, Body
 from api.fields import Count, Fraction, Id
+from api.paging import PageFilters
 from api.problems import Problem
 from api.publication import PageMeta
 from api.tutors.schemas import SearchText
@@ -118,7 +119,7 @@ class AgreedAction(StrEnum):
     NOTHING = "nothing"
 
 
-class EventKind(StrEnum):
+class CaseEventKind(StrEnum):
     """What happened to a case. `eased`: one of several concerns is not raised any more; `suggested`: none is;
     `withdrawn`: a contact that was none; `stand_in`: somebody was asked to give a session in place of the tutor."""
 
@@ -248,7 +249,7 @@ class CaseDetail(Case):
     snapshot: list[CaseConcern] = Field(description="What was raised at the opening, with its figures then.")
 
 
-class CaseFilters(BaseModel, extra="forbid"):
+class CaseFilters(PageFilters):
     """Which cases, in which order, and which page of them."""
 
     queue: list[Queue] = Field(default=[], description="Any of these; may be given several times. None: all open ones.")
@@ -269,8 +270,6 @@ class CaseFilters(BaseModel, extra="forbid"):
         ),
     )
     sort_order: Literal["asc", "desc"] = "desc"
-    limit: int = Field(default=50, ge=1, le=500)
-    offset: int = Field(default=0, ge=0, le=10_000_000)
 
 
 class QueueCounts(BaseModel):
@@ -306,7 +305,7 @@ class CaseEvent(BaseModel):
     """Something that happened to a case. Events are added and never changed."""
 
     event_id: int
-    kind: EventKind
+    kind: CaseEventKind
     happened_at: AwareDatetime = Field(description="When it was noted.")
     actor: str = Field(description="A person's name, a key, or `tutorq` if scores did it.", examples=["Ann Lee"])
     person_id: int | None = Field(description="The same as a person; null if it was none.")

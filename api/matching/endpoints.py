@@ -1,5 +1,6 @@
 """Matching: the people, predictions for pairs, the run that predicts all of them, and assignments."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -19,13 +20,16 @@ from api.dependencies import (
     TeamsDep,
 )
 from api.description import body_of
+from api.exports import answer_list
 from api.matching import queries
 from api.matching.dependencies import AssignmentsDep, GenerationDep, PairsDep
 from api.matching.pairs import pair
 from api.matching.schemas.assignments import Assignment, AssignmentRequest
 from api.matching.schemas.people import (
+    MatchStudent,
     MatchStudentList,
     MatchStudentResponse,
+    MatchTutor,
     MatchTutorList,
     MatchTutorResponse,
     StudentFilters,
@@ -34,6 +38,7 @@ from api.matching.schemas.people import (
 from api.matching.schemas.predictions import (
     GenerationAccepted,
     GenerationStatus,
+    Match,
     MatchesOfStudentFilters,
     MatchesOfTutorFilters,
     MatchList,
@@ -41,6 +46,7 @@ from api.matching.schemas.predictions import (
     PredictOptions,
 )
 from api.matching.version import MATCH_VERSION_QUERY
+from api.paging import LINKED
 from api.paths import NO_STUDENT, NO_TUTOR, IdPath, uuid_of
 from api.people.batches import person_of
 from api.people.commands import STUDENT, TUTOR
@@ -69,12 +75,16 @@ RunPath = Annotated[
 ]
 
 ONE = NOT_MODIFIED | documented(404)
+LIST_OF_ONE = ONE | LINKED
+LIST = NOT_MODIFIED | LINKED
 
 
-@router.get("/students", response_model=MatchStudentList, dependencies=[REQUIRE_READER], responses=NOT_MODIFIED)
-async def list_match_students(request: Request, filters: Annotated[StudentFilters, Query()]) -> Response:
+@router.get("/students", response_model=MatchStudentList, dependencies=[REQUIRE_READER], responses=LIST)
+async def list_match_students(
+    request: Request, caller: CurrentReader, filters: Annotated[StudentFilters, Query()]
+) -> Response:
     """Students with what matching knows of them, by name unless sorted otherwise."""
-    return await answer(request, queries.student_list(filters))
+    return await answer_list(request, caller, "students", MatchStudent, filters, queries.student_list)
 
 
 @router.post(
@@ -129,20 +139,26 @@ async def patch_match_student(
     return Response(changed.body, media_type=bodies.JSON)
 
 
-@router.get("/students/{student_id}/matches", response_model=MatchList, dependencies=[REQUIRE_READER], responses=ONE)
+@router.get(
+    "/students/{student_id}/matches", response_model=MatchList, dependencies=[REQUIRE_READER], responses=ONE | LINKED
+)
 async def list_matches_of_student(
     request: Request,
+    caller: CurrentReader,
     student_id: IdPath,
     filters: Annotated[MatchesOfStudentFilters, Query()],
 ) -> Response:
     """The tutors a student could have, those with the lowest risk first unless sorted otherwise."""
-    return await answer(request, queries.matches_of_student(uuid_of(student_id, NO_STUDENT), filters))
+    query = partial(queries.matches_of_student, uuid_of(student_id, NO_STUDENT))
+    return await answer_list(request, caller, "matches", Match, filters, query)
 
 
-@router.get("/tutors", response_model=MatchTutorList, dependencies=[REQUIRE_READER], responses=NOT_MODIFIED)
-async def list_match_tutors(request: Request, filters: Annotated[TutorMatchFilters, Query()]) -> Response:
+@router.get("/tutors", response_model=MatchTutorList, dependencies=[REQUIRE_READER], responses=LIST)
+async def list_match_tutors(
+    request: Request, caller: CurrentReader, filters: Annotated[TutorMatchFilters, Query()]
+) -> Response:
     """Tutors with what matching knows of them, by name unless sorted otherwise."""
-    return await answer(request, queries.tutor_list(filters))
+    return await answer_list(request, caller, "match-tutors", MatchTutor, filters, queries.tutor_list)
 
 
 @router.get("/tutors/{tutor_id}", response_model=MatchTutorResponse, dependencies=[REQUIRE_READER], responses=ONE)
@@ -176,12 +192,18 @@ async def patch_match_tutor(
     return Response(changed.body, media_type=bodies.JSON)
 
 
-@router.get("/tutors/{tutor_id}/matches", response_model=MatchList, dependencies=[REQUIRE_READER], responses=ONE)
+@router.get(
+    "/tutors/{tutor_id}/matches", response_model=MatchList, dependencies=[REQUIRE_READER], responses=ONE | LINKED
+)
 async def list_matches_of_tutor(
-    request: Request, tutor_id: IdPath, filters: Annotated[MatchesOfTutorFilters, Query()]
+    request: Request,
+    caller: CurrentReader,
+    tutor_id: IdPath,
+    filters: Annotated[MatchesOfTutorFilters, Query()],
 ) -> Response:
     """The students a tutor could have, those with the lowest risk first unless sorted otherwise."""
-    return await answer(request, queries.matches_of_tutor(uuid_of(tutor_id, NO_TUTOR), filters))
+    query = partial(queries.matches_of_tutor, uuid_of(tutor_id, NO_TUTOR))
+    return await answer_list(request, caller, "matches", Match, filters, query)
 
 
 @router.get(

@@ -6,6 +6,7 @@ from api.database import Statement, columns
 from api.matching.schemas.people import MatchStudent, MatchTutor, StudentFilters, TutorMatchFilters
 from api.matching.schemas.predictions import MatchesOfStudentFilters, MatchesOfTutorFilters, Prediction
 from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QUERY, SOURCE
+from api.paging import Order, SortKey, place_of
 from api.paths import NO_STUDENT, NO_TUTOR
 from api.text_search import matches
 
@@ -41,17 +42,13 @@ with matching as materialized (
         {{condition}}
 ),
 
-page as (
-    select {{key}}, sort_key from matching
-    order by sort_key {{sort_order}} nulls last, {{key}}
-    limit $4 offset $5
-),
+{{pages}},
 
 rows as (
     select {{columns}}
     from page
     inner join {{table}} as people on page.{{key}} = people.{{key}}
-    order by page.sort_key {{sort_order}} nulls last, page.{{key}}
+    order by {{order}}
 )
 
 select
@@ -59,10 +56,13 @@ select
     json_build_object(
         'data', coalesce((select json_agg(rows) from rows), '[]'),
         'meta', json_build_object(
-            'total', (select count(*) from matching), 'limit', $4::bigint, 'offset', $5::bigint, {MATCH_META_SQL}
+            'total', (select count(*) from matching), 'limit', $4::bigint, 'offset', $5::bigint,
+            'next_cursor', following.cursor, {MATCH_META_SQL}
         )
-    )
+    ),
+    following.cursor
 from {SOURCE}
+cross join following
 """
 
 PERSON = f"""
@@ -97,59 +97,76 @@ matching as materialized (
         {{condition}}
 ),
 
-page as (
-    select * from matching
-    order by {{sort_by}} {{sort_order}} nulls last, {{other_key}}
-    limit $5 offset $6
-)
+{{pages}}
 
 select
     {MATCH_VERSION},
     (
         select
             json_build_object(
-                'data', coalesce((select json_agg(page) from page), '[]'),
+                'data', coalesce((select json_agg(page order by {{order}}) from page), '[]'),
                 'meta', json_build_object(
                     'total', (select count(*) from matching),
                     'limit', $5::bigint,
                     'offset', $6::bigint,
+                    'next_cursor', following.cursor,
                     {MATCH_META_SQL}
                 )
             )
         from person
-    )
+    ),
+    following.cursor
 from {SOURCE}
+cross join following
 """
 
 
 def student_list(filters: StudentFilters) -> Statement:
     """A page of students; every student that matches is on exactly one page."""
-    sql = PEOPLE.format(
-        key="student_id",
-        table="marts.match_students",
-        columns=columns(MatchStudent, "people"),
+    return _people(
+        filters,
+        "student_id",
+        "marts.match_students",
+        columns(MatchStudent, "people"),
         condition="and ($6::boolean is null or people.needs_tutor = $6)",
-        sort_by=f"people.{filters.sort_by}",
-        sort_order=filters.sort_order,
-    )
-    return _matching(
-        sql, filters.search, filters.subject, filters.is_active, filters.limit, filters.offset, filters.needs_tutor
+        value=filters.needs_tutor,
     )
 
 
 def tutor_list(filters: TutorMatchFilters) -> Statement:
     """A page of tutors; every tutor that matches is on exactly one page."""
-    sql = PEOPLE.format(
-        key="tutor_id",
-        table=TUTORS,
-        columns=columns(MatchTutor, "people"),
+    return _people(
+        filters,
+        "tutor_id",
+        TUTORS,
+        columns(MatchTutor, "people"),
         condition=f"and ($6::boolean is null or $6 = {HAS_CAPACITY})",
+        value=filters.has_capacity,
+    )
+
+
+def _people(
+    filters: StudentFilters | TutorMatchFilters,
+    key: str,
+    table: str,
+    fields: str,
+    *,
+    condition: str,
+    value: bool | None,
+) -> Statement:
+    kind = {"name": "text", "last_session_on": "date"}.get(filters.sort_by, "double precision")
+    order = Order(SortKey("sort_key", kind, filters.sort_order == "desc"), SortKey(key, "uuid"))
+    sql = PEOPLE.format(
+        key=key,
+        table=table,
+        columns=fields,
+        condition=condition,
         sort_by=f"people.{filters.sort_by}",
-        sort_order=filters.sort_order,
+        order=order.sql,
+        pages=order.pages("matching", limit="$4", offset="$5", place="$7"),
     )
-    return _matching(
-        sql, filters.search, filters.subject, filters.is_active, filters.limit, filters.offset, filters.has_capacity
-    )
+    arguments = (filters.search, filters.subject, filters.is_active, filters.limit, filters.offset, value)
+    return _matching(sql, *arguments, place_of(filters), cursor=filters.cursor)
 
 
 def student(student_id: UUID) -> Statement:
@@ -173,11 +190,11 @@ def matches_of_student(student_id: UUID, filters: MatchesOfStudentFilters) -> St
         other_table=TUTORS,
         bucket=IN_BUCKET,
         of_tutors="people.free_capacity, people.attention, people.concerns",
-        condition=f"and ($8::boolean is null or $8 = {HAS_CAPACITY})",
-        sort_by=filters.sort_by,
-        sort_order=_order(filters),
+        condition=f"and ($9::boolean is null or $9 = {HAS_CAPACITY})",
+        **_order(filters, "tutor_id"),
     )
-    return _matching(sql, student_id, *_arguments(filters), filters.has_capacity, missing=NO_STUDENT)
+    arguments = (*_arguments(student_id, filters), filters.has_capacity)
+    return _matching(sql, *arguments, missing=NO_STUDENT, cursor=filters.cursor)
 
 
 def matches_of_tutor(tutor_id: UUID, filters: MatchesOfTutorFilters) -> Statement:
@@ -190,26 +207,30 @@ def matches_of_tutor(tutor_id: UUID, filters: MatchesOfTutorFilters) -> Statemen
         bucket="",
         of_tutors="null::int as free_capacity, false as attention, array[]::text[] as concerns",
         condition="",
-        sort_by=filters.sort_by,
-        sort_order=_order(filters),
+        **_order(filters, "student_id"),
     )
-    return _matching(sql, tutor_id, *_arguments(filters), missing=NO_TUTOR)
+    return _matching(sql, *_arguments(tutor_id, filters), missing=NO_TUTOR, cursor=filters.cursor)
 
 
-def _order(filters: MatchesOfStudentFilters | MatchesOfTutorFilters) -> str:
-    return filters.sort_order or ("desc" if filters.sort_by == "compatibility_score" else "asc")
+def _order(filters: MatchesOfStudentFilters | MatchesOfTutorFilters, other_key: str) -> dict[str, str]:
+    is_descending = (filters.sort_order or ("desc" if filters.sort_by == "compatibility_score" else "asc")) == "desc"
+    kind = "text" if filters.sort_by == "name" else "double precision"
+    order = Order(SortKey(filters.sort_by, kind, is_descending), SortKey(other_key, "uuid"))
+    return {"order": order.sql, "pages": order.pages("matching", limit="$5", offset="$6", place="$8")}
 
 
-def _arguments(filters: MatchesOfStudentFilters | MatchesOfTutorFilters) -> tuple[object, ...]:
+def _arguments(person_id: UUID, filters: MatchesOfStudentFilters | MatchesOfTutorFilters) -> tuple[object, ...]:
     return (
+        person_id,
         filters.risk_level or None,
         filters.min_compatibility,
         filters.subject,
         filters.limit,
         filters.offset,
         filters.shares_subject,
+        place_of(filters, person_id),
     )
 
 
-def _matching(sql: str, *arguments: object, missing: str = "") -> Statement:
-    return Statement(sql, arguments, missing, MATCH_VERSION_QUERY)
+def _matching(sql: str, *arguments: object, missing: str = "", cursor: str | None = None) -> Statement:
+    return Statement(sql, arguments, missing, MATCH_VERSION_QUERY, cursor)

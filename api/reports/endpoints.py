@@ -1,6 +1,7 @@
 """Report mail: the audit trail, and leaving it. The token in the link of a mail is the right to leave; no key is
 needed for that."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -9,10 +10,12 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from api.caching import NOT_MODIFIED, answer_by_content
 from api.dependencies import CurrentReader, NoQuery
+from api.exports import answer_pages
+from api.paging import LINKED
 from api.problems import GoneError, documented
 from api.reports.commands import MailPreferences
 from api.reports.queries import AuditTrail
-from api.reports.schemas import ReportFilters, ReportList, ReportResponse
+from api.reports.schemas import Report, ReportFilters, ReportList, ReportResponse
 from api.routing import ApiRoute
 from api.state import from_state
 from core.roles import Role
@@ -61,12 +64,13 @@ AuditTrailDep = Annotated[AuditTrail, from_state("audit_trail")]
 MailPreferencesDep = Annotated[MailPreferences, from_state("mail_preferences")]
 
 
-@router.get("", response_model=ReportList, responses=NOT_MODIFIED | documented(401, 403))
+@router.get("", response_model=ReportList, responses=NOT_MODIFIED | LINKED | documented(401, 403))
 async def list_reports(
     request: Request, caller: CurrentReader, trail: AuditTrailDep, filters: Annotated[ReportFilters, Query()]
 ) -> Response:
     """Mail that was sent, is to be sent, or was not, the newest first. Addresses are shown to admins only."""
-    return answer_by_content(request, await trail.page(filters, with_addresses=caller.role is Role.ADMIN))
+    read = partial(trail.page, with_addresses=caller.role is Role.ADMIN)
+    return await answer_pages(request, caller, "reports", Report, filters, read)
 
 
 @router.get("/{report_id}", response_model=ReportResponse, responses=NOT_MODIFIED | documented(401, 403, 404))

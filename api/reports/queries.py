@@ -5,6 +5,7 @@ from uuid import UUID
 import asyncpg
 
 from api.database import columns, with_app_tables
+from api.paging import Order, Page, SortKey, known_to_postgres, place_of
 from api.problems import NotFoundError
 from api.reports.schemas import Report, ReportDetail, ReportFilters
 from ingest.ids import entity_uuid
@@ -32,6 +33,7 @@ select
 from app.email_reports
 """
 
+ORDER = Order(SortKey("created_at", "timestamptz", is_descending=True), SortKey("report_id", "uuid"))
 LIST = f"""
 with matching as (
     select report_id, created_at
@@ -42,9 +44,7 @@ with matching as (
         and ($5::timestamptz is null or created_at >= $5)
 ),
 
-page as (
-    select report_id, created_at from matching order by created_at desc, report_id limit $6 offset $7
-),
+{ORDER.pages("matching", limit="$6", offset="$7", place="$8")},
 
 reports as (
     select {columns(Report, "shown")}
@@ -52,12 +52,16 @@ reports as (
     order by shown.created_at desc, shown.report_id
 )
 
-select json_build_object(
-    'data', coalesce((select json_agg(reports) from reports), '[]'),
-    'meta', json_build_object(
-        'total', (select count(*) from matching), 'limit', $6::bigint, 'offset', $7::bigint
-    )
-)
+select
+    json_build_object(
+        'data', coalesce((select json_agg(reports) from reports), '[]'),
+        'meta', json_build_object(
+            'total', (select count(*) from matching), 'limit', $6::bigint, 'offset', $7::bigint,
+            'next_cursor', following.cursor
+        )
+    ),
+    following.cursor
+from following
 """
 
 ONE = f"""
@@ -78,11 +82,10 @@ class AuditTrail:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def page(self, filters: ReportFilters, *, with_addresses: bool) -> bytes:
+    async def page(self, filters: ReportFilters, *, with_addresses: bool) -> Page:
         """A page of `ReportList`, newest first."""
         tutor = f'["{entity_uuid(filters.tutor_id)}"]' if filters.tutor_id else None
-        body = await self._value(
-            LIST,
+        arguments = (
             with_addresses,
             [kind.value for kind in filters.kind] or None,
             [state.value for state in filters.state] or None,
@@ -90,9 +93,11 @@ class AuditTrail:
             filters.since,
             filters.limit,
             filters.offset,
+            place_of(filters),
         )
-        assert isinstance(body, bytes)
-        return body
+        with known_to_postgres(filters.cursor):
+            row = await with_app_tables(self._pool, lambda connection: connection.fetchrow(LIST, *arguments))
+        return Page(*row)
 
     async def report(self, report_id: UUID, *, with_addresses: bool) -> bytes:
         """A `ReportResponse`.

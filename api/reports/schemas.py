@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.fields import Id, Instant
+from api.paging import PageFilters, PagePlace
 
 
 class ReportKind(StrEnum):
@@ -30,7 +31,7 @@ class ReportState(StrEnum):
     SUPPRESSED = "suppressed"
 
 
-class ReportFilters(BaseModel, extra="forbid"):
+class ReportFilters(PageFilters):
     """Which mail, and which page of it."""
 
     kind: list[ReportKind] = Field(default=[], description="Any of these; may be given several times.")
@@ -39,8 +40,6 @@ class ReportFilters(BaseModel, extra="forbid"):
         default=None, description="Mail that speaks of this tutor: UUID, or the external id as delivered."
     )
     since: Instant | None = Field(default=None, description="Queued at this moment or later.")
-    limit: int = Field(default=50, ge=1, le=500)
-    offset: int = Field(default=0, ge=0, le=10_000_000)
 
 
 class Report(BaseModel):
@@ -76,19 +75,11 @@ class ReportDetail(Report):
     body_html: str | None = Field(description="The HTML part; to show it, use `/html` in a sandboxed frame.")
 
 
-class ReportPage(BaseModel):
-    """Where in the list this page is."""
-
-    total: int = Field(description="Mails that match, on all pages.", examples=[120])
-    limit: int = Field(description="Most mails on a page.", examples=[50])
-    offset: int = Field(description="Mails before this page.", examples=[0])
-
-
 class ReportList(BaseModel):
     """A page of the audit trail, newest first."""
 
     data: list[Report]
-    meta: ReportPage
+    meta: PagePlace
 
 
 class ReportResponse(BaseModel):

@@ -5,6 +5,7 @@ from uuid import UUID
 from api.database import Statement, columns
 from api.matching.queries import TUTORS, fits
 from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QUERY, SOURCE
+from api.paging import Order, SortKey, place_of
 from api.stand_ins.schemas import CoveredSession, StandIn, StandInPage
 
 NOT_PLANNED = "There is no planned session with this id."
@@ -16,8 +17,11 @@ USUAL_MINUTES = 60
 LONGEST_HOURS = 24
 
 # No raised concern, then who is likeliest to hold the session, then with whom the student is likeliest to go on.
-ORDER = (
-    "{table}.attention, {table}.let_down_probability nulls last, {table}.churn_probability nulls last, {table}.tutor_id"
+ORDER = Order(
+    SortKey("attention", "boolean"),
+    SortKey("let_down_probability", "double precision"),
+    SortKey("churn_probability", "double precision"),
+    SortKey("tutor_id", "uuid"),
 )
 
 MINUTES = f"coalesce(nullif({{table}}.duration_minutes, 0), {USUAL_MINUTES})"
@@ -75,11 +79,7 @@ free as materialized (
         and people.tutor_id not in (select tutor_id from busy)
 ),
 
-page as (
-    select * from free
-    order by {ORDER.format(table="free")}
-    limit $2 offset $3
-),
+{ORDER.pages("free", limit="$2", offset="$3", place="$4")},
 
 rows as (
     select {columns(StandIn, "people")}
@@ -95,7 +95,7 @@ rows as (
         inner join {TUTORS} as people on page.tutor_id = people.tutor_id
         left join marts.dim_tutors as tutors on page.tutor_id = tutors.tutor_id
     ) as people
-    order by {ORDER.format(table="people")}
+    order by {ORDER.sql.replace("page.", "people.")}
 )
 
 select
@@ -109,15 +109,19 @@ select
                     'total', (select count(*) from free),
                     'limit', $2::bigint,
                     'offset', $3::bigint,
+                    'next_cursor', following.cursor,
                     {MATCH_META_SQL}
                 )
             )
         from session
-    )
+    ),
+    following.cursor
 from {SOURCE}
+cross join following
 """
 
 
 def stand_ins(session_id: UUID, page: StandInPage) -> Statement:
     """A page of the tutors who could give it: raised concerns last, otherwise the likeliest to hold it first."""
-    return Statement(LIST, (session_id, page.limit, page.offset), NOT_PLANNED, MATCH_VERSION_QUERY)
+    arguments = (session_id, page.limit, page.offset, place_of(page, session_id))
+    return Statement(LIST, arguments, NOT_PLANNED, MATCH_VERSION_QUERY, page.cursor)

@@ -5,8 +5,9 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.fields import Count, Fraction
-from api.matching.schemas.people import MatchPageMeta, Page, RaisedConcerns
+from api.matching.schemas.people import MatchPageMeta, RaisedConcerns
 from api.matching.schemas.predictions import RiskLevel
+from api.paging import PageFilters
 
 
 class StandIn(RaisedConcerns):
@@ -53,7 +54,7 @@ class StandInList(BaseModel):
     meta: MatchPageMeta
 
 
-class StandInPage(Page):
+class StandInPage(PageFilters):
     """Which page of them."""
 
     limit: int = Field(default=20, ge=1, le=500)

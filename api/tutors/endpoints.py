@@ -6,7 +6,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.caching import NOT_MODIFIED, RevalidatedRoute, answer
-from api.dependencies import REQUIRE_READER, NoQuery
+from api.dependencies import REQUIRE_READER, CurrentReader, NoQuery
+from api.exports import answer_list
+from api.paging import LINKED
 from api.paths import IdPath
 from api.problems import documented
 from api.tutors import queries
@@ -19,6 +21,7 @@ from api.tutors.schemas import (
     TutorHistoryResponse,
     TutorList,
     TutorResponse,
+    TutorRow,
 )
 
 router = APIRouter(
@@ -30,10 +33,10 @@ router = APIRouter(
 )
 
 
-@router.get("", response_model=TutorList)
-async def list_tutors(request: Request, filters: Annotated[TutorFilters, Query()]) -> Response:
+@router.get("", response_model=TutorList, responses=LINKED)
+async def list_tutors(request: Request, caller: CurrentReader, filters: Annotated[TutorFilters, Query()]) -> Response:
     """Tutors with their scores, those most likely above the threshold first unless sorted otherwise."""
-    return await answer(request, queries.tutor_list(filters))
+    return await answer_list(request, caller, "tutors", TutorRow, filters, queries.tutor_list)
 
 
 @router.get("/{tutor_id}", response_model=TutorResponse, responses=documented(404))

@@ -1,10 +1,12 @@
 """SQL of the tutor endpoints. Columns of a body are the fields of its schema, so the two cannot differ."""
 
 import re
+from dataclasses import replace
 from uuid import UUID
 
 from api.database import VERSION, VERSION_QUERY, Statement, columns
 from api.excuses.schemas import ExcuseNote
+from api.paging import Order, SortKey, place_of
 from api.publication import META_SQL
 from api.text_search import matches
 from api.tutors.explanation import Baseline, Rules
@@ -69,11 +71,7 @@ with matching as materialized (
     where {CONDITIONS}
 ),
 
-page as (
-    select tutor_id, sort_key from matching
-    order by sort_key {{sort_order}} nulls last, tutor_id
-    limit $8 offset $9
-),
+{{pages}},
 
 tutors as (
     select
@@ -96,7 +94,7 @@ tutors as (
         from marts.tutor_concerns as known
         where known.tutor_id = page.tutor_id
     ) as probabilities
-    order by page.sort_key {{sort_order}} nulls last, page.tutor_id
+    order by {{order}}
 )
 
 select
@@ -104,10 +102,13 @@ select
     json_build_object(
         'data', coalesce((select json_agg(tutors) from tutors), '[]'),
         'meta', json_build_object(
-            'total', (select count(*) from matching), 'limit', $8::bigint, 'offset', $9::bigint, {META_SQL}
+            'total', (select count(*) from matching), 'limit', $8::bigint, 'offset', $9::bigint,
+            'next_cursor', following.cursor, {META_SQL}
         )
-    )
+    ),
+    following.cursor
 from marts.publication
+cross join following
 """
 
 # All that is known of one tutor's concerns, raised or not.
@@ -413,11 +414,16 @@ from marts.publication
 
 def tutor_list(filters: TutorFilters) -> Statement:
     """A page of tutors; every tutor that matches is on exactly one page."""
-    return versioned(
-        LIST.format(sort_key=_sort_key(filters.sort_by), sort_order=filters.sort_order),
-        (*condition_arguments(filters), filters.limit, filters.offset, filters.trend_weeks),
-        filters.team_of,
+    is_descending = filters.sort_order == "desc"
+    order = Order(SortKey("sort_key", _sort_type(filters.sort_by), is_descending), SortKey("tutor_id", "uuid"))
+    sql = LIST.format(
+        sort_key=_sort_key(filters.sort_by),
+        order=order.sql,
+        pages=order.pages("matching", limit="$8", offset="$9", place="$11"),
     )
+    arguments = (filters.limit, filters.offset, filters.trend_weeks, place_of(filters))
+    statement = versioned(sql, (*condition_arguments(filters), *arguments), filters.team_of)
+    return replace(statement, cursor=filters.cursor)
 
 
 def versioned(sql: str, arguments: tuple[object, ...], team_of: int | None) -> Statement:
@@ -437,6 +443,16 @@ def _sort_key(sort_by: str) -> str:
             where known.tutor_id = scores.tutor_id and known.concern = '{PROBABILITIES[sort_by]}'
         )"""
     return f"scores.{sort_by}"
+
+
+def _sort_type(sort_by: str) -> str:
+    special = {
+        "name": "text",
+        "attention": "double precision[]",
+        "last_session_at": "timestamptz",
+        "risk_status_since": "date",
+    }
+    return special.get(sort_by, "double precision")
 
 
 def condition_arguments(conditions: TutorConditions) -> tuple[list[str] | str | int | None, ...]:

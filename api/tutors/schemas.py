@@ -10,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from api.excuses.schemas import ExcuseNote
 from api.fields import Count, Fraction
+from api.paging import PageFilters
 from api.publication import Meta, PageMeta
 from api.tutors.counts import RecordedCounts, WeekCounts, WindowCounts
 from core.concerns import Concern, ConcernName
@@ -145,7 +146,7 @@ class TutorConditions(BaseModel, extra="forbid"):
     )
 
 
-class TutorFilters(TutorConditions):
+class TutorFilters(PageFilters, TutorConditions):
     """Which tutors, in which order, and which page of them."""
 
     sort_by: Annotated[str, AfterValidator(_sortable)] = Field(
@@ -158,8 +159,6 @@ class TutorFilters(TutorConditions):
         json_schema_extra={"enum": list(SORTABLE)},
     )
     sort_order: Literal["asc", "desc"] = "desc"
-    limit: int = Field(default=50, ge=1, le=500)
-    offset: int = Field(default=0, ge=0, le=10_000_000)
     trend_weeks: int = Field(default=0, ge=0, le=52, description="Length of `weekly_let_down_rates`.")
 
 
@@ -244,7 +243,7 @@ class TutorResponse(BaseModel):
     meta: Meta
 
 
-class EventKind(StrEnum):
+class TutorEventKind(StrEnum):
     """What happened to a session. One session may have several events."""
 
     RESCHEDULE = "reschedule"
@@ -257,7 +256,7 @@ class EventKind(StrEnum):
 class TutorEvent(BaseModel):
     """A reschedule, a no-show, a cancellation by the tutor, or a rating of 2 or less."""
 
-    kind: EventKind
+    kind: TutorEventKind
     session_id: UUID
     session_external_id: str | None = Field(examples=["S-99310"])
     happened_at: AwareDatetime = Field(description="When it was asked for if that is known, else when it was due.")

@@ -5,11 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.caching import NOT_MODIFIED, RevalidatedRoute, answer
-from api.dependencies import REQUIRE_READER
+from api.caching import NOT_MODIFIED, RevalidatedRoute
+from api.dependencies import REQUIRE_READER, CurrentReader
+from api.exports import answer_list
+from api.paging import LINKED
 from api.problems import documented
 from api.upcoming import queries
-from api.upcoming.schemas import UpcomingFilters, UpcomingList
+from api.upcoming.schemas import UpcomingFilters, UpcomingList, UpcomingSession
 
 router = APIRouter(
     prefix="/api/sessions/upcoming",
@@ -20,7 +22,9 @@ router = APIRouter(
 )
 
 
-@router.get("", response_model=UpcomingList)
-async def list_upcoming_sessions(request: Request, filters: Annotated[UpcomingFilters, Query()]) -> Response:
+@router.get("", response_model=UpcomingList, responses=LINKED)
+async def list_upcoming_sessions(
+    request: Request, caller: CurrentReader, filters: Annotated[UpcomingFilters, Query()]
+) -> Response:
     """Sessions to come, those that their tutor is likeliest to let down first unless sorted otherwise."""
-    return await answer(request, queries.upcoming_sessions(filters))
+    return await answer_list(request, caller, "upcoming-sessions", UpcomingSession, filters, queries.upcoming_sessions)

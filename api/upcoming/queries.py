@@ -3,17 +3,21 @@
 from api.database import Statement
 from api.matching.queries import TUTORS
 from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QUERY, SOURCE
+from api.paging import Order, SortKey, place_of
 from api.text_search import matches
 from api.upcoming.schemas import UpcomingFilters, UpcomingSort
 from ingest.ids import entity_uuid
 
 BY_RISK = "let_down_probability desc nulls last"
-ORDERS: dict[UpcomingSort, str] = {
-    "let_down_probability": f"{BY_RISK}, scheduled_time, session_id",
-    "tutor_disruption_probability": "tutor_disruption_probability desc nulls last, scheduled_time, session_id",
-    "scheduled_time": "scheduled_time, session_id",
+BY_TIME = (SortKey("scheduled_time", "timestamptz"), SortKey("session_id", "uuid"))
+ORDERS: dict[UpcomingSort, Order] = {
+    "let_down_probability": Order(SortKey("let_down_probability", "double precision", is_descending=True), *BY_TIME),
+    "tutor_disruption_probability": Order(
+        SortKey("tutor_disruption_probability", "double precision", is_descending=True), *BY_TIME
+    ),
+    "scheduled_time": Order(*BY_TIME),
     # Students of one name stay apart.
-    "student_name": "student_name nulls last, student_id, scheduled_time, session_id",
+    "student_name": Order(SortKey("student_name", "text"), SortKey("student_id", "uuid"), *BY_TIME),
 }
 
 # What is known of a pair is looked up for the rows of the page only: for all sessions to come it takes a second.
@@ -53,11 +57,7 @@ listed as (
     where place = 1 or not $3::boolean
 ),
 
-page as (
-    select *, row_number() over (order by {{order}}) as line from listed
-    order by {{order}}
-    limit $4 offset $5
-),
+{{pages}},
 
 rows as (
     select
@@ -88,7 +88,7 @@ rows as (
     inner join marts.upcoming_sessions as sessions on page.session_id = sessions.session_id
     left join {TUTORS} as tutors on sessions.tutor_id = tutors.tutor_id
     left join marts.match_students as students on sessions.student_id = students.student_id
-    order by page.line
+    order by {{order}}
 )
 
 select
@@ -99,10 +99,12 @@ select
             'total', (select count(*) from listed), 'limit', $4::bigint, 'offset', $5::bigint,
             'let_down_limit', publication.risk_threshold,
             'let_down_usual', (select let_down_rate_90d from marts.platform_baseline),
-            {MATCH_META_SQL}
+            'next_cursor', following.cursor, {MATCH_META_SQL}
         )
-    )
+    ),
+    following.cursor
 from {SOURCE}
+cross join following
 """
 
 
@@ -110,7 +112,12 @@ def upcoming_sessions(filters: UpcomingFilters) -> Statement:
     """A page of scheduled sessions; every one that matches is on exactly one page."""
     is_by_student = filters.sort_by == "student_name"
     # Without a name to sort by, Postgres leaves the join out.
-    sql = LIST.format(order=ORDERS[filters.sort_by], student_name="students.name" if is_by_student else "null::text")
+    order = ORDERS[filters.sort_by]
+    sql = LIST.format(
+        order=order.sql,
+        pages=order.pages("listed", limit="$4", offset="$5", place="$9"),
+        student_name="students.name" if is_by_student else "null::text",
+    )
     return Statement(
         sql,
         (
@@ -122,6 +129,8 @@ def upcoming_sessions(filters: UpcomingFilters) -> Statement:
             filters.risk_level or None,
             filters.since,
             filters.search,
+            place_of(filters),
         ),
         version_sql=MATCH_VERSION_QUERY,
+        cursor=filters.cursor,
     )

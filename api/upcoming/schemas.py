@@ -6,8 +6,9 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.fields import Count, Fraction, Id, Instant
-from api.matching.schemas.people import MatchPageMeta, Page, TutorConcerns
+from api.matching.schemas.people import MatchPageMeta, TutorConcerns
 from api.matching.schemas.predictions import RiskLevel
+from api.paging import PageFilters
 from api.tutors.schemas import SearchText
 
 UpcomingSort = Literal["let_down_probability", "tutor_disruption_probability", "scheduled_time", "student_name"]
@@ -66,7 +67,7 @@ class UpcomingList(BaseModel):
     meta: UpcomingMeta
 
 
-class UpcomingFilters(Page):
+class UpcomingFilters(PageFilters):
     """Which sessions, in which order, and which page of them."""
 
     min_risk: float | None = Field(default=None, ge=0, le=1, description="Least let_down_probability.")

@@ -52,6 +52,7 @@ def test_the_newest_come_first_on_pages_without_gaps(admin: httpx2.Client) -> No
     assert [row["subject_id"] for row in found(admin, query)] == ["s-4", "s-3", "s-2", "s-1", "s-0"]
     assert [row["subject_id"] for row in found(admin, f"{query}&limit=2&offset=2")] == ["s-2", "s-1"]
     meta = admin.get(f"/api/audit?{query}&limit=2&offset=2").json()["meta"]
+    assert meta.pop("next_cursor")
     assert meta == {"total": 5, "limit": 2, "offset": 2}
     row = found(admin, query)[0]
     assert (row["actor"], row["subject_kind"], row["details"]) == (

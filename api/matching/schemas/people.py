@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field
 
 from api.fields import Count, Fraction
+from api.paging import PageFilters
 from api.people.schemas import TeachingStyle
 from api.publication import Meta, PageMeta
 from api.tutors.schemas import SearchText
@@ -149,12 +150,7 @@ class _One:
         return name
 
 
-class Page(BaseModel, extra="forbid"):
-    limit: int = Field(default=50, ge=1, le=500)
-    offset: int = Field(default=0, ge=0, le=10_000_000)
-
-
-class _PeopleFilters(Page):
+class _PeopleFilters(PageFilters):
     search: SearchText | None = Field(
         default=None, description="Part of the name or of the external id, without regard to accents and case."
     )

@@ -6,7 +6,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.fields import Count, Fraction
-from api.matching.schemas.people import MatchMeta, MatchPageMeta, Page, RaisedConcerns, SortOrder, TutorConcerns
+from api.matching.schemas.people import MatchMeta, MatchPageMeta, RaisedConcerns, SortOrder, TutorConcerns
+from api.paging import PageFilters
 from api.tutors.schemas import SearchText
 
 RiskLevel = Literal["low", "medium", "high"]
@@ -51,7 +52,7 @@ class MatchList(BaseModel):
     meta: MatchPageMeta
 
 
-class _MatchFilters(Page):
+class _MatchFilters(PageFilters):
     risk_level: list[RiskLevel] = Field(default=[], description="Any of these; may be given several times.")
     min_compatibility: float | None = Field(default=None, ge=0, le=1, description="Least compatibility_score.")
     subject: SearchText | None = Field(default=None, description="One of the other person's subjects, spelt exactly.")

@@ -5,22 +5,23 @@ import type { AuditSearch } from "../audit-search";
 
 export const PAGE_SIZE = 50;
 
-const auditQuery = ({ actor, action, from, to, page = 1 }: AuditSearch) =>
+/** The filters, as the API names them. */
+export const filtersOf = ({ actor, action, from, to }: AuditSearch) => ({
+  actor,
+  action: action && [action],
+  since: beginningOf(from),
+  until: beginningOf(to, 1),
+});
+
+const auditQuery = ({ page = 1, ...search }: AuditSearch) =>
   queryOptions({
-    queryKey: ["audit", actor, action, from, to, page],
+    queryKey: ["audit", search.actor, search.action, search.from, search.to, page],
     queryFn: ({ signal }) =>
       body(
         api.GET("/api/audit", {
           signal,
           params: {
-            query: {
-              actor,
-              action: action && [action],
-              since: beginningOf(from),
-              until: beginningOf(to, 1),
-              limit: PAGE_SIZE,
-              offset: (page - 1) * PAGE_SIZE,
-            },
+            query: { ...filtersOf(search), limit: PAGE_SIZE, offset: (page - 1) * PAGE_SIZE },
           },
         }),
       ),

@@ -1,6 +1,7 @@
 import { Button, Select, TextInput } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { EmptyState } from "../../../components/empty-state";
+import { ExportLink } from "../../../components/export-link";
 import { Page } from "../../../components/page";
 import { Pages } from "../../../components/pages";
 import { Panel } from "../../../components/panel";
@@ -9,7 +10,7 @@ import { type Column, QueryTable } from "../../../components/table";
 import type { AuditEntry } from "../../../lib/api-types";
 import { useIsAdmin } from "../../../lib/auth";
 import { counted, moment } from "../../../lib/format";
-import { PAGE_SIZE, useAuditEntries } from "../api/get-audit-entries";
+import { filtersOf, PAGE_SIZE, useAuditEntries } from "../api/get-audit-entries";
 import { ACTIONS, type Action, type AuditSearch } from "../audit-search";
 import { detailsOf } from "../details";
 import classes from "./audit-page.module.css";
@@ -35,7 +36,11 @@ export function AuditPage() {
   }
   const total = entries.data?.meta.total;
   return (
-    <Page title="Audit log" note={total !== undefined && counted(total, "entry", "entries")}>
+    <Page
+      title="Audit log"
+      note={total !== undefined && counted(total, "entry", "entries")}
+      actions={<ExportLink path="/api/audit" query={filtersOf(search)} disabled={!total} />}
+    >
       <search className={classes.filters}>
         <SearchField
           label="Who"

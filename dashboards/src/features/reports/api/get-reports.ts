@@ -4,20 +4,21 @@ import type { ReportSearch } from "../report-search";
 
 export const PAGE_SIZE = 50;
 
-const reportsQuery = ({ kind, state, page = 1 }: ReportSearch) =>
+/** The filters, as the API names them. */
+export const filtersOf = ({ kind, state }: ReportSearch) => ({
+  kind: kind && [kind],
+  state: state && [state],
+});
+
+const reportsQuery = ({ page = 1, ...search }: ReportSearch) =>
   queryOptions({
-    queryKey: ["reports", "list", kind, state, page],
+    queryKey: ["reports", "list", search.kind, search.state, page],
     queryFn: ({ signal }) =>
       body(
         api.GET("/api/reports", {
           signal,
           params: {
-            query: {
-              kind: kind && [kind],
-              state: state && [state],
-              limit: PAGE_SIZE,
-              offset: (page - 1) * PAGE_SIZE,
-            },
+            query: { ...filtersOf(search), limit: PAGE_SIZE, offset: (page - 1) * PAGE_SIZE },
           },
         }),
       ),

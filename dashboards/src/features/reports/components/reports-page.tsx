@@ -1,6 +1,7 @@
 import { Button, Select } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { EmptyState } from "../../../components/empty-state";
+import { ExportLink } from "../../../components/export-link";
 import { MAIL_STATE, MailStateBadge } from "../../../components/mail-state-badge";
 import { Page } from "../../../components/page";
 import { Pages } from "../../../components/pages";
@@ -8,7 +9,7 @@ import { Panel } from "../../../components/panel";
 import { type Column, QueryTable, ROW_LINK } from "../../../components/table";
 import type { Report } from "../../../lib/api-types";
 import { counted, moment } from "../../../lib/format";
-import { PAGE_SIZE, useReports } from "../api/get-reports";
+import { filtersOf, PAGE_SIZE, useReports } from "../api/get-reports";
 import { KINDS, type Kind, type ReportSearch, STATES, type State } from "../report-search";
 import { ReportDrawer } from "./report-drawer";
 import classes from "./reports-page.module.css";
@@ -23,7 +24,11 @@ export function ReportsPage() {
   const total = reports.data?.meta.total;
   const isFiltered = search.kind !== undefined || search.state !== undefined;
   return (
-    <Page title="Reports" note={total !== undefined && counted(total, "mail")}>
+    <Page
+      title="Reports"
+      note={total !== undefined && counted(total, "mail")}
+      actions={<ExportLink path="/api/reports" query={filtersOf(search)} disabled={!total} />}
+    >
       <search className={classes.filters}>
         <Select
           aria-label="Kind"

@@ -49,6 +49,7 @@ const list = (data: StandIn[], total = data.length): StandInList => ({
     total,
     limit: 10,
     offset: 0,
+    next_cursor: null,
     as_of: "2026-01-31",
     generation: 1,
     published_at: "2026-01-31T12:00:00Z",
