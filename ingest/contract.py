@@ -62,7 +62,7 @@ class Column:
     references: str | None = None
     # A time that says how new the row is: from the future it would win over all that come, for ever.
     is_version: bool = False
-    # Without the cell the row would say something else (decision 54).
+    # Without the cell the row would say something else (decision 56).
     is_decisive: bool = False
     # 0 stands for an empty cell.
     is_zero_empty: bool = False
