@@ -25,7 +25,7 @@ _OTHER_UUID = rf"{_BARE}|\{{(?:{_HYPHENATED}|{_BARE})\}}|[Uu][Rr][Nn]:[Uu][Uu][I
 # What a column of whole numbers becomes when one of them is missing.
 _FLOAT = r"[0-9]{1,30}\.0"
 # As Excel shows numbers of twelve digits and more: the digits are lost.
-_ROUNDED = r"[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]{2,3}"
+_ROUNDED = r"[0-9](?:[.,][0-9]{1,20})?[Ee]\+[0-9]{2,3}"
 # Ids that are another one than they look, or none.
 ODD_PATTERN = rf"^(?:{_OTHER_UUID}|{_FLOAT}|{_ROUNDED})$"
 ROUNDED_RULE = (

@@ -28,6 +28,7 @@ _FALSE = ("false", "f", "no", "n", "off", "0", "0.0")
 # Lists whose separator is not the usual `;`.
 _OTHER_LIST_PATTERN = r"^[^;]*[,|][^;]*$|^\[.*\]$|^\{.*\}$"
 _MARKS = pa.array(sorted(EMPTY_MARKS))
+_LONGEST_MARK = max(map(len, EMPTY_MARKS))
 
 # A typed column, and per rule a mask of the rows that break it. Rows that break one without a reason are not wrong, but
 # have to be read more closely.
@@ -209,14 +210,23 @@ def _parsed(column: Column, text: ArrowColumn, zone: str) -> Parsed:
 
 
 def _parse_text(column: Column, text: ArrowColumn) -> Parsed:
-    is_long = compute.greater(compute.utf8_length(text), column.longest)
-    is_mark = compute.is_in(text, _MARKS)
-    return text, [(is_long, f"is longer than {column.longest} characters"), (is_mark, None)]
+    lengths = compute.utf8_length(text)
+    bounds = compute.min_max(lengths).as_py()
+    rules: list[tuple[ArrowColumn, Reason | None]] = [
+        (compute.greater(lengths, column.longest), f"is longer than {column.longest} characters")
+    ]
+    if (bounds["min"] or 0) <= _LONGEST_MARK:
+        rules.append((compute.is_in(text, _MARKS), None))
+    return text, rules
 
 
 def _parse_id(column: Column, text: ArrowColumn) -> Parsed:
     text, rules = _parse_text(column, text)
-    return text, [*rules, (compute.match_substring_regex(text, ODD_PATTERN), ROUNDED_RULE)]
+    lengths = compute.min_max(compute.binary_length(text)).as_py()
+    # Nothing odd has 36 characters, and a column of plain UUIDs nothing else.
+    if lengths != {"min": 36, "max": 36}:
+        rules.append((compute.match_substring_regex(text, ODD_PATTERN), ROUNDED_RULE))
+    return text, rules
 
 
 def _parse_texts(column: Column, text: ArrowColumn) -> Parsed:

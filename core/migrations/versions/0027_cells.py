@@ -73,7 +73,7 @@ declare
     digest bytea;
 begin
     if plain = any (array['', 'NULL', 'null', '\N', 'NaN', 'nan', 'NaT', '<NA>', '#N/A', 'N/A', 'n/a', '-', '--'])
-        or plain ~ '^[0-9]([.,][0-9]+)?[Ee]\+[0-9]{2,3}$'
+        or plain ~ '^[0-9]([.,][0-9]{1,20})?[Ee]\+[0-9]{2,3}$'
     then
         return null;
     end if;
