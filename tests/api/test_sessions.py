@@ -618,7 +618,8 @@ CONTENT = {
     "tutors": "tutor_id, external_id, name, is_stub",
     "students": "student_id, external_id, name, is_stub",
     "sessions": "session_id, external_id, tutor_id, student_id, scheduled_time, status, subject, booked_at, started_at,"
-    " completed_time, cancelled_at, duration_minutes, rating, initiator, reason_code, technical_issue, updated_at",
+    " completed_time, cancelled_at, duration_minutes, rating, initiator, reason_code, technical_issue, lesson_id,"
+    " updated_at",
     "reschedules": "session_id, initiator, reason_code, reason, requested_at, original_time, new_time, updated_at",
 }
 _ids = st.sampled_from(["s1", "s2", str(entity_uuid("s1")), str(entity_uuid("s2")).upper()])
@@ -646,6 +647,7 @@ _post = st.fixed_dictionaries(
         "initiator": st.sampled_from(["tutor", "student", None]),
         "started_at": _maybe_times,
         "technical_issue": st.sampled_from([True, False, "no", None]),
+        "lesson_id": st.sampled_from(["l1", " l1 ", None]),
         "updated_at": _maybe_times,
         "reschedule_info": _info,
     },
