@@ -50,7 +50,11 @@ def test_every_kind_of_post_and_patch_takes_gzip(client: httpx2.Client) -> None:
     assert excused.status_code == 404, "read, and nothing to excuse"
 
 
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"{}")[:-4], gzip.compress(b"{}") + b"rest"])
+@pytest.mark.parametrize(
+    "body",
+    [b"no gzip", gzip.compress(b"{}")[:-4], gzip.compress(b"{}") + b"rest"],
+    ids=["no gzip", "cut short", "with a rest"],
+)
 def test_what_is_not_gzip_is_refused(client: httpx2.Client, body: bytes) -> None:
     refused = problem(client.post("/api/sessions", content=body, headers=PACKED), 400)
     assert [error.field for error in refused.errors or []] == ["body"]
