@@ -1,6 +1,8 @@
 """Cells of a file by its mapping: columns of the file become columns of the contract, still as text."""
 
 import difflib
+import functools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +18,7 @@ from ingest.contract import Column, Entity, Kind
 from ingest.headers import NO_NAME, Header, distinct
 from ingest.mapping import NUMBER_FORMS, Between, EntityMapping, Rule
 from ingest.notes import Notes
-from ingest.spelling import normal
+from ingest.spelling import EMPTY_MARKS, loose, normal
 from ingest.times import parse_times
 
 _MICROSECONDS_A_MINUTE = 60_000_000
@@ -82,12 +84,12 @@ class OfMapping:
             positions={self._names[place]: place for place in sorted(needed)},
             unknown=[name.strip() or NO_NAME for place, name in enumerate(names) if place not in needed],
             names=self._names,
-            required=tuple(self._places[normal(one)] for name in required for one in _names(self._taken[name])),
+            required=tuple(self._places[normal(one)] for name in required for one in names_of(self._taken[name])),
         )
 
     def column(self, name: str) -> Column:
         """Of a column that is taken as it is, the contract's; of any other, a text."""
-        taken = [ours for ours, given in self._taken.items() if list(map(normal, _names(given))) == [normal(name)]]
+        taken = [ours for ours, given in self._taken.items() if list(map(normal, names_of(given))) == [normal(name)]]
         return self._entity.column(taken[0]) if len(taken) == 1 else Column(name, Kind.TEXT, "text")
 
     def _matched(self, names: Sequence[str]) -> tuple[dict[str, Between | list[str]], dict[str, list[str]]]:
@@ -96,12 +98,12 @@ class OfMapping:
         taken: dict[str, Between | list[str]] = {}
         missing: dict[str, list[str]] = {}
         for name, given in self._mapping.columns.items():
-            if absent := [one for one in _names(given) if normal(one) not in places]:
+            if absent := [one for one in names_of(given) if normal(one) not in places]:
                 missing[name] = absent
             else:
                 taken[name] = given
         # A column of the contract's own name is itself, unless it is taken for another one.
-        used = {normal(one) for given in taken.values() for one in _names(given)}
+        used = {normal(one) for given in taken.values() for one in names_of(given)}
         for column in self._entity.columns:
             if column.name not in taken and normal(column.name) in places.keys() - used:
                 taken[column.name] = [column.name]
@@ -125,7 +127,7 @@ class OfMapping:
 
     def _needed(self) -> set[int]:
         """Places of all columns of the file that anything is taken from."""
-        names = [one for given in self._taken.values() for one in _names(given)]
+        names = [one for given in self._taken.values() for one in names_of(given)]
         names += [name for rule in self._mapping.rules for name in rule.when]
         names += [name for whose in self._mapping.whose.values() for name in [*whose.tutor, *whose.student]]
         if self._mapping.moves and self._mapping.moves.source:
@@ -145,6 +147,8 @@ class OfMapping:
             else:
                 texts = self._joined([self._column(raw, name) for name in given])
             kind = self._entity.column(column).kind
+            if kind is Kind.TIME and not isinstance(given, Between | None) and len(given) > 1:
+                texts = self._without_halves(texts, [self._column(raw, name) for name in given])
             if kind in (Kind.TIME, Kind.DATE):
                 texts = self._times(texts)
             elif kind in (Kind.NUMBER, Kind.INTEGER) and self._mapping.decimal == ",":
@@ -156,7 +160,7 @@ class OfMapping:
             cells[column] = texts
         self._rule(raw, cells)
         for column, default in self._mapping.defaults.items():
-            cells[column] = compute.fill_null(_blank_is_null(cells[column]), default)
+            cells[column] = compute.fill_null(_marks_are_null(cells[column]), default)
         if self._mapping.group_lessons:
             _split_lessons(cells)
         return replace(raw, columns=cells)
@@ -175,10 +179,19 @@ class OfMapping:
         joined: ArrowColumn = compute.binary_join_element_wise(*trimmed, " ", null_handling="skip")
         return joined
 
+    def _without_halves(self, texts: ArrowColumn, parts: list[ArrowColumn]) -> ArrowColumn:
+        """A day without its clock is no time: it is made unreadable, or it would be midnight."""
+        blanks = [compute.is_null(_blank_is_null(part)) for part in parts]
+        is_whole = compute.invert(functools.reduce(compute.or_, blanks))
+        is_fine = compute.or_(is_whole, functools.reduce(compute.and_, blanks))
+        marked: ArrowColumn = compute.if_else(is_fine, texts, compute.binary_join_element_wise(texts, "?", " "))
+        return marked
+
     def _times(self, texts: ArrowColumn) -> ArrowColumn:
         """In ISO 8601 where a form fits; what fits none stays, to be refused by whoever reads times."""
         for name, offset in self._mapping.zones.items():
-            texts = compute.replace_substring_regex(texts, rf"\s*\b{name}\s*$", offset)
+            texts = compute.replace_substring_regex(texts, rf"(\W)\s*{re.escape(name)}\s*$", rf"\1{offset}")
+            texts = compute.replace_substring_regex(texts, r"\s+([+-]\d\d:\d\d)$", r"\1")
         for form in self._mapping.dates:
             texts = read_form(texts, form)
         return texts
@@ -193,8 +206,8 @@ class OfMapping:
         return minutes
 
     def _meant(self, column: str, texts: ArrowColumn) -> ArrowColumn:
-        meanings = {normal(word): meaning for word, meaning in self._mapping.values[column].items()}
-        return _by_distinct(texts, lambda text: meanings.get(normal(text), text))
+        meanings = {loose(word): meaning for word, meaning in self._mapping.values[column].items()}
+        return _by_distinct(texts, lambda text: meanings.get(loose(text), text), pa.string())
 
     def _role(self, raw: RawBatch, column: str, texts: ArrowColumn) -> ArrowColumn:
         """`tutor` or `student` where the same stands in one of their columns; what names neither stays as it is."""
@@ -234,13 +247,14 @@ class OfMapping:
             if normal(name) not in self._places:
                 # Exports of other plans or years lack a column: then nothing of it holds.
                 return pa.array([False] * count, pa.bool_())
-            wanted = {value.strip() if value.strip() in ("", "*") else normal(value) for value in values}
+            wanted = {loose(value) for value in values}
             texts = compute.fill_null(self._column(raw, name), "")
-            fits = compute.and_(fits, _by_distinct(texts, partial(_is_wanted, wanted)))
+            fits = compute.and_(fits, _by_distinct(texts, partial(_is_wanted, wanted), pa.bool_()))
         return fits
 
 
-def _names(given: Between | list[str]) -> list[str]:
+def names_of(given: Between | list[str]) -> list[str]:
+    """The columns of the file from which one is taken."""
     return [given.start, given.end] if isinstance(given, Between) else given
 
 
@@ -260,20 +274,27 @@ def _split_lessons(cells: dict[str, ArrowColumn]) -> None:
 
 def _is_wanted(wanted: set[str], text: str) -> bool:
     is_blank = not text.strip()
-    return "" in wanted if is_blank else "*" in wanted or normal(text) in wanted
+    return "" in wanted if is_blank else "*" in wanted or loose(text) in wanted
 
 
-def _by_distinct(texts: ArrowColumn, convert: Callable[[str], Any]) -> ArrowColumn:
+def _by_distinct(texts: ArrowColumn, convert: Callable[[str], Any], kind: pa.DataType) -> ArrowColumn:
     """A function of each text, asked once per distinct one."""
     encoded = texts.dictionary_encode()
     distinct: list[Any] = encoded.dictionary.to_pylist()
-    converted = pa.array([convert(text) for text in distinct], None if distinct else pa.string())
+    converted = pa.array([convert(text) for text in distinct], kind)
     return converted.take(encoded.indices)
 
 
 def _blank_is_null(texts: ArrowColumn) -> ArrowColumn:
     trimmed = compute.utf8_trim_whitespace(texts)
     filled: ArrowColumn = compute.if_else(compute.equal(trimmed, ""), None, trimmed)
+    return filled
+
+
+def _marks_are_null(texts: ArrowColumn) -> ArrowColumn:
+    """Also what programs write where there is nothing."""
+    trimmed = _blank_is_null(texts)
+    filled: ArrowColumn = compute.if_else(compute.is_in(trimmed, pa.array(sorted(EMPTY_MARKS))), None, trimmed)
     return filled
 
 
@@ -290,6 +311,8 @@ def read_form(texts: ArrowColumn, form: str) -> ArrowColumn:
     import pandas as pd
 
     trimmed = texts.to_pandas().str.strip()
+    # To pandas these words are times, whatever the form.
+    trimmed = trimmed.mask(trimmed.str.lower().isin(["today", "now"]))
     times: Any
     if form in NUMBER_FORMS:
         numbers: Any = pd.to_numeric(trimmed, errors="coerce")

@@ -29,6 +29,7 @@ from pydantic import (
 from core.errors import TutorqError
 from ingest.contract import ENTITIES, RESCHEDULES, SESSIONS, Entity, Initiator, Kind
 from ingest.form import Form
+from ingest.spelling import loose
 
 MAPPING_NAME = "mapping.yml"
 LARGEST_MAPPING_BYTES = 1 << 20
@@ -45,15 +46,8 @@ def _as_texts(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
-def _as_text(value: object) -> object:
-    """What YAML took for a number or for true or false is the text of a cell."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int | float) else value
-
-
 _CELL = {"type": ["string", "number", "boolean"]}
-Text = Annotated[str, BeforeValidator(_as_text), WithJsonSchema(_CELL)]
+Text = Annotated[str, WithJsonSchema(_CELL)]
 Texts = Annotated[
     list[Text], BeforeValidator(_as_texts), WithJsonSchema({"anyOf": [_CELL, {"type": "array", "items": _CELL}]})
 ]
@@ -157,9 +151,16 @@ class EntityMapping(_Part):
     @classmethod
     def _known_forms(cls, forms: list[str]) -> list[str]:
         for form in forms:
-            if form not in NUMBER_FORMS and "%" not in form:
+            if form not in NUMBER_FORMS and not ("%" in form and _is_strptime(form)):
                 raise ValueError(f"{form!r} is neither a strptime form such as %m/%d/%Y nor one of {NUMBER_FORMS}")
         return forms
+
+    @field_validator("delimiter")
+    @classmethod
+    def _splits(cls, delimiter: str | None) -> str | None:
+        if delimiter is not None and (delimiter in "\"'" or not (delimiter.isprintable() or delimiter == "\t")):
+            raise ValueError(f"{delimiter!r} cannot stand between cells")
+        return delimiter
 
     @field_validator("zones")
     @classmethod
@@ -194,6 +195,13 @@ class EntityMapping(_Part):
         for name in dict.fromkeys(name for name in named if name not in known):
             nearest = difflib.get_close_matches(name, known, n=1)
             yield f"{entity.name} have no column {name}" + (f"; {nearest[0]} is meant?" if nearest else "")
+        for name in (name for name in (entity.key,) if name in (*self.defaults, *rules)):
+            yield f"{entity.name}: {name} tells rows apart, so nothing can set it for many"
+        for name, words in self.values.items():
+            alike: dict[str, str] = {}
+            for word, meaning in words.items():
+                if alike.setdefault(loose(word), meaning) != meaning:
+                    yield f"{entity.name}, {name}: {word!r} has two meanings; case, blanks and hyphens do not matter"
         meanings = [(name, meaning) for name, words in self.values.items() for meaning in words.values()]
         for name, meaning in [*meanings, *self.defaults.items(), *rules.items()]:
             if name in known and (column := entity.column(name)).kind is Kind.CHOICE and meaning not in column.allowed:
@@ -338,6 +346,34 @@ def parse_mapping(text: str, source: str = MAPPING_NAME) -> FileMapping:
         raise TutorqError(f"{source}: {'; '.join(dict.fromkeys(faults))}") from error
 
 
+class _Texts(yaml.SafeLoader):
+    """YAML whose words are texts, as they stand: `Yes`, `010` and `12:30` are cells of a file, and not other values.
+
+    Nothing may be said by reference: a small file could be of any size then.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 -- as in the class above it
+        first: [(tag, pattern) for tag, pattern in resolvers if tag == "tag:yaml.org,2002:null"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.constructor.ConstructorError(None, None, "references (*) are not understood", event.start_mark)
+        return super().compose_node(parent, index)
+
+
+def _is_strptime(form: str) -> bool:
+    import pandas as pd
+
+    try:
+        pd.to_datetime(pd.Series(["x"]), format=form, errors="coerce")
+    except ValueError:
+        return False
+    return True
+
+
 def _laid_over(base: object, own: object) -> object:
     """Keys of `own` win; sections, and what they say column by column, are put together."""
     if isinstance(base, Mapping) and isinstance(own, Mapping):
@@ -347,11 +383,13 @@ def _laid_over(base: object, own: object) -> object:
 
 def _yaml(text: str, source: str) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, _Texts)  # noqa: S506 -- a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark is not None else ""
         raise TutorqError(f"{source}{where} is not YAML: {getattr(error, 'problem', None) or error}") from error
+    except RecursionError as error:
+        raise TutorqError(f"{source}: it is nested too deeply") from error
     if content is None:
         return {}
     if not isinstance(content, dict):

@@ -11,9 +11,11 @@ import pyarrow as pa
 from core.errors import TutorqError
 from ingest.arrow import ArrowColumn
 from ingest.batches import RawBatch
+from ingest.contract import INITIATORS, STATUSES
 from ingest.mapped import OfMapping
 from ingest.mapping import Moves
 from ingest.notes import NoteKind, Notes
+from ingest.spelling import word
 from ingest.times import parse_times
 
 # All of a file has to be known before its first row is: some 300 bytes a row.
@@ -52,6 +54,8 @@ class Bookings:
         for row, key in enumerate(texts["session_id"]):
             if key:
                 told = {name: texts[name][row] for name in _TOLD}
+                told["status"] = word(told["status"] or "", STATUSES)
+                told["initiator"] = word(told["initiator"] or "", INITIATORS)
                 at = {name: moments[name][row] for name in _TIMES}
                 self._rows[key] = {"line": int(batch.lines[row]), "from": (links[row] or "").strip(), **told, **at}
 

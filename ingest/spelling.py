@@ -23,6 +23,14 @@ def normal(name: str) -> str:
     return "".join(character for character in name.casefold() if character.isalnum())
 
 
+def loose(text: str) -> str:
+    """A word as it is compared: case, blanks, hyphens and underscores do not matter, unless there is nothing else.
+
+    Other marks stay: `!completed` is not `completed`.
+    """
+    return _SEPARATORS.sub("", text.casefold()) or text.strip()
+
+
 def is_empty_word(text: str) -> bool:
     """Whether `text`, in any case, stands for an empty cell where no text has a place."""
     return text.lower() in _EMPTY_WORDS
@@ -30,17 +38,12 @@ def is_empty_word(text: str) -> bool:
 
 def word(text: str, allowed: tuple[str, ...]) -> str | None:
     """The one of `allowed` that `text` is but for case, blanks, hyphens and underscores; None if there is none."""
-    plain = _joined(text)
-    return {_joined(one): one for one in allowed}.get(OTHER_SPELLINGS.get(plain, plain))
+    plain = loose(text)
+    return {loose(one): one for one in allowed}.get(OTHER_SPELLINGS.get(plain, plain))
 
 
 def not_allowed(text: str, is_in_file: bool, *, allowed: tuple[str, ...]) -> str:
     """Why `text` is refused: what is allowed, what was meant if one of them is near, and the way out."""
-    near = get_close_matches(_joined(text), [_joined(one) for one in allowed], 1, _NEAR)
+    near = get_close_matches(loose(text), [loose(one) for one in allowed], 1, _NEAR)
     meant = f" (did you mean {word(near[0], allowed)}?)" if near else ""
     return f"is not one of {', '.join(allowed)}{meant}{MAPPING if is_in_file else ''}"
-
-
-def _joined(text: str) -> str:
-    # Other marks stay: `!completed` is not `completed`.
-    return _SEPARATORS.sub("", text.casefold())

@@ -13,7 +13,7 @@ from ingest.arrow import ArrowColumn
 from ingest.batches import RawBatch
 from ingest.contract import ENTITIES
 from ingest.draft import draft, fitting_ready_made, likely_entity
-from ingest.mapped import OfMapping
+from ingest.mapped import OfMapping, names_of
 from ingest.mapping import READY_MADE, FileMapping, json_schema, parse_mapping, ready_made
 from ingest.notes import Notes
 
@@ -66,7 +66,7 @@ def test_columns_values_dates_and_defaults() -> None:
     }  # fmt: skip
     assert (second["scheduled_time"], second["status"]) == ("2026-04-03 09:05", "cancelled")
     # What no form and no word fits is left to whoever reads the cells.
-    assert (third["scheduled_time"], third["status"], third["duration_minutes"]) == ("31.2.2026 ", "other", None)
+    assert (third["scheduled_time"], third["status"], third["duration_minutes"]) == ("31.2.2026  ?", "other", None)
     assert notes.all == []
 
 
@@ -168,7 +168,7 @@ def test_a_column_that_is_not_there_is_named_with_the_nearest() -> None:
         ("tutors: {rules: [{past: true, set: {name: x}}]}", "only rules of sessions may say `past`"),
         ("tutors: {group_lessons: true}", "only sessions may say `group_lessons`"),
         ("sessions: {dates: DD.MM.YYYY}", "'DD.MM.YYYY' is neither a strptime form"),
-        ("sessions: {zones: {EST: -5}}", "sessions.zones.EST: "),
+        ("sessions: {zones: {EST: -5}}", "EST: '-5' is not an offset"),
         ("sessions: {zones: {EST: '-5'}}", "EST: '-5' is not an offset such as -05:00"),
         ("sessions: {encoding: latin-9x}", "'latin-9x' is no known encoding"),
         ("timezone: Vienna", "'Vienna' is not a time zone such as Europe/Vienna"),
@@ -316,3 +316,88 @@ def test_an_export_of_a_known_tool_is_known() -> None:
         fitting_ready_made(["ID", "Tutor", "Student", "Start", "Finish", "Status", "Job", "Created"]) == "tutorcruncher"
     )
     assert fitting_ready_made(["a", "b"]) is None
+
+
+def test_words_that_yaml_would_take_for_others_are_cells() -> None:
+    mapping = parse_mapping("""
+        sessions:
+          columns: {status: Held, subject: Code}
+          values: {status: {yes: completed, no: cancelled, off: no_show}, subject: {010: ten, 12:30: half past twelve}}
+          rules:
+            - {when: {Called off: yes}, set: {initiator: tutor}}
+    """)
+    header = ["session_id", "tutor_id", "student_id", "scheduled_time", "Held", "Code", "Called off"]
+    rows, _ = read(
+        mapping, header,
+        ["a", "t", "s", "2026-01-01", "Yes", "010", "Yes"],
+        ["b", "t", "s", "2026-01-01", "NO", "12:30", "no"],
+        ["c", "t", "s", "2026-01-01", "Off", "8", None],
+    )  # fmt: skip
+    assert [(row["status"], row["subject"], row["initiator"]) for row in rows] == [
+        ("completed", "ten", "tutor"), ("cancelled", "half past twelve", None), ("no_show", "8", None),
+    ]  # fmt: skip
+
+
+def test_signs_are_words_and_empty_cells_are_none_of_them() -> None:
+    mapping = parse_mapping("""
+        sessions:
+          values: {technical_issue: {"✔": true, "✘": false}, subject: {"C#": CSharp}}
+          rules: [{when: {mark: "✓"}, set: {initiator: tutor}}]
+    """)
+    header = ["session_id", "tutor_id", "student_id", "scheduled_time", "status", "technical_issue", "subject", "mark"]
+    rows, _ = read(
+        mapping, header,
+        *(["a", "t", "s", "2026-01-01", "completed", *cells]
+          for cells in (["✔", "C#", "✓"], ["✘", "C", ""], ["", "C++", None])),
+    )  # fmt: skip
+    assert [(row["technical_issue"], row["subject"], row["initiator"]) for row in rows] == [
+        ("true", "CSharp", "tutor"), ("false", "C", None), ("", "C++", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["calendly", "acuity", "calcom", "teachworks", "tutorcruncher"])
+def test_ready_made_mappings_read_files_without_rows(name: str) -> None:
+    section = parse_mapping(f"use: {name}").sections["sessions"]
+    header = list(dict.fromkeys(one for given in section.columns.values() for one in names_of(given)))
+    header += [name for rule in section.rules for name in rule.when if name not in header]
+    rows, _ = read(parse_mapping(f"use: {name}"), header)
+    assert rows == []
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("sessions: {dates: '%d/%m/%Y %k:%M'}", "is neither a strptime form"),
+        ('sessions: {delimiter: "\\n"}', "cannot stand between cells"),
+        ("tutors: {defaults: {tutor_id: x}}", "tutor_id tells rows apart"),
+        ("sessions: {values: {status: {No Show: no_show, no-show: cancelled}}}", "'no-show' has two meanings"),
+        ("a: " + "[" * 5000, "mapping.yml"),
+        ("a: &a [x]\nb: *a", "references (*) are not understood"),
+    ],
+)
+def test_what_would_break_a_load_is_refused_before(text: str, fault: str) -> None:
+    with pytest.raises(TutorqError) as raised:
+        parse_mapping(text)
+    assert fault in str(raised.value)
+
+
+def test_zones_with_signs_and_words_that_pandas_knows() -> None:
+    mapping = parse_mapping("sessions: {zones: {GMT+1: '+01:00', (X: '+02:00'}, dates: '%d.%m.%Y %H:%M'}")
+    header = ["session_id", "tutor_id", "student_id", "scheduled_time", "status"]
+    said = ["2026-11-02 15:00 GMT+1", "2026-11-02 15:00 (X", "today", "Now"]
+    rows, _ = read(mapping, header, *(["a", "t", "s", text, "x"] for text in said))
+    assert [row["scheduled_time"] for row in rows] == [
+        "2026-11-02 15:00+01:00", "2026-11-02 15:00+02:00", "today", "Now",
+    ]  # fmt: skip
+
+
+def test_a_day_without_its_clock_is_no_midnight_and_a_mark_of_nothing_gets_the_default() -> None:
+    mapping = parse_mapping("sessions: {columns: {scheduled_time: [day, clock]}, defaults: {status: completed}}")
+    header = ["session_id", "tutor_id", "student_id", "day", "clock", "status"]
+    rows, _ = read(
+        mapping, header, ["a", "t", "s", "2026-11-02", "", "N/A"], ["a", "t", "s", "", " ", ""],
+        ["a", "t", "s", "2026-11-02", "15:00", "no_show"],
+    )  # fmt: skip
+    assert [(row["scheduled_time"], row["status"]) for row in rows] == [
+        ("2026-11-02  ?", "completed"), (" ", "completed"), ("2026-11-02 15:00", "no_show"),
+    ]  # fmt: skip
