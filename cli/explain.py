@@ -25,8 +25,7 @@ def explain_file(path: Path, settings: Settings, mapping: Path | None, *, as_jso
     from ingest.explain import explain
 
     explanation = explain(path, timezone=settings.timezone, mapping=mapping)
-    if explanation.draft is not None:
-        (path.parent / DRAFT_NAME).write_text(explanation.draft)
+    where = _written(path.parent / DRAFT_NAME, explanation.draft) if explanation.draft else ""
     if as_json:
         print_json(asdict(explanation))
     else:
@@ -34,7 +33,7 @@ def explain_file(path: Path, settings: Settings, mapping: Path | None, *, as_jso
             _tell(reading, explanation)
     if explanation.failure:
         err.print(f"[red]error:[/] {plain(explanation.failure)}", soft_wrap=True, highlight=False)
-        err.print(_way_out(explanation, path), soft_wrap=True, highlight=False)
+        err.print(_way_out(explanation, path) if explanation.use else where, soft_wrap=True, highlight=False)
         raise typer.Exit(1)
 
 
@@ -58,9 +57,20 @@ def _tell(reading: "Reading", explanation: "Explanation") -> None:
 
 
 def _way_out(explanation: "Explanation", path: Path) -> str:
-    if explanation.use:
-        return f"A file mapping.yml in {plain(str(path.parent))} that says `use: {explanation.use}` reads it."
-    return (
-        f"Wrote {plain(str(path.parent / DRAFT_NAME))}: check each line, replace each ???, save it as mapping.yml, and "
-        "look again with --explain."
-    )
+    return f"A file mapping.yml in {plain(str(path.parent))} that says `use: {explanation.use}` reads it."
+
+
+def _written(path: Path, draft: str) -> str:
+    """What became of the draft, and what to do with it. Nothing that is there is written over."""
+    try:
+        with path.open("x") as file:
+            file.write(draft)
+    except FileExistsError:
+        return f"{plain(str(path))} is there already: finish it, or remove it for a new draft."
+    except OSError as error:
+        return f"Nothing was written to {plain(str(path))} ({error.strerror}). The draft:\n\n{plain_lines(draft)}"
+    return f"Wrote {plain(str(path))}: check each line, replace each ???, save it as mapping.yml, and look again with --explain."
+
+
+def plain_lines(text: str) -> str:
+    return "\n".join(plain(line) for line in text.splitlines())

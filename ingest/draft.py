@@ -141,7 +141,7 @@ def draft(file_name: str, names: Sequence[str], samples: Mapping[str, Sequence[s
             lines.append(f'    {column.name}: "{OPEN}"  # required, and not found')
     used = [*matched.values(), dates]
     if unused := [name for name in names if name.strip() and name not in used]:
-        lines.append(f"    # not used: {', '.join(unused)}")
+        lines.append(f"    # not used: {_in_comment(', '.join(unused))}")
     lines += _drafted_values(entity, matched, samples)
     if dates and (start := matched["scheduled_time"]):
         both = zip(samples.get(dates, []), samples.get(start, []), strict=False)
@@ -232,7 +232,7 @@ def _drafted_dates(entity: Entity, matched: Mapping[str, str], samples: Mapping[
             forms += [form for form in fitting if form not in forms]
         else:
             which = f"either {' or '.join(fitting)}: the cells do not tell" if fitting else "of a form not known here"
-            comments.append(f"  # {name} ({foreign[0]}) is {which}")
+            comments.append(f"  # {_in_comment(f'{name} ({foreign[0][:40]})')} is {which}")
             forms += [OPEN] if OPEN not in forms else []
     if not forms:
         return []
@@ -255,7 +255,12 @@ def _quoted(text: str) -> str:
 
 def _example(cells: Sequence[str]) -> str:
     shown = next((cell.strip() for cell in cells if cell.strip()), "")
-    return f"  # {shown[:40]}" if shown and "\n" not in shown[:40] else ""
+    return f"  # {_in_comment(shown[:40])}" if shown else ""
+
+
+def _in_comment(text: str) -> str:
+    """On one line."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _read(cells: Sequence[str], form: str) -> list[str]:

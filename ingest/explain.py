@@ -10,13 +10,13 @@ from ingest.batches import RawBatch
 from ingest.contract import ENTITIES, Entity, Kind
 from ingest.draft import draft, fitting_ready_made, likely_entity
 from ingest.files import name_says
-from ingest.folder import folder_mapping
+from ingest.folder import mapping_above
 from ingest.headers import OfFile
 from ingest.mapping import FileMapping, read_mapping
 from ingest.notes import Note, Notes
 from ingest.parser import BatchParser, TypedBatch
 from ingest.parts import Parts
-from ingest.readers import open_mapped, open_reader
+from ingest.readers import Reader, open_mapped, open_reader
 
 # Rows that are looked at, and of them those that are shown.
 LOOKED_AT = 1_000
@@ -67,7 +67,7 @@ def explain(path: Path, *, timezone: str, mapping: Path | None = None) -> Explan
     """
     if not path.exists():
         raise TutorqError(f"there is no file {path}")
-    said = read_mapping(mapping) if mapping else folder_mapping(path.parent)
+    said = read_mapping(mapping) if mapping else mapping_above(path.parent, path.name)
     content = Parts(path.parent, path.name) if path.is_dir() else path
     by_name = name_says(path)
     named = said.entities_of(path.name, by_name) if said else [by_name] if by_name else []
@@ -85,7 +85,9 @@ def _reading(path: Path, content: Path | Parts, entity: Entity, timezone: str, m
     notes = Notes()
     reader = open_mapped(path.name, entity, content, notes, timezone, mapping)
     try:
-        raw = next(iter(reader.batches()))
+        raw = _first_rows(reader)
+        if raw is None:
+            raise TutorqError(f"{path.name} has no rows")
         zone = mapping.timezone if mapping and mapping.timezone else timezone
         typed = BatchParser(entity, zone, notes).parse(raw)
     finally:
@@ -98,6 +100,10 @@ def _reading(path: Path, content: Path | Parts, entity: Entity, timezone: str, m
         [(reject.line, reject.reason) for reject in typed.rejects[:SHOWN_ROWS]],
         notes.all,
     )
+
+
+def _first_rows(reader: Reader) -> RawBatch | None:
+    return next((batch for batch in reader.batches() if len(batch.lines)), None)
 
 
 def _columns(entity: Entity, raw: RawBatch, typed: TypedBatch) -> list[ReadColumn]:
@@ -127,11 +133,12 @@ def _drafted(
     reader = open_reader(path.name, OfFile(), content, Notes())
     try:
         names = [name for name in reader.header.names if name]
-        batch = next(iter(reader.batches()))
+        batch = _first_rows(reader)
     finally:
         reader.close()
     if use := fitting_ready_made(names):
         return Explanation(path.name, is_mapped, failure=failure, use=use)
-    samples = {name: [cell for cell in cells.to_pylist()[:LOOKED_AT] if cell] for name, cells in batch.columns.items()}
+    columns = batch.columns if batch else {}
+    samples = {name: [cell for cell in cells.to_pylist()[:LOOKED_AT] if cell] for name, cells in columns.items()}
     text = draft(path.name, names, samples, entity or likely_entity(names))
     return Explanation(path.name, is_mapped, failure=failure, draft=text)

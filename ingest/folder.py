@@ -2,22 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from core.errors import TutorqError
 from ingest import inside
 from ingest.contract import ENTITIES
-from ingest.files import Other, entity_of, landing_files, name_says, other_files
+from ingest.files import Other, landing_files, name_says, other_files
 from ingest.mapping import MAPPING_NAME, FileMapping, read_mapping
-
-
-def folder_mapping(folder: Path) -> FileMapping | None:
-    """The folder's own mapping, if there is one; no link is followed to it.
-
-    Raises:
-        TutorqError: it cannot be read or understood.
-    """
-    return mapping_above(folder, MAPPING_NAME)
 
 
 @contextmanager
@@ -55,21 +47,35 @@ def kinds_of(folder: Path, source: str) -> list[str]:
     return [by_name] if by_name else []
 
 
-def files_to_load(folder: Path, mapping: FileMapping | None) -> tuple[list[tuple[Path, str]], list[Other]]:
-    """Files with the kind as which each is loaded, people first, and the files that are left alone.
+@dataclass(frozen=True)
+class FileToLoad:
+    """A file, the kind as which it is loaded, and its mapping."""
+
+    path: Path
+    entity: str
+    mapping: FileMapping | None
+
+
+def files_to_load(folder: Path, mapping: FileMapping | None = None) -> tuple[list[FileToLoad], list[Other]]:
+    """The files of a folder that are loaded, people first, and those that are left alone.
 
     A file that a mapping names under several kinds is loaded as each of them.
 
+    Args:
+        mapping: that of all files; by default each has the nearest one.
+
     Raises:
-        TutorqError: there is no such folder.
+        TutorqError: there is no such folder, or a mapping is wrong.
     """
     paths, others = landing_files(folder), other_files(folder)
-    if mapping is None:
-        found = [(path, entity_of(path).name) for path in paths]
-    else:
-        paths += [path for other in others if (path := folder / other.source).is_file() and not path.is_symlink()]
-        found = [(path, entity) for path in paths for entity in mapping.entities_of(path.name, name_says(path))]
-        taken = {path for path, _ in found}
-        others = [other for other in others if folder / other.source not in taken]
+    paths += [path for other in others if (path := folder / other.source).is_file() and not path.is_symlink()]
+    found = []
+    for path in paths:
+        said = mapping or mapping_above(folder, path.relative_to(folder).as_posix())
+        by_name = name_says(path)
+        kinds = said.entities_of(path.name, by_name) if said else [by_name] if by_name else []
+        found += [FileToLoad(path, kind, said) for kind in kinds]
+    taken = {file.path for file in found}
     order = list(ENTITIES)
-    return sorted(found, key=lambda item: (order.index(item[1]), item[0])), others
+    found.sort(key=lambda file: (order.index(file.entity), file.path))
+    return found, [other for other in others if folder / other.source not in taken]

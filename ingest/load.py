@@ -22,7 +22,7 @@ from ingest.batches import Reject
 from ingest.checksums import checksum, fingerprint
 from ingest.contract import ENTITIES, SESSIONS, Entity
 from ingest.files import NAMES_HINT, entity_of
-from ingest.folder import files_to_load, folder_mapping
+from ingest.folder import files_to_load
 from ingest.mapping import FileMapping, read_mapping
 from ingest.merge import MergeSql
 from ingest.notes import Notes
@@ -68,7 +68,7 @@ def load_folder(
 
     Args:
         timezone: zone in which times without an offset are read, such as `Europe/Vienna`.
-        mapping: how its files are read; by default the folder's own `mapping.yml`, if there is one.
+        mapping: how all its files are read; by default each by the nearest `mapping.yml` in the folder, if any.
         is_strict: refuse files for which something had to be guessed.
         override_by: who says that these sessions and reschedules replace what is stored, even if that is newer. Each
             one that would not win by itself is noted in `app.audit_log`, which takes the owner of the database.
@@ -77,25 +77,24 @@ def load_folder(
         TutorqError: there is no such folder, or no landing file in it, or its mapping is wrong.
     """
     started = time.monotonic()
-    said = read_mapping(mapping) if mapping else folder_mapping(folder)
-    found_files, others = files_to_load(folder, said)
+    found_files, others = files_to_load(folder, read_mapping(mapping) if mapping else None)
     if not found_files:
         found = "".join(f"; {each}" for each in others if each.why)
         raise TutorqError(f"no landing file in {folder}; it takes files named like {NAMES_HINT}{found}")
     files: list[FileSummary] = []
     errors: list[FileError] = []
-    for path, entity in found_files:
-        source = path.relative_to(folder).as_posix()
+    for file in found_files:
+        source = file.path.relative_to(folder).as_posix()
         try:
             with _opened(folder, source) as content:
                 summary = load_file(
                     database,
-                    path,
+                    file.path,
                     timezone=timezone,
-                    entity=entity,
+                    entity=file.entity,
                     source=source,
                     content=content,
-                    mapping=said,
+                    mapping=file.mapping,
                     override_by=override_by,
                     is_strict=is_strict,
                     on_progress=on_progress,
@@ -249,6 +248,7 @@ class _Load:
         self._execute("set local timezone to 'UTC'")
         self._execute("set local work_mem to '64MB'")
         self._stage(timezone)
+        self._note_lessons()
         if is_strict:
             self._check_nothing_guessed()
         self._add_stubs()
@@ -298,6 +298,15 @@ class _Load:
             notes=self._notes.all,
             seconds=round(time.monotonic() - started, 3),
         )
+
+    def _note_lessons(self) -> None:
+        """Say which lessons are stored as one session, from before each of their students had one."""
+        if "lesson_id" not in self._reader.header.positions:
+            return
+        found = self._execute(merge.STORED_LESSONS).fetchall()
+        if found:
+            text = "lessons are stored as sessions, too, from an earlier load, and count twice: delete these sessions"
+            self._notes.add("left out", text, len(found), [one for (one,) in found])
 
     def _check_nothing_guessed(self) -> None:
         if guesses := [note for note in self._notes.all if note.kind == "guessed"]:

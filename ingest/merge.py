@@ -509,6 +509,14 @@ QUARANTINE_REJECTED = f"""
 """
 
 
+# Sessions with the id of a staged lesson.
+STORED_LESSONS = f"""
+    select t.external_id
+    from raw.sessions as t
+    where t.lesson_id is null and t.external_id in (select lesson_id from {STAGED} where lesson_id is not null)
+    order by t.external_id
+"""
+
 # Rejected rows that came in no file. Parameters: entity, source, and an array each of reasons and contents.
 QUARANTINE_GIVEN = f"""
     {_QUARANTINE}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from core.database import Database
 from core.errors import TutorqError
@@ -287,3 +288,55 @@ def test_bookings_that_replace_each_other_in_a_circle_are_not_lost(database: Dat
     load_folder(database, tmp_path, timezone="UTC")
     # b replaces a; that a replaces c, too, nobody is known to have done.
     assert rows(database, "select external_id from raw.sessions order by 1") == [("a",), ("c",), ("d",), ("e",)]
+
+
+def test_words_of_moves_are_understood_as_those_of_sessions(database: Database, tmp_path: Path) -> None:
+    header = "session_id,tutor_id,student_id,scheduled_time,status,initiator,booked_at\n"
+    old, new = "T,S,2020-11-02T15:00Z,Re-Scheduled,Tutor", "T,S,2020-11-04T15:00Z,Completed,"
+    (tmp_path / "sessions.csv").write_text(
+        f"{header}a,{old},2020-10-01T09:00Z\nb,{new},2020-10-02T09:00Z\n"
+        f"c,{old.replace('T,S', 'T,U').replace('Tutor', 'Front desk')},2020-10-01T09:00Z\n"
+        f"d,{new.replace('T,S', 'T,U')},2020-10-02T09:00Z\n"
+    )
+    (tmp_path / "mapping.yml").write_text("sessions: {moves: {}}")
+    load_folder(database, tmp_path, timezone="UTC")
+    query = "select external_id, reschedules.initiator from raw.reschedules inner join raw.sessions using (session_id)"
+    assert rows(database, query) == [("a", "tutor")]
+    # Of the other one nobody knows who moved it: the old booking is refused for its initiator, and the new one stays.
+    assert rows(database, "select external_id from raw.sessions order by 1") == [("a",), ("d",)]
+    ((reason,),) = rows(database, "select reason from raw.quarantine")
+    assert "Front desk" in reason
+
+
+def test_each_folder_has_the_nearest_mapping(database: Database, tmp_path: Path) -> None:
+    row = "session_id,tutor_id,student_id,scheduled_time,status\n{},T,S,2026-01-02T15:00Z,{}\n"
+    for folder, word in (("2026-01", "held"), ("2026-02", "held")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "sessions.csv").write_text(row.format(folder, word))
+    (tmp_path / "mapping.yml").write_text("sessions: {values: {status: {held: completed}}}")
+    (tmp_path / "2026-02" / "mapping.yml").write_text("sessions: {values: {status: {held: cancelled}}}")
+    load_folder(database, tmp_path, timezone="UTC")
+    assert rows(database, "select external_id, status from raw.sessions order by 1") == [
+        ("2026-01", "completed"), ("2026-02", "cancelled"),
+    ]  # fmt: skip
+
+
+def test_odd_files_are_explained_without_a_crash(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.csv"
+    path.write_text("session_id,tutor_id,student_id,scheduled_time,status\n")
+    assert explain(path, timezone="UTC").failure == "sessions.csv has no rows"
+    path = tmp_path / "other.csv"
+    path.write_text('"Odd\nname","Teacher\r",Pupil,Date,State\n"a\u2028b",t,s,2026-01-01,Done\n')
+    draft = explain(path, timezone="UTC").draft
+    assert draft is not None
+    assert yaml.safe_load(draft)["sessions"]["columns"]["student_id"] == "Pupil"
+
+
+def test_a_lesson_that_was_stored_as_one_session_is_named(database: Database, tmp_path: Path) -> None:
+    text = "session_id,tutor_id,student_id,scheduled_time,status\nx1,T,S1,2026-01-02T15:00Z,completed\n"
+    (tmp_path / "sessions.csv").write_text(text + text.splitlines()[1].replace("S1", "S2") + "\n")
+    load_folder(database, tmp_path, timezone="UTC")
+    (tmp_path / "mapping.yml").write_text("sessions: {group_lessons: true}")
+    (file,) = load_folder(database, tmp_path, timezone="UTC").files
+    (note,) = [note for note in file.notes if "stored as sessions" in note.text]
+    assert (note.kind, note.count, note.examples) == ("left out", 1, ["x1"])
