@@ -69,7 +69,10 @@ def _written(path: Path, draft: str) -> str:
         return f"{plain(str(path))} is there already: finish it, or remove it for a new draft."
     except OSError as error:
         return f"Nothing was written to {plain(str(path))} ({error.strerror}). The draft:\n\n{plain_lines(draft)}"
-    return f"Wrote {plain(str(path))}: check each line, replace each ???, save it as mapping.yml, and look again with --explain."
+    return (
+        f"Wrote {plain(str(path))}: check each line, replace each ???, save it as mapping.yml, and look again with "
+        "--explain."
+    )
 
 
 def plain_lines(text: str) -> str:
