@@ -6,7 +6,7 @@ for (const { what, path, says, button, list } of [
   {
     what: "a tutor",
     path: "/tutors/nobody",
-    says: "There is no tutor with this id.",
+    says: /^There is no tutor with this id/,
     button: "Go to tutors",
     list: "/tutors",
   },

@@ -277,7 +277,7 @@ test("from a case, the next one is a key away, and the way back leads to where o
   await lead.getByRole("link", { name: "Today" }).and(lead.locator("main a")).click();
   await expect(lead).toHaveURL("/?whose=nobody");
   await expect(links.nth(2)).toBeFocused();
-  expect(await lead.evaluate(() => window.scrollY)).toBe(scroll);
+  await expect.poll(() => lead.evaluate(() => window.scrollY)).toBe(scroll);
 
   // What was done is said at once, and the next case is a click or a key away.
   await lead.keyboard.press("Enter");

@@ -81,11 +81,11 @@ function useComeBack(
     );
     if (at === null) return;
     place.current = at;
-    // After the router, which scrolls to where the page was when it was left: the row may be another one by now.
+    // After the router, which scrolls to where it last saw the page, a moment before it was left, in the next frame.
     requestAnimationFrame(() => {
       if (document.activeElement !== document.body) return;
-      window.scrollTo(0, left.scroll);
-      linksIn(ref.current)[at]?.focus();
+      linksIn(ref.current)[at]?.focus({ preventScroll: true });
+      requestAnimationFrame(() => window.scrollTo(0, left.scroll));
     });
   }, [ref, place, rows]);
 }
