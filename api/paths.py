@@ -52,8 +52,9 @@ IdPath = Annotated[
 
 
 def names_of(delivered: str, missing: str) -> list[str | None]:
-    """The UUID of an id, as text, and the external id that it is, if it is no UUID: whoever writes people with SQL gives
-    them UUIDs that come from elsewhere.
+    """The UUID of an id, as text, and the external id that it is, if it is no UUID.
+
+    Whoever writes people with SQL may give them UUIDs that were not made from their external ids.
 
     Raises:
         NotFoundError: as `uuid_of`.

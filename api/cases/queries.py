@@ -33,12 +33,12 @@ from api.cases.talk_queries import PARTICIPANTS, PREPARATION
 from api.cases.words import Recently, in_short, suddenly
 from api.database import VERSION, Marts, Statement, columns, with_app_tables
 from api.paging import Order, Page, SortKey, place_of
+from api.paths import names_of
 from api.problems import NotFoundError
 from api.publication import META_SQL
 from api.text_search import matches
 from core.concerns import in_order
 from core.roles import Role
-from ingest.ids import entity_uuid
 
 MISSING = "There is no case with this number."
 NEWS_DAYS = 28
@@ -203,7 +203,11 @@ matching as materialized (
         and ($5::bigint is null or cases.owner_id = $5)
         and (not $6::boolean or cases.owner_id is null)
         and (not $7::boolean or cases.is_mine)
-        and ($8::uuid is null or cases.tutor_id = $8)
+        and (
+            $8::text[] is null
+            or cases.tutor_id = ($8::text[])[1]::uuid
+            or tutors.external_id = ($8::text[])[2]
+        )
         and ($9::text[] is null or cases.standing && $9)
         and {matches("tutors", "$10")}
 ),
@@ -345,7 +349,7 @@ class CaseQueries:
             owner,
             filters.owner == "nobody",
             filters.mine,
-            entity_uuid(filters.tutor_id) if filters.tutor_id is not None else None,
+            names_of(filters.tutor_id, MISSING) if filters.tutor_id is not None else None,
             [concern.value for concern in filters.concern] or None,
             filters.search,
             [queue.value for queue in filters.queue or (Queue.TODO, Queue.DUE, Queue.WAITING)],

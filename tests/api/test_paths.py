@@ -15,7 +15,7 @@ from tests.api.test_problems import problem
 from tests.api.test_sessions import session
 
 IDS = [
-    "С-1",
+    "Ж-1",
     "a b?c",
     "a/b",
     "a%2Fb",

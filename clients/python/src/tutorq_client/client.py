@@ -187,7 +187,7 @@ def _raise_for_problem(response: httpx.Response) -> None:
 
 
 def _as_json(value: Any) -> Any:
-    """The value as JSON has it: models as objects; times as text; what is not a number, as data frames have it, null."""
+    """The value as JSON has it: models as objects, times as text, NaN as null."""
     if isinstance(value, SessionPost):
         value = value.to_dict()
     if isinstance(value, Mapping):

@@ -16,9 +16,10 @@ FIRST_WAIT_SECONDS = 0.5
 
 
 class PersistentTransport(httpx.BaseTransport):
-    """Sends again after 429, 503, 409 with `Retry-After`, and lost connections. Once more does no harm: each POST gets an
-    `Idempotency-Key`, and a change or deletion that was made already is not made twice (it may then be answered 404, or
-    409 if it names a version).
+    """Sends again after 429, 503, 409 with `Retry-After`, and lost connections.
+
+    Once more does no harm: each POST gets an `Idempotency-Key`, and a change or deletion that was made already is not
+    made twice (it may then be answered 404, or 409 if it names a version).
 
     It waits as long as `Retry-After` says, else twice as long each time. An answer that asks for more than
     `longest_wait` seconds is handed on, as is the last of so many `attempts`.
