@@ -166,7 +166,10 @@ async def read_model(request: Request, model: type[Model], most_bytes: int) -> M
 
 def errors_of(error: ValidationError) -> list[FieldError]:
     """What is wrong, by path into the body."""
-    return [FieldError(field=".".join(map(str, item["loc"])) or "body", message=item["msg"]) for item in error.errors()]
+    return [
+        FieldError(field=".".join(map(str, item["loc"])) or "body", message=item["msg"].removeprefix("Value error, "))
+        for item in error.errors()
+    ]
 
 
 def invalid(errors: list[FieldError]) -> InvalidRequestError:

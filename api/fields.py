@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from ingest.contract import LONGEST_ID, LONGEST_NAME, LONGEST_TEXT, NOT_BLANK, SPACE
+from ingest.ids import entity_uuid
 
 # A landing file separates subjects by semicolons.
 _SUBJECT = rf"^[^\x00;]*[^\x00;{SPACE}][^\x00;]*$"
@@ -12,8 +13,15 @@ _SUBJECT = rf"^[^\x00;]*[^\x00;{SPACE}][^\x00;]*$"
 Count = Annotated[int, Field(ge=0, examples=[24])]
 Fraction = Annotated[float, Field(ge=0, le=1, examples=[0.12])]
 
+
+def _known_as_an_id(text: str) -> str:
+    # Marks of empty cells and rounded numbers are none: its ValueError is an error of the field.
+    entity_uuid(text)
+    return text.strip()
+
+
 Id = Annotated[
-    str, StringConstraints(min_length=1, max_length=LONGEST_ID, pattern=NOT_BLANK), AfterValidator(str.strip)
+    str, StringConstraints(min_length=1, max_length=LONGEST_ID, pattern=NOT_BLANK), AfterValidator(_known_as_an_id)
 ]
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=NOT_BLANK), AfterValidator(str.strip)

@@ -32,7 +32,8 @@ from api.matching.scoring import Scorer
 from api.metrics.figures import PlatformFigures
 from api.metrics.instruments import CountedLedger, Instruments
 from api.oidc import Provider
-from api.people.batches import IN_ALL, PER_KEY
+from api.people.batches import AT_A_TIME as BATCHES_OF_PEOPLE_AT_A_TIME
+from api.people.batches import PeopleBatches
 from api.people.commands import People
 from api.people.queries import PeopleRecords
 from api.proxies import UndeclaredProxies
@@ -48,7 +49,6 @@ from api.sessions.ledger import Ledger
 from api.sessions.writer import SessionWriter
 from api.settings_watch import watch_settings
 from api.teams import Teams
-from api.turns import Turns
 from api.webhooks.commands import MailEvents
 from api.webhooks.signatures import SendGridSignatures
 from core.database import Database, DatabaseRole
@@ -58,6 +58,9 @@ from core.settings import Settings
 HEALTH_POOL_SIZE = 1
 # One for single posts, one for each batch under way, one for what may come to wait, and one for scores.
 INGEST_POOL_SIZE = 1 + AT_A_TIME + 1 + 1
+# Of people: one for each batch under way, and two for who is added or changed by hand, so that neither waits for the
+# other, nor sessions for either.
+PEOPLE_POOL_SIZE = BATCHES_OF_PEOPLE_AT_A_TIME + 2
 
 
 class LifespanState(TypedDict):
@@ -103,7 +106,7 @@ class LifespanState(TypedDict):
     sendgrid_signatures: SendGridSignatures | None
     people: People
     people_records: PeopleRecords
-    people_batch_turns: Turns
+    people_batches: PeopleBatches
     generation: Generation
     scorer: Scorer
     assignments: Assignments
@@ -133,6 +136,13 @@ def lifespan(
                     open_pool(
                         url,
                         size=INGEST_POOL_SIZE,
+                        settings=Ledger.server_settings(settings.ingest_commit_seconds),
+                    )
+                )
+                people_pool = await stack.enter_async_context(
+                    open_pool(
+                        url,
+                        size=PEOPLE_POOL_SIZE,
                         settings=Ledger.server_settings(settings.ingest_commit_seconds),
                     )
                 )
@@ -173,6 +183,7 @@ def lifespan(
                     daemon_silent_seconds=settings.daemon_silent_seconds,
                     unprocessed_minutes=settings.unprocessed_minutes,
                 )
+                people = People(people_pool, ledger.live, scorer.follow)
                 yield {
                     "marts": marts,
                     "key_ring": key_ring,
@@ -213,9 +224,9 @@ def lifespan(
                     "audit_trail": AuditTrail(pool),
                     "mail_events": MailEvents(pool),
                     "sendgrid_signatures": signatures,
-                    "people": People(ingest_pool, ledger.live, scorer.follow),
+                    "people": people,
                     "people_records": PeopleRecords(pool),
-                    "people_batch_turns": Turns("batches of people", per_key=PER_KEY, in_all=IN_ALL),
+                    "people_batches": PeopleBatches(people),
                     "generation": Generation(dagster),
                     "scorer": scorer,
                     "assignments": Assignments(marts, scorer),

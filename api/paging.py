@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import asyncpg
 from fastapi import Request
@@ -186,7 +186,9 @@ def next_page(request: Request, cursor: str | None) -> dict[str, str]:
     if cursor is None:
         return {}
     query = [(name, value) for name, value in request.query_params.multi_items() if name not in ("cursor", "offset")]
-    return {"Link": f'<{request.scope["path"]}?{urlencode([*query, ("cursor", cursor)])}>; rel="next"'}
+    # Unescaped, but for `%2F` and `%25` (`api.paths`).
+    path = quote(request.scope["path"], safe="/%")
+    return {"Link": f'<{path}?{urlencode([*query, ("cursor", cursor)])}>; rel="next"'}
 
 
 def _unusable(message: str) -> InvalidRequestError:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.problems import NotFoundError
 from ingest.contract import LONGEST_ID, NO_NUL
-from ingest.ids import entity_uuid
+from ingest.ids import entity_uuid, external_id
 
 NO_STUDENT = "There is no student with this id."
 NO_TUTOR = "There is no tutor with this id."
@@ -49,6 +49,17 @@ IdPath = Annotated[
     BeforeValidator(_unescaped),
     Path(min_length=1, max_length=LONGEST_ID, pattern=NO_NUL, description=_HELP),
 ]
+
+
+def names_of(delivered: str, missing: str) -> list[str | None]:
+    """The UUID of an id, as text, and the external id that it is, if it is no UUID.
+
+    Whoever writes people with SQL may give them UUIDs that were not made from their external ids.
+
+    Raises:
+        NotFoundError: as `uuid_of`.
+    """
+    return [str(uuid_of(delivered, missing)), external_id(delivered)]
 
 
 def uuid_of(delivered: str, missing: str) -> UUID:

@@ -12,9 +12,9 @@ A process that holds a lock may wait only for locks further down this list, so n
 3. DBT, for one dbt at a time; then LIVE_MODEL alone, each model its own; then
    CASE_DRAW, then rows of app.cases in the order of tutors, then marts.publication, by a batch of scores
 4. PAIRS_BUCKET, in the order of buckets; then PAIRS_WRITE, shared by whole buckets and alone for single people
-5. rows of `raw` by a writer of sessions; then LIVE_MODEL shared, then LIVE_TUTOR in the order of hashes, then
-   CASE_DRAW, then rows of app.cases in the order of tutors, then marts.publication (all within
-   `marts.refresh_sessions`)
+5. NEW_PERSON, by who adds one person; then rows of `raw` by a writer of people or of sessions; then LIVE_MODEL
+   shared, then LIVE_TUTOR in the order of hashes, then CASE_DRAW, then rows of app.cases in the order of tutors, then
+   marts.publication (all within `marts.refresh_sessions`)
 6. MAIL_SENDER; MAIL_QUEUE; LOCAL_KEY; MODEL_VERSION; EXPLANATION; SETTINGS: held alone, for one short
    transaction or call
 """
@@ -41,5 +41,7 @@ PAIRS_WRITE: Final = 7_461_021
 LANDING: Final = 7_461_030
 # One start of a service at a time compares its settings with those of the last one.
 SETTINGS: Final = 7_461_040
+# With the hash of the id: of two who add the same person, the second one waits, and finds the first one's.
+NEW_PERSON: Final = 7_461_060
 # One case at a time is drawn when to talk about it.
 CASE_DRAW: Final = 7_461_050

@@ -89,8 +89,10 @@ def external_id(text: str) -> str | None:
 def _plain(text: str) -> str:
     text = text.strip()
     reading = read_id(text)
-    if not text or reading is EMPTY:
+    if not text:
         raise ValueError("an id must not be empty")
+    if reading is EMPTY:
+        raise ValueError(f"{text} marks an empty cell and is no id: send the id")
     if _IS_ROUNDED.fullmatch(text):
         raise ValueError(f"{text} {ROUNDED_RULE}")
     return text if reading is None or reading.text is None else reading.text

@@ -181,8 +181,28 @@ def staged_columns(entity: Entity, present: set[str]) -> list[Column]:
     return [column for column in entity.columns if entity.is_versioned or column.name in present]
 
 
-def quarantine_json(content: object) -> str:
-    """A delivered row as JSON; long cells are cut, bytes that are not UTF-8 are escaped."""
+def quarantine_json(content: object, most_characters: int | None = None) -> str:
+    """A delivered row as JSON; long cells are cut, bytes that are not UTF-8 are escaped.
+
+    Of a row of more than `most_characters` the longest fields are left out, so that it stays JSON and keeps its id.
+    """
+    text = _as_json(content)
+    if most_characters is None or len(text) <= most_characters:
+        return text
+    if not isinstance(content, dict):
+        return _as_json(_cut(text))
+    lengths = {name: len(_as_json({name: cell})) for name, cell in content.items()}
+    kept: set[str] = set()
+    for name in sorted(lengths, key=lengths.__getitem__):
+        most_characters -= lengths[name]
+        if most_characters < 0:
+            break
+        kept.add(name)
+    rest = {name: cell for name, cell in content.items() if name in kept}
+    return _as_json({**rest, "…": f"{len(content) - len(kept)} fields were too long"})
+
+
+def _as_json(content: object) -> str:
     if isinstance(content, dict):
         content = {name: _cut(cell) for name, cell in content.items()}
     elif isinstance(content, list):

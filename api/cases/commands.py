@@ -31,6 +31,7 @@ from api.cases.schemas import (
     Withdrawal,
 )
 from api.database import with_app_tables
+from api.paths import NO_SESSION, NO_TUTOR, names_of
 from api.problems import ConflictError, FieldError, ForbiddenError, NotFoundError
 from api.teams import NOT_THEIRS
 from core.audit import Action, Entry
@@ -39,7 +40,7 @@ from core.roles import Role
 FIND = "select * from app.cases where case_id = $1 for update"
 # In the order in which scores lock them.
 FIND_ALL = "select * from app.cases where case_id = any($1::bigint[]) order by tutor_id, case_id for update"
-TUTOR = "select tutor_id from marts.dim_tutors where tutor_id::text = lower($1) or external_id = $1"
+TUTOR = "select tutor_id from marts.dim_tutors where tutor_id = $1::text::uuid or external_id = $2"
 HAS_TUTOR = "select exists (select from app.person_tutors where person_id = $1 and tutor_id = $2)"
 OWNER = "select name, role, is_active from app.people where person_id = $1"
 HAS_CONTACT = "select exists (select from app.case_events where case_id = $1 and event_id = $2 and kind = 'contact')"
@@ -102,7 +103,7 @@ where case_id = $1 and kind = 'contact'
 """
 PLANNED = """
 select session_id, scheduled_time from marts.upcoming_sessions
-where tutor_id = $1 and (session_id::text = lower($2) or external_id = $2)
+where tutor_id = $1 and (session_id = $2::text::uuid or external_id = $3)
 """
 CLOSED = (CaseState.RESOLVED, CaseState.DISMISSED)
 # Nobody has begun with these.
@@ -147,7 +148,7 @@ class Cases:
 
         async def work(connection: Any) -> int:
             async with connection.transaction():
-                tutor_id: UUID | None = await connection.fetchval(TUTOR, wanted.tutor_id)
+                tutor_id: UUID | None = await connection.fetchval(TUTOR, *names_of(wanted.tutor_id, NO_TUTOR))
                 if tutor_id is None:
                     raise NotFoundError("There is no tutor with this id.")
                 await _check_scope(connection, Asker.of(caller), {"tutor_id": tutor_id, "owner_id": None})
@@ -306,10 +307,10 @@ class Cases:
         async def work(connection: Any) -> None:
             async with connection.transaction():
                 case = await _locked(connection, case_id, caller)
-                session = await connection.fetchrow(PLANNED, case["tutor_id"], wanted.session_id)
+                session = await connection.fetchrow(PLANNED, case["tutor_id"], *names_of(wanted.session_id, NO_SESSION))
                 if session is None:
                     raise invalid([FieldError(field="session_id", message=NOT_PLANNED)])
-                tutor_id: UUID | None = await connection.fetchval(TUTOR, wanted.tutor_id)
+                tutor_id: UUID | None = await connection.fetchval(TUTOR, *names_of(wanted.tutor_id, NO_TUTOR))
                 if tutor_id is None or tutor_id == case["tutor_id"]:
                     raise invalid([FieldError(field="tutor_id", message="no other tutor has this id")])
                 details = {

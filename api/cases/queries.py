@@ -33,6 +33,7 @@ from api.cases.talk_queries import PARTICIPANTS, PREPARATION
 from api.cases.words import Recently, in_short, suddenly
 from api.database import VERSION, Marts, Statement, columns, with_app_tables
 from api.paging import Order, Page, SortKey, place_of
+from api.paths import names_of
 from api.problems import NotFoundError
 from api.publication import META_SQL
 from api.text_search import matches
@@ -43,6 +44,21 @@ MISSING = "There is no case with this number."
 NEWS_DAYS = 28
 # Of the details of events.
 PERSONAL = ("text", "cause")
+
+# When somebody last spoke with the tutor, of contacts that stand (`Cases._moment`); null if nobody did. `contacted_at`
+# is the first one.
+SPOKEN_AT = """(
+    select max(
+        case
+            when coalesce(spoken.happened_on = (spoken.happened_at at time zone $3)::date, true)
+                then spoken.happened_at
+            else (spoken.happened_on + time '12:00') at time zone $3
+        end
+    )
+    from app.case_events as spoken
+    where spoken.case_id = stored.case_id and spoken.kind = 'contact'
+        and not exists (select from app.case_events as later where later.corrects = spoken.event_id)
+)"""
 
 # $1: the person who asks, $2: their role, $3: the reporting zone.
 CASES = f"""
@@ -59,7 +75,7 @@ select
         when stored.due_on <= today.day then 'due'
         -- Whoever has spoken with the tutor since then has agreed on a day.
         when stored.suggested_at is not null
-            and (stored.due_on is null or stored.contacted_at is null or stored.contacted_at < stored.suggested_at)
+            and (stored.due_on is null or coalesce({SPOKEN_AT} < stored.suggested_at, true))
             then 'due'
         when stored.state in ('new', 'assigned') then 'todo'
         -- Nothing would bring it back.
@@ -187,7 +203,11 @@ matching as materialized (
         and ($5::bigint is null or cases.owner_id = $5)
         and (not $6::boolean or cases.owner_id is null)
         and (not $7::boolean or cases.is_mine)
-        and ($8::text is null or cases.tutor_id::text = lower($8) or tutors.external_id = $8)
+        and (
+            $8::text[] is null
+            or cases.tutor_id = ($8::text[])[1]::uuid
+            or tutors.external_id = ($8::text[])[2]
+        )
         and ($9::text[] is null or cases.standing && $9)
         and {matches("tutors", "$10")}
 ),
@@ -329,7 +349,7 @@ class CaseQueries:
             owner,
             filters.owner == "nobody",
             filters.mine,
-            filters.tutor_id,
+            names_of(filters.tutor_id, MISSING) if filters.tutor_id is not None else None,
             [concern.value for concern in filters.concern] or None,
             filters.search,
             [queue.value for queue in filters.queue or (Queue.TODO, Queue.DUE, Queue.WAITING)],

@@ -17,6 +17,7 @@ from api.database import with_connection
 from api.paths import NO_STUDENT, NO_TUTOR
 from api.problems import BusyError, ConflictError, DatabaseUnavailableError, NotFoundError
 from api.sessions.live import LiveScores
+from core import locks
 from core.audit import Action, Entry
 from ingest import merge
 from ingest.contract import STUDENTS, TUTORS, Entity
@@ -27,7 +28,11 @@ from ingest.parser import staged_columns
 SOURCE = "api"
 # Pairs of more people are left to the next run, which predicts them more cheaply.
 MOST_FOLLOWED = 20
+# In one statement: it has a time limit.
+MOST_MERGED = 1_000
 RAISE_VERSION = "update ml.prediction_version set version = version + 1, changed_at = now()"
+
+LOCK_NEW = f"select pg_advisory_xact_lock({locks.NEW_PERSON}, hashtext($1))"
 
 Values = Mapping[str, Any]
 Became = Literal["created", "updated", "duplicate"]
@@ -89,9 +94,11 @@ class People:
 
         async def work(connection: Any) -> None:
             async with connection.transaction():
+                # There is no row to lock yet: of two at once, the second one waits, and finds it.
+                await connection.execute(LOCK_NEW, str(key))
                 stored = (await _stored(connection, kind, [key])).get(key)
                 is_new = stored is None or stored["is_stub"]
-                # Unchanged, if somebody else was faster, with the same content.
+                # Unchanged, if a batch was faster, with the same content.
                 if not is_new or not await _merge(connection, kind, [(key, person)]):
                     raise ConflictError(
                         f"There is a {kind.name} with this id. Change it with PATCH, or send it in a batch, which adds "
@@ -119,11 +126,8 @@ class People:
                 if not values or not await _merge(connection, kind, [(key, Person(str(key), values))]):
                     return False
                 changed = (await _stored(connection, kind, [key]))[key]
-                details = {
-                    name: {"from": stored[name], "to": changed[name]}
-                    for name in values
-                    if stored[name] != changed[name]
-                }
+                # Not what was in them: the log is kept for longer than people are.
+                details = {"fields": sorted(name for name in values if stored[name] != changed[name])}
                 await self._end(connection, kind, [key], Entry(actor, kind.change, kind.name, str(key), details))
                 return True
 
@@ -153,8 +157,10 @@ class People:
                 changed: set[UUID] = set()
                 # By what was sent of them: what was not sent stays.
                 by_columns = sorted(together.items(), key=lambda each: (sorted(each[1].values), each[0]))
-                for _, alike in groupby(by_columns, key=lambda each: sorted(each[1].values)):
-                    changed |= await _merge(connection, kind, list(alike))
+                for _, group in groupby(by_columns, key=lambda each: sorted(each[1].values)):
+                    alike = list(group)
+                    for first in range(0, len(alike), MOST_MERGED):
+                        changed |= await _merge(connection, kind, alike[first : first + MOST_MERGED])
                 if rejected:
                     reasons, contents = zip(*rejected, strict=True)
                     await connection.execute(

@@ -16,15 +16,18 @@ from api.caching import NOT_MODIFIED, answer_by_content
 from api.callers import AnyCaller
 from api.dependencies import CurrentIngester, NoQuery
 from api.description import body_of
+from api.exports import answer_pages
+from api.paging import LINKED
 from api.paths import NO_STUDENT, NO_TUTOR, IdPath, uuid_of
 from api.people import batches
-from api.people.batches import person_of
+from api.people.batches import PeopleBatches, person_of
 from api.people.commands import STUDENT, TUTOR, Kind, People
 from api.people.queries import PeopleRecords
 from api.people.schemas import (
     StudentBatchReceipt,
     StudentPatch,
     StudentPost,
+    StudentRecord,
     StudentRecordFilters,
     StudentRecordList,
     StudentRecordResponse,
@@ -36,7 +39,6 @@ from api.people.schemas import (
 from api.problems import documented
 from api.routing import ApiRoute
 from api.state import from_state
-from api.turns import Turns
 from core.roles import Role
 
 # All texts at their longest, each character escaped (\ud83d\ude00).
@@ -46,7 +48,7 @@ router = APIRouter(prefix="/api", responses=documented(400, 401, 403, 503), rout
 
 PeopleDep = Annotated[People, from_state("people")]
 PeopleRecordsDep = Annotated[PeopleRecords, from_state("people_records")]
-BatchTurnsDep = Annotated[Turns, from_state("people_batch_turns")]
+PeopleBatchesDep = Annotated[PeopleBatches, from_state("people_batches")]
 # Who sends tutors reads them back. Of students there may be more than readers need, their goals in words.
 CurrentReaderOrIngester = Annotated[AnyCaller, Depends(Require(Role.READ, Role.INGEST))]
 
@@ -84,12 +86,10 @@ async def post_tutor(
     responses=MANY,
     openapi_extra=body_of(TutorPost, bodies.NDJSON, many=bodies.JSON),
 )
-async def post_tutor_batch(
-    request: Request, caller: CurrentIngester, people: PeopleDep, turns: BatchTurnsDep, _: NoQuery
-) -> Response:
+async def post_tutor_batch(request: Request, caller: CurrentIngester, people: PeopleBatchesDep, _: NoQuery) -> Response:
     """Add or change up to 10,000 tutors, as a landing file does: as a JSON array or as NDJSON, 20 MiB at most. The
     status is 200 whatever becomes of single rows: each has its own result, in the order sent."""
-    return await _batch(request, caller, people, turns, TUTOR)
+    return await _batch(request, caller, people, TUTOR)
 
 
 @router.get("/tutors/{tutor_id}/profile", tags=["tutors"], response_model=TutorRecordResponse, responses=ONE)
@@ -122,15 +122,15 @@ async def patch_tutor(
     return Response(await records.tutor(key), media_type=bodies.JSON)
 
 
-@router.get("/students", tags=["students"], response_model=StudentRecordList, responses=NOT_MODIFIED)
+@router.get("/students", tags=["students"], response_model=StudentRecordList, responses=NOT_MODIFIED | LINKED)
 async def list_students(
     request: Request,
-    _: CurrentIngester,
+    caller: CurrentIngester,
     records: PeopleRecordsDep,
     filters: Annotated[StudentRecordFilters, Query()],
 ) -> Response:
     """Students as stored, by name. For who may change them; others see those at `/api/matching/students`."""
-    return answer_by_content(request, await records.students(filters))
+    return await answer_pages(request, caller, "students", StudentRecord, filters, records.students)
 
 
 @router.post(
@@ -162,10 +162,10 @@ async def post_student(
     openapi_extra=body_of(StudentPost, bodies.NDJSON, many=bodies.JSON),
 )
 async def post_student_batch(
-    request: Request, caller: CurrentIngester, people: PeopleDep, turns: BatchTurnsDep, _: NoQuery
+    request: Request, caller: CurrentIngester, people: PeopleBatchesDep, _: NoQuery
 ) -> Response:
     """Add or change up to 10,000 students, as `POST /api/tutors/batch` does."""
-    return await _batch(request, caller, people, turns, STUDENT)
+    return await _batch(request, caller, people, STUDENT)
 
 
 @router.get("/students/{student_id}", tags=["students"], response_model=StudentRecordResponse, responses=ONE)
@@ -198,11 +198,11 @@ async def patch_student(
     return Response(await records.student(key), media_type=bodies.JSON)
 
 
-async def _batch(request: Request, caller: AnyCaller, people: People, turns: Turns, kind: Kind) -> Response:
+async def _batch(request: Request, caller: AnyCaller, people: PeopleBatches, kind: Kind) -> Response:
     media_type = bodies.media_type(request, (bodies.JSON, bodies.NDJSON))
-    async with turns.turn(caller, batches.PATIENCE_SECONDS):
+    async with people.turn(caller):
         data = await bodies.read(request, batches.MOST_BYTES)
         posted = await asyncio.to_thread(rows.parser_of(media_type), data)
         del data
-        receipt = await batches.write(people, kind, posted, caller.actor)
+        receipt = await people.write(kind, posted, caller.actor)
     return Response(json.dumps(receipt, ensure_ascii=False), media_type=bodies.JSON)

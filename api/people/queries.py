@@ -6,6 +6,7 @@ import asyncpg
 from pydantic import BaseModel
 
 from api.database import columns, with_app_tables
+from api.paging import Order, Page, SortKey, known_to_postgres, place_of
 from api.paths import NO_STUDENT, NO_TUTOR
 from api.people.schemas import StudentRecord, StudentRecordFilters, TutorRecord
 from api.problems import NotFoundError
@@ -21,6 +22,7 @@ def _one(table: str, key: str, model: type[BaseModel]) -> str:
 
 STUDENT = _one("raw.students", "student_id", StudentRecord)
 TUTOR = _one("raw.tutors", "tutor_id", TutorRecord)
+ORDER = Order(SortKey("name", "text"), SortKey("student_id", "uuid"))
 STUDENTS = f"""
 with matching as (
     select student_id, name from raw.students as people
@@ -29,19 +31,25 @@ with matching as (
         and ($3::boolean is null or people.is_stub = $3)
 ),
 
-page as (select * from matching order by name nulls last, student_id limit $4 offset $5),
+{ORDER.pages("matching", limit="$4", offset="$5", place="$6")},
 
 rows as (
     select {columns(StudentRecord, "people")}
     from page
     inner join raw.students as people on page.student_id = people.student_id
-    order by page.name nulls last, page.student_id
+    order by {ORDER.sql}
 )
 
-select json_build_object(
-    'data', coalesce((select json_agg(rows) from rows), '[]'),
-    'meta', json_build_object('total', (select count(*) from matching), 'limit', $4::bigint, 'offset', $5::bigint)
-)
+select
+    json_build_object(
+        'data', coalesce((select json_agg(rows) from rows), '[]'),
+        'meta', json_build_object(
+            'total', (select count(*) from matching), 'limit', $4::bigint, 'offset', $5::bigint,
+            'next_cursor', following.cursor
+        )
+    ),
+    following.cursor
+from following
 """
 
 
@@ -71,10 +79,13 @@ class PeopleRecords:
         """
         return await self._found(TUTOR, NO_TUTOR, tutor_id)
 
-    async def students(self, filters: StudentRecordFilters) -> bytes:
-        """A `StudentRecordList` as JSON."""
-        values = (filters.search, filters.subject, filters.is_stub, filters.limit, filters.offset)
-        return await self._found(STUDENTS, "", *values)
+    async def students(self, filters: StudentRecordFilters) -> Page:
+        """A page of `StudentRecordList`."""
+        place = place_of(filters)
+        values = (filters.search, filters.subject, filters.is_stub, filters.limit, filters.offset, place)
+        with known_to_postgres(filters.cursor):
+            row = await with_app_tables(self._pool, lambda connection: connection.fetchrow(STUDENTS, *values))
+        return Page(*row)
 
     async def _found(self, sql: str, missing: str, *arguments: object) -> bytes:
         body = await with_app_tables(self._pool, lambda connection: connection.fetchval(sql, *arguments))

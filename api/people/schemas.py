@@ -1,5 +1,6 @@
 """Tutors and students as they are sent, and as they are stored. Their fields are the columns of landing files."""
 
+import re
 from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
@@ -8,7 +9,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from api.bodies import WHOLE, Body, whole
 from api.fields import Id, LongText, Name, Subject
+from api.paging import PageFilters, PagePlace
 from api.problems import FieldError
+from ingest.cells import EMAIL, read_email
 from ingest.contract import LONGEST_ID, LONGEST_TEXT, NO_NUL, NOT_BLANK, TUTORS
 from ingest.posts import LARGEST_NUMBER
 
@@ -35,15 +38,19 @@ def _fits_in_a_cell(subjects: list[str]) -> list[str]:
 Subjects = Annotated[list[Subject], AfterValidator(_fits_in_a_cell), Field(examples=[["maths", "physics"]])]
 
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
 def _read_day(value: object) -> object:
-    # The models are strict, and JSON has no dates.
-    return date.fromisoformat(value) if isinstance(value, str) and len(value) == len("2026-01-31") else value
+    # The models are strict, and JSON has no dates. Python also reads `2026-W05-6`.
+    return date.fromisoformat(value) if isinstance(value, str) and _DAY.fullmatch(value) else value
 
 
 Day = Annotated[date, BeforeValidator(_read_day), Field(examples=["2024-09-01"])]
 
 
-def _number_as_text(value: object) -> object:
+def number_as_text(value: object) -> object:
+    """A whole number, `12` or `12.0`, as the id that it is; anything else as it is."""
     value = whole(value)
     is_number = isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
     return str(value) if is_number else value
@@ -51,7 +58,7 @@ def _number_as_text(value: object) -> object:
 
 PersonId = Annotated[
     Id,
-    BeforeValidator(_number_as_text),
+    BeforeValidator(number_as_text),
     WithJsonSchema(
         {
             "anyOf": [
@@ -61,6 +68,19 @@ PersonId = Annotated[
         }
     ),
 ]
+
+
+def _read_email(text: str) -> str | None:
+    """As a landing file has it: `Ada <ada@novak.example>` is the address, `none` is empty."""
+    if re.fullmatch(EMAIL, text):
+        return text
+    reading = read_email(text)
+    if reading is None:
+        raise ValueError("Input should be one e-mail address such as ada@example.org")
+    return reading.text
+
+
+Email = Annotated[Name, AfterValidator(_read_email)]
 IsActive = Annotated[bool, Field(description="False for tutors who left: they get no new students; cannot be null.")]
 
 
@@ -106,7 +126,7 @@ class TutorPatch(TutorPreferences):
     """What to change; what is left out stays, null clears."""
 
     name: Name | None = Field(default=None, examples=["Ada Novak"])
-    email: Name | None = Field(
+    email: Email | None = Field(
         default=None, description="Where the monthly snapshot goes.", examples=["ada.novak@example.org"]
     )
     hired_at: Day | None = None
@@ -164,7 +184,7 @@ class TutorRecordResponse(BaseModel):
     data: TutorRecord
 
 
-class StudentRecordFilters(BaseModel, extra="forbid"):
+class StudentRecordFilters(PageFilters):
     """Which students, and which page of them."""
 
     search: Annotated[str, Field(min_length=1, max_length=MAX_SEARCH, pattern=NO_NUL)] | None = Field(
@@ -174,23 +194,13 @@ class StudentRecordFilters(BaseModel, extra="forbid"):
         default=None, description="One of the student's subjects, spelt exactly."
     )
     is_stub: bool | None = Field(default=None, description="Whether the student is known only from sessions.")
-    limit: int = Field(default=50, ge=1, le=500)
-    offset: int = Field(default=0, ge=0, le=10_000_000)
-
-
-class RecordPage(BaseModel):
-    """Where in the list this page is."""
-
-    total: int = Field(description="People who match, on all pages.", examples=[120])
-    limit: int = Field(description="Most people on a page.", examples=[50])
-    offset: int = Field(description="People before this page.", examples=[0])
 
 
 class StudentRecordList(BaseModel):
     """A page of students, by name."""
 
     data: list[StudentRecord]
-    meta: RecordPage
+    meta: PagePlace
 
 
 PersonStatus = Literal["created", "updated", "duplicate", "rejected"]

@@ -6,12 +6,14 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api import bodies
-from api.caching import NOT_MODIFIED, answer_by_content
+from api.caching import NOT_MODIFIED
 from api.dependencies import CurrentIngester, NoQuery
+from api.exports import answer_pages
+from api.paging import LINKED
 from api.problems import FieldError, documented
 from api.quarantine.commands import Dismissals
 from api.quarantine.queries import Quarantine
-from api.quarantine.schemas import Dismissed, QuarantineConditions, QuarantineFilters, QuarantineList
+from api.quarantine.schemas import Dismissed, QuarantineConditions, QuarantineFilters, QuarantineList, RefusedRow
 from api.routing import ApiRoute
 from api.state import from_state
 
@@ -32,12 +34,13 @@ async def delete_quarantine_row(
     await dismissals.dismiss(quarantine_id, caller.actor)
 
 
-@router.get("", response_model=QuarantineList, responses=NOT_MODIFIED)
+@router.get("", response_model=QuarantineList, responses=NOT_MODIFIED | LINKED)
 async def list_quarantine(
-    request: Request, _: CurrentIngester, quarantine: QuarantineDep, filters: Annotated[QuarantineFilters, Query()]
+    request: Request, caller: CurrentIngester, quarantine: QuarantineDep, filters: Annotated[QuarantineFilters, Query()]
 ) -> Response:
-    """Rows of files and posts that could not be taken, with their reasons, those seen last first."""
-    return answer_by_content(request, await quarantine.page(filters))
+    """Rows of files and posts that could not be taken, with their reasons, those seen last first. Remarks on rows that
+    were taken but for some cells are among them (`is_remark`)."""
+    return await answer_pages(request, caller, "quarantine", RefusedRow, filters, quarantine.page)
 
 
 @router.delete("", response_model=Dismissed)
@@ -46,6 +49,6 @@ async def delete_quarantine_rows(
 ) -> Dismissed:
     """Dismiss all rows that match; name at least one condition. With `until`, rows that came since stay."""
     if not conditions.model_dump(exclude_none=True):
-        message = "name at least one condition: entity, source, id, search, since or until"
+        message = "name at least one condition: entity, source, id, search, is_remark, since or until"
         raise bodies.invalid([FieldError(field="query", message=message)])
     return Dismissed(dismissed=await dismissals.dismiss_all(conditions, caller.actor))

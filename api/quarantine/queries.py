@@ -3,6 +3,7 @@
 import asyncpg
 
 from api.database import columns, with_app_tables
+from api.paging import Order, Page, SortKey, known_to_postgres, place_of
 from api.quarantine.schemas import QuarantineConditions, QuarantineFilters, RefusedRow
 
 # The arguments are those of `condition_arguments`.
@@ -13,25 +14,33 @@ and ($3::text is null or delivered_id = $3)
 and ($4::text is null or strpos(lower(reason), lower($4)) > 0 or strpos(lower(content), lower($4)) > 0)
 and ($5::timestamptz is null or last_seen_at >= $5)
 and ($6::timestamptz is null or last_seen_at < $6)
+and ($7::boolean is null or is_remark = $7)
 """
+ORDER = Order(
+    SortKey("last_seen_at", "timestamptz", is_descending=True), SortKey("quarantine_id", "bigint", is_descending=True)
+)
 LIST = f"""
 with matching as (select quarantine_id, last_seen_at from raw.quarantine where {CONDITIONS}),
 
-page as (select * from matching order by last_seen_at desc, quarantine_id desc limit $7 offset $8),
+{ORDER.pages("matching", limit="$8", offset="$9", place="$10")},
 
 refused as (
     select {columns(RefusedRow, "refused")}
     from page
     inner join raw.quarantine as refused on page.quarantine_id = refused.quarantine_id
-    order by page.last_seen_at desc, page.quarantine_id desc
+    order by {ORDER.sql}
 )
 
-select json_build_object(
-    'data', coalesce((select json_agg(refused) from refused), '[]'),
-    'meta', json_build_object(
-        'total', (select count(*) from matching), 'limit', $7::bigint, 'offset', $8::bigint
-    )
-)
+select
+    json_build_object(
+        'data', coalesce((select json_agg(refused) from refused), '[]'),
+        'meta', json_build_object(
+            'total', (select count(*) from matching), 'limit', $8::bigint, 'offset', $9::bigint,
+            'next_cursor', following.cursor
+        )
+    ),
+    following.cursor
+from following
 """
 
 
@@ -44,6 +53,7 @@ def condition_arguments(conditions: QuarantineConditions) -> tuple[object, ...]:
         conditions.search,
         conditions.since,
         conditions.until,
+        conditions.is_remark,
     )
 
 
@@ -53,13 +63,13 @@ class Quarantine:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def page(self, filters: QuarantineFilters) -> bytes:
-        """A page of `QuarantineList` as JSON.
+    async def page(self, filters: QuarantineFilters) -> Page:
+        """A page of `QuarantineList`.
 
         Raises:
             DatabaseUnavailableError: the server cannot be reached, or not in time.
         """
-        values = (*condition_arguments(filters), filters.limit, filters.offset)
-        body = await with_app_tables(self._pool, lambda connection: connection.fetchval(LIST, *values))
-        assert isinstance(body, bytes)
-        return body
+        values = (*condition_arguments(filters), filters.limit, filters.offset, place_of(filters))
+        with known_to_postgres(filters.cursor):
+            row = await with_app_tables(self._pool, lambda connection: connection.fetchrow(LIST, *values))
+        return Page(*row)

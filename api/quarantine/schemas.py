@@ -5,14 +5,19 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from api.fields import Instant
+from api.paging import PageFilters, PagePlace
 from ingest.contract import LONGEST_ID, LONGEST_NAME, NOT_BLANK
 
 EntityName = Literal["tutors", "students", "sessions", "reschedules"]
 LONGEST_SEARCH = 200
 
 
-class RefusedRow(BaseModel):
-    """One row that could not be taken, or that contradicts a version that was taken."""
+CONTENT = "The row as delivered: JSON, or text if it could not be split into fields."
+CONTENT_EXAMPLES = ['{"session_id": "S-1042", "rating": "9"}']
+
+
+class RefusedFields(BaseModel):
+    """What is known of a row in quarantine beside its content."""
 
     quarantine_id: int = Field(examples=[1042])
     entity: EntityName = Field(description="What the row is about.")
@@ -24,13 +29,20 @@ class RefusedRow(BaseModel):
     delivered_id: str | None = Field(
         description="Id of the tutor, student or session, as delivered; null if unreadable.", examples=["S-1042"]
     )
-    reason: str = Field(description="Why it was refused.", examples=["rating: 9 is not between 1 and 5"])
-    content: str = Field(
-        description="The row as delivered: JSON, or text if it could not be split into fields.",
-        examples=['{"session_id": "S-1042", "rating": "9"}'],
+    is_remark: bool = Field(
+        description="True for a row that was taken: only the cells that `reason` names were left empty."
+    )
+    reason: str = Field(
+        description="Why it was refused, or what was left empty.", examples=["rating: 9 is not between 1 and 5"]
     )
     first_seen_at: AwareDatetime
     last_seen_at: AwareDatetime = Field(description="When the same row came the last time.")
+
+
+class RefusedRow(RefusedFields):
+    """One row that could not be taken, or that contradicts a version that was taken; or a remark on one that was."""
+
+    content: str = Field(description=CONTENT, examples=CONTENT_EXAMPLES)
 
 
 class QuarantineConditions(BaseModel, extra="forbid"):
@@ -46,30 +58,22 @@ class QuarantineConditions(BaseModel, extra="forbid"):
     search: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_SEARCH, pattern=NOT_BLANK)] | None = (
         Field(default=None, description="Part of the reason or of the content, in any case.", examples=["rating"])
     )
+    is_remark: bool | None = Field(
+        default=None, description="True: only rows that were taken but for some cells. False: only what was refused."
+    )
     since: Instant | None = Field(default=None, description="Last seen at this moment or later.")
     until: Instant | None = Field(default=None, description="Last seen before this moment.")
 
 
-class QuarantineFilters(QuarantineConditions):
+class QuarantineFilters(QuarantineConditions, PageFilters):
     """Which rows, and which page of them."""
-
-    limit: int = Field(default=50, ge=1, le=500)
-    offset: int = Field(default=0, ge=0, le=10_000_000)
-
-
-class QuarantinePage(BaseModel):
-    """Where in the list this page is."""
-
-    total: int = Field(description="Rows that match, on all pages.", examples=[120])
-    limit: int = Field(description="Most rows on a page.", examples=[50])
-    offset: int = Field(description="Rows before this page.", examples=[0])
 
 
 class QuarantineList(BaseModel):
     """A page of the quarantine, the rows seen last first."""
 
     data: list[RefusedRow]
-    meta: QuarantinePage
+    meta: PagePlace
 
 
 class Dismissed(BaseModel):

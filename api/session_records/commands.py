@@ -18,7 +18,7 @@ from core.audit import Action, Entry
 LOCK = "select to_jsonb(stored) from raw.sessions as stored where session_id = $1 for update"
 DELETE_MOVES = """
 with gone as (delete from raw.reschedules where session_id = $1 returning *)
-select to_jsonb(gone) - '{session_id, move_time}'::text[], updated_at from gone order by move_time
+select to_jsonb(gone) - '{session_id, move_time, reason}'::text[], updated_at from gone order by move_time
 """
 DELETE_SESSION = "delete from raw.sessions where session_id = $1 returning updated_at"
 IS_DELETED = "select exists (select from raw.deleted_sessions where session_id = $1)"
@@ -44,7 +44,8 @@ class Deletions:
         self._live = live
 
     async def delete(self, session_id: UUID, actor: str) -> None:
-        """Delete a session and its moves; once more changes nothing. Its content goes to the audit log.
+        """Delete a session and its moves; once more changes nothing. Its content goes to the audit log, but
+        for what people have written.
 
         Raises:
             NotFoundError: there is no such session, and there was none.

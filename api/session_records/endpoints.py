@@ -32,11 +32,13 @@ CurrentDeleter = Annotated[AnyCaller, Depends(Require(Role.INGEST))]
 
 @router.get("/{session_id}", response_model=StoredSessionResponse, responses=NOT_MODIFIED | documented(410))
 async def get_session(
-    request: Request, _: CurrentReaderOrIngester, records: SessionRecordsDep, session_id: IdPath, __: NoQuery
+    request: Request, caller: CurrentReaderOrIngester, records: SessionRecordsDep, session_id: IdPath, _: NoQuery
 ) -> Response:
-    """One session as it is stored: its version, its moves, where it came from, and what was refused of it."""
+    """One session as it is stored: its version, its moves, where it came from, and what was refused of it. The role
+    `read` sees neither the reasons of moves nor the content of refused rows."""
     key = uuid_of(session_id, NO_SESSION)
-    return answer_by_content(request, await records.find(key, external_id(session_id)))
+    with_texts = caller.role is not Role.READ
+    return answer_by_content(request, await records.find(key, external_id(session_id), with_texts=with_texts))
 
 
 @router.delete("/{session_id}", status_code=204, response_class=Response)

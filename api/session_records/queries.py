@@ -3,12 +3,12 @@
 from uuid import UUID
 
 import asyncpg
+from pydantic_core import from_json, to_json
 
 from api.database import columns, with_app_tables
 from api.paths import NO_SESSION
 from api.problems import DeletedError, NotFoundError
-from api.quarantine.schemas import RefusedRow
-from api.session_records.schemas import Load, StoredMove
+from api.session_records.schemas import Load, RefusedOfSession, StoredMove
 
 MOST_REFUSED = 50
 
@@ -21,6 +21,7 @@ REFUSED = """
         from raw.quarantine as quarantine
         where quarantine.entity in ('sessions', 'reschedules')
             and quarantine.delivered_id = any(array[$1::uuid::text, upper($1::uuid::text), {external_id}])
+            and {condition}
         order by quarantine.last_seen_at desc, quarantine.quarantine_id desc
         limit {most}
     ) as refused
@@ -57,8 +58,9 @@ select json_build_object(
                 {
     REFUSED.format(
         rows="coalesce(json_agg(refused), '[]')",
-        columns=columns(RefusedRow, "quarantine"),
+        columns=columns(RefusedOfSession, "quarantine"),
         external_id="sessions.external_id",
+        condition="true",
         most=MOST_REFUSED,
     )
 } as refused
@@ -73,7 +75,15 @@ where sessions.session_id = $1
 WHY_NOT = f"""
 select
     (select deleted_at from raw.deleted_sessions where session_id = $1) as deleted_at,
-    {REFUSED.format(rows="count(*)", columns="quarantine_id", external_id="$2::text", most=MOST_REFUSED)} as refused
+    {
+    REFUSED.format(
+        rows="count(*)",
+        columns="quarantine_id",
+        external_id="$2::text",
+        condition="not quarantine.is_remark",
+        most=MOST_REFUSED,
+    )
+} as refused
 """
 
 
@@ -83,8 +93,8 @@ class SessionRecords:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def find(self, session_id: UUID, external_id: str | None) -> bytes:
-        """A `StoredSessionResponse` as JSON.
+    async def find(self, session_id: UUID, external_id: str | None, *, with_texts: bool) -> bytes:
+        """A `StoredSessionResponse` as JSON; without what people have written, unless `with_texts`.
 
         Raises:
             NotFoundError: there is none.
@@ -102,4 +112,14 @@ class SessionRecords:
                 raise NotFoundError(f"{NO_SESSION} Rows of it were refused: see GET /api/quarantine with its id.")
             raise NotFoundError(NO_SESSION)
         assert isinstance(found, bytes)
-        return found
+        return found if with_texts else _without_texts(found)
+
+
+def _without_texts(found: bytes) -> bytes:
+    """For readers: reasons may speak of somebody's health, and refused rows have them, too."""
+    body = from_json(found)
+    for move in body["data"]["moves"]:
+        move["reason"] = None
+    for row in body["data"]["refused"]:
+        row["content"] = None
+    return to_json(body)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api.quarantine.schemas import RefusedRow
+from api.quarantine.schemas import CONTENT, CONTENT_EXAMPLES, RefusedFields
 from ingest.contract import Initiator, Status
 
 WHEN = datetime.fromisoformat("2026-01-31T15:00:00+00:00")
@@ -16,7 +16,7 @@ class StoredMove(BaseModel):
 
     initiator: Initiator
     reason_code: str | None = Field(examples=["illness"])
-    reason: str | None
+    reason: str | None = Field(description="In the sender's words; null for the role `read`.")
     requested_at: AwareDatetime | None = Field(description="When the change was asked for.")
     original_time: AwareDatetime | None = Field(description="When the session was to be.")
     new_time: AwareDatetime | None
@@ -30,6 +30,12 @@ class Load(BaseModel):
 
     load_id: int = Field(examples=[812])
     source: str = Field(description="Name of the file.", examples=["sessions-2026-01.csv"])
+
+
+class RefusedOfSession(RefusedFields):
+    """One row of a session, or of its moves, in quarantine."""
+
+    content: str | None = Field(description=f"{CONTENT} Null for the role `read`.", examples=CONTENT_EXAMPLES)
 
 
 class StoredSession(BaseModel):
@@ -61,8 +67,8 @@ class StoredSession(BaseModel):
     is_excused: bool
     load: Load | None = Field(description="Null if the present content was posted, or written with SQL.")
     moves: list[StoredMove] = Field(description="Oldest first.")
-    refused: list[RefusedRow] = Field(
-        description="Rows of this session, and of its moves, in quarantine: the 50 seen last."
+    refused: list[RefusedOfSession] = Field(
+        description="Rows of this session, and of its moves, in quarantine, remarks among them: the 50 seen last."
     )
 
 

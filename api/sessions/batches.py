@@ -105,7 +105,7 @@ def _receipt(bodies: Sequence[object], checked: Sequence[Row | Faults], outcomes
         row: dict[str, object] = {"session_id": delivered_id(body), "status": status, **outcome.remarks}
         if faults:
             row["errors"] = [asdict(error) for error in faults.errors]
-            content = quarantine_json(body.text if isinstance(body, NotJson) else body)
-            rejected.append((faults.reason, content[:KEPT_CHARACTERS]))
+            content = quarantine_json(body.text if isinstance(body, NotJson) else body, KEPT_CHARACTERS)
+            rejected.append((faults.reason, content))
         rows.append(row)
     return Receipt(json.dumps({**counts, "rows": rows}, ensure_ascii=False), rejected)

@@ -9,7 +9,7 @@ from api.caching import NOT_MODIFIED, RevalidatedRoute, answer
 from api.dependencies import REQUIRE_READER, CurrentReader, NoQuery
 from api.exports import answer_list
 from api.paging import LINKED
-from api.paths import IdPath
+from api.paths import NO_TUTOR, IdPath, names_of
 from api.problems import documented
 from api.tutors import queries
 from api.tutors.concerns import describe
@@ -42,7 +42,7 @@ async def list_tutors(request: Request, caller: CurrentReader, filters: Annotate
 @router.get("/{tutor_id}", response_model=TutorResponse, responses=documented(404))
 async def get_tutor(request: Request, tutor_id: IdPath, _: NoQuery) -> Response:
     """One tutor's scores, concerns and profile."""
-    return await answer(request, queries.tutor(tutor_id), describe)
+    return await answer(request, queries.tutor(names_of(tutor_id, NO_TUTOR)), describe)
 
 
 @router.get("/{tutor_id}/history", response_model=TutorHistoryResponse, responses=documented(404))
@@ -52,10 +52,10 @@ async def get_tutor_history(
     wanted: Annotated[HistoryRange, Query()],
 ) -> Response:
     """What happened to one tutor's sessions, the weekly trend beside the platform's, and the scores day by day."""
-    return await answer(request, queries.tutor_history(tutor_id, wanted))
+    return await answer(request, queries.tutor_history(names_of(tutor_id, NO_TUTOR), wanted))
 
 
 @router.get("/{tutor_id}/explanation", response_model=TutorExplanationResponse, responses=documented(404))
 async def get_tutor_explanation(request: Request, tutor_id: IdPath, _: NoQuery) -> Response:
     """Why the tutor has this status and score: components, sessions that count, and what ends a flag."""
-    return await answer(request, queries.tutor_explanation(tutor_id), explain)
+    return await answer(request, queries.tutor_explanation(names_of(tutor_id, NO_TUTOR)), explain)

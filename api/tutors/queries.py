@@ -1,8 +1,7 @@
 """SQL of the tutor endpoints. Columns of a body are the fields of its schema, so the two cannot differ."""
 
-import re
+from collections.abc import Sequence
 from dataclasses import replace
-from uuid import UUID
 
 from api.database import VERSION, VERSION_QUERY, Statement, columns
 from api.excuses.schemas import ExcuseNote
@@ -23,7 +22,8 @@ from api.tutors.schemas import (
 from core import concerns
 from core.concerns import Concern, ConcernName, in_order
 
-CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# What `names_of` gives, as $1.
+NAMED = "(scores.tutor_id = ($1::text[])[1]::uuid or scores.external_id = ($1::text[])[2])"
 MISSING = "There is no tutor with this id, or none who has had a session; the tutor's profile is there without."
 EVIDENCE_DAYS = 90
 # So many let-downs of one day for one reason are worth a word, if they are that share of all.
@@ -139,7 +139,7 @@ select
                 {KNOWN_CONCERNS.format(tutor_id="scores.tutor_id")} as known_concerns
             from marts.tutor_scores as scores
             inner join marts.dim_tutors as tutors on scores.tutor_id = tutors.tutor_id
-            where scores.{{id_column}} = $1
+            where {NAMED}
             limit 1
         ) as tutor
     )
@@ -148,7 +148,7 @@ from marts.publication
 
 HISTORY = f"""
 with tutor as (
-    select tutor_id, external_id, name from marts.tutor_scores where {{id_column}} = $1 limit 1
+    select tutor_id, external_id, name from marts.tutor_scores as scores where {NAMED} limit 1
 ),
 
 events as (
@@ -365,7 +365,7 @@ from marts.publication
 
 EXPLANATION = f"""
 with tutor as (
-    select * from marts.tutor_scores as scores where {{id_column}} = $1 limit 1
+    select * from marts.tutor_scores as scores where {NAMED} limit 1
 ),
 
 evidence as (
@@ -468,23 +468,20 @@ def condition_arguments(conditions: TutorConditions) -> tuple[list[str] | str | 
     )
 
 
-def tutor(tutor_id: str) -> Statement:
+def tutor(names: Sequence[str | None]) -> Statement:
     """One tutor's scores and profile."""
-    return _of_tutor(ONE, tutor_id)
+    return _of_tutor(ONE, names)
 
 
-def tutor_history(tutor_id: str, wanted: HistoryRange) -> Statement:
+def tutor_history(names: Sequence[str | None], wanted: HistoryRange) -> Statement:
     """One tutor's events, weeks and daily scores."""
-    return _of_tutor(HISTORY, tutor_id, wanted.days, wanted.limit)
+    return _of_tutor(HISTORY, names, wanted.days, wanted.limit)
 
 
-def tutor_explanation(tutor_id: str) -> Statement:
+def tutor_explanation(names: Sequence[str | None]) -> Statement:
     """What `explanation.Facts` is made from."""
-    return _of_tutor(EXPLANATION, tutor_id)
+    return _of_tutor(EXPLANATION, names)
 
 
-def _of_tutor(sql: str, tutor_id: str, *arguments: int) -> Statement:
-    """A statement about one tutor, named by UUID or by the external id (which is never a UUID)."""
-    if CANONICAL_UUID.fullmatch(tutor_id):
-        return Statement(sql.format(id_column="tutor_id"), (UUID(tutor_id), *arguments), MISSING)
-    return Statement(sql.format(id_column="external_id"), (tutor_id, *arguments), MISSING)
+def _of_tutor(sql: str, names: Sequence[str | None], *arguments: int) -> Statement:
+    return Statement(sql, (names, *arguments), MISSING)

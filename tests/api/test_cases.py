@@ -313,6 +313,22 @@ def test_a_contact_is_of_its_day(platform: Served, lea: httpx2.Client, fresh: Ca
     assert days_to_contact(platform, fresh) == (0, 3)
 
 
+def test_the_latest_contact_settles_a_case(platform: Served, lea: httpx2.Client, fresh: Case) -> None:
+    """That nothing is raised any more is a question of today, whoever has spoken with the tutor before."""
+    later = (today() + timedelta(days=9)).isoformat()
+    ago = (today() - timedelta(days=3)).isoformat()
+    spoken = changed(contact(lea, fresh, happened_on=ago, follow_up_on=later))
+    suggested = "update app.cases set suggested_at = now() - interval '1 day' where case_id = %s returning 1"
+    execute(platform, suggested, fresh.case_id)
+    assert one(lea, fresh).queue == "due"
+    again = changed(contact(lea, spoken, follow_up_on=later))
+    assert (again.queue, again.contacted_at) == ("waiting", spoken.contacted_at)
+    newest = events(lea, fresh)[0]
+    assert withdraw(lea, again, newest).status_code in (200, 201)
+    execute(platform, f"update app.cases set due_on = '{later}' where case_id = %s returning 1", fresh.case_id)
+    assert one(lea, fresh).queue == "due"
+
+
 def test_a_contact_is_corrected_by_another(platform: Served, lea: httpx2.Client, fresh: Case) -> None:
     spoken = changed(contact(lea, fresh, action="pause", text="Ill."))
     wrong = events(lea, fresh)[0]

@@ -31,6 +31,7 @@ LISTS = {
         for order in ("asc", "desc")
     ],
     "/api/reports": [{}],
+    "/api/students": [{}],
     "/api/audit": [{}],
     "/api/matching/students": [{}, {"sort_by": "age", "sort_order": "desc"}, {"sort_by": "last_session_on"}],
     "/api/matching/tutors": [{}, {"sort_by": "free_capacity"}, {"sort_by": "tutor_rating", "sort_order": "desc"}],

@@ -15,6 +15,8 @@ from tests.api.test_problems import problem
 from tests.api.test_sessions import session
 
 IDS = [
+    "Ж-1",
+    "a b?c",
     "a/b",
     "a%2Fb",
     "50% sure",
@@ -101,6 +103,50 @@ def test_what_is_asked_for_is_what_is_changed(client: httpx2.Client, name: str) 
         assert client.post(of(name, path), json={"reason": "ill"}).status_code in (200, 201), path
     assert client.get(of(name, "/api/sessions/{session_id}/excuse")).json()["reason"] == "ill"
     assert client.delete(of(name, "/api/sessions/{session_id}/excuse")).status_code == 204
+
+
+def test_links_to_the_next_page_name_the_same_list(client: httpx2.Client, name: str) -> None:
+    for path in ("/api/matching/students/{student_id}/matches", "/api/matching/tutors/{tutor_id}/matches"):
+        first = client.get(of(name, path), params={"limit": 1})
+        assert first.status_code == 200, first.text
+        second = client.get(first.links["next"]["url"])
+        assert second.status_code == 200, second.text
+        assert second.json()["meta"]["total"] == first.json()["meta"]["total"]
+
+
+def test_a_tutor_is_found_by_every_form_of_the_id(client: httpx2.Client) -> None:
+    """As files and posts take them."""
+    assert client.post("/api/tutors", json={"tutor_id": 4711}).status_code == 201
+    body = session("of 4711", tutor_id="4711", student_id="S-1", scheduled_time="2026-01-29T10:00:00Z")
+    assert client.post("/api/sessions", json=body).json()["status"] == "queued"
+    key = entity_uuid("4711")
+    for form in ("4711", "4711.0", str(key), str(key).upper(), key.hex, f"{{{key}}}", f"urn:uuid:{key}"):
+        for path in ("", "/history", "/explanation", "/profile"):
+            response = client.get(f"/api/tutors/{quote(form, safe='')}{path}")
+            assert response.status_code == 200, (form, path, response.text)
+        cases = client.get("/api/cases", params={"tutor_id": form})
+        assert cases.status_code == 200
+    opened = client.post("/api/cases", json={"tutor_id": key.hex})
+    assert opened.status_code == 201, opened.text
+    assert client.get("/api/cases", params={"tutor_id": "4711.0"}).json()["meta"]["total"] == 1
+    for form in ("NULL", "1.2E+11"):
+        problem(client.get(f"/api/tutors/{quote(form, safe='')}"), 404)
+
+
+@pytest.mark.parametrize("path", ["/api/cases", "/api/reports", "/api/sessions/upcoming"])
+def test_what_is_no_id_is_an_error_of_the_filter(client: httpx2.Client, path: str) -> None:
+    for no_id in ("NULL", "nan", "-", "1.23457E+11"):
+        told = problem(client.get(path, params={"tutor_id": no_id}), 400)
+        assert [error.field for error in told.errors or []] == ["tutor_id"]
+
+
+def test_what_is_no_id_is_an_error_of_an_assignment(client: httpx2.Client) -> None:
+    for body, field in (
+        ({"student_ids": ["S-1", "NULL"]}, "student_ids.1"),
+        ({"fixed": [{"student_id": "S-1", "tutor_id": "n/a"}]}, "fixed.0.tutor_id"),
+    ):
+        told = problem(client.post("/api/matching/assignments", json=body), 400)
+        assert [error.field for error in told.errors or []] == [field]
 
 
 def test_who_does_not_escape_asks_for_something_else(client: httpx2.Client) -> None:

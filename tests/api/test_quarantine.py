@@ -1,5 +1,7 @@
 """The quarantine: listed with filters, and dismissed on record."""
 
+import csv
+import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -65,6 +67,33 @@ def test_rows_are_listed_those_seen_last_first(client: httpx2.Client, source: st
     assert lines(client, source=source, until=day) == [3, 4]
     delivered = [row["delivered_id"] for row in client.get(PATH, params={"source": source}).json()["data"]]
     assert delivered == ["S-1", "T-1", None]
+
+
+def test_rows_that_were_taken_are_told_apart(intake: Served, client: httpx2.Client, source: str) -> None:
+    with intake.database.connect() as connection:
+        connection.execute(
+            "insert into raw.quarantine (entity, source, line, reason, content, is_remark) "
+            "values ('sessions', %s, 5, 'rating: x', '{}', true)",
+            [source],
+        )
+    assert lines(client, source=source, is_remark=True) == [5]
+    assert lines(client, source=source, is_remark=False) == [2, 3, 4]
+    found = client.get(PATH, params={"source": source}).json()["data"]
+    assert [(row["line"], row["is_remark"]) for row in found] == [(5, True), (2, False), (3, False), (4, False)]
+    assert client.delete(PATH, params={"source": source, "is_remark": True}).json() == {"dismissed": 1}
+
+
+def test_the_list_has_cursors_and_files(client: httpx2.Client, source: str) -> None:
+    found, cursor = [], None
+    while True:
+        page = client.get(PATH, params={"source": source, "limit": 1, **({"cursor": cursor} if cursor else {})}).json()
+        found += [row["line"] for row in page["data"]]
+        cursor = page["meta"]["next_cursor"]
+        if cursor is None:
+            break
+    assert found == [2, 3, 4]
+    file = client.get(PATH, params={"source": source, "format": "csv"}).text
+    assert len(list(csv.DictReader(io.StringIO(file)))) == 3
 
 
 def test_one_row_is_dismissed(intake: Served, client: httpx2.Client, source: str) -> None:

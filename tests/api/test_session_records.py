@@ -102,6 +102,40 @@ def test_the_load_that_brought_it_and_what_was_refused_of_it(
     assert "oops" in json.loads(found["refused"][1]["content"])["status"]
 
 
+def test_readers_see_no_texts(intake: Served, client: httpx2.Client) -> None:
+    name = f"text {uuid4()}"
+    body = session(name, status="rescheduled", reschedule_info={**MOVED, "reason": "in hospital"})
+    assert client.post("/api/sessions", json=body).json()["status"] == "queued"
+    assert client.post("/api/sessions/batch", json=[{**body, "status": "x"}]).json()["rejected"] == 1
+    with intake.database.connect() as connection:
+        key = keys.create(connection, f"reader {uuid4()}", Role.READ).secret
+    with intake.client(key) as reader:
+        seen = data(reader, name)
+    whole = data(client, name)
+    assert whole["moves"][0]["reason"] == "in hospital"
+    assert "in hospital" in whole["refused"][0]["content"]
+    assert (seen["moves"][0]["reason"], seen["refused"][0]["content"]) == (None, None)
+    assert "in hospital" not in json.dumps(seen)
+    # Nor does the log, of which nothing is ever taken out.
+    assert client.delete(path(name)).status_code == 204
+    query = "select details::text from app.audit_log where action = 'session.delete' and subject_id = %s"
+    [(details,)] = rows(intake.database, query, str(entity_uuid(name)))
+    assert "in hospital" not in details
+
+
+def test_a_row_that_was_taken_but_for_a_cell_was_not_refused(intake: Served, client: httpx2.Client) -> None:
+    name = f"remark {uuid4()}"
+    with intake.database.connect() as connection:
+        connection.execute(
+            "insert into raw.quarantine (entity, source, line, reason, content, is_remark) "
+            "values ('sessions', 'f.csv', 2, 'rating: x', json_build_object('session_id', %s::text), true)",
+            [name],
+        )
+    assert problem(client.get(path(name)), 404).detail == "There is no session with this id."
+    assert client.post("/api/sessions", json=session(name)).json()["status"] == "queued"
+    assert [row["is_remark"] for row in data(client, name)["refused"]] == [True]
+
+
 def test_one_that_was_only_refused_is_not_there_and_the_answer_says_why(client: httpx2.Client) -> None:
     assert problem(client.get(path("nobody knows this")), 404).detail == "There is no session with this id."
     assert client.post("/api/sessions/batch", json=[{"session_id": "only refused"}]).json()["rejected"] == 1

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -108,6 +109,33 @@ def test_sessions_are_sent_in_batches_with_a_result_each(tutorq_client: ModuleTy
         next(sender.post_sessions([], batch_size=0))
 
 
+def test_what_is_not_a_number_is_null(sender: Any) -> None:
+    """As data frames have it where a cell is empty."""
+    rows = [session("nan", rating=float("nan"), subject=None), session("decimal", rating=Decimal("NaN"))]
+    assert [result.row.status for result in sender.post_sessions(rows)] == ["queued", "queued"]
+    assert sender.post_session(rows[0]).duplicate is True
+
+
+def test_a_file_that_fails_leaves_nothing(tutorq_client: ModuleType, reader: Any, tmp_path: Path) -> None:
+    with pytest.raises(tutorq_client.ProblemError):
+        reader.export("/api/tutors", tmp_path / "tutors.csv", limit=3)
+
+    class Ends(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"tutor_id"
+            raise httpx.ReadError("lost")
+
+    asked: list[httpx.Request] = []
+    with tutorq_client.Client("http://tutorq.example", "key") as client:
+        client.generated.get_httpx_client()._transport._inner = httpx.MockTransport(
+            lambda request: (asked.append(request), httpx.Response(200, stream=Ends()))[1]
+        )
+        with pytest.raises(httpx.ReadError):
+            client.export("/api/reports", tmp_path / "mail.csv", since=datetime(2026, 1, 20, 10, tzinfo=UTC))
+    assert asked[0].url.params["since"] == "2026-01-20T10:00:00+00:00"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_session_is_sent_once(sender: Any) -> None:
     one = session("once", rating=4.5)
     first = sender.post_session(one, idempotency_key="once")
@@ -200,10 +228,12 @@ def test_what_is_sent_again_and_when(tutorq_client: ModuleType) -> None:
     code, [wait] = status(tutorq_client, "GET", busy(later), 200)
     assert code == 200
     assert 0 < wait <= 30
-    # Nobody knows whether the first one has changed something.
-    assert status(tutorq_client, "PATCH", closed, 200)[0] == 200
-    with pytest.raises(httpx.ReadError):
-        status(tutorq_client, "PATCH", lost, 200)
+    # If the first one has changed something, the second one does not do so once more.
+    for method in ("PATCH", "DELETE"):
+        assert status(tutorq_client, method, closed, lost, 200)[0] == 200
+    # The first request with this Idempotency-Key is still under way; other conflicts stay.
+    assert status(tutorq_client, "POST", httpx.Response(409, headers={"Retry-After": "1"}), 202) == (202, [1])
+    assert status(tutorq_client, "POST", 409, 202) == (409, [])
 
 
 def test_each_post_has_a_key_of_its_own(tutorq_client: ModuleType) -> None:
@@ -228,6 +258,13 @@ def test_what_a_proxy_says_is_a_problem_too(tutorq_client: ModuleType) -> None:
     problem = tutorq_client.ProblemError.of(page)
     assert (problem.status, problem.type, problem.fields) == (502, "about:blank", {})
     assert "Bad gateway" in str(problem)
+
+
+@pytest.mark.parametrize("errors", ["no list", ["a text"], [{"reason": "quota"}], {"field": "x"}, None, 3])
+def test_errors_in_another_shape_are_a_problem_too(tutorq_client: ModuleType, errors: object) -> None:
+    assert tutorq_client.ProblemError.of(httpx.Response(403, json={"errors": errors, "request_id": 7})).fields == {}
+    known = {"errors": [{"field": "rating", "message": "is 9"}, "a text"]}
+    assert tutorq_client.ProblemError.of(httpx.Response(400, json=known)).fields == {"rating": ["is 9"]}
 
 
 def test_its_types_are_whole(python_client: Path, tmp_path: Path) -> None:

@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from psycopg.errors import InsufficientPrivilege
 
 from core.database import Database
-from core.migrate import migrate
+from core.migrate import MIGRATIONS_DIR, migrate
 
 if TYPE_CHECKING:
     from tests.conftest import Postgres
@@ -26,6 +29,22 @@ values
     (md5('2')::uuid, 'student', null, null, '2026-01-05 12:00+00', '2026-01-07 12:00+00', '2026-01-06 00:01+00'),
     (md5('3')::uuid, 'student', null, null, null, '2026-01-07 12:00+00', '2026-01-06 00:01+00'),
     (md5('4')::uuid, 'platform', 'unknown', null, null, null, '2026-01-06 00:01+00');
+"""
+# One contact that was corrected, one that was withdrawn.
+CASE = """
+insert into app.cases (tutor_id, concerns, standing, snapshot, opened_by, opened_on)
+values ('00000000-0000-0000-0000-000000000001', '{}', '{}', '[]', 'tutorq', '2026-01-05');
+insert into app.case_events (case_id, kind, actor, version, details, happened_on, corrects)
+select cases.case_id, event.*
+from app.cases as cases
+cross join (
+    values
+        ('contact', 'Ann', 2, '{"text": "wrong"}'::jsonb, '2026-01-06'::date, null::bigint),
+        ('contact', 'Ann', 3, '{"text": "right"}', '2026-01-07', 1),
+        ('contact', 'Ann', 4, '{"text": "another tutor"}', '2026-01-07', null),
+        ('withdrawn', 'Ann', 5, '{}', null, 3),
+        ('stand_in', 'Ann', 5, '{}', null, null)
+) as event;
 """
 SESSIONS = "select session_id, status, rating, updated_at, created_at, loaded_at from raw.sessions order by 1"
 RESCHEDULES = """
@@ -63,3 +82,24 @@ def test_an_upgrade_loses_nothing(old: Database) -> None:
         ]  # fmt: skip
         [(noted,)] = connection.execute("select count(distinct entity_id) from raw.changes where entity = 'session'")
     assert noted == 4
+
+
+def test_cases_are_taken_back_a_version_and_forward_again(postgres: "Postgres", tmp_path: Path) -> None:
+    database = postgres.database("downgraded", tmp_path)
+    with postgres.server.connect(autocommit=True) as connection:
+        connection.execute("drop database if exists downgraded")
+    migrate(database, with_dagster=False)
+    with database.connect() as connection:
+        connection.execute(ROWS.encode())
+        connection.execute(CASE.encode())
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS_DIR))
+    config.attributes["engine"] = database.sqlalchemy_engine()
+    command.downgrade(config, "0031")
+    kinds = "select kind, details ->> 'text' from app.case_events order by event_id"
+    with database.connect() as connection:
+        # As the case stands: without what was corrected and withdrawn, and what the version does not know.
+        assert connection.execute(kinds.encode()).fetchall() == [("contact", "right")]
+    migrate(database, with_dagster=False)
+    with database.connect() as connection, pytest.raises(InsufficientPrivilege, match="append-only"):
+        connection.execute("delete from app.case_events")

@@ -49,7 +49,8 @@ create function raw.delivered_id(entity text, content text) returns text
 language plpgsql immutable parallel safe set search_path = pg_catalog as $$
 begin
     return (
-        select trim(value)
+        -- No id is longer; what stands in its place may be, and an index has no room for that.
+        select left(trim(value), 200)
         from json_each_text(content::json)
         where regexp_replace(lower(key), '[^a-z]', '', 'g')
             = case entity when 'tutors' then 'tutorid' when 'students' then 'studentid' else 'sessionid' end

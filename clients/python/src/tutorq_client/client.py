@@ -137,13 +137,16 @@ class Client:
         if kind not in ("csv", "parquet"):
             raise ValueError("The file must be called .csv or .parquet")
         unfinished = file.with_name(f"{file.name}.part")
-        with (
-            self._http.stream("GET", path, params={**filters, "format": kind}) as response,
-            unfinished.open("wb") as out,
-        ):
-            for part in response.iter_bytes():
-                out.write(part)
-        unfinished.replace(file)
+        try:
+            with (
+                self._http.stream("GET", path, params={**_as_query(filters), "format": kind}) as response,
+                unfinished.open("wb") as out,
+            ):
+                for part in response.iter_bytes():
+                    out.write(part)
+            unfinished.replace(file)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     def post_session(self, session: Session, *, idempotency_key: str | None = None) -> SessionReceipt:
         """Hand in one session. It is stored when this returns; sending it again changes nothing."""
@@ -171,7 +174,7 @@ class Client:
         headers = {"Content-Type": "application/json"}
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
-        response = self._http.post(path, content=json.dumps(body, default=_plain), headers=headers)
+        response = self._http.post(path, content=json.dumps(_as_json(body), allow_nan=False), headers=headers)
         answer: dict[str, Any] = response.json()
         return answer
 
@@ -183,10 +186,31 @@ def _raise_for_problem(response: httpx.Response) -> None:
         raise ProblemError.of(response)
 
 
-def _plain(value: Any) -> Any:
-    """What JSON has no type for: a model, a time, a UUID, a Decimal."""
+def _as_json(value: Any) -> Any:
+    """The value as JSON has it: models as objects, times as text, NaN as null."""
     if isinstance(value, SessionPost):
-        return value.to_dict()
+        value = value.to_dict()
     if isinstance(value, Mapping):
-        return dict(value)
+        return {str(name): _as_json(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(each) for each in value]
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if value != value:  # NaN and NaT alone are unlike themselves
+        return None
+    if isinstance(value, float):
+        return value
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _as_query(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Filters as parameters: times as the API writes them, and none for what is not filtered by."""
+
+    def plain(value: Any) -> Any:
+        return value.isoformat() if hasattr(value, "isoformat") else value
+
+    return {
+        name: [plain(each) for each in value] if isinstance(value, (list, tuple)) else plain(value)
+        for name, value in filters.items()
+        if value is not None
+    }

@@ -12,13 +12,14 @@ from uuid import uuid4
 import httpx
 
 TRIED_AGAIN = (429, 503)
-# Another answer to one of these requests is the same answer: posts carry an Idempotency-Key.
-HARMLESS = ("GET", "HEAD", "POST")
 FIRST_WAIT_SECONDS = 0.5
 
 
 class PersistentTransport(httpx.BaseTransport):
-    """Sends again after 429, 503 and lost connections, and gives each POST an `Idempotency-Key` for that.
+    """Sends again after 429, 503, 409 with `Retry-After`, and lost connections.
+
+    Once more does no harm: each POST gets an `Idempotency-Key`, and a change or deletion that was made already is not
+    made twice (it may then be answered 404, or 409 if it names a version).
 
     It waits as long as `Retry-After` says, else twice as long each time. An answer that asks for more than
     `longest_wait` seconds is handed on, as is the last of so many `attempts`.
@@ -42,15 +43,14 @@ class PersistentTransport(httpx.BaseTransport):
         for attempt in range(1, self._attempts):
             try:
                 response = self._inner.handle_request(request)
-            except httpx.TransportError as error:
-                never_sent = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout))
-                if not never_sent and request.method not in HARMLESS:
-                    raise
+            except httpx.TransportError:
                 wait = None
             else:
-                if response.status_code not in TRIED_AGAIN:
-                    return response
                 wait = wanted_wait(response.headers.get("retry-after"))
+                # Without a wait, a conflict stays one.
+                is_passing = response.status_code == httpx.codes.CONFLICT and wait is not None
+                if response.status_code not in TRIED_AGAIN and not is_passing:
+                    return response
                 if wait is not None and wait > self._longest_wait:
                     return response
                 response.close()

@@ -20,10 +20,14 @@ class ProblemError(Exception):
         self.type = str(members.get("type", "about:blank"))
         self.title = str(members.get("title", f"HTTP status {status}"))
         self.detail = str(members.get("detail", ""))
-        self.request_id: str | None = members.get("request_id")
+        request_id = members.get("request_id")
+        self.request_id: str | None = None if request_id is None else str(request_id)
         self.fields: dict[str, list[str]] = {}
-        for error in members.get("errors") or []:
-            self.fields.setdefault(error["field"], []).append(error["message"])
+        errors = members.get("errors")
+        # A proxy may call something else so.
+        for error in errors if isinstance(errors, list) else []:
+            if isinstance(error, dict) and "field" in error and "message" in error:
+                self.fields.setdefault(str(error["field"]), []).append(str(error["message"]))
         super().__init__(str(self))
 
     @classmethod
