@@ -213,11 +213,7 @@ def test_a_patch_changes_what_it_names_and_leaves_a_trail(matching: Served, clie
     assert [(who, action, kind) for who, action, kind, _ in audit(matching, tutor)] == [
         (actor, "tutor.change", "tutor")
     ] * 2
-    assert audit(matching, tutor)[1][3] == {
-        "capacity": {"from": 6, "to": None},
-        "subjects": {"from": ["maths", "physics"], "to": []},
-        "is_active": {"from": True, "to": False},
-    }
+    assert audit(matching, tutor)[1][3] == {"fields": ["capacity", "is_active", "subjects"]}
 
 
 def test_a_patch_that_changes_nothing_leaves_no_trail(matching: Served, client: httpx2.Client, student: str) -> None:

@@ -111,7 +111,7 @@ def test_sessions_are_sent_in_batches_with_a_result_each(tutorq_client: ModuleTy
 
 def test_what_is_not_a_number_is_null(sender: Any) -> None:
     """As data frames have it where a cell is empty."""
-    rows = [session("nan", rating=float("nan"), subject=None), session("decimal", rating=Decimal("NaN"))]
+    rows = [session("no rating", rating=float("nan"), subject=None), session("decimal", rating=Decimal("NaN"))]
     assert [result.row.status for result in sender.post_sessions(rows)] == ["queued", "queued"]
     assert sender.post_session(rows[0]).duplicate is True
 
