@@ -144,7 +144,7 @@ class BatchParser:
                 is_odd = time_forms.are_other(text)
             else:
                 is_odd = functools.reduce(compute.or_, broken)
-            text = reread(column.name, text, is_odd, _READERS[column.kind](column), self._notes)
+            text = reread(column, text, is_odd, _READERS[column.kind](column), self._notes)
             values, rules = _parsed(column, text, self._zone)
         if column.is_required and text.null_count:
             for row in np.flatnonzero(text.is_null().to_numpy(zero_copy_only=False)):

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from ingest.arrow import ArrowColumn, compute
+from ingest.contract import Column
 from ingest.notes import SHOWN_EXAMPLES, NoteKind, Notes
 
 SHOWN_CHARACTERS = 60
@@ -28,24 +29,24 @@ EMPTY = Reading(None, "words for an empty cell")
 Reader = Callable[[str], Reading | None]
 
 
-def reread(column: str, texts: ArrowColumn, is_odd: ArrowColumn, read: Reader, notes: Notes) -> ArrowColumn:
+def reread(column: Column, texts: ArrowColumn, is_odd: ArrowColumn, read: Reader, notes: Notes) -> ArrowColumn:
     """`texts`, with the odd cells as `read` understands them; those that it does not understand stay as they are.
 
     Args:
-        is_odd: a mask without nulls, true for no empty cell.
+        is_odd: a mask without nulls, true for no empty cell. Cells that are longer than the column may be are not read.
     """
     encoded = texts.filter(is_odd).dictionary_encode()
     values: list[Any] = encoded.dictionary.to_pylist()
     counts = np.bincount(encoded.indices.to_numpy(), minlength=len(values)).tolist()
     plain: list[str | None] = []
     for value, count in zip(values, counts, strict=True):
-        reading = read(value)
+        reading = read(value) if len(value) <= column.longest else None
         if reading is not None and reading.text == value:
             reading = None
         plain.append(value if reading is None else reading.text)
         if reading is not None:
             example = f"{shown(value)!r} → {'empty' if reading.text is None else shown(reading.text)}"
-            notes.add(reading.kind, f"{column}: {reading.what}", count, [example])
+            notes.add(reading.kind, f"{column.name}: {reading.what}", count, [example])
     found = pa.array(plain, pa.string()).take(encoded.indices)
     reread_texts: ArrowColumn = compute.replace_with_mask(texts, is_odd, found)
     return reread_texts

@@ -268,11 +268,12 @@ def test_what_may_mean_two_things_is_never_taken() -> None:
             [
                 "math; physics", "math, physics", '["math","physics"]', "{math,physics}", "math | physics",
                 '{math,"a, b"}', '["a, b", null]', "[]", "{}", "Reading, Writing; Maths", "C/C++", '{NULL,"NULL"}',
-                '{"say \\"hi\\""}', "{a", "[1]",
+                '{"say \\"hi\\""}', "{a", "[1]", "Math,\nPhysics", "Math, \r\n Physics\r", '{ "a" , b c }',
             ],
             [
                 "math;physics", "math;physics", "math;physics", "math;physics", "math;physics", "math;a, b",
-                "a, b", None, None, "Reading, Writing;Maths", "C/C++", "NULL", 'say "hi"', "{a", "[1]",
+                "a, b", None, None, "Reading, Writing;Maths", "C/C++", "NULL", 'say "hi"', "{a", "[1]", "Math;Physics",
+                "Math;Physics", "a;b c",
             ],
         ),
         (
@@ -287,6 +288,25 @@ def test_other_spellings_of_one_meaning_are_understood(
     entity: str, column: str, cells: list[str], values: list[Any]
 ) -> None:
     assert read(entity, column, *cells) == values
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        ("subjects", "a," + "b" * 200_000),
+        ("subjects", 'a,"' + "b" * 5_000),
+        ("email", "(" * 3_000 + "a@b.c"),
+        # Each of them took hours while their patterns tried all shares of the same characters.
+        ("subjects", "{" + " " * 9_000 + '"}'),
+        ("subjects", '{"' + "\\a" * 4_000 + "}"),
+        ("subjects", "{" + '"a" ' * 2_000 + "}"),
+        ("subjects", "{" + " " * 1_000_000 + '"}'),
+        ("hired_at", "1:11 a/" * 1_000),
+    ],
+)
+def test_a_cell_that_is_hard_to_read_costs_itself_at_most(column: str, cell: str) -> None:
+    batch, _ = parse("tutors", column, cell, "")
+    assert (batch.rows.num_rows, batch.rejects) == (2, [])
 
 
 def test_only_a_list_by_commas_is_a_guess() -> None:
