@@ -230,7 +230,7 @@ def test_a_form_that_is_given_is_taken_as_it_is(database: Database, tmp_path: Pa
 def test_whoever_watches_sees_the_end_of_a_file_in_any_encoding(
     database: Database, tmp_path: Path, encoding: str, is_packed: bool
 ) -> None:
-    content = SESSION.replace("T1", "Zoë").encode(encoding)
+    content = SESSION.replace(",T1,", ",Zoë,").encode(encoding)
     name = "sessions.csv.gz" if is_packed else "sessions.csv"
     (tmp_path / name).write_bytes(gzip.compress(content) if is_packed else content)
     mapping = None
@@ -240,5 +240,6 @@ def test_whoever_watches_sees_the_end_of_a_file_in_any_encoding(
     seen: list[Progress] = []
     summary = load_folder(database, tmp_path, timezone="UTC", mapping=mapping, on_progress=seen.append)
     assert summary.errors == []
+    assert rows(database, "select reason from raw.quarantine") == []
     assert rows(database, "select external_id from raw.tutors") == [("Zoë",)]
     assert (seen[-1].rows_done, seen[-1].bytes_done) == (1, seen[-1].bytes_total)

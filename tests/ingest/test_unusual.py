@@ -334,6 +334,14 @@ def test_notes_count_all_and_show_three() -> None:
     assert note.examples == [f"'{'x' * SHOWN_CHARACTERS}…'", "'9'"]
 
 
+@pytest.mark.parametrize("cell", ["2026-02-30 10:00:00 UTC", "1 Jan 1812 10:00", "2026-02-30 25:00 UTC"])
+def test_a_cell_that_is_refused_is_not_noted_as_understood(cell: str) -> None:
+    _, notes = parse("sessions", "booked_at", cell, cell)
+    assert [(note.kind, note.count) for note in notes] == [("left out", 2)]
+    _, notes = parse("sessions", "booked_at", cell, "2026-02-03 10:00:00 UTC")
+    assert [(note.kind, note.count) for note in notes] == [("understood", 1), ("left out", 1)]
+
+
 def test_names_are_compared_by_letters_and_digits() -> None:
     assert {normal(name) for name in ("No-Show ", "no_show", "NoShow", "no show")} == {"noshow"}
     assert normal("Größe_2") == normal("GRÖSSE 2")
