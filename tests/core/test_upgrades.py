@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command
+from alembic.config import Config
 
 from core.database import Database
-from core.migrate import migrate
+from core.migrate import MIGRATIONS_DIR, migrate
 
 if TYPE_CHECKING:
     from tests.conftest import Postgres
@@ -63,3 +65,17 @@ def test_an_upgrade_loses_nothing(old: Database) -> None:
         ]  # fmt: skip
         [(noted,)] = connection.execute("select count(distinct entity_id) from raw.changes where entity = 'session'")
     assert noted == 4
+
+
+def test_views_of_dbt_do_not_stop_a_downgrade(old: Database) -> None:
+    migrate(old, "0031", with_dagster=False)
+    with old.connect() as connection:
+        connection.execute("create view public.over_sessions as select session_id, lesson_id from raw.sessions")
+    before = stored(old)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS_DIR))
+    config.attributes["engine"] = old.sqlalchemy_engine()
+    command.downgrade(config, "0030")
+    assert stored(old) == before
+    migrate(old, with_dagster=False)
+    assert stored(old) == before
