@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from core.errors import TutorqError
 from ingest import inside
@@ -18,6 +18,7 @@ from ingest.checksums import SETTLED_SECONDS, fingerprint_of
 from ingest.contract import ENTITIES
 from ingest.files import is_noise, other, parts_folder_above
 from ingest.folder import kinds_of
+from ingest.mapping import MAPPING_NAME
 from ingest.parts import Parts
 
 PROCESSED, FAILED = "processed", "failed"
@@ -55,9 +56,9 @@ def complete_files(landing: Path, entity: str | None = None) -> list[LandedFile]
     """Landing files (of one entity) that nobody is writing to any more, in the order in which they are loaded.
 
     A file that lies in the directory itself stands for itself. In a folder, every file waits for the others, of
-    whatever name. A folder of Parquet parts is one file, and waits in the same way: what a mark such as `_SUCCESS` says
-    is true where it was written, not while the folder is copied. `processed`, `failed` and hidden files and folders are
-    not looked at.
+    whatever name. Everywhere a file waits for the mapping by which it is read. A folder of Parquet parts is one file,
+    and waits in the same way: what a mark such as `_SUCCESS` says is true where it was written, not while the folder is
+    copied. `processed`, `failed` and hidden files and folders are not looked at.
     """
     found: dict[Path, LandedFile] = {}
     for drop in _drops(landing):
@@ -68,8 +69,9 @@ def complete_files(landing: Path, entity: str | None = None) -> list[LandedFile]
             are_complete = all(
                 status and _is_complete(file, status) for file, status in zip(files, statuses, strict=True)
             )
+            source = path.relative_to(landing).as_posix()
+            are_complete = are_complete and _has_complete_mapping(landing, source)
             if are_complete and (is_at_rest or all(_rests(file, PATIENCE_SECONDS) for file in files)):
-                source = path.relative_to(landing).as_posix()
                 with suppress(TutorqError):
                     found[path] = _landed(landing, path, source)
     order = list(ENTITIES)
@@ -108,7 +110,9 @@ def opened(landing: Path, file: LandedFile) -> Iterator[int | Parts]:
 
 
 def complete_again(landing: Path, file: LandedFile, content: int | Parts) -> bool:
-    """What is open there is the file that was found, as it was then, and still nobody writes to it."""
+    """What is open there is the file that was found, as it was then, and still nobody writes to it or its mapping."""
+    if not _has_complete_mapping(landing, file.source):
+        return False
     if isinstance(content, Parts):
         paths = [landing / file.source / name for name in content.names]
         statuses = [_status(path) for path in paths]
@@ -118,6 +122,14 @@ def complete_again(landing: Path, file: LandedFile, content: int | Parts) -> boo
     if fingerprint_of(status) != file.fingerprint:
         return False
     return _is_quiet(status, _has_writer(content))
+
+
+def _has_complete_mapping(landing: Path, source: str) -> bool:
+    """Nobody is writing the mapping of the file: of the folders that lead to it, the nearest one that has a mapping."""
+    paths = (landing / inner / MAPPING_NAME for inner in PurePosixPath(source).parents)
+    path = next((path for path in paths if path.exists()), None)
+    status = _status(path) if path else None
+    return path is None or status is None or _is_complete(path, status)
 
 
 def left_alone(landing: Path) -> list[str]:

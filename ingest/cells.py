@@ -15,8 +15,11 @@ _ZERO = re.compile(r"[+-]?0(?:\.0*)?")
 EMAIL = r"[^\s@<>(),;:\\\"\[\]]+@[^\s@<>(),;:\\\"\[\]]+"
 _EMAIL = re.compile(EMAIL)
 _MAILTO = re.compile(r"^mailto:", re.IGNORECASE)
-# An entry of a Postgres array: in double quotes, with a backslash before quotes and backslashes, or bare.
-_ARRAY_ENTRY = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^",{}\\]*))\s*(?:,|$)', re.DOTALL)
+# The longest address there is (RFC 3696). `parseaddr` calls itself once per bracket.
+_LONGEST_EMAIL = 320
+# An entry of a Postgres array: in double quotes, with a backslash before quotes and backslashes, or bare. No quantifier
+# gives back what it took: a bare entry takes blanks, too, and trying all shares of them would take cubic time.
+_ARRAY_ENTRY = re.compile(r'\s*+(?:"((?:[^"\\]|\\.)*+)"|([^",{}\\]*+))\s*+(?:,|$)', re.DOTALL)
 
 
 def read_text(text: str) -> Reading | None:
@@ -66,7 +69,7 @@ def read_email(text: str) -> Reading | None:
     """The one address in it, without the name of the person."""
     if spelling.is_empty_word(text):
         return EMPTY
-    if text.count("@") != 1:
+    if len(text) > _LONGEST_EMAIL or text.count("@") != 1:
         return None
     address = parseaddr(_MAILTO.sub("", text, count=1))[1]
     return Reading(address, "addresses with something around them") if _EMAIL.fullmatch(address) else None
@@ -87,7 +90,7 @@ def read_list(text: str) -> Reading | None:
     if "," not in text:
         return None
     # It may be one name with a comma in it, such as `Reading, Writing & Maths`.
-    reading = _joined(next(csv.reader([text], skipinitialspace=True)), "lists with a comma between")
+    reading = _joined(_comma_entries(text), "lists with a comma between")
     return None if reading is None else Reading(reading.text, reading.what, "guessed")
 
 
@@ -105,6 +108,13 @@ def _json_entries(text: str) -> list[str] | None:
     if not all(entry is None or isinstance(entry, str) for entry in entries):
         return None
     return [entry for entry in entries if entry is not None]
+
+
+def _comma_entries(text: str) -> list[str] | None:
+    try:
+        return [entry for row in csv.reader(text.splitlines(keepends=True), skipinitialspace=True) for entry in row]
+    except csv.Error:
+        return None
 
 
 def _array_entries(text: str) -> list[str] | None:

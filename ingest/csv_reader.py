@@ -1,5 +1,6 @@
 """CSV files, plain or gzipped, as batches of text columns, in constant memory."""
 
+import codecs
 import csv
 import gzip
 import io
@@ -46,7 +47,8 @@ class CsvReader:
         stream = self._stream()
         self._form = form or self._sniffed(stream, wanted)
         self._is_given = form is not None
-        self._encoding = self._form.encoding
+        # By its usual name: `UTF-8` and `utf8` are `utf-8`.
+        self._encoding = codecs.lookup(self._form.encoding).name
         self._blocks = self._line_blocks(stream)
         self._pending = next(self._blocks, [])[self._form.header_line - 1 :]
         if not self._pending:
@@ -119,10 +121,15 @@ class CsvReader:
 
     def _decoded_by_codec(self, stream: IO[bytes]) -> Iterator[str]:
         reader = io.TextIOWrapper(stream, self._encoding, newline="")
-        while text := reader.read(BLOCK_BYTES):
-            if not text.endswith("\n"):
-                text += self._of_one_line(reader.readline(LONGEST_LINE_BYTES))
-            yield text
+        try:
+            while text := reader.read(BLOCK_BYTES):
+                if not text.endswith("\n"):
+                    text += self._of_one_line(reader.readline(LONGEST_LINE_BYTES))
+                yield text
+        finally:
+            # At its end it would close the file, whose position is still asked for.
+            if not self._file.closed:
+                reader.detach()
 
     def _of_one_line(self, rest: Any) -> Any:
         if len(rest) == LONGEST_LINE_BYTES:

@@ -3,11 +3,14 @@
 By calamine: 100,000 rows of 12 columns take 0.6 s and 100 MiB. The whole sheet is in memory, so large ones are refused.
 """
 
+import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError
@@ -21,10 +24,17 @@ from ingest.spelling import normal
 
 # Some 500,000 rows. Unpacked, because a small file may unpack to any size.
 LARGEST_UNPACKED_BYTES = 300_000_000
+# calamine keeps all cells from the first to the last used row and column, empty ones, too: some 40 bytes each.
+LARGEST_CELLS = 20_000_000
+BLOCK_BYTES = 1 << 20
 BATCH_ROWS = 20_000
 HEADER_IN_ROWS = 20
 # Excel keeps 15 digits; of a longer number the rest is lost.
 EXACT_NUMBER = 10**15
+
+# Where a row or a cell stands, in the XML of a sheet.
+_PLACE = re.compile(rb"""\sr=["']([A-Z]{0,3})([0-9]{1,7})["']""")
+_LONGEST_PLACE = 20
 
 # A cell as calamine tells it; an error such as #N/A is an empty text.
 Cell = int | float | str | bool | time | date | datetime | timedelta
@@ -90,10 +100,42 @@ def _check_size(source: str, content: Path) -> None:
     try:
         with zipfile.ZipFile(content) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, OSError) as error:
+            if unpacked > LARGEST_UNPACKED_BYTES:
+                raise TutorqError(f"{source} is too large for an Excel file; save it as CSV")
+            for name in archive.namelist():
+                if name.lower().startswith("xl/worksheets/") and name.lower().endswith(".xml"):
+                    with archive.open(name) as sheet:
+                        _check_extent(source, sheet)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise TutorqError(f"{source} is not a complete Excel file; save it again as .xlsx or CSV") from error
-    if unpacked > LARGEST_UNPACKED_BYTES:
-        raise TutorqError(f"{source} is too large for an Excel file; save it as CSV")
+
+
+def _check_extent(source: str, sheet: IO[bytes]) -> None:
+    """By its cells, because what a sheet says of its dimension need not be true.
+
+    Raises:
+        TutorqError: it would take too much memory.
+    """
+    height, width, rest = 0, 1, b""
+    while block := sheet.read(BLOCK_BYTES):
+        block = rest + block
+        rest = block[-_LONGEST_PLACE:]
+        places = _PLACE.findall(block)
+        width = max(width, *map(_column_number, {column for column, _ in places}), 1)
+        height = max(height, *map(int, {row for _, row in places}), 0)
+        if height * width > LARGEST_CELLS:
+            raise TutorqError(
+                f"{source}: a sheet is used down to row {height:,} and over {width:,} columns, which is too much for "
+                "an Excel file: delete cells far off the table, or save it as CSV"
+            )
+
+
+def _column_number(letters: bytes) -> int:
+    """A is 1, AA is 27."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
 
 
 def _sheet(source: str, workbook: CalamineWorkbook, wanted: Wanted, notes: Notes) -> CalamineSheet:

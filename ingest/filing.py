@@ -19,10 +19,31 @@ REPORT_SUFFIX = ".report.json"
 
 
 @dataclass(frozen=True)
+class LoadReport:
+    """What became of the rows of a file as one kind; `load_id` is its row in `raw.loads`."""
+
+    entity: str
+    load_id: int
+    loaded_at: str
+    rows: dict[str, int]
+    unknown_columns: list[str]
+    notes: list[dict[str, Any]]
+    unknown_people: list[dict[str, Any]]
+    first_quarantined: list[dict[str, Any]]
+    remarks: int
+    first_remarks: list[dict[str, Any]]
+
+    @property
+    def is_lost(self) -> bool:
+        """It has rows, and all of them are in quarantine."""
+        return 0 < self.rows["read"] == self.rows["quarantined"]
+
+
+@dataclass(frozen=True)
 class FileReport:
     """What became of a file of the landing directory, as it stands in the report beside it.
 
-    `file` is its path when it came. What a load tells is absent if nothing was loaded.
+    `file` is its path when it came. It has a section in `loads` for each kind as which it was loaded.
     """
 
     file: str
@@ -31,15 +52,7 @@ class FileReport:
     entity: str
     bytes: int
     sha256: str | None
-    load_id: int | None = None
-    loaded_at: str | None = None
-    rows: dict[str, int] = field(default_factory=dict)
-    unknown_columns: list[str] = field(default_factory=list)
-    notes: list[dict[str, Any]] = field(default_factory=list)
-    unknown_people: list[dict[str, Any]] = field(default_factory=list)
-    first_quarantined: list[dict[str, Any]] = field(default_factory=list)
-    remarks: int = 0
-    first_remarks: list[dict[str, Any]] = field(default_factory=list)
+    loads: list[LoadReport] = field(default_factory=list)
 
 
 def destination(landing: Path, source: str, outcome: Outcome, now: datetime) -> Path:

@@ -16,17 +16,20 @@ from ingest import inside
 from ingest.arrivals import LandedFile, complete_again, complete_files, opened
 from ingest.checksums import fingerprint_of, remembered_checksum
 from ingest.contract import ENTITIES, SESSIONS
-from ingest.filing import FileReport, Outcome, destination, move, withdraw_report
+from ingest.filing import FileReport, LoadReport, Outcome, destination, move, withdraw_report
 from ingest.folder import mapping_above
-from ingest.load import load_file
+from ingest.load import load_file, unexpected
 from ingest.mapping import FileMapping
 from ingest.parts import Parts
 from ingest.unknown import unknown_people
 
 REPORTED_REASONS = 20
+# In place of the checksum of a mapping that cannot be understood.
+WRONG_MAPPING = "wrong"
 
 # A load that read the file as it lies here was of this very file, which is only to be moved. Apart from that, sessions
-# and reschedules have versions: any load of the same content counts. Tutors and students are what the last file says.
+# and reschedules have versions: any load of the same content counts, unless the same content says something else as
+# time goes by. Tutors and students are what the last file says.
 EARLIER_LOAD = """
 select load_id, lies_here
 from (
@@ -36,8 +39,10 @@ from (
 ) as same_content
 where
     lies_here
-    or %(is_versioned)s
-    or load_id = (select max(load_id) from raw.loads where entity = %(entity)s)
+    or (
+        %(is_timeless)s
+        and (%(is_versioned)s or load_id = (select max(load_id) from raw.loads where entity = %(entity)s))
+    )
 order by lies_here desc, load_id desc
 limit 1
 """
@@ -45,7 +50,7 @@ limit 1
 # The rows that a load put into quarantine carry the time of its transaction, which is when it started.
 LOAD = """
 select
-    source, checksum,
+    entity, source,
     read_rows as read, inserted_rows as inserted, updated_rows as updated, unchanged_rows as unchanged,
     stale_rows as stale, quarantined_rows as quarantined, remarks, unknown_columns, notes, started_at, finished_at,
     array(
@@ -128,14 +133,16 @@ def _take(way: _Way, file: LandedFile) -> Taken | None:
     try:
         with opened(way.landing, file) as content:
             return _take_opened(way, file, content)
-    except DatabaseUnreachableError:
+    except (DatabaseUnreachableError, psycopg.Error):
         raise
     except PermissionError as error:
         failure = f"cannot read {file.path}: {error.strerror}"
-        report = FileReport(file.source, "failed", failure, file.entity, file.bytes, None)
-        return Taken(report, False, _move_away(way.connection, way.landing, file, report))
     except (OSError, TutorqError):
         return None
+    except Exception as error:
+        failure = unexpected(file.source, error)
+    report = FileReport(file.source, "failed", failure, file.entity, file.bytes, None)
+    return Taken(report, False, _move_away(way.connection, way.landing, file, report))
 
 
 def _take_opened(way: _Way, file: LandedFile, opened_content: int | Parts) -> Taken | None:
@@ -143,7 +150,10 @@ def _take_opened(way: _Way, file: LandedFile, opened_content: int | Parts) -> Ta
     connection, landing = way.connection, way.landing
     if not complete_again(landing, file, opened_content):
         return None
-    digest, load, failure, is_new = None, None, "", False
+    digest, failure = None, ""
+    read_by: str | None = WRONG_MAPPING
+    earlier: list[tuple[int, bool]] = []
+    loads: list[int] = []
     try:
         if isinstance(opened_content, Parts):
             content: Path | Parts = opened_content
@@ -152,8 +162,10 @@ def _take_opened(way: _Way, file: LandedFile, opened_content: int | Parts) -> Ta
             content = inside.path_of(opened_content, file.path)
             digest = remembered_checksum(connection, file.path, content)
         mapping = mapping_above(landing, file.source)
-        if (load := _earlier_load(connection, file, digest, mapping)) is None:
-            _check_not_refused(connection, file, digest)
+        read_by = mapping.checksum if mapping else None
+        earlier = _earlier_loads(connection, file, digest, mapping)
+        if not earlier:
+            _check_not_refused(connection, file, digest, read_by)
             for entity in file.entities:
                 summary = load_file(
                     way.database,
@@ -165,21 +177,23 @@ def _take_opened(way: _Way, file: LandedFile, opened_content: int | Parts) -> Ta
                     mapping=mapping,
                     is_strict=way.is_strict,
                 )
-            load, is_new = (summary.load_id, True), True
-    except DatabaseUnreachableError:
+                loads.append(summary.load_id)
+    except (DatabaseUnreachableError, psycopg.Error, OSError):
         raise
     except TutorqError as error:
         failure = str(error)
+    except Exception as error:
+        failure = unexpected(file.source, error)
     # What was written to it meanwhile is neither loaded nor refused yet.
     if not (complete_again(landing, file, opened_content) and _lies_there(landing, file)):
         return None
-    if load is None:
-        report = FileReport(file.source, "failed", failure, file.entity, file.bytes, digest)
-        _refuse(connection, report)
-        return Taken(report, is_new, _move_away(connection, landing, file, report))
-    load_id, is_this_file = load
-    report = _load_report(connection, file, load_id, is_this_file=is_this_file)
-    return Taken(report, is_new, _move_away(connection, landing, file, report, load_id if is_this_file else None))
+    is_this_file = all(lies_here for _, lies_here in earlier)
+    report = _report(
+        connection, file, digest, loads or [load for load, _ in earlier], failure, is_copy=not is_this_file
+    )
+    if failure:
+        _refuse(connection, report, read_by)
+    return Taken(report, bool(loads), _move_away(connection, landing, file, report, is_this_file=is_this_file))
 
 
 def _lies_there(landing: Path, file: LandedFile) -> bool:
@@ -193,27 +207,36 @@ def _lies_there(landing: Path, file: LandedFile) -> bool:
         return False
 
 
-def _earlier_load(
+def _earlier_loads(
     connection: psycopg.Connection, file: LandedFile, digest: str, mapping: FileMapping | None
-) -> tuple[int, bool] | None:
-    """The load by which this content is in, and whether it was of this very file; None: it is to be loaded."""
-    row = connection.execute(
-        EARLIER_LOAD,
-        {
-            "entity": file.entity,
-            "source": file.source,
-            "fingerprint": file.fingerprint,
-            "checksum": digest,
-            "mapping": mapping.checksum if mapping else None,
-            "is_versioned": ENTITIES[file.entity].is_versioned,
-        },
-    ).fetchone()
-    return (int(row[0]), bool(row[1])) if row else None
+) -> list[tuple[int, bool]]:
+    """For each kind of the file, the load by which this content is in, and whether it was of this very file; empty: it
+    is to be loaded."""
+    sections = mapping.sections.values() if mapping else ()
+    is_timeless = all(rule.is_past is None for section in sections for rule in section.rules)
+    found = []
+    for entity in file.entities:
+        row = connection.execute(
+            EARLIER_LOAD,
+            {
+                "entity": entity,
+                "source": file.source,
+                "fingerprint": file.fingerprint,
+                "checksum": digest,
+                "mapping": mapping.checksum if mapping else None,
+                "is_timeless": is_timeless,
+                "is_versioned": ENTITIES[entity].is_versioned,
+            },
+        ).fetchone()
+        if row is None:
+            return []
+        found.append((int(row[0]), bool(row[1])))
+    return found
 
 
-def _check_not_refused(connection: psycopg.Connection, file: LandedFile, digest: str) -> None:
-    """A refused file that had to stay is not read again in every run. One that was dropped again is: what refused it
-    may have been mended.
+def _check_not_refused(connection: psycopg.Connection, file: LandedFile, digest: str, mapping: str | None) -> None:
+    """A refused file that had to stay is not read again in every run. One that was dropped again is, or that has
+    another mapping by now: what refused it may have been mended.
 
     Raises:
         TutorqError: it was refused, for this reason.
@@ -223,46 +246,70 @@ def _check_not_refused(connection: psycopg.Connection, file: LandedFile, digest:
         select refused_files.reason
         from raw.refused_files
         inner join raw.unmoved_files on unmoved_files.path = %s and unmoved_files.fingerprint = %s
-        where refused_files.entity = %s and refused_files.checksum = %s
+        where
+            refused_files.entity = %s and refused_files.checksum = %s
+            and refused_files.mapping is not distinct from %s
         """,
-        [str(file.path), file.fingerprint, file.entity, digest],
+        [str(file.path), file.fingerprint, file.entity, digest, mapping],
     ).fetchone()
     if row:
         raise TutorqError(str(row[0]))
 
 
-def _refuse(connection: psycopg.Connection, report: FileReport) -> None:
+def _refuse(connection: psycopg.Connection, report: FileReport, mapping: str | None) -> None:
     connection.execute(
-        "insert into raw.refused_files (entity, source, checksum, reason) values (%s, %s, %s, %s) "
+        "insert into raw.refused_files (entity, source, checksum, reason, mapping) values (%s, %s, %s, %s, %s) "
         "on conflict (entity, checksum) do update "
-        "set (source, reason, refused_at) = (excluded.source, excluded.reason, now())",
-        [report.entity, report.file, report.sha256 or f"unreadable: {report.file}", report.message],
+        "set (source, reason, mapping, refused_at) = (excluded.source, excluded.reason, excluded.mapping, now())",
+        [report.entity, report.file, report.sha256 or f"unreadable: {report.file}", report.message, mapping],
     )
 
 
-def _load_report(connection: psycopg.Connection, file: LandedFile, load_id: int, *, is_this_file: bool) -> FileReport:
+def _report(
+    connection: psycopg.Connection,
+    file: LandedFile,
+    digest: str | None,
+    loads: list[int],
+    failure: str,
+    *,
+    is_copy: bool,
+) -> FileReport:
+    """What became of the file as each of its kinds; a failure, or a kind without a good row, fails all of it."""
+    sections, sources = [], set()
+    for load_id in loads:
+        section, source = _load_report(connection, load_id)
+        sections.append(section)
+        sources.add(source)
+    messages = [f"{section.entity}: {_counts(section)}" for section in sections]
+    if len(file.entities) == 1:
+        messages = [_counts(section) for section in sections]
+    message = "; ".join([failure, *messages] if failure else messages)
+    outcome: Outcome = "already_loaded" if is_copy else "loaded"
+    if failure or any(section.is_lost for section in sections):
+        outcome = "failed"
+    if is_copy:
+        message = f"this content was loaded before, from {', '.join(sorted(sources))}: {message}"
+    return FileReport(file.source, outcome, message, file.entity, file.bytes, digest, sections)
+
+
+def _counts(load: LoadReport) -> str:
+    if load.is_lost:
+        return f"none of its {load.rows['read']:,} rows could be taken"
+    counts = ", ".join(f"{count:,} {name}" for name, count in load.rows.items() if name != "read")
+    remarks = f"; {load.remarks:,} of those taken lack a cell that could not be read" if load.remarks else ""
+    return f"{load.rows['read']:,} rows read: {counts}{remarks}"
+
+
+def _load_report(connection: psycopg.Connection, load_id: int) -> tuple[LoadReport, str]:
+    """The report of a load, and what its file was called."""
     with connection.cursor(row_factory=dict_row) as cursor:
         load = cursor.execute(LOAD, {"load_id": load_id, "reasons": REPORTED_REASONS}).fetchone() or {}
-    rows = {name: load[name] for name in ("read", "inserted", "updated", "unchanged", "stale", "quarantined")}
-    outcome: Outcome = "loaded" if is_this_file else "already_loaded"
-    message = f"{rows['read']:,} rows read: " + ", ".join(f"{n:,} {name}" for name, n in list(rows.items())[1:])
-    if load["remarks"]:
-        message += f"; {load['remarks']:,} of those taken lack a cell that could not be read"
-    if 0 < rows["read"] == rows["quarantined"]:
-        outcome, message = "failed", f"none of its {rows['read']:,} rows could be taken"
-    if not is_this_file:
-        message = f"this content was loaded before, from {load['source']}: {message}"
-    found = unknown_people(connection, [load_id]) if file.entity == SESSIONS.name else []
-    return FileReport(
-        file=file.source,
-        outcome=outcome,
-        message=message,
-        entity=file.entity,
-        bytes=file.bytes,
-        sha256=load["checksum"],
+    found = unknown_people(connection, [load_id]) if load["entity"] == SESSIONS.name else []
+    report = LoadReport(
+        entity=load["entity"],
         load_id=load_id,
         loaded_at=load["finished_at"].astimezone(UTC).isoformat(timespec="seconds"),
-        rows=rows,
+        rows={name: load[name] for name in ("read", "inserted", "updated", "unchanged", "stale", "quarantined")},
         unknown_columns=load["unknown_columns"],
         notes=load["notes"],
         unknown_people=[asdict(people) for people in found],
@@ -270,23 +317,25 @@ def _load_report(connection: psycopg.Connection, file: LandedFile, load_id: int,
         remarks=load["remarks"],
         first_remarks=load["first_remarks"],
     )
+    return report, load["source"]
 
 
 def _move_away(
-    connection: psycopg.Connection, landing: Path, file: LandedFile, report: FileReport, load_id: int | None = None
+    connection: psycopg.Connection, landing: Path, file: LandedFile, report: FileReport, *, is_this_file: bool = True
 ) -> str | None:
-    """Why the file, which that load has read, could not be moved; None if it was."""
+    """Why the file, which the loads of its report have read (`is_this_file`), could not be moved; None if it was."""
+    loads = [load.load_id for load in report.loads] if is_this_file else []
 
     def note(moved_to: str | None) -> str | None:
         """Returns what was noted before."""
         row = connection.execute(
             """
             update raw.loads set moved_to = %s
-            from (select load_id, moved_to from raw.loads where load_id = %s) as before
+            from (select load_id, moved_to from raw.loads where load_id = any(%s)) as before
             where loads.load_id = before.load_id
             returning before.moved_to
             """,
-            [moved_to, load_id],
+            [moved_to, loads],
         ).fetchone()
         return row[0] if row else None
 
@@ -307,7 +356,7 @@ def _move_away(
             [str(file.path), file.fingerprint, reason],
         )
         return reason
-    connection.execute("update raw.loads set fingerprint = null where load_id = %s", [load_id])
+    connection.execute("update raw.loads set fingerprint = null where load_id = any(%s)", [loads])
     for table in ("unmoved_files", "landing_checksums"):
         connection.execute(f"delete from raw.{table} where path = %s".encode(), [str(file.path)])
     return None

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import logging
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -48,6 +50,8 @@ GROUP = (
     "the lesson"
 )
 OVERRULED = "was replaced by this line's version, which has the same updated_at but other content"
+
+log = logging.getLogger(__name__)
 
 OnProgress = Callable[[Progress], None]
 
@@ -102,6 +106,10 @@ def load_folder(
             files.append(summary)
         except TutorqError as error:
             errors.append(FileError(source, str(error)))
+        except OSError as error:
+            errors.append(FileError(source, f"cannot read {path}: {error.strerror or error}"))
+        except Exception as error:
+            errors.append(FileError(source, unexpected(source, error)))
     unknown = []
     if any(file.entity == SESSIONS.name for file in files):
         with database.connect() as connection:
@@ -179,6 +187,14 @@ def load_file(
     finally:
         reader.close()
     return summary
+
+
+def unexpected(source: str, error: Exception) -> str:
+    """What is told of a file whose load failed for a reason that nobody foresaw. The log has where it happened; the
+    error's own words may quote rows, which are nobody's business there."""
+    name = type(error).__name__
+    log.error("%s cannot be read: %s\n%s", source, name, "".join(traceback.format_tb(error.__traceback__)))
+    return f"{source} cannot be read: {name}; this is a fault of tutorq: please report it with the traceback in the log"
 
 
 @contextmanager

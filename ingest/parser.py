@@ -139,12 +139,13 @@ class BatchParser:
         values, rules = _parsed(column, text, self._zone)
         broken = [compute.fill_null(mask, False) for mask, _ in rules if compute.any(mask).as_py()]
         if broken:
+            are_wrong = functools.partial(_are_wrong, column, zone=self._zone)
             if column.kind is Kind.TIME:
-                text = time_forms.with_usual_zone(column.name, text, self._notes)
+                text = time_forms.with_usual_zone(column, text, are_wrong, self._notes)
                 is_odd = time_forms.are_other(text)
             else:
                 is_odd = functools.reduce(compute.or_, broken)
-            text = reread(column.name, text, is_odd, _READERS[column.kind](column), self._notes)
+            text = reread(column, text, is_odd, _READERS[column.kind](column), are_wrong, self._notes)
             values, rules = _parsed(column, text, self._zone)
         if column.is_required and text.null_count:
             for row in np.flatnonzero(text.is_null().to_numpy(zero_copy_only=False)):
@@ -227,6 +228,12 @@ def _cleaned(text: ArrowColumn) -> ArrowColumn:
 
 def _parsed(column: Column, text: ArrowColumn, zone: str) -> Parsed:
     return parse_times(text, zone) if column.kind is Kind.TIME else _PARSERS[column.kind](column, text)
+
+
+def _are_wrong(column: Column, text: ArrowColumn, zone: str) -> ArrowColumn:
+    _, rules = _parsed(column, text, zone)
+    masks = [compute.fill_null(mask, False) for mask, reason in rules if reason is not None]
+    return functools.reduce(compute.or_, masks)
 
 
 def _parse_text(column: Column, text: ArrowColumn) -> Parsed:

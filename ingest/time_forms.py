@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from ingest.arrow import ArrowColumn, compute
+from ingest.contract import Column
 from ingest.notes import Notes
 from ingest.spelling import is_empty_word
-from ingest.unusual import EMPTY, Reading, note_rewritten
+from ingest.unusual import EMPTY, AreWrong, Reading, note_rewritten
 
 # Plain times, for RE2 and for Python.
 DATE = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
@@ -125,7 +126,7 @@ def are_other(texts: ArrowColumn) -> ArrowColumn:
     return compute.invert(compute.fill_null(are_plain, True))  # type: ignore[no-any-return]
 
 
-def with_usual_zone(column: str, texts: ArrowColumn, notes: Notes) -> ArrowColumn:
+def with_usual_zone(column: Column, texts: ArrowColumn, are_wrong: AreWrong, notes: Notes) -> ArrowColumn:
     """Times such as `2026-01-31 15:00:00 UTC` as plain ones; the others stay.
 
     A column of a million of them is read as fast as plain ones. Not `15:00 -16:00`, which may be from when to when.
@@ -138,7 +139,7 @@ def with_usual_zone(column: str, texts: ArrowColumn, notes: Notes) -> ArrowColum
     before = texts.filter(are_spaced)
     after = compute.replace_substring_regex(before, _SPACED, r"\1\2\3")
     after = compute.replace_substring_regex(after, "[A-Za-z]+$", "Z")
-    note_rewritten(column, OTHER_FORM, before, after, notes)
+    note_rewritten(column, OTHER_FORM, before, after, are_wrong, notes)
     rewritten: ArrowColumn = compute.replace_with_mask(texts, are_spaced, after)
     return rewritten
 

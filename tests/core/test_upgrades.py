@@ -103,3 +103,17 @@ def test_cases_are_taken_back_a_version_and_forward_again(postgres: "Postgres", 
     migrate(database, with_dagster=False)
     with database.connect() as connection, pytest.raises(InsufficientPrivilege, match="append-only"):
         connection.execute("delete from app.case_events")
+
+
+def test_views_of_dbt_do_not_stop_a_downgrade(old: Database) -> None:
+    migrate(old, "0031", with_dagster=False)
+    with old.connect() as connection:
+        connection.execute("create view public.over_sessions as select session_id, lesson_id from raw.sessions")
+    before = stored(old)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS_DIR))
+    config.attributes["engine"] = old.sqlalchemy_engine()
+    command.downgrade(config, "0030")
+    assert stored(old) == before
+    migrate(old, with_dagster=False)
+    assert stored(old) == before

@@ -7,7 +7,7 @@ import pytest
 
 from core.database import Database
 from core.errors import TutorqError
-from ingest import csv_reader, load_file
+from ingest import Progress, csv_reader, load_file, load_folder
 from ingest.mapping import parse_mapping
 from tests.ingest.landed import HEADER, ROW, SESSION, load, notes, rows, session_ids
 
@@ -223,3 +223,23 @@ def test_a_form_that_is_given_is_taken_as_it_is(database: Database, tmp_path: Pa
     assert rows(database, "select name, experience_years::float from raw.tutors") == [("Dvořák", 7.5)]
     with pytest.raises(TutorqError, match="required column missing: tutor_id"):
         load_file(database, path, timezone="UTC", mapping=parse_mapping("tutors: {header_line: 1}"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1", "UTF-8", "utf8", "UTF-16-LE"])
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_whoever_watches_sees_the_end_of_a_file_in_any_encoding(
+    database: Database, tmp_path: Path, encoding: str, is_packed: bool
+) -> None:
+    content = SESSION.replace(",T1,", ",Zoë,").encode(encoding)
+    name = "sessions.csv.gz" if is_packed else "sessions.csv"
+    (tmp_path / name).write_bytes(gzip.compress(content) if is_packed else content)
+    mapping = None
+    if encoding != "utf-16":
+        mapping = tmp_path / "mapping.yml"
+        mapping.write_text(f"sessions: {{encoding: {encoding}}}")
+    seen: list[Progress] = []
+    summary = load_folder(database, tmp_path, timezone="UTC", mapping=mapping, on_progress=seen.append)
+    assert summary.errors == []
+    assert rows(database, "select reason from raw.quarantine") == []
+    assert rows(database, "select external_id from raw.tutors") == [("Zoë",)]
+    assert (seen[-1].rows_done, seen[-1].bytes_done) == (1, seen[-1].bytes_total)

@@ -128,6 +128,18 @@ def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(
     assert error.message == "sessions.xlsx is too large for an Excel file; save it as CSV"
 
 
+def test_one_value_far_off_does_not_take_all_memory(database: Database, tmp_path: Path) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(workbook(A=sessions("x1"))))
+    book.worksheets[0]["ALL60000"] = "stray"
+    buffer = io.BytesIO()
+    book.save(buffer)
+    [error] = load(database, tmp_path, {"sessions.xlsx": buffer.getvalue()}).errors
+    assert error.message == (
+        "sessions.xlsx: a sheet is used down to row 60,000 and over 1,000 columns, which is too much for an Excel "
+        "file: delete cells far off the table, or save it as CSV"
+    )
+
+
 def test_many_rows_come_in_batches(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(excel_reader, "BATCH_ROWS", 7)
     names = [f"x{number}" for number in range(100)]

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,10 +32,13 @@ from ingest import (
     left_alone,
     load_file,
     load_folder,
+    readers,
     take_files,
     unmoved_files,
 )
+from ingest.batches import RawBatch
 from ingest.checksums import checksum
+from ingest.csv_reader import CsvReader
 from ingest.files import NOT_FOLLOWED
 from ingest.filing import Outcome, destination
 from tests.ingest.conftest import empty_raw
@@ -150,7 +153,11 @@ def test_a_file_is_loaded_and_moved_with_a_report(database: Database, landing: P
     found = report(landing, "processed/*/sessions.2026-01.csv")
     today = datetime.now(UTC).date().isoformat()
     [(load_id, finished_at, moved_to)] = rows(database, "select load_id, finished_at, moved_to from raw.loads")
-    assert found.pop("moved_at") >= found.pop("loaded_at") == finished_at.astimezone(UTC).isoformat(timespec="seconds")
+    assert (
+        found.pop("moved_at")
+        >= found["loads"][0].pop("loaded_at")
+        == finished_at.astimezone(UTC).isoformat(timespec="seconds")
+    )
     assert found == {
         "file": "sessions.2026-01.csv",
         "outcome": "loaded",
@@ -158,29 +165,34 @@ def test_a_file_is_loaded_and_moved_with_a_report(database: Database, landing: P
         "entity": "sessions",
         "bytes": len(text),
         "sha256": digest,
-        "load_id": load_id,
-        "rows": {"read": 3, "inserted": 1, "updated": 0, "unchanged": 0, "stale": 0, "quarantined": 2},
-        "unknown_columns": ["mood"],
-        "notes": [],
-        "unknown_people": [
+        "loads": [
             {
-                "entity": entity,
-                "count": 1,
-                "are_others_known": False,
-                "examples": [{"id": name, "resembles": None}],
+                "entity": "sessions",
+                "load_id": load_id,
+                "rows": {"read": 3, "inserted": 1, "updated": 0, "unchanged": 0, "stale": 0, "quarantined": 2},
+                "unknown_columns": ["mood"],
+                "notes": [],
+                "unknown_people": [
+                    {
+                        "entity": entity,
+                        "count": 1,
+                        "are_others_known": False,
+                        "examples": [{"id": name, "resembles": None}],
+                    }
+                    for entity, name in (("tutors", "t1"), ("students", "p1"))
+                ],
+                "first_quarantined": [
+                    {"line": 3, "reason": "scheduled_time: soon is not an ISO 8601 time such as 2026-01-31T15:00:00Z"},
+                    {
+                        "line": 4,
+                        "reason": "status: lost is not one of scheduled, completed, rescheduled, cancelled, no_show; "
+                        "a mapping may say what it means",
+                    },
+                ],
+                "remarks": 0,
+                "first_remarks": [],
             }
-            for entity, name in (("tutors", "t1"), ("students", "p1"))
         ],
-        "first_quarantined": [
-            {"line": 3, "reason": "scheduled_time: soon is not an ISO 8601 time such as 2026-01-31T15:00:00Z"},
-            {
-                "line": 4,
-                "reason": "status: lost is not one of scheduled, completed, rescheduled, cancelled, no_show; a mapping "
-                "may say what it means",
-            },
-        ],
-        "remarks": 0,
-        "first_remarks": [],
         "moved_to": moved_to,
     }
     assert moved_to == f"processed/{today}/sessions.2026-01.csv"
@@ -200,7 +212,7 @@ def test_a_broken_file_fails_and_is_loaded_when_mended(database: Database, landi
         "processed/DAY/sessions.other.csv", "processed/DAY/sessions.other.csv.report.json",
     }  # fmt: skip
     found = report(landing, "failed/*/sessions.csv.gz")
-    assert (found["outcome"], found["rows"]) == ("failed", {})
+    assert (found["outcome"], found["loads"]) == ("failed", [])
     assert found["message"] == "sessions.csv.gz is cut short: the gzip data ends too early"
     assert [line.partition(": ")[2] for line in failures(landing, "sessions")] == [
         "sessions.csv.gz is cut short: the gzip data ends too early",
@@ -211,7 +223,7 @@ def test_a_broken_file_fails_and_is_loaded_when_mended(database: Database, landi
     drop(landing, "sessions.csv.gz", good)
     take(database, landing)
     assert len(loaded_sessions(database)) == 2000
-    assert report(landing, "processed/*/sessions.csv.gz")["rows"]["inserted"] == 1999
+    assert report(landing, "processed/*/sessions.csv.gz")["loads"][0]["rows"]["inserted"] == 1999
 
 
 def test_a_file_without_a_good_row_fails(database: Database, landing: Path) -> None:
@@ -223,7 +235,7 @@ def test_a_file_without_a_good_row_fails(database: Database, landing: Path) -> N
     }
     found = report(landing, f"failed/{datetime.now(UTC):%Y-%m-%d}/sessions.csv")
     assert found["message"] == "none of its 2 rows could be taken"
-    assert [each["line"] for each in found["first_quarantined"]] == [2, 3]
+    assert [each["line"] for each in found["loads"][0]["first_quarantined"]] == [2, 3]
 
 
 @pytest.mark.usefixtures("at_once")
@@ -348,8 +360,9 @@ def test_killed_before_the_move(database: Database, landing: Path, tmp_path: Pat
     }  # fmt: skip
     found = report(landing, "processed/*/sessions.csv")
     assert found["outcome"] == "loaded"
-    assert found["rows"] == {"read": 3, "inserted": 2, "updated": 0, "unchanged": 0, "stale": 0, "quarantined": 1}
-    assert [each["line"] for each in found["first_quarantined"]] == [4]
+    [load] = found["loads"]
+    assert load["rows"] == {"read": 3, "inserted": 2, "updated": 0, "unchanged": 0, "stale": 0, "quarantined": 1}
+    assert [each["line"] for each in load["first_quarantined"]] == [4]
     [(moved_to,)] = rows(database, "select moved_to from raw.loads")
     assert (landing / moved_to).is_file()
 
@@ -663,6 +676,32 @@ def test_what_was_wrong_with_half_a_file_says_nothing_about_all_of_it(
     monkeypatch.undo()
     take(database, landing)
     assert loaded_sessions(database) == ["s1"]
+
+
+def test_a_fault_of_ours_costs_one_file_only(
+    database: Database, landing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = "Ada Lovelace"
+
+    class Failing(CsvReader):
+        def batches(self) -> Iterator[RawBatch]:
+            if "broken" in self._source:
+                raise RecursionError(secret)
+            return super().batches()
+
+    monkeypatch.setattr(readers, "CsvReader", Failing)
+    for folder in (landing, tmp_path / "by_hand"):
+        drop(folder, "sessions.broken.csv", sessions("s1"))
+        drop(folder, "sessions.csv", sessions("s2"))
+    reason = "sessions.broken.csv cannot be read: RecursionError; this is a fault of tutorq"
+    broken, good = take(database, landing)
+    assert (broken.report.outcome, good.report.outcome) == ("failed", "loaded")
+    assert broken.report.message.startswith(reason)
+    summary = load_folder(database, tmp_path / "by_hand", timezone="UTC")
+    assert ([file.source for file in summary.files], len(summary.errors)) == (["sessions.csv"], 1)
+    assert summary.errors[0].message.startswith(reason)
+    assert caplog.text.count("in batches") == 2
+    assert secret not in caplog.text
 
 
 def test_two_runs_at_a_time_take_a_file_once(database: Database, landing: Path) -> None:

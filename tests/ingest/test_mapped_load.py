@@ -1,6 +1,7 @@
 """Folders with a mapping are loaded as it says, and a file is explained without being loaded."""
 
 import os
+import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,9 @@ CALENDLY = (
     "Ann,ann@x.org,Kid,kid@x.org,Maths,2020-11-02 03:00 pm,2020-11-02 04:00 pm,2020-10-20 09:12 am,false,,,A\n"
     "Ann,ann@x.org,Kim,kim@x.org,Maths,2020-11-03 03:00 pm,2020-11-03 04:00 pm,2020-10-20 09:12 am,true,Ann,ill,B\n"
 )
+
+
+MENDED = "sessions: {columns: {session_id: ref, tutor_id: t, student_id: s}}"
 
 
 @pytest.fixture
@@ -193,15 +197,71 @@ def test_the_landing_directory_reads_with_the_nearest_mapping(database: Database
 
 def test_a_mended_mapping_has_the_same_file_loaded_again(database: Database, tmp_path: Path) -> None:
     landing = tmp_path / "landing"
-    drop(landing, "mapping.yml", "{use: calendly, timezone: Europe/Vienna}")
-    drop(landing, "events-export.csv", CALENDLY)
+    text = "session_id,tutor_id,student_id,scheduled_time,status\ns1,T,S,2020-11-02 15:00,completed\n"
+    drop(landing, "mapping.yml", "{timezone: Europe/Vienna, sessions: {files: export.csv}}")
+    drop(landing, "export.csv", text)
     take_files(database, landing, "sessions", timezone="UTC")
-    drop(landing, "mapping.yml", "{use: calendly, timezone: America/New_York}")
+    drop(landing, "mapping.yml", "{timezone: America/New_York, sessions: {files: export.csv}}")
     for outcome in ("loaded", "already_loaded"):
-        drop(landing, "events-export.csv", CALENDLY)
+        drop(landing, "export.csv", text)
         (taken,) = take_files(database, landing, "sessions", timezone="UTC")
         assert taken.report.outcome == outcome
     assert rows(database, "select count(distinct mapping) from raw.loads") == [(2,)]
+
+
+def test_what_depends_on_the_clock_is_loaded_whenever_it_is_dropped(database: Database, tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    drop(landing, "mapping.yml", "use: calendly")
+    for _ in range(2):
+        drop(landing, "events-export.csv", CALENDLY)
+        (taken,) = take_files(database, landing, "sessions", timezone="UTC")
+        assert (taken.report.outcome, taken.is_new) == ("loaded", True)
+
+
+def test_a_file_of_several_kinds_has_a_report_of_each(database: Database, tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    drop(landing, "mapping.yml", "{use: calcom, sessions: {moves: {from: fromReschedule}}}")
+    drop(landing, "bookings.csv", BOOKINGS)
+    (taken,) = take_files(database, landing, "reschedules", timezone="UTC")
+    found = {load.entity: load for load in taken.report.loads}
+    assert {name: load.rows["inserted"] for name, load in found.items()} == {"sessions": 3, "reschedules": 2}
+    assert [each["entity"] for each in found["sessions"].unknown_people] == ["tutors", "students"]
+    assert taken.report.message.startswith("sessions: 3 rows read: 3 inserted, ")
+    assert "; reschedules: 2 rows read: 2 inserted, " in taken.report.message
+    query = "select count(*), count(moved_to), count(fingerprint) from raw.loads"
+    assert rows(database, query) == [(2, 2, 0)]
+
+    unreadable = BOOKINGS.replace("2020-11", "November ").replace("true", "false")
+    drop(landing, "bookings.csv", re.sub("[abc]$", "", unreadable, flags=re.MULTILINE))
+    (taken,) = take_files(database, landing, "reschedules", timezone="UTC")
+    assert taken.report.outcome == "failed"
+    assert taken.report.message.startswith("sessions: none of its 5 rows could be taken; reschedules: 0 rows read")
+    assert len(taken.report.loads[0].first_quarantined) == 5
+
+
+def test_a_refused_file_that_had_to_stay_is_tried_with_its_new_mapping(database: Database, tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    drop(landing, "sessions.csv", "ref,t,s,scheduled_time,status\nA,T,S,2026-11-02T15:00Z,completed\n")
+    (landing / "failed").write_text("in the way")
+    for _ in range(2):
+        (taken,) = take_files(database, landing, "sessions", timezone="UTC")
+        assert (taken.report.outcome, taken.stays) == ("failed", "Not a directory")
+    for text, outcome in (("sessions: {colums: {}}", "failed"), (MENDED, "loaded")):
+        drop(landing, "mapping.yml", text)
+        (taken,) = take_files(database, landing, "sessions", timezone="UTC")
+        assert taken.report.outcome == outcome
+
+
+def test_files_wait_for_the_mapping_that_is_being_written(database: Database, tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    drop(landing, "sessions.csv", "ref,t,s,scheduled_time,status\nA,T,S,2026-11-02T15:00Z,completed\n")
+    mapping = landing / "mapping.yml"
+    mapping.write_text(MENDED[:20])
+    assert complete_files(landing) == []
+    assert take_files(database, landing, "sessions", timezone="UTC") == []
+    drop(landing, "mapping.yml", MENDED)
+    taken = take_files(database, landing, "sessions", timezone="UTC")
+    assert [file.report.outcome for file in taken] == ["loaded"]
 
 
 def test_a_wrong_mapping_fails_the_files_of_its_folder(database: Database, tmp_path: Path) -> None:

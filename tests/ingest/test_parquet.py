@@ -219,11 +219,11 @@ def test_a_folder_of_parts_in_the_landing_directory(database: Database, landing:
 
     [taken] = take_files(database, landing, "sessions", timezone="UTC")
 
-    assert (taken.report.outcome, taken.report.rows["inserted"], taken.stays) == ("loaded", 2, None)
+    assert (taken.report.outcome, taken.report.loads[0].rows["inserted"], taken.stays) == ("loaded", 2, None)
     [moved] = landing.glob("processed/*/day/sessions.parquet")
     assert len(list(moved.iterdir())) == 7, "all of it goes"
     report = json.loads(moved.with_name("sessions.parquet.report.json").read_text())
-    assert report["unknown_people"][0]["entity"] == "tutors"
+    assert report["loads"][0]["unknown_people"][0]["entity"] == "tutors"
     assert [path.name for path in landing.iterdir()] == ["processed"]
 
     drop(landing, spark("sessions.parquet", "x1", "x2"))
@@ -273,7 +273,7 @@ def test_a_guess_fails_where_files_are_strict(database: Database, landing: Path)
     drop(landing, {"sessions.csv": content})
     [taken] = take_files(database, landing, "sessions", timezone="UTC")
     assert taken.report.outcome == "loaded"
-    [note] = taken.report.notes
+    [note] = taken.report.loads[0].notes
     assert (note["kind"], note["examples"]) == ("guessed", ["Français"])
 
 

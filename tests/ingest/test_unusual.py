@@ -268,11 +268,12 @@ def test_what_may_mean_two_things_is_never_taken() -> None:
             [
                 "math; physics", "math, physics", '["math","physics"]', "{math,physics}", "math | physics",
                 '{math,"a, b"}', '["a, b", null]', "[]", "{}", "Reading, Writing; Maths", "C/C++", '{NULL,"NULL"}',
-                '{"say \\"hi\\""}', "{a", "[1]",
+                '{"say \\"hi\\""}', "{a", "[1]", "Math,\nPhysics", "Math, \r\n Physics\r", '{ "a" , b c }',
             ],
             [
                 "math;physics", "math;physics", "math;physics", "math;physics", "math;physics", "math;a, b",
-                "a, b", None, None, "Reading, Writing;Maths", "C/C++", "NULL", 'say "hi"', "{a", "[1]",
+                "a, b", None, None, "Reading, Writing;Maths", "C/C++", "NULL", 'say "hi"', "{a", "[1]", "Math;Physics",
+                "Math;Physics", "a;b c",
             ],
         ),
         (
@@ -287,6 +288,25 @@ def test_other_spellings_of_one_meaning_are_understood(
     entity: str, column: str, cells: list[str], values: list[Any]
 ) -> None:
     assert read(entity, column, *cells) == values
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        ("subjects", "a," + "b" * 200_000),
+        ("subjects", 'a,"' + "b" * 5_000),
+        ("email", "(" * 3_000 + "a@b.c"),
+        # Each of them took hours while their patterns tried all shares of the same characters.
+        ("subjects", "{" + " " * 9_000 + '"}'),
+        ("subjects", '{"' + "\\a" * 4_000 + "}"),
+        ("subjects", "{" + '"a" ' * 2_000 + "}"),
+        ("subjects", "{" + " " * 1_000_000 + '"}'),
+        ("hired_at", "1:11 a/" * 1_000),
+    ],
+)
+def test_a_cell_that_is_hard_to_read_costs_itself_at_most(column: str, cell: str) -> None:
+    batch, _ = parse("tutors", column, cell, "")
+    assert (batch.rows.num_rows, batch.rejects) == (2, [])
 
 
 def test_only_a_list_by_commas_is_a_guess() -> None:
@@ -312,6 +332,14 @@ def test_notes_count_all_and_show_three() -> None:
     _, [note] = parse("sessions", "rating", "x" * 500, "9")
     assert (note.kind, note.text, note.count) == ("left out", "rating: cells that cannot be read", 2)
     assert note.examples == [f"'{'x' * SHOWN_CHARACTERS}…'", "'9'"]
+
+
+@pytest.mark.parametrize("cell", ["2026-02-30 10:00:00 UTC", "1 Jan 1812 10:00", "2026-02-30 25:00 UTC"])
+def test_a_cell_that_is_refused_is_not_noted_as_understood(cell: str) -> None:
+    _, notes = parse("sessions", "booked_at", cell, cell)
+    assert [(note.kind, note.count) for note in notes] == [("left out", 2)]
+    _, notes = parse("sessions", "booked_at", cell, "2026-02-03 10:00:00 UTC")
+    assert [(note.kind, note.count) for note in notes] == [("understood", 1), ("left out", 1)]
 
 
 def test_names_are_compared_by_letters_and_digits() -> None:

@@ -11,10 +11,19 @@ comment on column raw.sessions.lesson_id is
     'What the sessions of one lesson with several students have in common; null if it had one student.';
 """
 
-
 MAPPINGS = """
 alter table raw.loads add column mapping text;
 comment on column raw.loads.mapping is 'Checksum of the mapping by which the file was read; null if it needed none.';
+alter table raw.refused_files add column mapping text;
+comment on column raw.refused_files.mapping is
+    'Checksum of the mapping by which the file was read; null without one, `wrong` if it cannot be understood.';
+"""
+
+# Views of dbt select the column: they go with it, and dbt of the version before makes them anew.
+UNDO = """
+alter table raw.sessions drop column lesson_id cascade;
+alter table raw.loads drop column mapping;
+alter table raw.refused_files drop column mapping;
 """
 
 
@@ -24,4 +33,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("alter table raw.sessions drop column lesson_id; alter table raw.loads drop column mapping")
+    op.execute(UNDO)

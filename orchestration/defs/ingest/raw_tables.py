@@ -81,8 +81,9 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
         with platform.landing_database.connect() as connection:
             rows = table_rows(connection, "raw", entity)
         loaded = [file.report for file in taken if file.is_new]
+        loads = [load for report in loaded for load in report.loads]
         counts = {
-            name: sum(report.rows[name] for report in loaded)
+            name: sum(load.rows[name] for load in loads)
             for name in ("read", "inserted", "updated", "unchanged", "stale", "quarantined")
         }
         return dg.MaterializeResult(
@@ -93,12 +94,13 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
                     [
                         f"{report.file}: {note['kind']}: {note['text']} ({note['count']:,})"
                         for report in loaded
-                        for note in report.notes
+                        for load in report.loads
+                        for note in load.notes
                     ]
                 ),
-                "files_already_in": sum(not file.is_new and file.report.load_id is not None for file in taken),
+                "files_already_in": sum(not file.is_new and bool(file.report.loads) for file in taken),
                 **{f"rows_{name}": count for name, count in counts.items()},
-                "rows_with_remarks": sum(report.remarks for report in loaded),
+                "rows_with_remarks": sum(load.remarks for load in loads),
             },
             check_results=[
                 dg.AssetCheckResult(
