@@ -107,7 +107,7 @@ def load_folder(
         except TutorqError as error:
             errors.append(FileError(source, str(error)))
         except OSError as error:
-            errors.append(FileError(source, f"cannot read {path}: {error.strerror or error}"))
+            errors.append(FileError(source, f"cannot read {file.path}: {error.strerror or error}"))
         except Exception as error:
             errors.append(FileError(source, unexpected(source, error)))
     unknown = []
