@@ -123,6 +123,7 @@ def test_a_session_arrives_whole(intake: Served, client: httpx2.Client) -> None:
         "initiator": "tutor",
         "reason_code": "power_cut",
         "technical_issue": "True",
+        "lesson_id": "None",
         "updated_at": "2026-01-05 12:00:00.123456+00:00",
     }
     [moved] = rows(
