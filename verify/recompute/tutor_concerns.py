@@ -57,7 +57,7 @@ def daily_counts(tutor_ids: pd.Index, facts: pd.DataFrame, basis: Basis) -> Dail
         return counts
 
     return DailyCounts(
-        sessions=daily(final, "counted_on"),
+        sessions=daily(final, "counted_on", final["sessions"]),
         let_downs=daily(final, "counted_on", final["let_downs"]),
         no_shows=daily(final, "counted_on", final["tutor_no_shows"]),
         started=daily(final, "counted_on", final["started"]),
