@@ -261,22 +261,27 @@ test("from a case, the next one is a key away, and the way back leads to where o
   await expect(lead).toHaveURL("/?whose=nobody");
   const links = lead.locator("[data-case]");
   await expect(links.nth(3)).toBeVisible();
-  const ids = await links.evaluateAll((all) => all.map((link) => Number(link.getAttribute("data-case"))));
   await lead.setViewportSize({ width: 1280, height: 420 });
   await links.nth(2).focus();
-  const scroll = await lead.evaluate(() => window.scrollY);
+  // Others open cases meanwhile: what counts is the list at the moment at which it is left.
+  const { ids, at, scroll } = await links.evaluateAll((all) => ({
+    ids: all.map((link) => Number(link.getAttribute("data-case"))),
+    at: all.indexOf(document.activeElement as HTMLElement),
+    scroll: window.scrollY,
+  }));
   await lead.keyboard.press("Enter");
-  await expect(lead).toHaveURL(`/cases/${ids[2]}`);
-  await expect(lead.getByText(/^3 of \d+ in To do$/)).toBeVisible();
-  const { tutor } = (await ask(page, `/api/cases/${ids[2]}`)).data;
+  const [id, following] = [ids[at], ids[at + 1]];
+  await expect(lead).toHaveURL(`/cases/${id}`);
+  await expect(lead.getByText(new RegExp(`^${at + 1} of \\d+ in To do$`))).toBeVisible();
+  const { tutor } = (await ask(page, `/api/cases/${id}`)).data;
 
   // Over the tutor's page and back.
   await lead.getByRole("link", { name: "To the tutor’s page" }).click();
-  await lead.getByRole("link", { name: `${tutor.name}: case ${ids[2]}` }).click();
-  await expect(lead).toHaveURL(`/cases/${ids[2]}`);
+  await lead.getByRole("link", { name: `${tutor.name}: case ${id}` }).click();
+  await expect(lead).toHaveURL(`/cases/${id}`);
   await lead.getByRole("link", { name: "Today" }).and(lead.locator("main a")).click();
   await expect(lead).toHaveURL("/?whose=nobody");
-  await expect(links.nth(2)).toBeFocused();
+  await expect(lead.locator(`[data-case="${id}"]`)).toBeFocused();
   await expect.poll(() => lead.evaluate(() => window.scrollY)).toBe(scroll);
 
   // What was done is said at once, and the next case is a click or a key away.
@@ -286,13 +291,13 @@ test("from a case, the next one is a key away, and the way back leads to where o
   await expect(lead.getByRole("status").filter({ hasText: "snoozed until" })).toBeInViewport();
   await expect(lead.getByRole("link", { name: "Go to the next case" })).toBeVisible();
   await lead.keyboard.press("j");
-  await expect(lead).toHaveURL(`/cases/${ids[3]}`);
+  await expect(lead).toHaveURL(`/cases/${following}`);
   await expect(lead.getByRole("status").filter({ hasText: "snoozed until" })).toHaveCount(0);
   await lead.keyboard.press("u");
   await expect(lead).toHaveURL("/?whose=nobody");
   // The case that was snoozed is gone, so the next one has moved up.
-  await expect(lead.locator(`[data-case="${ids[3]}"]`)).toBeFocused();
-  await expect(lead.locator(`[data-case="${ids[2]}"]`)).toHaveCount(0);
+  await expect(lead.locator(`[data-case="${following}"]`)).toBeFocused();
+  await expect(lead.locator(`[data-case="${id}"]`)).toHaveCount(0);
   await lead.context().close();
 });
 

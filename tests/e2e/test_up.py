@@ -29,7 +29,8 @@ def test_a_dropped_file_is_scored_by_itself(complete: Installation) -> None:
     wait_for(arrived, FOLLOW_SECONDS, lambda: (installation.home / "logs" / "dagster-daemon.log").read_text()[-3000:])
     assert installation.get(f"/api/tutors/{tutor}")["data"]["sessions_7d"] == 6
     [report] = landing.glob(f"processed/*/sessions.{tutor}.csv.report.json")
-    assert json.loads(report.read_text())["rows"]["inserted"] == 6
+    [loaded] = json.loads(report.read_text())["loads"]
+    assert loaded["rows"]["inserted"] == 6
 
 
 def test_one_home_is_for_one_up(complete: Installation) -> None:
