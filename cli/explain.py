@@ -68,12 +68,12 @@ def _written(path: Path, draft: str) -> str:
     except FileExistsError:
         return f"{plain(str(path))} is there already: finish it, or remove it for a new draft."
     except OSError as error:
-        return f"Nothing was written to {plain(str(path))} ({error.strerror}). The draft:\n\n{plain_lines(draft)}"
+        return f"Nothing was written to {plain(str(path))} ({error.strerror}). The draft:\n\n{_plain_lines(draft)}"
     return (
         f"Wrote {plain(str(path))}: check each line, replace each ???, save it as mapping.yml, and look again with "
         "--explain."
     )
 
 
-def plain_lines(text: str) -> str:
+def _plain_lines(text: str) -> str:
     return "\n".join(plain(line) for line in text.splitlines())

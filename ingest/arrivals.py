@@ -10,15 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from core.errors import TutorqError
 from ingest import inside
 from ingest.checksums import SETTLED_SECONDS, fingerprint_of
 from ingest.contract import ENTITIES
 from ingest.files import is_noise, other, parts_folder_above
-from ingest.folder import kinds_of
-from ingest.mapping import MAPPING_NAME
+from ingest.folder import kinds_of, mapping_path
 from ingest.parts import Parts
 
 PROCESSED, FAILED = "processed", "failed"
@@ -125,9 +124,8 @@ def complete_again(landing: Path, file: LandedFile, content: int | Parts) -> boo
 
 
 def _has_complete_mapping(landing: Path, source: str) -> bool:
-    """Nobody is writing the mapping of the file: of the folders that lead to it, the nearest one that has a mapping."""
-    paths = (landing / inner / MAPPING_NAME for inner in PurePosixPath(source).parents)
-    path = next((path for path in paths if path.exists()), None)
+    """Nobody is writing the mapping of the file."""
+    path = mapping_path(landing, source)
     status = _status(path) if path else None
     return path is None or status is None or _is_complete(path, status)
 

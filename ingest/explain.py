@@ -9,8 +9,7 @@ from core.errors import TutorqError
 from ingest.batches import RawBatch
 from ingest.contract import ENTITIES, Entity, Kind
 from ingest.draft import draft, fitting_ready_made, likely_entity
-from ingest.files import name_says
-from ingest.folder import mapping_above
+from ingest.folder import kinds, mapping_above
 from ingest.headers import OfFile
 from ingest.mapping import FileMapping, read_mapping
 from ingest.notes import Note, Notes
@@ -69,8 +68,7 @@ def explain(path: Path, *, timezone: str, mapping: Path | None = None) -> Explan
         raise TutorqError(f"there is no file {path}")
     said = read_mapping(mapping) if mapping else mapping_above(path.parent, path.name)
     content = Parts(path.parent, path.name) if path.is_dir() else path
-    by_name = name_says(path)
-    named = said.entities_of(path.name, by_name) if said else [by_name] if by_name else []
+    named = kinds(path, said)
     if not named:
         return _drafted(path, content, f"by its name, {path.name} is no landing file", is_mapped=False)
     try:

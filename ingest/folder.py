@@ -1,9 +1,7 @@
 """What of a folder is loaded, and how it is read."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from core.errors import TutorqError
 from ingest import inside
@@ -12,39 +10,43 @@ from ingest.files import Other, landing_files, name_says, other_files
 from ingest.mapping import MAPPING_NAME, FileMapping, read_mapping
 
 
-@contextmanager
-def _opened_mapping(folder: Path, source: str) -> Iterator[Path]:
-    try:
-        with inside.opened(folder, source) as descriptor:
-            yield inside.path_of(descriptor, folder / source)
-    except OSError as error:
-        raise TutorqError(f"cannot read {folder / source}: {error.strerror}") from error
+def mapping_path(folder: Path, source: str) -> Path | None:
+    """Where the mapping of a file in a folder lies: in the nearest of the folders that lead to it and have one."""
+    paths = (folder / inner / MAPPING_NAME for inner in PurePosixPath(source).parents)
+    return next((path for path in paths if path.exists()), None)
 
 
 def mapping_above(folder: Path, source: str) -> FileMapping | None:
-    """The mapping of a file in a folder: of the folders that lead to it, the nearest one that has a mapping.
+    """The mapping of a file in a folder; no link is followed to it.
 
     Raises:
         TutorqError: it cannot be read or understood.
     """
-    for inner in PurePosixPath(source).parents:
-        if (folder / inner / MAPPING_NAME).exists():
-            with _opened_mapping(folder, (inner / MAPPING_NAME).as_posix()) as path:
-                return read_mapping(path, MAPPING_NAME)
-    return None
-
-
-def kinds_of(folder: Path, source: str) -> list[str]:
-    """As what a file in a folder is loaded, by its mapping or by its name, people first; empty: it is left alone."""
-    path = PurePosixPath(source)
+    path = mapping_path(folder, source)
+    if path is None:
+        return None
     try:
-        mapping = mapping_above(folder, source)
-    except TutorqError:
-        mapping = None  # whoever loads the file tells
+        with inside.opened(folder, path.relative_to(folder).as_posix()) as descriptor:
+            return read_mapping(inside.path_of(descriptor, path), MAPPING_NAME)
+    except OSError as error:
+        raise TutorqError(f"cannot read {path}: {error.strerror}") from error
+
+
+def kinds(path: PurePath, mapping: FileMapping | None) -> list[str]:
+    """As what a file is loaded, by its mapping or by its name, people first; empty: it is left alone."""
     by_name = name_says(path)
     if mapping is not None:
         return mapping.entities_of(path.name, by_name)
     return [by_name] if by_name else []
+
+
+def kinds_of(folder: Path, source: str) -> list[str]:
+    """The same for a file in a folder."""
+    try:
+        mapping = mapping_above(folder, source)
+    except TutorqError:
+        mapping = None  # whoever loads the file tells
+    return kinds(PurePosixPath(source), mapping)
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,7 @@ def files_to_load(folder: Path, mapping: FileMapping | None = None) -> tuple[lis
     found = []
     for path in paths:
         said = mapping or mapping_above(folder, path.relative_to(folder).as_posix())
-        by_name = name_says(path)
-        kinds = said.entities_of(path.name, by_name) if said else [by_name] if by_name else []
-        found += [FileToLoad(path, kind, said) for kind in kinds]
+        found += [FileToLoad(path, kind, said) for kind in kinds(path, said)]
     taken = {file.path for file in found}
     order = list(ENTITIES)
     found.sort(key=lambda file: (order.index(file.entity), file.path))
