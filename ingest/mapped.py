@@ -18,8 +18,8 @@ from ingest.contract import Column, Entity, Kind
 from ingest.headers import NO_NAME, Header, distinct
 from ingest.mapping import NUMBER_FORMS, Between, EntityMapping, Rule
 from ingest.notes import Notes
+from ingest.parser import read_times
 from ingest.spelling import EMPTY_MARKS, loose, normal
-from ingest.times import parse_times
 
 _MICROSECONDS_A_MINUTE = 60_000_000
 # Of numbers that are times: the unit, and the moment from which they count.
@@ -28,6 +28,8 @@ _UNITS: dict[str, tuple[Any, str]] = {
     "epoch_milliseconds": ("ms", "unix"),
     "excel_days": ("D", "1899-12-30"),
 }
+# A clock, of 24 or of 12 hours.
+_BEFORE_ZONE = r"(?:(\d)\s*|([AaPp]\.?[Mm]\.?)\s+)"
 _GROUPED = r"^[+-]?\d{1,3}(?:\.\d{3})+(?:,\d+)?$"
 
 
@@ -103,7 +105,7 @@ class OfMapping:
             else:
                 taken[name] = given
         # A column of the contract's own name is itself, unless it is taken for another one.
-        used = {normal(one) for given in taken.values() for one in names_of(given)}
+        used = {normal(one) for given in taken.values() if not isinstance(given, Between) for one in given}
         for column in self._entity.columns:
             if column.name not in taken and normal(column.name) in places.keys() - used:
                 taken[column.name] = [column.name]
@@ -190,16 +192,14 @@ class OfMapping:
     def _times(self, texts: ArrowColumn) -> ArrowColumn:
         """In ISO 8601 where a form fits; what fits none stays, to be refused by whoever reads times."""
         for name, offset in self._mapping.zones.items():
-            texts = compute.replace_substring_regex(texts, rf"(\W)\s*{re.escape(name)}\s*$", rf"\1{offset}")
-            texts = compute.replace_substring_regex(texts, r"\s+([+-]\d\d:\d\d)$", r"\1")
+            texts = compute.replace_substring_regex(texts, _BEFORE_ZONE + re.escape(name) + r"\s*$", rf"\1\2{offset}")
         for form in self._mapping.dates:
             texts = read_form(texts, form)
         return texts
 
     def _minutes(self, raw: RawBatch, between: Between) -> ArrowColumn:
         start, end = (
-            parse_times(_blank_is_null(self._times(self._column(raw, name))), self._zone)[0]
-            for name in (between.start, between.end)
+            read_times(self._times(self._column(raw, name)), self._zone) for name in (between.start, between.end)
         )
         length = compute.subtract(end.cast(pa.int64()), start.cast(pa.int64()))
         minutes: ArrowColumn = compute.cast(compute.divide(length, _MICROSECONDS_A_MINUTE), pa.string())
@@ -230,7 +230,7 @@ class OfMapping:
         count = len(raw.lines)
         is_past: ArrowColumn | None = None
         if any(rule.is_past is not None for rule in self._mapping.rules):
-            times = parse_times(_blank_is_null(cells["scheduled_time"]), self._zone)[0]
+            times = read_times(cells["scheduled_time"], self._zone)
             is_past = compute.less_equal(times, pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC")))
         is_open: ArrowColumn = pa.array([True] * count, pa.bool_())
         for rule in self._mapping.rules:

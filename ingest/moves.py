@@ -15,8 +15,8 @@ from ingest.contract import INITIATORS, STATUSES
 from ingest.mapped import OfMapping
 from ingest.mapping import Moves
 from ingest.notes import NoteKind, Notes
+from ingest.parser import read_times
 from ingest.spelling import word
-from ingest.times import parse_times
 
 # All of a file has to be known before its first row is: some 300 bytes a row.
 MOST_BOOKINGS = 1_000_000
@@ -50,7 +50,7 @@ class Bookings:
     def _add(self, batch: RawBatch, links: list[str | None], zone: str) -> None:
         texts = {name: _trimmed(batch, name) for name in ("session_id", *_TOLD)}
         times = {name: pa.array(_trimmed(batch, name), pa.string()) for name in _TIMES}
-        moments = {name: parse_times(cells, zone)[0].to_pylist() for name, cells in times.items()}
+        moments = {name: read_times(cells, zone).to_pylist() for name, cells in times.items()}
         for row, key in enumerate(texts["session_id"]):
             if key:
                 told = {name: texts[name][row] for name in _TOLD}

@@ -136,17 +136,7 @@ class BatchParser:
     def _checked(self, column: Column, text: ArrowColumn, faults: dict[int, list[str]]) -> ArrowColumn:
         """The column in its type; faults are added by row. Only cells that are not plain are looked at one by one."""
         delivered = text
-        values, rules = _parsed(column, text, self._zone)
-        broken = [compute.fill_null(mask, False) for mask, _ in rules if compute.any(mask).as_py()]
-        if broken:
-            are_wrong = functools.partial(_are_wrong, column, zone=self._zone)
-            if column.kind is Kind.TIME:
-                text = time_forms.with_usual_zone(column, text, are_wrong, self._notes)
-                is_odd = time_forms.are_other(text)
-            else:
-                is_odd = functools.reduce(compute.or_, broken)
-            text = reread(column, text, is_odd, _READERS[column.kind](column), are_wrong, self._notes)
-            values, rules = _parsed(column, text, self._zone)
+        text, (values, rules) = _read(column, text, self._zone, self._notes)
         if column.is_required and text.null_count:
             for row in np.flatnonzero(text.is_null().to_numpy(zero_copy_only=False)):
                 faults.setdefault(int(row), []).append(f"{column.name}: is missing")
@@ -175,6 +165,12 @@ def _without(values: ArrowColumn, rows: Iterable[int]) -> ArrowColumn:
     is_kept[list(rows)] = False
     kept: ArrowColumn = compute.if_else(pa.array(is_kept), values, pa.scalar(None, values.type))
     return kept
+
+
+def read_times(text: ArrowColumn, zone: str) -> ArrowColumn:
+    """Times as those of any file are read, however they are written; null where there is none to be read."""
+    _, (values, _) = _read(Column("time", Kind.TIME, "timestamptz"), _cleaned(text), zone, Notes())
+    return values
 
 
 def staged_columns(entity: Entity, present: set[str]) -> list[Column]:
@@ -224,6 +220,22 @@ def _cleaned(text: ArrowColumn) -> ArrowColumn:
     text = compute.utf8_trim_whitespace(text)
     is_empty = compute.equal(compute.binary_length(text), 0)
     return compute.if_else(is_empty, None, text) if compute.any(is_empty).as_py() else text
+
+
+def _read(column: Column, text: ArrowColumn, zone: str, notes: Notes) -> tuple[ArrowColumn, Parsed]:
+    """The column as plain text, and what comes of it."""
+    parsed = _parsed(column, text, zone)
+    broken = [compute.fill_null(mask, False) for mask, _ in parsed[1] if compute.any(mask).as_py()]
+    if not broken:
+        return text, parsed
+    are_wrong = functools.partial(_are_wrong, column, zone=zone)
+    if column.kind is Kind.TIME:
+        text = time_forms.with_usual_zone(column, text, are_wrong, notes)
+        is_odd = time_forms.are_other(text)
+    else:
+        is_odd = functools.reduce(compute.or_, broken)
+    text = reread(column, text, is_odd, _READERS[column.kind](column), are_wrong, notes)
+    return text, _parsed(column, text, zone)
 
 
 def _parsed(column: Column, text: ArrowColumn, zone: str) -> Parsed:

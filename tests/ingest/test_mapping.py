@@ -401,3 +401,22 @@ def test_a_day_without_its_clock_is_no_midnight_and_a_mark_of_nothing_gets_the_d
     assert [(row["scheduled_time"], row["status"]) for row in rows] == [
         ("2026-11-02  ?", "completed"), (" ", "completed"), ("2026-11-02 15:00", "no_show"),
     ]  # fmt: skip
+
+
+def test_a_zone_goes_with_a_form_of_dates() -> None:
+    mapping = parse_mapping("sessions: {zones: {ET: '-05:00', MET: '+01:00'}, dates: '%m/%d/%Y %I:%M %p%z'}")
+    header = ["session_id", "tutor_id", "student_id", "scheduled_time", "status"]
+    rows, _ = read(mapping, header, *(["a", "t", "s", f"11/2/2026 3:00 PM {zone}", "x"] for zone in ("ET", "MET")))
+    assert [row["scheduled_time"] for row in rows] == ["2026-11-02T20:00:00Z", "2026-11-02T14:00:00Z"]
+
+
+@pytest.mark.parametrize("time", ["2020-11-02 15:00:00 UTC", "2020-11-02 15:00 +0000", "2 Nov 2020 3:00 PM Z"])
+def test_rules_and_lengths_understand_the_times_that_files_may_have(time: str) -> None:
+    mapping = parse_mapping("""
+        sessions:
+          columns: {duration_minutes: {start: scheduled_time, end: end}}
+          rules: [{past: true, set: {status: completed}}, {past: false, set: {status: scheduled}}]
+    """)
+    header = ["session_id", "tutor_id", "student_id", "scheduled_time", "end"]
+    (row,), _ = read(mapping, header, ["a", "t", "s", time, "2020-11-02T16:30Z"])
+    assert (row["status"], row["duration_minutes"]) == ("completed", "90")
