@@ -41,7 +41,7 @@ def _tell(reading: "Reading", explanation: "Explanation") -> None:
     how = " by the mapping" if explanation.is_mapped else ""
     out.print(f"{plain(explanation.source)} would be read as {reading.entity}{how}:\n", highlight=False)
     table = PlainTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in ("column", "in the file", "read as"):
+    for name in ("column", "as mapped" if explanation.is_mapped else "in the file", "read as"):
         table.add_column(name, overflow="fold")
     for column in reading.columns:
         for place, (cell, value) in enumerate(zip(column.cells, column.values, strict=True)):

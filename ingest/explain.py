@@ -24,7 +24,7 @@ SHOWN_ROWS = 3
 
 @dataclass(frozen=True)
 class ReadColumn:
-    """A column of the contract: what stands in the file in the first rows, and what it is read as."""
+    """A column of the contract: its text in the first rows, by the mapping if there is one, and what it is read as."""
 
     name: str
     cells: list[str | None]
