@@ -33,9 +33,10 @@ from ml.store import CERTIFICATE
 # Where data are that are not made again from others, and the tables that an installation fills by being started.
 KEPT_SCHEMAS = ("raw", "app", "ml")
 NO_DATA = [
-    *("app.alembic_version", "ml.prediction_version", "app.report_switches", "app.known_settings", "app.audit_log"),
+    *("app.alembic_version", "ml.prediction_version", "ml.holdout_key", "app.report_switches", "app.known_settings"),
+    "app.audit_log",
     *("app.api_keys", "app.people", "app.login_tokens", "app.browser_sessions"),
-    *("app.undeclared_proxies", "app.alert_conditions"),
+    *("app.undeclared_proxies", "app.alert_conditions", "app.forgotten_events", "app.event_look"),
 ]
 # Newer programs set what older servers do not know.
 NEWER_SETTINGS = {b"SET transaction_timeout = 0;\n": 17}
@@ -45,6 +46,12 @@ MAIL = """
 update app.email_reports
 set state = 'unknown', settled_at = now(), error = 'waiting when the backup was made; it may have been sent since'
 where state in ('queued', 'sending');
+"""
+# Nor are chats and persons told again of events from before. Receivers of webhooks can tell a repetition by its id.
+EVENTS = """
+update app.notification_preferences set since = now();
+update app.notifications set told_at = now() where told_at is null;
+delete from app.report_switches where switch ^@ 'chat:';
 """
 # The one right that is granted for things that are still to be made; a dump of schemas does not have it.
 DEFAULTS = "alter default privileges for role tutorq_transform revoke execute on functions from public;\n"
@@ -100,6 +107,7 @@ def restore_backup(
         tell("what the planner needs to know")
         migrate(database)
         with database.connect(autocommit=True) as connection:
+            connection.execute(EVENTS)
             for schema in manifest.schemas:
                 _analyze(connection, schema)
         files = _restore_landing(archive, settings.landing) if landing else 0

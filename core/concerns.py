@@ -33,6 +33,15 @@ LABELS = {
     ConcernName.LOW_RATINGS: "low ratings",
 }
 
+# For the tutor: what is counted, not what somebody is like.
+TITLES = {
+    ConcernName.UNRELIABLE: "Sessions that did not take place as booked",
+    ConcernName.GETTING_WORSE: "A sudden change in the last weeks",
+    ConcernName.NO_SHOWS: "Missed sessions",
+    ConcernName.LATE_STARTS: "Late starts",
+    ConcernName.LOSES_NEW_STUDENTS: "New students who did not come back",
+    ConcernName.LOW_RATINGS: "Ratings by students",
+}
 
 # Whose trials count the less the older they are; the change filter is about now.
 BY_AGE = {ConcernName.UNRELIABLE, ConcernName.NO_SHOWS, ConcernName.LATE_STARTS, ConcernName.LOW_RATINGS}
@@ -113,6 +122,11 @@ def in_order(column: str) -> str:
 def label(name: str) -> str:
     """`getting_worse` -> `suddenly worse`"""
     return LABELS[ConcernName(name)]
+
+
+def title(name: str) -> str:
+    """`getting_worse` -> `A sudden change in the last weeks`, as the tutor is told."""
+    return TITLES[ConcernName(name)]
 
 
 def listed(names: Sequence[str]) -> str:

@@ -3,16 +3,40 @@
 `tests/core/test_dbt_internals.py` fails when one of these goes away or takes other arguments.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 if TYPE_CHECKING:
     from dbt.adapters.base.impl import BaseAdapter
     from dbt.artifacts.schemas.run import RunExecutionResult
+    from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
     from dbt_common.events.base_types import EventMsg
 
 ParsedProject: TypeAlias = "Manifest"
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledNode:
+    """A model, function or analysis of the project, and its SQL with the vars of one command.
+
+    `materialized` is `view`, `incremental` and so on, or `function`. Of hooks it has the raw code. `config` has what
+    the project's own materializations and macros read; `arguments`, `returns` and `volatility` are those of functions.
+    """
+
+    name: str
+    schema: str
+    materialized: str
+    code: str
+    depends_on: tuple[str, ...]
+    pre_hooks: tuple[str, ...]
+    post_hooks: tuple[str, ...]
+    config: Mapping[str, Any]
+    arguments: tuple[tuple[str, str], ...] = ()
+    returns: str = ""
+    volatility: str = ""
 
 
 def warm_up() -> None:
@@ -21,15 +45,33 @@ def warm_up() -> None:
     import dbt.cli.main  # noqa: F401
 
 
+def runner(parsed: "ParsedProject | None" = None, on_event: "Callable[[EventMsg], None] | None" = None) -> "dbtRunner":
+    """dbt in this process, on a project parsed before. The hundredth run of a process costs what the first one does.
+
+    Each adapter of dbt-postgres 1.11 appends its behavior flags to a list of the module, and finds out for each flag
+    in it who asked, by reading the source of every frame of the stack: 20 ms more with each run.
+    """
+    from dbt.adapters.base.impl import DEFAULT_BASE_BEHAVIOR_FLAGS
+    from dbt.cli.main import dbtRunner
+    from dbt_common.behavior_flags import BehaviorFlagRendered
+
+    by_name = {flag["name"]: flag for flag in DEFAULT_BASE_BEHAVIOR_FLAGS}
+    DEFAULT_BASE_BEHAVIOR_FLAGS[:] = by_name.values()
+    # Stands only in the text of a warning about a flag.
+    BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt.adapters")  # type: ignore[method-assign]
+    return dbtRunner(parsed, callbacks=[on_event] if on_event else [])
+
+
 def read_parsed(path: Path, database: str) -> "ParsedProject | None":
     """The project as `dbt parse` left it, for a database of this name; None if another version of dbt did."""
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
     from dbt.version import __version__
 
-    manifest: Manifest = Manifest.from_msgpack(path.read_bytes(), decoder=extended_mashumuro_decoder)
-    if manifest.metadata.dbt_version != __version__:
+    project = extended_mashumuro_decoder(path.read_bytes())  # type: ignore[no-untyped-call]
+    if project["metadata"]["dbt_version"] != __version__:
         return None
+    manifest: Manifest = Manifest.from_msgpack(b"", decoder=lambda _: project)
     for node in (*manifest.nodes.values(), *manifest.sources.values(), *manifest.functions.values()):
         if node.relation_name is not None:
             node.relation_name = node.relation_name.replace(f'"{node.database}".', f'"{database}".', 1)
@@ -49,6 +91,29 @@ def failures(result: object) -> list[tuple[str, str]]:
     """Name and message of each node that failed in the result of a build."""
     results = cast("RunExecutionResult", result).results
     return [(each.node.name, str(each.message)) for each in results if each.status in ("error", "fail")]
+
+
+def compiled_nodes(result: object) -> list[CompiledNode]:
+    """What `dbt compile` has compiled."""
+    return [_compiled(each.node) for each in cast("RunExecutionResult", result).results]
+
+
+def _compiled(node: Any) -> CompiledNode:
+    config = node.config
+    is_function = config.materialized == "function"
+    return CompiledNode(
+        name=node.name,
+        schema=node.schema,
+        materialized=config.materialized,
+        code=str(node.compiled_code),
+        depends_on=tuple(each.split(".")[-1] for each in node.depends_on.nodes),
+        pre_hooks=tuple(hook.sql for hook in config.pre_hook),
+        post_hooks=tuple(hook.sql for hook in config.post_hook),
+        config={**config.to_dict(omit_none=True), **config._extra},
+        arguments=tuple((each.name, each.data_type) for each in node.arguments) if is_function else (),
+        returns=node.returns.data_type if is_function else "",
+        volatility=str(getattr(config.volatility, "value", config.volatility)) if is_function else "",
+    )
 
 
 def cut_connections() -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import date
@@ -12,22 +12,32 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from core import locks
+from core import locks, scoring_settings
 from core.database import Database
-from core.dbt_internals import ParsedProject, cut_connections, event_as_dict, failures, read_parsed
+from core.dbt_internals import (
+    CompiledNode,
+    ParsedProject,
+    compiled_nodes,
+    cut_connections,
+    event_as_dict,
+    failures,
+    read_parsed,
+    runner,
+)
 from core.errors import TutorqError
-from core.settings import PROJECT_ROOT, Settings
+from core.settings import IS_CHECKOUT, PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
     from dbt_common.events.base_types import EventMsg
 
 
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
-# Made by `make install` (`dbt parse`) and baked into the image: no import ever runs dbt.
+# Made by `make install` (`dbt parse`), carried by the image and the wheel: no import ever runs dbt.
 MANIFEST_PATH = DBT_PROJECT_DIR / "target" / "manifest.json"
 # The same, as dbt keeps it for itself.
 PARSED_PATH = DBT_PROJECT_DIR / "target" / "partial_parse.msgpack"
-SOURCES = ("models", "functions", "macros", "materializations", "tests")
+MADE_OF = ("models", "functions", "macros", "materializations")
+SOURCES = (*MADE_OF, "tests", "analyses")
 
 
 def dbt_target_path(settings: Settings, scoring_days: Sequence[date] = ()) -> Path:
@@ -44,7 +54,7 @@ def models_version() -> str:
     Read anew each time, as dbt does: a process that remembered what it found before an edit would take for outdated
     whatever a younger one publishes, and ask for runs without end.
     """
-    folders = [DBT_PROJECT_DIR / name for name in SOURCES if name != "tests"]
+    folders = [DBT_PROJECT_DIR / name for name in MADE_OF]
     files = [path for folder in folders for path in folder.rglob("*") if path.suffix in (".sql", ".yml")]
     digest = hashlib.sha256()
     for path in sorted([DBT_PROJECT_DIR / "dbt_project.yml", *files]):
@@ -66,11 +76,9 @@ def parse() -> None:
     Raises:
         TutorqError: the project cannot be parsed; says why.
     """
-    from dbt.cli.main import dbtRunner
-
     where = [f"--project-dir={DBT_PROJECT_DIR}", f"--profiles-dir={DBT_PROJECT_DIR}"]
     # A partial parse of a data test that has changed loses its description.
-    outcome = dbtRunner().invoke(["--quiet", "--log-level-file=none", "parse", "--no-partial-parse", *where])
+    outcome = runner().invoke(["--quiet", "--log-level-file=none", "parse", "--no-partial-parse", *where])
     if not outcome.success:
         raise TutorqError(f"dbt cannot parse the project: {_one_line(outcome.exception or outcome.result)}")
 
@@ -95,14 +103,13 @@ def build(
         TutorqError: names what failed.
     """
     # What went wrong is in the error, and all of it in dbt's log file.
-    arguments = ["--log-level=none", *_build_arguments(settings, scoring_days, new_reference)]
-    arguments += ["--exclude", "tag:thorough", *exclude]
+    arguments = ["--log-level=none", "--exclude", "tag:thorough", *exclude]
     if select:
         arguments += ["--select", *select]
     if full_refresh:
         arguments.append("--full-refresh")
     with one_dbt_at_a_time(database):
-        _invoke(database, arguments)
+        _invoke(database, [*_build_arguments(settings, database, scoring_days, new_reference), *arguments])
 
 
 def build_events(
@@ -117,8 +124,8 @@ def build_events(
         TutorqError: names what failed; after the last event.
     """
     told: SimpleQueue[EventMsg | None] = SimpleQueue()
-    arguments = [*_build_arguments(settings, scoring_days), *selection]
     with one_dbt_at_a_time(database), ThreadPoolExecutor(max_workers=1) as pool:
+        arguments = [*_build_arguments(settings, database, scoring_days), *selection]
         dbt = pool.submit(_invoke, database, arguments, told.put)
         dbt.add_done_callback(lambda _: told.put(None))
         try:
@@ -132,9 +139,12 @@ def build_events(
         dbt.result()
 
 
-def _build_arguments(settings: Settings, scoring_days: Sequence[date], new_reference: bool = False) -> list[str]:
-    """What every build is told."""
-    variables = {**settings.dbt_vars(), "models_version": models_version()}
+def _build_arguments(
+    settings: Settings, database: Database, scoring_days: Sequence[date] = (), new_reference: bool = False
+) -> list[str]:
+    """What every build is told; with the settings that were applied last."""
+    with database.connect() as connection:
+        variables = {**scoring_settings.dbt_vars(settings, connection), "models_version": models_version()}
     if new_reference:
         variables["new_reference"] = True
     if scoring_days:
@@ -151,20 +161,43 @@ def _build_arguments(settings: Settings, scoring_days: Sequence[date], new_refer
     ]
 
 
-def _invoke(database: Database, arguments: list[str], on_event: "Callable[[EventMsg], None] | None" = None) -> None:
-    """Run dbt; its profile reads the connection from libpq's own variables.
+def compile_nodes(
+    settings: Settings, database: Database, variables: Mapping[str, object], names: Sequence[str]
+) -> list[CompiledNode]:
+    """The SQL of models, functions and analyses as it is with these vars; makes nothing.
 
     Raises:
         TutorqError: names what failed.
     """
-    from dbt.cli.main import dbtRunner
+    arguments = [
+        "--log-level=none",
+        "compile",
+        "--log-level-file=none",
+        "--indirect-selection=empty",  # no tests
+        "--no-introspect",
+        "--no-populate-cache",
+        "--threads=1",
+        f"--project-dir={DBT_PROJECT_DIR}",
+        f"--profiles-dir={DBT_PROJECT_DIR}",
+        f"--target-path={settings.home / 'dbt' / 'what-if'}",
+        f"--vars={json.dumps(dict(variables))}",
+        "--select",
+        *names,
+    ]
+    return compiled_nodes(_invoke(database, arguments))
 
+
+def _invoke(database: Database, arguments: list[str], on_event: "Callable[[EventMsg], None] | None" = None) -> object:
+    """Run dbt; its profile reads the connection from libpq's own variables. Returns dbt's results.
+
+    Raises:
+        TutorqError: names what failed.
+    """
     # Its files about each run have megabytes, and nobody reads them.
     os.environ.setdefault("DBT_WRITE_JSON", "false")
     os.environ.update(database.libpq_environment())
     with _silent_logging():
-        runner = dbtRunner(parsed_by_install(), callbacks=[on_event] if on_event else [])
-        outcome = runner.invoke(arguments)
+        outcome = runner(parsed_by_install(), on_event).invoke(arguments)
     if outcome.exception is not None:
         raise TutorqError(f"dbt failed: {_one_line(outcome.exception)}")
     if not outcome.success:
@@ -174,10 +207,11 @@ def _invoke(database: Database, arguments: list[str], on_event: "Callable[[Event
         (name, message), *others = failed
         more = f"; and {', '.join(other for other, _ in others)}" if others else ""
         raise TutorqError(f"dbt failed: {name}: {_one_line(message)}{more}")
+    return outcome.result
 
 
 def parsed_by_install() -> "ParsedProject | None":
-    """What `make install` parsed, unless a file is newer.
+    """What `make install` parsed, unless a file is newer; of a wheel, whose files nobody edits, always.
 
     None leaves the parsing to dbt, which takes 8 s: in each new home, and again with each change of what it is told,
     although nothing that is parsed depends on that.
@@ -188,7 +222,7 @@ def parsed_by_install() -> "ParsedProject | None":
     folders = [DBT_PROJECT_DIR / name for name in SOURCES]
     # Folders, too: a file that is gone has changed only the time of its folder.
     sources = [*folders, *(path for folder in folders for path in folder.rglob("*")), *DBT_PROJECT_DIR.glob("*.yml")]
-    if any(path.stat().st_mtime > parsed_at for path in sources):
+    if IS_CHECKOUT and any(path.stat().st_mtime > parsed_at for path in sources):
         return None
     return read_parsed(PARSED_PATH, os.environ["PGDATABASE"])
 

@@ -12,11 +12,12 @@ A process that holds a lock may wait only for locks further down this list, so n
 3. DBT, for one dbt at a time; then LIVE_MODEL alone, each model its own; then
    CASE_DRAW, then rows of app.cases in the order of tutors, then marts.publication, by a batch of scores
 4. PAIRS_BUCKET, in the order of buckets; then PAIRS_WRITE, shared by whole buckets and alone for single people
-5. NEW_PERSON, by who adds one person; then rows of `raw` by a writer of people or of sessions; then LIVE_MODEL
-   shared, then LIVE_TUTOR in the order of hashes, then CASE_DRAW, then rows of app.cases in the order of tutors, then
-   marts.publication (all within `marts.refresh_sessions`)
-6. MAIL_SENDER; MAIL_QUEUE; LOCAL_KEY; MODEL_VERSION; EXPLANATION; SETTINGS: held alone, for one short
-   transaction or call
+5. NEW_PERSON, by who adds one person, or APPEAL, by who sends an appeal, or the row of an appeal, by who decides
+   it; then rows of `raw` by a writer of people or of sessions; then LIVE_MODEL shared, then LIVE_TUTOR in the order
+   of hashes, then CASE_DRAW, then rows of app.cases in the order of tutors, then marts.publication (all within
+   `marts.refresh_sessions`)
+6. MAIL_SENDER; CHAT_SENDER; WEBHOOK_SENDER; MAIL_QUEUE; EVENT_QUEUE; LOCAL_KEY; MODEL_VERSION; EXPLANATION;
+   SETTINGS; ACCEPTANCE: held alone, for one short transaction or call
 """
 
 from typing import Final
@@ -34,14 +35,22 @@ MODEL_VERSION: Final = 7_461_006
 EXPLANATION: Final = 7_461_007
 MAIL_SENDER: Final = 7_461_010
 MAIL_QUEUE: Final = 7_461_011
+CHAT_SENDER: Final = 7_461_012
+WEBHOOK_SENDER: Final = 7_461_013
+# One process at a time turns events into what is to be sent.
+EVENT_QUEUE: Final = 7_461_014
 # With the number of the bucket.
 PAIRS_BUCKET: Final = 7_461_020
 PAIRS_WRITE: Final = 7_461_021
 # With the place of the entity among those of the landing contract.
 LANDING: Final = 7_461_030
-# One start of a service at a time compares its settings with those of the last one.
+# One start of a service at a time compares its settings with those of the last one, and one at a time applies some.
 SETTINGS: Final = 7_461_040
 # With the hash of the id: of two who add the same person, the second one waits, and finds the first one's.
 NEW_PERSON: Final = 7_461_060
+# With the hash of the tutor's id: what is appealed against is compared with the tutor's open appeals.
+APPEAL: Final = 7_461_070
 # One case at a time is drawn when to talk about it.
 CASE_DRAW: Final = 7_461_050
+# One assignment at a time is accepted, so that two do not give away the same place.
+ACCEPTANCE: Final = 7_461_080

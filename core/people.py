@@ -85,7 +85,9 @@ select
 from given
 returning case_id
 """
-FORGET_MAIL = "delete from app.email_reports where kind = 'log_in_link' and lower(recipient) = lower(%s)"
+FORGET_MAIL = """
+delete from app.email_reports where kind in ('log_in_link', 'notification') and lower(recipient) = lower(%s)
+"""
 IS_TUTOR = """
 select exists (select from raw.tutors where tutor_id = %(id)s)
     or exists (select from raw.sessions where tutor_id = %(id)s)
@@ -103,7 +105,12 @@ order by tutors.name, theirs.tutor_id
 
 def actor_of(name: str, person_id: int) -> str:
     """A person as the audit log names them: by number, too, since two may have one name."""
-    return f"{name} (person {person_id})"
+    return f"{name} {number_of(person_id)}"
+
+
+def number_of(person_id: int) -> str:
+    """What tells a person in the audit log, whose name may have changed since."""
+    return f"(person {person_id})"
 
 
 def add(connection: psycopg.Connection, email: str, name: str, role: Role, *, actor: str | None = None) -> Person:

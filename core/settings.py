@@ -20,7 +20,10 @@ from pydantic_settings import (
 
 from core import postgres_urls
 
-PROJECT_ROOT = Path(__file__).resolve().parents[1]
+# What a wheel carries besides code (setup.py); a checkout has the same around the packages.
+SHIPPED = Path(__file__).resolve().parent / "shipped"
+IS_CHECKOUT = not SHIPPED.is_dir()
+PROJECT_ROOT = Path(__file__).resolve().parents[1] if IS_CHECKOUT else SHIPPED
 
 SECRETS_DIR = "TUTORQ_SECRETS_DIR"
 
@@ -37,6 +40,11 @@ def settings_problem(error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ")
     name = "_".join(str(part) for part in first["loc"]).upper()
     return f"TUTORQ_{name}: {message}" if name else message
+
+
+def _parts(value: SecretStr | None) -> list[str]:
+    """What stands between the commas of a secret."""
+    return [part.strip() for part in (value.get_secret_value() if value else "").split(",") if part.strip()]
 
 
 def _as_text(value: object) -> str:
@@ -63,6 +71,13 @@ def settings_of_process() -> "Settings":
         raise SystemExit(f"error: {settings_problem(error)}") from None
 
 
+def default_home() -> Path:
+    """`var` of a checkout; else the user's folder for data, the same from wherever the command is started."""
+    if IS_CHECKOUT:
+        return PROJECT_ROOT / "var"
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "tutorq"
+
+
 # How secrets begin that `tutorq up` makes for its own processes at each start: nobody has set them.
 MADE_UP = "made-up-at-start."
 
@@ -75,7 +90,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TUTORQ_", env_file=".env", extra="ignore", hide_input_in_errors=True)
 
-    home: Path = PROJECT_ROOT / "var"
+    home: Path = Field(default_factory=default_home, validate_default=True)
     secrets_dir: Path | None = None
     database_url: DatabaseUrl = None
     embedded: Literal["on", "off"] = "on"
@@ -89,6 +104,7 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = 8000
     api_connections: int = Field(default=8192, ge=16)
+    event_streams: int = Field(default=2000, ge=1)
     dagster_port: int = 3000
     dagster_url: str | None = None
     dagster_hosts: Annotated[list[str], NoDecode] = []
@@ -115,10 +131,17 @@ class Settings(BaseSettings):
     reliability_counts: Annotated[
         list[Literal["reschedules", "cancellations", "no_shows"]], NoDecode, Field(min_length=1)
     ] = ["reschedules", "cancellations", "no_shows"]
+    unnamed_no_shows: Literal["nobody", "student"] = "nobody"
     randomise_follow_up: bool = False
 
     match_medium_risk: Fraction = 0.3
     match_high_risk: Fraction = 0.7
+    offer_exploration: float = Field(default=0, ge=0, le=1)
+    offer_holdout: float = Field(default=0, ge=0, lt=1)
+    offer_holdout_policy: Literal["rules", "chance"] = "rules"
+    offer_days: int = Field(default=30, ge=1, le=180)
+    offer_kept_days: int = Field(default=730, ge=90)
+    match_pairs: Literal["all", "top"] | None = None
     model_store: str | None = None
     model_store_endpoint_url: str | None = None
 
@@ -133,6 +156,8 @@ class Settings(BaseSettings):
     ingest_commit_seconds: float = Field(default=5, gt=0)
 
     metrics: Literal["key", "open", "off"] = "key"
+    otlp_endpoint: str | None = None
+    traced_share: float = Field(default=1, ge=0, le=1)
     daemon_silent_seconds: int = Field(default=120, ge=60)
     unprocessed_minutes: int = Field(default=15, ge=1)
     run_retention_days: int = Field(default=3, ge=1)
@@ -140,6 +165,12 @@ class Settings(BaseSettings):
     silent_data_hours: int = Field(default=26, ge=0)
     history_start: date | None = None
     code_locations: Annotated[list[str], NoDecode] = []
+
+    page_link_days: int = Field(default=30, ge=1, le=366)
+    page_days_after_leaving: int = Field(default=90, ge=0, le=366)
+    appeal_days: int = Field(default=14, ge=1, le=90)
+    appeal_text_days: int = Field(default=365, ge=30)
+    delivery_days: int = Field(default=90, ge=7)
 
     session_reports: Literal["important", "all", "none"] = "important"
     tutor_snapshots: bool = True
@@ -156,6 +187,10 @@ class Settings(BaseSettings):
     ses_endpoint_url: str | None = None
     ses_smtp_username: str | None = None
     ses_smtp_password: SecretStr | None = None
+    secrets_key: SecretStr | None = None
+    notify_urls: SecretStr | None = None
+    webhooks_allow_private: bool = False
+    webhooks_allow_http: bool = False
 
     @classmethod
     def settings_customise_sources(
@@ -190,7 +225,9 @@ class Settings(BaseSettings):
         "ses_smtp_password", "model_store", "model_store_endpoint_url",
         "oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_role_claim", "oidc_audience",
         "secrets_dir", "dagster_url", "dagster_token", "dagster_viewer_port", "api_url",
-        "openai_base_url", "openai_api_key", "history_start", mode="before",
+        "openai_base_url", "openai_api_key", "history_start", "secrets_key", "notify_urls", "match_pairs",
+        "otlp_endpoint",
+        mode="before",
     )  # fmt: skip
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
@@ -212,6 +249,27 @@ class Settings(BaseSettings):
         if not re.fullmatch(r"[!-~]*", text):
             raise ValueError("has a blank, a line break or a character in it that is not ASCII; copy it again")
         return SecretStr(text) if text else None
+
+    @field_validator("secrets_key")
+    @classmethod
+    def _fernet_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        keys = _parts(value)
+        if not all(re.fullmatch(r"[A-Za-z0-9_-]{43}=", key) for key in keys):
+            raise ValueError(
+                "each key is 32 random bytes in URL-safe base64: openssl rand -base64 32 | tr '+/' '-_'; the first one "
+                "encrypts, further ones, after a comma, still decrypt"
+            )
+        return SecretStr(",".join(keys)) if keys else None
+
+    @field_validator("notify_urls")
+    @classmethod
+    def _apprise_urls(cls, value: SecretStr | None) -> SecretStr | None:
+        """Commas may stand within an Apprise URL, so blanks and line breaks separate."""
+        urls = value.get_secret_value().split() if value else []
+        for number, url in enumerate(urls, 1):
+            if not re.match(r"[A-Za-z0-9]+://[^\s]", url):
+                raise ValueError(f"number {number} is no Apprise URL such as slack://…; blanks separate several")
+        return SecretStr(" ".join(urls)) if urls else None
 
     @field_validator(
         "cors_origins", "trusted_proxies", "staff_emails", "code_locations", "dagster_hosts", "reliability_counts",
@@ -243,6 +301,13 @@ class Settings(BaseSettings):
         if value and not re.match(r"https://|http://(localhost|127\.0\.0\.1)[:/]", value):
             raise ValueError(f"{value!r} is not an https address such as https://accounts.google.com")
         return value
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _base_of_otlp(cls, value: str | None) -> str | None:
+        if value and not re.match(r"https?://[^/]+", value):
+            raise ValueError(f"{value!r} is not an address such as http://127.0.0.1:4318")
+        return value.rstrip("/").removesuffix("/v1/traces") if value else None
 
     @model_validator(mode="after")
     def _oidc_is_complete(self) -> Self:
@@ -282,6 +347,12 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _chats_have_a_key(self) -> Self:
+        if self.notify_urls and not self.secrets_key and self.embedded == "off":
+            raise ValueError("TUTORQ_NOTIFY_URLS needs TUTORQ_SECRETS_KEY, which chats are told apart by")
+        return self
+
+    @model_validator(mode="after")
     def _medium_risk_comes_before_high(self) -> Self:
         if self.match_medium_risk > self.match_high_risk:
             raise ValueError("TUTORQ_MATCH_MEDIUM_RISK must not be above TUTORQ_MATCH_HIGH_RISK")
@@ -300,6 +371,21 @@ class Settings(BaseSettings):
     @property
     def api_key_file(self) -> Path:
         return self.home / "api-key"
+
+    @property
+    def secrets_key_file(self) -> Path:
+        """Where an installation with an embedded server keeps the key that it encrypts secrets with."""
+        return self.home / "secrets-key"
+
+    @property
+    def secrets_keys(self) -> list[str]:
+        """Fernet keys of the settings; the first one encrypts."""
+        return _parts(self.secrets_key)
+
+    @property
+    def notify_url_list(self) -> list[str]:
+        """Apprise URLs of the chats that all get the same; each is a secret."""
+        return self.notify_urls.get_secret_value().split() if self.notify_urls else []
 
     @property
     def outbox_dir(self) -> Path:
@@ -345,5 +431,6 @@ class Settings(BaseSettings):
             "high_risk_probability": self.high_risk_probability,
             "watch_probability": self.watch_probability,
             "reliability_counts": self.reliability_counts,
+            "unnamed_no_shows": self.unnamed_no_shows,
             "randomise_follow_up": self.randomise_follow_up,
         }

@@ -14,6 +14,11 @@ def percent(fraction: float | None) -> str:
     return "more than 99%" if 0.99 < fraction < 1 else f"{fraction:.0%}"
 
 
+def about(number: float) -> str:
+    """An expected number, not finer than it is known: `about 14`, `less than 1`."""
+    return "less than 1" if number < 0.5 else f"about {number:,.0f}"
+
+
 def estimated(probability: float | None) -> str:
     """A probability as `percent` writes it; never certain, though floating point rounds it to 0 or 1."""
     return percent(None if probability is None else min(max(probability, 1e-9), 1 - 1e-9))

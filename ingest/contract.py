@@ -160,6 +160,7 @@ TUTORS = Entity(
         _choice("teaching_style", TEACHING_STYLES),
         _integer("preferred_pace", 1, 5),
         _integer("communication_style", 1, 5),
+        _text("time_zone"),
     ),
     conflict="conflicts with another row of the same tutor_id in this file",
 )

@@ -12,74 +12,21 @@ import pyarrow as pa
 import yaml
 
 from core.errors import TutorqError
+from ingest.called import CALLED, WORDS
 from ingest.contract import ENTITIES, Entity, Kind
 from ingest.mapped import OfMapping, read_form
 from ingest.mapping import MAPPING_NAME, parse_mapping, ready_made
 from ingest.notes import Notes
-from ingest.spelling import normal
-from ingest.times import parse_times
+from ingest.parser import read_times
+from ingest.spelling import is_empty_word, normal, word
+from ingest.time_forms import read_time
+from ingest.unusual import EMPTY
 
 OPEN = "???"
 SHOWN_WORDS = 30
 _OPEN_TEXT = f'"{OPEN}"'
 _CLOCK = re.compile(r"\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?: ?[AaPp]\.?[Mm]\.?)?")
 _DAY = re.compile(r"\d{1,4}[-/. ](?:\d{1,2}|\w{3,9})[-/. ]\d{2,4}|\w{3,9} \d{1,2},? \d{4}")
-
-# What people call our columns, the likeliest first. Compared by `spelling.normal`, as a whole, then as a part.
-_CALLED: dict[str, tuple[str, ...]] = {
-    "session_id": (
-        "session", "lesson id", "booking id", "appointment id", "event id", "event uuid", "uid", "id", "ref",
-    ),
-    "tutor_id": (
-        "tutor", "tutor email", "teacher", "instructor", "coach", "host", "staff", "employee", "provider", "contractor",
-        "calendar", "user email",
-    ),
-    "student_id": (
-        "student", "student email", "pupil", "learner", "client", "customer", "attendee", "invitee email", "invitee",
-        "recipient", "child", "email",
-    ),
-    "scheduled_time": (
-        "start", "start time", "starts at", "start date time", "lesson date", "session date", "appointment time",
-        "date time", "when", "date",
-    ),
-    "status": ("state", "outcome", "attendance", "canceled", "cancelled", "result"),
-    "subject": ("topic", "course", "service", "event type name", "appointment type", "type", "job"),
-    "booked_at": ("created at", "created", "booked", "date scheduled", "event created date time", "booking date"),
-    "started_at": ("actual start", "started", "joined at"),
-    "completed_time": ("actual end", "ended at", "finished at", "finish", "end", "end time"),
-    "cancelled_at": ("canceled at", "cancelled on", "cancellation date"),
-    "duration_minutes": ("duration", "minutes", "min", "length", "duration min"),
-    "rating": ("stars", "score", "feedback score", "review"),
-    "initiator": ("cancelled by", "canceled by", "who cancelled", "called off by", "initiated by",
-        "moved by"),
-    "reason_code": ("reason", "cancellation reason"),
-    "lesson_id": ("group id", "class id"),
-    "technical_issue": ("technical problem", "tech issue"),
-    "updated_at": ("last modified", "modified", "updated", "last updated", "modified at"),
-    "name": ("full name", "tutor name", "student name", "teacher name", "user name", "display name"),
-    "email": ("e mail", "mail", "email address", "user email"),
-    "subjects": ("subject", "teaches", "courses"),
-    "is_active": ("active", "enabled", "status"),
-    "hired_at": ("hired", "start date", "joined", "since"),
-    "requested_at": ("requested", "moved at", "created at"),
-    "original_time": ("from", "old time", "original"),
-    "new_time": ("to", "new time", "moved to"),
-}  # fmt: skip
-
-_WORDS: dict[str, dict[str, tuple[str, ...]]] = {
-    "status": {
-        "completed": ("complete", "done", "attended", "taught", "finished", "held", "happened", "present", "taken"),
-        "scheduled": ("planned", "booked", "upcoming", "confirmed", "accepted", "pending", "active", "open", "future"),
-        "cancelled": ("canceled", "deleted", "calledoff", "off", "declined", "rejected", "void", "storno", "storniert"),
-        "no_show": ("missed", "absent", "didnotattend", "dna", "noshow", "unattended"),
-        "rescheduled": ("moved", "postponed", "shifted"),
-    },
-    "initiator": {
-        "tutor": ("teacher", "instructor", "coach", "host", "staff", "provider"),
-        "student": ("pupil", "learner", "client", "customer", "attendee", "parent", "invitee"),
-        "platform": ("admin", "system", "office", "support"),
-    },
-}
 
 _DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y-%m-%d", "%d/%m/%y", "%m/%d/%y",
          "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%a %d %b %Y", "%A, %B %d, %Y")  # fmt: skip
@@ -127,6 +74,7 @@ def draft(file_name: str, names: Sequence[str], samples: Mapping[str, Sequence[s
     lines = [
         f"# yaml-language-server: $schema={resources.files('ingest') / 'mapping.schema.json'}",
         "# A draft: check each line, replace each ???, then save it as mapping.yml in the folder of the file.",
+        "# timezone: Europe/Vienna  # of times without an offset; otherwise TUTORQ_TIMEZONE",
     ]
     lines += [f"{entity.name}:", f"  files: {_quoted(file_name)}", "  columns:"]
     for column in entity.columns:
@@ -141,13 +89,34 @@ def draft(file_name: str, names: Sequence[str], samples: Mapping[str, Sequence[s
             lines.append(f'    {column.name}: "{OPEN}"  # required, and not found')
     used = [*matched.values(), dates]
     if unused := [name for name in names if name.strip() and name not in used]:
-        lines.append(f"    # not used: {_in_comment(', '.join(unused))}")
+        lines.append("    # not used:")
+        lines += [f"    #   {_in_comment(name)}{_example(samples.get(name, []))}" for name in unused]
     lines += _drafted_values(entity, matched, samples)
     if dates and (start := matched["scheduled_time"]):
         both = zip(samples.get(dates, []), samples.get(start, []), strict=False)
         samples = {**samples, start: [f"{day.strip()} {clock.strip()}" for day, clock in both]}
     lines += _drafted_dates(entity, matched, samples)
     return "\n".join(lines) + "\n"
+
+
+def additions(entity: Entity, cells: Mapping[str, Sequence[str]]) -> str:
+    """What a mapping still has to say of a file: its words and forms of dates that are not understood; else nothing.
+
+    Args:
+        cells: of columns of the contract, as they are after the mapping that there is.
+    """
+    as_they_are = {name: name for name in cells}
+    open_words = {
+        column.name: [
+            cell
+            for cell in cells[column.name]
+            if word(cell.strip(), column.allowed) is None and not is_empty_word(cell.strip())
+        ]
+        for column in entity.columns
+        if column.kind is Kind.CHOICE and column.name in cells
+    }
+    lines = _drafted_values(entity, as_they_are, open_words) + _drafted_dates(entity, as_they_are, cells)
+    return "\n".join([f"{entity.name}:", *lines]) if lines else ""
 
 
 def _matched(names: Sequence[str], entity: Entity) -> dict[str, str]:
@@ -158,7 +127,7 @@ def _matched(names: Sequence[str], entity: Entity) -> dict[str, str]:
         for column in entity.columns:
             if column.name in found:
                 continue
-            called = [normal(name) for name in (column.name, *_CALLED.get(column.name, ()))]
+            called = [normal(name) for name in (column.name, *CALLED.get(column.name, ()))]
             for name in called:
                 place = name if is_whole and name in free else _containing(name, free) if not is_whole else None
                 if place is not None:
@@ -212,7 +181,7 @@ def _drafted_values(entity: Entity, matched: Mapping[str, str], samples: Mapping
 
 
 def _meaning(column: str, word: str) -> str:
-    for meaning, called in _WORDS.get(column, {}).items():
+    for meaning, called in WORDS.get(column, {}).items():
         if normal(word) in {normal(meaning), *called}:
             return meaning
     return _OPEN_TEXT
@@ -225,9 +194,9 @@ def _drafted_dates(entity: Entity, matched: Mapping[str, str], samples: Mapping[
     for column in times:
         name = matched[column.name]
         cells = [cell.strip() for cell in samples.get(name, []) if cell.strip()]
-        if not (foreign := _not_iso(cells)):
+        if not (foreign := _unread(cells)):
             continue
-        fitting = [form for form in DATE_FORMS if not _not_iso(_read(foreign, form))]
+        fitting = [form for form in DATE_FORMS if not _unread(_read(foreign, form))]
         if len(fitting) == 1:
             forms += [form for form in fitting if form not in forms]
         else:
@@ -239,11 +208,12 @@ def _drafted_dates(entity: Entity, matched: Mapping[str, str], samples: Mapping[
     return [*comments, f"  dates: [{', '.join(_quoted(form) for form in forms)}]"]
 
 
-def _not_iso(cells: Sequence[str]) -> list[str]:
+def _unread(cells: Sequence[str]) -> list[str]:
+    """Those that are no time without a mapping, empty ones left out."""
     if not cells:
         return []
-    is_read = parse_times(pa.array(cells, pa.string()), "UTC")[0].is_valid().to_pylist()
-    return [cell for cell, is_fine in zip(cells, is_read, strict=True) if not is_fine]
+    is_read = read_times(pa.array(cells, pa.string()), "UTC").is_valid().to_pylist()
+    return [cell for cell, is_fine in zip(cells, is_read, strict=True) if not is_fine and read_time(cell) != EMPTY]
 
 
 def _quoted(text: str) -> str:

@@ -38,11 +38,11 @@ _DOUBTS = re.compile(
 _WORD_WITH_OTHERS = re.compile(rf"[{_LETTER}'’. -]{{0,40}}[^\x00-\x7f][{_LETTER}'’. -]{{0,40}}")
 _SEQUENCES = re.compile(r"[^\x00-\x7f\udc80-\udcff]")
 _STRAY_BYTES = re.compile(r"[\udc80-\udcff]")
-# Beside a letter or one another, or what stands by itself (€, …, dashes, °, à, è, é). Any other lone byte is a broken
-# one, and FF is what broken ones often are.
+# Beside a letter or one another, or what stands by itself (€, …, dashes, the space that does not break, °, à, è, é).
+# Any other lone byte is a broken one, and FF is what broken ones often are.
 _LETTERS_OF_ANOTHER = re.compile(
     r"(?<=[A-Za-z\udc80-\udcfe])[\udc80-\udcfe]|[\udc80-\udcfe](?=[A-Za-z\udc80-\udcfe])"
-    r"|[\udc80\udc85\udc96\udc97\udcb0\udce0\udce8\udce9]"
+    r"|[\udc80\udc85\udc96\udc97\udca0\udcb0\udce0\udce8\udce9]"
 )
 
 
@@ -79,9 +79,9 @@ def encoding_of(source: str, block: bytes, notes: Notes) -> str:
     stray = len(_STRAY_BYTES.findall(text))
     if stray <= len(_SEQUENCES.findall(text)) or not _LETTERS_OF_ANOTHER.search(text):
         return "utf-8"
-    names = (found[0].strip(" .-'") for found in _WORD_WITH_OTHERS.finditer(decode_cp1252(source, block)))
+    names = (found[0].strip(" .-'\xa0") for found in _WORD_WITH_OTHERS.finditer(decode_cp1252(source, block)))
     text = "read as CP1252 (Windows), because it is not UTF-8; letters to look at"
-    notes.add("guessed", text, stray, islice(names, SHOWN_EXAMPLES))
+    notes.add("guessed", text, stray, islice(filter(None, names), SHOWN_EXAMPLES))
     return "cp1252"
 
 

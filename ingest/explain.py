@@ -8,7 +8,7 @@ from typing import Any
 from core.errors import TutorqError
 from ingest.batches import RawBatch
 from ingest.contract import ENTITIES, Entity, Kind
-from ingest.draft import draft, fitting_ready_made, likely_entity
+from ingest.draft import additions, draft, fitting_ready_made, likely_entity
 from ingest.folder import kinds, mapping_above
 from ingest.headers import OfFile
 from ingest.mapping import FileMapping, read_mapping
@@ -41,6 +41,8 @@ class Reading:
     unknown_columns: list[str]
     refused: list[tuple[int, str]]
     notes: list[Note]
+    # What a mapping would have to say besides, so that all words and times are read; its text.
+    additions: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def explain(path: Path, *, timezone: str, mapping: Path | None = None) -> Explan
     content = Parts(path.parent, path.name) if path.is_dir() else path
     named = kinds(path, said)
     if not named:
-        return _drafted(path, content, f"by its name, {path.name} is no landing file", is_mapped=False)
+        return _drafted(path, content, f"the name {path.name} does not say what the file holds", is_mapped=False)
     try:
         readings = [_reading(path, content, ENTITIES[name], timezone, said) for name in named]
     except TutorqError as error:
@@ -97,6 +99,7 @@ def _reading(path: Path, content: Path | Parts, entity: Entity, timezone: str, m
         reader.header.unknown,
         [(reject.line, reject.reason) for reject in typed.rejects[:SHOWN_ROWS]],
         notes.all,
+        additions(entity, _texts(raw)),
     )
 
 
@@ -118,6 +121,11 @@ def _columns(entity: Entity, raw: RawBatch, typed: TypedBatch) -> list[ReadColum
     return found
 
 
+def _texts(raw: RawBatch) -> dict[str, list[str]]:
+    """Cells of the first rows by column, empty ones left out."""
+    return {name: [cell for cell in cells.to_pylist()[:LOOKED_AT] if cell] for name, cells in raw.columns.items()}
+
+
 def _shown(value: Any) -> str | None:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S} UTC"
@@ -136,7 +144,6 @@ def _drafted(
         reader.close()
     if use := fitting_ready_made(names):
         return Explanation(path.name, is_mapped, failure=failure, use=use)
-    columns = batch.columns if batch else {}
-    samples = {name: [cell for cell in cells.to_pylist()[:LOOKED_AT] if cell] for name, cells in columns.items()}
+    samples = _texts(batch) if batch else {}
     text = draft(path.name, names, samples, entity or likely_entity(names))
     return Explanation(path.name, is_mapped, failure=failure, draft=text)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ingest import inside
 from ingest.arrivals import FAILED, PROCESSED
-from ingest.files import is_landing_file, parts_folder_above
+from ingest.files import is_noise, name_says, parts_folder_above
 
 Outcome = Literal["loaded", "already_loaded", "failed"]
 
@@ -113,12 +113,19 @@ def withdraw_report(landing: Path, target: Path) -> None:
 
 
 def failures(landing: Path, entity: str) -> list[str]:
-    """Files of an entity that lie in `failed`, each with what its report says; sorted by path."""
-    return sorted(
-        f"{path.relative_to(landing).as_posix()}: {_message(landing, path)}"
-        for path in (landing / FAILED).rglob("*")
-        if is_landing_file(path, entity) and _is_one_file(path.relative_to(landing / FAILED), path)
-    )
+    """Files of an entity that lie in `failed`, each with what its report says; sorted by path.
+
+    The report tells the entity: a file that only a mapping names has another name. Without one, the name does.
+    """
+    found = []
+    for path in (landing / FAILED).rglob("*"):
+        if is_noise(path.name) or not _is_one_file(path.relative_to(landing / FAILED), path):
+            continue
+        report = _report_beside(landing, path)
+        if report.get("entity", name_says(path)) == entity:
+            message = report.get("message", "there is no report beside it")
+            found.append(f"{path.relative_to(landing).as_posix()}: {message}")
+    return sorted(found)
 
 
 def _is_one_file(below: Path, path: Path) -> bool:
@@ -127,12 +134,14 @@ def _is_one_file(below: Path, path: Path) -> bool:
     return not path.is_symlink() and (folder == below if path.is_dir() else folder is None and path.is_file())
 
 
-def _message(landing: Path, path: Path) -> str:
+def _report_beside(landing: Path, path: Path) -> dict[str, Any]:
+    """The report of a file; empty if there is none that can be read."""
     report = path.with_name(_report_names(path)[0]).relative_to(landing).as_posix()
     try:
-        return str(json.loads(inside.read_text(landing, report))["message"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return "there is no report beside it"
+        content = json.loads(inside.read_text(landing, report))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _report_names(target: Path) -> tuple[str, str]:

@@ -16,6 +16,8 @@ from ingest.spelling import normal
 _DECIMAL_COMMA = r"^\s*[+-]?\d+,(?:\d{1,2}|\d{4,})\s*$"
 # A file of DOS ends with ^Z.
 _BLANK = " \t\r\n\x1a\xa0"
+# Names of columns that are compared letter by letter, which takes time.
+_LONGEST_NAME = 60
 
 
 class Grid:
@@ -31,6 +33,10 @@ class Grid:
         self._notes = notes
         self._key = self.header.required[0]
         self._last_required = max(self.header.required)
+        # Where a header that comes again is looked for: few distinct words stand there, if the file has such a column.
+        are_words = (place for name, place in self.header.positions.items() if _is_word(wanted, name))
+        self._probe = next((place for place in are_words if place in self.header.required), self._key)
+        self._probed = normal(names[self._probe])
         self._numbers = [
             name
             for name in self.header.positions
@@ -56,8 +62,7 @@ class Grid:
         if any(length != width for length in set(map(len, rows))):
             rows, lines = self._fitted(rows, lines, rejects)
         cells = list(zip(*rows, strict=True)) or [()] * width
-        keys = cells[self._key]
-        if self._names[self._key] in keys or not all(map(str.strip, keys)):
+        if self._has_header(cells[self._probe]) or not all(map(str.strip, cells[self._key])):
             is_row = [self._is_row(row) for row in rows]
             if not all(is_row):
                 rows = [row for row, keep in zip(rows, is_row, strict=True) if keep]
@@ -99,6 +104,10 @@ class Grid:
             places.append(place)
         return kept, lines[np.array(places, dtype=np.int64)]
 
+    def _has_header(self, texts: Sequence[str]) -> bool:
+        """Whether the name of the column, however it is spelt, is among the texts below it."""
+        return any(normal(text) == self._probed for text in set(texts) if len(text) <= _LONGEST_NAME)
+
     def _is_row(self, row: list[str]) -> bool:
         if not any(cell.strip(_BLANK) for cell in row):
             return False
@@ -115,6 +124,10 @@ class Grid:
             self._notes.add("guessed", f"{name}: the comma is the decimal mark", count, examples)
             texts = compute.if_else(matches, compute.replace_substring(texts, ",", "."), texts)
         return texts
+
+
+def _is_word(wanted: Wanted, name: str) -> bool:
+    return wanted.column(name).kind is Kind.CHOICE
 
 
 def _named(names: Sequence[str]) -> int:

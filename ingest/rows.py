@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from ingest.arrow import ArrowColumn, compute
 from ingest.batches import RawBatch, text_array
 from ingest.contract import LONGEST_ID, RESCHEDULES, SESSIONS, STATUSES, Column, Entity, Kind
-from ingest.merge import MergeSql
+from ingest.merge_posts import PostMergeSql
 from ingest.notes import Notes
 from ingest.parser import BatchParser, TypedBatch
 from ingest.posts import EARLIEST_HOURS, FAST_UUID, LARGEST_NUMBER, LATEST_HOURS, EntityId, SessionPost
@@ -27,11 +27,11 @@ from ingest.times import FIRST_YEAR, LAST_YEAR
 
 INFO = "reschedule_info"
 
-SESSION_SQL = MergeSql(SESSIONS, list(SESSIONS.columns))
-RESCHEDULE_SQL = MergeSql(RESCHEDULES, list(RESCHEDULES.columns))
+SESSION_SQL = PostMergeSql(SESSIONS, list(SESSIONS.columns))
+RESCHEDULE_SQL = PostMergeSql(RESCHEDULES, list(RESCHEDULES.columns))
 # For an administrator who overrides what is stored.
-SESSION_OVERRIDE_SQL = MergeSql(SESSIONS, list(SESSIONS.columns), overrides=True)
-RESCHEDULE_OVERRIDE_SQL = MergeSql(RESCHEDULES, list(RESCHEDULES.columns), overrides=True)
+SESSION_OVERRIDE_SQL = PostMergeSql(SESSIONS, list(SESSIONS.columns), overrides=True)
+RESCHEDULE_OVERRIDE_SQL = PostMergeSql(RESCHEDULES, list(RESCHEDULES.columns), overrides=True)
 
 # A reschedule as it is posted: inside its session, whose id and version are its own.
 POSTED_RESCHEDULE = replace(
@@ -49,7 +49,7 @@ _JSON_TYPES = {Kind.INTEGER: "a number", Kind.NUMBER: "a number", Kind.BOOLEAN: 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A session as `raw` takes it: values in the order of `MergeSql.staged_names` after the line."""
+    """A session as `raw` takes it: values in the order of `PostMergeSql.staged_names` after the line."""
 
     session: tuple[Any, ...]
     reschedule: tuple[Any, ...] | None

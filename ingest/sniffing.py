@@ -16,6 +16,8 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 SEARCHED_ROWS = 20
 
+# What a line may hold and still be blank.
+_BLANK = " \t\r\n,;|"
 _HINT = re.compile(r'"?sep=(?P<delimiter>.)"?[,;\t|]*', re.IGNORECASE)
 
 
@@ -33,8 +35,8 @@ def sniff(source: str, sample: bytes, wanted: Wanted, notes: Notes) -> Form:
     encoding = encoding_of_start(source, sample, notes)
     text = sample.decode("utf-8-sig" if encoding in ("ascii", "utf-8") else encoding, "replace")
     lines = io.StringIO(text, newline="").readlines()
-    first = next((place for place, line in enumerate(lines) if line.strip(" \t\r\n,;|")), 0)
-    hint = _HINT.fullmatch(lines[first].strip()) if lines else None
+    first = next((place for place, line in enumerate(lines) if line.strip(_BLANK)), 0)
+    hint = _HINT.fullmatch(lines[first].strip(" \r\n")) if lines else None
     if hint and first + 1 < len(lines):
         first += 1
     delimiter, header = _delimiter(lines[first:], [hint["delimiter"]] if hint else list(DELIMITERS), wanted)
@@ -42,8 +44,9 @@ def sniff(source: str, sample: bytes, wanted: Wanted, notes: Notes) -> Form:
         name = DELIMITERS.get(delimiter, repr(delimiter))
         notes.add("understood", f"its cells are separated by {name}")
     if header:
-        skipped = [line for line in lines[first : first + header] if line.strip()]
-        notes.add("guessed", "left out lines above the header", len(skipped))
+        skipped = [line for line in lines[first : first + header] if line.strip(_BLANK)]
+        if skipped:
+            notes.add("guessed", "left out lines above the header", len(skipped))
     return Form(encoding, delimiter, first + header + 1, "," if delimiter == ";" else ".")
 
 
