@@ -42,3 +42,13 @@
         and not exists (select from intermediate.touched_concern_days)
         and not exists (select from intermediate.touched_weeks);
 {% endmacro %}
+
+
+{# After publication, in its transaction. #}
+{% macro tell_publication() %}
+    insert into app.events (kind, payload)
+    select
+        'publication.done',
+        jsonb_build_object('generation', generation, 'as_of', as_of, 'published_at', published_at)
+    from {{ this }}
+{% endmacro %}

@@ -4,10 +4,13 @@
     table's rows have to be, and the table. config:
       queue       {from, key: {column of the queue: column of the model}, where}. A run, in one transaction, takes all
                   rows out of the queue and does the rows of these keys again. So a run that dies leaves everything as it
-                  was, and what commits meanwhile stays queued. Without a queue all rows are done again.
+                  was, and what commits meanwhile stays queued. Without a queue all rows are done again. With `together`
+                  (a column), keys that differ in it alone are done at once.
       passes_on   {queue: [expressions]}. What the rows that go and come say of them is put into that queue.
       batches     instead of a queue: only rows that differ are written, so many in a transaction; see in_batches. With
-                  `key` (a column), `batch_only` (columns that live writers leave as they are), `after_batch` (SQL).
+                  `key` (a column), `batch_only` (columns that live writers leave as they are), `batch_part` (columns that
+                  both make: {column: SQL over `stored`, a row of theirs, and `differing`, ours}), `after_batch` (SQL in
+                   which $tutors are those of the batch, or null for all).
       gate        the number of a lock that live writers share and that the run's transaction takes alone.
     The table is made anew and put in the old one's place with --full-refresh, if its columns are other ones than the
     definition's, if its queue names many of its rows, or if it has a queue and was made with other SQL (its own, or that of
@@ -49,7 +52,7 @@
             {{ pass_on(fresh) }}
             {% if existing is not none %} {% do adapter.rename_relation(target, old) %} {% endif %}
             {% do adapter.rename_relation(fresh, target) %}
-            {% if config.get('after_batch') %} {% do run_query(config.get('after_batch')) %} {% endif %}
+            {% if config.get('after_batch') %} {% do run_query(config.get('after_batch') | replace('$tutors', 'null')) %} {% endif %}
             {% do run_query('comment on table ' ~ target ~ " is '" ~ version ~ "'") %}
             {# Rows go from one to the other by the place of their columns. #}
             {% if columns_of(definition) != columns_of(target) %}
@@ -76,10 +79,24 @@
 {# A table's comment: what it was made with, as far as that may change what is in it. #}
 {% macro version_of_table(sql) %}
     {% set parts = [sql | replace('"' ~ this.database ~ '".', ''), config.get('indexes') | string] %}
-    {% for id in model.depends_on.nodes if id in graph.nodes and graph.nodes[id].config.materialized == 'view' %}
-        {% do parts.append(run_query("select obj_description(to_regclass('" ~ graph.nodes[id].relation_name ~ "'), 'pg_class')").rows[0][0]) %}
-    {% endfor %}
+    {% set views = [] %}
+    {% do note_views(model, views) %}
+    {% if views %}
+        {% do parts.append(run_query("select string_agg(obj_description(to_regclass(name), 'pg_class'), ' ' order by name) from unnest(array['" ~ views | join("', '") ~ "']) as name").rows[0][0]) %}
+    {% endif %}
     {{ return('Made by dbt; version ' ~ local_md5(parts | join)) }}
+{% endmacro %}
+
+
+{# Views that a model reads, and those that they read: a setting may stand several views below. #}
+{% macro note_views(node, views) %}
+    {% for id in node.depends_on.nodes if id in graph.nodes and graph.nodes[id].config.materialized == 'view' %}
+        {% set name = graph.nodes[id].relation_name | replace('"' ~ this.database ~ '".', '') %}
+        {% if name not in views %}
+            {% do views.append(name) %}
+            {% do note_views(graph.nodes[id], views) %}
+        {% endif %}
+    {% endfor %}
 {% endmacro %}
 
 
@@ -127,6 +144,8 @@
 {# Do the rows of the keys in `taken` again. Key by key, because with a key a definition of any form is read by index. #}
 {% macro redo(definition, target, columns) %}
     {% set keys = columns | join(', ') %}
+    {% set together = config.get('queue').together %}
+    {% set others = columns | reject('equalto', together) | join(', ') %}
     {% set names = columns_of(definition) %}
     {% call statement() %}
         with gone as (delete from {{ target }} where ({{ keys }}) in (select {{ keys }} from taken) returning *)
@@ -135,10 +154,11 @@
     {% call statement('main') %}
         with come as (
             insert into {{ target }} ({{ names }})
-            select wanted.* from taken
+            select wanted.*
+            from {{ '(select ' ~ others ~ ', array_agg(' ~ together ~ ') as ' ~ together ~ ' from taken group by ' ~ others ~ ') as' if together }} taken
             cross join lateral (
                 select {{ names }} from {{ definition }} as defined
-                where {% for column in columns %} {{ 'and' if not loop.first }} defined.{{ column }} = taken.{{ column }} {% endfor %}
+                where {% for column in columns %} {{ 'and' if not loop.first }} defined.{{ column }} = {{ 'any' if column == together }} (taken.{{ column }}) {% endfor %}
                 offset 0 -- or Postgres would join the whole definition
             ) as wanted
             returning *
@@ -166,7 +186,8 @@
     Bring the table up to what its definition says in one look at it, a batch of rows after the other. Live writers wait
     for a batch at most, and none of their rows is written over: a row that somebody has written since that look is another
     version of it (`xmin`). It was made from the same numbers of all tutors, because those who began earlier are waited
-    for. Only `batch_only` columns, which live writers leave as they are, are written into such a row, too.
+    for. Only `batch_only` columns, which live writers leave as they are, are written into such a row, too, and `batch_part`
+    columns from what is theirs and what is ours.
 #}
 {% macro in_batches(definition, target) %}
     {% set key = config.get('key') %}
@@ -185,6 +206,7 @@
         full join {{ target }} as stored on wanted.{{ key }} = stored.{{ key }}
         where {% for name in names %} {{ 'or' if not loop.first }} wanted.{{ name }} is distinct from stored.{{ name }} {% endfor %}
     {% endcall %}
+    {% do run_query('create index on differing (batch); analyze differing') %}
     {% for batch in range(run_query('select coalesce(max(batch), -1) + 1 from differing').rows[0][0] | int) %}
         {{ wait_for_live_writers() }}
         {% call statement() %}
@@ -192,15 +214,18 @@
             update {{ target }} as stored
             set {% for name in names %} {{ ',' if not loop.first }} {{ name }} = differing.{{ name }} {% endfor %}
             from differing where {{ is_seen }} and differing.{{ key }} is not null;
-            {% for name in config.get('batch_only', []) %}
-                update {{ target }} as stored set {{ name }} = differing.{{ name }}
+            {% set late = {} %}
+            {% for name in config.get('batch_only', []) %} {% do late.update({name: 'differing.' ~ name}) %} {% endfor %}
+            {% do late.update(config.get('batch_part', {})) %}
+            {% for name, value in late.items() %}
+                update {{ target }} as stored set {{ name }} = {{ value }}
                 from differing
-                where differing.batch = {{ batch }} and stored.{{ key }} = differing.{{ key }} and stored.{{ name }} is distinct from differing.{{ name }};
+                where differing.batch = {{ batch }} and stored.{{ key }} = differing.{{ key }} and stored.{{ name }} is distinct from {{ value }};
             {% endfor %}
             delete from {{ target }} as stored using differing where {{ is_seen }} and differing.{{ key }} is null;
             insert into {{ target }} select {{ names | join(', ') }} from differing where batch = {{ batch }} and stored_key is null
             on conflict do nothing;
-            {{ config.get('after_batch') }}
+            {{ config.get('after_batch', '') | replace('$tutors', 'array(select tutor_id from differing where batch = ' ~ batch ~ ')') }}
         {% endcall %}
         {{ commit_and_begin() }}
     {% endfor %}

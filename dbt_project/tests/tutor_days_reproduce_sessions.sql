@@ -6,10 +6,18 @@ with as_of as (
     select * from {{ ref('int_as_of') }}
 ),
 
+-- Of a lesson with several students one session is counted: the one that tells most (int_tutor_days).
 sessions as (
-    select facts.*
+    select
+        facts.*,
+        facts.lesson_id is null
+        or row_number() over (
+            partition by facts.tutor_id, facts.counted_on, facts.lesson_id
+            order by facts.is_let_down desc, facts.status <> 'completed' asc, facts.session_id asc
+        ) = 1 as is_counted
     from {{ ref('int_session_facts') }} as facts
     inner join as_of on facts.counted_on > as_of.as_of - 90 and facts.counted_on <= as_of.as_of
+    where facts.is_final
 ),
 
 expected as (
@@ -17,12 +25,11 @@ expected as (
         tutor_id,
         counted_on,
         {% for metric in var('metrics') %}
-            count(*) filter (where {{ metric.condition }}) as {{ metric.name }},
+            count(*) filter (where is_counted and ({{ metric.condition }})) as {{ metric.name }},
         {% endfor %}
         count(rating) as ratings,
         coalesce(sum(rating), 0) as rating_sum
     from sessions
-    where is_final
     group by tutor_id, counted_on
 ),
 

@@ -4,6 +4,9 @@
 {% set _ = [function('filter_days'), function('is_cleared')] %}
 {% set piece = 30 %}
 declare
+    trials_up_to double precision[] := array(
+        select sum(count_trials) over (order by age) from unnest(ages, trials) as days (age, count_trials) order by age
+    );
     kept_needs double precision;
     coming double precision[];
     step record;
@@ -30,9 +33,7 @@ begin
             end loop;
         end if;
         probability := coalesce(coming[(ahead - 1) % {{ piece }} + 1], probability);
-        select coalesce(sum(count_trials), 0) into kept_needs
-        from unnest(ages, trials) as days (age, count_trials)
-        where age + ahead < needs_days;
+        kept_needs := coalesce(trials_up_to[width_bucket(needs_days - 1 - ahead, ages)], 0);
         if probability >= {{ var('high_risk_probability') }} then
             days_since_high := 0;
         else

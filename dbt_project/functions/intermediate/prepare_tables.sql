@@ -14,6 +14,9 @@ begin
     create table if not exists intermediate.touched_concern_days (tutor_id uuid not null, concern_day date not null);
     create table if not exists intermediate.concern_days_up_to (as_of date not null);
     create table if not exists intermediate.touched_filter_checkpoints (tutor_id uuid not null);
+    create table if not exists intermediate.touched_forecasts (tutor_id uuid not null, since date not null);
+    create table if not exists intermediate.forecasts_to_judge (tutor_id uuid not null, forecast_on date not null);
+    create table if not exists intermediate.case_mix (tutor_id uuid primary key, expected double precision not null);
     create table if not exists intermediate.filter_parameters (
         checkpoint_on date not null,
         rate_limit double precision not null,
@@ -80,6 +83,12 @@ begin
             intermediate.rating_clears_in (
                 integer [], double precision [], double precision [], double precision [], double precision,
                 double precision, double precision, double precision, double precision, double precision, integer
+            ),
+            intermediate.evidence_clears_in (
+                double precision [], double precision [], double precision [], double precision, double precision,
+                double precision, double precision, integer [], double precision [], double precision [],
+                double precision [], double precision, double precision, double precision, double precision,
+                double precision [], integer
             );
     exception when dependent_objects_still_exist then
         null; -- live writers read by them until this run has made scores anew: the next one drops them

@@ -2,6 +2,7 @@
 -- Checkpoints go on from where they are to the Monday before the days of concerns (as exact as from the first session on,
 -- at a hundredth of the steps). Queued, to be made from the first session on, are those of tutors with a changed fact
 -- before their checkpoint, and of all tutors where parameters have changed or the as-of day has gone back.
+{% set _ = function('filter_parameters') %}
 declare
     today date := (select as_of from intermediate.scoring_days where is_as_of);
     first_day date := today - {{ var('concern_days') - 1 }};
@@ -21,6 +22,12 @@ begin
         select tutor_id, greatest(since, first_day) + day
         from first_touched
         cross join lateral generate_series(0, today - 1 - greatest(since, first_day)) as day
+    ),
+
+    -- A forecast is judged when its days are over: what happens today changes none.
+    forecasts as (
+        insert into intermediate.touched_forecasts
+        select tutor_id, since from first_touched where since < today
     )
 
     insert into intermediate.touched_filter_checkpoints

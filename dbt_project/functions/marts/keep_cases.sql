@@ -4,6 +4,10 @@
 -- What stands for a case: what counts now, and what stood and is only superseded, for nobody is better because they got
 -- worse. A tutor who has left raises nothing. Rows of app.cases are locked in the order of tutors (core/locks.py).
 --
+-- What is raised and what has cleared is told in app.events, each once, from here: app.cases.standing is what was told last.
+-- The first scores of an installation are no news, nor is a tutor's history that has only come now: of somebody who was not
+-- rated before, what has been raised for longer than a day is not told.
+--
 -- With randomise_follow_up it is drawn when to talk about let-downs, once for each case that is opened here. Other cases are
 -- not drawn: nothing would be learned from their waiting, because the effect is counted in let-downs.
 #variable_conflict use_column
@@ -20,6 +24,8 @@ declare
             select tutor_id from app.cases where standing <> '{}'
         )
     );
+    is_first boolean := true;
+    is_told boolean;
     changed record;
     opening record;
     drawn_arm text;
@@ -28,8 +34,13 @@ declare
     known app.cases;
     came text[];
     eased text[];
+    newly_raised text[];
+    newly_cleared text[];
     figures jsonb;
 begin
+    if to_regclass('marts.publication') is not null then
+        is_first := not exists (select from marts.publication);
+    end if;
     for changed in
         with raised as (
             select
@@ -72,6 +83,22 @@ begin
             limit 1
             for update;
             drawn_arm := null;
+            newly_raised := array(
+                select name from unnest(array['{{ var("concerns") | join("', '") }}']) as name
+                where name = any(changed.counting) and name <> all(coalesce(known.standing, '{}'))
+            );
+            newly_cleared := array(select name from unnest(known.standing) as name where name <> all(changed.concerns));
+            is_told := not is_first;
+            if is_told and newly_raised <> '{}' then
+                is_told := exists (
+                    select from marts.tutor_scores
+                    where tutor_id = changed.tutor_id and risk_status <> 'insufficient_data'
+                ) or exists (
+                    select from marts.tutor_concerns
+                    where tutor_id = changed.tutor_id and concern = any(newly_raised) and raised_on >= as_of - 1
+                );
+            end if;
+            perform set_config('tutorq.untold', case when is_told then 'off' else 'on' end, true);
             is_opened := known.case_id is null
                 or (
                     coalesce(known.closed_at < now() - interval '{{ var("case_relapse_days") }} days', false)
@@ -147,6 +174,9 @@ begin
             end if;
         end loop;
 
+        if is_told then
+            perform marts.tell_concerns(changed.tutor_id, newly_raised, newly_cleared);
+        end if;
         update app.cases
         set
             standing = array(select name from unnest(standing) as name where name <> all(eased)) || came,
@@ -217,4 +247,5 @@ begin
             end if;
         end if;
     end loop;
+    perform set_config('tutorq.untold', 'off', true);
 end

@@ -1,5 +1,7 @@
--- How a posted session becomes a score, in the transaction that wrote it. Each table here has a view <table>_definition,
--- which says what its rows have to be; a run of dbt fills the tables from the same views, so both give the same rows.
+-- How a posted session becomes a score, in the transaction that wrote it. A run of dbt fills the tables from the same views,
+-- so both give the same rows: facts, days and pairs from <table>_definition, concerns and scores from int_tutor_concerns and
+-- int_tutor_scores. To these two, a run adds the columns that need all tutors or planned sessions (batch_only and batch_part
+-- in tutor_concerns.sql and tutor_scores.sql); here they keep their values, in the same order, at the end of the row.
 --
 --   raw ─► int_session_facts ─► int_tutor_days, int_pairs ─► tutor_concerns ─► tutor_scores
 --
@@ -24,6 +26,7 @@ declare
     percentiles double precision[];
     planned bigint[];
     harmed bigint[];
+    expectations double precision[];
     concern_keys text[];
     clearings date[];
 begin
@@ -100,8 +103,10 @@ begin
     left join unnest(concern_keys, clearings) as kept (concern_key, clears_on) on kept.concern_key = concerns.concern_key
     where concerns.tutor_id = any(tutors);
     with gone as (delete from marts.tutor_scores where tutor_id = any(tutors) returning *)
-    select array_agg(tutor_id), array_agg(peer_percentile), array_agg(planned_sessions_7d), array_agg(harm_students)
-    into tutor_keys, percentiles, planned, harmed
+    select
+        array_agg(tutor_id), array_agg(peer_percentile), array_agg(planned_sessions_7d), array_agg(harm_students),
+        array_agg(case_mix_expected)
+    into tutor_keys, percentiles, planned, harmed, expectations
     from gone;
     insert into marts.tutor_scores
     select
@@ -110,14 +115,17 @@ begin
         coalesce(kept.planned_sessions_7d, 0),
         -- By the new rate, or Today and the list of planned sessions would differ until the next run.
         coalesce(kept.planned_sessions_7d, 0) * scores.let_down_rate_expected,
-        coalesce(kept.harm_students, 0)
+        coalesce(kept.harm_students, 0),
+        kept.case_mix_expected
     from intermediate.int_tutor_scores as scores
-    left join unnest(tutor_keys, percentiles, planned, harmed)
-        as kept (tutor_id, peer_percentile, planned_sessions_7d, harm_students)
+    left join unnest(tutor_keys, percentiles, planned, harmed, expectations)
+        as kept (tutor_id, peer_percentile, planned_sessions_7d, harm_students, case_mix_expected)
         on kept.tutor_id = scores.tutor_id
     where scores.tutor_id = any(tutors);
 
     perform marts.keep_cases(tutors);
+    perform marts.tell_missed_sessions(sessions);
+    perform marts.tell_refreshed(tutors);
     perform marts.note_refresh();
     return cardinality(tutors);
 end

@@ -17,6 +17,7 @@ begin
     where scores.tutor_id = any(tutors) and people.tutor_id = scores.tutor_id;
     -- A tutor who has left raises nothing.
     perform marts.keep_cases(tutors);
+    perform marts.tell_refreshed(tutors);
     perform marts.note_refresh();
     return cardinality(tutors);
 end

@@ -4,13 +4,11 @@
         queue={
             'from': 'intermediate.touched_concern_days',
             'key': {'tutor_id': 'tutor_id', 'concern_day': 'concern_day'},
+            'together': 'concern_day',
         },
         pre_hook="select intermediate.touch_concern_days()",
         post_hook="select intermediate.keep_concern_stretches()",
-        indexes=[
-            {'columns': ['tutor_id', 'concern', 'concern_day'], 'unique': true},
-            {'columns': ['concern_day']},
-        ],
+        indexes=[{'columns': ['tutor_id', 'concern', 'concern_day'], 'unique': true}],
     )
 }}
 

@@ -43,13 +43,16 @@ posteriors as (
                         ) as posterior
                 )
             when priors.rate_limit <= {{ var('greatest_limit') }}
-                then {{ function('rate_probability') }}(
-                        priors.log_masses,
-                        priors.log_rates,
-                        priors.log_complements,
-                        counts.evidence_trials,
-                        counts.evidence_events
-                    )
+                then (
+                    select rate.probability
+                    from {{ function('rate_probability') }}(
+                            priors.log_masses,
+                            priors.log_rates,
+                            priors.log_complements,
+                            counts.evidence_trials,
+                            counts.evidence_events
+                        ) as rate
+                )
             else 0
         end as probability,
         counts.has_needs

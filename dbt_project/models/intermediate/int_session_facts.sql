@@ -10,6 +10,7 @@
             'intermediate.touched_tutor_days': ['tutor_id', 'counted_on'],
             'intermediate.touched_pairs': ['tutor_id', 'student_id'],
         },
+        post_hook='select marts.tell_missed_sessions(null)',
         gate=0,
         order_by='scheduled_time',
         indexes=[
@@ -19,6 +20,8 @@
         ],
     )
 }}
+
+-- depends_on: {{ function('tell_missed_sessions') }}
 
 with sessions as (
     select * from {{ ref('stg_raw__sessions') }}
@@ -151,8 +154,13 @@ final as (
         and coalesce(notice < {{ var('short_notice_hours') }} * interval '1 hour', false) as is_short_notice,
         coalesce(started_at > scheduled_time + {{ var('late_start_minutes') }} * interval '1 minute', false)
             as is_late_start,
-        -- A session counts on the day that decided it: its own, or the earlier one on which it was called off.
-        least(scheduled_on, requested_on, cancelled_on) as counted_on
+        -- A session counts on the day that decided it: its own, or the earlier one on which it was called off. A
+        -- student who leaves a lesson early leaves it on its day, so that it counts once (decision 64).
+        case
+            when lesson_id is null or is_moved_by_tutor or is_dropped_by_tutor
+                then least(scheduled_on, requested_on, cancelled_on)
+            else least(scheduled_on, {{ reporting_date('original_time') }})
+        end as counted_on
     from judged
 )
 

@@ -43,7 +43,7 @@ final as (
         tutor_id,
         counted_on,
         {% for metric in var('metrics') %}
-            count(*) filter (where is_counted and {{ metric.condition }}) as {{ metric.name }},
+            count(*) filter (where is_counted and ({{ metric.condition }})) as {{ metric.name }},
         {% endfor %}
         count(rating) as ratings,
         coalesce(sum(rating), 0) as rating_sum,

@@ -33,10 +33,12 @@ final as (
         histories.tutor_id,
         as_of.as_of,
         histories.tutor_sessions_90d,
+        histories.tutor_let_down_rate,
         histories.tutor_reschedule_rate,
         histories.tutor_no_show_rate,
         histories.tutor_continuation_rate,
         histories.tutor_rating,
+        histories.tutor_rating_all_time,
         coalesce(active_students.active_students, 0) as active_students
     from histories
     inner join as_of on histories.known_before = as_of.as_of + 1

@@ -25,6 +25,7 @@ final as (
         teaching_style,
         preferred_pace,
         communication_style,
+        time_zone,
         is_stub
     from tutors
 )

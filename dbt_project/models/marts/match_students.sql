@@ -17,6 +17,13 @@ select
     coalesce(histories.student_first_meetings, 0) as student_first_meetings,
     coalesce(histories.student_continuation_rate, {{ prior_mean(var('first_session_fallback_prior')) }})
         as student_continuation_rate,
+    coalesce(histories.student_pending_meetings, 0) as student_pending_meetings,
+    coalesce(
+        histories.student_sessions_per_pair,
+        {{ var('sessions_per_pair_prior')[0] }}::double precision / {{ var('sessions_per_pair_prior')[1] }}
+    ) as student_sessions_per_pair,
+    coalesce(histories.student_rating_given, {{ var('rating_fallback_mean') }})::double precision
+        as student_rating_given,
     histories.last_session_on,
     -- As of the last roll-over; who got a session since then has a tutor at once. Few are looked up, one by one: of an
     -- `exists`, Postgres would hash all sessions.

@@ -15,12 +15,14 @@ select
     tutors.preferred_pace,
     tutors.communication_style,
     coalesce(histories.tutor_sessions_90d, 0) as tutor_sessions_90d,
+    coalesce(histories.tutor_let_down_rate, {{ prior_mean(var('let_down_fallback_prior')) }}) as tutor_let_down_rate,
     coalesce(histories.tutor_reschedule_rate, {{ prior_mean(var('let_down_fallback_prior')) }})
         as tutor_reschedule_rate,
     coalesce(histories.tutor_no_show_rate, {{ prior_mean(var('no_show_fallback_prior')) }}) as tutor_no_show_rate,
     coalesce(histories.tutor_continuation_rate, {{ prior_mean(var('first_session_fallback_prior')) }})
         as tutor_continuation_rate,
     coalesce(histories.tutor_rating, {{ var('rating_fallback_mean') }}) as tutor_rating,
+    coalesce(histories.tutor_rating_all_time, {{ var('rating_fallback_mean') }}) as tutor_rating_all_time,
     coalesce(histories.active_students, 0) as active_students,
     -- not greatest(0, …): it ignores nulls, and would turn an unknown capacity into none
     (tutors.capacity - least(tutors.capacity, coalesce(histories.active_students, 0)))::integer as free_capacity,

@@ -1,10 +1,13 @@
-{{ config(pre_hook="{{ mark_as_published() }}") }}
+{{ config(pre_hook="{{ mark_as_published() }}", post_hook="{{ tell_publication() }}") }}
 
 -- Built last: depends on every other mart, and its generation is what readers cache by.
 -- depends_on: {{ ref('dim_tutors') }}, {{ ref('dim_students') }}, {{ ref('fct_sessions') }}
 -- depends_on: {{ ref('fct_moves') }}, {{ ref('tutor_scores') }}, {{ ref('platform_baseline') }}
 -- depends_on: {{ ref('tutor_concerns') }}, {{ ref('tutor_flags') }}
 -- depends_on: {{ ref('tutor_weekly') }}, {{ ref('platform_weekly') }}, {{ ref('score_history') }}
+-- depends_on: {{ ref('tutor_patterns') }}, {{ ref('tutor_slots') }}, {{ ref('score_calibration') }}
+-- depends_on: {{ ref('fairness_groups') }}
+-- depends_on: {{ ref('platform_notice') }}, {{ ref('platform_retention') }}, {{ ref('attention_weekly') }}
 
 with as_of as (
     select * from {{ ref('int_as_of') }}
@@ -25,6 +28,7 @@ final as (
         {{ var('min_sessions') }}::integer as min_sessions,
         string_to_array('{{ var("reliability_counts") | join(" ") }}', ' ') as reliability_counts,
         {{ var('randomise_follow_up') }} as randomise_follow_up,
+        '{{ var("unnamed_no_shows") }}'::text as unnamed_no_shows,
         {{ var('reliability_weight') }}::double precision as reliability_weight,
         {{ var('attendance_weight') }}::double precision as attendance_weight,
         {{ var('first_session_weight') }}::double precision as first_session_weight,

@@ -19,6 +19,10 @@ tutor_histories as (
     select * from {{ ref('int_tutor_histories') }}
 ),
 
+subject_histories as (
+    select * from {{ ref('int_subject_histories') }}
+),
+
 labelled as (
     select
         sessions.*,
@@ -39,7 +43,9 @@ events as (
         sessions.student_id,
         sessions.scheduled_on as happened_on,
         1 as is_history,
-        0 as is_tutor_reschedule
+        0 as is_tutor_reschedule,
+        ({{ is_missed_by_student('sessions') }})::integer as is_missed_by_student,
+        0 as is_called_off_by_student
     from sessions
     where sessions.student_id in (select labelled.student_id from labelled)
 
@@ -51,9 +57,27 @@ events as (
         sessions.student_id,
         {{ known_on('sessions') }} as happened_on,
         0 as is_history,
-        1 as is_tutor_reschedule
+        1 as is_tutor_reschedule,
+        null::integer as is_missed_by_student,
+        0 as is_called_off_by_student
     from sessions
     where sessions.is_tutor_reschedule and sessions.student_id in (select labelled.student_id from labelled)
+
+    union all
+
+    select
+        null::uuid as session_id,
+        sessions.tutor_id,
+        sessions.student_id,
+        {{ called_off_known_on('sessions') }} as happened_on,
+        0 as is_history,
+        0 as is_tutor_reschedule,
+        null::integer as is_missed_by_student,
+        1 as is_called_off_by_student
+    from sessions
+    where
+        {{ is_called_off_by_student('sessions') }}
+        and sessions.student_id in (select labelled.student_id from labelled)
 
     union all
 
@@ -63,7 +87,9 @@ events as (
         student_id,
         booked_on as happened_on,
         0 as is_history,
-        0 as is_tutor_reschedule
+        0 as is_tutor_reschedule,
+        null::integer as is_missed_by_student,
+        0 as is_called_off_by_student
     from labelled
 ),
 
@@ -72,7 +98,11 @@ counted as (
         session_id,
         coalesce(sum(is_history) over of_pair, 0) as pair_sessions_before,
         coalesce(sum(is_tutor_reschedule) over of_pair, 0) as pair_tutor_reschedules_before,
-        coalesce(sum(is_history) over of_student, 0) as student_sessions_before
+        coalesce(sum(is_history) over of_student, 0) as student_sessions_before,
+        -- A no-show that names nobody is null, and no trial.
+        coalesce(count(is_missed_by_student) over of_student, 0) as student_trials,
+        coalesce(sum(is_missed_by_student) over of_student, 0) as student_no_shows,
+        coalesce(sum(is_called_off_by_student) over of_student, 0) as student_call_offs
     from events
     window
         of_pair as (
@@ -109,12 +139,52 @@ final as (
         before_booking.pair_sessions_before::bigint as pair_sessions_before,
         before_booking.pair_tutor_reschedules_before::bigint as pair_tutor_reschedules_before,
         before_booking.student_sessions_before::bigint as student_sessions_before,
-        coalesce(pairs.first_session_on >= labelled.booked_on, true) as is_first_meeting,
-        labelled.is_tutor_reschedule or labelled.is_tutor_no_show as is_disrupted
+        {{ shrunk_rate(
+            'before_booking.student_no_shows', 'before_booking.student_trials', var('student_no_show_fallback_prior')
+        ) }} as student_no_show_rate,
+        {{ shrunk_rate(
+            'before_booking.student_call_offs', 'before_booking.student_sessions_before',
+            var('student_call_off_fallback_prior')
+        ) }} as student_call_off_rate,
+        subject_histories.subject_no_show_rate,
+        case
+            when pairs.first_session_on < labelled.booked_on then false
+            -- Of a series, the first alone: on the day of the booking, no earlier session of the two was planned.
+            else not exists (
+                    select
+                    -- Not a CTE, in which nothing could be looked up by index.
+                    from {{ ref('int_session_facts') }} as earlier
+                    inner join {{ ref('int_session_facts') }} as this on labelled.session_id = this.session_id
+                    cross join
+                        lateral (
+                            select
+                                case
+                                    when earlier.requested_on < labelled.booked_on then earlier.scheduled_time
+                                    else coalesce(earlier.original_time, earlier.scheduled_time)
+                                end as planned_time
+                        ) as then_known
+                    where
+                        earlier.student_id = labelled.student_id
+                        and earlier.tutor_id = labelled.tutor_id
+                        and {{ booked_on('earlier') }} <= labelled.booked_on
+                        and {{ reporting_date('then_known.planned_time') }} >= labelled.booked_on
+                        and (then_known.planned_time, earlier.session_id)
+                        < (coalesce(this.original_time, this.scheduled_time), this.session_id)
+                        and coalesce(earlier.cancelled_on >= labelled.booked_on, true)
+                        and (
+                            earlier.status <> 'rescheduled'
+                            or coalesce(earlier.requested_on >= labelled.booked_on, true)
+                        )
+                )
+        end as is_first_meeting,
+        labelled.is_tutor_reschedule or labelled.is_tutor_no_show as is_disrupted,
+        {{ is_missed_by_student('labelled') }} as is_student_no_show
     from labelled
     inner join before_booking on labelled.session_id = before_booking.session_id
     inner join tutor_histories
         on labelled.tutor_id = tutor_histories.tutor_id and labelled.booked_on = tutor_histories.known_before
+    left join subject_histories
+        on labelled.subject = subject_histories.subject and labelled.booked_on = subject_histories.known_before
     left join pairs on labelled.tutor_id = pairs.tutor_id and labelled.student_id = pairs.student_id
 )
 

@@ -4,17 +4,17 @@
         batches=var('scores_per_batch'),
         key='concern_key',
         batch_only=['clears_on'],
-        after_batch='select marts.keep_cases(null); select marts.note_refresh()',
+        after_batch='select marts.keep_cases($tutors); select marts.note_refresh()',
         post_hook='select marts.keep_cases(null)',
         gate=4,
         indexes=[{'columns': ['tutor_id']}, {'columns': ['concern', 'status']}],
     )
 }}
 
--- Batch-only columns come last: live writers take the others as int_tutor_concerns has them.
--- Cases follow with each batch, and at the end for tutors who have left.
+-- Batch-only columns come last: live writers take the others as int_tutor_concerns has them (refresh_sessions).
+-- Cases follow with each batch, and at the end for concerns that are gone and tutors who have left.
 -- depends_on: {{ function('note_refresh') }}, {{ function('keep_cases') }}, {{ function('draw_arm') }},
--- {{ ref('dim_tutors') }}
+-- {{ function('tell_concerns') }}, {{ ref('dim_tutors') }}
 
 with concerns as (
     select * from {{ ref('int_tutor_concerns') }}
@@ -43,50 +43,40 @@ pairs as not materialized (
     select * from {{ ref('int_pairs') }}
 ),
 
-half_lives as (
-    select
-        half_life,
-        array_agg({{ function('evidence_weight') }}(age_days, half_life) / power(2, 40) order by age_days) as weights
-    from unnest(array[{{ var('evidence_half_life_days') }}, {{ var('no_show_half_life_days') }}]) as half_life
-    cross join generate_series(0, {{ var('evidence_days') - 1 }}) as age_days
-    group by half_life
-),
-
+-- Which days count, and how fast they fade.
 rules as (
-    {% for concern in var('rate_concerns') %}
-        select
-            '{{ concern.name }}' as concern,
-            weights,
-            {{ var(concern.cap) }} as cap,
-            {{ var(concern.needs) }} as needs,
-            array_fill(1::double precision, array[{{ concern.needs_days }}]) as needs_weights
-        from half_lives
-        where half_life = {{ var(concern.half_life) }}
-        union all
-    {% endfor %}
-    select
-        'low_ratings' as concern,
-        weights,
-        null as cap,
-        {{ var('ratings_needed') }} as needs,
-        array_fill(1::double precision, array[{{ var('evidence_days') }}]) as needs_weights
-    from half_lives
-    where half_life = {{ var('evidence_half_life_days') }}
-    union all
-    select
-        'loses_new_students' as concern,
-        window_of_meetings as weights,
-        'infinity'::double precision as cap,
-        {{ var('first_meetings_needed') }} as needs,
-        window_of_meetings as needs_weights
-    from (
-        select
-            array_fill(0::double precision, array[{{ var('first_session_follow_up_days') }}])
-            || array_fill(
-                1::double precision,
-                array[{{ var('first_session_window_days') - var('first_session_follow_up_days') }}]
-            ) as window_of_meetings
-    ) as meetings
+    select * from (
+        values
+        {% for concern in var('rate_concerns') %}
+            (
+                '{{ concern.name }}',
+                {{ var(concern.half_life) }}::double precision,
+                0,
+                {{ var('evidence_days') }},
+                {{ concern.needs_days }},
+                {{ var(concern.cap) }}::double precision,
+                {{ var(concern.needs) }}
+            ),
+        {% endfor %}
+        (
+            'low_ratings',
+            {{ var('evidence_half_life_days') }},
+            0,
+            {{ var('evidence_days') }},
+            {{ var('evidence_days') }},
+            null,
+            {{ var('ratings_needed') }}
+        ),
+        (
+            'loses_new_students',
+            'infinity',
+            {{ var('first_session_follow_up_days') }},
+            {{ var('first_session_window_days') }},
+            {{ var('first_session_window_days') }},
+            'infinity',
+            {{ var('first_meetings_needed') }}
+        )
+    ) as counted (concern, half_life_days, open_days, evidence_days, needs_days, cap, needs)
 ),
 
 raised as (
@@ -123,29 +113,33 @@ histories as (
                 / {{ var('pace_days') }} as pace
             from (
                 select
-                    raised.as_of - tutor_days.counted_on as age_days,
-                    unit.trials,
-                    unit.total
-                from tutor_days
-                cross join
-                    lateral (
-                        values
-                        {% for concern in var('rate_concerns') %}
-                            (
-                                '{{ concern.name }}',
-                                tutor_days.{{ concern.trials }}::double precision,
-                                tutor_days.{{ concern.events }}::double precision
-                            ),
-                        {% endfor %}
-                        ('getting_worse', tutor_days.sessions, tutor_days.let_downs),
-                        ('low_ratings', tutor_days.ratings, tutor_days.rating_sum)
-                    ) as unit (concern, trials, total)
-                where
-                    tutor_days.tutor_id = raised.tutor_id
-                    and tutor_days.counted_on > raised.as_of - {{ var('evidence_days') }}
-                    and tutor_days.counted_on <= raised.as_of
-                    and unit.concern = raised.concern
-                    and unit.trials > 0
+                    age_days,
+                    trials,
+                    total
+                from (
+                    select
+                        raised.as_of - tutor_days.counted_on as age_days,
+                        case raised.concern
+                            {% for concern in var('rate_concerns') %}
+                                when '{{ concern.name }}' then tutor_days.{{ concern.trials }}::double precision
+                            {% endfor %}
+                            when 'getting_worse' then tutor_days.sessions
+                            when 'low_ratings' then tutor_days.ratings
+                        end as trials,
+                        case raised.concern
+                            {% for concern in var('rate_concerns') %}
+                                when '{{ concern.name }}' then tutor_days.{{ concern.events }}::double precision
+                            {% endfor %}
+                            when 'getting_worse' then tutor_days.let_downs
+                            when 'low_ratings' then tutor_days.rating_sum
+                        end as total
+                    from tutor_days
+                    where
+                        tutor_days.tutor_id = raised.tutor_id
+                        and tutor_days.counted_on > raised.as_of - {{ var('evidence_days') }}
+                        and tutor_days.counted_on <= raised.as_of
+                ) as counts
+                where trials > 0
                 union all
                 select
                     raised.as_of - pairs.first_session_on as age_days,
@@ -170,7 +164,13 @@ histories as (
 clearings as (
     select
         raised.concern_key,
-        {{ function('evidence_clears_in') }}(
+        clearing.clears_in
+    from raised
+    inner join histories on raised.concern_key = histories.concern_key
+    inner join rules on raised.concern = rules.concern
+    inner join priors on raised.concern = priors.concern
+    cross join
+        lateral {{ function('evidence_clears_in') }}(
             priors.log_masses,
             priors.log_rates,
             priors.log_complements,
@@ -181,18 +181,16 @@ clearings as (
             histories.ages,
             histories.trials,
             histories.totals,
-            rules.weights,
+            rules.half_life_days,
+            rules.open_days,
+            rules.evidence_days,
+            rules.needs_days,
             rules.cap,
+            rules.needs,
             histories.pace,
             raised.coming_mean,
-            rules.needs,
-            rules.needs_weights,
             raised.days_since_high
-        ) as clears_in
-    from raised
-    inner join histories on raised.concern_key = histories.concern_key
-    inner join rules on raised.concern = rules.concern
-    inner join priors on raised.concern = priors.concern
+        ) as clearing
     union all
     select
         raised.concern_key,

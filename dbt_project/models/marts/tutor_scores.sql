@@ -3,7 +3,8 @@
         materialized='incremental',
         batches=var('scores_per_batch'),
         key='tutor_id',
-        batch_only=['peer_percentile', 'planned_sessions_7d', 'harm_sessions', 'harm_students'],
+        batch_only=['peer_percentile', 'planned_sessions_7d', 'harm_students', 'case_mix_expected'],
+        batch_part={'harm_sessions': 'differing.planned_sessions_7d * stored.let_down_rate_expected'},
         after_batch='select marts.note_refresh()',
         gate=4,
         pre_hook=[
@@ -14,8 +15,10 @@
     )
 }}
 
+-- Batch-only columns come last: live writers take the others as int_tutor_scores has them (refresh_sessions).
 -- depends_on: {{ function('take_over_day_before') }}, {{ function('refresh_sessions') }}
 -- depends_on: {{ function('refresh_tutors') }}, {{ function('share_gates') }}, {{ function('lock_tutors') }}
+-- depends_on: {{ function('tell_refreshed') }}, {{ function('tell_missed_sessions') }}
 -- depends_on: {{ function('note_refresh') }}, {{ function('set_quality_reference') }}, {{ ref('tutor_concerns') }}
 
 with scores as (
@@ -52,16 +55,22 @@ planned as (
     group by sessions.tutor_id
 ),
 
+case_mix as (
+    select * from {{ ref('int_case_mix_kept') }}
+),
+
 final as (
     select
         scores.*,
         rated.peer_percentile,
         coalesce(planned.sessions, 0) as planned_sessions_7d,
         coalesce(planned.sessions, 0) * scores.let_down_rate_expected as harm_sessions,
-        coalesce(planned.students, 0) as harm_students
+        coalesce(planned.students, 0) as harm_students,
+        case when scores.sessions_90d > 0 then case_mix.expected end as case_mix_expected
     from scores
     left join rated on scores.tutor_id = rated.tutor_id
     left join planned on scores.tutor_id = planned.tutor_id
+    left join case_mix on scores.tutor_id = case_mix.tutor_id
 )
 
 select * from final -- noqa: AM04

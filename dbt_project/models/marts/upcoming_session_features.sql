@@ -39,6 +39,21 @@ select
             and {{ known_on('earlier') }} <= as_of.as_of
     ) as pair_tutor_reschedules_before,
     coalesce(students.student_sessions, 0) as student_sessions_before,
+    coalesce(students.student_no_show_rate, {{ prior_mean(var('student_no_show_fallback_prior')) }})
+        as student_no_show_rate,
+    coalesce(students.student_call_off_rate, {{ prior_mean(var('student_call_off_fallback_prior')) }})
+        as student_call_off_rate,
+    -- Not that of tomorrow alone: a batch may bring a new day before the roll-over has made its histories.
+    coalesce(
+        (
+            select subjects.subject_no_show_rate
+            from {{ ref('int_subject_histories') }} as subjects
+            where subjects.subject = sessions.subject and subjects.known_before <= as_of.as_of + 1
+            order by subjects.known_before desc
+            limit 1
+        ),
+        case when sessions.subject is not null then {{ prior_mean(var('student_no_show_fallback_prior')) }} end
+    ) as subject_no_show_rate,
     not exists (
         select
         from {{ ref('int_pairs') }} as pairs
@@ -46,6 +61,17 @@ select
             pairs.tutor_id = sessions.tutor_id
             and pairs.student_id = sessions.student_id
             and pairs.first_session_on <= as_of.as_of
+    )
+    -- Of a series, the first alone.
+    and not exists (
+        select
+        from {{ ref('stg_raw__sessions') }} as earlier
+        where
+            earlier.student_id = sessions.student_id
+            and earlier.tutor_id = sessions.tutor_id
+            and not earlier.is_final
+            and earlier.scheduled_time >= (as_of.as_of::timestamp at time zone '{{ var("timezone") }}')
+            and (earlier.scheduled_time, earlier.session_id) < (sessions.scheduled_time, sessions.session_id)
     ) as is_first_meeting
 from {{ ref('int_as_of') }} as as_of
 inner join {{ ref('stg_raw__sessions') }} as sessions

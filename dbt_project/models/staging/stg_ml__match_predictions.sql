@@ -7,12 +7,5 @@ select
     student_id,
     tutor_id,
     churn_probability,
-    risk_level,
-    compatibility_score,
-    pace_mismatch,
-    style_mismatch,
-    communication_mismatch,
-    age_mismatch,
-    model_version,
-    predicted_at
+    run_id
 from {{ source('ml', 'match_predictions') }}

@@ -6,5 +6,7 @@ select
     session_id,
     tutor_disruption_probability,
     model_version,
+    student_no_show_probability,
+    student_model_version,
     predicted_at
 from {{ source('ml', 'session_predictions') }}

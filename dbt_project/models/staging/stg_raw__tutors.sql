@@ -14,5 +14,6 @@ select
     teaching_style,
     preferred_pace,
     communication_style,
+    time_zone,
     is_stub
 from {{ source('raw', 'tutors') }}
