@@ -9,8 +9,10 @@ from typing import Self
 
 import numpy as np
 
-from ml.features import Bools, Floats
+from ml.features import Bools, Floats, Integers
 
+LEAST_SPREAD = 1e-6  # of log-odds; below, one probability is said of all, and has no slope
+NEWTON_STEPS = 50
 MOST_LOG_ODDS = 30.0  # beyond, a probability is 1 in double precision, and its log-odds would be infinite
 
 
@@ -63,3 +65,37 @@ def fit_calibration(margin: Floats, label: Bools) -> Calibration:
 
     found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)])
     return Calibration(float(found.x[0]), float(found.x[1]))
+
+
+def recalibration(label: Bools, log_odds: Floats, groups: Integers | None = None) -> tuple[float, float] | None:
+    """The slope of a logistic regression of what happened on the log-odds that were said, and its standard error (Cox
+    1958). At 1 differences are as large as they are said to be, below 1 they are overstated. The error takes rows of
+    one group (rows,) for one piece of evidence (Liang and Zeger 1986). None where it cannot be told, as where all with
+    the outcome are above all others: the likelihood then grows with the slope for ever, and says nothing.
+    """
+    design = np.column_stack([log_odds - log_odds.mean(), np.ones(len(label))])
+    if not 0 < label.sum() < len(label) or design[:, 0].std() < LEAST_SPREAD:
+        return None
+    if log_odds[label].min() >= log_odds[~label].max():
+        return None
+    weights = np.array([1.0, np.log(label.mean() / (1 - label.mean()))])
+    for _ in range(NEWTON_STEPS):
+        chance = 1 / (1 + np.exp(-np.clip(design @ weights, -MOST_LOG_ODDS, MOST_LOG_ODDS)))
+        information = design.T @ (design * (chance * (1 - chance))[:, np.newaxis])
+        step = np.linalg.lstsq(information, design.T @ (label - chance), rcond=None)[0]
+        weights = weights + np.clip(step, -1, 1)
+        if np.abs(step).max() < 1e-8:
+            break
+    scores = sums_of_groups(design * (label - chance)[:, np.newaxis], groups)
+    inverse = np.linalg.pinv(information)
+    error = float(np.sqrt((inverse @ (scores.T @ scores) @ inverse)[0, 0]))
+    return float(weights[0]), error
+
+
+def sums_of_groups(values: Floats, groups: Integers | None) -> Floats:
+    """(groups, …) sums of (rows, …) values; the values themselves where each row is a group of its own."""
+    if groups is None:
+        return values
+    answer = np.zeros((int(groups.max()) + 1 if len(groups) else 0, *values.shape[1:]))
+    np.add.at(answer, groups, values)
+    return answer

@@ -3,8 +3,6 @@
 Nothing here knows a name, an id or a free text, so none can get into a text or into a request for one.
 """
 
-import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +11,7 @@ import numpy as np
 
 from ml.features import MATCH, WORST_MISMATCH, Floats, Matrix
 from ml.model import Model
+from ml.texts import TextTask, check_text, tidied
 
 Severity = Literal["none", "low", "medium", "high"]
 Side = Literal["student", "tutor"]
@@ -164,15 +163,26 @@ _CLAUSES: dict[str, Callable[[float, bool], str]] = {
         f"students with an urgency of {value:g} out of 5 leave {_more_or_less_often(is_raised)}"
     ),
     "student_first_meetings": lambda value, _: f"the student has met {_count(round(value), 'tutor')} before",
+    "student_pending_meetings": lambda value, _: (
+        f"the student has met {_count(round(value), 'new tutor')} without a second session yet"
+    ),
     "student_continuation_rate": lambda value, _: f"the student goes on with an estimated {_percent(value)} of tutors",
+    "student_sessions_per_pair": lambda value, _: (
+        f"the student has had about {_count(round(value), 'session')} with each tutor so far"
+    ),
+    "student_rating_given": lambda value, _: f"the student's ratings are around {value:.1f} out of 5",
     "tutor_experience_years": lambda value, _: f"the tutor has {_count(round(value), 'year')} of experience",
     "tutor_sessions_90d": lambda value, _: (
         f"the tutor had {_count(round(value), 'session')} planned in the last 90 days"
     ),
+    "tutor_let_down_rate": lambda value, _: (
+        f"the tutor moves, cancels or misses an estimated {_percent(value)} of sessions"
+    ),
     "tutor_reschedule_rate": lambda value, _: f"the tutor reschedules an estimated {_percent(value)} of sessions",
     "tutor_no_show_rate": lambda value, _: f"the tutor misses an estimated {_percent(value)} of sessions",
     "tutor_continuation_rate": lambda value, _: f"an estimated {_percent(value)} of new students stay with the tutor",
-    "tutor_rating": lambda value, _: f"ratings of the tutor are around {value:.1f} out of 5",
+    "tutor_rating": lambda value, _: f"ratings of the tutor in 90 days are around {value:.1f} out of 5",
+    "tutor_rating_all_time": lambda value, _: f"ratings of the tutor are around {value:.1f} out of 5",
 }
 
 
@@ -330,25 +340,14 @@ def _known(value: object) -> object:
     return "unknown" if value is None else value
 
 
-def cache_key(facts: MatchFacts, writer: str) -> str:
-    """Names the text for these facts, as rounded in the prompt, by this language model."""
-    parts = (PROMPT_VERSION, writer, facts.model_version, SYSTEM_PROMPT, prompt(facts))
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-class UnusableTextError(ValueError):
-    """What a language model wrote is not to be shown; the text says why."""
+def task(facts: MatchFacts) -> TextTask[Texts]:
+    """The texts about this pair, to be written."""
+    given = prompt(facts)
+    version = (PROMPT_VERSION, facts.model_version)
+    return TextTask(SYSTEM_PROMPT, given, version, Texts, lambda texts: check(texts, given))
 
 
 LONGEST_CHARACTERS = 700
-_NUMBER = re.compile(r"(\d+(?:[.,]\d+)*)(\s*(?:%|per\s?cent\b))?", re.IGNORECASE)
-# Not "one", which mostly is no number ("one of you", "one-to-one").
-_NUMBER_WORD = re.compile(
-    r"\b(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty|sixty|seventy"
-    r"|eighty|ninety|hundred|thousand|half|third|quarter|twice|double|dozen)\b",
-    re.IGNORECASE,
-)
-_SENTENCE_END = re.compile(r"[.!?](?=\s+[\"'(]?[A-Z]|\s*$)")
 
 
 def check(texts: Texts, given: str) -> Texts:
@@ -357,24 +356,7 @@ def check(texts: Texts, given: str) -> Texts:
     Raises:
         UnusableTextError: a text is empty, too long, not of two or three sentences, or has a number of its own.
     """
-    checked = Texts(_tidied(texts.for_student), _tidied(texts.for_tutor))
-    known = set(_numbers(given))
+    checked = Texts(tidied(texts.for_student), tidied(texts.for_tutor))
     for text in (checked.for_student, checked.for_tutor):
-        if not text:
-            raise UnusableTextError("empty")
-        if len(text) > LONGEST_CHARACTERS:
-            raise UnusableTextError("too long")
-        if not 2 <= len(_SENTENCE_END.findall(text)) <= 3:
-            raise UnusableTextError("not two or three sentences")
-        if _NUMBER_WORD.search(text) or not set(_numbers(text)) <= known:
-            raise UnusableTextError("a number that was not given")
+        check_text(text, given, sentences=(2, 3), longest=LONGEST_CHARACTERS)
     return checked
-
-
-def _tidied(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _numbers(text: str) -> list[tuple[str, bool]]:
-    """Every number as it is written, and whether it is a percentage."""
-    return [(number, bool(unit)) for number, unit in _NUMBER.findall(text)]

@@ -6,7 +6,7 @@ this and the SQL to the same numbers.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -53,7 +53,8 @@ class Feature:
 
 @dataclass(frozen=True)
 class Task:
-    """What is predicted, from what. A row of its frame is a pair (`match`) or a session (`session`)."""
+    """What is predicted, from what. A row of its frame is a pair (`match`), a tutor on a day (`attrition`) or a session
+    (the others). The mart of a task may have rows without a label; nothing is learnt from them."""
 
     kind: str
     label: str  # the boolean column to predict
@@ -62,6 +63,10 @@ class Task:
     features: tuple[Feature, ...]
     filled: tuple[str, ...] = ()  # features that rows to be predicted lack; they get the training median
     subgroups: tuple[str, ...] = ()  # columns by which models are evaluated, besides on all rows
+    # Of rows that repeat the same people: the column that names them, for rows of one of them are not as much evidence
+    # as those of many; and the day on which an outcome was known, before which nobody learns from it.
+    group: str | None = None
+    outcome_column: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -81,17 +86,33 @@ MATCH = Task(
         Feature("student_age", "age of the student"),
         Feature("student_urgency", "urgency of the student"),
         Feature("student_first_meetings", "tutors the student has met before"),
+        Feature("student_pending_meetings", "new tutors of the student whose second session is still to come", 1),
         Feature("student_continuation_rate", "how often the student went on with a tutor", -1),
+        Feature("student_sessions_per_pair", "sessions the student had with each tutor, estimated", -1),
+        Feature("student_rating_given", "ratings the student gave, estimated", -1),
         Feature("tutor_experience_years", "experience of the tutor"),
         Feature("tutor_sessions_90d", "sessions planned with the tutor in 90 days"),
+        Feature("tutor_let_down_rate", "share of sessions the tutor moved, cancelled or missed, estimated", 1),
         Feature("tutor_reschedule_rate", "share of sessions the tutor rescheduled, estimated", 1),
         Feature("tutor_no_show_rate", "share of sessions the tutor missed, estimated", 1),
         Feature("tutor_continuation_rate", "how often students went on with the tutor, estimated", -1),
-        Feature("tutor_rating", "ratings of the tutor, estimated", -1),
+        Feature("tutor_rating", "ratings of the tutor in 90 days, estimated", -1),
+        Feature("tutor_rating_all_time", "ratings of the tutor, estimated", -1),
         Feature("lead_hours", "time from booking to the first session"),
     ),
     filled=("lead_hours",),
     subgroups=("student_age", "subject"),
+)
+
+# What both risks of a session hang on: when it is, and how well the two know each other.
+OF_SESSION = (
+    Feature("lead_hours", "time from booking to the session"),
+    Feature("hour", "hour of the day"),
+    Feature("weekday", "day of the week"),
+    Feature("duration_minutes", "length of the session"),
+    Feature("pair_sessions_before", "sessions the two had before"),
+    Feature("student_sessions_before", "sessions the student had before"),
+    Feature("is_first_meeting", "first meeting of the two"),
 )
 
 SESSION = Task(
@@ -100,22 +121,52 @@ SESSION = Task(
     time_column="scheduled_time",
     key=("session_id",),
     features=(
-        Feature("lead_hours", "time from booking to the session"),
-        Feature("hour", "hour of the day"),
-        Feature("weekday", "day of the week"),
-        Feature("duration_minutes", "length of the session"),
+        *OF_SESSION,
         Feature("tutor_reschedule_rate", "share of sessions the tutor rescheduled", 1),
         Feature("tutor_no_show_rate", "share of sessions the tutor missed", 1),
         Feature("tutor_sessions_90d", "sessions of the tutor in 90 days"),
-        Feature("pair_sessions_before", "sessions the two had before"),
         Feature("pair_tutor_reschedules_before", "sessions with this student the tutor rescheduled", 1),
-        Feature("student_sessions_before", "sessions the student had before"),
-        Feature("is_first_meeting", "first meeting of the two"),
     ),
     subgroups=("is_first_meeting",),
 )
 
-TASKS = {task.kind: task for task in (MATCH, SESSION)}
+STUDENT_NO_SHOW = Task(
+    kind="student_no_show",
+    label="is_student_no_show",
+    time_column="scheduled_time",
+    key=("session_id",),
+    features=(
+        *OF_SESSION,
+        Feature("student_no_show_rate", "share of sessions the student missed, estimated", 1),
+        Feature("student_call_off_rate", "share of sessions the student moved or cancelled, estimated"),
+        Feature("subject_no_show_rate", "share of sessions of the subject that students missed, estimated", 1),
+    ),
+    subgroups=("is_first_meeting",),
+)
+
+ATTRITION = Task(
+    kind="attrition",
+    label="has_stopped",
+    time_column="known_before",
+    key=("tutor_id", "known_before"),
+    features=(
+        Feature("sessions_28d", "sessions held in 28 days"),
+        Feature("sessions_change", "change of sessions held, against the platform's", -1),
+        Feature("days_since_session", "days since the last session held", 1),
+        Feature("active_students", "students taught lately"),
+        Feature("below_peak_share", "drop in students from the tutor's peak"),
+        Feature("new_students_56d", "new students in 56 days", -1),
+        Feature("lost_share_56d", "share of students lost in 56 days", 1),
+        Feature("let_down_rate", "share of sessions moved, cancelled or missed, estimated", 1),
+        Feature("rating", "ratings in 90 days, estimated", -1),
+        Feature("rating_change", "ratings in 90 days against those of all time", -1),
+        Feature("tenure_days", "days since the tutor began"),
+    ),
+    group="tutor_id",
+    outcome_column="outcome_on",
+)
+
+TASKS = {task.kind: task for task in (MATCH, SESSION, STUDENT_NO_SHOW, ATTRITION)}
 
 
 def feature_matrix(features: Sequence[str], frame: "pd.DataFrame") -> Matrix:
@@ -147,16 +198,19 @@ def labels(task: Task, frame: "pd.DataFrame") -> Bools:
 
 def times(task: Task, frame: "pd.DataFrame") -> npt.NDArray[np.datetime64]:
     """(rows,): UTC, to the microsecond. Raises FrameError unless every row has a time."""
+    return _moments(frame, task.time_column)
+
+
+def outcome_times(task: Task, frame: "pd.DataFrame") -> npt.NDArray[np.datetime64] | None:
+    """(rows,): since when each outcome was known, in UTC; None where the task does not say. Raises as `times`."""
+    return None if task.outcome_column is None else _moments(frame, task.outcome_column)
+
+
+def groups(task: Task, frame: "pd.DataFrame") -> Integers | None:
+    """(rows,): a number per person whose rows are repeated; None where each row stands for itself."""
     import pandas as pd
 
-    column = _column(frame, task.time_column)
-    try:
-        moments = pd.to_datetime(column, utc=True)
-    except (TypeError, ValueError) as error:
-        raise FrameError(f"column {task.time_column} must be a time: {error}") from error
-    if moments.isna().any():
-        raise FrameError(f"column {task.time_column} has {int(moments.isna().sum())} rows without a value")
-    return moments.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+    return None if task.group is None else pd.factorize(_column(frame, task.group))[0].astype(np.int64)
 
 
 def canonical(task: Task, frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -165,12 +219,13 @@ def canonical(task: Task, frame: "pd.DataFrame") -> "pd.DataFrame":
     Raises FrameError if two rows have the same key.
     """
     order = frame.assign(**{task.time_column: times(task, frame)})
-    for name in task.key:
+    for name in set(task.key) - {task.time_column}:
         # As text: a key may be a UUID, a string or a number, and all that matters is one fixed order.
         order[name] = _column(frame, name).astype(str)
     if order.duplicated(list(task.key)).any():
         raise FrameError(f"two rows have the same {', '.join(task.key)}")
-    rows = order.reset_index(drop=True).sort_values([task.time_column, *task.key], kind="stable").index
+    by = list(dict.fromkeys([task.time_column, *task.key]))
+    rows = order.reset_index(drop=True).sort_values(by, kind="stable").index
     return frame.iloc[rows].reset_index(drop=True)
 
 
@@ -188,6 +243,9 @@ class Preferences:
     style: Floats
     communication: Floats
     age: Floats
+
+    def __getitem__(self, chosen: Integers | slice) -> "Preferences":
+        return Preferences(*(getattr(self, field.name)[chosen] for field in fields(Preferences)))
 
 
 def mismatches(student: Preferences, tutor: Preferences) -> dict[str, Floats]:
@@ -226,8 +284,16 @@ def compatibility(mismatch: dict[str, Floats]) -> Floats:
     """1 - (0.35·pace/4 + 0.30·style + 0.25·communication/4 + 0.10·min(age, 50)/50), in 0-1 and in the shape of the
     mismatches. An unknown mismatch drops out and the weights of the others are scaled up to 1; with none known the
     score is NEUTRAL_COMPATIBILITY."""
-    total = sum(compatibility_burden(mismatch).values(), np.float64(0))
-    return np.asarray(np.clip(1 - total, 0.0, 1.0), dtype=np.float64)
+    # As in SQL, operation by operation: a pair gets the same from the view and on the spot.
+    taken: Floats = np.zeros(())
+    weight: Floats = np.zeros(())
+    for name, values in mismatch.items():
+        share, worst = COMPATIBILITY_WEIGHTS[name], WORST_MISMATCH[name]
+        known = ~np.isnan(values)
+        taken = taken + np.where(known, share * np.minimum(np.nan_to_num(values), worst) / worst, 0.0)
+        weight = weight + share * known
+    score = np.clip(1 - taken / np.where(weight == 0, 1.0, weight), 0.0, 1.0)
+    return np.asarray(np.where(weight == 0, NEUTRAL_COMPATIBILITY, score), dtype=np.float64)
 
 
 def risk_codes(probability: npt.NDArray[np.floating], low: float = 0.3, high: float = 0.7) -> npt.NDArray[np.int8]:
@@ -243,6 +309,19 @@ def risk_codes(probability: npt.NDArray[np.floating], low: float = 0.3, high: fl
 def risk_level(probability: float, low: float = 0.3, high: float = 0.7) -> str:
     """`low`, `medium` or `high`, as `risk_codes` has it."""
     return RISK_LEVELS[int(risk_codes(np.array([probability]), low, high)[0])]
+
+
+def _moments(frame: "pd.DataFrame", name: str) -> npt.NDArray[np.datetime64]:
+    import pandas as pd
+
+    column = _column(frame, name)
+    try:
+        moments = pd.to_datetime(column, utc=True)
+    except (TypeError, ValueError) as error:
+        raise FrameError(f"column {name} must be a time: {error}") from error
+    if moments.isna().any():
+        raise FrameError(f"column {name} has {int(moments.isna().sum())} rows without a value")
+    return moments.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
 
 
 def _column(frame: "pd.DataFrame", name: str) -> "pd.Series[Any]":

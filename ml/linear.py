@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from ml.features import Bools, Floats, Matrix
 
@@ -34,12 +35,20 @@ class Linear:
         total = np.full(len(matrix), self.intercept)
         for position in range(len(self.slope)):
             if self.slope[position] or self.gap[position]:
-                total += self._part(matrix, position)
+                total += self.term(matrix[:, position], position)
         return total
+
+    def term(self, values: npt.NDArray[np.floating], position: int) -> Floats:
+        """(rows,) log-odds that this feature adds to the intercept, for its values (rows,)."""
+        term = np.clip(values.astype(np.float64), self.low[position], self.high[position])
+        term -= self.middle[position]
+        term *= self.slope[position]
+        term[np.isnan(term)] = self.gap[position]
+        return term
 
     def contributions(self, matrix: Matrix) -> Floats:
         """(rows, features): what each feature adds to the intercept."""
-        parts = [self._part(matrix, position) for position in range(len(self.slope))]
+        parts = [self.term(matrix[:, position], position) for position in range(len(self.slope))]
         return np.column_stack(parts) if parts else np.empty((len(matrix), 0))
 
     def shrunk(self, share: float) -> Self:
@@ -55,13 +64,6 @@ class Linear:
     def from_dict(cls, stored: dict[str, Any]) -> Self:
         arrays = {name: tuple(value) for name, value in stored.items() if name != "intercept"}
         return cls(stored["intercept"], **arrays)
-
-    def _part(self, matrix: Matrix, position: int) -> Floats:
-        part = np.clip(matrix[:, position].astype(np.float64), self.low[position], self.high[position])
-        part -= self.middle[position]
-        part *= self.slope[position]
-        part[np.isnan(part)] = self.gap[position]
-        return part
 
 
 def fit_linear(matrix: Matrix, label: Bools, monotone: Sequence[int]) -> Linear:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ from ml.calibrate import Calibration
 from ml.drift import Reference
 from ml.features import Floats, Matrix
 from ml.linear import Linear
+from ml.pair_sums import Leaves
 
 if TYPE_CHECKING:
     import xgboost
@@ -20,7 +22,7 @@ class Model(Protocol):
 
     @property
     def kind(self) -> str:
-        """`match` or `session`."""
+        """The kind of its task: a key of `ml.features.TASKS`."""
 
     @property
     def version(self) -> str:
@@ -89,6 +91,11 @@ class BoostedModel:
         # What single precision lost goes to the bias.
         answer[:, -1] = self.calibration.log_odds(self._margins(matrix)) - answer[:, :-1].sum(axis=1)
         return answer
+
+    @cached_property
+    def leaves(self) -> Leaves:
+        """Of the trees."""
+        return Leaves(self.booster)
 
     def influence(self, matrix: Matrix) -> dict[str, float]:
         """How much each feature moves the log-odds on (rows, features), as a share of what all of them do: fractions

@@ -1,5 +1,6 @@
 """Who should be taught by whom: the people of the marts, the champion's probabilities, and the assignment."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, LiteralString
@@ -13,18 +14,24 @@ from core.errors import TutorqError
 from core.settings import Settings
 from ml.assign import NEW_TUTOR_SESSIONS, NOBODY, Plan, assign
 from ml.features import Bools, Matrix, risk_level
-from ml.predictions import churn_matrix
+from ml.model import Model
+from ml.offers import pending
+from ml.pairs import score, uuids
+from ml.people import read_students, read_tutors
 from ml.registry import champion
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A student with the tutor of the best plan; ids as delivered."""
+    """A student with the tutor of the best plan; `student` and `tutor` are ids as delivered."""
 
+    student_id: UUID
+    tutor_id: UUID
     student: str
     tutor: str
     churn_probability: float
     risk_level: str
+    is_fixed: bool
     remarks: tuple[str, ...]
 
 
@@ -96,7 +103,13 @@ def plan(
     with database.connect() as connection:
         about_student = _about(connection, STUDENTS, student_ids)
         about_tutor = _about(connection, TUTORS, tutor_ids)
-    room = [unknown_capacity if each.free_capacity is None else each.free_capacity for each in about_tutor]
+        spoken_for = Counter(
+            columns[tutor]
+            for student, tutor in pending(connection, settings.offer_days)
+            if student not in rows and tutor in columns
+        )
+    free = [unknown_capacity if each.free_capacity is None else each.free_capacity for each in about_tutor]
+    room = [max(0, places - spoken_for[position]) for position, places in enumerate(free)]
     found = assign(
         churn,
         np.array(room, dtype=np.int64),
@@ -115,7 +128,18 @@ def plan(
         marks = {"fixed": found.is_fixed[position], "tries a new tutor": found.is_exploration[position]}
         remarks = tuple(mark for mark, is_set in marks.items() if is_set)
         level = risk_level(probability, settings.match_medium_risk, settings.match_high_risk)
-        pairs.append(Pair(about_student[position].name, about_tutor[int(chosen)].name, probability, level, remarks))
+        pairs.append(
+            Pair(
+                student_id=student_ids[position],
+                tutor_id=tutor_ids[int(chosen)],
+                student=about_student[position].name,
+                tutor=about_tutor[int(chosen)].name,
+                churn_probability=probability,
+                risk_level=level,
+                is_fixed=bool(found.is_fixed[position]),
+                remarks=remarks,
+            )
+        )
     return Answer(
         model=model.version,
         lost_model=by.lost,
@@ -124,6 +148,18 @@ def plan(
         expected={name: _summary(each) for name, each in
                   (("assigned", found.best), ("greedy", found.greedy), ("random", found.random))},
     )  # fmt: skip
+
+
+def churn_matrix(
+    database: Database, model: Model, *, students: Sequence[UUID] = (), tutors: Sequence[UUID] = ()
+) -> tuple[list[UUID], list[UUID], Matrix]:
+    """Active students, active tutors, and the churn probability of each pair (students, tutors), as of this moment;
+    of those named, or of all where none are. Nothing is stored."""
+    with database.connect() as connection:
+        one, other = read_students(connection, list(students) or None), read_tutors(connection, list(tutors) or None)
+    parts = [block.probability.reshape(-1, len(other)) for block in score(model, one, other)]
+    matrix = np.concatenate(parts) if parts else np.empty((len(one), len(other)), dtype=np.float32)
+    return uuids(one.ids), uuids(other.ids), matrix
 
 
 def _summary(of: Plan) -> tuple[int, float]:

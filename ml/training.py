@@ -10,7 +10,18 @@ from ml.baseline import fit_additive_logistic
 from ml.boosted import PARAMETERS, fit
 from ml.drift import reference
 from ml.evaluate import evaluation
-from ml.features import Bools, Floats, FrameError, Task, canonical, feature_matrix, labels, times
+from ml.features import (
+    Bools,
+    Floats,
+    FrameError,
+    Task,
+    canonical,
+    feature_matrix,
+    groups,
+    labels,
+    outcome_times,
+    times,
+)
 from ml.model import BoostedModel, Model
 from ml.promote import Decision, Fault, decide, too_little
 from ml.split import rolling_folds, time_split
@@ -72,14 +83,15 @@ def train(
 ) -> Candidate:
     """Train a challenger on the labelled rows of a task, in any order, and judge it on the last of them.
 
-    The model is fitted to the first 85% of the rows, with settings and a calibration from beginnings of them that were
-    watched on what came next; the last 15% are for the judgement alone. `low` and `high`: the limits of the risk bands
+    The model is fitted to the first 85% of the rows (where the task says since when outcomes are known, to those known
+    by then), with settings and a calibration from beginnings of them that were watched on what came next; the last 15%
+    are for the judgement alone. `low` and `high`: the limits of the risk bands
     that are reported.
 
     The same rows and seed give the same model, to the byte. Raises FrameError for a frame that does not fit the task.
     """
     frame = canonical(task, frame)
-    label, moments = labels(task, frame), times(task, frame)
+    label, moments, known = labels(task, frame), times(task, frame), outcome_times(task, frame)
     days: list[date] = moments.astype("datetime64[D]").tolist()
     data_from, data_to = (days[0], days[-1]) if days else (None, None)
     matrix = feature_matrix(task.names, frame)
@@ -98,18 +110,19 @@ def train(
         return without_model(reason, {"rules": figures(rules.predict(matrix), slice(None))})
     thinned = slice(None, None, -(-len(frame) // MOST_ROWS))
     frame, label, moments, matrix = frame.iloc[thinned], label[thinned], moments[thinned], matrix[thinned]
+    known = None if known is None else known[thinned]
 
-    parts = time_split(moments)
+    parts = time_split(moments, known)
     train_rows, test_rows = parts.train, parts.test
     every = -(-len(label[train_rows]) // MOST_TRIAL_ROWS) or 1
     trials = [
         fold
-        for fold in rolling_folds(moments[train_rows], every=every)
+        for fold in rolling_folds(moments[train_rows], None if known is None else known[train_rows], every=every)
         if all(0 < label[part].mean() < 1 for part in fold)
     ]
     if not trials:
         return without_model(
-            "the time before the test rows has only one outcome; there is nothing to tell apart",
+            "the time before the test rows has too few outcomes; there is nothing to tell apart",
             {"rules": figures(rules.predict(matrix), slice(None))},
         )
     before = label[train_rows]
@@ -146,6 +159,7 @@ def train(
         rules=by_rules,
         baseline=(BASELINE, baseline),
         champion=by_champion,
+        groups=groups(task, frame.iloc[test_rows]),
     )
     if champion is not None and champion.version == model.version:
         decision = Decision(True, f"the same as the champion {model.version}: same data, same model")

@@ -3,33 +3,42 @@
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
-import psycopg
 from psycopg import sql
 
 from core.database import Database
-from core.errors import TutorqError
-from ml.features import MATCH, SESSION, Task
+from ml.features import ATTRITION, MATCH, SESSION, STUDENT_NO_SHOW, Task
+from ml.marts import marts_needed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MARTS = {MATCH.kind: "match_outcomes", SESSION.kind: "session_outcomes"}
+MARTS = {
+    MATCH.kind: "match_outcomes",
+    SESSION.kind: "session_outcomes",
+    STUDENT_NO_SHOW.kind: "session_outcomes",
+    ATTRITION.kind: "attrition_outcomes",
+}
 
 
 def training_set(database: Database, task: Task, *, last_days: int | None = None) -> "pd.DataFrame":
-    """A row per labelled pair or session: key (text), time (UTC), label (boolean), features and subgroups. With
-    `last_days`, only the rows of so many days before the newest.
+    """A row per labelled pair, session, or tutor and day: key (text), times (UTC), label (boolean), features and
+    subgroups. With `last_days`, only the rows of so many days before the newest.
 
     The stream goes through a file on disk, so that its text is never in memory beside the frame. Raises TutorqError if
     the mart has not been built.
     """
     import pandas as pd
 
-    names = [name for name in task.names if name not in (*task.key, task.time_column)]
+    moments = [task.time_column, *([task.outcome_column] if task.outcome_column else [])]
+    keys = [name for name in task.key if name not in moments]
+    names = [name for name in task.names if name not in (*keys, *moments)]
     others = [name for name in task.subgroups if name not in names]
     columns = [
-        *(sql.SQL("{0}::text as {0}").format(sql.Identifier(name)) for name in task.key),
-        sql.SQL("(extract(epoch from {0}) * 1000000)::bigint as {0}").format(sql.Identifier(task.time_column)),
+        *(sql.SQL("{0}::text as {0}").format(sql.Identifier(name)) for name in keys),
+        *(
+            sql.SQL("(extract(epoch from {0}) * 1000000)::bigint as {0}").format(sql.Identifier(name))
+            for name in moments
+        ),
         sql.SQL("{0}::integer as {0}").format(sql.Identifier(task.label)),
         # A boolean is a number to a model; only by way of an integer does Postgres make one of it.
         *(
@@ -38,21 +47,27 @@ def training_set(database: Database, task: Task, *, last_days: int | None = None
         ),
     ]
     mart = sql.Identifier("marts", MARTS[task.kind])
-    newest = sql.SQL("where {time} > (select max({time}) from {mart}) - make_interval(days => {days})").format(
+    newest = sql.SQL("and {time} > (select max({time}) from {mart}) - make_interval(days => {days})").format(
         time=sql.Identifier(task.time_column), mart=mart, days=sql.Literal(last_days)
     )
-    query = sql.SQL("copy (select {} from {} {}) to stdout (format csv, header)").format(
-        sql.SQL(", ").join(columns), mart, newest if last_days is not None else sql.SQL("")
+    query = sql.SQL("copy (select {} from {} where {} is not null {}) to stdout (format csv, header)").format(
+        sql.SQL(", ").join(columns),
+        mart,
+        sql.Identifier(task.label),
+        newest if last_days is not None else sql.SQL(""),
     )
     with TemporaryFile() as file:
-        try:
-            with database.connect() as connection, connection.cursor() as cursor, cursor.copy(query) as blocks:
-                for block in blocks:
-                    file.write(block)
-        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-            raise TutorqError("the marts have not been built yet; run `tutorq score` first") from error
+        with (
+            marts_needed(),
+            database.connect() as connection,
+            connection.cursor() as cursor,
+            cursor.copy(query) as blocks,
+        ):
+            for block in blocks:
+                file.write(block)
         file.seek(0)
-        frame = pd.read_csv(file, dtype={**dict.fromkeys(task.key, "str"), "subject": "str"})
-    frame[task.time_column] = pd.to_datetime(frame[task.time_column], unit="us", utc=True)
+        frame = pd.read_csv(file, dtype={**dict.fromkeys(keys, "str"), "subject": "str"})
+    for name in moments:
+        frame[name] = pd.to_datetime(frame[name], unit="us", utc=True)
     frame[task.label] = frame[task.label].astype("bool")
     return frame

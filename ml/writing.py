@@ -1,15 +1,18 @@
 """Texts by a language model, over any API that speaks OpenAI's chat completions."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ml.explain import SYSTEM_PROMPT, Texts, UnusableTextError, check
+from ml.texts import TextTask, UnusableTextError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 # Servers on one's own machine want no key, but the client wants one.
 NO_KEY = "none"
+OPENAI = "https://api.openai.com/v1"
+
+Texts = TypeVar("Texts")
 
 
 class WriterFailedError(Exception):
@@ -19,38 +22,31 @@ class WriterFailedError(Exception):
 class TextWriter:
     """Asks one language model. Its answer is checked before it is given to anybody."""
 
-    def __init__(self, client: "AsyncOpenAI", model: str) -> None:
+    def __init__(self, client: "AsyncOpenAI", model: str, name: str) -> None:
         self._client = client
         self._model = model
+        self.name = name
 
-    @property
-    def name(self) -> str:
-        """Which model writes, and where: texts of another are other texts."""
-        return f"{self._client.base_url} {self._model}"
-
-    async def write(self, prompt: str) -> Texts:
-        """Two to three sentences for each side, from the facts in `ml.explain.prompt`. Does not limit its time.
+    async def write(self, task: TextTask[Texts]) -> Texts:
+        """The texts that were asked for. Does not limit its time.
 
         Raises:
             WriterFailedError: there is no answer.
             UnusableTextError: there is one that must not be shown.
         """
-        content = await self._complete(prompt)
+        content = await self._complete(task)
         # Some put it between code fences, or words before it.
         start, end = content.find("{"), content.rfind("}")
         try:
             answer = json.loads(content[start : end + 1])
-            texts = Texts(answer["for_student"], answer["for_tutor"])
-        except (ValueError, TypeError, KeyError) as error:
+        except ValueError as error:
             raise UnusableTextError("not the JSON that was asked for") from error
-        if not isinstance(texts.for_student, str) or not isinstance(texts.for_tutor, str):
-            raise UnusableTextError("not the JSON that was asked for")
-        return check(texts, prompt)
+        return task.read(answer)
 
     async def close(self) -> None:
         await self._client.close()
 
-    async def _complete(self, prompt: str) -> str:
+    async def _complete(self, task: TextTask[Any]) -> str:
         import openai
         from openai.types.chat import ChatCompletion
 
@@ -58,7 +54,7 @@ class TextWriter:
             # No further parameters: servers differ in which they know, and refuse those that they do not.
             completion: Any = await self._client.chat.completions.create(
                 model=self._model,
-                messages=[{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": prompt}],
+                messages=[{"role": "system", "content": task.system}, {"role": "user", "content": task.facts}],
             )
         except openai.APIStatusError as error:
             raise WriterFailedError(f"status {error.status_code}") from error
@@ -77,13 +73,17 @@ class TextWriter:
         return content
 
 
+def writer_name(*, base_url: str | None, api_key: str | None, model: str) -> str | None:
+    """Which model writes, and where: texts of another are other texts. None if neither an address nor a key is set."""
+    return None if base_url is None and api_key is None else f"{base_url or OPENAI} {model}"
+
+
 def open_writer(*, base_url: str | None, api_key: str | None, model: str, seconds: float) -> TextWriter | None:
     """The writer for these settings; None if neither an address nor a key is set. Takes a moment: it imports openai."""
-    if base_url is None and api_key is None:
+    name = writer_name(base_url=base_url, api_key=api_key, model=model)
+    if name is None:
         return None
     from openai import AsyncOpenAI
 
-    client = AsyncOpenAI(
-        base_url=base_url or "https://api.openai.com/v1", api_key=api_key or NO_KEY, timeout=seconds, max_retries=0
-    )
-    return TextWriter(client, model)
+    client = AsyncOpenAI(base_url=base_url or OPENAI, api_key=api_key or NO_KEY, timeout=seconds, max_retries=0)
+    return TextWriter(client, model, name)
