@@ -10,6 +10,7 @@ from uvicorn.config import STARTUP_FAILURE
 from api import logs
 from api.app import create_app
 from api.server import server_config
+from core import tracing
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.processes import keep_files_private
@@ -22,6 +23,7 @@ def main() -> None:
     settings = settings_of_process()
     try:
         Database(settings, DatabaseRole.API).check_settings()
+        tracing.check(settings)
     except TutorqError as error:
         sys.exit(f"error: {error}")
     # What has been imported stays. Left to the collector, it is gone through again and again: 100 ms each time.

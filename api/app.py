@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
@@ -16,12 +16,18 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import problems, reference
+from api.appeals import endpoints as appeals
+from api.attrition import endpoints as attrition
 from api.audit import endpoints as audit
 from api.auth_sessions import endpoints as auth_sessions
+from api.calibration import endpoints as calibration
 from api.cases import endpoints as cases
+from api.comparison import endpoints as comparison
 from api.dashboard import PAGE, Dashboard
 from api.description import describe
+from api.events import endpoints as events
 from api.excuses import endpoints as excuses
+from api.fairness import endpoints as fairness
 from api.funnel import endpoints as funnel
 from api.headers import SecurityHeaders
 from api.health import endpoints as health
@@ -30,21 +36,36 @@ from api.logs import RequestLog
 from api.matching import endpoints as matching
 from api.metrics import endpoints as metrics
 from api.metrics.instruments import Instruments, RequestMetrics
+from api.my import endpoints as my
+from api.notifications import endpoints as notifications
+from api.offers import endpoints as offers
 from api.overview import endpoints as overview
+from api.page_links import endpoints as page_links
 from api.paths import EscapedPaths
 from api.people import endpoints as people
+from api.platform import endpoints as platform
 from api.problems import UnexpectedErrors
 from api.proxies import Proxies, UndeclaredProxies
 from api.quarantine import endpoints as quarantine
+from api.report_kinds import endpoints as report_kinds
 from api.reports import endpoints as reports
 from api.revalidation import Revalidation
+from api.scoring_settings import endpoints as scoring_settings
 from api.session_records import endpoints as session_records
 from api.sessions import endpoints as sessions
 from api.stand_ins import endpoints as stand_ins
+from api.todays_sessions import endpoints as todays_sessions
 from api.tutors import endpoints as tutors
 from api.upcoming import endpoints as upcoming
+from api.webhook_endpoints import endpoints as webhook_endpoints
 from api.webhooks import endpoints as webhooks
+from api.weekly_report import endpoints as weekly_report
+from api.what_if import endpoints as what_if
+from core import tracing
 from core.settings import PROJECT_ROOT, Settings
+
+if TYPE_CHECKING:
+    from api.tracing import Traces
 
 DASHBOARD = PROJECT_ROOT / "dashboards" / "dist"
 DOCS_PATH = "/api/docs"
@@ -96,14 +117,19 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     instruments = Instruments()
     undeclared_proxies = UndeclaredProxies()
     resources = (
-        *(sessions, health, people, tutors, overview, funnel, matching, upcoming, session_records, stand_ins),
-        *(quarantine, excuses, cases, reports, audit, auth_sessions, webhooks),
+        # Before session_records, or `upcoming` and `today` would be ids.
+        *(sessions, health, people, tutors, overview, calibration, fairness, funnel, matching, offers, upcoming),
+        *(todays_sessions, session_records, comparison, attrition, platform),
+        *(stand_ins, quarantine, excuses, cases, appeals, page_links, audit, auth_sessions, webhook_endpoints),
+        # Kinds before mail, or `kinds` would be the id of one.
+        *(report_kinds, reports, weekly_report, notifications, webhooks, events, my),
+        *(scoring_settings, what_if),
     )
     handlers = problems.handlers([route for resource in resources for route in resource.router.routes])
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
-        allow_methods=("GET", "POST", "PATCH", "DELETE"),
+        allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
         allow_headers=(
             "X-API-Key",
             "X-Request-ID",
@@ -111,19 +137,22 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
             "Content-Type",
             "Content-Encoding",
             "Idempotency-Key",
+            "Last-Event-ID",
         ),
         expose_headers=("ETag", "X-Request-ID", "Retry-After", "Deprecation", "Sunset", "Link"),
     )
+    traces = _traces(settings)
     app = Api(
         title="tutorq",
         version="1",
         description="Tutor quality: who is becoming unreliable, how sure that is, and what ends a flag.",
-        lifespan=lifespan(settings, instruments, undeclared_proxies),
+        lifespan=lifespan(settings, instruments, undeclared_proxies, traces),
         # A request passes them in this order, and then comes to FastAPI's own routes.
         middleware=[
             Middleware(Proxies, trusted=settings.trusted_proxies, undeclared=undeclared_proxies),
             Middleware(RequestLog),
             Middleware(RequestMetrics, instruments=instruments),
+            *_request_traces(traces),
             Middleware(SecurityHeaders),
             *([cors] if settings.cors_origins else []),
             Middleware(Compression, minimum_size=GZIP_FROM_BYTES, compresslevel=GZIP_LEVEL),
@@ -153,6 +182,24 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     else:
         app.add_api_route("/", _to_docs, include_in_schema=False)
     return app
+
+
+def _traces(settings: Settings) -> "Traces | None":
+    """None where no traces are wanted: then nothing of OpenTelemetry's SDK is imported."""
+    if settings.otlp_endpoint is None:
+        return None
+    tracing.check(settings)
+    from api.tracing import Traces
+
+    return Traces(settings)
+
+
+def _request_traces(traces: "Traces | None") -> list[Middleware]:
+    if traces is None:
+        return []
+    from api.tracing import RequestTraces
+
+    return [Middleware(RequestTraces, traces=traces)]
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from api.events.hub import Hub
 from api.headers import JSON_POLICY, POLICY, SAME_FOR_ALL
 from api.problems import ApiError, HeadTooLargeError, MalformedRequestError, OverloadedError, problem_response
 
@@ -143,6 +144,13 @@ class GuardedProtocol(HttpToolsProtocol):
             self._close_in_time()
         elif is_last:
             self.waiting[self] = None
+
+    def shutdown(self) -> None:
+        """The server ends: it waits for answers, and streams would never be complete."""
+        hub: Hub | None = self.app_state.get("events")
+        if hub is not None:
+            hub.end_streams()
+        super().shutdown()
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()

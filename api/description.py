@@ -33,6 +33,8 @@ def describe(schema: dict[str, Any]) -> dict[str, Any]:
             if unprocessable.get("schema", {}).get("$ref", "").endswith("/HTTPValidationError"):
                 del operation["responses"]["422"]
             for response in operation["responses"].values():
+                for content in response.get("content", {}).values():
+                    schemas.update(content.get("schema", {}).pop("$defs", {}))
                 # Of the type that the route answers with when all is well.
                 for content in list(response.get("content", {}).values()):
                     if _is_problem(content.get("schema", {})):

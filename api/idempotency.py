@@ -74,6 +74,15 @@ NOT_KEPT = {"content-length", "set-cookie"}
 
 log = structlog.get_logger("api")
 
+
+class OnceResponse(Response):
+    """JSON with a secret that is shown once: what is remembered of it, and given again, is `without`."""
+
+    def __init__(self, content: str, without: str, status_code: int = 200) -> None:
+        super().__init__(content, status_code, {"Cache-Control": "no-store"}, bodies.JSON)
+        self.without = without
+
+
 Work = Callable[[Request], Awaitable[Response]]
 
 
@@ -202,7 +211,8 @@ def _stored(response: Response) -> tuple[str, int, str]:
         for name, value in response.raw_headers
         if name.decode("latin-1") not in NOT_KEPT
     ]
-    return bytes(response.body).decode(), response.status_code, json.dumps(headers)
+    body = response.without if isinstance(response, OnceResponse) else bytes(response.body).decode()
+    return body, response.status_code, json.dumps(headers)
 
 
 def _again(request: Request, data: bytes) -> Request:

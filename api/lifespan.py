@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from fastapi import FastAPI
 
 from api import idempotency as idempotent
 from api import limits, logs
+from api.appeals.commands import Appeals
+from api.appeals.queries import AppealQueries
 from api.audit.queries import AuditLog
 from api.audit_writer import AuditWriter
 from api.auth_sessions.commands import LinkRequests
@@ -17,21 +19,29 @@ from api.auth_sessions.queries import Sessions
 from api.auth_sessions.schemas import LogInMethods
 from api.browser_sessions import BrowserSessions
 from api.cases.commands import Cases
+from api.cases.contact_commands import CaseContacts
 from api.cases.queries import CaseQueries
 from api.database import Marts, open_pool, stay_connected
+from api.events import hub as event_hub
+from api.events.hub import Hub
 from api.excuses.commands import Excuses
 from api.health.queries import HealthProbe
 from api.idempotency import Idempotency
 from api.key_ring import KeyRing
 from api.limits import ActionLimit, FailureLimit, RateLimit
 from api.matching.assignments import Assignments
-from api.matching.explanations import open_explainer
 from api.matching.generation import Generation, open_dagster
 from api.matching.pairs import Pairs
 from api.matching.scoring import Scorer
 from api.metrics.figures import PlatformFigures
 from api.metrics.instruments import CountedLedger, Instruments
+from api.my.pages import Pages
+from api.my.queries import OwnPages
+from api.notifications.commands import Preferences
+from api.notifications.queries import PreferenceQueries
+from api.offers.commands import Offers
 from api.oidc import Provider
+from api.page_links.commands import PageLinks
 from api.people.batches import AT_A_TIME as BATCHES_OF_PEOPLE_AT_A_TIME
 from api.people.batches import PeopleBatches
 from api.people.commands import People
@@ -40,8 +50,12 @@ from api.proxies import UndeclaredProxies
 from api.quarantine.commands import Dismissals
 from api.quarantine.queries import Quarantine
 from api.refusals import Refusals
+from api.report_kinds.commands import MailTests
+from api.report_kinds.queries import Kinds
 from api.reports.commands import MailPreferences
 from api.reports.queries import AuditTrail
+from api.scoring_settings.commands import ScoringCommands
+from api.scoring_settings.queries import ScoringQueries
 from api.session_records.commands import Deletions
 from api.session_records.queries import SessionRecords
 from api.sessions.batches import AT_A_TIME, BatchWriter
@@ -49,11 +63,20 @@ from api.sessions.ledger import Ledger
 from api.sessions.writer import SessionWriter
 from api.settings_watch import watch_settings
 from api.teams import Teams
+from api.text_writing import open_text_desk
+from api.webhook_endpoints.commands import Webhooks
+from api.webhook_endpoints.queries import WebhookQueries
 from api.webhooks.commands import MailEvents
 from api.webhooks.signatures import SendGridSignatures
+from api.weekly_report.queries import WeeklyReports
+from api.what_if.commands import WhatIfs
+from api.what_if.queries import WhatIfQueries
 from core.database import Database, DatabaseRole
 from core.postgres_urls import for_asyncpg
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    from api.tracing import Traces
 
 HEALTH_POOL_SIZE = 1
 # One for single posts, one for each batch under way, one for what may come to wait, and one for scores.
@@ -83,6 +106,7 @@ class LifespanState(TypedDict):
     refusals: Refusals
     audit_log: AuditLog
     audit_writer: AuditWriter
+    events: Hub
     health_probe: HealthProbe
     instruments: Instruments
     platform_figures: PlatformFigures
@@ -98,9 +122,29 @@ class LifespanState(TypedDict):
     dismissals: Dismissals
     excuses: Excuses
     cases: Cases
+    case_contacts: CaseContacts
     case_queries: CaseQueries
+    appeals: Appeals
+    appeal_queries: AppealQueries
+    appeal_limit: ActionLimit
+    page_links: PageLinks
+    failed_page_limit: FailureLimit
+    own_pages: OwnPages
+    pages: Pages
     mail_preferences: MailPreferences
+    preferences: Preferences
+    test_limit: ActionLimit
+    preference_queries: PreferenceQueries
+    webhooks: Webhooks
+    webhook_queries: WebhookQueries
+    scoring_commands: ScoringCommands
+    scoring_queries: ScoringQueries
+    what_ifs: WhatIfs
+    what_if_queries: WhatIfQueries
     audit_trail: AuditTrail
+    report_kinds: Kinds
+    mail_tests: MailTests
+    weekly_reports: WeeklyReports
     mail_events: MailEvents
     # None without TUTORQ_SENDGRID_WEBHOOK_KEY.
     sendgrid_signatures: SendGridSignatures | None
@@ -110,11 +154,15 @@ class LifespanState(TypedDict):
     generation: Generation
     scorer: Scorer
     assignments: Assignments
+    offers: Offers
     pairs: Pairs
 
 
 def lifespan(
-    settings: Settings, instruments: Instruments, undeclared_proxies: UndeclaredProxies
+    settings: Settings,
+    instruments: Instruments,
+    undeclared_proxies: UndeclaredProxies,
+    traces: "Traces | None" = None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[LifespanState]]:
     """`lifespan=` of the application: connects to the database, and starts what runs beside the requests."""
     signatures = SendGridSignatures(settings.sendgrid_webhook_key) if settings.sendgrid_webhook_key else None
@@ -129,6 +177,8 @@ def lifespan(
             logs.log.warning("the API's driver has no such parameters, and connects without them", parameters=without)
         try:
             async with AsyncExitStack() as stack:
+                if traces is not None:
+                    stack.enter_context(traces.exported())
                 pool = await stack.enter_async_context(open_pool(url))
                 health_pool = await stack.enter_async_context(open_pool(url, size=HEALTH_POOL_SIZE))
                 dagster_pool = await stack.enter_async_context(open_pool(database.dagster_url, size=HEALTH_POOL_SIZE))
@@ -152,14 +202,19 @@ def lifespan(
                 idempotency = Idempotency(idempotency_pool)
                 await stack.enter_async_context(_running(idempotency.run()))
                 await stack.enter_async_context(_running(stay_connected(url)))
+                event_pool = await stack.enter_async_context(open_pool(url, size=event_hub.POOL_SIZE))
+                events = Hub(event_pool, url, settings.event_streams, instruments.event_streams)
+                await stack.enter_async_context(_running(events.run()))
                 ledger = CountedLedger(ingest_pool, settings.ingest_commit_seconds, instruments)
-                session_writer = SessionWriter(ledger, settings.timezone, settings.ingest_queue_rows)
+                session_writer = SessionWriter(
+                    ledger, settings.timezone, settings.ingest_queue_rows, is_traced=traces is not None
+                )
                 await stack.enter_async_context(_running(session_writer.run()))
                 await stack.enter_async_context(_running(ledger.live.run()))
                 dagster = await stack.enter_async_context(open_dagster(settings.dagster, settings.dagster_headers))
                 marts = Marts(pool)
                 low, high = settings.match_medium_risk, settings.match_high_risk
-                explainer = await stack.enter_async_context(open_explainer(pool, settings))
+                texts = await stack.enter_async_context(open_text_desk(pool, settings))
                 scorer = Scorer(pool, settings, database)
                 key_ring = KeyRing(pool)
                 stack.push_async_callback(key_ring.close)
@@ -183,6 +238,8 @@ def lifespan(
                     daemon_silent_seconds=settings.daemon_silent_seconds,
                     unprocessed_minutes=settings.unprocessed_minutes,
                 )
+                report_kinds = Kinds(pool, settings, database)
+                test_limit = limits.mail_test_limit()
                 people = People(people_pool, ledger.live, scorer.follow)
                 yield {
                     "marts": marts,
@@ -204,6 +261,7 @@ def lifespan(
                     "refusals": refusals,
                     "audit_log": AuditLog(pool),
                     "audit_writer": audit_writer,
+                    "events": events,
                     "health_probe": probe,
                     "instruments": instruments,
                     "platform_figures": PlatformFigures(pool, probe, session_writer, ledger.live, instruments.registry),
@@ -219,9 +277,29 @@ def lifespan(
                     "dismissals": Dismissals(pool),
                     "excuses": Excuses(ingest_pool, ledger.live),
                     "cases": Cases(pool, settings.timezone),
+                    "case_contacts": CaseContacts(pool, settings.timezone),
                     "case_queries": CaseQueries(pool, marts, settings.timezone),
+                    "appeals": Appeals(ingest_pool, ledger, settings),
+                    "appeal_queries": AppealQueries(pool, marts, settings.timezone),
+                    "appeal_limit": limits.appeal_limit(),
+                    "page_links": PageLinks(pool, settings),
+                    "failed_page_limit": limits.failed_page_limit(),
+                    "own_pages": OwnPages(marts, settings),
+                    "pages": Pages(settings),
                     "mail_preferences": MailPreferences(pool),
+                    "preferences": Preferences(pool, settings),
+                    "test_limit": test_limit,
+                    "preference_queries": PreferenceQueries(pool, settings.timezone),
+                    "webhooks": Webhooks(pool, settings),
+                    "webhook_queries": WebhookQueries(pool),
+                    "scoring_commands": ScoringCommands(pool, settings),
+                    "scoring_queries": ScoringQueries(pool, settings),
+                    "what_ifs": WhatIfs(pool, settings),
+                    "what_if_queries": WhatIfQueries(pool),
                     "audit_trail": AuditTrail(pool),
+                    "report_kinds": report_kinds,
+                    "mail_tests": MailTests(pool, settings, report_kinds, test_limit),
+                    "weekly_reports": WeeklyReports(marts, texts, settings.timezone),
                     "mail_events": MailEvents(pool),
                     "sendgrid_signatures": signatures,
                     "people": people,
@@ -229,8 +307,9 @@ def lifespan(
                     "people_batches": PeopleBatches(people),
                     "generation": Generation(dagster),
                     "scorer": scorer,
-                    "assignments": Assignments(marts, scorer),
-                    "pairs": Pairs(marts, scorer, explainer, low=low, high=high, seconds=settings.explanation_seconds),
+                    "assignments": Assignments(marts, scorer, settings.offer_days),
+                    "offers": Offers(pool, marts, scorer, settings),
+                    "pairs": Pairs(marts, scorer, texts, low=low, high=high, seconds=settings.explanation_seconds),
                 }
         finally:
             await asyncio.to_thread(database.release)

@@ -19,7 +19,11 @@ FAILED_KEYS_PER_SECOND, FAILED_KEYS_AT_ONCE = 1, 30
 LOG_INS_PER_SECOND, LOG_INS_AT_ONCE = 1, 100
 # By address, which a whole office may share; what one person gets is limited where it is queued.
 LINKS_PER_SECOND, LINKS_AT_ONCE = 1 / 3, 20
+# By tutor. Each is a row and a mail to the tutor.
+APPEALS_PER_SECOND, APPEALS_AT_ONCE = 1 / 60, 20
 EXPORTS_PER_SECOND, EXPORTS_AT_ONCE = 0.1, 30
+# Of one person: each kind once, and then one a minute.
+MAIL_TESTS_PER_SECOND, MAIL_TESTS_AT_ONCE = 1 / 60, 6
 
 
 @dataclass(slots=True)
@@ -151,5 +155,17 @@ def link_limit(clock: Callable[[], float] = time.monotonic) -> ActionLimit:
     return ActionLimit(TooManyLogInsError, LINKS_PER_SECOND, LINKS_AT_ONCE, clock)
 
 
+def failed_page_limit(clock: Callable[[], float] = time.monotonic) -> FailureLimit:
+    return FailureLimit(TooManyLogInsError, FAILED_LOG_INS_PER_SECOND, FAILED_LOG_INS_AT_ONCE, clock)
+
+
+def appeal_limit(clock: Callable[[], float] = time.monotonic) -> ActionLimit:
+    return ActionLimit(TooManyRequestsError, APPEALS_PER_SECOND, APPEALS_AT_ONCE, clock)
+
+
 def export_limit(clock: Callable[[], float] = time.monotonic) -> ActionLimit:
     return ActionLimit(TooManyRequestsError, EXPORTS_PER_SECOND, EXPORTS_AT_ONCE, clock)
+
+
+def mail_test_limit(clock: Callable[[], float] = time.monotonic) -> ActionLimit:
+    return ActionLimit(TooManyRequestsError, MAIL_TESTS_PER_SECOND, MAIL_TESTS_AT_ONCE, clock)

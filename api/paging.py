@@ -135,7 +135,8 @@ following as (
         return f"({' or '.join(f'({way})' for way in ways)})"
 
     def _cursor(self, place: str) -> str:
-        values = ", ".join(f"page.{key.column}::text" for key in self._keys)
+        # By way of the type: as text, a real of single precision is another number than in comparisons with doubles.
+        values = ", ".join(f"page.{key.column}::{key.type}::text" for key in self._keys)
         text = f"json_build_array(({place}::text[])[1], {values})::text"
         # Base64 as in addresses, without the line breaks that Postgres puts in.
         return f"translate(encode(convert_to({text}, 'UTF8'), 'base64'), '+/=' || chr(10), '-_')"

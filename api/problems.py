@@ -155,6 +155,10 @@ class DatabaseUnavailableError(ApiError):
     status, kind, title = 503, "database-unavailable", "The database cannot be reached"
 
 
+class NotConfiguredError(ApiError):
+    status, kind, title = 503, "not-configured", "A setting is missing"
+
+
 class DagsterUnavailableError(ApiError):
     status, kind, title = 503, "dagster-unavailable", "Dagster cannot be reached"
 

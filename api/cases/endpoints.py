@@ -12,7 +12,8 @@ from api import bodies
 from api.caching import NOT_MODIFIED, answer_by_content
 from api.callers import AnyCaller
 from api.cases import invitation
-from api.cases.commands import Cases, StaleCaseError
+from api.cases.commands import Cases
+from api.cases.contact_commands import CaseContacts
 from api.cases.effect import CaseEffectResponse
 from api.cases.outcomes import OutcomeRange, OutcomesResponse
 from api.cases.queries import Asker, CaseQueries, response_of
@@ -36,6 +37,7 @@ from api.cases.schemas import (
     Withdrawal,
 )
 from api.cases.talk_schemas import PreparationResponse, Talk
+from api.cases.writing import StaleCaseError
 from api.dependencies import CurrentCoach, CurrentReader, NoQuery
 from api.description import body_of
 from api.exports import answer_pages
@@ -54,6 +56,7 @@ CaseId = Annotated[int, Path(ge=1, le=GREATEST_ID, description="Number of the ca
 EventId = Annotated[int, Path(ge=1, le=GREATEST_ID, description="Number of the event.")]
 
 CasesDep = Annotated[Cases, from_state("cases")]
+CaseContactsDep = Annotated[CaseContacts, from_state("case_contacts")]
 CaseQueriesDep = Annotated[CaseQueries, from_state("case_queries")]
 
 WRITTEN = documented(404, 409, 413, 415)
@@ -209,13 +212,18 @@ async def post_case_note(request: Request, caller: CurrentCoach, cases: CasesDep
     openapi_extra=body_of(ContactPost, bodies.JSON),
 )
 async def post_case_contact(
-    request: Request, caller: CurrentCoach, cases: CasesDep, queries: CaseQueriesDep, case_id: CaseId, _: NoQuery
+    request: Request,
+    caller: CurrentCoach,
+    contacts: CaseContactsDep,
+    queries: CaseQueriesDep,
+    case_id: CaseId,
+    _: NoQuery,
 ) -> Response:
     """Note a contact with the tutor. The case waits for its follow-up, and is the caller's if it was nobody's. With
     `corrects`, it takes the place of one that was noted wrongly; both stay in the history."""
     wanted = await bodies.read_model(request, ContactPost, MOST_BYTES)
     async with _told_what_has_changed(queries, case_id, wanted.version, caller):
-        await cases.add_contact(case_id, wanted, caller)
+        await contacts.add(case_id, wanted, caller)
     return _as_it_is(await queries.one(case_id, Asker.of(caller)))
 
 
@@ -228,7 +236,7 @@ async def post_case_contact(
 async def post_case_contact_withdrawal(
     request: Request,
     caller: CurrentCoach,
-    cases: CasesDep,
+    contacts: CaseContactsDep,
     queries: CaseQueriesDep,
     case_id: CaseId,
     event_id: EventId,
@@ -237,7 +245,7 @@ async def post_case_contact_withdrawal(
     """Take a contact back that never was, or was with somebody else. It stays in the history, and counts no more."""
     wanted = await bodies.read_model(request, Withdrawal, MOST_BYTES)
     async with _told_what_has_changed(queries, case_id, wanted.version, caller):
-        await cases.withdraw_contact(case_id, event_id, wanted, caller)
+        await contacts.withdraw(case_id, event_id, wanted, caller)
     return _as_it_is(await queries.one(case_id, Asker.of(caller)))
 
 
@@ -249,11 +257,11 @@ async def post_case_contact_withdrawal(
     openapi_extra=body_of(StandInPost, bodies.JSON),
 )
 async def post_case_stand_in(
-    request: Request, caller: CurrentCoach, cases: CasesDep, case_id: CaseId, _: NoQuery
+    request: Request, caller: CurrentCoach, contacts: CaseContactsDep, case_id: CaseId, _: NoQuery
 ) -> None:
     """Note that somebody was asked to give a planned session in place of the tutor, has agreed or has declined. The
     session stays with its tutor: the marketplace moves it."""
-    await cases.add_stand_in(case_id, await bodies.read_model(request, StandInPost, MOST_BYTES), caller)
+    await contacts.add_stand_in(case_id, await bodies.read_model(request, StandInPost, MOST_BYTES), caller)
 
 
 @asynccontextmanager

@@ -8,22 +8,10 @@ from api.cases.schemas import AgreedAction, CloseReason, PersonNumber
 from api.database import VERSION
 from api.fields import Count, Fraction
 from api.publication import META_SQL, Meta
+from core.case_outcomes import FIGURES
 
 MOST_MONTHS = 36
 
-FIGURES = """
-    count(case_id) as opened,
-    count(closed_at) as closed,
-    count(first_contact_at) as contacted,
-    percentile_cont(0.5) within group (order by days_to_contact)
-        filter (where arm is distinct from 'later') as median_days_to_contact,
-    count(is_raised_after_30_days) as known_after_30_days,
-    count(*) filter (where is_raised_after_30_days) as raised_after_30_days,
-    avg(is_raised_after_30_days::integer)::double precision as share_raised_after_30_days,
-    count(is_raised_after_90_days) as known_after_90_days,
-    count(*) filter (where is_raised_after_90_days) as raised_after_90_days,
-    avg(is_raised_after_90_days::integer)::double precision as share_raised_after_90_days
-"""
 # $1: months.
 OUTCOMES = f"""
 with months as (

@@ -20,12 +20,16 @@ from api.cases.talk_schemas import (
 )
 from api.cases.words import Recently, changed_to
 from api.publication import Meta
+from core import patterns
 from core.concerns import Concern, ConcernName, ConcernStatus, Rules, ending, label, plainly, sentence
 from core.let_downs import in_words as let_down
+from core.patterns import Pattern
 from core.words import percent, plural
 
 # With fewer trials, chance plays a part that is worth a word.
 FEW_TRIALS = 20
+# So much more than the platform's rate is worth a word.
+HARDER = 1.1
 # What let-downs of one day and reason say something about.
 OF_LET_DOWNS = {ConcernName.UNRELIABLE, ConcernName.GETTING_WORSE, ConcernName.NO_SHOWS}
 OF_SESSIONS = OF_LET_DOWNS | {ConcernName.LATE_STARTS}
@@ -76,6 +80,7 @@ class Counted(BaseModel):
     student_reschedules_90d: int
     student_cancellations_90d: int
     student_no_shows_90d: int
+    case_mix_expected: float | None
 
 
 class ReasonDays(BaseModel):
@@ -94,6 +99,7 @@ class PreparationFacts(BaseModel):
     opened_on: date
     snapshot: list[CaseConcern]
     concerns: list[Concern]
+    patterns: list[Pattern]
     rules: Rules
     platform: Platform
     counted: Counted | None
@@ -110,16 +116,19 @@ def prepare(facts_json: bytes) -> bytes:
     known = PreparationFacts.model_validate_json(facts_json)
     facts = facts_of(known)
     about = [fact.concern for fact in facts]
+    known_patterns = known.patterns if OF_LET_DOWNS & set(about) else []
+    said = [patterns.sentence(pattern, known.rules.reliability_counts) for pattern in known_patterns]
     conceded, asked = concessions(known, about), questions(known, about)
     preparation = Preparation(
         case_id=known.case_id,
         tutor=known.tutor,
         opened_on=known.opened_on,
         facts=facts,
+        patterns=said,
         concessions=conceded,
         questions=asked,
         students=known.students,
-        text=_as_text(known, facts, conceded, asked),
+        text=_as_text(known, facts, said, conceded, asked),
         mail=mail(known, facts),
     )
     return PreparationResponse(data=preparation, meta=known.meta).model_dump_json().encode()
@@ -181,6 +190,8 @@ def concessions(known: PreparationFacts, about: Sequence[ConcernName]) -> list[s
 def questions(known: PreparationFacts, about: Sequence[ConcernName]) -> list[str]:
     """What to ask: by concern, by what else was counted, and what everybody is asked."""
     asked = [question for name in about for question in QUESTIONS[name]]
+    if OF_LET_DOWNS & set(about):
+        asked += [patterns.question(pattern) for pattern in known.patterns]
     counted = known.counted
     if counted and counted.short_notice_90d and OF_LET_DOWNS & set(about):
         asked.append(OF_SHORT_NOTICE)
@@ -257,6 +268,9 @@ def _elsewhere(known: PreparationFacts, about: Sequence[ConcernName]) -> list[st
     if {ConcernName.UNRELIABLE, ConcernName.GETTING_WORSE} & set(about) and platform.let_down_rate_90d is not None:
         what = let_down(known.rules.reliability_counts)
         said.append(f"Over all tutors, {percent(platform.let_down_rate_90d)} of sessions are {what} by the tutor.")
+        expected = known.counted and known.counted.case_mix_expected
+        if expected and expected > HARDER * platform.let_down_rate_90d:
+            said.append(f"The slots are harder than most: a usual tutor would have {percent(expected)} in them.")
     if ConcernName.NO_SHOWS in about and platform.tutor_no_show_rate_90d is not None:
         said.append(f"Over all tutors, {percent(platform.tutor_no_show_rate_90d)} of sessions are missed by the tutor.")
     if ConcernName.LOSES_NEW_STUDENTS in about and platform.first_session_rate is not None:
@@ -267,11 +281,18 @@ def _elsewhere(known: PreparationFacts, about: Sequence[ConcernName]) -> list[st
     return said
 
 
-def _as_text(known: PreparationFacts, facts: Sequence[Fact], conceded: Sequence[str], asked: Sequence[str]) -> str:
+def _as_text(
+    known: PreparationFacts,
+    facts: Sequence[Fact],
+    in_slots: Sequence[str],
+    conceded: Sequence[str],
+    asked: Sequence[str],
+) -> str:
     name = known.tutor.name or known.tutor.external_id or str(known.tutor.tutor_id)
     endings = [f"{label(fact.concern).capitalize()}: {fact.ending}" for fact in facts if fact.is_raised and fact.ending]
     sections = {
         "Facts": [_with_opening(fact, known.opened_on) for fact in facts],
+        "Patterns": in_slots,
         "Fair to concede": conceded,
         "Questions": asked,
         "Students affected in the next 7 days": [_planned(student) for student in known.students],

@@ -165,7 +165,8 @@ select
             on cases.tutor_id = weekly.tutor_id
             and date_trunc('week', publication.as_of)::date - 7 * weeks.ago = weekly.week_start
         order by weeks.ago desc
-    ) as weekly_let_down_rates
+    ) as weekly_let_down_rates,
+    publication.as_of
 from {{cases}} as cases
 cross join marts.publication
 left join marts.tutor_scores as scores on cases.tutor_id = scores.tutor_id

@@ -246,6 +246,7 @@ class CaseDetail(Case):
     """One case with the figures of its opening."""
 
     today: date = Field(description="The day that `queue` goes by, in the reporting zone.")
+    as_of: date = Field(description="The day of the scores, up to which `weekly_let_down_rates` count.")
     snapshot: list[CaseConcern] = Field(description="What was raised at the opening, with its figures then.")
 
 

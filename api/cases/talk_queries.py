@@ -6,6 +6,7 @@ from api.cases.words import Recently
 from api.database import VERSION, columns
 from api.publication import META_SQL
 from api.tutors.queries import KNOWN_CONCERNS, SEVERAL, SHARE
+from core import patterns
 from core.concerns import Rules
 
 COUNTED_DAYS = 90
@@ -75,6 +76,7 @@ select
             'opened_on', stored.opened_on,
             'snapshot', stored.snapshot,
             'concerns', {KNOWN_CONCERNS.format(tutor_id="stored.tutor_id")},
+            'patterns', {patterns.of_tutor("stored.tutor_id")},
             'rules', (select rules from (select {columns(Rules, "publication")}) as rules),
             'platform', (select known from (select {columns(Platform, "baseline")}) as known),
             'counted', (

@@ -62,6 +62,9 @@ class Preparation(BaseModel):
     tutor: PreparedTutor
     opened_on: date
     facts: list[Fact]
+    patterns: list[str] = Field(
+        description="In which slots the tutor lets down more than in others, in sentences; empty beside other concerns."
+    )
     concessions: list[str] = Field(description="What is fair to concede, in sentences.")
     questions: list[str] = Field(description="What to ask.")
     students: list[AffectedStudent] = Field(description="Who has planned sessions in the next 7 days, by time.")

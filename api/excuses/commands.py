@@ -1,6 +1,6 @@
 """Excuses, each written together with its entry in the audit log. Rescoring follows from a trigger on the table."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
@@ -42,6 +42,17 @@ REMOVE_ALL = "delete from app.excuses where session_id = any($1) returning sessi
 REMOVE = "delete from app.excuses where session_id = $1 returning reason, created_by"
 
 Result = TypeVar("Result")
+
+
+async def excuse_all(
+    connection: Any, session_ids: Sequence[UUID], reason: str, actor: str, **details: object
+) -> list[UUID]:
+    """Excuse sessions in the transaction of the connection, whose last work is to refresh the scores. What is excused
+    already keeps its reason. Returns what is new; `details` goes to the audit log."""
+    added = sorted(row["session_id"] for row in await connection.fetch(ADD_ALL, session_ids, reason, actor))
+    noted = {"reason": reason, **details}
+    await record(connection, *(Entry(actor, Action.EXCUSE_ADD, "session", str(each), noted) for each in added))
+    return added
 
 
 class Excuses:
@@ -121,10 +132,7 @@ class Excuses:
         async def work(connection: Any) -> tuple[DayExcuses, bool]:
             async with connection.transaction():
                 session_ids = await self._of_day(connection, tutor_id, day)
-                added = [row["session_id"] for row in await connection.fetch(ADD_ALL, session_ids, reason, actor)]
-                details = {"reason": reason, "day": day.isoformat()}
-                entries = [Entry(actor, Action.EXCUSE_ADD, "session", str(each), details) for each in sorted(added)]
-                await record(connection, *entries)
+                added = await excuse_all(connection, session_ids, reason, actor, day=day.isoformat())
                 found = await connection.fetch(FIND_ALL, session_ids)
                 left = await self._live.refresh(connection, added)
             self._live.follow_up(left)

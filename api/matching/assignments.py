@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import numpy as np
 from pydantic import BaseModel
@@ -34,6 +34,7 @@ from ml import explain
 from ml.assign import NEW_TUTOR_SESSIONS, NOBODY, Unassigned, assign
 from ml.features import Bools, Integers, Matrix
 from ml.model import Model
+from ml.offers import PENDING
 
 # What one process computes within seconds, in some hundred megabytes.
 MOST_PAIRS = 2_500_000
@@ -48,11 +49,20 @@ REQUESTS_PER_KEY = 2
 REQUESTS_IN_MEMORY = 8
 
 PEOPLE = f"""
-with students as (
+with pending as materialized (
+    {PENDING.format(days="$6")}
+),
+
+students as (
     select {columns(MatchStudent, "people")}
     from marts.match_students as people
     where case
-            when $1::uuid[] is null then people.is_active and (people.needs_tutor or not $5::boolean)
+            when $1::uuid[] is null then
+                people.is_active
+                and (
+                    not $5::boolean
+                    or people.needs_tutor and people.student_id not in (select student_id from pending)
+                )
             else people.student_id = any($1)
         end
     order by people.student_id
@@ -71,7 +81,8 @@ select
     {MATCH_VERSION},
     json_build_object(
         'students', coalesce((select json_agg(students) from students), '[]'),
-        'tutors', coalesce((select json_agg(tutors) from tutors), '[]')
+        'tutors', coalesce((select json_agg(tutors) from tutors), '[]'),
+        'pending', coalesce((select json_agg(pending) from pending), '[]')
     )
 from {SOURCE}
 """
@@ -86,11 +97,19 @@ ON_REQUEST = "Fixed in the request"
 EXPLORATION = "Drawn to give a tutor with little history a chance"
 
 
+class _Pending(BaseModel):
+    """A pair that was accepted, and has had no session since."""
+
+    student_id: UUID
+    tutor_id: UUID
+
+
 class _People(BaseModel):
     """What the query gives."""
 
     students: list[MatchStudent]
     tutors: list[MatchTutor]
+    pending: list[_Pending]
 
 
 class _Problem:
@@ -109,7 +128,7 @@ class _Problem:
             self._place(self._rows, student_id, f"student_ids.{at}", "There is no student with this id")
         for at, tutor_id in enumerate(request.tutor_ids or ()):
             self._place(self._columns, tutor_id, f"tutor_ids.{at}", "There is no active tutor with this id")
-        self.capacity = self._capacities(request)
+        self.capacity = self._capacities(request, people.pending)
         self.fixed = self._pairs(request.fixed, "fixed")
         self.forbidden = self._pairs(request.forbidden, "forbidden")
         if not self._faults:
@@ -141,7 +160,8 @@ class _Problem:
         """(tutors,): who has little history."""
         return np.array([tutor.tutor_sessions_90d < NEW_TUTOR_SESSIONS for tutor in self.tutors], dtype=np.bool_)
 
-    def _capacities(self, request: AssignmentRequest) -> Integers:
+    def _capacities(self, request: AssignmentRequest, pending: Sequence[_Pending]) -> Integers:
+        """(tutors,) places, but for those that other students were given before and have not come to yet."""
         known = [
             request.default_capacity if tutor.free_capacity is None else tutor.free_capacity for tutor in self.tutors
         ]
@@ -150,6 +170,10 @@ class _Problem:
             column = self._place(self._columns, override.tutor_id, f"capacities.{at}.tutor_id", _NOT_A_TUTOR)
             if column is not None:
                 capacity[column] = override.capacity
+        for pair in pending:
+            column = self._columns.get(pair.tutor_id)
+            if column is not None and pair.student_id not in self._rows:
+                capacity[column] = max(0, capacity[column] - 1)
         return capacity
 
     def _pairs(self, pairs: Sequence[AssignmentPair], field: str) -> list[tuple[int, int]]:
@@ -200,9 +224,10 @@ def _marks(subjects: Sequence[Sequence[str]], places: dict[str, int]) -> Matrix:
 class Assignments:
     """Computes assignments, in a thread: the event loop goes on."""
 
-    def __init__(self, marts: Marts, scorer: Scorer) -> None:
+    def __init__(self, marts: Marts, scorer: Scorer, pending_days: int) -> None:
         self._marts = marts
         self._scorer = scorer
+        self._pending_days = pending_days
         self._computed = Turns("assignments", per_key=PER_KEY, in_all=AT_A_TIME)
         self._requests = Turns("requests for assignments", per_key=REQUESTS_PER_KEY, in_all=REQUESTS_IN_MEMORY)
 
@@ -235,6 +260,7 @@ class Assignments:
                     MOST_STUDENTS + 1,
                     MOST_TUTORS + 1,
                     request.needs_tutor,
+                    self._pending_days,
                 ),
             )
         )
@@ -285,6 +311,7 @@ class Assignments:
                 )
             )
         return Assignment(
+            plan_id=uuid4(),
             pairs=pairs,
             unassigned=[
                 UnassignedStudent(

@@ -148,7 +148,8 @@ async def list_matches_of_student(
     student_id: IdPath,
     filters: Annotated[MatchesOfStudentFilters, Query()],
 ) -> Response:
-    """The tutors a student could have, those with the lowest risk first unless sorted otherwise."""
+    """The tutors a student could have, those with the lowest risk first unless sorted otherwise. With
+    `TUTORQ_MATCH_PAIRS=top` the best of those who have a free place and share a subject."""
     query = partial(queries.matches_of_student, uuid_of(student_id, NO_STUDENT))
     return await answer_list(request, caller, "matches", Match, filters, query)
 
@@ -201,7 +202,8 @@ async def list_matches_of_tutor(
     tutor_id: IdPath,
     filters: Annotated[MatchesOfTutorFilters, Query()],
 ) -> Response:
-    """The students a tutor could have, those with the lowest risk first unless sorted otherwise."""
+    """The students a tutor could have, those with the lowest risk first unless sorted otherwise. With
+    `TUTORQ_MATCH_PAIRS=top` those who have the tutor among their best."""
     query = partial(queries.matches_of_tutor, uuid_of(tutor_id, NO_TUTOR))
     return await answer_list(request, caller, "matches", Match, filters, query)
 
@@ -219,7 +221,8 @@ async def get_prediction(
     tutor_id: IdPath,
     options: Annotated[PredictOptions, Query()],
 ) -> Response:
-    """How likely it is that a pair does not go on after its first session, and on request why."""
+    """How likely it is that a pair does not go on after its first session, and on request why. Of a pair that is not
+    stored it is worked out on the spot, with the same result."""
     student, tutor = uuid_of(student_id, NO_STUDENT), uuid_of(tutor_id, NO_TUTOR)
     async with pairs.turn(caller):
         predicted = await pairs.predict(student, tutor, with_explanation=options.explain)
@@ -232,7 +235,7 @@ async def get_prediction(
 async def post_generation(
     caller: CurrentLead, generation: GenerationDep, audit: AuditWriterDep, _: NoQuery
 ) -> GenerationAccepted:
-    """Predict all pairs anew, in the background."""
+    """Predict all pairs, or the best of each student, anew, in the background."""
     accepted = await generation.start()
     await audit.record(Entry(caller.actor, Action.PREDICTIONS_START, "run", accepted.run_id))
     return accepted

@@ -10,7 +10,6 @@ from pydantic import AwareDatetime, BaseModel
 
 from api.callers import AnyCaller
 from api.database import Marts, Statement, columns
-from api.matching.explanations import Explainer
 from api.matching.queries import HAS_CAPACITY, TUTORS, fits
 from api.matching.schemas.people import MatchMeta, MatchStudent, MatchTutor
 from api.matching.schemas.predictions import (
@@ -24,10 +23,11 @@ from api.matching.schemas.predictions import (
     PredictionModel,
     Ranked,
 )
-from api.matching.scoring import Scored, Scorer
+from api.matching.scoring import Risks, Scored, Scorer
 from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QUERY, SOURCE
 from api.paths import NO_STUDENT, NO_TUTOR
 from api.problems import NotFoundError
+from api.text_writing import TextDesk
 from api.turns import Turns
 from ml import explain
 from ml.explain import MatchFacts, StatedPreferences
@@ -75,6 +75,10 @@ select
         'is_touched', exists (
             select from ml.touched_people as touched
             where (touched.entity, touched.person_id) in (('student', $1), ('tutor', $2))
+        ),
+        'has_all', not exists (
+            select from ml.prediction_buckets as buckets
+            where buckets.bucket = ml.student_bucket($1) and buckets.kept = 'top'
         ),
         'meta', json_build_object({MATCH_META_SQL})
     )
@@ -129,6 +133,28 @@ from {SOURCE}
 """
 
 
+# Whom the pair's tutor is compared with, where not all pairs are stored.
+FITTING = f"""
+select
+    {MATCH_VERSION},
+    (
+        select json_build_object('data', coalesce(json_agg(fitting), '[]'))
+        from (
+            select {columns(MatchTutor, "people")}
+            from {TUTORS} as people
+            where people.is_active and {fits("people.subjects", "$1::text[]")}
+        ) as fitting
+    )
+from {SOURCE}
+"""
+
+
+class _Fitting(BaseModel):
+    """What the query gives."""
+
+    data: list[MatchTutor]
+
+
 class _Compared(Ranked):
     """What the query gives: the pair's place, and if asked for, who else would do."""
 
@@ -136,7 +162,8 @@ class _Compared(Ranked):
 
 
 class _PairFacts(BaseModel):
-    """What the query gives. `is_touched`: one of the two has changed since their pairs were predicted."""
+    """What the query gives. `is_touched`: one of the two has changed since their pairs were predicted. `has_all`: all
+    pairs of the student are stored, not only the best."""
 
     student: MatchStudent | None
     tutor: MatchTutor | None
@@ -144,6 +171,7 @@ class _PairFacts(BaseModel):
     sessions_together: int
     trained_at: AwareDatetime | None
     is_touched: bool
+    has_all: bool
     meta: MatchMeta
 
 
@@ -152,6 +180,18 @@ class Answer(NamedTuple):
 
     body: bytes
     version: str | None
+
+
+def _placed(compared: _Compared, prediction: Prediction, risks: Risks) -> _Compared:
+    """The same with places among all who were scored, instead of among those on the list."""
+    others = {tutor_id: risk for tutor_id, risk in risks.of_tutors.items() if tutor_id != prediction.tutor_id}
+
+    def place(probability: float) -> dict[str, int]:
+        lower = sum(risk < probability for risk in others.values())
+        return {"rank": 1 + lower, "rank_of": 1 + len(others)}
+
+    alternatives = [each.model_copy(update=place(each.churn_probability)) for each in compared.alternatives]
+    return compared.model_copy(update={**place(prediction.churn_probability), "alternatives": alternatives})
 
 
 def pair(student_id: UUID, tutor_id: UUID) -> Statement:
@@ -167,10 +207,10 @@ class Pairs:
         seconds: in which an explanation has to be there, counted from the start of the request.
     """
 
-    def __init__(self, marts: Marts, scorer: Scorer, explainer: Explainer, *, low: float, high: float, seconds: float):
+    def __init__(self, marts: Marts, scorer: Scorer, texts: TextDesk, *, low: float, high: float, seconds: float):
         self._marts = marts
         self._scorer = scorer
-        self._explainer = explainer
+        self._texts = texts
         self._low = low
         self._high = high
         self._seconds = seconds
@@ -218,6 +258,11 @@ class Pairs:
             prediction, is_stored, model = scored.prediction, False, scored.model
             version = f"{version}.{model.version}"
         compared = await self._compare(student, tutor, prediction, with_alternatives=with_explanation)
+        if not facts.has_all:
+            risks = await self._risks(student, tutor)
+            compared = _placed(compared, prediction, risks)
+            # The others are scored by the champion, whatever stands in the rows.
+            version = f"{version}.{risks.model_version}"
         explanation = None
         if with_explanation:
             assert scored is not None
@@ -253,6 +298,12 @@ class Pairs:
         assert read.body is not None
         return _Compared.model_validate_json(read.body)
 
+    async def _risks(self, student: MatchStudent, tutor: MatchTutor) -> Risks:
+        """Of the active tutors who fit, scored on the spot: the exact place needs all of them."""
+        read = await self._marts.read(Statement(FITTING, (student.subjects or tutor.subjects,)))
+        assert read.body is not None
+        return await self._scorer.risks(student, _Fitting.model_validate_json(read.body).data)
+
     async def _explain(
         self,
         facts: _PairFacts,
@@ -266,28 +317,26 @@ class Pairs:
         assert tutor is not None
         apart = {name: getattr(prediction, name) for name in WORST_MISMATCH}
         is_comparable = any(value is not None for value in apart.values())
-        written = await self._explainer.explain(
-            MatchFacts(
-                churn_probability=prediction.churn_probability,
-                risk_level=prediction.risk_level,
-                medium_from=self._low,
-                high_from=self._high,
-                compatibility_score=prediction.compatibility_score if is_comparable else None,
-                student=StatedPreferences(
-                    pace=student.preferred_pace,
-                    communication=student.communication_style,
-                    style=student.preferred_teaching_style,
-                    urgency=student.urgency_level,
-                ),
-                tutor=StatedPreferences(
-                    pace=tutor.preferred_pace, communication=tutor.communication_style, style=tutor.teaching_style
-                ),
-                contributions=scored.contributions,
-                model_version=prediction.model_version,
-                sessions_together=facts.sessions_together,
+        about = MatchFacts(
+            churn_probability=prediction.churn_probability,
+            risk_level=prediction.risk_level,
+            medium_from=self._low,
+            high_from=self._high,
+            compatibility_score=prediction.compatibility_score if is_comparable else None,
+            student=StatedPreferences(
+                pace=student.preferred_pace,
+                communication=student.communication_style,
+                style=student.preferred_teaching_style,
+                urgency=student.urgency_level,
             ),
-            deadline,
+            tutor=StatedPreferences(
+                pace=tutor.preferred_pace, communication=tutor.communication_style, style=tutor.teaching_style
+            ),
+            contributions=scored.contributions,
+            model_version=prediction.model_version,
+            sessions_together=facts.sessions_together,
         )
+        written = await self._texts.write(explain.task(about), explain.rule_texts(about), deadline)
         explanation = MatchExplanation(
             source=written.source,
             **asdict(written.texts),

@@ -81,7 +81,9 @@ with person as materialized (select subjects from {{table}} where {{key}} = $1),
 
 matching as materialized (
     select
-        {columns(Prediction, "matches")},
+        matches.student_id,
+        matches.tutor_id,
+        {{sort_by}} as sort_key,
         rank() over (order by matches.churn_probability) as rank,
         people.external_id,
         people.name,
@@ -97,14 +99,34 @@ matching as materialized (
         {{condition}}
 ),
 
-{{pages}}
+{{pages}},
+
+-- What is derived from both people is computed for the rows of the page only.
+rows as (
+    select
+        {columns(Prediction, "matches")},
+        page.rank,
+        page.external_id,
+        page.name,
+        page.subjects,
+        page.free_capacity,
+        page.attention,
+        page.concerns
+    from page
+    inner join marts.match_predictions as matches
+        on matches.{{key}} = $1 {{bucket}}
+        and matches.bucket = ml.student_bucket(page.student_id)
+        and page.student_id = matches.student_id
+        and page.tutor_id = matches.tutor_id
+    order by {{order}}
+)
 
 select
     {MATCH_VERSION},
     (
         select
             json_build_object(
-                'data', coalesce((select json_agg(page order by {{order}}) from page), '[]'),
+                'data', coalesce((select json_agg(rows) from rows), '[]'),
                 'meta', json_build_object(
                     'total', (select count(*) from matching),
                     'limit', $5::bigint,
@@ -215,8 +237,12 @@ def matches_of_tutor(tutor_id: UUID, filters: MatchesOfTutorFilters) -> Statemen
 def _order(filters: MatchesOfStudentFilters | MatchesOfTutorFilters, other_key: str) -> dict[str, str]:
     is_descending = (filters.sort_order or ("desc" if filters.sort_by == "compatibility_score" else "asc")) == "desc"
     kind = "text" if filters.sort_by == "name" else "double precision"
-    order = Order(SortKey(filters.sort_by, kind, is_descending), SortKey(other_key, "uuid"))
-    return {"order": order.sql, "pages": order.pages("matching", limit="$5", offset="$6", place="$8")}
+    order = Order(SortKey("sort_key", kind, is_descending), SortKey(other_key, "uuid"))
+    return {
+        "order": order.sql,
+        "pages": order.pages("matching", limit="$5", offset="$6", place="$8"),
+        "sort_by": f"{'people' if filters.sort_by == 'name' else 'matches'}.{filters.sort_by}",
+    }
 
 
 def _arguments(person_id: UUID, filters: MatchesOfStudentFilters | MatchesOfTutorFilters) -> tuple[object, ...]:

@@ -44,6 +44,14 @@ class Scored:
     model: PredictionModel
 
 
+@dataclass(frozen=True)
+class Risks:
+    """The churn probabilities of a student with some tutors, as they would be stored, and what made them."""
+
+    model_version: str
+    of_tutors: dict[UUID, float]
+
+
 class Scorer:
     """Scores pairs on the spot, and has stored predictions follow changed people.
 
@@ -75,6 +83,17 @@ class Scorer:
     async def pair(self, student: MatchStudent, tutor: MatchTutor) -> Scored:
         """The prediction for one pair, as of now."""
         return await asyncio.to_thread(self._pair, await self.champion(), student, tutor)
+
+    async def risks(self, student: MatchStudent, tutors: Sequence[MatchTutor]) -> Risks:
+        """The student with each of the tutors, as of now."""
+        by = await self.champion()
+
+        def work() -> Risks:
+            churn = Grid(by.model, [student], tutors).churn[0].tolist() if tutors else []
+            chances = (as_stored(np.float32(chance)) for chance in churn)
+            return Risks(by.model.version, dict(zip((tutor.tutor_id for tutor in tutors), chances, strict=True)))
+
+        return await asyncio.to_thread(work)
 
     async def follow(self, *, students: Sequence[UUID] = (), tutors: Sequence[UUID] = ()) -> None:
         """Predict the pairs of these people anew. What cannot be done now stays noted in `ml.touched_people`: until
@@ -173,7 +192,10 @@ def _students(rows: Sequence[MatchStudent]) -> Students:
         age=_numbers([row.age for row in rows]),
         urgency=_numbers([row.urgency_level for row in rows]),
         first_meetings=_numbers([row.student_first_meetings for row in rows]),
+        pending_meetings=_numbers([row.student_pending_meetings for row in rows]),
         continuation_rate=_numbers([row.student_continuation_rate for row in rows]),
+        sessions_per_pair=_numbers([row.student_sessions_per_pair for row in rows]),
+        rating_given=_numbers([row.student_rating_given for row in rows]),
     )
 
 
@@ -186,10 +208,12 @@ def _tutors(rows: Sequence[MatchTutor]) -> Tutors:
         age=_numbers([row.age for row in rows]),
         experience_years=_numbers([row.experience_years for row in rows]),
         sessions_90d=_numbers([row.tutor_sessions_90d for row in rows]),
+        let_down_rate=_numbers([row.tutor_let_down_rate for row in rows]),
         reschedule_rate=_numbers([row.tutor_reschedule_rate for row in rows]),
         no_show_rate=_numbers([row.tutor_no_show_rate for row in rows]),
         continuation_rate=_numbers([row.tutor_continuation_rate for row in rows]),
         rating=_numbers([row.tutor_rating for row in rows]),
+        rating_all_time=_numbers([row.tutor_rating_all_time for row in rows]),
     )
 
 

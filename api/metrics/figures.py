@@ -27,7 +27,7 @@ with states (state) as (
 ),
 
 mails as (
-    select state, count(*) as mails from app.email_reports group by state
+    select state, count(*) as mails from app.email_reports where channel = 'mail' group by state
 )
 
 select
@@ -41,7 +41,7 @@ select
     (
         select extract(epoch from now() - min(greatest(next_attempt_at, created_at)))::double precision
         from app.email_reports
-        where state = 'queued' and next_attempt_at <= now()
+        where state = 'queued' and channel = 'mail' and next_attempt_at <= now()
     ) as oldest_due_mail_seconds
 """
 

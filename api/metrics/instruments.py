@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 
 import asyncpg
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.sessions.ledger import Answer, Ledger, Outcome, Post, Receipt
@@ -40,6 +40,8 @@ class Instruments:
         self.stale = rows.labels("stale")
         self.conflict = rows.labels("conflict")
         self.quarantined = rows.labels("quarantined")
+
+        self.event_streams = Gauge("tutorq_event_streams", "Open streams of events.", registry=self.registry)
 
     def outcome(self, outcome: Outcome) -> Counter:
         """What counts a row that was taken."""

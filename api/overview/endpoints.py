@@ -21,4 +21,4 @@ router = APIRouter(
 @router.get("", response_model=OverviewResponse)
 async def get_overview(request: Request, _: NoQuery) -> Response:
     """Tutors per concern and risk status, platform rates, the weekly series and the newest concerns."""
-    return await answer(request, queries.overview())
+    return await answer(request, queries.overview(), queries.describe)

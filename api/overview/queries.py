@@ -1,8 +1,11 @@
 """SQL of the overview."""
 
+import json
+
 from api.database import VERSION, Statement, columns
 from api.overview.schemas import PlatformRates, PlatformWeek, Rules, TutorName
 from api.publication import META_SQL
+from core import patterns
 from core.concerns import Concern, ConcernName, in_order
 
 NEWEST_CONCERNS = 10
@@ -134,7 +137,8 @@ select
             ),
             'rules', (select rules from (select {columns(Rules, "publication")}) as rules),
             'weeks', coalesce((select json_agg(weeks) from weeks), '[]'),
-            'newest_concerns', coalesce((select json_agg(newest) from newest), '[]')
+            'newest_concerns', coalesce((select json_agg(newest) from newest), '[]'),
+            'patterns', {patterns.of_tutor("null")}
         ),
         'meta', json_build_object({META_SQL})
     )
@@ -145,3 +149,12 @@ from marts.publication
 def overview() -> Statement:
     """The platform at a glance."""
     return Statement(OVERVIEW)
+
+
+def describe(overview_json: bytes) -> bytes:
+    """The body of the answer, with patterns in words."""
+    body = json.loads(overview_json)
+    counts = body["data"]["rules"]["reliability_counts"]
+    for known in body["data"]["patterns"]:
+        known["sentence"] = patterns.sentence(patterns.Pattern.model_validate(known), counts, "tutors")
+    return json.dumps(body, separators=(",", ":")).encode()

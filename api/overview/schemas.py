@@ -11,6 +11,7 @@ from api.publication import Meta
 from api.tutors.counts import WeekCounts
 from api.tutors.schemas import ReliabilityCounts, RiskStatus, Week
 from core.concerns import Concern, ConcernName
+from core.patterns import Pattern
 
 
 class StatusCount(BaseModel):
@@ -78,6 +79,17 @@ class RaisedConcern(Concern, TutorName):
     """A raised concern, and about whom it is."""
 
 
+class PlatformPattern(Pattern):
+    """One pattern of all tutors together, with its words."""
+
+    sentence: str = Field(
+        examples=[
+            "On Fridays, tutors moved, cancelled or missed 310 of 2,040 sessions in 180 days, 15%; otherwise 11%. "
+            "About 15% is to be expected there."
+        ]
+    )
+
+
 class Overview(BaseModel):
     """The platform at a glance."""
 
@@ -94,6 +106,9 @@ class Overview(BaseModel):
     rules: Rules
     weeks: list[PlatformWeek] = Field(description="Oldest first.")
     newest_concerns: list[RaisedConcern] = Field(description="Raised about active tutors, the newest first.")
+    patterns: list[PlatformPattern] = Field(
+        description="Slots in which all tutors let down more than in others, the surest first. As of the last night."
+    )
 
 
 class OverviewResponse(BaseModel):

@@ -19,18 +19,17 @@ from api.problems import BusyError, ConflictError, DatabaseUnavailableError, Not
 from api.sessions.live import LiveScores
 from core import locks
 from core.audit import Action, Entry
-from ingest import merge
 from ingest.contract import STUDENTS, TUTORS, Entity
 from ingest.ids import entity_uuid, external_id
-from ingest.merge import MergeSql
+from ingest.merge_posts import QUARANTINE_REJECTED, PostMergeSql
 from ingest.parser import staged_columns
+from ml.prediction_version import RAISE_VERSION
 
 SOURCE = "api"
 # Pairs of more people are left to the next run, which predicts them more cheaply.
 MOST_FOLLOWED = 20
 # In one statement: it has a time limit.
 MOST_MERGED = 1_000
-RAISE_VERSION = "update ml.prediction_version set version = version + 1, changed_at = now()"
 
 LOCK_NEW = f"select pg_advisory_xact_lock({locks.NEW_PERSON}, hashtext($1))"
 
@@ -164,7 +163,7 @@ class People:
                 if rejected:
                     reasons, contents = zip(*rejected, strict=True)
                     await connection.execute(
-                        merge.QUARANTINE_GIVEN, kind.entity.name, SOURCE, list(reasons), list(contents)
+                        QUARANTINE_REJECTED, kind.entity.name, SOURCE, list(reasons), list(contents)
                     )
                 added = {key for key in changed if key not in stored or stored[key]["is_stub"]}
                 if changed:
@@ -210,7 +209,7 @@ async def _stored(connection: Any, kind: Kind, keys: Sequence[UUID]) -> dict[UUI
 async def _merge(connection: Any, kind: Kind, people: Sequence[tuple[UUID, Person]]) -> set[UUID]:
     """Write people, of whom the same columns were sent, as a landing file of these columns would. Who changed."""
     entity = kind.entity
-    sql = MergeSql(entity, staged_columns(entity, {entity.key, *people[0][1].values}))
+    sql = PostMergeSql(entity, staged_columns(entity, {entity.key, *people[0][1].values}))
     rows = [
         {
             "line": line,
@@ -221,7 +220,7 @@ async def _merge(connection: Any, kind: Kind, people: Sequence[tuple[UUID, Perso
         for line, (key, person) in enumerate(people)
     ]
     arrays: Iterable[list[Any]] = ([row[name] for row in rows] for name in sql.staged_names)
-    merged = await connection.fetch(sql.merge_given(are_distinct=True), *arrays)
+    merged = await connection.fetch(sql.merge(are_distinct=True), *arrays)
     return {people[line][0] for line, is_changed in merged if is_changed}
 
 

@@ -131,6 +131,9 @@ class TutorPatch(TutorPreferences):
     )
     hired_at: Day | None = None
     experience_years: Experience | None = None
+    time_zone: Name | None = Field(
+        default=None, description="Where the tutor lives; groups of the fairness audit.", examples=["Europe/Vienna"]
+    )
 
 
 class TutorPost(TutorPatch):
@@ -170,6 +173,7 @@ class TutorRecord(_Record):
     capacity: int | None = Field(description="Students the tutor can take at a time.", examples=[12])
     experience_years: float | None = Field(examples=[6.5])
     teaching_style: TeachingStyle | None
+    time_zone: str | None = Field(examples=["Europe/Vienna"])
 
 
 class StudentRecordResponse(BaseModel):

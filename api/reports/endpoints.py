@@ -68,7 +68,8 @@ MailPreferencesDep = Annotated[MailPreferences, from_state("mail_preferences")]
 async def list_reports(
     request: Request, caller: CurrentReader, trail: AuditTrailDep, filters: Annotated[ReportFilters, Query()]
 ) -> Response:
-    """Mail that was sent, is to be sent, or was not, the newest first. Addresses are shown to admins only."""
+    """Mail and chat messages that were sent, are to be sent, or were not, the newest first. Addresses are shown to
+    admins only."""
     read = partial(trail.page, with_addresses=caller.role is Role.ADMIN)
     return await answer_pages(request, caller, "reports", Report, filters, read)
 
@@ -77,14 +78,15 @@ async def list_reports(
 async def get_report(
     request: Request, caller: CurrentReader, trail: AuditTrailDep, report_id: ReportId, _: NoQuery
 ) -> Response:
-    """One mail, with its text as it was handed to the provider."""
-    return answer_by_content(request, await trail.report(report_id, with_addresses=caller.role is Role.ADMIN))
+    """One mail, with its text as it was handed to the provider. The role `read` does not see the text of mail about
+    appeals, which repeats what the tutor wrote."""
+    return answer_by_content(request, await trail.report(report_id, caller.role))
 
 
 @router.get("/{report_id}/html", response_class=HTMLResponse, responses=documented(401, 403, 404))
-async def get_report_html(_caller: CurrentReader, trail: AuditTrailDep, report_id: ReportId, _: NoQuery) -> Response:
+async def get_report_html(caller: CurrentReader, trail: AuditTrailDep, report_id: ReportId, _: NoQuery) -> Response:
     """The HTML part as a page that can do nothing; for a frame with `sandbox="allow-popups"`."""
-    html = await trail.html(report_id)
+    html = await trail.html(report_id, caller.role)
     return HTMLResponse(html.replace("<head>", f"<head>{LINKS_IN_NEW_WINDOW}", 1), headers=MAIL_HEADERS)
 
 

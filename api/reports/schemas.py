@@ -1,27 +1,21 @@
 """What the endpoints of report mail take and give."""
 
 from enum import StrEnum
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from api.fields import Id, Instant
 from api.paging import PageFilters, PagePlace
+from reports.kinds import ReportKind
 
-
-class ReportKind(StrEnum):
-    """What a mail is for."""
-
-    SESSION_REPORT = "session_report"
-    RISK_ALERT = "risk_alert"
-    DAILY_DIGEST = "daily_digest"
-    TUTOR_SNAPSHOT = "tutor_snapshot"
-    ALERT = "alert"
-    LOG_IN_LINK = "log_in_link"
+AddressPart = Annotated[str, StringConstraints(min_length=1, max_length=254, pattern=r"^[^\x00-\x1f]+$")]
 
 
 class ReportState(StrEnum):
-    """`unknown`: the provider may have it; `suppressed`: not wanted, or told in another mail; `error` says why."""
+    """`unknown`: the provider may have it; `suppressed`: not wanted, or told in another mail; `error` says why.
+    `sample`: made up with the demo, and never sent."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -29,6 +23,7 @@ class ReportState(StrEnum):
     FAILED = "failed"
     UNKNOWN = "unknown"
     SUPPRESSED = "suppressed"
+    SAMPLE = "sample"
 
 
 class ReportFilters(PageFilters):
@@ -39,6 +34,11 @@ class ReportFilters(PageFilters):
     tutor_id: Id | None = Field(
         default=None, description="Mail that speaks of this tutor: UUID, or the external id as delivered."
     )
+    recipient: AddressPart | None = Field(
+        default=None,
+        description="Part of the receiver's address, in any case; for admins only.",
+        examples=["@example.org"],
+    )
     since: Instant | None = Field(default=None, description="Queued at this moment or later.")
 
 
@@ -46,10 +46,12 @@ class Report(BaseModel):
     """One mail to one person."""
 
     report_id: UUID
+    channel: Literal["mail", "chat"]
     kind: ReportKind
     state: ReportState
     recipient: str = Field(
-        description="The address; its first letter and the domain unless an admin asks.", examples=["h…@example.org"]
+        description="The address, its first letter and the domain unless an admin asks; or which chat.",
+        examples=["h…@example.org"],
     )
     subject: str = Field(examples=["High risk: Ada Novak"])
     topic: str = Field(
@@ -71,7 +73,7 @@ class Report(BaseModel):
 class ReportDetail(Report):
     """One mail with its text, as it was handed to the provider."""
 
-    body_text: str | None = Field(description="The plain part.")
+    body_text: str | None = Field(description="The plain part; null of mail about appeals, for the role `read`.")
     body_html: str | None = Field(description="The HTML part; to show it, use `/html` in a sandboxed frame.")
 
 

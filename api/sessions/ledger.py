@@ -13,11 +13,11 @@ import structlog
 
 from api.database import PASSING_ERRORS, UNREACHABLE_ERRORS
 from api.idempotency import CLAIM, RECALL, Claim, mismatch
-from api.problems import ApiError, BusyError, DatabaseUnavailableError, InternalError
+from api.problems import ApiError, BusyError, ConflictError, DatabaseUnavailableError, InternalError
 from api.sessions.live import LiveScores
-from ingest import merge
+from ingest import stubs
 from ingest.contract import RESCHEDULES, SESSIONS, Entity
-from ingest.merge import MergeSql
+from ingest.merge_posts import QUARANTINE_REJECTED, PostMergeSql
 from ingest.posts import EntityId
 from ingest.rows import RESCHEDULE_OVERRIDE_SQL, RESCHEDULE_SQL, SESSION_OVERRIDE_SQL, SESSION_SQL, Row
 
@@ -34,7 +34,7 @@ CAREFUL_LOCK_MILLISECONDS = 100
 
 # By entity, whether no key comes twice, and whether stored versions are overridden.
 MERGE = {
-    (entity.name, are_distinct, overrides): sql.merge_given(are_distinct=are_distinct)
+    (entity.name, are_distinct, overrides): sql.merge(are_distinct=are_distinct)
     for entity, overrides, sql in (
         (SESSIONS, False, SESSION_SQL),
         (SESSIONS, True, SESSION_OVERRIDE_SQL),
@@ -45,21 +45,21 @@ MERGE = {
 }
 OVERRULE, LOSERS = (
     {entity.name: statement(sql) for entity, sql in ((SESSIONS, SESSION_SQL), (RESCHEDULES, RESCHEDULE_SQL))}
-    for statement in (MergeSql.overrule_given, MergeSql.losers_given)
+    for statement in (PostMergeSql.overrule, PostMergeSql.losers)
 )
 NOTE_OVERRIDDEN = {
-    SESSIONS.name: SESSION_OVERRIDE_SQL.overridden_given(),
-    RESCHEDULES.name: RESCHEDULE_OVERRIDE_SQL.overridden_given(),
+    SESSIONS.name: SESSION_OVERRIDE_SQL.overridden(),
+    RESCHEDULES.name: RESCHEDULE_OVERRIDE_SQL.overridden(),
 }
 # Parameters: an array each of ids and of external ids, for tutors and then for students.
 UNKNOWN_PEOPLE = " union all ".join(
-    merge.unknown_people(str(column.references), column.name, f"${2 * place + 1}", f"${2 * place + 2}")
+    stubs.unknown_people(str(column.references), column.name, f"${2 * place + 1}", f"${2 * place + 2}")
     for place, column in enumerate(SESSIONS.references)
 )
 ADD_PEOPLE = {
     str(column.references): (
-        merge.insert_stubs(str(column.references), column.name, merge.GIVEN_PEOPLE),
-        merge.fill_external_ids(str(column.references), column.name, merge.GIVEN_PEOPLE),
+        stubs.insert_stubs(str(column.references), column.name, stubs.GIVEN_PEOPLE),
+        stubs.fill_external_ids(str(column.references), column.name, stubs.GIVEN_PEOPLE),
     )
     for column in SESSIONS.references
 }
@@ -197,6 +197,19 @@ class Ledger:
             await asyncio.sleep(random.uniform(0, PAUSE_SECONDS))
         raise _busy("Too many others write the same rows.")
 
+    async def write_within(self, connection: Any, rows: Sequence[Row]) -> list[UUID]:
+        """Write newer versions of sessions in the transaction of the connection, whose last work is to refresh the
+        scores. Returns the sessions that have changed.
+
+        Raises:
+            ConflictError: a stored version is as new, or newer.
+        """
+        transaction = _Transaction(connection, None)
+        [answer] = await transaction.write([Post(rows, _none_lost)], is_careful=False)
+        if isinstance(answer, ApiError):
+            raise answer
+        return transaction.changed
+
     async def _attempt(self, posts: Sequence[Post], override_by: str | None, *, is_careful: bool) -> list[Answer]:
         try:
             connection = await self._pool.acquire(timeout=self._commit_seconds)
@@ -269,7 +282,7 @@ class _Transaction:
                 settled[at] = error
         if rejected:
             reasons, contents = zip(*rejected, strict=True)
-            await self._connection.execute(merge.QUARANTINE_GIVEN, SESSIONS.name, SOURCE, list(reasons), list(contents))
+            await self._connection.execute(QUARANTINE_REJECTED, SESSIONS.name, SOURCE, list(reasons), list(contents))
         await self._remember({at: settled[at] for at in going}, posts)
         self._answer_followers(settled, posts)
         return [settled[at] for at in range(len(posts))]
@@ -303,7 +316,7 @@ class _Transaction:
             await self._merge_entity(RESCHEDULES, RESCHEDULE_SQL, reschedules, outcomes)
 
     async def _merge_entity(
-        self, entity: Entity, sql: MergeSql, rows: Sequence[tuple[Any, ...]], outcomes: list[Outcome]
+        self, entity: Entity, sql: PostMergeSql, rows: Sequence[tuple[Any, ...]], outcomes: list[Outcome]
     ) -> None:
         if not rows:
             return
@@ -388,6 +401,12 @@ class _Transaction:
             await self._connection.execute(REMEMBER, *map(list, zip(*good, strict=True)))
         if failed:
             await self._connection.execute(UNCLAIM, *map(list, zip(*failed, strict=True)))
+
+
+def _none_lost(outcomes: Sequence[Outcome]) -> Receipt:
+    if any(outcome.is_stale or outcome.is_conflict for outcome in outcomes):
+        raise ConflictError("A newer version of a session has come meanwhile. Look at it, and try again.")
+    return Receipt("")
 
 
 def _arrays(rows: Sequence[tuple[Any, ...]]) -> Iterable[list[Any]]:

@@ -1,7 +1,7 @@
 """Refreshes scores in the transaction that wrote the sessions, and never at the expense of writing them.
 
-The SQL is `marts.refresh_sessions`, made by dbt from its models. What is not refreshed here, for whatever reason,
-waits in `raw.changes` for the next run, as it does anyway.
+The SQL is `marts.refresh_sessions`, written by hand in `dbt_project/functions/marts/refresh_sessions.sql`; it reads the
+views that a run reads. Whatever is not refreshed here waits in `raw.changes` for the next run, as every change does.
 """
 
 import asyncio

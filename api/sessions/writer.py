@@ -6,8 +6,10 @@ While one batch is being committed the next one gathers; a post that comes alone
 import asyncio
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from contextvars import Context, copy_context
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import structlog
 
@@ -37,6 +39,7 @@ class _Waiting:
     size: int
     claim: Claim | None
     answer: asyncio.Future[str]
+    context: Context | None
 
     def settle(self, answer: Answer) -> None:
         if self.answer.done():
@@ -50,8 +53,9 @@ class _Waiting:
 class SessionWriter:
     """The line of posted sessions before the ledger. `run` has to be running for anything to be written."""
 
-    def __init__(self, ledger: Ledger, timezone: str, most_waiting: int) -> None:
+    def __init__(self, ledger: Ledger, timezone: str, most_waiting: int, *, is_traced: bool = False) -> None:
         self._ledger = ledger
+        self._is_traced = is_traced
         self._timezone = timezone
         self._most_waiting = most_waiting
         self._waiting: deque[_Waiting] = deque()
@@ -81,7 +85,9 @@ class SessionWriter:
             ApiError: it is not stored, and why; after a `BusyError` it may be.
         """
         self.require_room()
-        waiting = _Waiting(body, read_by_model(body), size, claim, asyncio.get_running_loop().create_future())
+        answer = asyncio.get_running_loop().create_future()
+        context = copy_context() if self._is_traced else None
+        waiting = _Waiting(body, read_by_model(body), size, claim, answer, context)
         self._waiting.append(waiting)
         self._waiting_bytes += size
         self._arrived.set()
@@ -112,7 +118,8 @@ class SessionWriter:
                 await asyncio.sleep(GATHER_SECONDS)
             batch = self._take()
             try:
-                await self._write(batch)
+                # Its statements then stand in the trace of its first post.
+                await self._as_part_of(batch[0].context, self._write(batch))
             except ApiError as error:
                 # What waits behind would fail as well, only later, one time-out after the other.
                 batch += self._take(len(self._waiting))
@@ -120,6 +127,10 @@ class SessionWriter:
             except Exception as error:
                 log.error("batch not written", error=type(error).__qualname__, raised_at=where_raised(error))
                 _settle(batch, [InternalError("The error has been logged.")] * len(batch))
+
+    @staticmethod
+    async def _as_part_of(context: Context | None, work: Coroutine[Any, Any, None]) -> None:
+        await (work if context is None else asyncio.create_task(work, context=context))
 
     def _take(self, most: int = MOST_ROWS) -> list[_Waiting]:
         batch = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]

@@ -23,7 +23,10 @@ class StandIn(RaisedConcerns):
     )
     let_down_level: RiskLevel | None = Field(description="As `risk_level` of upcoming sessions.")
     churn_probability: Fraction | None = Field(
-        description="Probability that the student leaves after the first session with this tutor; null until predicted."
+        description=(
+            "Probability that the student leaves after the first session with this tutor; null until predicted, and "
+            "with `TUTORQ_MATCH_PAIRS=top` for tutors who are not on the student's list."
+        )
     )
     risk_level: RiskLevel | None = Field(description="Of `churn_probability`.")
     rank: Count | None = Field(

@@ -6,8 +6,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from api.publication import Meta
-from api.tutors.schemas import TutorConcern, TutorDetail, TutorResponse
+from api.tutors.schemas import TutorConcern, TutorDetail, TutorPattern, TutorResponse
+from core import patterns
 from core.concerns import Concern, Rules, ending, sentence
+from core.patterns import Pattern
 
 
 class Facts(BaseModel):
@@ -15,6 +17,7 @@ class Facts(BaseModel):
 
     tutor: dict[str, Any]
     concerns: list[Concern]
+    patterns: list[Pattern]
     rules: Rules
     meta: Meta
 
@@ -22,7 +25,11 @@ class Facts(BaseModel):
 def describe(facts_json: bytes) -> bytes:
     """The body of the answer (`TutorResponse`) from the body of the query (`Facts`)."""
     facts = Facts.model_validate_json(facts_json)
-    tutor = TutorDetail.model_validate({**facts.tutor, "concerns": in_words(facts.concerns, facts.rules)})
+    in_sentences = {
+        "concerns": in_words(facts.concerns, facts.rules),
+        "patterns": patterns_in_words(facts.patterns, facts.rules),
+    }
+    tutor = TutorDetail.model_validate({**facts.tutor, **in_sentences})
     return TutorResponse(data=tutor, meta=facts.meta).model_dump_json().encode()
 
 
@@ -31,4 +38,12 @@ def in_words(concerns: Sequence[Concern], rules: Rules) -> list[TutorConcern]:
     return [
         TutorConcern(**dict(concern), sentence=sentence(concern, rules), ending=ending(concern, rules))
         for concern in concerns
+    ]
+
+
+def patterns_in_words(known: Sequence[Pattern], rules: Rules) -> list[TutorPattern]:
+    """Patterns with their sentences."""
+    return [
+        TutorPattern(**dict(pattern), sentence=patterns.sentence(pattern, rules.reliability_counts))
+        for pattern in known
     ]

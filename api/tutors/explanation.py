@@ -9,18 +9,20 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from api.publication import Meta
-from api.tutors.concerns import in_words
+from api.tutors.concerns import in_words, patterns_in_words
 from api.tutors.schemas import (
     Component,
     ComponentEvidence,
     EvidenceSession,
     RiskStatus,
+    Slot,
     TutorExplanation,
     TutorExplanationResponse,
     TutorScore,
 )
 from core import concerns
 from core.let_downs import in_words as let_down
+from core.patterns import Pattern
 from core.words import estimated, percent, plural
 
 
@@ -54,6 +56,8 @@ class Facts(BaseModel):
     baseline: Baseline
     rules: Rules
     concerns: list[concerns.Concern]
+    patterns: list[Pattern]
+    slots: list[Slot]
     evidence_sessions: list[EvidenceSession]
     meta: Meta
 
@@ -75,6 +79,8 @@ def explain(facts_json: bytes) -> bytes:
         sentence=status_sentence(score, facts.concerns, facts.rules),
         attention=score.attention,
         concerns=in_words(facts.concerns, facts.rules),
+        patterns=patterns_in_words(facts.patterns, facts.rules),
+        slots=facts.slots,
         components=[
             _reliability(score, facts),
             _attendance(score, facts),

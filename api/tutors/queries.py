@@ -12,6 +12,7 @@ from api.tutors.explanation import Baseline, Rules
 from api.tutors.schemas import (
     HistoryRange,
     Outcome,
+    Slot,
     TutorConditions,
     TutorFilters,
     TutorProfile,
@@ -19,7 +20,7 @@ from api.tutors.schemas import (
     TutorScoreDay,
     TutorWeek,
 )
-from core import concerns
+from core import concerns, patterns
 from core.concerns import Concern, ConcernName, in_order
 
 # What `names_of` gives, as $1.
@@ -64,6 +65,12 @@ URGENCY = f"""array[
 ]"""
 PROBABILITIES = {f"{name}_probability": name for name in ConcernName}
 
+# Predicted apart from the scores, and first on the first night.
+STOP_PROBABILITY = """(
+    select known.stop_probability from ml.tutor_predictions as known
+    where known.tutor_id = scores.tutor_id and scores.is_active
+)"""
+
 LIST = f"""
 with matching as materialized (
     select scores.tutor_id, {{sort_key}} as sort_key
@@ -78,6 +85,7 @@ tutors as (
         {columns(TutorScore, "scores")},
         scores.concerns,
         {", ".join(f"probabilities.{name}" for name in PROBABILITIES)},
+        {STOP_PROBABILITY} as stop_probability,
         array(
             select weekly.let_down_rate
             from generate_series(0, $10::int - 1) as weeks (ago)
@@ -129,6 +137,7 @@ select
             json_build_object(
                 'tutor', tutor,
                 'concerns', tutor.known_concerns,
+                'patterns', tutor.known_patterns,
                 'rules', (select rules from (select {columns(concerns.Rules, "publication")}) as rules),
                 'meta', json_build_object({META_SQL})
             )
@@ -136,7 +145,8 @@ select
             select
                 {columns(TutorScore, "scores")},
                 (select profile from (select {columns(TutorProfile, "tutors")}) as profile) as profile,
-                {KNOWN_CONCERNS.format(tutor_id="scores.tutor_id")} as known_concerns
+                {KNOWN_CONCERNS.format(tutor_id="scores.tutor_id")} as known_concerns,
+                {patterns.of_tutor("scores.tutor_id")} as known_patterns
             from marts.tutor_scores as scores
             inner join marts.dim_tutors as tutors on scores.tutor_id = tutors.tutor_id
             where {NAMED}
@@ -402,6 +412,14 @@ select
                 'baseline', (select known from (select {columns(Baseline, "baseline")}) as known),
                 'rules', (select rules from (select {columns(Rules, "publication")}) as rules),
                 'concerns', {KNOWN_CONCERNS.format(tutor_id="tutor.tutor_id")},
+                'patterns', {patterns.of_tutor("tutor.tutor_id")},
+                'slots', (
+                    select coalesce(json_agg(known order by known.weekday, known.hour), '[]')
+                    from (
+                        select {columns(Slot, "slots")} from marts.tutor_slots as slots
+                        where slots.tutor_id = tutor.tutor_id
+                    ) as known
+                ),
                 'evidence_sessions', coalesce((select json_agg(evidence) from evidence), '[]'),
                 'meta', json_build_object({META_SQL})
             )
@@ -410,6 +428,9 @@ select
     )
 from marts.publication
 """
+
+
+WITH_PREDICTIONS = f"({VERSION} || '.' || (select predictions.version from ml.prediction_version as predictions))"
 
 
 def tutor_list(filters: TutorFilters) -> Statement:
@@ -423,7 +444,12 @@ def tutor_list(filters: TutorFilters) -> Statement:
     )
     arguments = (filters.limit, filters.offset, filters.trend_weeks, place_of(filters))
     statement = versioned(sql, (*condition_arguments(filters), *arguments), filters.team_of)
-    return replace(statement, cursor=filters.cursor)
+    return replace(
+        statement,
+        sql=statement.sql.replace(VERSION, WITH_PREDICTIONS, 1),
+        version_sql=statement.version_sql.replace(VERSION, WITH_PREDICTIONS, 1),
+        cursor=filters.cursor,
+    )
 
 
 def versioned(sql: str, arguments: tuple[object, ...], team_of: int | None) -> Statement:
@@ -442,6 +468,8 @@ def _sort_key(sort_by: str) -> str:
             select known.probability from marts.tutor_concerns as known
             where known.tutor_id = scores.tutor_id and known.concern = '{PROBABILITIES[sort_by]}'
         )"""
+    if sort_by == "stop_probability":
+        return f"{STOP_PROBABILITY}::double precision"
     return f"scores.{sort_by}"
 
 

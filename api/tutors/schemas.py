@@ -14,6 +14,7 @@ from api.paging import PageFilters
 from api.publication import Meta, PageMeta
 from api.tutors.counts import RecordedCounts, WeekCounts, WindowCounts
 from core.concerns import Concern, ConcernName
+from core.patterns import Pattern
 from ingest.contract import NO_NUL
 
 MAX_TEXT = 200
@@ -92,6 +93,12 @@ class TutorScore(WindowCounts, ScoredTutor):
         examples=[3.4],
     )
     harm_students: Count = Field(description="Students of the sessions planned for these days. As of the last run.")
+    case_mix_expected: Fraction | None = Field(
+        description=(
+            "The rate of let-downs that a usual tutor would have in the slots (subject, weekday, time of day) of the "
+            "last 90 days; to be seen beside `let_down_rate_90d`, and part of no score. As of the last night."
+        )
+    )
 
 
 def _is_number(annotation: object) -> bool:
@@ -103,6 +110,7 @@ SORTABLE = (
     "name",
     "attention",
     *(f"{name}_probability" for name in ConcernName),
+    "stop_probability",
     "last_session_at",
     "risk_status_since",
     *(name for name, field in TutorScore.model_fields.items() if _is_number(field.annotation)),
@@ -152,9 +160,9 @@ class TutorFilters(PageFilters, TutorConditions):
     sort_by: Annotated[str, AfterValidator(_sortable)] = Field(
         default="risk_probability",
         description=(
-            "A numeric score column, the probability of a concern, `name`, `last_session_at`, `risk_status_since`, or "
-            "`attention`: who got worse suddenly, within the last four weeks; then others with a raised concern, and "
-            "of these who is expected to let down the most sessions. Null comes last."
+            "A numeric score column, the probability of a concern or of stopping, `name`, `last_session_at`, "
+            "`risk_status_since`, or `attention`: who got worse suddenly, within the last four weeks; then others with "
+            "a raised concern, and of these who is expected to let down the most sessions. Null comes last."
         ),
         json_schema_extra={"enum": list(SORTABLE)},
     )
@@ -199,6 +207,34 @@ class TutorConcern(Concern):
     )
 
 
+class TutorPattern(Pattern):
+    """One pattern of one tutor, with its words."""
+
+    sentence: str = Field(
+        examples=[
+            "On Fridays, the tutor moved, cancelled or missed 14 of 40 sessions in 180 days, 35%; otherwise 11%. About "
+            "31% is to be expected there."
+        ]
+    )
+
+
+class Slot(BaseModel):
+    """Sessions of one weekday and hour, by the time that was promised."""
+
+    weekday: int = Field(ge=1, le=7, description="1 Monday to 7 Sunday, in the reporting zone.", examples=[5])
+    hour: int = Field(ge=0, le=23, description="In the reporting zone.", examples=[17])
+    sessions: Count = Field(description="In the last 180 days.")
+    let_downs: Count = Field(description="Of these, let-downs.")
+
+
+PATTERNS = Field(
+    description=(
+        "Slots in which the tutor lets down more sessions than in the tutor's others, the surest first; at most a "
+        "tenth of those of all tutors is expected to be false. As of the last night."
+    )
+)
+
+
 class TutorDetail(TutorScore):
     """One tutor's scores and profile."""
 
@@ -206,6 +242,7 @@ class TutorDetail(TutorScore):
     concerns: list[TutorConcern] = Field(
         description="All concerns of which anything is known, raised or not, in a fixed order."
     )
+    patterns: list[TutorPattern] = PATTERNS
 
 
 class TutorRow(TutorScore):
@@ -222,6 +259,9 @@ class TutorRow(TutorScore):
         description="Probability that too few new students come back."
     )
     low_ratings_probability: Fraction | None = Field(description="Probability that the mean rating is too low.")
+    stop_probability: Fraction | None = Field(
+        description="Probability that the tutor stops within 60 days; null if it is not predicted."
+    )
     weekly_let_down_rates: list[Fraction | None] = Field(
         default=[],
         description="Rates of let-downs of the last `trend_weeks` weeks, oldest first; null in weeks without sessions.",
@@ -439,6 +479,8 @@ class TutorExplanation(BaseModel):
     reliability_counts: ReliabilityCounts
     attention: bool = Field(description="Whether any concern is raised.")
     concerns: list[TutorConcern] = Field(description="All concerns of which anything is known, in a fixed order.")
+    patterns: list[TutorPattern] = PATTERNS
+    slots: list[Slot] = Field(description="Those with sessions in 180 days, by weekday and hour. As of the last night.")
     quality_score: float | None = Field(examples=[81.4])
     sentence: str = Field(description="The status in one sentence.")
     components: list[Component]

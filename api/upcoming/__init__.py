@@ -1,1 +1,1 @@
-"""Sessions to come, and how likely the tutor is to let them down."""
+"""Sessions to come, and how likely tutor or student fail them."""

@@ -1,4 +1,4 @@
-"""Scheduled sessions and how likely their tutor is to let them down."""
+"""Scheduled sessions, how likely their tutor is to let them down, and their student to miss them."""
 
 from typing import Annotated
 

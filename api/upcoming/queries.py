@@ -15,10 +15,16 @@ ORDERS: dict[UpcomingSort, Order] = {
     "tutor_disruption_probability": Order(
         SortKey("tutor_disruption_probability", "double precision", is_descending=True), *BY_TIME
     ),
+    "student_no_show_probability": Order(
+        SortKey("student_no_show_probability", "double precision", is_descending=True), *BY_TIME
+    ),
+    "first_session_risk": Order(SortKey("first_session_risk", "double precision", is_descending=True), *BY_TIME),
     "scheduled_time": Order(*BY_TIME),
     # Students of one name stay apart.
     "student_name": Order(SortKey("student_name", "text"), SortKey("student_id", "uuid"), *BY_TIME),
 }
+
+FIRST = "left join marts.first_sessions as firsts on sessions.session_id = firsts.session_id"
 
 # What is known of a pair is looked up for the rows of the page only: for all sessions to come it takes a second.
 LIST = f"""
@@ -30,15 +36,20 @@ with matching as materialized (
         {{student_name}} as student_name,
         sessions.let_down_probability,
         sessions.tutor_disruption_probability,
+        sessions.student_no_show_probability,
+        {{first_session_risk}} as first_session_risk,
         count(*) over (partition by sessions.tutor_id) as tutor_sessions,
         row_number() over (
-            partition by sessions.tutor_id order by {BY_RISK}, sessions.scheduled_time, sessions.session_id
+            partition by sessions.tutor_id order by sessions.{BY_RISK}, sessions.scheduled_time, sessions.session_id
         ) as place
     from marts.upcoming_sessions as sessions
     left join marts.match_students as students on sessions.student_id = students.student_id
+    {{first}}
     where ($1::double precision is null or sessions.let_down_probability >= $1)
         and ($2::uuid is null or sessions.tutor_id = $2)
         and ($6::text[] is null or sessions.risk_level = any($6))
+        and ($11::boolean is null or sessions.is_first_meeting = $11)
+        and ($10::text[] is null or sessions.student_risk_level = any($10))
         and ($7::timestamptz is null or sessions.scheduled_time >= $7)
         and (
             $8::text is null
@@ -83,9 +94,17 @@ rows as (
         sessions.risk_level,
         page.rank,
         sessions.tutor_disruption_probability,
-        sessions.model_version
+        sessions.model_version,
+        sessions.student_no_show_probability,
+        sessions.student_risk_level,
+        sessions.student_model_version,
+        firsts.churn_probability,
+        firsts.churn_risk_level,
+        firsts.first_session_risk,
+        coalesce(firsts.preparation, array[]::text[]) as preparation
     from page
     inner join marts.upcoming_sessions as sessions on page.session_id = sessions.session_id
+    {FIRST}
     left join {TUTORS} as tutors on sessions.tutor_id = tutors.tutor_id
     left join marts.match_students as students on sessions.student_id = students.student_id
     order by {{order}}
@@ -111,12 +130,15 @@ cross join following
 def upcoming_sessions(filters: UpcomingFilters) -> Statement:
     """A page of scheduled sessions; every one that matches is on exactly one page."""
     is_by_student = filters.sort_by == "student_name"
+    is_by_first = filters.sort_by == "first_session_risk"
     # Without a name to sort by, Postgres leaves the join out.
     order = ORDERS[filters.sort_by]
     sql = LIST.format(
         order=order.sql,
         pages=order.pages("listed", limit="$4", offset="$5", place="$9"),
         student_name="students.name" if is_by_student else "null::text",
+        first=FIRST if is_by_first else "",
+        first_session_risk="firsts.first_session_risk" if is_by_first else "null::double precision",
     )
     return Statement(
         sql,
@@ -130,6 +152,8 @@ def upcoming_sessions(filters: UpcomingFilters) -> Statement:
             filters.since,
             filters.search,
             place_of(filters),
+            filters.student_risk_level or None,
+            filters.is_first_meeting,
         ),
         version_sql=MATCH_VERSION_QUERY,
         cursor=filters.cursor,

@@ -36,7 +36,8 @@ class AssignmentRequest(Body):
     )
     needs_tutor: bool = Field(
         default=False,
-        description="Without `student_ids`: only students whom no active tutor taught in 30 days or is to teach.",
+        description="Without `student_ids`: only students whom no active tutor taught in 30 days or is to teach, and "
+        "for whom none has been accepted meanwhile.",
     )
     tutor_ids: list[Id] | None = Field(
         default=None,
@@ -44,7 +45,9 @@ class AssignmentRequest(Body):
         description="By default all active tutors; inactive ones cannot be chosen.",
     )
     capacities: list[CapacityOverride] = Field(
-        default=[], max_length=MOST_TUTORS, description="By default the free capacity of each tutor."
+        default=[],
+        max_length=MOST_TUTORS,
+        description="By default the free capacity of each tutor. Accepted pairs without a session yet take a place.",
     )
     default_capacity: Annotated[
         int, Field(ge=0, le=1000, description="For tutors whose capacity is neither given nor known."), WHOLE
@@ -109,6 +112,7 @@ class PlanFigures(BaseModel):
 class Assignment(BaseModel):
     """The assignment with the least expected churn."""
 
+    plan_id: UUID = Field(description="Names this answer when it is accepted; another one each time.")
     pairs: list[AssignedPair]
     unassigned: list[UnassignedStudent]
     expected_churn: PlanFigures = Field(

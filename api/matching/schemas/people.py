@@ -32,8 +32,17 @@ class MatchStudent(BaseModel):
     is_stub: bool = Field(description="True while the student is known only from sessions.")
     is_active: bool = Field(description="Described, and new or with a session in the last 180 days; else not matched.")
     student_first_meetings: Count = Field(description="Tutors the student had met.")
+    student_pending_meetings: Count = Field(
+        description="Of these, those without another session whose 30 days are not over."
+    )
     student_continuation_rate: Fraction = Field(
         description="Estimated share of these meetings that were followed by another session in time."
+    )
+    student_sessions_per_pair: float = Field(
+        description="Estimated sessions of the student with each tutor.", examples=[6.5]
+    )
+    student_rating_given: float = Field(
+        description="Estimated mean of the ratings the student gave, 1-5.", examples=[4.3]
     )
     last_session_on: date | None = Field(description="Day of the newest session, in the reporting zone.")
     needs_tutor: bool = Field(
@@ -77,10 +86,15 @@ class MatchTutor(RaisedConcerns):
         description="Sessions planned for the last 90 days. `sessions_90d` of the scores counts a moved one on the day "
         "of its move, so the two may differ by a few."
     )
+    tutor_let_down_rate: Fraction = Field(
+        description="Estimated share of the sessions of 90 days that the tutor moved, cancelled or missed. Models "
+        "look at it; pages show `let_down_probability`."
+    )
     tutor_reschedule_rate: Fraction = Field(description="Estimated share of sessions the tutor reschedules.")
     tutor_no_show_rate: Fraction = Field(description="Estimated share of sessions the tutor misses.")
     tutor_continuation_rate: Fraction = Field(description="Estimated share of new students who stay.")
-    tutor_rating: float = Field(description="Estimated mean rating, 1-5.", examples=[4.5])
+    tutor_rating: float = Field(description="Estimated mean rating of 90 days, 1-5.", examples=[4.5])
+    tutor_rating_all_time: float = Field(description="Estimated mean rating of all time, 1-5.", examples=[4.5])
     active_students: Count = Field(description="Students with a session in the last 30 days, or scheduled.")
     free_capacity: int | None = Field(description="Capacity less active students; null if unknown.", examples=[3])
 

@@ -1,57 +1,30 @@
-"""Texts for a pair: kept ones, else by the language model, else by rules, and always within the deadline."""
+"""Texts by a language model: kept ones, else new ones, else those by rules, and always within the deadline."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Any, Literal, NamedTuple
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import asyncpg
 import structlog
 
 from api.database import with_connection
 from api.problems import ApiError
-from core import locks
 from core.settings import Settings
-from ml.explain import PROMPT_VERSION, MatchFacts, Texts, UnusableTextError, cache_key, prompt, rule_texts
+from core.text_calls import BEGIN, END, FIND, KEEP, ONE_AT_A_TIME, REST_SECONDS, STATE
+from ml.texts import TextTask, UnusableTextError
 from ml.writing import TextWriter, WriterFailedError, open_writer
 
-# While the language model is down, nobody waits for it, and no budget is spent on it.
-REST_SECONDS = 30
 LOOK_AGAIN_SECONDS = 0.2
 
-FIND = "select body from app.explanations where cache_key = $1"
-KEEP = """
-insert into app.explanations (cache_key, source, prompt_version, body) values ($1, 'model', $2, $3::jsonb)
-on conflict (cache_key) do nothing
-"""
-# Held to the end of the transaction: calls are counted and added by one process at a time.
-ONE_AT_A_TIME = f"select pg_advisory_xact_lock({locks.EXPLANATION})"
-STATE = """
-select
-    count(*) filter (where cache_key = $1 and outcome is null and ends_at > clock_timestamp()) > 0 as is_under_way,
-    exists (select from app.explanations where cache_key = $1) as is_kept,
-    count(*) filter (
-        where (outcome = 'failed' or (outcome = 'unusable' and cache_key = $1))
-            and ended_at > clock_timestamp() - make_interval(secs => $4)
-    ) > 0 as is_resting,
-    count(*) filter (where started_at >= date_trunc('day', clock_timestamp(), $2)) >= $3 as is_spent
-from app.explanation_calls
-where started_at > clock_timestamp() - interval '25 hours'
-"""
-BEGIN = """
-insert into app.explanation_calls (cache_key, ends_at) values ($1, clock_timestamp() + make_interval(secs => $2))
-returning call_id
-"""
-END = """
-update app.explanation_calls set ended_at = clock_timestamp(), outcome = $2, reason = $3 where call_id = $1
-"""
+Texts = TypeVar("Texts")
 
 log = structlog.get_logger("api")
 
 
-class Written(NamedTuple):
+class Written(NamedTuple, Generic[Texts]):
     """The texts, and who wrote them. `is_final`: asking again gives the same as long as the numbers stay."""
 
     source: Literal["model", "rules"]
@@ -63,7 +36,7 @@ class _NoTextError(Exception):
     """The language model gives no text now; the text says why."""
 
 
-class Explainer:
+class TextDesk:
     """Has texts written, one call for all who want the same text, here and in other processes.
 
     Args:
@@ -88,16 +61,16 @@ class Explainer:
         self._daily_budget = daily_budget
         self._timezone = timezone
         self._rest_seconds = rest_seconds
-        self._flights: dict[str, asyncio.Task[Texts]] = {}
+        self._flights: dict[str, asyncio.Task[Any]] = {}
 
-    async def explain(self, facts: MatchFacts, deadline: float) -> Written:
-        """Texts by the language model if it gives some until `deadline` (of the loop's clock), else by rules."""
+    async def write(self, task: TextTask[Texts], by_rules: Texts, deadline: float) -> Written[Texts]:
+        """Texts by the language model if it gives some until `deadline` (of the loop's clock), else those by rules."""
         if self._writer is None:
-            return Written("rules", rule_texts(facts), is_final=True)
-        key = cache_key(facts, self._writer.name)
+            return Written("rules", by_rules, is_final=True)
+        key = task.key(self._writer.name)
         flight = self._flights.get(key)
         if flight is None:
-            flight = asyncio.create_task(self._fly(key, prompt(facts), self._writer))
+            flight = asyncio.create_task(self._fly(key, task, self._writer))
             self._flights[key] = flight
             flight.add_done_callback(lambda done: self._landed(key, done))
         try:
@@ -110,8 +83,8 @@ class Explainer:
             reason = str(error)
         except (ApiError, asyncpg.PostgresError) as error:
             reason = type(error).__name__
-        log.info("explained by rules", reason=reason)
-        return Written("rules", rule_texts(facts), is_final=False)
+        log.info("written by rules", reason=reason)
+        return Written("rules", by_rules, is_final=False)
 
     async def close(self) -> None:
         """End what is under way."""
@@ -122,27 +95,27 @@ class Explainer:
         if self._writer is not None:
             await self._writer.close()
 
-    def _landed(self, key: str, flight: asyncio.Task[Texts]) -> None:
+    def _landed(self, key: str, flight: asyncio.Task[Any]) -> None:
         del self._flights[key]
         if not flight.cancelled():
             flight.exception()  # asked for, because perhaps nobody waits for it any longer
 
-    async def _fly(self, key: str, facts: str, writer: TextWriter) -> Texts:
+    async def _fly(self, key: str, task: TextTask[Texts], writer: TextWriter) -> Texts:
         async with asyncio.timeout(self._seconds):
             call_id = None
             while call_id is None:
                 kept = await self._run(lambda connection: connection.fetchval(FIND, key))
                 if kept is not None:
-                    return Texts(**json.loads(kept))
+                    return task.form(**json.loads(kept))
                 call_id = await self._run(lambda connection: self._begin(connection, key))
                 if call_id is None:
                     await asyncio.sleep(LOOK_AGAIN_SECONDS)
-            return await self._call(call_id, key, facts, writer)
+            return await self._call(call_id, key, task, writer)
 
-    async def _call(self, call_id: int, key: str, facts: str, writer: TextWriter) -> Texts:
+    async def _call(self, call_id: int, key: str, task: TextTask[Texts], writer: TextWriter) -> Texts:
         outcome, reason = "failed", "deadline"
         try:
-            texts = await writer.write(facts)
+            texts = await writer.write(task)
         except UnusableTextError as error:
             outcome, reason = "unusable", str(error)
             raise
@@ -150,7 +123,7 @@ class Explainer:
             reason = str(error)
             raise
         else:
-            await self._run(lambda connection: self._keep(connection, call_id, key, texts))
+            await self._run(lambda connection: self._keep(connection, call_id, key, task, texts))
             outcome = "written"
             return texts
         finally:
@@ -158,10 +131,10 @@ class Explainer:
                 # A task of its own, as this one is being cancelled when time is up.
                 await asyncio.shield(asyncio.create_task(self._note_failure(call_id, outcome, reason)))
 
-    async def _keep(self, connection: Any, call_id: int, key: str, texts: Texts) -> None:
+    async def _keep(self, connection: Any, call_id: int, key: str, task: TextTask[Any], texts: Any) -> None:
         """At once, so that whoever waits for the call to end finds its text."""
         async with connection.transaction():
-            await connection.execute(KEEP, key, PROMPT_VERSION, json.dumps(asdict(texts), ensure_ascii=False))
+            await connection.execute(KEEP, key, task.version[0], json.dumps(asdict(texts), ensure_ascii=False))
             await connection.execute(END, call_id, "written", None)
 
     async def _begin(self, connection: Any, key: str) -> int | None:
@@ -185,15 +158,15 @@ class Explainer:
         try:
             await self._run(lambda connection: connection.execute(END, call_id, outcome, reason))
         except Exception as error:  # the call counts as made in any case
-            log.warning("outcome of an explanation not noted", error=type(error).__qualname__)
+            log.warning("outcome of a call not noted", error=type(error).__qualname__)
 
     async def _run(self, work: Any) -> Any:
         return await with_connection(self._pool, work)
 
 
 @asynccontextmanager
-async def open_explainer(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Explainer]:
-    """The explainer of these settings, closed on leaving."""
+async def open_text_desk(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[TextDesk]:
+    """The desk of these settings, closed on leaving."""
     key = settings.openai_api_key
     # In a thread: importing the client takes half a second.
     writer = await asyncio.to_thread(
@@ -203,7 +176,7 @@ async def open_explainer(pool: asyncpg.Pool, settings: Settings) -> AsyncIterato
         model=settings.openai_model,
         seconds=settings.explanation_seconds,
     )
-    explainer = Explainer(
+    desk = TextDesk(
         pool,
         writer,
         seconds=settings.explanation_seconds,
@@ -211,6 +184,6 @@ async def open_explainer(pool: asyncpg.Pool, settings: Settings) -> AsyncIterato
         timezone=settings.timezone,
     )
     try:
-        yield explainer
+        yield desk
     finally:
-        await explainer.close()
+        await desk.close()

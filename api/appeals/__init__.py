@@ -1,0 +1,1 @@
+"""What tutors object to, and what people decide about it."""

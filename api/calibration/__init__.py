@@ -1,0 +1,1 @@
+"""How honest flags are: forecasts against what came."""

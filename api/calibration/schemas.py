@@ -1,0 +1,91 @@
+"""How well forecasts came true."""
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from api.fields import Count, Fraction
+from api.publication import Meta
+from api.tutors.schemas import SearchText
+from core.honesty import Honesty
+
+# Where bands of volume begin: the var `volume_bands`, and 0.
+VOLUMES = (0, 20, 60, 150)
+
+
+def _known_band(volume: int) -> int:
+    if volume not in VOLUMES:
+        raise ValueError(f"Input should be one of: {', '.join(map(str, VOLUMES))}")
+    return volume
+
+
+class CalibrationFilters(BaseModel, extra="forbid"):
+    """Which forecasts; without any, those of a year."""
+
+    month: Annotated[str, Field(pattern=r"^[12]\d{3}-(0[1-9]|1[0-2])$")] | None = Field(
+        default=None, description="Month of the forecast.", examples=["2026-07"]
+    )
+    subject: SearchText | None = Field(
+        default=None, description="The subject that the tutor mostly taught, spelt exactly.", examples=["maths"]
+    )
+    volume: Annotated[int, AfterValidator(_known_band)] | None = Field(
+        default=None,
+        description="Sessions of the tutor in 90 days: the band that begins with this number.",
+        json_schema_extra={"enum": list(VOLUMES)},
+        examples=[60],
+    )
+
+
+class ProbabilityBand(BaseModel):
+    """Forecasts with about the same probability that the rate is above the limit."""
+
+    probability_from: Fraction = Field(description="Least probability of the band.", examples=[0.8])
+    probability_to: Fraction = Field(description="Where the next one begins.", examples=[0.9])
+    judged: Count = Field(description="Forecasts with 20 sessions or more in the 30 days after.")
+    probability: Fraction = Field(description="What was said, on average.", examples=[0.85])
+    above_share_expected: Fraction = Field(
+        description="Share that should be above the limit in 30 days: a month adds chance to the rate.", examples=[0.78]
+    )
+    above: Count = Field(description="How many were.", examples=[41])
+    above_share: Fraction = Field(description="above / judged.", examples=[0.75])
+
+
+class MonthHonesty(Honesty):
+    """Forecasts of one month."""
+
+    month: date = Field(description="Its first day.")
+
+
+class SubjectHonesty(Honesty):
+    """Forecasts of tutors who mostly taught one subject."""
+
+    subject: str = Field(description="Empty if unknown.", examples=["maths"])
+
+
+class VolumeHonesty(Honesty):
+    """Forecasts of tutors with about as many sessions."""
+
+    sessions_from: Count = Field(description="Least number of sessions in 90 days.", examples=[60])
+    sessions_to: int | None = Field(description="Greatest; null for the last band.", examples=[149])
+
+
+class Calibration(BaseModel):
+    """Forecasts against what came, and the same by month, subject and volume."""
+
+    risk_threshold: Fraction = Field(description="The limit of the rate of let-downs.", examples=[0.15])
+    sentences: list[str] = Field(description="What the figures say, the most important first.")
+    totals: Honesty
+    reliability: list[ProbabilityBand] = Field(description="By what was said; bands without forecasts are absent.")
+    by_month: list[MonthHonesty] = Field(description="Oldest first.")
+    by_subject: list[SubjectHonesty] = Field(description="In the order of the alphabet.")
+    by_volume: list[VolumeHonesty] = Field(description="Fewest sessions first.")
+    subjects: list[str] = Field(description="Of all forecasts, whatever was asked for.")
+    months: list[date] = Field(description="Of all forecasts, oldest first.")
+
+
+class CalibrationResponse(BaseModel):
+    """How honest flags are."""
+
+    data: Calibration
+    meta: Meta

@@ -1,0 +1,1 @@
+"""One tutor beside all others."""

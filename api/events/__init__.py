@@ -1,0 +1,1 @@
+"""What changes, as it happens: a stream of server-sent events."""

@@ -1,0 +1,1 @@
+"""Whether some groups of tutors are raised or excused more often than others."""

@@ -1,0 +1,1 @@
+"""Offers of tutors to students: slates that are drawn and written, and what was accepted of them."""

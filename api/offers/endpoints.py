@@ -1,0 +1,88 @@
+"""Offers: a slate of tutors for a student, and what was accepted of slates and assignments.
+
+What counts as an offer is said by who asks: only these addresses write. Lists of matches, predictions and assignments
+are looked at for many reasons, and who looks at them has offered nothing yet (docs/matching.md).
+"""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request
+
+from api import bodies
+from api.dependencies import CurrentIngester, NoQuery
+from api.description import body_of
+from api.offers.commands import Offers
+from api.offers.schemas import (
+    AcceptedAssignment,
+    AssignmentAcceptance,
+    OfferAcceptance,
+    OfferRequest,
+    OfferSlate,
+)
+from api.paths import NO_STUDENT, IdPath, uuid_of
+from api.problems import documented
+from api.routing import ApiRoute
+from api.state import from_state
+from ingest.ids import entity_uuid
+
+MOST_BYTES = 16 << 10
+# Ten thousand pairs, by UUID, and a capacity of five thousand tutors.
+MOST_ASSIGNMENT_BYTES = 16 << 20
+
+router = APIRouter(
+    prefix="/api/matching",
+    tags=["matching"],
+    responses=documented(400, 401, 403, 409, 413, 415, 503),
+    route_class=ApiRoute,
+)
+
+OffersDep = Annotated[Offers, from_state("offers")]
+SlateId = Annotated[UUID, Path(description="`slate_id` of the slate.")]
+
+
+@router.post(
+    "/students/{student_id}/offers",
+    status_code=201,
+    response_model=OfferSlate,
+    responses=documented(404, 429),
+    openapi_extra=body_of(OfferRequest, bodies.JSON),
+)
+async def post_offers(
+    request: Request, caller: CurrentIngester, offers: OffersDep, student_id: IdPath, _: NoQuery
+) -> OfferSlate:
+    """Tutors to be shown to a student, best first. Writes who was offered, with which probability: ask for it when you
+    are about to show it, and show it in this order. Tutors who have met the student or are full are not offered."""
+    student = uuid_of(student_id, NO_STUDENT)
+    async with offers.turn(caller):
+        wanted = await bodies.read_model(request, OfferRequest, MOST_BYTES)
+        return await offers.offer(student, wanted, caller.actor)
+
+
+@router.post(
+    "/offers/{slate_id}/accept",
+    response_model=OfferSlate,
+    responses=documented(404),
+    openapi_extra=body_of(OfferAcceptance, bodies.JSON),
+)
+async def post_offer_acceptance(
+    request: Request, caller: CurrentIngester, offers: OffersDep, slate_id: SlateId, _: NoQuery
+) -> OfferSlate:
+    """Note that a tutor of a slate was chosen. The place counts as taken until a session shows it, for
+    `TUTORQ_OFFER_DAYS`. Sent again, nothing changes."""
+    accepted = await bodies.read_model(request, OfferAcceptance, MOST_BYTES)
+    return await offers.accept(slate_id, entity_uuid(accepted.tutor_id), caller.actor)
+
+
+@router.post(
+    "/assignments/accept",
+    response_model=AcceptedAssignment,
+    openapi_extra=body_of(AssignmentAcceptance, bodies.JSON),
+)
+async def post_assignment_acceptance(
+    request: Request, caller: CurrentIngester, offers: OffersDep, _: NoQuery
+) -> AcceptedAssignment:
+    """Accept an assignment: its pairs are noted as offers, with what was predicted. 409 if a tutor has too few places
+    by now. Sent again, nothing changes."""
+    accepted = await bodies.read_model(request, AssignmentAcceptance, MOST_ASSIGNMENT_BYTES)
+    return await offers.accept_assignment(accepted, caller.actor)

@@ -1,0 +1,1 @@
+"""All tutors together: notice, and who needs attention week by week."""

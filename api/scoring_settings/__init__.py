@@ -1,0 +1,1 @@
+"""Settings of scoring: what is in force, and applying others."""

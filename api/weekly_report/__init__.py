@@ -1,0 +1,1 @@
+"""The weekly report for leads, as the mail has it."""

@@ -1,0 +1,1 @@
+"""What other settings of scoring would have done."""
