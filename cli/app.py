@@ -4,10 +4,35 @@ Every verb says one clear line on error, and has `--json` where a script would r
 need when they run, so that `--help` is quick.
 """
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
-from cli import audit, backup, database, demo, doctor, keys, load, matching, people, reports, scores, services
+from cli import (
+    audit,
+    backup,
+    database,
+    demo,
+    doctor,
+    keys,
+    load,
+    matching,
+    people,
+    policy,
+    reports,
+    scores,
+    services,
+    what_if,
+)
 from core.processes import keep_files_private
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(version("tutorq"))
+        raise typer.Exit
+
 
 app = typer.Typer(
     help="tutorq: sessions in, fair and explained tutor scores out.",
@@ -15,14 +40,35 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for verbs in (services.app, people.login_app, audit.app, load.app, scores.app, matching.app, demo.app, doctor.app):
+for verbs in (
+    services.app,
+    people.login_app,
+    audit.app,
+    load.app,
+    scores.app,
+    what_if.app,
+    matching.app,
+    policy.app,
+    demo.app,
+    doctor.app,
+):
     app.add_typer(verbs)
 database.app.add_typer(backup.app)
-app.callback()(keep_files_private)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(people.app, name="people")
 app.add_typer(reports.app, name="reports")
+app.add_typer(what_if.settings_app, name="settings")
+
+
+@app.callback()
+def main(
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    keep_files_private()
+
 
 if __name__ == "__main__":
     app()

@@ -46,14 +46,18 @@ def _tell(reading: "Reading", explanation: "Explanation") -> None:
     for column in reading.columns:
         for place, (cell, value) in enumerate(zip(column.cells, column.values, strict=True)):
             table.add_row(column.name if place == 0 else "", cell or "", value or "")
-    out.print(table)
+    if reading.columns and reading.columns[0].cells:
+        out.print(table)
     for note in reading.notes:
         out.print(f"{note.kind}: {plain(str(note))}", soft_wrap=True, highlight=False)
     if reading.unknown_columns:
         out.print(f"left out: {plain(', '.join(reading.unknown_columns))}", soft_wrap=True, highlight=False)
     for line, reason in reading.refused:
         out.print(f"refused: line {line}: {plain(reason)}", soft_wrap=True, highlight=False)
-    out.print("Nothing was loaded.")
+    if reading.additions:
+        out.print("\nWords and times that are not understood. Complete this, and put it into mapping.yml:\n")
+        out.print(_plain_lines(reading.additions), soft_wrap=True, highlight=False)
+    out.print("\nNothing was loaded.")
 
 
 def _way_out(explanation: "Explanation", path: Path) -> str:

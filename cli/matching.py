@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -15,7 +16,7 @@ from core.errors import TutorqError
 
 app = typer.Typer()
 
-KINDS = ("match", "session")
+KINDS = ("match", "session", "student_no_show", "attrition")
 
 FIGURES = {"auc": "AUC", "pr_auc": "PR-AUC", "log_loss": "log loss", "brier": "Brier"}
 PREDICTORS = {
@@ -68,7 +69,9 @@ def _print(answer: dict[str, Any]) -> None:
 @app.command()
 @tells_errors
 def train(
-    kind: Annotated[str | None, typer.Option(metavar="KIND", help="match or session; both by default.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(metavar="KIND", help="match, session, student_no_show or attrition; all by default.")
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="The same data and seed make the same model.")] = 7,
     refresh: Annotated[bool, typer.Option(help="First bring histories and outcomes up to date.")] = True,
     as_json: JsonFlag = False,
@@ -121,20 +124,25 @@ def predict(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Predict all pairs and the sessions to come, or the pairs of single people, by the champions."""
-    from ml.predictions import predict_all, predict_sessions, repredict
+    """Predict all pairs (or the best of each student, see TUTORQ_MATCH_PAIRS), the sessions to come and tutors, or the
+    pairs of single people, by the champions."""
+    from ml.predictions import predict_all, repredict
     from ml.registry import settled_champion
+    from ml.session_predictions import predict_sessions
+    from ml.tutor_predictions import predict_tutors
 
     settings, database = open_platform(DatabaseRole.TRANSFORM)
     _need_marts(database)
     by = settled_champion(settings, database, "match")
     _warn_of(by.lost)
     model = by.model
-    sessions = 0
+    sessions = stopping = 0
     if student or tutor:
         students = [_person(database, "students", each) for each in student or []]
         tutors = [_person(database, "tutors", each) for each in tutor or []]
         done = repredict(settings, database, model, students=students, tutors=tutors)
+        if not done.is_done:
+            raise TutorqError("some students have all pairs, some the best; run `tutorq predict` without names first")
     else:
         with _progress() as bar:
             task = bar.add_task("pairs", total=None, rows=0)
@@ -144,21 +152,34 @@ def predict(
                 model,
                 on_progress=lambda pairs, total: bar.update(task, completed=pairs, total=total, rows=pairs),
             )
-        by_session = settled_champion(settings, database, "session")
-        _warn_of(by_session.lost)
-        sessions = predict_sessions(settings, database, by_session.model)
+        by_session, by_student, of_tutors = (settled_champion(settings, database, kind) for kind in KINDS[1:])
+        for found in (by_session, by_student, of_tutors):
+            _warn_of(found.lost)
+        sessions = predict_sessions(database, by_session.model, by_student.model)
+        stopping = predict_tutors(database, of_tutors.model)
     _note(
         database,
         Action.PREDICTIONS_START,
         ("pairs", ", ".join([*(student or ()), *(tutor or ())]) or "all"),
-        {"pairs": done.pairs, "sessions": sessions, "model": model.version},
+        {"pairs": done.pairs, "sessions": sessions, "tutors": stopping, "model": model.version},
     )
     if as_json:
         print_json(
-            {"pairs": done.pairs, "sessions": sessions, "model": model.version, "seconds": round(done.seconds, 2)}
+            {
+                "pairs": done.pairs,
+                "kept": done.kept,
+                "sessions": sessions,
+                "tutors": stopping,
+                "model": model.version,
+                "seconds": round(done.seconds, 2),
+            }
         )
         return
-    out.print(f"Predicted {done.pairs:,} pairs by {model.version} in {done.seconds:.1f} s, and {sessions:,} sessions.")
+    of_which = f", the best of {done.scored:,} that were scored" if done.kept == "top" else ""
+    out.print(
+        f"Predicted {done.pairs:,} pairs{of_which}, by {model.version} in {done.seconds:.1f} s, {sessions:,} sessions, "
+        f"and of {stopping:,} tutors whether they stop."
+    )
 
 
 @app.command()
@@ -183,10 +204,16 @@ def assign(
     exploration_share: Annotated[
         float, typer.Option(min=0, max=1, metavar="SHARE", help="Share of students who try a tutor without history.")
     ] = 0.0,
-    seed: Annotated[int, typer.Option(metavar="N", help="Decides who tries a new tutor.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Decides who tries a new tutor.")] = 0,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Note the pairs as accepted offers, to see later what became of them.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Give students tutors with free places, so that the fewest pairs are expected to end early. No plan is stored."""
+    """Give students tutors with free places, so that the fewest pairs are expected to end early. No plan is stored
+    unless it is accepted."""
+    from ml.acceptance import Conditions
+    from ml.acceptance import accept as accept_plan
     from ml.plan import plan
 
     settings, database = open_platform(DatabaseRole.TRANSFORM)
@@ -208,8 +235,12 @@ def assign(
     seconds = time.monotonic() - started
     _warn_of(answer.lost_model)
     _note(database, Action.ASSIGNMENT_COMPUTE, ("plan", "command line"), {"assigned": len(answer.pairs)})
+    accepted = None
+    if accept:
+        conditions = Conditions(capacity, exploration_share, seed)
+        accepted = accept_plan(settings, database, uuid4(), answer, conditions, audit.operator())
     if as_json:
-        print_json({**answer.to_dict(), "seconds": round(seconds, 2)})
+        print_json({**answer.to_dict(), "accepted": accepted, "seconds": round(seconds, 2)})
         return
     table = plain_table("student", "tutor", "churn", "")
     for pair in answer.pairs:
@@ -219,6 +250,8 @@ def assign(
         out.print(f"{name}: {students:,} students, of whom {churn:.1f} are expected to leave", highlight=False)
     if answer.unassigned:
         out.print(f"{len(answer.unassigned):,} students have no tutor.")
+    if accepted is not None:
+        out.print(f"Accepted: {accepted:,} pairs are noted as offers.")
 
 
 def _warn_of(lost_model: str | None) -> None:

@@ -66,7 +66,7 @@ def list_people(as_json: JsonFlag = False) -> None:
         print_json([asdict(person) for person in rows])
         return
     if not rows:
-        err.print("Nobody is known yet; `tutorq people add` adds somebody.")
+        err.print("No people yet. Add one with `tutorq people add`.")
         return
     table = plain_table("name", "e-mail", "role", "state", "tutors", "last seen")
     for person in rows:

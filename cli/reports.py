@@ -8,6 +8,7 @@ import typer
 from cli.terminal import JsonFlag, err, open_platform, out, print_json, tells_errors
 from core.database import DatabaseRole
 from core.errors import TutorqError
+from reports.kinds import PREVIEWED
 
 app = typer.Typer(help="Report mail: look at it, and send what is due.", no_args_is_help=True)
 
@@ -15,7 +16,7 @@ app = typer.Typer(help="Report mail: look at it, and send what is due.", no_args
 @app.command("preview")
 @tells_errors
 def preview(
-    kind: Annotated[str, typer.Argument(help="session_report, risk_alert, daily_digest, tutor_snapshot or alert")],
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(PREVIEWED)}.")],
     tutor: Annotated[str | None, typer.Option(metavar="ID", help="The tutor it is about.")] = None,
     session: Annotated[str | None, typer.Option(metavar="ID", help="The session it is about.")] = None,
     file: Annotated[
@@ -43,22 +44,28 @@ def send(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Queue the mail that is due, and send what is queued (what Dagster does by itself under `tutorq up`)."""
+    """Queue what is due, and send what is queued: mail, chat and webhooks (what Dagster does by itself under
+    `tutorq up`)."""
     from reports import conditions, outbox, watch
     from reports.due import queue_due
     from reports.providers import provider_from
+    from reports.sending import send_everything
 
     settings, database = open_platform(DatabaseRole.TRANSFORM)
-    provider = provider_from(settings)
+    provider_from(settings)  # a setting that is missing is told before anything is queued
     queued = queue_due(settings, database).to_dict()
     queued["alert"] = conditions.observe(settings, database, watch.silence(settings, database))
     again = outbox.requeue_failed(database) if failed else 0
     with err.status("Sending …"):
-        sent = outbox.send_due(settings, database, provider, seconds=3600)
-    if sent.busy:
+        sent = send_everything(settings, database, seconds=3600)
+    if sent.mail.busy:
         raise TutorqError("another sender is at work; it sends what is due")
+    queued |= {f"{channel}_events": count for channel, count in sent.queued.to_dict().items()}
     if as_json:
         print_json({"queued": {**queued, "failed_before": again}, **sent.to_dict()})
         return
-    out.print(f"Queued {sum(queued.values()) + again:,} mails.")
-    out.print(", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in sent.to_dict().items()))
+    out.print(f"Queued {sum(queued.values()) + again:,} messages.")
+    for channel, done in (("mail", sent.mail), ("chat", sent.chat), ("webhooks", sent.webhook)):
+        counts = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in done.to_dict().items())
+        if channel == "mail" or any(done.to_dict().values()):
+            out.print(f"{channel}: {counts}")

@@ -11,6 +11,12 @@ from cli.terminal import JsonFlag, err, open_platform, out, print_json, tells_er
 from core.database import DatabaseRole
 from core.errors import TutorqError
 
+# There are sessions, and none of them counts in any window.
+IS_PAST = """
+select exists (select from intermediate.int_tutor_days)
+    and not exists (select from marts.tutor_scores where sessions_90d > 0)
+"""
+
 app = typer.Typer()
 
 
@@ -41,6 +47,7 @@ def score(
         statuses = dict(
             connection.execute("select risk_status, count(*) from marts.tutor_scores group by 1 order by 1").fetchall()
         )
+        (is_past,) = connection.execute(IS_PAST).fetchone() or (False,)
     seconds = time.monotonic() - started
     if as_json:
         result = {"generation": generation, "as_of": as_of, "tutors": statuses, "seconds": round(seconds, 2)}
@@ -48,6 +55,10 @@ def score(
     else:
         out.print(f"Published generation {generation}, scores as of {as_of}, in {seconds:.1f} s.")
         out.print(", ".join(f"{count:,} {status}" for status, count in statuses.items()))
+        if is_past:
+            out.print("No session lies in the last 90 days: with TUTORQ_AS_OF=latest, data of the past are scored.")
+        elif statuses:
+            out.print("`tutorq up` shows who they are, and why.")
     if new_reference and reference == before:
         raise TutorqError("no new reference was set: it takes 20 tutors with 5 sessions in 90 days")
     if reference and new_reference and not as_json:

@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli.supervisor import VIEWER, ServiceEndedError, StopRequested, Supervisor, check_port, stop_on_signals
+from core import tracing
 from core.database import Database, DatabaseRole
 from core.errors import DatabaseUnreachableError
 from core.home import only_one
 from core.keys import ensure_local_key
 from core.logins import create_link
-from core.people import ensure_local
+from core.people import Person, ensure_local
 from core.settings import MADE_UP, Settings
 from orchestration import first_run
 
@@ -28,6 +29,7 @@ def run(settings: Settings, *, demo: bool, console: Console) -> None:
     Raises:
         TutorqError: something did not start or ended by itself; everything else has been stopped.
     """
+    tracing.check(settings)
     settings = with_dagster_token(settings)
     with only_one(settings.home), stop_on_signals() as interruption:
         database = Database(settings)
@@ -44,6 +46,8 @@ def run(settings: Settings, *, demo: bool, console: Console) -> None:
             _end_old_troubles(transform)
             with watching(settings, transform):
                 _fill_in(settings, transform, supervisor, first, console=console)
+                if demo:
+                    _add_samples(settings, transform, console)
                 supervisor.watch()
         except ServiceEndedError as error:
             from reports import troubles, watch
@@ -74,8 +78,7 @@ def _bring_up(
             ensure_local_key(connection, settings.api_key_file)
         if database.is_embedded and not first.is_prepared:
             first_run.cancel_dead_runs(settings, database)
-    if demo:
-        _make_up_data(settings, database, console)
+    is_made_up = demo and _make_up_data(settings, database, console)
     supervisor.start("api")
     if first_run.is_needed(settings, database):
         first.publish(console)
@@ -95,6 +98,8 @@ def _bring_up(
         again = f"`tutorq login-link {person.email}` makes another"
         once = f"(logs {person.name} in as admin, once, within ten minutes; {again})"
         console.print(once, soft_wrap=True, highlight=False, markup=False)
+        if is_made_up:
+            _make_up_people_at_work(settings, database, person, console)
     _start_dagster(settings, supervisor, console)
 
 
@@ -104,22 +109,50 @@ def _end_old_troubles(database: Database) -> None:
     conditions.services_run_again(database)
 
 
-def _make_up_data(settings: Settings, database: Database, console: Console) -> None:
-    """Landing files of a made-up marketplace, if there is nothing yet."""
+def _make_up_data(settings: Settings, database: Database, console: Console) -> bool:
+    """Landing files of a made-up marketplace, if there is nothing yet; whether there was nothing."""
     with database.connect() as connection:
         if connection.execute("select exists (select from raw.sessions)").fetchone() == (True,):
-            return
+            return False
     from demo import write_demo
     from ingest import has_landing_files
 
     if has_landing_files(settings.landing):
-        return
+        return False
     with console.status("Making up a marketplace …"):
         summary = write_demo(settings.landing, timezone=settings.timezone)
     console.print(
         f"Made up {summary.sessions:,} past and {summary.scheduled_sessions:,} planned sessions "
         f"of {summary.tutors} tutors and {summary.students:,} students."
     )
+    return True
+
+
+def _make_up_people_at_work(settings: Settings, database: Database, person: Person, console: Console) -> None:
+    """Past talks with tutors of the made-up marketplace, what some object to, and the own page of one of them."""
+    from core import audit, page_links
+    from demo.appeals import write_appeals
+    from demo.coaching import write_cases
+
+    if not first_run.is_published(database):
+        return
+    with database.connect() as connection:
+        write_cases(connection, settings.landing, person)
+        tutor_id = write_appeals(connection, person, settings.appeal_days)
+        if tutor_id is None:
+            return
+        page = page_links.create(connection, settings, tutor_id, audit.operator())
+    console.print(f"A tutor's own page, as on a phone: {page.url}", soft_wrap=True, highlight=False)
+
+
+def _add_samples(settings: Settings, database: Database, console: Console) -> None:
+    """A sample of each kind of mail, to look at. Everything works without them, so nothing of them ends it."""
+    from reports.samples import add_samples
+
+    try:
+        add_samples(settings, database)
+    except Exception as error:
+        console.print(f"[yellow]There are no samples of mail:[/] {type(error).__name__}", highlight=False)
 
 
 def _start_dagster(settings: Settings, supervisor: Supervisor, console: Console) -> None:

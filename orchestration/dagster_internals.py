@@ -6,7 +6,7 @@
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.forkserver import ensure_running
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 
@@ -55,6 +55,42 @@ def stale_assets(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]) -> l
 
     states = instance.event_log_storage.get_freshness_state_records(keys)
     return sorted(key for key, record in states.items() if record.freshness_state is FreshnessState.FAIL)
+
+
+class Timed(NamedTuple):
+    """A run, a step or a model that has ended, in seconds since 1970. `parent` is the key of what it was part of."""
+
+    key: str
+    parent: str | None
+    name: str
+    started_at: float
+    ended_at: float
+    is_well: bool
+    attributes: dict[str, str | int]
+
+
+def timed_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[Timed]:
+    """The run, then its steps, then what dbt made in them; nothing of what never began or has no end."""
+    from dagster._core.execution.stats import StepEventStatus
+
+    record = instance.get_run_record_by_id(run.run_id)
+    if record is None or record.start_time is None or record.end_time is None:
+        return
+    is_well = run.status is dg.DagsterRunStatus.SUCCESS
+    yield Timed("run", None, f"run {run.job_name}", record.start_time, record.end_time, is_well, {})
+    for step in instance.get_run_step_stats(run.run_id):
+        if step.start_time is not None and step.end_time is not None:
+            is_well = step.status is not StepEventStatus.FAILURE
+            attributes: dict[str, str | int] = {"tutorq.attempts": step.attempts or 1}
+            yield Timed(step.step_key, "run", step.step_key, step.start_time, step.end_time, is_well, attributes)
+    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
+        materialization = entry.asset_materialization
+        seconds = materialization.metadata.get("Execution Duration") if materialization else None
+        if materialization and entry.step_key and seconds is not None:
+            key, ended_at = "/".join(materialization.asset_key.path), entry.timestamp
+            rows = materialization.metadata.get("dagster/row_count")
+            attributes = {"tutorq.rows": int(str(rows.value))} if rows is not None else {}
+            yield Timed(key, entry.step_key, key, ended_at - float(str(seconds.value)), ended_at, True, attributes)
 
 
 def serve_webserver(guarded: Callable[[Any, bool], Any]) -> None:

@@ -30,8 +30,15 @@ SUBMIT_ATTEMPTS = 60
 POLL_SECONDS = 0.5
 UNFINISHED = ["QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"]
 LONGEST_RUN = {"dagster/max_runtime": str(int(timedelta(hours=2).total_seconds()))}
-# Left to the runs that follow: what only models learn from, and mail, which says what a status was before.
-LATER = ("marts/match_outcomes", "marts/session_outcomes", "app/email_reports")
+# Left to the runs that follow: what only models learn from, what was forecast in the last year, and mail, which says
+# what a status was before.
+LATER = (
+    "marts/match_outcomes",
+    "marts/session_outcomes",
+    "intermediate/int_forecast_outcomes",
+    "marts/score_calibration",
+    "app/email_reports",
+)
 # Tells Dagster's pages which code location the run belongs to.
 OF_LOCATION = {".dagster/repository": "__repository__@tutorq"}
 

@@ -15,7 +15,7 @@ DBT_POOL = "dbt"
 # Assets that somebody materialises by hand, or that a condition asks for, run in a job of Dagster's own.
 ASSET_JOB = "__ASSET_JOB"
 
-# 25 million pairs and the training of both models were measured at well under an hour on two cores.
+# 25 million pairs and the training of two models were measured at well under an hour on two cores.
 LONG_RUNTIME = {"dagster/max_runtime": "7200"}
 
 # Scores follow sessions within seconds, but a run needs a change: a quiet hour is a warning. The nightly roll-over
@@ -28,6 +28,8 @@ WRITTEN_BY_PEOPLE = ("excuses", "cases", "case_events", "people")
 
 # Tables of the batch (`BATCH` in defs/automation.py) that only the roll-over renews carry this tag in dbt.
 MATCHING_TAG = "matching"
+# What is made of all that is known of a year or half a year: patterns, the case mix, and how forecasts came true.
+NIGHTLY_TAG = "nightly"
 
 
 def freshness(spec: dg.AssetSpec, settings: Settings) -> dg.FreshnessPolicy | None:
@@ -46,6 +48,10 @@ def freshness(spec: dg.AssetSpec, settings: Settings) -> dg.FreshnessPolicy | No
         return None
     if spec.group_name == "models":
         return WEEKLY
-    if schema == "raw" or name in ("score_history", "match_predictions") or MATCHING_TAG in spec.tags:
+    if (
+        schema == "raw"
+        or name in ("score_history", "match_predictions", "tutor_predictions")
+        or {MATCHING_TAG, NIGHTLY_TAG} & set(spec.tags)
+    ):
         return DAILY
     return SCORED

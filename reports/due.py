@@ -20,14 +20,13 @@ from core.concerns import in_order
 from core.database import Database
 from core.errors import TutorqError
 from core.settings import Settings
-from reports import facts
+from reports import appeals, facts, weekly
+from reports.kinds import KINDS, ReportKind
 from reports.outbox import Draft, enqueue
 from reports.subjects import subject_of
 
 CALM_DAYS = 7
 WINDOW_DAYS = 90
-DIGEST_FROM = time(7, 0)
-SNAPSHOT_FROM = time(8, 0)
 SNAPSHOT_LAST_DAY = 7
 DIGEST_SESSIONS = 10
 DIGEST_LOOKS_AHEAD = timedelta(days=2)
@@ -36,12 +35,9 @@ DIGEST_CONCERNS = 5
 MOST_MAILS_AT_ONCE = 20
 MOST_IN_A_LIST = 25
 
-RISK = "risk_alert"
+# Switches: session reports have one for each of two settings, all other kinds one of their name.
 IMPORTANT = "session_report:important"
 ALL = "session_report:all"
-DIGEST = "daily_digest"
-SNAPSHOT = "tutor_snapshot"
-ALERT = "alert"
 
 IS_PUBLISHED = """
 select to_regclass('marts.publication') is not null and to_regclass('marts.score_history') is not null
@@ -181,7 +177,9 @@ class Queued:
     session_report: int = 0
     risk_alert: int = 0
     daily_digest: int = 0
+    weekly_report: int = 0
     tutor_snapshot: int = 0
+    appeal_reminder: int = 0
 
     def to_dict(self) -> dict[str, int]:
         return asdict(self)
@@ -195,6 +193,7 @@ def queue_due(settings: Settings, database: Database, *, now: datetime | None = 
     """
     local = (now or datetime.now(ZoneInfo(settings.timezone))).astimezone(ZoneInfo(settings.timezone))
     try:
+        weekly.ask_for_words(database, settings, local)
         with database.connect() as connection:
             # Two at a time would both see the same crossing as new.
             connection.execute("select pg_advisory_xact_lock(%s)", [locks.MAIL_QUEUE])
@@ -210,41 +209,53 @@ def _queue(connection: psycopg.Connection, settings: Settings, local: datetime) 
     staff = settings.staff_addresses
     queued = Queued()
     queued.session_report = enqueue(connection, _session_reports(connection, settings, since, staff))
-    queued.risk_alert = enqueue(connection, _risk_alerts(connection, staff, is_first=RISK in new))
-    if local.time() >= DIGEST_FROM:
-        draft = digest(connection, settings, staff, on_since=since[DIGEST])
+    queued.risk_alert = enqueue(connection, _risk_alerts(connection, staff, is_first=ReportKind.RISK_ALERT in new))
+    queued.appeal_reminder = enqueue(connection, appeals.reminders(connection, settings, local.date()))
+    if local.time() >= _begins(ReportKind.DAILY_DIGEST):
+        draft = digest(connection, settings, staff, on_since=since[ReportKind.DAILY_DIGEST])
         queued.daily_digest = enqueue(connection, [draft] if draft else [])
-    if SNAPSHOT in since and _is_time_for_snapshots(local, since[SNAPSHOT]):
+    report = weekly.due(connection, settings, local, since[ReportKind.WEEKLY_REPORT])
+    queued.weekly_report = enqueue(connection, [report] if report else [])
+    if ReportKind.TUTOR_SNAPSHOT in since and _is_time_for_snapshots(local, since[ReportKind.TUTOR_SNAPSHOT]):
         queued.tutor_snapshot = enqueue(connection, snapshots(connection, local.date(), untold=True))
     return queued
+
+
+def _begins(kind: ReportKind) -> time:
+    schedule = KINDS[kind].schedule
+    assert schedule is not None, f"{kind} has no hour"
+    return schedule.begins
 
 
 def _is_time_for_snapshots(local: datetime, on_since: datetime) -> bool:
     """The first days of a month, from a morning hour on; and reporting was on before the month told of was over."""
     month_begins = datetime.combine(local.date().replace(day=1), time(0), local.tzinfo)
-    first_hour = datetime.combine(month_begins.date(), SNAPSHOT_FROM, local.tzinfo)
+    first_hour = datetime.combine(month_begins.date(), _begins(ReportKind.TUTOR_SNAPSHOT), local.tzinfo)
     return local >= first_hour and local.day <= SNAPSHOT_LAST_DAY and on_since < month_begins
 
 
 def _wanted(settings: Settings) -> list[str]:
-    wanted = [RISK, DIGEST, ALERT]
+    wanted: list[str] = [ReportKind.RISK_ALERT, ReportKind.DAILY_DIGEST, ReportKind.WEEKLY_REPORT, ReportKind.ALERT]
     if settings.session_reports != "none":
         wanted.append(IMPORTANT)
     if settings.session_reports == "all":
         wanted.append(ALL)
     if settings.tutor_snapshots:
-        wanted.append(SNAPSHOT)
+        wanted.append(ReportKind.TUTOR_SNAPSHOT)
     return wanted
 
 
 def switch(connection: psycopg.Connection, wanted: Sequence[str]) -> tuple[dict[str, datetime], set[str]]:
     """Since when each wanted switch is on, and which are on only now; those not wanted are off and forgotten."""
-    connection.execute("delete from app.report_switches where switch <> all(%s)", [list(wanted)])
+    # Chats have switches of their own (notifications.py).
+    connection.execute(
+        "delete from app.report_switches where switch <> all(%s) and not switch ^@ 'chat:'", [list(wanted)]
+    )
     new = connection.execute(
         "insert into app.report_switches (switch) select unnest(%s::text[]) on conflict do nothing returning switch",
         [list(wanted)],
     ).fetchall()
-    rows = connection.execute("select switch, on_since from app.report_switches").fetchall()
+    rows = connection.execute("select switch, on_since from app.report_switches where not switch ^@ 'chat:'").fetchall()
     return dict(rows), {name for (name,) in new}
 
 
@@ -255,10 +266,10 @@ def _session_reports(
         return []
     found = facts.notable_sessions(connection, since[IMPORTANT], since.get(ALL))
     drafts = [
-        Draft("session_report", topic, staff, subject_of("session_report", payload), payload)
+        Draft(ReportKind.SESSION_REPORT, topic, staff, subject_of(ReportKind.SESSION_REPORT, payload), payload)
         for topic, payload in found
     ]
-    return one_by_one_or_as_list("session_report", drafts, "sessions")
+    return one_by_one_or_as_list(ReportKind.SESSION_REPORT, drafts, "sessions")
 
 
 def _risk_alerts(connection: psycopg.Connection, staff: Sequence[str], *, is_first: bool) -> list[Draft]:
@@ -268,7 +279,7 @@ def _risk_alerts(connection: psycopg.Connection, staff: Sequence[str], *, is_fir
         crossings = cursor.execute(CROSSINGS).fetchall()
     if is_first:
         return []  # who is flagged when reporting begins is on the dashboard, not news
-    return one_by_one_or_as_list("risk_alert", risk_alerts(connection, crossings, staff), "tutors")
+    return one_by_one_or_as_list(ReportKind.RISK_ALERT, risk_alerts(connection, crossings, staff), "tutors")
 
 
 def risk_alerts(
@@ -280,7 +291,7 @@ def risk_alerts(
     for crossing in crossings:
         payload = {**known[crossing["tutor_id"]], "previous_status": crossing["previous_status"]}
         topic = f"risk_alert:{crossing['tutor_id']}:{crossing['alerted_on']}:{crossing['alerted_status']}"
-        drafts.append(Draft("risk_alert", topic, staff, subject_of("risk_alert", payload), payload))
+        drafts.append(Draft(ReportKind.RISK_ALERT, topic, staff, subject_of(ReportKind.RISK_ALERT, payload), payload))
     return drafts
 
 
@@ -333,18 +344,24 @@ def digest(
     with connection.cursor(row_factory=dict_row) as cursor:
         now = cursor.execute(CONCERNS_NOW).fetchone() or {}
         rules = cursor.execute("select to_jsonb(publication) as rules from marts.publication").fetchone() or {}
+    first_sessions, first_total = facts.first_sessions(connection, ahead=DIGEST_LOOKS_AHEAD, limit=DIGEST_SESSIONS)
+    may_stop, may_stop_total = facts.may_stop(connection, limit=DIGEST_SESSIONS)
     payload = {
         "day": day.isoformat(),
-        "flagged": [change for change in changes if change["change"] == "flagged"],
+        "flagged": facts.with_patterns(connection, [each for each in changes if each["change"] == "flagged"]),
         "better": [change for change in changes if change["change"] == "better"],
         "counts": counts,
         "sessions": [_for_list(session) for session in sessions[:DIGEST_SESSIONS]],
         "sessions_total": len(sessions),
         "at_risk": facts.sessions_at_risk(connection, ahead=DIGEST_LOOKS_AHEAD, limit=DIGEST_SESSIONS),
+        "first_sessions": first_sessions,
+        "first_sessions_total": first_total,
+        "may_stop": may_stop,
+        "may_stop_total": may_stop_total,
         "now": now,
         **rules,
     }
-    return Draft("daily_digest", topic, staff, subject_of("daily_digest", payload), payload)
+    return Draft(ReportKind.DAILY_DIGEST, topic, staff, subject_of(ReportKind.DAILY_DIGEST, payload), payload)
 
 
 def _is_told(connection: psycopg.Connection, topic: str) -> bool:
@@ -373,5 +390,7 @@ def snapshots(
         tutor_id, email = row.pop("tutor_id"), row.pop("email")
         payload = {**known[tutor_id], "month": f"{last:%Y-%m}", "in_month": row}
         topic = f"tutor_snapshot:{tutor_id}:{last:%Y-%m}"
-        drafts.append(Draft("tutor_snapshot", topic, [email], subject_of("tutor_snapshot", payload), payload))
+        drafts.append(
+            Draft(ReportKind.TUTOR_SNAPSHOT, topic, [email], subject_of(ReportKind.TUTOR_SNAPSHOT, payload), payload)
+        )
     return drafts

@@ -5,12 +5,13 @@ No names of students, and no free text: sessions and students appear by their id
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
 
+from core import patterns
 from core.concerns import in_order
 
 Json = dict[str, Any]
@@ -288,6 +289,11 @@ where was <> is_now and (was in ('watch', 'high_risk') or is_now in ('watch', 'h
 order by is_now = 'high_risk' desc, risk_probability desc nulls last, tutor_id
 """
 
+PATTERNS = f"""
+select tutors.tutor_id::text, {patterns.of_tutor("tutors.tutor_id")}
+from unnest(%(tutors)s::uuid[]) as tutors (tutor_id)
+"""
+
 # Of each tutor the first session and how many there are, the likeliest first. The view is of matching, which a new
 # installation has only after its first roll-over.
 SESSIONS_AT_RISK = """
@@ -332,6 +338,85 @@ def sessions_at_risk(connection: psycopg.Connection, *, ahead: timedelta, limit:
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(SESSIONS_AT_RISK, {"ahead": ahead, "limit": limit}).fetchall()
     return [row["payload"] for row in rows]
+
+
+# The first sessions that are due, those at the greatest risk first; students by their ids.
+FIRST_SESSIONS = """
+select jsonb_build_object(
+    'tutor', jsonb_build_object(
+        'tutor_id', tutors.tutor_id, 'external_id', tutors.external_id, 'name', tutors.name
+    ),
+    'session', jsonb_build_object(
+        'session', coalesce(firsts.external_id, firsts.session_id::text),
+        'student', coalesce(students.external_id, firsts.student_id::text),
+        'scheduled_time', firsts.scheduled_time,
+        'subject', firsts.subject
+    ),
+    'risk', firsts.first_session_risk,
+    'preparation', firsts.preparation
+) as payload,
+count(*) over () as total
+from marts.first_sessions as firsts
+inner join marts.dim_tutors as tutors on firsts.tutor_id = tutors.tutor_id
+left join marts.dim_students as students on firsts.student_id = students.student_id
+where firsts.scheduled_time between now() and now() + %(ahead)s
+order by firsts.first_session_risk desc nulls last, firsts.scheduled_time, firsts.session_id
+limit %(limit)s
+"""
+
+MAY_STOP = """
+select jsonb_build_object(
+    'tutor', jsonb_build_object(
+        'tutor_id', tutors.tutor_id, 'external_id', tutors.external_id, 'name', tutors.name
+    ),
+    'probability', stopping.stop_probability,
+    'level', stopping.level,
+    'by_rules', starts_with(stopping.model_version, 'rules-'),
+    'as_of', stopping.as_of,
+    'sessions_28d', stopping.sessions_28d,
+    'sessions_28d_before', stopping.sessions_28d_before,
+    'days_since_session', stopping.days_since_session,
+    'planned_sessions_14d', stopping.planned_sessions_14d
+) as payload,
+count(*) over () as total
+from marts.tutor_attrition as stopping
+inner join marts.dim_tutors as tutors on stopping.tutor_id = tutors.tutor_id
+where stopping.level <> 'low'
+order by stopping.stop_probability desc, stopping.tutor_id
+limit %(limit)s
+"""
+
+
+def first_sessions(connection: psycopg.Connection, *, ahead: timedelta, limit: int) -> tuple[list[Json], int]:
+    """A payload for each first session of a student and a tutor that is planned within `ahead`, those at the greatest
+    risk first, and how many there are in all."""
+    return _of_matching(connection, "first_sessions", FIRST_SESSIONS, {"ahead": ahead, "limit": limit})
+
+
+def may_stop(connection: psycopg.Connection, *, limit: int) -> tuple[list[Json], int]:
+    """A payload for each tutor whose risk of stopping is not low, the likeliest first, and how many there are."""
+    return _of_matching(connection, "tutor_attrition", MAY_STOP, {"limit": limit})
+
+
+def _of_matching(
+    connection: psycopg.Connection, view: str, query: LiteralString, values: Json
+) -> tuple[list[Json], int]:
+    """Of a new installation, which has the views of matching only after its first roll-over: none."""
+    row = connection.execute("select to_regclass('marts.' || %s) is not null", [view]).fetchone()
+    if not (row and row[0]):
+        return [], 0
+    rows = connection.execute(query, values).fetchall()
+    return [payload for payload, _ in rows], rows[0][1] if rows else 0
+
+
+def with_patterns(connection: psycopg.Connection, tutors: Sequence[Json]) -> list[Json]:
+    """The tutors (`tutor_id` as text), each with its `patterns`, the surest first. Of before the first night: none."""
+    row = connection.execute("select to_regclass('marts.tutor_patterns') is not null").fetchone()
+    if not (row and row[0]):
+        return [{**tutor, "patterns": []} for tutor in tutors]
+    ids = [tutor["tutor_id"] for tutor in tutors]
+    known: dict[str, list[Json]] = dict(connection.execute(PATTERNS.encode(), {"tutors": ids}).fetchall())
+    return [{**tutor, "patterns": known[tutor["tutor_id"]]} for tutor in tutors]
 
 
 def notable_sessions(

@@ -10,14 +10,22 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from core import concerns
+from core import appeals, concerns, patterns
 from core.let_downs import in_words
 from core.settings import Settings
-from core.words import percent, plural
-from reports.subjects import REASONS, STATUSES, long_date, month_name, tutor_name
+from core.words import about, percent, plural
+from reports import told
+from reports.subjects import CLOSE_REASONS, REASONS, STATUSES, long_date, month_name, short_date, tutor_name, weekday
 
 UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TEMPLATES = Path(__file__).parent / "templates"
+# A line above mail that tells nobody anything, by the payload's `mark`.
+MARKS = {
+    "test": "This is a test. It was made of figures of today and sent to you alone.",
+    "test of an example": "This is a test. Its facts are made up, and it was sent to you alone.",
+    "sample": "This is a sample. It was made up with the demo and never sent.",
+    "example": "This is an example. Its facts are made up.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +45,17 @@ def render(settings: Settings, kind: str, subject: str, payload: dict[str, Any])
     """
     is_list = kind in ("session_report", "risk_alert") and "total" in payload
     template = f"{kind}_list" if is_list else kind
-    zone = ZoneInfo(settings.timezone)
+    zone = ZoneInfo(payload.get("zone") or settings.timezone)
     context = {
         **_of_today(payload),
         "report_kind": kind,
         "headline": subject,
+        "mark": MARKS.get(payload.get("mark", ""), ""),
         "dashboard": settings.dashboard,
-        "zone": settings.timezone,
+        "zone": zone.key,
+        "told": lambda item: told.line(item, zone),
+        "page": lambda item: told.link(item, settings.dashboard),
+        "link_days": settings.page_link_days,
         "when": lambda text: f"{datetime.fromisoformat(text).astimezone(zone):%a %-d %b %Y, %H:%M}",
     }
     html = _environment(is_html=True).get_template(f"{template}.html.j2").render(context)
@@ -76,7 +88,8 @@ def _of_today(queued: Any) -> Any:
         return [_of_today(part) for part in queued]
     if not isinstance(queued, dict):
         return queued
-    parts = {name: _of_today(part) for name, part in queued.items()}
+    # Counts by reason have the reasons as names: what is added to them would be a reason that nobody knows.
+    parts = {name: part if name == "counts" else _of_today(part) for name, part in queued.items()}
     known = {name: parts[old] for name, old in RENAMED.items() if old in parts}
     return ADDED | known | parts
 
@@ -92,20 +105,31 @@ def _environment(*, is_html: bool) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
+        about=about,
         percent=percent,
         plural=plural,
+        rate=lambda fraction: f"{fraction:.1%}",
+        thousands=lambda number: f"{number:,}",
         tutor_name=tutor_name,
         day=long_date,
+        short_day=short_date,
+        weekday=weekday,
         month=month_name,
         reason=lambda code: REASONS[code],
         status=lambda code: STATUSES[code],
+        close_reason=lambda code: CLOSE_REASONS[code],
         notice=notice,
         short=short,
         plain=lambda code: str(code).replace("_", " "),
         verbs=in_words,
         concern=concerns.label,
+        title_of=concerns.title,
+        happened=appeals.happened,
+        remedy=appeals.remedy,
+        said=lambda code: appeals.REASONS[code],
         concerns=lambda known: concerns.listed([each["concern"] for each in known]),
         sentence=_sentence,
+        pattern=lambda known: patterns.in_short(patterns.Pattern.model_validate(known)),
         ending=lambda known, rules: concerns.ending(_concern(known), _rules(rules)),
     )
     return environment

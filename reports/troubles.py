@@ -29,11 +29,14 @@ select
         select min(greatest(next_attempt_at, created_at)) from app.email_reports
         where state = 'queued' and attempts = 0
     ) as oldest_mail,
+    -- Webhooks are tried again for a day and more; that none arrives is told of their endpoint.
     (
-        select min(created_at) from app.email_reports where state = 'queued' and attempts > 0
+        select min(created_at) from app.email_reports where state = 'queued' and attempts > 0 and channel <> 'webhook'
     ) as oldest_repeated_mail,
     (select min(claimed_at) from app.email_reports where state = 'sending') as oldest_claim,
-    (select count(*) from app.email_reports where state = 'queued') as queued,
+    (
+        select count(*) from app.email_reports where state = 'queued' and (channel <> 'webhook' or attempts = 0)
+    ) as queued,
     (
         select count(*)
         from raw.quarantine
@@ -201,6 +204,7 @@ def troubles(connection: psycopg.Connection, oldest_change: timedelta = OLDEST_C
         )
     yield from lost_models(connection)
     yield from failed_files(connection)
+    yield from disabled_webhooks(connection)
 
 
 def lost_models(connection: psycopg.Connection) -> Iterator[Condition]:
@@ -215,6 +219,23 @@ def lost_models(connection: psycopg.Connection) -> Iterator[Condition]:
             "Its files are gone from the model store, or damaged. Until it is back, the rules predict.",
             "Put the files back from a backup, or train another one: `tutorq train`, or the job `train` in Dagster.",
             (("model", version), ("noticed", f"{lost_at:%Y-%m-%d %H:%M} UTC")),
+            is_certain=True,
+        )
+
+
+def disabled_webhooks(connection: psycopg.Connection) -> Iterator[Condition]:
+    """Endpoints that tutorq itself has disabled. Of the address only the host is told: a path may hold a secret."""
+    rows = connection.execute(
+        "select endpoint_id, coalesce(description, host), disabled_why "
+        "from app.webhook_endpoints where state = 'disabled' and disabled_by <> 'person' order by created_at"
+    ).fetchall()
+    for endpoint_id, name, why in rows:
+        yield Condition(
+            f"webhook_disabled:{endpoint_id}",
+            f"the webhook {name} is disabled",
+            f"It is told nothing any more: {why}.",
+            "Mend the receiver, then switch the webhook on again on the page Webhooks.",
+            (("webhook", str(name)),),
             is_certain=True,
         )
 

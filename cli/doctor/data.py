@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 
 from cli.doctor.finding import Finding, in_words, row
+from core import scoring_settings
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.settings import Settings
@@ -50,6 +51,27 @@ def unknown_ids(connection: psycopg.Connection) -> Finding:
     if any(counts.values()):
         advice = "Sessions name them, and no tutors or students file does: `tutorq load` says which ids they resemble."
     return Finding("ids that nobody knows", True, found, advice)
+
+
+def unnamed_no_shows(connection: psycopg.Connection, settings: Settings) -> Finding:
+    """No-shows of which the source does not say whose they were."""
+    count, no_shows = row(
+        connection,
+        """
+        select count(*) filter (where initiator is null), count(*)
+        from raw.sessions
+        where status = 'no_show'
+        """,
+    )
+    what = "no-shows without an initiator"
+    if not count:
+        return Finding(what, True, f"none of {no_shows:,}")
+    if settings.unnamed_no_shows == "student":
+        found = f"{count:,} of {no_shows:,}; the students' for models (TUTORQ_UNNAMED_NO_SHOWS), nobody's for scores"
+        return Finding(what, True, found)
+    found = f"{count:,} no-shows name nobody; they count for nobody (of {no_shows:,})"
+    advice = "Have the export fill `initiator`; if most are the students', set TUTORQ_UNNAMED_NO_SHOWS=student."
+    return Finding(what, True, found, advice)
 
 
 def arrivals(connection: psycopg.Connection, settings: Settings) -> Finding:
@@ -99,6 +121,33 @@ def publication(database: Database) -> Finding:
     return Finding("publication", ok, found, None if ok else "`tutorq score` publishes anew.")
 
 
+def scoring(settings: Settings, database: Database) -> Finding:
+    """Which settings the next run has, and whether the published scores have them.
+
+    What was applied may contradict what was configured later.
+    """
+    with database.as_role(DatabaseRole.TRANSFORM).connect() as connection:
+        applied = scoring_settings.newest(connection)
+        now = scoring_settings.in_force(settings, connection)
+        try:
+            published = scoring_settings.published(connection)
+        except psycopg.errors.InsufficientPrivilege:
+            published = None  # which the line before says
+    configured = scoring_settings.configured(settings)
+    others = scoring_settings.differences(configured, now)
+    found = "as configured"
+    if applied and others:
+        values = ", ".join(f"{name} {change['to']} instead of {change['from']}" for name, change in others.items())
+        found = f"{values}; applied by {applied.applied_by} on {applied.applied_at:%Y-%m-%d}"
+    if wrong := scoring_settings.problem(now):
+        advice = "Set the variable anew, or `tutorq settings apply NAME=VALUE`, or `tutorq settings revert`."
+        return Finding("settings of scoring", False, f"{found}; {wrong}", advice)
+    if published is None or not scoring_settings.differences({**now, **published}, now):
+        return Finding("settings of scoring", True, found)
+    advice = "The next run takes them over. Is Dagster running? `tutorq score` does it by hand."
+    return Finding("settings of scoring", False, f"{found}; the published scores were made with others", advice)
+
+
 def models(connection: psycopg.Connection, settings: Settings, database: Database) -> Finding:
     """Whether the champions can be read, by this process at least."""
     kinds = [kind for (kind,) in connection.execute("select kind from ml.models where is_champion order by 1")]
@@ -126,6 +175,24 @@ def predictions(connection: psycopg.Connection) -> Finding:
     return Finding("waiting to be predicted", ok, found, advice)
 
 
+def kept_pairs(connection: psycopg.Connection) -> Finding:
+    """Which pairs are stored: without this nobody sees that lists are not of everybody."""
+    kept, pairs, possible = row(
+        connection,
+        "select array_agg(distinct kept order by kept), sum(pairs)::bigint, sum(possible)::bigint "
+        "from ml.prediction_buckets",
+    )
+    what = "stored pairs"
+    if not kept:
+        return Finding(what, True, "none yet")
+    found = f"{' and '.join(kept)}: {pairs:,} of {possible:,} possible ones (TUTORQ_MATCH_PAIRS)"
+    if len(kept) == 1:
+        return Finding(what, True, found)
+    return Finding(
+        what, False, found, "A run was interrupted: the next one puts it right, or `tutorq predict` by hand."
+    )
+
+
 def mail(connection: psycopg.Connection) -> Finding:
     due, age, failed = row(
         connection,
@@ -135,6 +202,7 @@ def mail(connection: psycopg.Connection) -> Finding:
             now() - min(next_attempt_at) filter (where state = 'queued'),
             count(*) filter (where state in ('failed', 'unknown') and created_at > now() - interval '7 days')
         from app.email_reports
+        where channel = 'mail'
         """,
     )
     ok = not due or age < MAIL_PATIENCE

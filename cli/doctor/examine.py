@@ -48,13 +48,22 @@ def examine() -> list[Finding]:
                     findings.append(data.waiting(connection, timedelta(minutes=settings.unprocessed_minutes)))
                     findings.append(data.quarantine(connection))
                     findings.append(data.unknown_ids(connection))
+                    findings.append(data.unnamed_no_shows(connection, settings))
                     findings.append(data.arrivals(connection, settings))
                     if roles.ok:
                         findings.append(data.publication(database))
+                        findings.append(data.scoring(settings, database))
                     findings.append(data.models(connection, settings, database))
                     findings += [
                         check(connection)
-                        for check in (data.predictions, data.mail, server.size, server.tables, server.dead_rows)
+                        for check in (
+                            data.predictions,
+                            data.kept_pairs,
+                            data.mail,
+                            server.size,
+                            server.tables,
+                            server.dead_rows,
+                        )
                     ]
                     if database.is_embedded:
                         findings.append(server.disk(connection, settings))
@@ -94,4 +103,9 @@ def _files(settings: Settings) -> Finding:
 def _manifest() -> Finding:
     ok = MANIFEST_PATH.exists()
     found = "present" if ok else "missing"
-    return Finding("dbt manifest", ok, found, None if ok else "`make install` makes it; Dagster needs it to start.")
+    return Finding(
+        "dbt manifest",
+        ok,
+        found,
+        None if ok else "`make install` makes it, or another installation; Dagster needs it.",
+    )

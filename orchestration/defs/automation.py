@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import dagster as dg
 
+from core import scoring_settings
 from core.dbt_runner import models_version
 from core.settings import Settings
 from ingest import LandedFile, complete_files, unmoved_files
@@ -14,12 +15,12 @@ from orchestration.backoff import IN_PROGRESS, pause_after_failures
 from orchestration.defs.ingest.excuses import note_excuses
 from orchestration.defs.marts.dbt_models import HISTORY, thorough_checks
 from orchestration.partitions import partition_range
-from orchestration.policies import ASSET_JOB, MATCHING_TAG
+from orchestration.policies import ASSET_JOB, MATCHING_TAG, NIGHTLY_TAG
 from orchestration.resources import Platform
 
 RAW = dg.AssetSelection.groups("raw")
-# The days of score_history, and tests that read whole tables.
-NIGHTLY = dg.AssetSelection.assets(HISTORY) | thorough_checks()
+# The days of score_history, what is made of half a year and more, and tests that read whole tables.
+NIGHTLY = dg.AssetSelection.assets(HISTORY) | dg.AssetSelection.tag(NIGHTLY_TAG, "") | thorough_checks()
 # Histories and outcomes of all pairs are made once a day: they cost as much as the history is long.
 MATCHING = dg.AssetSelection.tag(MATCHING_TAG, "")
 MODELS = dg.AssetSelection.groups("models", "predictions")
@@ -49,6 +50,7 @@ SCORING_SCHEMAS = {"raw", "staging", "intermediate", "marts"}
 REASON = "tutorq/reason"
 NEW_DAY = "a new day has begun"
 MODELS_CHANGED = "models changed"
+NO_NIGHT_YET = "what is made at night is missing"
 ROLL_OVER_OVERDUE = time_of_day(0, 30)
 CATCH_UP = timedelta(days=30)
 WATCH_SECONDS = 4.0
@@ -104,7 +106,7 @@ def _look(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequ
     if reason:
         note_excuses(context.instance, platform)
     # A run for a batch leaves the models of matching as they are.
-    if reason in (NEW_DAY, MODELS_CHANGED):
+    if reason in (NEW_DAY, MODELS_CHANGED, NO_NIGHT_YET):
         return _roll_over_request(platform, reason)
     if reason:
         return dg.RunRequest(job_name=score.name, tags={REASON: reason})
@@ -175,16 +177,21 @@ def _reason_to_score(platform: Platform) -> str | None:
                 exists (select from intermediate.unpublished)
                 or exists (select from intermediate.touched_tutor_days)
                 or exists (select from intermediate.touched_pairs),
+                to_regclass('marts.tutor_patterns') is null,
                 as_of,
                 to_jsonb(publication)
             from marts.publication
             """
         ).fetchone()
+        wanted = {**settings.dbt_vars(), **scoring_settings.in_force(settings, connection)}
     if published is None:
         return "nothing is published yet"
-    is_unfinished, as_of, built_with = published
+    is_unfinished, is_without_night, as_of, built_with = published
     if is_unfinished:
         return "a run ended before it had published"
+    # Scored for the first time by a run for files; the dashboard reads what is made at night, too.
+    if is_without_night:
+        return NO_NIGHT_YET
     # The schedule's hour comes first; this is for installations that were off at midnight.
     if settings.as_of == "now" and as_of < platform.today() and platform.now().time() > ROLL_OVER_OVERDUE:
         return NEW_DAY
@@ -194,8 +201,9 @@ def _reason_to_score(platform: Platform) -> str | None:
     if built_with.get("models_version") != models_version():
         return MODELS_CHANGED
     # Of a version before, some may be missing. The as-of day may be set as `now` or `latest`.
-    wanted = {name: value for name, value in settings.dbt_vars().items() if name != "as_of"}
-    return "settings changed" if any(built_with.get(name) != value for name, value in wanted.items()) else None
+    known = {**built_with, **scoring_settings.of_publication(built_with)}
+    changed = any(known.get(name) != value for name, value in wanted.items() if name != "as_of")
+    return "settings changed" if changed else None
 
 
 @dg.definitions

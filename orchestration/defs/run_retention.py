@@ -10,7 +10,10 @@ from orchestration.resources import Platform
 from orchestration.run_limits import prolong
 
 # Runs of other jobs are few, and Dagster knows by them which days of score_history and which buckets are there.
-JOBS = ("load_and_score", "score", "predict_touched", "send_reports", "delete_old_runs")
+JOBS = (
+    *("load_and_score", "score", "predict_touched", "send_reports", "what_if"),
+    *("delete_old_runs", "delete_old_messages"),
+)
 ENDED_WELL = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED]
 ENDED = [*ENDED_WELL, dg.DagsterRunStatus.FAILURE]
 FAILURES_KEPT = timedelta(days=30)

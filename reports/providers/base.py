@@ -77,6 +77,8 @@ class Verdict:
     - `later`: it has certainly not taken it; another attempt is safe. `pause_seconds` is its own wish for how
       long to wait; `concerns_all`: other mails would fare alike.
     - `unknown`: it may or may not have taken it; only a person or the provider's own records can tell.
+
+    `answer_code` is the HTTP status of a webhook's receiver.
     """
 
     outcome: Literal["accepted", "refused", "later", "unknown"]
@@ -84,6 +86,7 @@ class Verdict:
     message_id: str | None = None
     pause_seconds: float | None = None
     concerns_all: bool = False
+    answer_code: int | None = None
 
 
 class Provider(Protocol):

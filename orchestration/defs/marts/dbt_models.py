@@ -47,7 +47,7 @@ PROJECT = DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR)
 # Under `dagster dev` alone: a changed model is parsed when the code location is reloaded.
 Preparer().prepare_if_dev(PROJECT)
 if not MANIFEST_PATH.exists():
-    raise TutorqError(f"{MANIFEST_PATH} is missing; `make install` makes it")
+    raise TutorqError(f"{MANIFEST_PATH} is missing; `make install` makes it, or another installation")
 MANIFEST = json.loads(MANIFEST_PATH.read_text())
 
 HISTORY = dg.AssetKey(["marts", "score_history"])
@@ -55,8 +55,9 @@ HISTORY = dg.AssetKey(["marts", "score_history"])
 MADE_BEFORE_HISTORY = tuple(dg.AssetKey(["marts", name]) for name in ("dim_tutors", "tutor_concerns", "tutor_scores"))
 THOROUGH = "thorough"
 
-# Columns of tutor_scores that a run computes, because they are of all tutors or of planned sessions.
-LIVE_WAITING = ["peer_percentile", "planned_sessions_7d", "harm_sessions", "harm_students"]
+# Columns of tutor_scores that a run computes, because they are of all tutors or of planned sessions. A post changes
+# `harm_sessions` by its rate, and a run by the planned sessions, too.
+LIVE_WAITING = ["peer_percentile", "planned_sessions_7d", "harm_students", "case_mix_expected", "harm_sessions"]
 LIVE_SAMPLE = 200
 LIVE_DIFFERENCES = """
 with sample as (
@@ -113,7 +114,10 @@ class Translator(DagsterDbtTranslator):
     """How a dbt node looks as an asset."""
 
     def get_asset_key(self, dbt_resource_props: DbtNode) -> dg.AssetKey:
-        """Where the table lives: schema and name. Sources then meet the assets that load them."""
+        """Where the table lives: schema and name. Sources then meet the assets that load them; one that is written with
+        another table, in the same transaction, names the asset of that table."""
+        if written_with := dbt_resource_props.get("meta", {}).get("dagster", {}).get("asset_key"):
+            return dg.AssetKey(written_with)
         name = dbt_resource_props.get("alias") or dbt_resource_props["name"]
         return dg.AssetKey([dbt_resource_props["schema"], name])
 
@@ -136,7 +140,11 @@ class Translator(DagsterDbtTranslator):
         return str(dbt_resource_props.get("description") or "")
 
 
-TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_code_references=True))
+TRANSLATOR = Translator(
+    DagsterDbtTranslatorSettings(
+        enable_asset_checks=True, enable_code_references=True, enable_duplicate_source_asset_keys=True
+    )
+)
 
 
 @dbt_assets(

@@ -18,14 +18,14 @@ REASON = "tutorq/reason"
 train = dg.define_asset_job(
     "train",
     selection=MODELS | PREDICTIONS,
-    description="Train both models on the marts as they are, promote what is better, and predict everything anew.",
+    description="Train all models on the marts as they are, promote what is better, and predict everything anew.",
     tags=LONG_RUNTIME,
 )
 
 predict = dg.define_asset_job(
     "predict",
     selection=PREDICTIONS,
-    description="Predict all pairs and the sessions to come, by the champions.",
+    description="Predict all pairs, or the best of each student, the sessions to come, and who of the tutors stops.",
     tags=LONG_RUNTIME,
 )
 
@@ -40,7 +40,9 @@ def predict_touched_pairs(context: dg.OpExecutionContext, platform: Platform) ->
     if by.lost:
         context.log.warning(by.lost)
     done = repredict_touched(platform.settings, platform.database, by.model)
-    context.add_output_metadata({"pairs": done.pairs, "students": done.students, "tutors": done.tutors, **by.said})
+    context.add_output_metadata(
+        {"pairs": done.pairs, "kept": done.kept, "students": done.students, "tutors": done.tutors, **by.said}
+    )
 
 
 @dg.job(description="Predict anew the pairs of people who changed.")
@@ -56,8 +58,8 @@ PREDICTING_JOBS = {train.name, predict.name, predict_touched.name, "roll_over"}
     jobs=[predict, predict_touched],
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks for one run: of all pairs after a promotion or newer histories, of single people's pairs after "
-    "their attributes changed.",
+    description="Asks for one run: of all pairs after a promotion, newer histories or a change of TUTORQ_MATCH_PAIRS, "
+    "of single people's pairs after their attributes changed.",
 )
 def stale_predictions(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
     """A sensor and no automation condition, because what is stale stands in our tables, by bucket and by person:
@@ -79,6 +81,7 @@ def stale_predictions(context: dg.SensorEvaluationContext, platform: Platform) -
 
 def _reason_to_predict(platform: Platform) -> tuple[str, str] | None:
     """The job to run and why, or None; a cheap query."""
+    from ml.kept import kept_by, kept_in
     from ml.registry import champion_version
 
     with platform.database.connect() as connection:
@@ -94,18 +97,25 @@ def _reason_to_predict(platform: Platform) -> tuple[str, str] | None:
         return None
     version = champion_version(platform.settings, platform.database, "match")
     with platform.database.connect() as connection:
-        (is_stale,) = connection.execute(
+        is_stale, possible = connection.execute(
             """
-            select count(*) < %s
+            select
+                count(*) filter (
+                    where
+                    model_version = %s
+                    and as_of is not distinct from (select max(as_of) from intermediate.int_tutors_now)
+                ) < %s,
+                coalesce(sum(possible), 0)::bigint
             from ml.prediction_buckets
-            where
-                model_version = %s
-                and as_of is not distinct from (select max(as_of) from intermediate.int_tutors_now)
             """,
-            [len(BUCKETS.get_partition_keys()), version],
-        ).fetchone() or (False,)
+            [version, len(BUCKETS.get_partition_keys())],
+        ).fetchone() or (False, 0)
+        kept = kept_in(connection)
     if is_stale:
         return predict.name, "another champion, or newer histories"
+    # People are counted by the run; what it found decides until the next one.
+    if kept != [kept_by(platform.settings.match_pairs, possible)]:
+        return predict.name, "other pairs are to be kept"
     return (predict_touched.name, "people changed") if is_touched else None
 
 

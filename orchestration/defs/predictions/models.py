@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 KINDS = {
     "match": ("match_outcomes", "Does a student go on with a tutor after the first session?"),
     "session": ("session_outcomes", "Will the tutor reschedule a session, or not turn up?"),
+    "student_no_show": ("session_outcomes", "Will the student miss a session?"),
+    "attrition": ("attrition_outcomes", "Will a tutor who teaches now stop within 60 days?"),
 }
 # What may be at fault with a candidate, by check; that the champion is better is no fault.
 FAULTS: dict[str, frozenset["Fault"]] = {

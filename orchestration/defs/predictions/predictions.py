@@ -1,4 +1,4 @@
-"""Predictions as assets: all pairs by buckets of students, and sessions to come; with checks on what was written."""
+"""Predictions as assets: all pairs by buckets of students, sessions to come, tutors; and checks of what was written."""
 
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 MATCH_PREDICTIONS = dg.AssetKey(["ml", "match_predictions"])
 SESSION_PREDICTIONS = dg.AssetKey(["ml", "session_predictions"])
 
+TUTOR_PREDICTIONS = dg.AssetKey(["ml", "tutor_predictions"])
+
 RECENT_DAYS = 30
 
 
@@ -24,8 +26,9 @@ RECENT_DAYS = 30
     group_name="predictions",
     kinds={"postgres", "table", "xgboost"},
     owners=[OWNER],
-    description="One row per active student and active tutor. A partition is a sixteenth of the students; here they "
-    "run in one process, on a cluster each may be a run of its own.",
+    description="One row per active student and active tutor, or per student and tutor on the student's list of the "
+    "best (TUTORQ_MATCH_PAIRS). A partition is a sixteenth of the students; here they run in one process, on a cluster "
+    "each may be a run of its own. Lists are made for all students at once, so each such run makes all of them.",
     partitions_def=BUCKETS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=RETRY_POLICY,
@@ -45,31 +48,65 @@ def match_predictions(context: dg.AssetExecutionContext, platform: Platform) -> 
             **by.said,
             "students": done.students,
             "tutors": done.tutors,
-            "pairs_per_second": round(done.pairs / max(done.seconds, 1e-9)),
+            "kept": done.kept,
+            "scored": done.scored,
+            "pairs_per_second": round(done.scored / max(done.seconds, 1e-9)),
         }
     )
 
 
 @dg.asset(
     key=SESSION_PREDICTIONS,
-    deps=[["ml", "session_model"], ["marts", "upcoming_session_features"]],
+    deps=[["ml", "session_model"], ["ml", "student_no_show_model"], ["marts", "upcoming_session_features"]],
     group_name="predictions",
     kinds={"postgres", "table", "xgboost"},
     owners=[OWNER],
-    description="One row per scheduled session. Predicts what has no prediction of today by the champion yet, so that "
-    "small batches are quick.",
+    description="One row per scheduled session, with the risks of tutor and student. Predicts what has no prediction "
+    "of today by the champions yet, so that small batches are quick.",
     retry_policy=RETRY_POLICY,
 )
 def session_predictions(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
-    from ml.predictions import predict_sessions
+    from ml.predictions import predict_booked
     from ml.registry import settled_champion
+    from ml.session_predictions import predict_sessions
 
-    by = settled_champion(platform.settings, platform.database, "session")
-    _tell_lost(context, by)
-    predicted = predict_sessions(platform.settings, platform.database, by.model)
+    by, of_students, of_pairs = (
+        settled_champion(platform.settings, platform.database, kind) for kind in ("session", "student_no_show", "match")
+    )
+    for found in (by, of_students, of_pairs):
+        _tell_lost(context, found)
+    predicted = predict_sessions(platform.database, by.model, of_students.model)
+    booked = predict_booked(platform.settings, platform.database, of_pairs.model, wait=False)
     with platform.database.connect() as connection:
         rows = table_rows(connection, "ml", "session_predictions")
-    return dg.MaterializeResult(metadata={"dagster/row_count": rows, **by.said, "predicted": predicted})
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows,
+            **by.said,
+            **{f"student_{name}": said for name, said in of_students.said.items()},
+            "predicted": predicted,
+            "first_meetings": booked,
+        }
+    )
+
+
+@dg.asset(
+    key=TUTOR_PREDICTIONS,
+    deps=[["ml", "attrition_model"], ["marts", "attrition_features"]],
+    group_name="predictions",
+    kinds={"postgres", "table", "xgboost"},
+    owners=[OWNER],
+    description="One row per active tutor who taught lately: how probable it is that the tutor stops within 60 days.",
+    retry_policy=RETRY_POLICY,
+)
+def tutor_predictions(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+    from ml.registry import settled_champion
+    from ml.tutor_predictions import predict_tutors
+
+    by = settled_champion(platform.settings, platform.database, "attrition")
+    _tell_lost(context, by)
+    tutors = predict_tutors(platform.database, by.model)
+    return dg.MaterializeResult(metadata={"dagster/row_count": tutors, **by.said})
 
 
 def _tell_lost(context: dg.AssetExecutionContext, by: "Champion") -> None:
@@ -80,22 +117,27 @@ def _tell_lost(context: dg.AssetExecutionContext, by: "Champion") -> None:
 
 @dg.asset_check(
     asset=MATCH_PREDICTIONS,
-    description="Every active student has a prediction with every active tutor, but for people touched since.",
+    description="Every active student has a prediction with every active tutor, or with as many candidates as belong "
+    "on a list, but for people touched since.",
 )
 def is_complete(platform: Platform) -> dg.AssetCheckResult:
+    from ml.kept import kept_in
+    from ml.predictions import wanted_pairs
+
     with platform.database.connect() as connection:
-        predicted, wanted, touched = connection.execute(
-            """
-            select
-                (select count(*) from ml.match_predictions),
-                (select count(*) from marts.match_students where is_active)
-                * (select count(*) from marts.match_tutors where is_active),
-                (select count(*) from ml.touched_people)
-            """
-        ).fetchone() or (0, 0, 0)
+        predicted, touched = connection.execute(
+            "select (select count(*) from ml.match_predictions), (select count(*) from ml.touched_people)"
+        ).fetchone() or (0, 0)
+        kept = kept_in(connection)
+        wanted = wanted_pairs(connection, kept[0]) if kept else 0
+        (booked,) = connection.execute(
+            "select count(distinct (student_id, tutor_id)) from marts.upcoming_sessions where is_first_meeting"
+        ).fetchone() or (0,)
+    # Besides lists of the best, booked first meetings are predicted, of which some are on these lists.
+    surplus = booked if kept == ["top"] else 0
     return dg.AssetCheckResult(
-        passed=predicted == wanted or touched > 0,
-        metadata={"predicted": predicted, "wanted": wanted, "touched_since": touched},
+        passed=len(kept) < 2 and (wanted <= predicted <= wanted + surplus or touched > 0),
+        metadata={"predicted": predicted, "wanted": wanted, "touched_since": touched, "kept": " and ".join(kept)},
     )
 
 
@@ -145,7 +187,7 @@ def features_have_not_drifted(platform: Platform) -> dg.AssetCheckResult:
 
 @dg.asset_check(
     asset=SESSION_PREDICTIONS,
-    description="Every scheduled session from the as-of day on has a prediction.",
+    description="Every scheduled session from the as-of day on has both predictions.",
 )
 def sessions_are_complete(platform: Platform) -> dg.AssetCheckResult:
     with platform.database.connect() as connection:
@@ -153,7 +195,8 @@ def sessions_are_complete(platform: Platform) -> dg.AssetCheckResult:
         if not (built and built[0]):
             return dg.AssetCheckResult(passed=True, metadata={"upcoming": 0})
         upcoming, missing = connection.execute(
-            "select count(*), count(*) filter (where tutor_disruption_probability is null) from marts.upcoming_sessions"
+            "select count(*), count(*) filter (where tutor_disruption_probability is null "
+            "or student_no_show_probability is null) from marts.upcoming_sessions"
         ).fetchone() or (0, 0)
     # What was booked while the check ran is predicted by the next run.
     return dg.AssetCheckResult(
@@ -164,6 +207,6 @@ def sessions_are_complete(platform: Platform) -> dg.AssetCheckResult:
 @dg.definitions
 def defs() -> dg.Definitions:
     return dg.Definitions(
-        assets=[match_predictions, session_predictions],
+        assets=[match_predictions, session_predictions, tutor_predictions],
         asset_checks=[is_complete, range_is_plausible, features_have_not_drifted, sessions_are_complete],
     )

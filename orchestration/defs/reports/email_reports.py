@@ -1,5 +1,7 @@
-"""Mail that is due is queued after every publication, every morning and every month."""
+"""Mail that is due is queued after every publication, every morning, every week and every month."""
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import dagster as dg
@@ -9,21 +11,20 @@ from orchestration.policies import OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
 from reports.due import queue_due
+from reports.kinds import KINDS
 
 EMAIL_REPORTS = dg.AssetKey(["app", "email_reports"])
-DIGEST = "5 7 * * *"
-SNAPSHOTS = "5 8 1 * *"
 
 
 def at_the_hours_of_mail(timezone: str) -> dg.AutomationCondition[Any]:
     """What is due by the clock is queued even if nothing was scored; what a publication makes due, its run queues."""
+    hours = [
+        dg.AutomationCondition.cron_tick_passed(kind.schedule.cron, timezone)
+        for kind in KINDS.values()
+        if kind.schedule
+    ]
     return (
-        (
-            # Five past seven: staff are told what changed yesterday.
-            dg.AutomationCondition.cron_tick_passed(DIGEST, timezone)
-            # The first of the month: tutors are told their numbers.
-            | dg.AutomationCondition.cron_tick_passed(SNAPSHOTS, timezone)
-        )
+        reduce(or_, hours)
         # Once for each hour. Not "since it was updated": a run that began before the hour may end after it.
         .since(dg.AutomationCondition.newly_requested())
         # Not beside a run that queues mail; what it misses is queued right after it.
@@ -38,6 +39,8 @@ def email_reports_asset(timezone: str) -> dg.AssetsDefinition:
             ["marts", "publication"],
             ["marts", "score_history"],
             ["marts", "upcoming_sessions"],
+            ["marts", "first_sessions"],
+            ["marts", "tutor_attrition"],
             # Named too, because small batches leave out what lies between.
             ["ml", "session_predictions"],
         ],
@@ -63,7 +66,7 @@ mail_hours = dg.AutomationConditionSensorDefinition(
     "mail_hours",
     target=dg.AssetSelection.assets(EMAIL_REPORTS),
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Five past seven for the digest, and the first of the month for tutors' snapshots: queue what is due.",
+    description="Queue what is due by the clock: the digest daily, the weekly report on Mondays, snapshots on the 1st.",
 )
 
 

@@ -1,4 +1,4 @@
-"""Queued mail is sent by a job; a sensor only says when."""
+"""What is in the outbox is sent by a job; a sensor only says when."""
 
 from datetime import timedelta
 
@@ -6,20 +6,19 @@ import dagster as dg
 
 from orchestration.backoff import IN_PROGRESS, pause_after_failures
 from orchestration.resources import Platform
-from reports import outbox as mail
-from reports.providers import provider_from
+from reports.sending import send_everything, something_to_do
 
 
-@dg.op(description="Send what is due, one mail after the other; what is left is sent by the next run.")
+@dg.op(description="Send the mail, chat messages and webhooks that are due; what is left is sent by the next run.")
 def send_due_mail(context: dg.OpExecutionContext, platform: Platform) -> None:
-    sent = mail.send_due(platform.settings, platform.database, provider_from(platform.settings))
-    if sent.busy:
+    sent = send_everything(platform.settings, platform.database)
+    if sent.mail.busy:
         context.log.info("Another sender is at work.")
     context.add_output_metadata(sent.to_dict())
 
 
 # No retries: the outbox knows which mail may be tried again, and when.
-@dg.job(description="Send the queued mail that is due.")
+@dg.job(description="Send the mail, chat messages and webhooks that are due.")
 def send_reports() -> None:
     send_due_mail()
 
@@ -28,11 +27,11 @@ def send_reports() -> None:
     job=send_reports,
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks for a run when mail is due to be sent. Sends nothing itself.",
+    description="Asks for a run when something is due to be sent. Sends nothing itself.",
 )
 def outbox(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
-    if not mail.something_to_do(platform.database):
-        return dg.SkipReason("no mail is due")
+    if not something_to_do(platform.settings, platform.database):
+        return dg.SkipReason("nothing is due")
     runs = context.instance.get_run_records(dg.RunsFilter(job_name=send_reports.name), limit=10)
     if any(record.dagster_run.status in IN_PROGRESS for record in runs):
         return dg.SkipReason("a run is in progress")
