@@ -4,7 +4,8 @@ test("lists who did what, the newest first", async ({ page }) => {
   const { data, meta } = await ask(page, "/api/audit?action=log_in&limit=1");
   expect(meta.total).toBeGreaterThan(0);
   await page.goto("/");
-  await page.getByRole("navigation").getByRole("link", { name: "Audit log" }).click();
+  await page.getByRole("button", { name: "More", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Audit log" }).click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Audit log");
   await page.goto(`/audit?action=log_in&actor=${encodeURIComponent(data[0].actor)}`);
   const row = page.locator("tbody tr");
@@ -55,7 +56,9 @@ test("is for admins", async ({ page }) => {
   await logIn(page, READ_KEY);
   await page.goto("/audit");
   await expect(page.getByText("Needs the admin role")).toBeVisible();
-  await expect(page.getByRole("navigation").getByRole("link", { name: "Audit log" })).toHaveCount(0);
+  await page.getByRole("button", { name: "More", exact: true }).click();
+  await expect(page.getByRole("menuitem", { name: "Messages" })).toBeVisible();
+  await expect(page.getByRole("menuitem", { name: "Audit log" })).toHaveCount(0);
   expect((await page.request.get("/api/audit")).status()).toBe(403);
 });
 

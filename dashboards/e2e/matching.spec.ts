@@ -121,6 +121,35 @@ test("an assignment is run, and seen against greedy and chance", async ({ page }
   await expectAccessible(page);
 });
 
+test("an assignment is accepted, and says so when it is not", async ({ page }) => {
+  await page.goto("/matching?view=assignment");
+  const answered = page.waitForResponse("**/api/matching/assignments");
+  await page.getByRole("button", { name: "Run the assignment" }).click();
+  const { plan_id, pairs } = await (await answered).json();
+  await page.getByRole("button", { name: "Accept", exact: true }).click();
+  const dialog = page.getByRole("dialog", { name: "Accept this assignment?" });
+  await expect(dialog).toContainText(`${pairs.length.toLocaleString("en")} pair`);
+  const accept = dialog.getByRole("button", { name: /^Accept \d/ });
+  await page.route("**/api/matching/assignments/accept", (route) => route.abort("connectionrefused"));
+  await accept.click();
+  await expect(dialog.getByRole("alert")).toContainText("The API cannot be reached");
+  await expectAccessible(page);
+  await page.unroute("**/api/matching/assignments/accept");
+  await accept.click();
+  await expect(dialog).toBeHidden();
+  await expect(
+    page.getByRole("status").filter({ hasText: `${pairs.length.toLocaleString("en")} pair` }),
+  ).toContainText("accepted");
+  await expectAccessible(page);
+  const { data: entries } = await ask(page, "/api/audit?action=assignment.accept&limit=1");
+  expect(entries[0]).toMatchObject({ subject_id: plan_id, details: { pairs: pairs.length } });
+  await logIn(page, READ_KEY);
+  await page.goto("/matching?view=assignment");
+  await page.getByRole("button", { name: "Run the assignment" }).click();
+  await expect(page.getByRole("region", { name: "Without a tutor" })).toBeVisible();
+  await expect(page.getByRole("button", { name: "Accept", exact: true })).toHaveCount(0);
+});
+
 test("who may only read is offered no changes", async ({ page }) => {
   const student = await studentAt(page, 3);
   const { data } = await ask(page, `/api/matching/students/${student.student_id}/matches?limit=1`);

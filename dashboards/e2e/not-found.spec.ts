@@ -25,11 +25,18 @@ for (const { what, path, says, button, list } of [
     list: "/",
   },
   {
-    what: "a report",
-    path: `/reports?open=${NOBODY}`,
+    what: "a message",
+    path: `/messages?open=${NOBODY}`,
     says: "There is no mail with this id.",
-    button: "Go to reports",
-    list: "/reports",
+    button: "Go to messages",
+    list: "/messages",
+  },
+  {
+    what: "a week to come",
+    path: "/weekly?week=2999-W01",
+    says: /^The week begins after/,
+    button: "Go to the last week",
+    list: "/weekly",
   },
   {
     what: "an address",

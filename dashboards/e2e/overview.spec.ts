@@ -40,6 +40,27 @@ test("shows the rates of the platform as the API has them", async ({ page }) => 
   await expect(platform.getByRole("img", { name: /Rating by week/ })).toBeVisible();
 });
 
+test("says of the newest week that it is not over, and nothing of one that is", async ({ page }) => {
+  const openOn = async (days: number) => {
+    const { data, meta } = await ask(page, "/api/overview");
+    const first = Date.parse(data.weeks.at(-1).week_start);
+    meta.as_of = new Date(first + (days - 1) * 86_400_000).toISOString().slice(0, 10);
+    await page.route("**/api/overview", (route) => route.fulfill({ json: { data, meta } }));
+    await page.goto("/overview");
+    await expect(page.getByRole("img", { name: /Let-downs by week/ })).toBeVisible();
+    await page.getByText("Sessions", { exact: true }).first().click();
+  };
+  await openOn(3);
+  await expect(page.getByText("Hatched: this week so far, 3 of 7 days")).toBeVisible();
+  await expect(
+    page.getByRole("img", { name: /Newest week \(this week so far, 3 of 7 days\)/ }),
+  ).toBeVisible();
+  await page.unroute("**/api/overview");
+  await openOn(7);
+  await expect(page.getByRole("img", { name: /Newest week: Sessions/ })).toBeVisible();
+  await expect(page.getByText(/so far, \d of 7 days/)).toHaveCount(0);
+});
+
 test("says how fresh the scores are", async ({ page }) => {
   await page.goto("/overview");
   await expect(page.getByText(/Scores as of \d+ \w+ \d{4}, updated/)).toBeVisible();
@@ -47,7 +68,7 @@ test("says how fresh the scores are", async ({ page }) => {
 
 test("can be used by everybody, and on a telephone", async ({ page }) => {
   await page.goto("/overview");
-  await expect(page.getByRole("img", { name: /by week/ })).toBeVisible();
+  await expect(page.getByRole("img", { name: /Let-downs by week/ })).toBeVisible();
   await expectAccessible(page);
   await expectFitsTelephone(page);
 });

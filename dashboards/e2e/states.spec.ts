@@ -3,9 +3,6 @@ import { ask, expect, expectAccessible, logIn, READ_KEY, test } from "./support"
 
 /** States of the pages that no other test looks at: what is open, chosen, empty or refused. */
 
-// axe looks at every state twice.
-test.describe.configure({ timeout: 180_000 });
-
 const TELEPHONE = { width: 390, height: 844 };
 
 const anyTutor = async (page: Page) => (await ask(page, "/api/tutors?limit=1&sort_by=let_downs_30d")).data[0];
@@ -24,11 +21,22 @@ test("the menu of the log-in", async ({ page }) => {
   await expectAccessible(page);
 });
 
+test("the pages that are in the menu", async ({ page }) => {
+  await page.goto("/honesty");
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("button", { name: "Honesty" }).click();
+  await expect(page.getByRole("menuitem", { name: "Honesty" })).toHaveAttribute("aria-current", "page");
+  await expectAccessible(page);
+  await page.getByRole("menuitem", { name: "Weekly" }).click();
+  await expect(
+    page.getByRole("navigation", { name: "Pages" }).getByRole("button", { name: "Weekly" }),
+  ).toBeVisible();
+});
+
 test("the pages' menu on a telephone", async ({ page }) => {
   await page.setViewportSize(TELEPHONE);
   await page.goto("/");
   await page.getByRole("button", { name: "Open the menu" }).click();
-  await expect(page.getByRole("navigation").getByRole("link", { name: "Reports" })).toBeVisible();
+  await expect(page.getByRole("navigation").getByRole("link", { name: "Messages" })).toBeVisible();
   await expectAccessible(page);
 });
 
@@ -107,8 +115,8 @@ test("matching: nobody chosen, nobody found, a dialog whose request fails", asyn
   await expectAccessible(page);
 });
 
-test("reports: no such mail", async ({ page }) => {
-  await page.goto("/reports?state=failed&kind=alert");
+test("messages: no such mail", async ({ page }) => {
+  await page.goto("/messages?state=failed&kind=alert");
   await expect(page.getByText("No such mail")).toBeVisible();
   await expectAccessible(page);
 });

@@ -33,7 +33,6 @@ test("from a flag to an outcome: a tutor gets worse, is talked to, and improves"
   page,
   browser,
 }) => {
-  test.setTimeout(180_000);
   const cases = async (queue: string) =>
     (await ask(page, `/api/cases?tutor_id=${TUTOR}&queue=${queue}`)).data;
 

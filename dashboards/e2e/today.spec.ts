@@ -211,7 +211,9 @@ test("a case is prepared, closed, counted, and opened anew from the tutor's page
   const { data } = await ask(page, `/api/cases/${one.case_id}/preparation`);
   await page.goto(`/cases/${one.case_id}`);
   const prepare = page.getByRole("region", { name: "Prepare" });
-  for (const { sentence } of data.facts) await expect(prepare).toContainText(sentence);
+  // A sudden change that `unreliable` counts is said with it, and not once more.
+  const facts = data.facts.filter(({ superseded }: { superseded: boolean }) => !superseded);
+  for (const { sentence } of facts) await expect(prepare).toContainText(sentence);
   for (const question of data.questions) await expect(prepare).toContainText(question);
   await prepare.getByRole("button", { name: "Copy text" }).click();
   await expect(prepare.getByRole("button", { name: "Copied" })).toBeVisible();

@@ -23,8 +23,10 @@ const SCORED_WITHIN_MS = 180_000;
 
 test("has a card of each concern: the counts, the limit, since when and what ends it", async ({ page }) => {
   const [tutor] = (await ask(page, "/api/tutors?limit=1&attention=true")).data;
-  const { data } = await ask(page, `/api/tutors/${tutor.tutor_id}/explanation`);
+  // What the page itself was told: other tests post sessions meanwhile, which move the means of all tutors.
+  const explanation = page.waitForResponse("**/explanation");
   await page.goto(`/tutors/${tutor.external_id}`);
+  const { data } = await (await explanation).json();
   await expect(page.getByText(data.sentence)).toBeVisible();
   for (const { concern, status, superseded, sentence, ending, events, trials } of data.concerns) {
     const card = page.getByRole("article", { name: LABELS[concern] });
@@ -171,6 +173,22 @@ test("an event names its student, and leads to the two", async ({ page }) => {
   await first.getByRole("link", { name: event.student_name, exact: true }).click();
   await expect(page).toHaveURL(`/matching?student=${event.student_id}&tutor=${tutor.tutor_id}`);
   await expect(page.getByRole("heading", { level: 2, name: event.student_name })).toBeVisible();
+});
+
+test("says whether the tutor may stop, and what speaks for it", async ({ page }) => {
+  const { data } = await ask(page, "/api/tutors?sort_by=stop_probability&limit=1");
+  await page.goto("/tutors?sort=stop_probability");
+  const first = page.getByRole("table", { name: "Tutors" }).locator("tbody tr").first();
+  await expect(first).toContainText("within 60 days");
+  const answered = page.waitForResponse(`**/api/tutors/${data[0].tutor_id}/attrition`);
+  await page.goto(`/tutors/${data[0].tutor_id}`);
+  const attrition = (await (await answered).json()).data;
+  await expect(page.getByText("May stop teaching")).toBeVisible();
+  await expect(page.getByText(/stopping risk/)).toBeVisible();
+  // The formula is not calibrated: its level is told, no figure.
+  const isByRules = attrition.model_version.startsWith("rules-");
+  await expect(page.getByText(/A fixed formula says so/)).toHaveCount(isByRules ? 1 : 0);
+  await expect(page.getByText(attrition.factors[0].label).first()).toBeVisible();
 });
 
 test("who may only read is offered no excuses", async ({ page }) => {

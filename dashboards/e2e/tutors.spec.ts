@@ -161,8 +161,10 @@ test("the funnel is gone through with the keyboard: each tutor with figures, and
   const plot = page.getByRole("region", { name: "Tutors on the plot" });
   await expect(plot.getByRole("link")).toHaveCount(1);
   await page.getByRole("table", { name: "Tutors" }).getByRole("link").last().focus();
-  await page.keyboard.press("Tab");
-  const focused = page.locator("a:focus");
+  // The table has pages on days with many concerns.
+  for (let stops = 0; stops < 8 && !(await plot.locator("a:focus").count()); stops++)
+    await page.keyboard.press("Tab");
+  const focused = plot.locator("a:focus");
   await expect(focused).toHaveAccessibleName(`${named(first)}${labelled(first)}. 1 of ${data.points.length}`);
   await page.keyboard.press("ArrowRight");
   await expect(focused).toHaveAccessibleName(

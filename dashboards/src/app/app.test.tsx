@@ -39,6 +39,7 @@ it("asks for a log-in, tells why a key is refused, and goes on with one that is 
     http.get(at("/api/auth/methods"), () => HttpResponse.json({ mail: false, oidc: false })),
     http.get(at("/api/health"), () => HttpResponse.json(health, { status: 503 })),
     http.get(at("/api/cases"), () => problem(404, "Nothing is published yet.")),
+    http.get(at("/api/appeals"), () => problem(404, "Nothing is published yet.")),
   );
   render(<App />);
   expect(

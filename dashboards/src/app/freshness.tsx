@@ -2,6 +2,8 @@ import { useEffect, useState } from "react";
 import type { Health } from "../lib/api-types";
 import { ago, day } from "../lib/format";
 import { useHealth } from "../lib/health";
+import { useIsLive } from "../lib/live-context";
+import { POLL_MS } from "../lib/query-client";
 import classes from "./freshness.module.css";
 
 const STALE_AFTER_SECONDS = 26 * 3600;
@@ -10,14 +12,32 @@ const STALE_AFTER_SECONDS = 26 * 3600;
 export function Freshness() {
   const { data, error, dataUpdatedAt } = useHealth();
   const now = useNow(5_000);
+  const isLive = useIsLive();
   const { tone, short, full } = error
     ? { tone: "bad", short: "No connection", full: "The API cannot be reached; what is shown may be old." }
     : outlook(data, (now - dataUpdatedAt) / 1000);
+  // What needs words has them; all is well in three of them.
+  const isBrief = isLive && tone === "ok";
+  const rhythm = isLive
+    ? "Changes appear as they happen"
+    : `Changes are looked for every ${POLL_MS / 1000} seconds`;
   return (
-    <div className={classes.freshness} data-tone={tone} title={full} role="status" aria-live="off">
+    <div
+      className={classes.freshness}
+      data-tone={tone}
+      data-live={isLive}
+      title={`${full}. ${rhythm}.`}
+      role="status"
+      aria-live="off"
+    >
       <span className={classes.dot} aria-hidden="true" />
-      <span className={classes.full}>{full}</span>
-      <span className={classes.short}>{short}</span>
+      {isLive && !error && <span className={classes.live}>Live</span>}
+      <span className={classes.full} hidden={isBrief}>
+        {full}
+      </span>
+      <span className={classes.short} data-shown={isBrief}>
+        {short}
+      </span>
     </div>
   );
 }

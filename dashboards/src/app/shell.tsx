@@ -13,11 +13,13 @@ import { Icon } from "../components/icons";
 import { ErrorNotice } from "../components/notice";
 import { QueryBoundary } from "../components/query-boundary";
 import { WayBack } from "../components/way-back";
+import { WaitingCount } from "../features/appeals/components/waiting";
 import { LogInPage } from "../features/auth/components/log-in-page";
 import type { BrowserSession } from "../lib/api-types";
 import { type LogOutWhere, useLogOut, useSession } from "../lib/auth";
 import { useUnreadableFields } from "../lib/unreadable-numbers";
 import { Freshness } from "./freshness";
+import { AlertsOfAll, LiveUpdates } from "./live-updates";
 import classes from "./shell.module.css";
 import { useList, WayBackButton } from "./way-back-button";
 
@@ -27,10 +29,23 @@ const PAGES = [
   { to: "/tutors", label: "Tutors" },
   { to: "/upcoming", label: "Upcoming" },
   { to: "/matching", label: "Matching" },
+  { to: "/appeals", label: "Appeals" },
   { to: "/outcomes", label: "Outcomes" },
-  { to: "/reports", label: "Reports" },
 ] as const;
-const ADMIN_PAGES = [{ to: "/audit", label: "Audit log" }] as const;
+/** In the menu “More”, for want of width. */
+const MORE_PAGES = [
+  { to: "/honesty", label: "Honesty" },
+  { to: "/weekly", label: "Weekly" },
+  { to: "/messages", label: "Messages" },
+] as const;
+const LEAD_PAGES = [
+  { to: "/fairness", label: "Fairness" },
+  { to: "/what-if", label: "What if" },
+] as const;
+const ADMIN_PAGES = [
+  { to: "/webhooks", label: "Webhooks" },
+  { to: "/audit", label: "Audit log" },
+] as const;
 
 /** The frame of all pages; in their place the log-in, as long as nobody is logged in. */
 export function Shell() {
@@ -46,8 +61,13 @@ function Frame({ session }: { session: BrowserSession }) {
   const [isOpen, menu] = useDisclosure(false);
   const { pathname } = useLocation();
   const logOut = useLogOut();
-  const pages = session.role === "admin" ? [...PAGES, ...ADMIN_PAGES] : PAGES;
-  const list = useList(pages);
+  const isAdmin = session.role === "admin";
+  const more = [
+    ...MORE_PAGES,
+    ...(isAdmin || session.role === "lead" ? LEAD_PAGES : []),
+    ...(isAdmin ? ADMIN_PAGES : []),
+  ];
+  const list = useList([...PAGES, ...more]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the menu closes when the page changes
   useEffect(menu.close, [pathname]);
   return (
@@ -69,7 +89,7 @@ function Frame({ session }: { session: BrowserSession }) {
           tutorq
         </Link>
         <nav className={classes.nav} data-open={isOpen} aria-label="Pages">
-          {pages.map(({ to, label }) => (
+          {PAGES.map(({ to, label }) => (
             <Link
               key={to}
               to={to}
@@ -77,8 +97,18 @@ function Frame({ session }: { session: BrowserSession }) {
               activeOptions={{ exact: to === "/", includeSearch: false }}
             >
               {label}
+              {to === "/appeals" && <WaitingCount />}
             </Link>
           ))}
+          {isOpen ? (
+            more.map(({ to, label }) => (
+              <Link key={to} to={to} className={classes.link} activeOptions={{ includeSearch: false }}>
+                {label}
+              </Link>
+            ))
+          ) : (
+            <MoreMenu pages={more} />
+          )}
         </nav>
         <div className={classes.tools}>
           <Freshness />
@@ -86,6 +116,7 @@ function Frame({ session }: { session: BrowserSession }) {
           <SessionMenu session={session} onLogOut={(where) => logOut.mutate(where)} />
         </div>
       </header>
+      <LiveUpdates session={session} />
       <main id="content" tabIndex={-1} className={classes.main}>
         <Unreadable />
         {logOut.error && (
@@ -98,6 +129,28 @@ function Frame({ session }: { session: BrowserSession }) {
         </WayBack>
       </main>
     </>
+  );
+}
+
+function MoreMenu({ pages }: { pages: readonly { to: string; label: string }[] }) {
+  const { pathname } = useLocation();
+  const current = pages.find(({ to }) => pathname.startsWith(to));
+  return (
+    <Menu position="bottom-start" width={180} withInitialFocusPlaceholder={false}>
+      <Menu.Target>
+        <button type="button" className={`${classes.link} ${classes.more}`} data-current={Boolean(current)}>
+          {current?.label ?? "More"}
+          <Icon name="down" />
+        </button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {pages.map(({ to, label }) => (
+          <Menu.Item key={to} component={Link} to={to} aria-current={to === current?.to ? "page" : undefined}>
+            {label}
+          </Menu.Item>
+        ))}
+      </Menu.Dropdown>
+    </Menu>
   );
 }
 
@@ -163,9 +216,15 @@ function SessionMenu({ session, onLogOut }: SessionMenuProps) {
         <Menu.Label>
           {session.name}, role {session.role}. {MAY[session.role]}.
         </Menu.Label>
+        {session.person_id !== null && (
+          <Menu.Item component={Link} to="/notifications">
+            Notifications
+          </Menu.Item>
+        )}
         <Menu.Item component={Link} to="/log-ins">
           Where you are logged in
         </Menu.Item>
+        <AlertsOfAll session={session} />
         <Menu.Item component={Link} to="/words">
           What the words mean
         </Menu.Item>

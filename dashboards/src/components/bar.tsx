@@ -6,13 +6,15 @@ interface BarProps {
   fraction: number | null;
   /** Without one it has the colour of the page. */
   tone?: Tone;
+  /** Hatched: it will grow or shrink yet. */
+  isPartial?: boolean;
 }
 
 /** A fraction as a bar. It says nothing to those who do not see it: the figure stands beside it as text. */
-export function Bar({ fraction, tone }: BarProps) {
+export function Bar({ fraction, tone, isPartial = false }: BarProps) {
   const share = fraction !== null && Number.isFinite(fraction) ? Math.min(1, Math.max(0, fraction)) : 0;
   return (
-    <div className={classes.track} data-tone={tone}>
+    <div className={classes.track} data-tone={tone} data-partial={isPartial}>
       <div className={classes.bar} style={{ width: `${share * 100}%` }} />
     </div>
   );

@@ -7,6 +7,7 @@ export const MAIL_STATE: Record<Report["state"], TagProps> = {
   sent: { label: "Sent", icon: "check", tone: "ok" },
   failed: { label: "Failed", icon: "alert", tone: "high" },
   unknown: { label: "In doubt", icon: "eye", tone: "watch" },
+  sample: { label: "Sample", icon: "eye", tone: "none" },
   suppressed: { label: "Not wanted", icon: "dots", tone: "none" },
 };
 

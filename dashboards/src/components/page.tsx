@@ -1,5 +1,6 @@
 import { Title } from "@mantine/core";
 import { type ReactNode, useEffect } from "react";
+import { useTitle } from "../lib/unread";
 import classes from "./page.module.css";
 
 interface PageProps {
@@ -13,9 +14,10 @@ interface PageProps {
 
 /** A page: its title, also of the browser's tab, and its parts below one another. */
 export function Page({ title, back, note, actions, children }: PageProps) {
+  const tabTitle = useTitle(title);
   useEffect(() => {
-    document.title = `${title} · tutorq`;
-  }, [title]);
+    document.title = tabTitle;
+  }, [tabTitle]);
   return (
     <div className={classes.page}>
       <header className={classes.header}>

@@ -25,5 +25,6 @@ it("leaves out what is not known, and says nothing of what is not predicted", ()
   expect(textOf({ of: "leaving", level: "high", rank: 1, rankOf: 9 })).toBe("High leaving risk1st of 9");
   expect(textOf({ of: "let-down", level: "medium", probability: 0.5 })).toBe("Medium let-down risk50%");
   expect(textOf({ of: "leaving", level: null, probability: null })).toBe("Not predicted");
+  expect(textOf({ of: "no-show", level: null, probability: null })).toBe("No-show risk not predicted");
   expect(textOf({ of: "let-down", level: null, probability: null })).toBe("No sessions yet");
 });

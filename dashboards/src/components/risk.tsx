@@ -5,15 +5,23 @@ import { Tag, type TagProps } from "./tag";
 
 type RiskLevel = Match["risk_level"];
 
-/** Of what: that the tutor moves, cancels or misses a session; that the student leaves after the first one. */
-export type RiskOf = "let-down" | "leaving";
+/**
+ * Of what: that the tutor moves, cancels or misses a session; that the student leaves after the first one; that the
+ * student misses a session; that the tutor stops teaching.
+ */
+export type RiskOf = "let-down" | "leaving" | "no-show" | "stopping";
 
 const RISK_LEVEL: Record<RiskLevel, Omit<TagProps, "label"> & { word: string }> = {
   low: { word: "Low", icon: "check", tone: "ok" },
   medium: { word: "Medium", icon: "eye", tone: "watch" },
   high: { word: "High", icon: "alert", tone: "high" },
 };
-const UNKNOWN: Record<RiskOf, string> = { "let-down": "No sessions yet", leaving: "Not predicted" };
+const UNKNOWN: Record<RiskOf, string> = {
+  "let-down": "No sessions yet",
+  leaving: "Not predicted",
+  "no-show": "No-show risk not predicted",
+  stopping: "Not predicted",
+};
 
 export interface RiskProps {
   of: RiskOf;

@@ -89,3 +89,29 @@ it("shows how its query stands", () => {
   expect(screen.getByRole("table").getAttribute("aria-busy")).toBe("true");
   expect(screen.getByText("2 people")).toBeTruthy();
 });
+
+it("marks the rows that say something else than before, for a moment", () => {
+  vi.useFakeTimers();
+  const wrapped = (rows: Person[], isStale = false) => (
+    <MantineProvider>
+      <Table {...table} rows={rows} isStale={isStale} />
+    </MantineProvider>
+  );
+  const marked = () =>
+    screen
+      .getAllByRole("row")
+      .filter((row) => row.dataset.changed === "true")
+      .map((row) => row.dataset.key);
+  const { rerender } = render(wrapped(people));
+  expect(marked()).toEqual([]);
+  rerender(wrapped([people[1] as Person, { id: "Ada", sessions: 4 }, { id: "Cy", sessions: 1 }]));
+  // Neither who has only moved, nor who is new.
+  expect(marked()).toEqual(["Ada"]);
+  vi.advanceTimersByTime(5_000);
+  expect(marked()).toEqual([]);
+  // The answer to another question.
+  rerender(wrapped(people, true));
+  rerender(wrapped([{ id: "Ada", sessions: 9 }]));
+  expect(marked()).toEqual([]);
+  vi.useRealTimers();
+});

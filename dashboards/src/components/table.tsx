@@ -1,9 +1,10 @@
 import { Skeleton, VisuallyHidden } from "@mantine/core";
-import type { ReactNode } from "react";
+import { type ReactNode, useRef } from "react";
 import { moveWithArrowKeys } from "./arrow-keys";
 import { Icon } from "./icons";
 import { QueryBoundary, type QueryState } from "./query-boundary";
 import classes from "./table.module.css";
+import { useChangedRows } from "./use-changed-rows";
 
 export interface Column<Row, Sort extends string = never> {
   header: string;
@@ -73,6 +74,8 @@ export function Table<Row, Sort extends string = never>(props: TableProps<Row, S
     isStale = false,
   } = props;
   const isFolding = columns.some(({ phone }) => typeof phone === "object");
+  const body = useRef<HTMLTableSectionElement>(null);
+  useChangedRows(body, [label, ...columns.map(({ header }) => header)].join("\n"), isStale);
   return (
     <table
       className={classes.table}
@@ -89,9 +92,9 @@ export function Table<Row, Sort extends string = never>(props: TableProps<Row, S
           ))}
         </tr>
       </thead>
-      <tbody onKeyDown={moveWithArrowKeys("[data-row-link]")}>
+      <tbody ref={body} onKeyDown={moveWithArrowKeys("[data-row-link]")}>
         {rows.map((row) => (
-          <tr key={keyOf(row)}>
+          <tr key={keyOf(row)} data-key={keyOf(row)}>
             {columns.map((column) => (
               <Cell key={column.header} column={column} row={row} />
             ))}

@@ -1,5 +1,6 @@
 import { type AnyRouter, useLocation, useRouter } from "@tanstack/react-router";
 import { createContext, type ReactNode } from "react";
+import { plainTitle } from "../lib/unread";
 
 /** A button that leads to the list which the address belongs to; null on the lists themselves. */
 export const WayBack = createContext<ReactNode>(null);
@@ -46,7 +47,7 @@ function store(ways: Ways): void {
 /** Notes for each page which other page led to it, whatever link was used. */
 export function noteWays(router: AnyRouter): void {
   router.subscribe("onBeforeLoad", ({ fromLocation, toLocation }) => {
-    if (fromLocation) note(fromLocation as Place, toLocation as Place, document.title);
+    if (fromLocation) note(fromLocation as Place, toLocation as Place, plainTitle(document.title));
   });
 }
 

@@ -1,5 +1,9 @@
 import "@mantine/charts/styles.css";
 import { LineChart } from "@mantine/charts";
+import { useId } from "react";
+import { ReferenceArea } from "recharts";
+import { soFar } from "../lib/week";
+import classes from "./weekly-chart.module.css";
 
 export interface WeeklyChartProps {
   /** What the chart shows, for those who do not see it. */
@@ -10,6 +14,8 @@ export interface WeeklyChartProps {
   write: (value: number | null) => string;
   /** A value that should not be exceeded. */
   threshold?: { value: number; label: string };
+  /** Days that there are of the newest week; below 7 it is hatched, and said in words. */
+  newestDays?: number;
   height?: number;
 }
 
@@ -20,14 +26,23 @@ export default function WeeklyChartDrawing({
   series,
   write,
   threshold,
+  newestDays = 7,
   height = 300,
 }: WeeklyChartProps) {
+  const hatch = useId();
+  const partial = soFar(newestDays);
   const newest = weeks.findLast((week) => series.some(({ name }) => week[name] !== null));
   const said = series
     .map(({ name, label }) => `${label} ${write(newest?.[name] as number | null)}`)
     .join(", ");
+  const [before, last] = weeks.slice(-2);
+  const isLast = newest === weeks.at(-1);
   return (
-    <figure style={{ margin: 0 }} role="img" aria-label={`${label}. Newest week: ${said}.`}>
+    <figure
+      className={classes.figure}
+      role="img"
+      aria-label={`${label}. Newest week${partial && isLast ? ` (${partial})` : ""}: ${said}.`}
+    >
       <LineChart
         h={height}
         data={[...weeks]}
@@ -56,7 +71,28 @@ export default function WeeklyChartDrawing({
         referenceLines={
           threshold && [{ y: threshold.value, label: threshold.label, color: "var(--high-text)" }]
         }
-      />
+      >
+        <defs>
+          <pattern
+            id={hatch}
+            width={6}
+            height={6}
+            patternUnits="userSpaceOnUse"
+            patternTransform="rotate(45)"
+          >
+            <line x1={0} x2={0} y1={0} y2={6} className={classes.hatch} />
+          </pattern>
+        </defs>
+        {partial && before && last && (
+          <ReferenceArea x1={before.week} x2={last.week} fill={`url(#${hatch})`} fillOpacity={1} />
+        )}
+      </LineChart>
+      {partial && (
+        <figcaption className={classes.caption}>
+          <span aria-hidden className={classes.key} />
+          Hatched: {partial}
+        </figcaption>
+      )}
     </figure>
   );
 }

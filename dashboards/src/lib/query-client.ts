@@ -2,10 +2,18 @@ import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
 import { ApiProblem } from "./problem";
 
 export const POLL_MS = 30_000;
+/** While the API tells of changes by itself: in case that it did not tell of one. */
+export const SLOW_POLL_MS = 300_000;
 const AGAIN_AT_MOST = 2;
 
-/** One client per page load; `onSignedOut` is called when the API no longer knows the reader. */
-export function createQueryClient(onSignedOut: (client: QueryClient) => void): QueryClient {
+/**
+ * One client per page load; `onSignedOut` is called when the API no longer knows the reader. `isLive`: whether the API
+ * tells of changes by itself.
+ */
+export function createQueryClient(
+  onSignedOut: (client: QueryClient) => void,
+  isLive = () => false,
+): QueryClient {
   const noticeSignOut = (error: Error) => {
     if (error instanceof ApiProblem && error.status === 401) onSignedOut(client);
   };
@@ -14,7 +22,7 @@ export function createQueryClient(onSignedOut: (client: QueryClient) => void): Q
     mutationCache: new MutationCache({ onError: noticeSignOut }),
     defaultOptions: {
       queries: {
-        refetchInterval: POLL_MS,
+        refetchInterval: () => (isLive() ? SLOW_POLL_MS : POLL_MS),
         // Long enough that going back to a page asks nothing, short enough to be asked at the next poll.
         staleTime: POLL_MS / 2,
         // What the API has refused, it will refuse again.

@@ -13,6 +13,7 @@ export const SORTS = [
   "sessions_90d",
   "trend_30d",
   "quality_score",
+  "stop_probability",
   ...CONCERN_NAMES.map(concernSort),
 ] as const;
 export type Sort = (typeof SORTS)[number];

@@ -2,7 +2,7 @@ import type { UpcomingSession } from "../../lib/api-types";
 import { weekday } from "../../lib/format";
 import { studentName } from "../../lib/person-name";
 
-export type By = "day" | "student";
+export type By = "day" | "student" | "risk";
 
 export interface Group {
   key: string;
@@ -10,8 +10,11 @@ export interface Group {
   sessions: UpcomingSession[];
 }
 
-/** Sessions that follow one another on one day of the reader's zone, or of one student, under one title. */
+/** Sessions that follow one another on one day of the reader's zone, or of one student, under one title; by risk, all. */
 export function groups(sessions: readonly UpcomingSession[], by: By): Group[] {
+  if (by === "risk" && sessions.length > 0) {
+    return [{ key: "risk", title: "Greatest risk first", sessions: [...sessions] }];
+  }
   const found: Group[] = [];
   for (const session of sessions) {
     const title =

@@ -20,6 +20,14 @@ it("sessions of one day of the reader's zone stand together, in their order", ()
   expect(groups([], "day")).toEqual([]);
 });
 
+it("by risk, first sessions stand in one group as they come, and nothing else does", () => {
+  const sessions = [session(3, 9, "a", "Ada"), session(1, 9, "b", "Bo")];
+  expect(groups(sessions, "risk")).toEqual([{ key: "risk", title: "Greatest risk first", sessions }]);
+  expect(groups([], "risk")).toEqual([]);
+  expect(upcomingSearch({ first: "yes", by: "risk" }).by).toBe("risk");
+  expect(upcomingSearch({ by: "risk" }).by).toBeUndefined();
+});
+
 it("students of one name stay apart, and one without a name has an id", () => {
   const sessions = [
     session(1, 9, "a", "Ada"),

@@ -81,6 +81,7 @@ export function CaseFacts({ subject, actions }: { subject: CaseDetail; actions: 
         <dd>
           <Sparkline
             values={subject.weekly_let_down_rates}
+            asOf={subject.as_of}
             label={`Let-downs of ${tutorName(subject.tutor)} in the last 12 weeks`}
           />{" "}
           {weeklyRange(subject.weekly_let_down_rates)}

@@ -1,6 +1,6 @@
 import { Skeleton } from "@mantine/core";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { BackLink } from "../../../components/back-link";
 import { EmptyState } from "../../../components/empty-state";
 import { Notice } from "../../../components/notice";
@@ -28,10 +28,15 @@ import { SaidNotice } from "./said-notice";
 
 const numberOf = (text: string): number | null => (/^[1-9]\d{0,15}$/.test(text) ? Number(text) : null);
 
+interface CasePageProps {
+  /** What another feature says of the tutor, above the rest. */
+  above?: (subject: CaseDetail) => ReactNode;
+}
+
 /** One case: how it stands, what comes next, what to say to the tutor, and what happened so far. */
-export function CasePage() {
+export function CasePage({ above }: CasePageProps) {
   const caseId = numberOf(useParams({ from: "/cases/$caseId" }).caseId);
-  return caseId === null ? <NoSuchCase /> : <KnownCase key={caseId} caseId={caseId} />;
+  return caseId === null ? <NoSuchCase /> : <KnownCase key={caseId} caseId={caseId} above={above} />;
 }
 
 const today = () => ({ to: "/", search: readWorklist()?.search, label: "Today" });
@@ -46,7 +51,7 @@ function NoSuchCase() {
   );
 }
 
-function KnownCase({ caseId }: { caseId: number }) {
+function KnownCase({ caseId, above }: CasePageProps & { caseId: number }) {
   const query = useCase(caseId);
   const known = query.data;
   const help = useKeysHelp();
@@ -63,7 +68,12 @@ function KnownCase({ caseId }: { caseId: number }) {
       }
     >
       <QueryBoundary query={query} skeleton={<CaseSkeleton />}>
-        {(subject) => <Parts subject={subject} isHelp={help.isOpen} onHelp={help.open} />}
+        {(subject) => (
+          <>
+            {above?.(subject)}
+            <Parts subject={subject} isHelp={help.isOpen} onHelp={help.open} />
+          </>
+        )}
       </QueryBoundary>
       <KeysHelp keys={CASE_KEYS} {...help} />
     </Page>

@@ -29,8 +29,9 @@ interface CaseTableProps {
 /** The cases of a queue; on a phone, each is a card. */
 export function CaseTable({ query, search, whose, onChange, onClear }: CaseTableProps) {
   const today = query.data?.meta.today ?? "";
+  const asOf = query.data?.meta.as_of;
   const isClosed = search.queue === "closed";
-  const columns = useMemo(() => columnsOn(today, isClosed), [today, isClosed]);
+  const columns = useMemo(() => columnsOn(today, asOf, isClosed), [today, asOf, isClosed]);
   // Those in sight are there at once, the others a moment later: two hundred take a slow machine a second.
   const isWhole = useDeferredValue(query.data !== undefined);
   return (
@@ -82,12 +83,12 @@ const Rows = memo(
     before.columns === after.columns,
 );
 
-const columnsOn = (today: string, isClosed: boolean): Column<Case>[] => [
-  ...columnsOfAll(),
+const columnsOn = (today: string, asOf: string | undefined, isClosed: boolean): Column<Case>[] => [
+  ...columnsOfAll(asOf),
   ...(isClosed ? [closedColumn] : columnsOfOpen(today)),
 ];
 
-const columnsOfAll = (): Column<Case>[] => [
+const columnsOfAll = (asOf: string | undefined): Column<Case>[] => [
   {
     header: "Select",
     isHeaderHidden: true,
@@ -130,6 +131,7 @@ const columnsOfAll = (): Column<Case>[] => [
     cell: (row) => (
       <Sparkline
         values={row.weekly_let_down_rates}
+        asOf={asOf}
         label={`Let-downs of ${tutorName(row.tutor)} in the last 12 weeks`}
       />
     ),

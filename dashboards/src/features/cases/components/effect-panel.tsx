@@ -32,8 +32,8 @@ function Effect({ effect }: { effect: CaseEffect }) {
     return (
       <EmptyState icon="clock" title="Too few cases to tell yet">
         {is_drawn
-          ? `0 of the ${cases_needed} followed cases that each arm needs.`
-          : `0 of the ${cases_needed} followed cases with a talk that it needs.`}
+          ? `0 of ${cases_needed} followed cases per arm.`
+          : `0 of ${cases_needed} followed cases with a talk.`}
       </EmptyState>
     );
   }

@@ -5,6 +5,7 @@ import { Page } from "../../../components/page";
 import { Panel } from "../../../components/panel";
 import { QueryBoundary } from "../../../components/query-boundary";
 import { type Column, Table } from "../../../components/table";
+import { Tile, Tiles } from "../../../components/tiles";
 import type {
   ActionOutcomes,
   MonthOutcomes,
@@ -68,7 +69,7 @@ function Figures({
         These figures do not prove that conversations help. A tutor flagged in a bad month often improves
         without one.
       </p>
-      <ul className={classes.tiles} aria-label="All cases">
+      <Tiles label="All cases">
         <Tile label="Opened" figure={count(all_cases.opened)} />
         <Tile
           label="Closed"
@@ -90,7 +91,7 @@ function Figures({
           figure={percent(all_cases.share_raised_after_90_days, { digits: 0, none: "–" })}
           detail={of(all_cases.raised_after_90_days, all_cases.known_after_90_days)}
         />
-      </ul>
+      </Tiles>
       <EffectPanel />
       <Panel title="Closed for what reason" flush>
         {reasons.length === 0 ? (
@@ -130,7 +131,7 @@ function Figures({
           columns={columns<MonthOutcomes>("Month", (row) => month(row.month))}
         />
       </Panel>
-      <Panel title="By owner" flush>
+      <Panel title="By owner" note="Cases differ, so this is no ranking" flush>
         <Table
           label="By owner"
           rows={by_owner}
@@ -138,7 +139,7 @@ function Figures({
           columns={columns<OwnerOutcomes>("Owner", ({ owner_name }) => owner_name ?? "Nobody")}
         />
       </Panel>
-      <Panel title="By agreed action" note="What was agreed last" flush>
+      <Panel title="By agreed action" note="Agreed last; hard cases may get strong actions" flush>
         <Table
           label="By agreed action"
           rows={by_action}
@@ -149,16 +150,6 @@ function Figures({
         />
       </Panel>
     </>
-  );
-}
-
-function Tile({ label, figure, detail }: { label: string; figure: string; detail?: string }) {
-  return (
-    <li className={classes.tile}>
-      <span>{label}</span>
-      <strong>{figure}</strong>
-      {detail && <span>{detail}</span>}
-    </li>
   );
 }
 

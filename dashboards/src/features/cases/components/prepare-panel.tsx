@@ -53,6 +53,7 @@ function Parts({ known }: { known: Preparation }) {
   return (
     <div className={classes.parts}>
       <Part title="Facts" items={known.facts.map(sentenceOf)} none="Nothing is raised." />
+      {known.patterns.length > 0 && <Part title="Patterns" items={known.patterns} none="None." />}
       <Part title="Fair to concede" items={known.concessions} none="Nothing that we know of." />
       <Part title="Questions to ask" items={known.questions} none="None." />
       <Part

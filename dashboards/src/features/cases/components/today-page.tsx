@@ -1,5 +1,5 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useCallback, useEffect, useState } from "react";
+import { type ReactNode, useCallback, useEffect, useState } from "react";
 import { Page } from "../../../components/page";
 import { Panel } from "../../../components/panel";
 import type { Case } from "../../../lib/api-types";
@@ -24,7 +24,7 @@ import { TodayQueues } from "./today-queues";
 const NO_CASES: Case[] = [];
 
 /** The first page: which tutors need a conversation today, and who has it. What is shown stands in the address. */
-export function TodayPage() {
+export function TodayPage({ above }: { above?: ReactNode }) {
   const search = useSearch({ from: "/" });
   const navigate = useNavigate({ from: "/" });
   const role = useSession().data?.role;
@@ -93,6 +93,7 @@ export function TodayPage() {
   );
   return (
     <Page title="Today" note={today && day(today)} actions={<KeysButton onClick={help.open} />}>
+      {above}
       <TodayQueues search={search} counts={query.data?.meta.queues} />
       <TodayFilters search={search} whose={whose} onChange={change} />
       <SelectionContext value={selection}>

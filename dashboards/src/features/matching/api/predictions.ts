@@ -18,6 +18,8 @@ const predictionQuery = (studentId: string, tutorId: string, explain: boolean) =
         }),
       ),
     refetchInterval: explain ? false : undefined,
+    // Words cost a question to a language model.
+    meta: explain ? { isLive: false } : undefined,
   });
 
 const matchesQuery = (

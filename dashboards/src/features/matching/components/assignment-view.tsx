@@ -9,21 +9,23 @@ import { Pages } from "../../../components/pages";
 import { Panel } from "../../../components/panel";
 import { Risk } from "../../../components/risk";
 import { type Column, Table } from "../../../components/table";
-import type { AssignedPair, Assignment, UnassignedStudent } from "../../../lib/api-types";
+import type { AssignedPair, Assignment, AssignmentRequest, UnassignedStudent } from "../../../lib/api-types";
+import { useIsLead } from "../../../lib/auth";
 import { downloadCsv } from "../../../lib/csv";
 import { count, counted, decimal, percent } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useAssignment } from "../api/assignment";
+import { AcceptAssignment } from "./accept-assignment";
 import classes from "./assignment-view.module.css";
 
 const PAGE_SIZE = 25;
 
-/** All students at once: the assignment that loses the fewest, beside simpler ways. Nothing is stored. */
+/** All students at once: the assignment that loses the fewest, beside simpler ways. Nothing is stored unless accepted. */
 export function AssignmentView() {
   const [isForNeedy, setForNeedy] = useState(true);
   const [isOfSubject, setOfSubject] = useState(true);
   const [isExploring, setExploring] = useState(false);
-  const { mutate, data, error, isPending } = useAssignment();
+  const { mutate, data, variables, error, isPending } = useAssignment();
   const run = () =>
     mutate({
       needs_tutor: isForNeedy,
@@ -36,7 +38,7 @@ export function AssignmentView() {
         <div className={classes.form}>
           <p className={classes.what}>
             Gives students a tutor within the free places of each, so that as few as possible are expected to
-            leave after their first session. It proposes; nothing is stored.
+            leave after their first session. Nothing is stored until you accept it.
           </p>
           <Switch
             label="Only students who need a tutor"
@@ -70,12 +72,13 @@ export function AssignmentView() {
           </EmptyState>
         </Panel>
       )}
-      {data && <Outcome key={data.seconds} assignment={data} />}
+      {data && variables && <Outcome key={data.plan_id} assignment={data} asked={variables} />}
     </>
   );
 }
 
-function Outcome({ assignment }: { assignment: Assignment }) {
+function Outcome({ assignment, asked }: { assignment: Assignment; asked: AssignmentRequest }) {
+  const isLead = useIsLead();
   const { pairs, unassigned, students, tutors, seconds } = assignment;
   const reasons = new Map<UnassignedStudent["why"], number>();
   for (const { why } of unassigned) reasons.set(why, (reasons.get(why) ?? 0) + 1);
@@ -102,6 +105,7 @@ function Outcome({ assignment }: { assignment: Assignment }) {
           )}
         </Panel>
       </div>
+      {isLead && pairs.length > 0 && <AcceptAssignment assignment={assignment} asked={asked} />}
       <Pairs pairs={pairs} />
       <LeftOver students={unassigned} />
     </>

@@ -7,13 +7,13 @@ import classes from "./generate-button.module.css";
 
 const SAID = {
   queued: "Waiting to start…",
-  running: "Predicting all pairs…",
-  succeeded: "All pairs are predicted anew.",
+  running: "Predicting pairs…",
+  succeeded: "Pairs are predicted anew.",
   failed: "The run failed; Dagster says why.",
   cancelled: "The run was cancelled.",
 };
 
-/** Has all pairs predicted anew, and follows the run. */
+/** Has pairs predicted anew, all or the best of each student, and follows the run. */
 export function GenerateButton() {
   const client = useQueryClient();
   const start = useStartGeneration();

@@ -8,6 +8,7 @@ import { ConcernTiles } from "./concern-tiles";
 import { NewestConcerns } from "./newest-concerns";
 import classes from "./overview-page.module.css";
 import { OverviewSkeleton } from "./overview-skeleton";
+import { PlatformCharts } from "./platform-charts";
 import { PlatformTrend } from "./platform-trend";
 import { UpcomingSessions } from "./upcoming-sessions";
 
@@ -17,12 +18,13 @@ export function OverviewPage() {
   return (
     <Page title="Overview" note={overview.data && <Rule overview={overview.data.data} />}>
       <QueryBoundary query={overview} skeleton={<OverviewSkeleton />}>
-        {({ data }) => (
+        {({ data, meta }) => (
           <>
             <ConcernTiles overview={data} />
             <div className={classes.columns}>
               <PlatformTrend
                 weeks={data.weeks}
+                asOf={meta.as_of}
                 rates={data.platform}
                 counts={data.rules.reliability_counts}
               />
@@ -31,6 +33,7 @@ export function OverviewPage() {
           </>
         )}
       </QueryBoundary>
+      <PlatformCharts />
       <UpcomingSessions />
     </Page>
   );

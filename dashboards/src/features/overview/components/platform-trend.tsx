@@ -6,6 +6,7 @@ import { WeeklyChart } from "../../../components/weekly-chart";
 import type { PlatformRates, PlatformWeek } from "../../../lib/api-types";
 import { capitalised, count, decimal, percent, shortDay } from "../../../lib/format";
 import { letDownsInWords } from "../../../lib/let-downs";
+import { daysSoFar } from "../../../lib/week";
 import classes from "./platform-trend.module.css";
 
 interface Metric {
@@ -47,12 +48,14 @@ const NAMES = Object.keys(METRICS) as MetricName[];
 /** All tutors together: the last 90 days in figures, the last year as a line. */
 interface PlatformTrendProps {
   weeks: PlatformWeek[];
+  /** Up to which day the newest week counts. */
+  asOf: string;
   rates: PlatformRates;
   /** What makes a let-down. */
   counts: string[];
 }
 
-export function PlatformTrend({ weeks, rates, counts }: PlatformTrendProps) {
+export function PlatformTrend({ weeks, asOf, rates, counts }: PlatformTrendProps) {
   const [chosen, choose] = useState<MetricName>("letDowns");
   const metric: Metric = METRICS[chosen];
   return (
@@ -95,13 +98,17 @@ export function PlatformTrend({ weeks, rates, counts }: PlatformTrendProps) {
           }))}
           series={[{ name: "platform", label: metric.label }]}
           write={metric.write}
+          newestDays={newestDays(weeks, asOf)}
         />
       )}
     </Panel>
   );
 }
 
-/** The first days of a platform have so few sessions that their rate would set the scale for all other weeks. */
+const newestDays = (weeks: PlatformWeek[], asOf: string): number =>
+  daysSoFar(weeks.at(-1)?.week_start ?? asOf, asOf);
+
+/** The first days of a platform, or of a week, have so few sessions that their rate would set the scale for all other weeks. */
 function isThin(week: PlatformWeek, weeks: PlatformWeek[]): boolean {
   const most = Math.max(...weeks.map(({ sessions }) => (Number.isFinite(sessions) ? sessions : 0)));
   return week.sessions < most / 8;

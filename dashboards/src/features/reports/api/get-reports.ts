@@ -3,16 +3,18 @@ import { api, body } from "../../../lib/api";
 import type { ReportSearch } from "../report-search";
 
 export const PAGE_SIZE = 50;
+export const REPORTS = ["reports"] as const;
 
 /** The filters, as the API names them. */
-export const filtersOf = ({ kind, state }: ReportSearch) => ({
+export const filtersOf = ({ kind, state, to }: ReportSearch) => ({
   kind: kind && [kind],
   state: state && [state],
+  recipient: to,
 });
 
 const reportsQuery = ({ page = 1, ...search }: ReportSearch) =>
   queryOptions({
-    queryKey: ["reports", "list", search.kind, search.state, page],
+    queryKey: [...REPORTS, "list", search.kind, search.state, search.to, page],
     queryFn: ({ signal }) =>
       body(
         api.GET("/api/reports", {
@@ -27,7 +29,7 @@ const reportsQuery = ({ page = 1, ...search }: ReportSearch) =>
 
 const reportQuery = (reportId: string) =>
   queryOptions({
-    queryKey: ["reports", "one", reportId],
+    queryKey: [...REPORTS, "one", reportId],
     queryFn: ({ signal }) =>
       body(api.GET("/api/reports/{report_id}", { signal, params: { path: { report_id: reportId } } })),
   });

@@ -65,6 +65,13 @@ function Body({ report }: { report: ReportDetail }) {
       </EmptyState>
     );
   }
+  if (report.body_text === null && report.body_html === null) {
+    return (
+      <EmptyState icon="lock" title="Shown to those who work on appeals">
+        It repeats what the tutor wrote.
+      </EmptyState>
+    );
+  }
   if (report.body_html === null) return <pre className={classes.text}>{report.body_text}</pre>;
   // No scripts and nothing from elsewhere: a mail may do no more here than in a mail program.
   return (

@@ -34,6 +34,9 @@ export function RateTable({ tutor, threshold, counts }: RateTableProps) {
       <p className={classes.note}>
         {count(tutor.let_downs_90d)} sessions {letDowns} in 90 days are {count(tutor.episodes_90d)} when those
         of one day and reason are counted once. Excused ones are left out.
+        {tutor.case_mix_expected !== null && (
+          <> Expected for the same slots: {percent(tutor.case_mix_expected)}.</>
+        )}
       </p>
     </Panel>
   );

@@ -5,6 +5,7 @@ import { WeeklyChart } from "../../../components/weekly-chart";
 import type { TutorHistoryResponse, TutorWeek } from "../../../lib/api-types";
 import { capitalised, counted, percent, shortDay } from "../../../lib/format";
 import { letDownsInWords } from "../../../lib/let-downs";
+import { daysSoFar } from "../../../lib/week";
 import type { ExcuseChange } from "../awaited";
 import { EventTable } from "./event-table";
 
@@ -62,6 +63,7 @@ export function TutorHistory(props: TutorHistoryProps) {
             ]}
             write={(value) => percent(value)}
             threshold={{ value: threshold, label: "Limit" }}
+            newestDays={daysSoFar(data.weeks.at(-1)?.week_start ?? meta.as_of, meta.as_of)}
           />
         )}
       </Panel>

@@ -8,18 +8,21 @@ import { QueryBoundary } from "../../../components/query-boundary";
 import { StandingBadge } from "../../../components/standing-badge";
 import type { TutorDetail } from "../../../lib/api-types";
 import { counted, moment } from "../../../lib/format";
+import { usePollMs } from "../../../lib/live-context";
 import { tutorName } from "../../../lib/person-name";
-import { POLL_MS } from "../../../lib/query-client";
 import { versionOf } from "../../../lib/versions";
 import { useTutor } from "../api/get-tutor";
 import { type ExcuseChange, haveScoresFollowed } from "../awaited";
 import { CALENDAR_DAYS } from "../session-calendar";
+import { Attrition } from "./attrition";
 import { BestStudents } from "./best-students";
+import { NoticePanel, QualityPanel, RetentionPanel } from "./comparison-panels";
 import { ConcernCards } from "./concern-cards";
 import { PlannedSessions } from "./planned-sessions";
 import { QualityScore } from "./quality-score";
 import { RateTable } from "./rate-table";
 import { SessionCalendar } from "./session-calendar";
+import { SlotMap } from "./slot-map";
 import { TutorHistory } from "./tutor-history";
 import classes from "./tutor-page.module.css";
 import { TutorReports } from "./tutor-reports";
@@ -48,8 +51,9 @@ export function TutorPage({ above }: TutorPageProps) {
   const { tutorId } = useParams({ from: "/tutors/$tutorId" });
   const [days, setDays] = useState(CALENDAR_DAYS);
   const [awaited, setAwaited] = useState<Awaited>();
+  const pollMs = usePollMs();
   const page = useTutor(tutorId, days, () =>
-    awaited && Date.now() - awaited.since < QUICK_FOR_MS ? QUICK_POLL_MS : POLL_MS,
+    awaited && Date.now() - awaited.since < QUICK_FOR_MS ? QUICK_POLL_MS : pollMs,
   );
   const isOver =
     awaited &&
@@ -87,6 +91,11 @@ export function TutorPage({ above }: TutorPageProps) {
                   episodes={history.data.episodes}
                   onChanged={onChanged}
                 />
+                <SlotMap slots={explanation.slots} patterns={explanation.patterns} />
+                <div className={classes.pair}>
+                  <NoticePanel tutorId={tutorId} name={tutorName(tutor)} />
+                  <RetentionPanel tutorId={tutorId} name={tutorName(tutor)} />
+                </div>
                 <TutorHistory
                   tutorId={tutorId}
                   name={tutorName(tutor)}
@@ -109,11 +118,13 @@ export function TutorPage({ above }: TutorPageProps) {
                   search={tutor.external_id ?? tutorName(tutor)}
                   asOf={history.meta.as_of}
                 />
+                <Attrition tutorId={tutorId} />
                 <QualityScore
                   score={tutor.quality_score}
                   percentile={tutor.peer_percentile}
                   components={explanation.components}
                 />
+                <QualityPanel tutorId={tutorId} name={tutorName(tutor)} />
                 <BestStudents
                   tutorId={tutor.tutor_id}
                   subjects={tutor.subjects}

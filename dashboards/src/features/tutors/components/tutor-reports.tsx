@@ -13,7 +13,7 @@ export function TutorReports({ tutorId }: { tutorId: string }) {
   const reports = useTutorReports(tutorId);
   const total = reports.data?.meta.total;
   return (
-    <Panel title="Reports" note={total ? `${counted(total, "mail")} about this tutor` : undefined} flush>
+    <Panel title="Messages" note={total ? `${counted(total, "mail")} about this tutor` : undefined} flush>
       <QueryBoundary query={reports} skeleton={<Skeleton height={120} m="md" w="auto" />}>
         {({ data }) =>
           data.length === 0 ? (
@@ -22,7 +22,7 @@ export function TutorReports({ tutorId }: { tutorId: string }) {
             <RowList>
               {data.map((report) => (
                 <li key={report.report_id}>
-                  <Link to="/reports" search={{ open: report.report_id }} className={ROW}>
+                  <Link to="/messages" search={{ open: report.report_id }} className={ROW}>
                     <RowContent
                       title={report.subject}
                       badge={<MailStateBadge report={report} />}

@@ -22,6 +22,7 @@ const CHOICES: { group: string; items: { value: Sort; label: string }[] }[] = [
       { value: "sessions_90d", label: "Sessions" },
       { value: "trend_30d", label: "Trend" },
       { value: "quality_score", label: "Quality" },
+      { value: "stop_probability", label: "May stop" },
     ],
   },
   {

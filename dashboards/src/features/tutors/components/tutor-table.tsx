@@ -44,7 +44,7 @@ export function TutorTable({ query, search, onChange, onClear }: TutorTableProps
         label="Tutors"
         query={query}
         rowsOf={({ list }) => list.data}
-        columns={columns(query.data?.funnel.data.risk_threshold, concernInQuestion(search))}
+        columns={columns(query.data?.funnel.data.risk_threshold, concernInQuestion(search), by)}
         keyOf={(tutor) => tutor.tutor_id}
         sorting={{ by, order, onSort }}
         skeletonRows={12}
@@ -67,6 +67,7 @@ export function TutorTable({ query, search, onChange, onClear }: TutorTableProps
 const columns = (
   threshold: number | undefined,
   concern: ConcernName | undefined,
+  by: Sort,
 ): Column<TutorRow, Sort>[] => [
   {
     header: "Tutor",
@@ -100,7 +101,7 @@ const columns = (
         <StandingBadge tutor={tutor} />
       ),
   },
-  ...(concern ? [probabilityOf(concern)] : []),
+  ...(by === "stop_probability" ? [MAY_STOP] : concern ? [probabilityOf(concern)] : []),
   {
     header: "Let-downs, 90 days",
     sort: "let_down_rate_expected",
@@ -136,7 +137,7 @@ const columns = (
     ),
     detail: (tutor) => tutor.harm_students > 0 && counted(tutor.harm_students, "student"),
   },
-  ...(concern ? [] : [SESSIONS]),
+  ...(concern || by === "stop_probability" ? [] : [SESSIONS]),
   {
     header: "12 weeks",
     sort: "trend_30d",
@@ -145,6 +146,7 @@ const columns = (
     cell: (tutor) => (
       <Sparkline
         values={tutor.weekly_let_down_rates ?? []}
+        asOf={tutor.as_of}
         label={`Let-downs of ${tutorName(tutor)} in the last 12 weeks`}
       />
     ),
@@ -168,6 +170,16 @@ const SESSIONS: Column<TutorRow, Sort> = {
   align: "right",
   phone: "hidden",
   cell: (tutor) => count(tutor.sessions_90d),
+};
+
+/** Where the tutors who may stop are asked for. */
+const MAY_STOP: Column<TutorRow, Sort> = {
+  header: "May stop",
+  sort: "stop_probability",
+  align: "right",
+  phone: { row: 1, side: "end", isLabelled: true },
+  cell: (tutor) => probability(tutor.stop_probability, "not predicted"),
+  detail: () => "within 60 days",
 };
 
 /** The column of the concern that is asked about. */

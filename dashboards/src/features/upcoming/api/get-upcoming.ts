@@ -8,11 +8,15 @@ const HOUR_MS = 3_600_000;
 /** Older than a night without a run. */
 const HISTORIC_MS = 72 * HOUR_MS;
 
+const SORTS = { day: "scheduled_time", student: "student_name", risk: "first_session_risk" } as const;
+
+const atLeast = (risk: UpcomingSearch["risk"]) => risk && LEAST_RISKS.slice(LEAST_RISKS.indexOf(risk));
+
 /** What has begun needs no stand-in. */
 const now = () => new Date().toISOString();
 
 async function ask(
-  { search, risk, by, page = 1 }: UpcomingSearch,
+  { search, risk, studentRisk, first, by, page = 1 }: UpcomingSearch,
   since: string | undefined,
   signal: AbortSignal,
 ) {
@@ -23,8 +27,10 @@ async function ask(
         query: {
           search,
           since,
-          risk_level: risk && LEAST_RISKS.slice(LEAST_RISKS.indexOf(risk)),
-          sort_by: by === "student" ? "student_name" : "scheduled_time",
+          risk_level: atLeast(risk),
+          student_risk_level: atLeast(studentRisk),
+          is_first_meeting: first && true,
+          sort_by: SORTS[by ?? "day"],
           limit: PAGE_SIZE,
           offset: (page - 1) * PAGE_SIZE,
         },
@@ -35,7 +41,17 @@ async function ask(
 
 const upcomingQuery = (wanted: UpcomingSearch) =>
   queryOptions({
-    queryKey: ["upcoming", "list", wanted.search, wanted.from, wanted.risk, wanted.by, wanted.page],
+    queryKey: [
+      "upcoming",
+      "list",
+      wanted.search,
+      wanted.from,
+      wanted.risk,
+      wanted.studentRisk,
+      wanted.first,
+      wanted.by,
+      wanted.page,
+    ],
     queryFn: async ({ signal }) => {
       if (wanted.from) return ask(wanted, beginningOf(wanted.from), signal);
       const list = await ask(wanted, now(), signal);

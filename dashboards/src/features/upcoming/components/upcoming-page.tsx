@@ -12,7 +12,7 @@ import { SearchField } from "../../../components/search-field";
 import { StandInLink } from "../../../components/stand-in-link";
 import { CELL_LINK, type Column, Table } from "../../../components/table";
 import type { UpcomingList, UpcomingSession } from "../../../lib/api-types";
-import { clock, counted, percent, shortMoment } from "../../../lib/format";
+import { clock, counted, percent, probability, shortMoment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import { PAGE_SIZE, useUpcoming } from "../api/get-upcoming";
 import { type By, groups, nameOf } from "../groups";
@@ -49,7 +49,12 @@ export function UpcomingPage() {
       <QueryBoundary query={upcoming} skeleton={<ListSkeleton />}>
         {(list) => (
           <>
-            <Sessions list={list} by={search.by ?? "day"} isStale={upcoming.isPlaceholderData} />
+            <Sessions
+              list={list}
+              by={search.by ?? "day"}
+              areFirst={search.first !== undefined}
+              isStale={upcoming.isPlaceholderData}
+            />
             {list.data.length === 0 && (
               <Nothing
                 isFiltered={isFiltered(search)}
@@ -81,7 +86,7 @@ export function UpcomingPage() {
 function Levels({ meta }: { meta: UpcomingList["meta"] }) {
   const usual =
     meta.let_down_usual === null ? "" : `; usual is ${percent(meta.let_down_usual, { digits: 0 })}`;
-  return `Let-down risk: the chance that the tutor moves, cancels or misses the session. High is above the limit of ${percent(meta.let_down_limit, { digits: 0 })}${usual}.`;
+  return `Let-down risk: the chance that the tutor moves, cancels or misses the session${usual}. No-show risk: the chance that the student does not come. Either is high above the limit of ${percent(meta.let_down_limit, { digits: 0 })}.`;
 }
 
 interface FiltersProps {
@@ -105,27 +110,40 @@ function Filters({ search, onChange }: FiltersProps) {
         value={search.from ?? ""}
         onChange={(event) => onChange({ from: event.currentTarget.value || undefined })}
       />
-      <Select
-        label="Let-down risk"
-        className={classes.risk}
-        data={[
-          { value: "", label: "Any" },
-          { value: "medium", label: "Medium or high" },
-          { value: "high", label: "High" },
-        ]}
-        allowDeselect={false}
-        value={search.risk ?? ""}
-        onChange={(risk) => onChange({ risk: LEAST_RISKS.find((level) => level === risk) })}
+      <LeastRisk label="Let-down risk" value={search.risk} onChange={(risk) => onChange({ risk })} />
+      <LeastRisk
+        label="No-show risk"
+        value={search.studentRisk}
+        onChange={(studentRisk) => onChange({ studentRisk })}
       />
+      <Input.Wrapper label="Show" labelElement="div" id="show">
+        <SegmentedControl
+          fullWidth
+          aria-labelledby="show-label"
+          value={search.first ? "first" : "all"}
+          onChange={(shown) =>
+            onChange(
+              shown === "first"
+                ? { first: "yes" }
+                : { first: undefined, by: search.by === "risk" ? undefined : search.by },
+            )
+          }
+          data={[
+            { value: "all", label: "All" },
+            { value: "first", label: "First sessions" },
+          ]}
+        />
+      </Input.Wrapper>
       <Input.Wrapper label="Group by" labelElement="div" id="group-by">
         <SegmentedControl
           fullWidth
           aria-labelledby="group-by-label"
           value={search.by ?? "day"}
-          onChange={(by) => onChange({ by: by === "student" ? by : undefined })}
+          onChange={(by) => onChange({ by: by === "student" || by === "risk" ? by : undefined })}
           data={[
             { value: "day", label: "Day" },
             { value: "student", label: "Student" },
+            ...(search.first ? [{ value: "risk", label: "Risk" }] : []),
           ]}
         />
       </Input.Wrapper>
@@ -133,18 +151,42 @@ function Filters({ search, onChange }: FiltersProps) {
   );
 }
 
+interface LeastRiskProps {
+  label: string;
+  value: UpcomingSearch["risk"];
+  onChange: (least: UpcomingSearch["risk"]) => void;
+}
+
+function LeastRisk({ label, value, onChange }: LeastRiskProps) {
+  return (
+    <Select
+      label={label}
+      className={classes.risk}
+      data={[
+        { value: "", label: "Any" },
+        { value: "medium", label: "Medium or high" },
+        { value: "high", label: "High" },
+      ]}
+      allowDeselect={false}
+      value={value ?? ""}
+      onChange={(chosen) => onChange(LEAST_RISKS.find((level) => level === chosen))}
+    />
+  );
+}
+
 interface SessionsProps {
   list: UpcomingList;
   by: By;
+  areFirst: boolean;
   isStale: boolean;
 }
 
-function Sessions({ list: { data }, by, isStale }: SessionsProps) {
+function Sessions({ list: { data }, by, areFirst, isStale }: SessionsProps) {
   return groups(data, by).map(({ key, title, sessions }) => (
     <Panel key={key} title={title} flush>
       <Table
-        label={by === "day" ? `Sessions on ${title}` : `Sessions of ${title}`}
-        columns={columns(by)}
+        label={LABEL[by](title)}
+        columns={columns(by, areFirst)}
         rows={sessions}
         keyOf={(session) => session.session_id}
         isStale={isStale}
@@ -153,7 +195,30 @@ function Sessions({ list: { data }, by, isStale }: SessionsProps) {
   ));
 }
 
-function columns(by: By): Column<UpcomingSession>[] {
+const LABEL: Record<By, (title: string) => string> = {
+  day: (title) => `Sessions on ${title}`,
+  student: (title) => `Sessions of ${title}`,
+  risk: (title) => `First sessions, ${title.toLowerCase()}`,
+};
+
+/** Where first sessions are asked for. */
+const PREPARATION: Column<UpcomingSession> = {
+  header: "Prepare for",
+  width: "26%",
+  phone: { row: 6, side: "both", isLabelled: true },
+  cell: ({ preparation }) =>
+    preparation.length > 0 ? (
+      <ul aria-label="What to prepare for" className={classes.preparation}>
+        {preparation.map((fact) => (
+          <li key={fact}>{fact}</li>
+        ))}
+      </ul>
+    ) : (
+      "nothing in particular"
+    ),
+};
+
+function columns(by: By, areFirst: boolean): Column<UpcomingSession>[] {
   const when: Column<UpcomingSession> = {
     header: "When",
     isRowHeader: true,
@@ -164,7 +229,7 @@ function columns(by: By): Column<UpcomingSession>[] {
   };
   const student: Column<UpcomingSession> = {
     header: "Student",
-    width: "22%",
+    width: areFirst ? "14%" : "22%",
     phone: { row: 2, side: "both" },
     cell: nameOf,
     detail: ({ student_external_id, student_id, is_first_meeting }) =>
@@ -175,7 +240,7 @@ function columns(by: By): Column<UpcomingSession>[] {
   const others: Column<UpcomingSession>[] = [
     {
       header: "Subject",
-      width: "14%",
+      width: areFirst ? "10%" : "14%",
       phone: { row: 4, side: "start" },
       cell: ({ subject }) => subject ?? "not given",
       detail: (session) => by === "student" && session.is_first_meeting && "first meeting",
@@ -194,14 +259,39 @@ function columns(by: By): Column<UpcomingSession>[] {
       detail: ({ tutor_name, tutor_external_id }) => tutor_name && tutor_external_id,
     },
     {
-      header: "Let-down risk",
+      header: "Risk",
       overflow: "nowrap",
       width: "16rem",
-      phone: { row: 1, side: "end" },
+      phone: { row: 5, side: "both" },
       cell: (session) => (
-        <Risk of="let-down" level={session.risk_level} probability={session.let_down_probability} />
+        <span className={classes.risks}>
+          <Risk of="let-down" level={session.risk_level} probability={session.let_down_probability} />
+          <Risk
+            of="no-show"
+            level={session.student_risk_level}
+            probability={session.student_no_show_probability}
+          />
+          {session.is_first_meeting && (
+            <>
+              <Risk of="leaving" level={session.churn_risk_level} probability={session.churn_probability} />
+              {session.first_session_risk !== null && (
+                <span className={classes.both}>
+                  {probability(session.first_session_risk)} risk that it fails or is the last one
+                </span>
+              )}
+              <Link
+                to="/matching"
+                search={{ student: session.student_id, tutor: session.tutor_id }}
+                className={CELL_LINK}
+              >
+                How to prepare
+              </Link>
+            </>
+          )}
+        </span>
       ),
     },
+    ...(areFirst ? [PREPARATION] : []),
     {
       header: "Find a stand-in",
       isHeaderHidden: true,
@@ -211,7 +301,7 @@ function columns(by: By): Column<UpcomingSession>[] {
       cell: ({ session_id }) => <StandInLink sessionId={session_id} />,
     },
   ];
-  return by === "day" ? [when, student, ...others] : [when, ...others];
+  return by === "student" ? [when, ...others] : [when, student, ...others];
 }
 
 function Nothing({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {

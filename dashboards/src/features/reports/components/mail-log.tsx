@@ -1,33 +1,40 @@
 import { Button, Select } from "@mantine/core";
-import { useNavigate, useSearch } from "@tanstack/react-router";
 import { EmptyState } from "../../../components/empty-state";
 import { ExportLink } from "../../../components/export-link";
 import { MAIL_STATE, MailStateBadge } from "../../../components/mail-state-badge";
-import { Page } from "../../../components/page";
 import { Pages } from "../../../components/pages";
 import { Panel } from "../../../components/panel";
+import { SearchField } from "../../../components/search-field";
 import { type Column, QueryTable, ROW_LINK } from "../../../components/table";
 import type { Report } from "../../../lib/api-types";
+import { useIsAdmin } from "../../../lib/auth";
 import { counted, moment } from "../../../lib/format";
 import { filtersOf, PAGE_SIZE, useReports } from "../api/get-reports";
 import { KINDS, type Kind, type ReportSearch, STATES, type State } from "../report-search";
-import { ReportDrawer } from "./report-drawer";
-import classes from "./reports-page.module.css";
+import classes from "./mail-log.module.css";
+
+interface MailLogProps {
+  search: ReportSearch;
+  change: (changes: Partial<ReportSearch>) => void;
+}
+
+const NO_FILTER = { kind: undefined, state: undefined, to: undefined, page: undefined };
 
 /** The audit trail of mail: what went to whom, what became of it, and how it looked. */
-export function ReportsPage() {
-  const search = useSearch({ from: "/reports" });
-  const navigate = useNavigate({ from: "/reports" });
-  const reports = useReports(search);
-  const change = (changes: Partial<ReportSearch>) =>
-    navigate({ search: (before) => ({ ...before, ...changes }), resetScroll: false });
+export function MailLog({ search, change }: MailLogProps) {
+  // The API shows whole addresses to admins only, and looks for them for nobody else.
+  const isAdmin = useIsAdmin();
+  const wanted = isAdmin ? search : { ...search, to: undefined };
+  const reports = useReports(wanted);
   const total = reports.data?.meta.total;
-  const isFiltered = search.kind !== undefined || search.state !== undefined;
+  const isFiltered = [wanted.kind, wanted.state, wanted.to].some((filter) => filter !== undefined);
   return (
-    <Page
-      title="Reports"
-      note={total !== undefined && counted(total, "mail")}
-      actions={<ExportLink path="/api/reports" query={filtersOf(search)} disabled={!total} />}
+    <Panel
+      title="Log"
+      note={total !== undefined && counted(total, "message")}
+      actions={<ExportLink path="/api/reports" query={filtersOf(wanted)} disabled={!total} />}
+      anchor="log"
+      flush
     >
       <search className={classes.filters}>
         <Select
@@ -46,37 +53,42 @@ export function ReportsPage() {
           value={search.state ?? null}
           onChange={(state) => change({ state: (state as State) ?? undefined, page: undefined })}
         />
+        {isAdmin && (
+          <SearchField
+            label="Recipient"
+            placeholder="Any recipient"
+            value={search.to}
+            onChange={(to) => change({ to, page: undefined })}
+          />
+        )}
       </search>
-      <Panel flush>
-        <QueryTable
-          label="Mail"
-          query={reports}
-          rowsOf={({ data }) => data}
-          columns={columns((report) => change({ open: report.report_id }))}
-          keyOf={(report) => report.report_id}
-          skeletonRows={10}
-          empty={({ data }) =>
-            data.length === 0 && <NoMail isFiltered={isFiltered} onClear={() => navigate({ search: {} })} />
-          }
-          footer={({ meta }) => (
-            <Pages
-              total={meta.total}
-              pageSize={PAGE_SIZE}
-              page={search.page ?? 1}
-              onChange={(page) => change({ page: page === 1 ? undefined : page })}
-            />
-          )}
-        />
-      </Panel>
-      <ReportDrawer reportId={search.open} onClose={() => change({ open: undefined })} />
-    </Page>
+      <QueryTable
+        label="Mail"
+        query={reports}
+        rowsOf={({ data }) => data}
+        columns={columns((report) => change({ open: report.report_id }))}
+        keyOf={(report) => report.report_id}
+        skeletonRows={10}
+        empty={({ data }) =>
+          data.length === 0 && <NoMail isFiltered={isFiltered} onClear={() => change(NO_FILTER)} />
+        }
+        footer={({ meta }) => (
+          <Pages
+            total={meta.total}
+            pageSize={PAGE_SIZE}
+            page={search.page ?? 1}
+            onChange={(page) => change({ page: page === 1 ? undefined : page })}
+          />
+        )}
+      />
+    </Panel>
   );
 }
 
 const columns = (onOpen: (report: Report) => void): Column<Report>[] => [
   {
     header: "Subject",
-    phone: { row: 1, side: "start" },
+    phone: { row: 1, side: "both" },
     cell: (report) => (
       <button type="button" onClick={() => onOpen(report)} {...ROW_LINK}>
         {report.subject}
@@ -87,7 +99,7 @@ const columns = (onOpen: (report: Report) => void): Column<Report>[] => [
   {
     header: "To",
     overflow: "anywhere",
-    phone: { row: 2, side: "start" },
+    phone: { row: 2, side: "both" },
     cell: (report) => report.recipient,
   },
   {
@@ -98,7 +110,7 @@ const columns = (onOpen: (report: Report) => void): Column<Report>[] => [
   },
   {
     header: "State",
-    phone: { row: 1, side: "end" },
+    phone: { row: 4, side: "both" },
     cell: (report) => <MailStateBadge report={report} />,
     detail: (report) => report.error,
   },
@@ -119,9 +131,9 @@ function NoMail({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => v
     );
   }
   return (
-    <EmptyState icon="mail" title="No mail yet">
-      Alerts, digests and snapshots are listed here as soon as they are queued. Whoever runs tutorq sets to
-      whom they go.
+    <EmptyState icon="mail" title="Nothing has been sent yet">
+      Every message is listed here from the moment it is queued. The previews above show what each will look
+      like.
     </EmptyState>
   );
 }

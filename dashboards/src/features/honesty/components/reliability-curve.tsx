@@ -1,0 +1,92 @@
+import { type Column, Table } from "../../../components/table";
+import type { ProbabilityBand } from "../../../lib/api-types";
+import { count, percent } from "../../../lib/format";
+import classes from "./reliability-curve.module.css";
+
+const SIZE = 300;
+const MARGIN = { left: 44, bottom: 34, top: 10, right: 20 };
+const WIDTH = SIZE + MARGIN.left + MARGIN.right;
+const HEIGHT = SIZE + MARGIN.top + MARGIN.bottom;
+const TICKS = [0, 0.25, 0.5, 0.75, 1];
+const x = (share: number) => MARGIN.left + share * SIZE;
+const y = (share: number) => MARGIN.top + (1 - share) * SIZE;
+
+interface ReliabilityCurveProps {
+  bands: ProbabilityBand[];
+  threshold: number;
+}
+
+/** Shares that were forecast to be above the limit against those that were: on the diagonal, forecasts are right. */
+export function ReliabilityCurve({ bands, threshold }: ReliabilityCurveProps) {
+  // A figure that is no number is shown as unreadable in the table, and has no point.
+  const points = bands
+    .filter((band) => [band.above_share_expected, band.above_share, band.judged].every(Number.isFinite))
+    .map((band) => ({ band, at: [x(band.above_share_expected), y(band.above_share)] }));
+  const most = Math.max(...points.map(({ band }) => band.judged));
+  const limit = percent(threshold, { digits: 0 });
+  return (
+    <div className={classes.both}>
+      <figure className={classes.figure}>
+        <svg
+          viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+          role="img"
+          aria-label={`Shares above ${limit}, forecast against came; the table has the figures`}
+        >
+          {TICKS.map((tick) => (
+            <g key={tick} className={classes.tick}>
+              <line x1={x(tick)} y1={y(0)} x2={x(tick)} y2={y(1)} />
+              <line x1={x(0)} y1={y(tick)} x2={x(1)} y2={y(tick)} />
+              <text x={x(tick)} y={y(0) + 14} textAnchor="middle">
+                {percent(tick, { digits: 0 })}
+              </text>
+              <text x={x(0) - 6} y={y(tick) + 4} textAnchor="end">
+                {percent(tick, { digits: 0 })}
+              </text>
+            </g>
+          ))}
+          <line className={classes.right} x1={x(0)} y1={y(0)} x2={x(1)} y2={y(1)} />
+          <polyline className={classes.line} points={points.map(({ at }) => at.join(",")).join(" ")} />
+          {points.map(({ band, at: [left, top] }) => (
+            <circle
+              key={band.probability_from}
+              className={classes.point}
+              cx={left}
+              cy={top}
+              r={3 + 6 * Math.sqrt(band.judged / most)}
+            />
+          ))}
+          <text className={classes.axis} x={x(0.5)} y={HEIGHT - 4} textAnchor="middle">
+            Should be above {limit}
+          </text>
+        </svg>
+        <figcaption>Up: were above {limit}. On the dashed line, forecasts are right.</figcaption>
+      </figure>
+      <div className={classes.table}>
+        <Table
+          label="By what was said"
+          rows={bands}
+          keyOf={({ probability_from }) => probability_from}
+          columns={COLUMNS}
+          isCompact
+        />
+      </div>
+    </div>
+  );
+}
+
+const whole = (share: number) => percent(share, { digits: 0 });
+const COLUMNS: Column<ProbabilityBand>[] = [
+  {
+    header: "Chance said",
+    isRowHeader: true,
+    cell: ({ probability_from, probability_to }) => `${whole(probability_from)}–${whole(probability_to)}`,
+  },
+  { header: "Checks", align: "right", cell: ({ judged }) => count(judged) },
+  { header: "Should be above", align: "right", cell: (band) => whole(band.above_share_expected) },
+  {
+    header: "Were above",
+    align: "right",
+    cell: (band) => whole(band.above_share),
+    detail: ({ above }) => count(above),
+  },
+];

@@ -1,0 +1,77 @@
+import { EmptyState } from "../../../components/empty-state";
+import { Panel } from "../../../components/panel";
+import type { Slot, TutorPattern } from "../../../lib/api-types";
+import { counted, percent } from "../../../lib/format";
+import { hoursOf, inSlot, toneOf, WEEKDAYS } from "../slot-map";
+import classes from "./slot-map.module.css";
+
+interface SlotMapProps {
+  slots: Slot[];
+  patterns: TutorPattern[];
+}
+
+/** When the tutor lets sessions down: by weekday and hour, and what of it is more than chance. */
+export function SlotMap({ slots, patterns }: SlotMapProps) {
+  const hours = hoursOf(slots);
+  return (
+    <Panel title="When sessions are let down" note="Last 180 days, by the time that was promised">
+      {slots.length === 0 ? (
+        <EmptyState title="No sessions in this time">The map is made at night.</EmptyState>
+      ) : (
+        <>
+          {patterns.length === 0 ? (
+            <p className={classes.none}>No slot stands out by more than chance.</p>
+          ) : (
+            <ul className={classes.patterns} aria-label="Patterns">
+              {patterns.map(({ sentence }) => (
+                <li key={sentence}>{sentence}</li>
+              ))}
+            </ul>
+          )}
+          <table className={classes.map} aria-label="Let-downs by weekday and hour">
+            <thead>
+              <tr>
+                <td />
+                {hours.map((hour) => (
+                  <th key={hour} scope="col">
+                    {hour}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {WEEKDAYS.map((weekday, place) => (
+                <tr key={weekday}>
+                  <th scope="row">{weekday}</th>
+                  {hours.map((hour) => (
+                    <td key={hour}>
+                      <Cell slot={inSlot(slots, place + 1, hour)} name={`${weekday} ${hour}:00`} />
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+          <p className={classes.legend}>Let-downs of sessions; darker is a higher rate.</p>
+        </>
+      )}
+    </Panel>
+  );
+}
+
+function Cell({ slot, name }: { slot: Slot | undefined; name: string }) {
+  if (!slot) return <span className={classes.empty} />;
+  const said = `${name}: ${slot.let_downs} of ${counted(slot.sessions, "session")} let down, ${percent(
+    slot.let_downs / slot.sessions,
+    { digits: 0 },
+  )}`;
+  return (
+    <span className={classes.cell} data-tone={toneOf(slot)} title={said}>
+      <span aria-hidden="true">
+        {slot.let_downs}
+        <small>/{slot.sessions}</small>
+      </span>
+      <span className={classes.said}>{said}</span>
+    </span>
+  );
+}
