@@ -10,18 +10,25 @@ from rich.console import Console
 
 from benchmarks import (
     abuse,
+    attrition,
     burst,
     dashboard,
     effect,
+    flags,
     forecast,
     freshness,
+    honesty,
     ingest,
     live,
     load,
     matching,
+    no_shows,
     pairs,
+    policy,
+    push,
     read,
     scoring,
+    top,
 )
 from benchmarks.harness import fresh_platform
 from core.database import Database
@@ -36,12 +43,19 @@ BENCHMARKS: dict[str, dict[str, Benchmark]] = {
     "burst": {"small": partial(burst.run, burst.SMALL), "full": partial(burst.run, burst.FULL)},
     "abuse": {"small": partial(abuse.run, abuse.SMALL), "full": partial(abuse.run, abuse.FULL)},
     "live": {"small": partial(live.run, live.SMALL), "full": partial(live.run, live.FULL)},
+    "push": {"small": partial(push.run, push.SMALL), "full": partial(push.run, push.FULL)},
     "dashboard": {"small": partial(dashboard.run, dashboard.SMALL), "full": partial(dashboard.run, dashboard.FULL)},
     "read": {"small": partial(read.run, read.SMALL), "full": partial(read.run, read.FULL)},
     "pairs": {"small": partial(pairs.run, pairs.SMALL), "full": partial(pairs.run, pairs.FULL)},
+    "top": {"small": partial(top.run, top.SMALL), "full": partial(top.run, top.FULL)},
     "effect": {"small": partial(effect.run, effect.SMALL), "full": partial(effect.run, effect.FULL)},
     "forecast": {"small": partial(forecast.run, forecast.SMALL), "full": partial(forecast.run, forecast.FULL)},
+    "honesty": {"small": partial(honesty.run, honesty.SMALL), "full": partial(honesty.run, honesty.FULL)},
+    "flags": {"small": partial(flags.run, flags.SMALL), "full": partial(flags.run, flags.FULL)},
     "matching": {"small": partial(matching.run, matching.SMALL), "full": partial(matching.run, matching.FULL)},
+    "policy": {"small": partial(policy.run, policy.SMALL), "full": partial(policy.run, policy.FULL)},
+    "attrition": {"small": partial(attrition.run, attrition.SMALL), "full": partial(attrition.run, attrition.FULL)},
+    "no_shows": {"small": partial(no_shows.run, no_shows.SMALL), "full": partial(no_shows.run, no_shows.FULL)},
 }
 SIZES = ("small", "full")
 TABLE_WIDTH = 140

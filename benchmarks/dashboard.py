@@ -21,7 +21,7 @@ from core.settings import PROJECT_ROOT
 
 DASHBOARD = PROJECT_ROOT / "dashboards"
 MANIFEST = DASHBOARD / "dist" / ".vite" / "manifest.json"
-FIRST_PAGE = "src/features/cases/components/today-page.tsx"
+FIRST_PAGE = "src/app/today-page.tsx"
 CPU_SLOWER = 4
 FIGURES = {
     "today": f"Today usable: cold load, CPU {CPU_SLOWER} times slower",

@@ -49,6 +49,7 @@ LEGEND = (
     "forecast: rules are half-life in days / cap in sessions; the filter's φ is marked * where it is the measured one",
     "  log score of the next 30 days' let-downs, per tutor-month: the old rule's, then what others gain (s.e.)",
     "  covered: by the 90% interval; precision, recall: of as many tutor-months as the old rule flags",
+    "  φ 2: evidence halved, as a design effect of 2 would; drift: a variance for what changes until then",
     "  onsets: new flags per tutor-year; at volume: with as many tutor-days raised as by the old rule",
 )
 
@@ -75,12 +76,14 @@ TINY = Size(tutors=30, students=150, days=250, of_world=30, jumpers=10, half_liv
 
 @dataclass(frozen=True)
 class History:
-    """Sessions and let-downs (tutors, days) by the day they count on, and true rates where they are known."""
+    """Sessions and let-downs (tutors, days) by the day they count on, true rates where they are known, and which day
+    the first one is, of a landing folder."""
 
     name: str
     sessions: Floats
     let_downs: Floats
     rates: Floats | None = None
+    first_day: pd.Timestamp | None = None
 
     @property
     def origins(self) -> range:
@@ -95,12 +98,18 @@ class History:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A way to weigh sessions by age; without hysteresis and with a single beta prior it is the old rule."""
+    """A way to weigh sessions by age; without hysteresis and with a single beta prior it is the old rule.
+
+    `design_effect` divides trials and events. `drift`: what a rate may change until then, as a variance in units of
+    m(1-m): parts a + b of a posterior become 1/(1/(a + b) + drift).
+    """
 
     name: str
     weights: Floats
     cap: float
     is_old: bool = False
+    design_effect: float = 1.0
+    drift: float = 0.0
 
     def judge(self, history: History, learn_from: History | None = None) -> "Judgement":
         """Posteriors of every tutor and day; the priors come from `learn_from` where it is given."""
@@ -111,8 +120,11 @@ class Candidate:
             if self.is_old
             else mixture_prior(source, np.full(source.trials.shape[1], LIMIT), FALLBACK)
         )
-        capped = found.capped(self.cap)
+        known = Evidence(found.trials / self.design_effect, found.events / self.design_effect, found.squares)
+        capped = known.capped(self.cap)
         posterior = prior.updated(capped.trials, capped.events)
+        less = 1 / (1 + self.drift * (posterior.alpha + posterior.beta))
+        posterior = BetaMixture(posterior.shares, posterior.alpha * less, posterior.beta * less)
         probability = np.where(history.has_needs, posterior.exceeds(LIMIT), np.nan)
         return Judgement(posterior, probability, None if self.is_old else RULES)
 
@@ -160,6 +172,9 @@ def _candidates(size: Size) -> list[Candidate]:
             for days in size.half_lives
             for cap in size.caps
         ),
+        Candidate(f"{KEPT}, φ 2", half_life_weights(30), 60, design_effect=2),
+        Candidate(f"{KEPT}, drift 0.01", half_life_weights(30), 60, drift=0.01),
+        Candidate("30 / none, drift 0.01", half_life_weights(30), np.inf, drift=0.01),
     ]
 
 
@@ -198,33 +213,40 @@ def _of_world(name: str, world: worlds.World) -> History:
     return History(name, world.sessions.astype(np.float64), world.let_downs.astype(np.float64), world.rates)
 
 
-def landing_history(name: str, folder: Path, *, by_schedule: bool = False) -> History:
+def landing_history(name: str, folder: Path, *, by_schedule: bool = False, is_shuffled: bool = False) -> History:
     """Daily counts of a landing folder, from the first scheduled day to the last day of an outcome; UTC dates.
 
     A session counts on the day of a move that was asked for earlier, unless `by_schedule`: for data in which times of
-    requests are made up.
+    requests are made up. `is_shuffled` deals each tutor's let-downs, with their notice, anew among the tutor's
+    sessions: nobody changes and no days cluster.
     """
     sessions = pd.read_csv(_landing_file(folder, "sessions"), parse_dates=["scheduled_time"])
     moves = pd.read_csv(_landing_file(folder, "reschedules"), parse_dates=["requested_at"])
     moved = sessions["session_id"].map(moves.set_index("session_id")["requested_at"])
     moved_by = sessions["session_id"].map(moves.set_index("session_id")["initiator"])
+    tutor, ids = pd.factorize(sessions["tutor_id"])
     scheduled_on = sessions["scheduled_time"].dt.floor("D")
-    counted_on = scheduled_on if by_schedule else scheduled_on.where(~(moved < scheduled_on), moved.dt.floor("D"))
     by_tutor = (sessions.get("initiator", pd.Series(index=sessions.index, dtype="str")) == "tutor") & (
         sessions["status"].isin(["cancelled", "no_show"])
     )
+    is_let_down = (moved_by == "tutor") | by_tutor
+    if is_shuffled:
+        places = np.lexsort((np.random.default_rng(1).random(len(tutor)), tutor))[np.lexsort((tutor,)).argsort()]
+        moved = sessions["scheduled_time"] - (sessions["scheduled_time"] - moved).iloc[places].set_axis(sessions.index)
+        is_let_down = is_let_down.iloc[places].set_axis(sessions.index)
+    counted_on = scheduled_on if by_schedule else scheduled_on.where(~(moved < scheduled_on), moved.dt.floor("D"))
     is_final = sessions["status"] != "scheduled"
     last_day = scheduled_on[is_final & moved.isna()].max()
     day = (counted_on - scheduled_on.min()).dt.days
     kept = is_final & (day >= 0) & (counted_on <= last_day)
-    tutor, ids = pd.factorize(sessions["tutor_id"])
     shape = (len(ids), (last_day - scheduled_on.min()).days + 1)
     cell = np.ravel_multi_index((tutor[kept], day[kept].to_numpy(dtype=np.int64)), shape)
-    is_let_down = ((moved_by == "tutor") | by_tutor)[kept].to_numpy(dtype=np.float64)
     counts = [
-        np.bincount(cell, weights, minlength=shape[0] * shape[1]).reshape(shape) for weights in (None, is_let_down)
+        np.bincount(cell, weights, minlength=shape[0] * shape[1]).reshape(shape)
+        for weights in (None, is_let_down[kept].to_numpy(dtype=np.float64))
     ]
-    return History(name, counts[0].astype(np.float64), counts[1])
+    first_day = scheduled_on.min().tz_localize(None)
+    return History(name, counts[0].astype(np.float64), counts[1], first_day=first_day)
 
 
 def _landing_file(folder: Path, name: str) -> Path:

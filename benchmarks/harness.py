@@ -3,7 +3,9 @@
 import multiprocessing
 import os
 import platform
+import resource
 import statistics
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,6 +75,15 @@ def memory(pid: int) -> Iterator[list[int]]:
     finally:
         over.set()
         sampling.join()
+
+
+def peak_mebibytes() -> float:
+    """The most memory that this process has had."""
+    if sys.platform != "linux":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    # Not `ru_maxrss`, which counts from the peak of the parent.
+    (peak,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(peak.split()[1]) / 2**10
 
 
 def alternate(contestants: Mapping[str, Callable[[], Mapping[str, float]]], rounds: int) -> Rounds:

@@ -43,7 +43,8 @@ select count(*)
 from unnest(%(tutors)s) as tutor
 where
     (
-        select to_jsonb(stored) - '{peer_percentile,planned_sessions_7d,harm_sessions,harm_students}'::text[]
+        select to_jsonb(stored)
+            - '{peer_percentile,planned_sessions_7d,harm_sessions,harm_students,case_mix_expected}'::text[]
         from marts.tutor_scores as stored where stored.tutor_id = tutor
     ) is distinct from (select to_jsonb(live) from intermediate.int_tutor_scores as live where live.tutor_id = tutor)
     or (

@@ -21,7 +21,7 @@ from core.migrate import migrate
 from core.settings import Settings
 
 # What the job `score` leaves to the nightly run.
-NIGHTLY = ("tag:matching", "score_history")
+NIGHTLY = ("tag:matching", "tag:nightly", "score_history")
 # Time that connections of this database spent on statements; the statistics of a connection reach it when it ends.
 ACTIVE_SECONDS = "select active_time / 1000 from pg_stat_database where datname = current_database()"
 

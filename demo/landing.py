@@ -1,4 +1,4 @@
-"""Writes the landing files and, beside them, the truth. A file appears whole or not at all."""
+"""Writes the landing files. A file appears whole or not at all."""
 
 import csv
 import gzip
@@ -13,14 +13,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 
+from demo.draws import Draws
+from demo.lessons import INITIATORS, RESCHEDULED, STATUSES
 from demo.pairs import Pairs
-from demo.people import DRIFTS, SEGMENTS, Students, Tutors, email
-from demo.sessions import INITIATORS, NO_TIME, RESCHEDULED, STATUSES, Sessions, true_probability
+from demo.people import Students, Tutors, email
+from demo.sessions import NO_TIME, Sessions
 from demo.timeline import DAY_SECONDS, BoolArray, IntArray, Timeline
-from demo.words import GOALS, REASON_TEXTS, REASONS, STYLES, SUBJECTS
+from demo.words import GOALS, REASON_TEXTS, REASONS, STYLES, SUBJECTS, TIME_ZONES
 
 CHUNK_ROWS = 50_000
-RISK_THRESHOLD = 0.15
 
 Row = Sequence[str | int | float | None]
 Column: TypeAlias = "pa.Array[Any]"
@@ -42,6 +43,7 @@ def write_tutors(folder: Path, tutors: Tutors, pairs: Pairs, sessions: Sessions,
         "teaching_style",
         "preferred_pace",
         "communication_style",
+        "time_zone",
     )
     capacity = _capacity(tutors, pairs, sessions, timeline)
     first = np.datetime64(timeline.first_day)
@@ -59,16 +61,17 @@ def write_tutors(folder: Path, tutors: Tutors, pairs: Pairs, sessions: Sessions,
             STYLES[tutors.style[i]],
             int(tutors.pace[i]),
             int(tutors.communication[i]),
+            TIME_ZONES[tutors.time_zone[i]],
         )
         for i in range(len(tutors))
     )
-    _write_rows(folder / "tutors.csv", header, rows)
+    write_rows(folder / "tutors.csv", header, rows)
     return ids
 
 
-def write_students(folder: Path, rng: np.random.Generator, students: Students) -> list[str]:
+def write_students(folder: Path, draws: Draws, students: Students) -> list[str]:
     """`students.csv`; returns the student ids."""
-    ids: list[str] = _uuids(rng, len(students)).tolist()
+    ids: list[str] = draws.uuids("student", np.arange(len(students))).tolist()
     header = (
         "student_id",
         "name",
@@ -94,13 +97,13 @@ def write_students(folder: Path, rng: np.random.Generator, students: Students) -
         )
         for i in range(len(students))
     )
-    _write_rows(folder / "students.csv", header, rows)
+    write_rows(folder / "students.csv", header, rows)
     return ids
 
 
 def write_sessions(
     folder: Path,
-    rng: np.random.Generator,
+    draws: Draws,
     tutor_ids: list[str],
     student_ids: list[str],
     pairs: Pairs,
@@ -110,98 +113,46 @@ def write_sessions(
     """`sessions.csv.gz` and `reschedules.csv.gz`, a chunk of rows at a time."""
     tutor_names, student_names = np.array(tutor_ids), np.array(student_ids)
     with (
-        _table(folder / "sessions.csv.gz") as write_session_rows,
-        _table(folder / "reschedules.csv.gz") as write_reschedule_rows,
+        write_table(folder / "sessions.csv.gz") as write_session_rows,
+        write_table(folder / "reschedules.csv.gz") as write_reschedule_rows,
     ):
         for start in range(0, max(len(sessions), 1), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
-            pair = sessions.pair[rows]
-            ids = _uuids(rng, len(pair))
-            rating = sessions.rating[rows]
+            pair, key = sessions.pair[rows], sessions.key[rows]
+            ids = draws.uuids("session", key)
+            rating, reason = sessions.rating[rows], sessions.reason[rows]
+            moved = sessions.status[rows] == RESCHEDULED
             write_session_rows(
                 {
                     "session_id": pa.array(ids),
                     "tutor_id": pa.array(tutor_names[pairs.tutor[pair]]),
                     "student_id": pa.array(student_names[pairs.student[pair]]),
                     "scheduled_time": _times(sessions.scheduled[rows], timeline),
-                    "status": _words(STATUSES, sessions.status[rows]),
-                    "subject": _words(SUBJECTS, pairs.subject[pair]),
+                    "status": words(STATUSES, sessions.status[rows]),
+                    "subject": words(SUBJECTS, pairs.subject[pair]),
                     "booked_at": _times(sessions.booked[rows], timeline),
+                    "started_at": _times(sessions.started[rows], timeline),
                     "completed_time": _times(sessions.completed[rows], timeline),
                     "cancelled_at": _times(sessions.cancelled[rows], timeline),
                     "duration_minutes": pa.array(pairs.duration_minutes[pair]),
                     "rating": pa.array(rating, mask=rating == 0),
-                    "initiator": _words(INITIATORS, sessions.initiator[rows]),
+                    "initiator": words(INITIATORS, sessions.initiator[rows]),
+                    "reason_code": words(REASONS, np.where(moved, -1, reason)),
                     "updated_at": _times(sessions.updated[rows], timeline),
                 }
             )
-            moved = sessions.status[rows] == RESCHEDULED
-            reason = sessions.reason[rows][moved]
-            text = rng.integers(0, len(REASON_TEXTS[0]), len(reason))
+            text = draws.between("text", key[moved], 0, len(REASON_TEXTS[0]))
             write_reschedule_rows(
                 {
                     "session_id": pa.array(ids[moved]),
-                    "initiator": _words(INITIATORS, sessions.moved_by[rows][moved]),
-                    "reason_code": _words(REASONS, reason),
-                    "reason": pa.array(np.array(REASON_TEXTS)[reason, text]),
+                    "initiator": words(INITIATORS, sessions.moved_by[rows][moved]),
+                    "reason_code": words(REASONS, reason[moved]),
+                    "reason": pa.array(np.array(REASON_TEXTS)[reason[moved], text]),
                     "requested_at": _times(sessions.requested[rows][moved], timeline),
                     "original_time": _times(sessions.scheduled[rows][moved], timeline),
                     "new_time": _times(sessions.new_time[rows][moved], timeline),
                 }
             )
-
-
-def write_truth(
-    folder: Path,
-    tutor_ids: list[str],
-    student_ids: list[str],
-    tutors: Tutors,
-    pairs: Pairs,
-    sessions: Sessions,
-    timeline: Timeline,
-) -> BoolArray:
-    """`.truth/tutors.csv` and `.truth/pairs.csv.gz`: what no platform could know; returns who is truly poor."""
-    (folder / ".truth").mkdir(exist_ok=True)
-    everyone = np.arange(len(tutors))
-    current = tutors.reschedule_probability(everyone, np.full(len(tutors), timeline.last_day))
-    recent = true_probability(tutors, pairs, sessions, timeline, days=90)
-    is_poor: BoolArray = current > RISK_THRESHOLD
-    header = (
-        "tutor_id",
-        "is_poor",
-        "reschedule_probability",
-        "reschedule_probability_90d",
-        "no_show_probability",
-        "quality",
-        "drift",
-        "segment",
-    )
-    rows = (
-        (
-            tutor_ids[i],
-            "true" if is_poor[i] else "false",
-            round(float(current[i]), 6),
-            None if np.isnan(recent[i]) else round(float(recent[i]), 6),
-            round(float(tutors.no_show_probability[i]), 6),
-            round(float(tutors.quality[i]), 4),
-            DRIFTS[tutors.drift[i]],
-            SEGMENTS[tutors.segment[i]],
-        )
-        for i in everyone.tolist()
-    )
-    _write_rows(folder / ".truth" / "tutors.csv", header, rows)
-    met = np.unique(sessions.pair)
-    with _table(folder / ".truth" / "pairs.csv.gz") as write_pair_rows:
-        write_pair_rows(
-            {
-                "tutor_id": pa.array(np.array(tutor_ids)[pairs.tutor[met]]),
-                "student_id": pa.array(np.array(student_ids)[pairs.student[met]]),
-                "subject": _words(SUBJECTS, pairs.subject[met]),
-                "continue_probability": pa.array(np.round(pairs.continue_probability[met], 4)),
-                "goes_on": pa.array(pairs.lessons[met] > 1),
-            }
-        )
-    return is_poor
 
 
 def _capacity(tutors: Tutors, pairs: Pairs, sessions: Sessions, timeline: Timeline) -> IntArray:
@@ -221,24 +172,11 @@ def _tutor_ids(count: int) -> list[str]:
     return [f"tutor-{number:0{width}d}" for number in range(1, count + 1)]
 
 
-def _uuids(rng: np.random.Generator, count: int) -> npt.NDArray[np.str_]:
-    """Random UUIDs (version 4) as text."""
-    raw = rng.integers(0, 256, (count, 16), dtype=np.uint8)
-    raw[:, 6] = raw[:, 6] & 0x0F | 0x40
-    raw[:, 8] = raw[:, 8] & 0x3F | 0x80
-    digits = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
-    text = np.full((count, 36), ord("-"), dtype=np.uint8)
-    places = [i for i in range(36) if i not in (8, 13, 18, 23)]
-    text[:, places[0::2]] = digits[raw >> 4]
-    text[:, places[1::2]] = digits[raw & 15]
-    return text.view("S36").reshape(count).astype(np.str_)
-
-
 def _subject_list(flags: BoolArray) -> str:
     return ";".join(SUBJECTS[i] for i in np.flatnonzero(flags))
 
 
-def _words(vocabulary: Sequence[str], index: IntArray) -> Column:
+def words(vocabulary: Sequence[str], index: IntArray) -> Column:
     """Texts by index; a negative index is an empty field."""
     texts: npt.NDArray[np.str_] = np.array(vocabulary)[index]
     return pa.array(texts, mask=index < 0)
@@ -251,7 +189,7 @@ def _times(local_seconds: IntArray, timeline: Timeline) -> Column:
     return pa.array(np.datetime_as_string(instants, timezone="UTC"), mask=missing)
 
 
-def _write_rows(path: Path, header: tuple[str, ...], rows: Iterable[Row]) -> None:
+def write_rows(path: Path, header: tuple[str, ...], rows: Iterable[Row]) -> None:
     with _replacing(path) as binary, io.TextIOWrapper(binary, encoding="utf-8", newline="") as text:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(header)
@@ -280,7 +218,7 @@ class _TableWriter:
 
 
 @contextmanager
-def _table(path: Path) -> Iterator[_TableWriter]:
+def write_table(path: Path) -> Iterator[_TableWriter]:
     """A gzipped CSV file; the same rows give the same bytes, since no time or name goes into its header."""
     with (
         _replacing(path) as raw,

@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import TutorqError
-from demo.landing import write_sessions, write_students, write_truth, write_tutors
+from demo.draws import Draws
+from demo.landing import write_sessions, write_students, write_tutors
+from demo.lessons import CANCELLED, COMPLETED, NO_SHOW, RESCHEDULED, TUTOR, draw_days_off
 from demo.pairs import Pairs, draw_pairs
 from demo.people import draw_students, draw_tutors
-from demo.sessions import CANCELLED, COMPLETED, NO_SHOW, RESCHEDULED, TUTOR, Sessions, draw_sessions
+from demo.sessions import Sessions, draw_sessions
 from demo.timeline import DAY_SECONDS, BoolArray, Timeline
+from demo.truth import write_truth
 from ingest import PROCESSED, landing_files
 
 FILES = ("tutors.csv", "students.csv", "sessions.csv.gz", "reschedules.csv.gz")
@@ -53,9 +56,11 @@ def write_demo(
 ) -> DemoSummary:
     """Write landing files of a made-up marketplace, and the truth about it under `folder/.truth`.
 
-    The same arguments give the same bytes. The last of the `days` local days is that of `until`: None is now, a
-    datetime without a zone is local to `timezone`, a date means its end. About a third of a session per student
-    and day; a session that is over or moved at `until` is final, and bookings reach two weeks further.
+    The same arguments give the same bytes. It begins on a Monday: as many whole weeks as `days` has, and the week of
+    `until` up to it. Another `until` of the same week shows the same marketplace, more or less far; one of another week
+    differs by the season. None is now, a datetime without a zone is local to `timezone`, a date means its end. About a
+    third of a session per student and day; a session that is over or called off at `until` is final, and bookings reach
+    two weeks further.
 
     Raises:
         TutorqError: a size is not positive, the seed is negative, the zone is unknown, or the folder holds
@@ -69,19 +74,21 @@ def write_demo(
         raise TutorqError(f"{folder} holds landing files that are no demo; choose another folder")
     timeline = Timeline.ending(until, days, timezone)
     # One stream per part, so that a change in one leaves the others as they were.
-    people_rng, pairs_rng, sessions_rng, landing_rng = (
-        np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(4)
+    tutors_rng, students_rng, pairs_rng, days_off_rng, homes_rng = (
+        np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(5)
     )
-    all_tutors = draw_tutors(people_rng, tutors, timeline)
-    all_students = draw_students(people_rng, students, all_tutors)
+    draws = Draws(seed)
+    all_tutors = draw_tutors(tutors_rng, homes_rng, tutors, timeline)
+    all_students = draw_students(students_rng, students, all_tutors, timeline)
     pairs = draw_pairs(pairs_rng, all_tutors, all_students, timeline)
-    sessions = draw_sessions(sessions_rng, all_tutors, all_students, pairs, timeline)
+    days_off = draw_days_off(days_off_rng, all_tutors, timeline)
+    sessions = draw_sessions(draws, all_tutors, all_students, pairs, days_off, timeline)
 
     folder.mkdir(parents=True, exist_ok=True)
     tutor_ids = write_tutors(folder, all_tutors, pairs, sessions, timeline)
-    student_ids = write_students(folder, landing_rng, all_students)
-    write_sessions(folder, landing_rng, tutor_ids, student_ids, pairs, sessions, timeline)
-    is_poor = write_truth(folder, tutor_ids, student_ids, all_tutors, pairs, sessions, timeline)
+    student_ids = write_students(folder, draws, all_students)
+    write_sessions(folder, draws, tutor_ids, student_ids, pairs, sessions, timeline)
+    is_poor = write_truth(folder, tutor_ids, student_ids, all_tutors, all_students, pairs, days_off, sessions, timeline)
     return _summary(folder, timeline, is_poor, students, pairs, sessions)
 
 

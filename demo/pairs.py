@@ -15,6 +15,9 @@ FREQUENCY_WEIGHTS = (0.28, 0.42, 0.30)
 # About as many weekly sessions as one search of a student brings, from which the number of searches follows.
 WEEKLY_SESSIONS = 1.15
 
+# Of the students who come with the opening, those who are there on its first day.
+OPENING_SHARE = 0.45
+
 CONTINUE_INTERCEPT = 2.66
 MEAN_FURTHER_LESSONS = 24.0
 # Between two tutors of a subject most students search for days, some pause for months.
@@ -101,13 +104,17 @@ def mismatches(tutors: Tutors, students: Students, tutor: IntArray, student: Int
 
 
 def _first_searches(rng: np.random.Generator, tutors: Tutors, students: Students, timeline: Timeline) -> _Searches:
-    """The marketplace opens with a wave of students over its first weeks; others follow all the time."""
+    """The marketplace opens with a wave of students over its first days and weeks; others follow all the time.
+
+    Without those of the first days, the first week would have a handful of sessions, and a rate made of chance.
+    """
     student, subject = np.nonzero(students.wants)
     sessions_per_day = daily_target(len(tutors), len(students))
     needed = min(len(student), round(sessions_per_day * 7 / WEEKLY_SESSIONS))
     chosen = np.sort(rng.permutation(len(student))[:needed])
-    opening_days = min(30.0, timeline.days / 6)
+    opening_days = min(30.0, (timeline.this_monday + 7) / 6)
     early = opening_days * rng.beta(1, 1.6, needed)
+    early = np.where(rng.random(needed) < OPENING_SHARE, 0.0, early)
     later = rng.uniform(0, timeline.horizon, needed)
     day = np.where(rng.random(needed) < 0.78, early, later).astype(np.int64)
     return _Searches(student[chosen], subject[chosen], day)
@@ -138,7 +145,7 @@ def _choose_tutors(rng: np.random.Generator, tutors: Tutors, searches: _Searches
         # Two searches of one student may meet the same tutor in this very round: the first one has him.
         first_of_key = np.zeros(len(key), dtype=bool)
         first_of_key[np.unique(key, return_index=True)[1]] = True
-        fits = (tutors.hired_on[tries] < day) & (tutors.left_on[tries] > day) & first_of_key & ~np.isin(key, known)
+        fits = (tutors.hired_on[tries] < day) & (tutors.closed_on[tries] > day) & first_of_key & ~np.isin(key, known)
         chosen[open_[fits]] = tries[fits]
         known = np.concatenate([known, key[fits]])
         open_ = open_[~fits]
@@ -167,6 +174,7 @@ def _agree(
     lead_hours = np.clip(rng.lognormal(np.log(60), 0.8, count), 2, 21 * 24)
     liking = 0.65 * tutors.quality[tutor] + 0.5 * students.loyalty[student]
     logit = CONTINUE_INTERCEPT + liking - burden - 0.002 * (lead_hours - 60)
+    logit += tutors.habits.first_session_logit[tutor]
     continue_probability = 1 / (1 + np.exp(-logit))
     goes_on = rng.random(count) < continue_probability
     ending = np.clip(np.exp(-0.3 * liking + 0.2 * (burden - 1.2)) / MEAN_FURTHER_LESSONS, 0.005, 0.5)

@@ -5,29 +5,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from demo.habits import Habits, draw_habits
 from demo.timeline import BoolArray, FloatArray, IntArray, Timeline
-from demo.words import NAME_WEIGHTS, NAMES, SUBJECTS
+from demo.words import NAME_WEIGHTS, NAMES, SUBJECTS, TIME_ZONE_WEIGHTS, TIME_ZONES
 
 NEVER = 1 << 30
 
-# Shares of tutors by reliability; everybody else is ordinary and steady.
-STEADY_POOR, WORSENING, IMPROVING = 0.085, 0.02, 0.01
 # Shares of tutors by activity; everybody else is regular.
 BRAND_NEW, LEFT, OCCASIONAL = 0.03, 0.04, 0.07
 
-DRIFTS = ("steady", "worsening", "improving")
 SEGMENTS = ("regular", "new", "left", "occasional")
+# Who leaves takes no new students for the last weeks.
+CLOSED_DAYS = 28
 
-# Ordinary tutors: mean 0.091, standard deviation 0.017, one in 1,000 above 0.15.
-ORDINARY_BETA = (26.0, 260.0)
-POOR_RANGE = (0.25, 0.40)
-# A change of habits takes two weeks to show in full.
-DRIFT_DAYS = 14
-
-# A part of a tutor's reschedules comes in bursts: a day or more on which nearly every session moves.
-BURST_SHARE = 0.16
-BURST_REACH = 0.9
-BURST_LENGTHS = np.array([0.55, 0.30, 0.15])
+# Why students miss lessons without a word, with the share of students, and what it does to the odds where it does.
+NO_SHOW = 0.0085
+CAUSES = ("none", "forgetful", "mondays", "evenings", "losing_interest")
+CAUSE_SHARES = (0.78, 0.07, 0.05, 0.05, 0.05)
+CAUSE_ODDS = (1.0, 7.0, 12.0, 9.0, 9.0)
+FIRST_LESSON_ODDS = 1.6
+EVENING_HOUR = 18
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,7 @@ class Tutors:
     teaches: BoolArray  # (tutors, subjects)
     hired_on: IntArray  # day
     left_on: IntArray  # first day without sessions, NEVER while active
+    closed_on: IntArray  # first day without new students, NEVER while active
     segment: IntArray  # index into SEGMENTS
     demand: FloatArray  # relative pull on students
     age: IntArray
@@ -46,20 +44,11 @@ class Tutors:
     pace: IntArray
     communication: IntArray
     quality: FloatArray  # latent, about standard normal, as students feel it
-    probability_before: FloatArray  # reschedules per session, before `changes_on`
-    probability_after: FloatArray
-    changes_on: IntArray
-    drift: IntArray  # index into DRIFTS
-    no_show_probability: FloatArray
+    habits: Habits
+    time_zone: IntArray  # index into TIME_ZONES
 
     def __len__(self) -> int:
         return len(self.names)
-
-    def reschedule_probability(self, tutor: IntArray, day: IntArray) -> FloatArray:
-        """True chance that `tutor` moves a session of `day`, bursts included."""
-        progress = np.clip((day - self.changes_on[tutor]) / DRIFT_DAYS, 0, 1)
-        before = self.probability_before[tutor]
-        return before + (self.probability_after[tutor] - before) * progress
 
 
 @dataclass(frozen=True)
@@ -75,9 +64,23 @@ class Students:
     urgency: IntArray
     goal: IntArray
     loyalty: FloatArray  # latent, standard normal
+    cause: IntArray  # index into CAUSES, why lessons are missed
+    cause_from: IntArray  # day from which it does
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def no_show_chance(
+        self, student: IntArray, day: IntArray, weekday: IntArray, hour: IntArray, is_first: BoolArray
+    ) -> FloatArray:
+        """True chance that a student misses each of these sessions."""
+        cause = self.cause[student]
+        applies = day >= self.cause_from[student]
+        applies &= np.choose(cause, (applies, applies, weekday == 0, hour >= EVENING_HOUR, applies))
+        odds = NO_SHOW / (1 - NO_SHOW) * np.where(applies, np.array(CAUSE_ODDS)[cause], 1.0)
+        odds = odds * np.where(is_first, FIRST_LESSON_ODDS, 1.0)
+        chance: FloatArray = odds / (1 + odds)
+        return chance
 
 
 def subject_count(tutors: int) -> int:
@@ -85,29 +88,15 @@ def subject_count(tutors: int) -> int:
     return int(np.clip(tutors // 6, 1, len(SUBJECTS)))
 
 
-def draw_tutors(rng: np.random.Generator, count: int, timeline: Timeline) -> Tutors:
-    """`count` tutors with steady, worsening and improving habits, and uneven pull on students."""
-    last = timeline.last_day
-    order = rng.permutation(count)
-    poor, worsening, improving = _split(order, STEADY_POOR, WORSENING, IMPROVING)
-    before = rng.beta(*ORDINARY_BETA, count)
-    after = before.copy()
-    bad = rng.uniform(*POOR_RANGE, count)
-    before[poor] = after[poor] = bad[poor]
-    after[worsening] = bad[worsening]
-    before[improving] = bad[improving]
-    changes_on = np.full(count, NEVER)
-    changes_on[worsening] = last - rng.integers(20, 61, len(worsening))
-    changes_on[improving] = last - rng.integers(30, 91, len(improving))
-    drift = np.zeros(count, dtype=np.int64)
-    drift[worsening], drift[improving] = 1, 2
+def draw_tutors(rng: np.random.Generator, homes_rng: np.random.Generator, count: int, timeline: Timeline) -> Tutors:
+    """`count` tutors with habits of their own, and uneven pull on students.
 
+    Where they live (`homes_rng`) makes no difference to anything.
+    """
+    this_monday = timeline.this_monday
     experience = np.minimum(rng.gamma(1.8, 3.2, count), 38)
     age = np.minimum(21 + experience + rng.gamma(1.6, 4.0, count), 76).astype(np.int64)
-    unreliable = np.maximum(before, after) > POOR_RANGE[0] - 0.05
-    quality = 0.85 * rng.standard_normal(count) + 0.2 * np.log1p(experience) - 0.3 - 0.7 * unreliable
-    no_show = rng.beta(2, 380, count)
-    no_show[unreliable] = rng.uniform(0.02, 0.06, int(unreliable.sum()))
+    quality = 0.85 * rng.standard_normal(count) + 0.2 * np.log1p(experience) - 0.3
 
     segment = np.zeros(count, dtype=np.int64)
     new, left, occasional = _split(rng.permutation(count), BRAND_NEW, LEFT, OCCASIONAL)
@@ -118,16 +107,18 @@ def draw_tutors(rng: np.random.Generator, count: int, timeline: Timeline) -> Tut
     demand[new] *= 2.5  # a platform shows its new tutors first
     hired_on = -rng.integers(20, 2200, count)
     joined = rng.random(count) < 0.08
-    hired_on[joined] = rng.integers(0, max(1, last - 30), count)[joined]
-    hired_on[new] = last - rng.integers(5, 22, len(new))
+    hired_on[joined] = rng.integers(0, max(1, this_monday - 30), count)[joined]
+    hired_on[new] = this_monday - rng.integers(1, 15, len(new))
     left_on = np.full(count, NEVER)
-    left_on[left] = rng.integers(last // 4, max(last, 1), len(left)) + 1
+    left_on[left] = rng.integers(this_monday // 4, max(this_monday, 1), len(left)) + 1
+    habits = draw_habits(rng.spawn(1)[0], teaches, demand, left_on, timeline)
 
     return Tutors(
         names=_names(rng, count),
         teaches=teaches,
         hired_on=hired_on,
         left_on=left_on,
+        closed_on=np.where(left_on == NEVER, NEVER, left_on - CLOSED_DAYS),
         segment=segment,
         demand=demand,
         age=age,
@@ -135,16 +126,13 @@ def draw_tutors(rng: np.random.Generator, count: int, timeline: Timeline) -> Tut
         style=rng.choice(3, count, p=(0.4, 0.3, 0.3)),
         pace=_one_to_five(rng, count),
         communication=_one_to_five(rng, count),
-        quality=quality,
-        probability_before=before,
-        probability_after=after,
-        changes_on=changes_on,
-        drift=drift,
-        no_show_probability=no_show,
+        quality=quality - 0.7 * habits.is_bad,
+        habits=habits,
+        time_zone=homes_rng.choice(len(TIME_ZONES), count, p=TIME_ZONE_WEIGHTS),
     )
 
 
-def draw_students(rng: np.random.Generator, count: int, tutors: Tutors) -> Students:
+def draw_students(rng: np.random.Generator, count: int, tutors: Tutors, timeline: Timeline) -> Students:
     """`count` students, mostly of school age, who want only subjects that somebody teaches."""
     school = rng.normal(14.5, 2.6, count)
     university = rng.normal(21, 2, count)
@@ -154,6 +142,8 @@ def draw_students(rng: np.random.Generator, count: int, tutors: Tutors) -> Stude
     taught = tutors.teaches.any(axis=0)
     wants = _subjects(rng, count, tutors.teaches.shape[1], (0.3, 0.4, 0.3)) & taught
     wants[~wants.any(axis=1), int(np.argmax(taught))] = True
+    cause = rng.choice(len(CAUSES), count, p=CAUSE_SHARES)
+    from_ = np.where(CAUSES.index("losing_interest") == cause, rng.integers(7, timeline.horizon, count), 0)
     return Students(
         names=_names(rng, count),
         wants=wants,
@@ -164,6 +154,8 @@ def draw_students(rng: np.random.Generator, count: int, tutors: Tutors) -> Stude
         urgency=rng.choice(5, count, p=(0.12, 0.25, 0.33, 0.2, 0.1)) + 1,
         goal=rng.integers(0, 7, count),
         loyalty=rng.standard_normal(count),
+        cause=cause,
+        cause_from=from_,
     )
 
 

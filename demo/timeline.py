@@ -28,19 +28,25 @@ SEASON_LEVELS = [0.45, 1.1, 1.15, 1.0, 1.0, 1.15, 1.2, 0.95, 0.65, 0.55, 0.85, 1
 
 @dataclass(frozen=True)
 class Timeline:
-    """Days and seconds count from the local midnight that starts `first_day`.
+    """Days and seconds count from the local midnight that starts `first_day`, a Monday.
+
+    Whole weeks, and the week of `until` up to it. What is drawn knows of `weeks` only and goes on beyond `until`, which
+    cuts it: so the demos of all days of a week are one marketplace, more or less far.
 
     A whole local day gets the UTC offset of its noon: clocks change at night, when nobody is taught.
     """
 
     first_day: date
-    days: int
+    weeks: int
+    """Whole weeks before that of `until`."""
+    last_day: int
+    """Index of the day of `until`."""
     until_utc: datetime
     zone: ZoneInfo
 
     @classmethod
     def ending(cls, until: datetime | date | None, days: int, timezone: str) -> "Timeline":
-        """The `days` local days that end with the day of `until`.
+        """As many whole weeks as `days` has, and the week of `until` up to it.
 
         A datetime without a zone is local; a date means the end of that day; None means now.
 
@@ -59,17 +65,26 @@ class Timeline:
         else:
             moment = datetime.combine(until + timedelta(days=1), time(), tzinfo=zone)
             last_day = until
-        return cls(last_day - timedelta(days=days - 1), days, moment.astimezone(UTC).replace(microsecond=0), zone)
+        weeks = days // 7
+        first_day = last_day - timedelta(days=last_day.weekday() + 7 * weeks)
+        return cls(
+            first_day, weeks, 7 * weeks + last_day.weekday(), moment.astimezone(UTC).replace(microsecond=0), zone
+        )
 
     @property
-    def last_day(self) -> int:
-        """Index of the day of `until`."""
-        return self.days - 1
+    def this_monday(self) -> int:
+        """Index of the first day of the week of `until`."""
+        return 7 * self.weeks
+
+    @property
+    def days(self) -> int:
+        """From the first day to that of `until`."""
+        return self.last_day + 1
 
     @property
     def horizon(self) -> int:
-        """Index of the last day with booked sessions."""
-        return self.last_day + FUTURE_DAYS
+        """Index of the last day for which lessons are drawn."""
+        return self.this_monday + 6 + FUTURE_DAYS
 
     @cached_property
     def until(self) -> int:
@@ -85,7 +100,7 @@ class Timeline:
 
     def weekday(self, day: IntArray) -> IntArray:
         """Monday is 0."""
-        return (day + self.first_day.weekday()) % 7
+        return day % 7
 
     @cached_property
     def season(self) -> FloatArray:

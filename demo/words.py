@@ -15,6 +15,8 @@ SUBJECTS = (
     "History",
 )
 STYLES = ("structured", "flexible", "interactive")
+TIME_ZONES = ("Europe/Vienna", "Europe/London", "America/New_York", "Asia/Kolkata")
+TIME_ZONE_WEIGHTS = (0.4, 0.3, 0.2, 0.1)
 
 # (first names, last names) of one culture each.
 NAMES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
@@ -63,7 +65,7 @@ GOALS = (
     "Refresh {subject} for work",
 )
 
-REASONS = ("illness", "conflict", "emergency", "technical", "personal")
+REASONS = ("illness", "conflict", "emergency", "technical", "personal", "forgotten")
 # One line per reason code, in the words of whoever asked for the change.
 REASON_TEXTS = (
     ("Not feeling well", "Fever and sore throat", "Lost my voice", "Doctor's appointment"),
@@ -71,4 +73,5 @@ REASON_TEXTS = (
     ("Family emergency", "Accident on the way", "Urgent matter at home", "Child care fell through"),
     ("Internet is down", "Camera and microphone broken", "Power cut", "Cannot log in"),
     ("Travelling that day", "Personal matter", "Need a day off", "Moving house"),
+    ("Forgot the lesson", "Mixed up the day", "Overslept", "Wrong hour in the calendar"),
 )

@@ -8,8 +8,11 @@ here may be shared with, or generated from, the dbt project.
 frames (read) -> recompute -> compare -> report; all but frames are pure functions.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+from core import scoring_settings
 from core.database import Database
 from core.settings import Settings
 from verify.compare import compare, compare_concerns
@@ -35,8 +38,9 @@ def verify(database: Database, *, settings: Settings) -> VerifyReport:
         concerns = load_concerns(connection)
         kept = load_kept(connection)
         pending = count_changes(connection)
+        wanted = {**settings.dbt_vars(), **scoring_settings.in_force(settings, connection)}
         frames = load_raw(connection)
-    notes = (*_pending_changes(pending), *_changed_settings(basis, settings))
+    notes = (*_pending_changes(pending), *_changed_settings(basis, wanted))
     recomputed = recompute(frames, basis, kept, published)
     report = compare(recomputed.scores, published, basis, notes)
     return replace(report, concerns=compare_concerns(recomputed.concerns, concerns, basis))
@@ -46,12 +50,12 @@ def _pending_changes(pending: int) -> list[str]:
     return [f"changes that are not in the marts yet: {pending}; `tutorq score` takes them over"] if pending else []
 
 
-def _changed_settings(basis: Basis, settings: Settings) -> list[str]:
-    # The day may be set as `now` or `latest`, and no score depends on when somebody is talked to.
-    others = ("as_of", "randomise_follow_up")
-    wanted = {name: value for name, value in settings.dbt_vars().items() if name not in others}
+def _changed_settings(basis: Basis, wanted: Mapping[str, Any]) -> list[str]:
+    # The day may be set as `now` or `latest`; no score depends on when somebody is talked to, or on what models learn.
+    others = ("as_of", "randomise_follow_up", "unnamed_no_shows")
+    built_with = {**basis.concern_rules, **vars(basis)}
     return [
-        f"{name} was {getattr(basis, name)} when the marts were built and is {value} now"
+        f"{name} was {built_with.get(name)} when the marts were built and is {value} now"
         for name, value in wanted.items()
-        if getattr(basis, name) != value
+        if name not in others and built_with.get(name) != value
     ]

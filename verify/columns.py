@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from verify.recompute.counts import RATES, in_windows
 
-# Copied from the tutor; and decided by the days recorded before, which no row of `raw` tells.
-CARRIED_THROUGH = ("external_id", "name", "subjects", "is_active", "risk_status_since")
+# Copied from the tutor; decided by the days recorded before, which no row of `raw` tells; and of the last night.
+CARRIED_THROUGH = ("external_id", "name", "subjects", "is_active", "risk_status_since", "case_mix_expected")
 
 
 @dataclass(frozen=True)

@@ -120,8 +120,8 @@ def load_raw(connection: psycopg.Connection) -> RawFrames:
             connection,
             """
             select
-                session_id, tutor_id, student_id, status, rating, initiator, reason_code, technical_issue::int,
-                lesson_id,
+                session_id, tutor_id, student_id, subject, status, rating, initiator, reason_code,
+                technical_issue::int, lesson_id,
                 (extract(epoch from scheduled_time) * 1000000)::bigint as scheduled_time,
                 (extract(epoch from started_at) * 1000000)::bigint as started_at,
                 (extract(epoch from cancelled_at) * 1000000)::bigint as cancelled_at
@@ -131,6 +131,7 @@ def load_raw(connection: psycopg.Connection) -> RawFrames:
                 "session_id": "str",
                 "tutor_id": "category",
                 "student_id": "category",
+                "subject": "category",
                 "status": "category",
                 "rating": "float64",
                 "initiator": "category",

@@ -59,7 +59,7 @@ class KeptDays:
 class RawFrames:
     """The columns of `raw` and `app` that scores depend on; ids are text, times are UTC instants.
 
-    tutors: tutor_id. sessions: session_id, tutor_id, student_id, scheduled_time, status, rating, initiator,
+    tutors: tutor_id. sessions: session_id, tutor_id, student_id, subject, scheduled_time, status, rating, initiator,
     reason_code, technical_issue (0 or 1), lesson_id, started_at, cancelled_at.
     reschedules, one row per move: session_id, reschedule_initiator, reason_code, requested_at, original_time, new_time.
     excuses: session_id. A missing number is NaN.

@@ -63,10 +63,11 @@ def local_dates(instants: Column, timezone: str) -> Column:
 def session_facts(frames: RawFrames, basis: Basis) -> pd.DataFrame:
     """One row per session: its dates in the reporting zone, and whether it is in each of `COUNTS` once it is final.
 
-    Columns: tutor_id, student_id, status, initiator, scheduled_time, rating, technical_issue, reschedule_initiator,
-    reason_code and called_off_on (of what the tutor did, if anything), scheduled_on, counted_on, is_final, is_excused,
-    is_short, is_late, is_let_down, started_at, and a boolean per count. Moves and excuses of unknown sessions have no
-    effect. Of a lesson with several students one session is counted a day.
+    Columns: session_id, tutor_id, student_id, subject, status, initiator, scheduled_time, rating, technical_issue,
+    reschedule_initiator, reason_code and called_off_on (of what the tutor did, if anything), original_time (of the move
+    that counts), scheduled_on, counted_on, is_final, is_excused, is_short, is_late, is_let_down, started_at, and a
+    boolean per count. Moves and excuses of unknown sessions have no effect. Of a lesson with several students one
+    session is counted a day; what students call off counts on its day.
     """
     facts = frames.sessions.merge(
         moves_that_count(frames), on="session_id", how="left", validate="one_to_one", suffixes=("", "_of_move")
@@ -79,10 +80,14 @@ def session_facts(frames: RawFrames, basis: Basis) -> pd.DataFrame:
     facts["scheduled_on"] = local_dates(facts["scheduled_time"], basis.timezone)
     requested_on = local_dates(facts["requested_at"], basis.timezone)
     cancelled_on = local_dates(facts["cancelled_at"], basis.timezone)
-    facts["counted_on"] = pd.concat([facts["scheduled_on"], requested_on, cancelled_on], axis=1).min(axis=1)
+    called_off = pd.concat([facts["scheduled_on"], requested_on, cancelled_on], axis=1).min(axis=1)
 
     # A session that the student moved and the tutor dropped is told of by what the tutor did.
     by_tutor = _is_dropped_by(facts, "tutor", "cancelled") | _is_dropped_by(facts, "tutor", "no_show")
+    # Who leaves a lesson leaves it on its day, unless the tutor has called it off.
+    of_lesson = pd.concat([facts["scheduled_on"], local_dates(facts["original_time"], basis.timezone)], axis=1)
+    stays = facts["lesson_id"].notna() & ~_is_moved_by(facts, "tutor") & ~by_tutor
+    facts["counted_on"] = called_off.where(~stays, of_lesson.min(axis=1))
     by_move = is_moved & (_is_moved_by(facts, "tutor") | ~by_tutor)
     facts["called_off_on"] = requested_on.where(by_move, cancelled_on)
     facts["reason_code"] = (
@@ -100,10 +105,8 @@ def session_facts(frames: RawFrames, basis: Basis) -> pd.DataFrame:
     facts["is_let_down"] = pd.concat(causes, axis=1).any(axis=1)
     is_counted = _is_counted_of_lesson(facts)
     gone = [
-        "session_id",
         "requested_at",
         "cancelled_at",
-        "original_time",
         "new_time",
         "reason_code_of_move",
         "lesson_id",

@@ -1,0 +1,144 @@
+"""Three appeals of the made-up marketplace, once it is scored: one open, one granted, one declined."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import psycopg
+
+from core import audit
+from core.appeals import HAS_ADDRESS, TUTOR
+from core.audit import Action
+from core.people import Person
+
+SUBJECT = "appeal"
+EXCUSE_REASON = "Appeal {appeal_id} granted"
+
+# Tutors of concern with sessions to object to. The first one has a case that is open.
+TUTORS = f"""
+select scores.tutor_id
+from marts.tutor_scores as scores
+inner join marts.dim_tutors as tutors on scores.tutor_id = tutors.tutor_id
+where scores.is_active and scores.attention and scores.let_downs_90d between 3 and 60
+    and {HAS_ADDRESS.format(email="tutors.email")}
+    and (
+        select count(*) from marts.fct_sessions as sessions
+        where sessions.tutor_id = scores.tutor_id
+            and (sessions.is_let_down or sessions.is_tutor_no_show)
+            and sessions.scheduled_time between now() - interval '60 days' and now() - interval '13 days'
+    ) >= 2
+order by scores.harm_sessions desc nulls last, scores.tutor_id
+limit 3
+"""
+SESSIONS = """
+select
+    session_id,
+    case when is_tutor_no_show then 'missed' when is_tutor_cancellation then 'cancelled' else 'moved' end
+from marts.fct_sessions
+where tutor_id = %(tutor)s
+    and (is_let_down or is_tutor_no_show)
+    and scheduled_time between now() - interval '60 days' and now() - %(sent)s
+order by scheduled_time desc, session_id
+limit %(sessions)s
+"""
+ADD = """
+insert into app.appeals (tutor_id, reason, text, created_by, created_at, due_on)
+values (%(tutor)s, %(reason)s, %(text)s, %(by)s, now() - %(sent)s, current_date - %(sent)s::interval + %(lasts)s)
+returning appeal_id
+"""
+ADD_SESSION = "insert into app.appeal_sessions (appeal_id, session_id, happened, remedy) values (%s, %s, %s, %s)"
+DECIDE = """
+update app.appeals
+set
+    state = %(state)s, settled_at = now() - %(decided)s, decided_by = %(by)s, decider_id = %(number)s,
+    answer = %(answer)s
+where appeal_id = %(appeal)s
+"""
+EXCUSE = """
+insert into app.excuses (session_id, reason, created_by) values (%s, %s, %s) on conflict (session_id) do nothing
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An appeal as somebody could have sent it."""
+
+    reason: str
+    text: str
+    sessions: int
+    sent: timedelta
+    state: str = "open"
+    answer: str = ""
+
+
+EXAMPLES = (
+    Example(
+        "technical",
+        "The classroom did not open for me, although I was there ten minutes early. Support has my ticket.",
+        sessions=2,
+        sent=timedelta(days=3),
+    ),
+    Example(
+        "illness",
+        "I had a fever and called the office in the morning, before the first session.",
+        sessions=2,
+        sent=timedelta(days=9),
+        state="granted",
+        answer="The office has a note of your call. Both sessions are excused. Get well soon.",
+    ),
+    Example(
+        "agreed",
+        "The student's mother asked for another day.",
+        sessions=1,
+        sent=timedelta(days=12),
+        state="declined",
+        answer="The move was asked for from your account, and the family says that they did not ask for it. "
+        "If you have a message that shows it, please appeal again and tell us.",
+    ),
+)
+
+
+def write_appeals(connection: psycopg.Connection, decider: Person, days: int) -> UUID | None:
+    """Write the examples; whose open one is the first. None, and nothing is written, if nobody is of concern.
+
+    Args:
+        decider: who has decided two of them.
+        days: within how many days appeals are to be answered.
+    """
+    tutors = [tutor_id for (tutor_id,) in connection.execute(TUTORS).fetchall()]
+    for tutor_id, example in zip(tutors, EXAMPLES, strict=False):
+        _write(connection, tutor_id, example, decider, days)
+    return tutors[0] if tutors else None
+
+
+def _write(connection: psycopg.Connection, tutor_id: UUID, example: Example, decider: Person, days: int) -> None:
+    wanted = {"tutor": tutor_id, "sessions": example.sessions, "sent": example.sent}
+    sessions = connection.execute(SESSIONS, wanted).fetchall()
+    if not sessions:
+        return
+    values = {
+        "tutor": tutor_id, "reason": example.reason, "text": example.text, "by": TUTOR, "sent": example.sent,
+        "lasts": timedelta(days=days),
+    }  # fmt: skip
+    row = connection.execute(ADD, values).fetchone()
+    assert row is not None
+    appeal_id = int(row[0])
+    is_granted = example.state == "granted"
+    for session_id, happened in sessions:
+        connection.execute(ADD_SESSION, [appeal_id, session_id, happened, "excused" if is_granted else None])
+        if is_granted:
+            reason = EXCUSE_REASON.format(appeal_id=appeal_id)
+            connection.execute(EXCUSE, [session_id, reason, decider.actor])
+    entry = {"tutor_id": tutor_id, "reason": example.reason, "sessions": [session_id for session_id, _ in sessions]}
+    audit.record(connection, audit.Entry(TUTOR, Action.APPEAL_OPEN, SUBJECT, str(appeal_id), entry))
+    if example.state == "open":
+        return
+    connection.execute(
+        DECIDE,
+        {
+            "state": example.state, "decided": example.sent / 2, "by": decider.actor, "number": decider.person_id,
+            "answer": example.answer, "appeal": appeal_id,
+        },
+    )  # fmt: skip
+    decided = {"tutor_id": tutor_id, "decision": example.state}
+    audit.record(connection, audit.Entry(decider.actor, Action.APPEAL_DECIDE, SUBJECT, str(appeal_id), decided))
