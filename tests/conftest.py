@@ -41,7 +41,8 @@ LONGEST_FIRST = (
     (
         "tests/dbt/test_incremental.py", "tests/dbt/test_leakage.py", "tests/dbt/test_match_features.py",
         "tests/dbt/test_cases.py", "tests/dbt/test_statistics.py", "tests/dbt/test_concerns.py",
-        "tests/dbt/test_score_reference.py", "tests/dbt/test_case_effects.py", "tests/dbt/test_keep_cases.py",
+        "tests/dbt/test_score_reference.py", "tests/dbt/test_beside_scores.py", "tests/dbt/test_case_effects.py",
+        "tests/dbt/test_keep_cases.py", "tests/dbt/test_events.py",
         "tests/dbt/test_project_rules.py",
     ),
     ("tests/orchestration/test_graph.py",),

@@ -12,7 +12,7 @@ from core.settings import Settings
 MARKETPLACE = Path(__file__).parent / "marketplace.sql"
 AS_OF = "2024-06-30"
 
-# Of columns, and of a number of moves, that versions before knew nothing of.
+# Of columns, of a number of moves and of a table that versions before knew nothing of.
 DETAILS = """
 update raw.sessions
 set
@@ -35,6 +35,19 @@ select
     original_time, updated_at
 from raw.reschedules
 where extract(minute from requested_at) < 10;
+"""
+PAIRS = """
+with run as (
+    insert into ml.match_runs (model_version, medium_from, high_from) values ('test', 0.3, 0.7) returning run_id
+)
+
+insert into ml.match_predictions (student_id, tutor_id, churn_probability, run_id, bucket)
+select student_id, md5('tutor 1')::uuid, 0.25, run_id, ml.student_bucket(student_id) from raw.students cross join run;
+"""
+PAIRS_OF_BEFORE = """
+insert into ml.match_predictions
+    (bucket, student_id, tutor_id, churn_probability, risk_level, compatibility_score, model_version)
+select ml.student_bucket(student_id), student_id, md5('tutor 1')::uuid, 0.25, 'low', 0.5, 'test' from raw.students;
 """
 # 30 tutors, 90 students and 2,000 sessions in the 150 days up to AS_OF, with every status and case in them.
 DATA = f"""
@@ -87,11 +100,9 @@ select session_id, 'ill', 'test' from raw.sessions
 where status in ('cancelled', 'no_show') and initiator = 'tutor' order by session_id limit 20
 on conflict do nothing;
 
-insert into ml.match_predictions
-    (bucket, student_id, tutor_id, churn_probability, risk_level, compatibility_score, model_version)
-select ml.student_bucket(student_id), student_id, md5('tutor 1')::uuid, 0.25, 'low', 0.5, 'test' from raw.students;
+{PAIRS}
 """
-DATA_OF_BEFORE = DATA.replace(DETAILS, "").replace(SECOND_MOVES, "")
+DATA_OF_BEFORE = DATA.replace(DETAILS, "").replace(SECOND_MOVES, "").replace(PAIRS, PAIRS_OF_BEFORE)
 
 
 class Marts:

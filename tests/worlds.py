@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy import special
 
 from verify.recompute.concerns import DailyCounts
@@ -131,3 +132,64 @@ def alike_in_everything(tutors: int, days: int, seed: int) -> DailyCounts:
         ratings @ stars**2,
     )
     return DailyCounts(*(part.astype(np.float64) for part in counts))
+
+
+@dataclass(frozen=True)
+class SlotWorld:
+    """Sessions in slots, as `verify.recompute.slots.slots` gives them, and the cells in which let-downs were planted.
+
+    `counts` are daily sessions and let-downs (tutors, days), for the design effect.
+    """
+
+    slots: pd.DataFrame
+    planted: frozenset[str]
+    counts: tuple[Ints, Ints]
+
+
+DAYPARTS = ("0-9", "9-14", "14-18", "18-24")
+SLOT_DAYS = 180
+
+
+def in_slots(seed: int, tutors: int = 300, planted: int = 0, odds: float = 4) -> SlotWorld:
+    """Tutors who differ, fall ill twice a year, and let down alike in all slots; `planted` of them, by `odds` more on
+    one weekday or in one daypart. Those with many let-downs in all are not chosen: there is little to be seen there."""
+    rng = np.random.default_rng(seed)
+    base = usual_rates(rng, tutors, SLOT_DAYS)
+    spells = np.zeros((tutors, SLOT_DAYS), dtype=bool)
+    for tutor, day in zip(*np.nonzero(rng.random(base.shape) < 2 / 365), strict=True):
+        spells[tutor, day : day + rng.integers(1, 4)] = True
+    sessions = rng.poisson(np.broadcast_to(usual_pace(rng, tutors), base.shape))
+    tutor, day = np.nonzero(sessions)
+    repeats = sessions[tutor, day]
+    tutor, day = np.repeat(tutor, repeats), np.repeat(day, repeats)
+    weekday = day % 7 + 1
+    shares = rng.dirichlet((0.5, 2, 4, 3), tutors).cumsum(axis=1)
+    daypart = (rng.random(len(tutor))[:, np.newaxis] > shares[tutor]).sum(axis=1).clip(0, 3)
+    subject = np.array(["maths", "physics", "english"])[rng.integers(0, 3, len(tutor))]
+    log_odds = special.logit(base[tutor, day])
+    chosen = rng.choice(np.flatnonzero(base[:, 0] < 0.15), planted, replace=False)
+    cells = set()
+    for place, each in enumerate(chosen):
+        if place % 2:
+            level = int(rng.integers(1, 6))
+            log_odds[(tutor == each) & (weekday == level)] += np.log(odds)
+            cells.add(f"{each} weekday {level}")
+        else:
+            level = int(rng.integers(1, 4))
+            log_odds[(tutor == each) & (daypart == level)] += np.log(odds)
+            cells.add(f"{each} daypart {DAYPARTS[level]}")
+    rate = np.where(spells[tutor, day], 0.9, special.expit(log_odds))
+    is_let_down = rng.random(len(tutor)) < rate
+    slots = pd.DataFrame(
+        {
+            "tutor_id": tutor.astype(str),
+            "is_let_down": is_let_down,
+            "weekday": weekday.astype(str),
+            "daypart": np.array(DAYPARTS)[daypart],
+            "subject": subject,
+            "lesson": np.where(rng.random(len(tutor)) < 0.1, "first", "repeated"),
+        }
+    )
+    let_downs = np.zeros_like(sessions)
+    np.add.at(let_downs, (tutor, day), is_let_down)
+    return SlotWorld(slots, frozenset(cells), (sessions, let_downs))

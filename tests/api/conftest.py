@@ -20,9 +20,8 @@ from core import keys
 from core.database import Database
 from core.roles import Role
 from core.settings import Settings
-from tests.api.matching import load_people
+from tests.api.matching import people_template
 from tests.conftest import PUBLISHED, Postgres
-from tests.marts import publish
 
 START_SECONDS = 15
 ZONE = "Europe/Vienna"
@@ -90,16 +89,7 @@ def intake(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="session")
 def people(postgres: Postgres) -> str:
     """The template of a database with published marts and people to be matched."""
-
-    def made() -> Database:
-        home = postgres.gate_folder / "people"
-        database = postgres.new_database(home)
-        load_people(database, home / "landing")
-        publish(database, home)
-        return database
-
-    postgres.make_template("people", made)
-    return "people"
+    return people_template(postgres)
 
 
 @pytest.fixture(scope="session")

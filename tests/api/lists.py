@@ -31,7 +31,7 @@ def fill(platform: Served) -> None:
             assert client.post(f"/api/sessions/M-{i}/excuse", json={"reason": "ill"}).status_code == 201
             assert client.post("/api/cases", json={"tutor_id": f"T-{1 + i}"}).status_code in (201, 409)
             connection.execute(
-                "insert into ml.session_predictions values (%s, %s, 'low', 'session-1', now())",
+                "insert into ml.session_predictions values (%s, %s, 'session-1', now())",
                 (entity_uuid(f"U-{i}"), 0.1 * (i // 2)),
             )
         connection.cursor().executemany(

@@ -10,6 +10,8 @@ import psycopg
 
 from core.database import Database, DatabaseRole
 from ingest.load import load_folder
+from tests.conftest import Postgres
+from tests.marts import publish
 
 STUDENTS = 12
 TUTORS = 9
@@ -89,19 +91,38 @@ def load_people(database: Database, folder: Path) -> None:
         connection.execute("delete from ml.touched_people")
 
 
+def people_template(postgres: Postgres) -> str:
+    """The template of a database with published marts and these people; made once."""
+
+    def made() -> Database:
+        home = postgres.gate_folder / "people"
+        database = postgres.new_database(home)
+        load_people(database, home / "landing")
+        publish(database, home)
+        return database
+
+    postgres.make_template("people", made)
+    return "people"
+
+
 def scramble(database: Database) -> None:
-    """A stored prediction for every active pair, with made-up numbers, so that it shows where an answer comes from."""
+    """A stored prediction for every active pair, with a made-up probability, so that it shows where an answer comes
+    from."""
     with database.connect() as connection:
-        connection.execute("delete from ml.match_predictions; delete from ml.touched_people")
+        connection.execute("delete from ml.match_predictions; delete from ml.match_runs; delete from ml.touched_people")
         connection.execute(
             """
-            insert into ml.match_predictions
-            select
-                ml.student_bucket(student_id), student_id, tutor_id, chance,
-                case when chance < 0.3 then 'low' when chance < 0.7 then 'medium' else 'high' end,
-                get_byte(uuid_send(tutor_id), 5) / 255.0, 1, 0.5, null, 20, 'rules-v1', %s
+            with run as (
+                insert into ml.match_runs (model_version, predicted_at, medium_from, high_from)
+                values ('rules-v1', %s, 0.3, 0.7)
+                returning run_id
+            )
+
+            insert into ml.match_predictions (student_id, tutor_id, churn_probability, run_id, bucket)
+            select student_id, tutor_id, chance, run_id, ml.student_bucket(student_id)
             from marts.match_students as students
             cross join marts.match_tutors as tutors
+            cross join run
             cross join lateral (
                 select (get_byte(uuid_send(student_id), 3) * 7 + get_byte(uuid_send(tutor_id), 6)) %% 256 / 256.0::real
             ) as made_up (chance)

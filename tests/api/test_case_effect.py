@@ -8,7 +8,8 @@ import httpx2
 import psycopg
 import pytest
 
-from api.cases.effect import FollowedCase, FollowedCases, response_of
+from api.cases.effect import FollowedCases, response_of
+from core.case_answers import FollowedCase
 from tests.api.conftest import Served
 
 ROW = {

@@ -42,6 +42,7 @@ def known(*concerns: Concern, **changes: Any) -> PreparationFacts:
         "student_reschedules_90d": 0,
         "student_cancellations_90d": 0,
         "student_no_shows_90d": 0,
+        "case_mix_expected": None,
     }
     values: dict[str, Any] = {
         "case_id": 17,
@@ -62,6 +63,7 @@ def known(*concerns: Concern, **changes: Any) -> PreparationFacts:
         "sender": None,
         "excused_90d": 0,
         "reason_days": [],
+        "patterns": [],
         "students": [],
         "meta": {
             "as_of": "2026-01-31",

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from api.database import open_pool
-from api.matching.explanations import Explainer, Written
+from api.text_writing import TextDesk, Written
 from core.database import Database
-from ml.explain import MatchFacts, StatedPreferences, Texts, rule_texts
+from ml.explain import MatchFacts, StatedPreferences, Texts, rule_texts, task
 from ml.writing import TextWriter, open_writer
 from tests.api.language_model import GOOD, LanguageModel, Reply, completion, error, language_model, says
 from tests.api.matching import rows
@@ -58,20 +58,20 @@ def model() -> Iterator[LanguageModel]:
 def run(
     database: Database,
     model: LanguageModel | None,
-    work: Callable[[Explainer], Awaitable[Result]],
+    work: Callable[[TextDesk], Awaitable[Result]],
     *,
     seconds: float = 20,
     daily_budget: int = 100,
     rest_seconds: float = 0,
 ) -> Result:
-    """Run `work` with an explainer of this model's."""
+    """Run `work` with a desk of this model's."""
 
     async def go() -> Result:
         writer = open_writer(
             base_url=model.base_url if model else None, api_key=None, model="test-model", seconds=seconds
         )
         async with open_pool(database.url) as pool:
-            explainer = Explainer(
+            desk = TextDesk(
                 pool,
                 writer,
                 seconds=seconds,
@@ -80,16 +80,16 @@ def run(
                 rest_seconds=rest_seconds,
             )
             try:
-                return await work(explainer)
+                return await work(desk)
             finally:
-                await explainer.close()
+                await desk.close()
 
     return asyncio.run(go())
 
 
-def once(facts: MatchFacts = FACTS, seconds: float = 20) -> Callable[[Explainer], Awaitable[Written]]:
-    async def work(explainer: Explainer) -> Written:
-        return await explainer.explain(facts, asyncio.get_running_loop().time() + seconds)
+def once(facts: MatchFacts = FACTS, seconds: float = 20) -> Callable[[TextDesk], Awaitable[Written[Texts]]]:
+    async def work(desk: TextDesk) -> Written[Texts]:
+        return await desk.write(task(facts), rule_texts(facts), asyncio.get_running_loop().time() + seconds)
 
     return work
 
@@ -172,10 +172,10 @@ def test_who_stalls_is_not_waited_for(database: Database, model: LanguageModel, 
 def test_a_deadline_that_comes_before_the_model_does(database: Database, model: LanguageModel) -> None:
     """The call goes on, and its text is kept for whoever asks next."""
 
-    async def work(explainer: Explainer) -> tuple[Written, Written]:
+    async def work(desk: TextDesk) -> tuple[Written[Texts], Written[Texts]]:
         loop = asyncio.get_running_loop()
-        early = await explainer.explain(FACTS, loop.time() - 1)
-        return early, await explainer.explain(FACTS, loop.time() + 20)
+        early = await desk.write(task(FACTS), rule_texts(FACTS), loop.time() - 1)
+        return early, await desk.write(task(FACTS), rule_texts(FACTS), loop.time() + 20)
 
     assert run(database, model, work) == (BY_RULES, BY_MODEL)
     assert len(model.requests) == 1
@@ -189,15 +189,15 @@ def test_nobody_listening_leads_to_rules(database: Database) -> None:
 
 
 def test_many_who_want_one_text_make_one_call(database: Database, model: LanguageModel) -> None:
-    """In one process and in several: each explainer here is one of its own."""
+    """In one process and in several: each desk here is one of its own."""
 
-    async def many(explainer: Explainer) -> list[Written]:
-        return list(await asyncio.gather(*(once()(explainer) for _ in range(20))))
+    async def many(desk: TextDesk) -> list[Written[Texts]]:
+        return list(await asyncio.gather(*(once()(desk) for _ in range(20))))
 
-    async def work(first: Explainer) -> list[list[Written]]:
-        others = [Explainer(first._pool, writer(model), seconds=20, daily_budget=100, timezone="UTC") for _ in range(3)]
+    async def work(first: TextDesk) -> list[list[Written[Texts]]]:
+        others = [TextDesk(first._pool, writer(model), seconds=20, daily_budget=100, timezone="UTC") for _ in range(3)]
         try:
-            return list(await asyncio.gather(*(many(explainer) for explainer in (first, *others))))
+            return list(await asyncio.gather(*(many(desk) for desk in (first, *others))))
         finally:
             for other in others:
                 await other.close()
@@ -209,8 +209,8 @@ def test_many_who_want_one_text_make_one_call(database: Database, model: Languag
 def test_a_failure_is_shared_too(database: Database, model: LanguageModel) -> None:
     model.reply = error(500)
 
-    async def work(explainer: Explainer) -> list[Written]:
-        return list(await asyncio.gather(*(once()(explainer) for _ in range(5))))
+    async def work(desk: TextDesk) -> list[Written[Texts]]:
+        return list(await asyncio.gather(*(once()(desk) for _ in range(5))))
 
     assert run(database, model, work) == [BY_RULES] * 5
     assert len(model.requests) == 1
@@ -246,8 +246,8 @@ def test_after_a_failure_the_model_is_left_alone_for_a_while(database: Database,
 def test_the_daily_budget_is_kept(database: Database, model: LanguageModel) -> None:
     others = [dataclasses.replace(FACTS, churn_probability=share / 100) for share in range(1, 7)]
 
-    async def work(explainer: Explainer) -> list[str]:
-        written = await asyncio.gather(*(once(facts)(explainer) for facts in others))
+    async def work(desk: TextDesk) -> list[str]:
+        written = await asyncio.gather(*(once(facts)(desk) for facts in others))
         return sorted(each.source for each in written)
 
     assert run(database, model, work, daily_budget=4) == ["model"] * 4 + ["rules"] * 2
@@ -270,9 +270,9 @@ def test_the_request_is_one_that_any_server_takes(database: Database, model: Lan
 
 
 def test_a_database_that_is_away_leads_to_rules(database: Database, model: LanguageModel, tmp_path: Path) -> None:
-    async def work(explainer: Explainer) -> Written:
-        await explainer._pool.close()
-        return await once()(explainer)
+    async def work(desk: TextDesk) -> Written[Texts]:
+        await desk._pool.close()
+        return await once()(desk)
 
     assert run(database, model, work) == BY_RULES
     assert model.requests == []

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.conftest import Postgres
 
 STORED = """
-select student_id, tutor_id, churn_probability, pace_mismatch, model_version, predicted_at from ml.match_predictions
+select student_id, tutor_id, churn_probability, model_version, predicted_at from marts.match_predictions
 """
 
 

@@ -10,8 +10,12 @@ import httpx2
 from pydantic import BaseModel
 
 from api import openapi
+from api.attrition.schemas import TutorAttritionResponse
+from api.comparison.schemas import ComparisonResponse
 from api.health.schemas import Health
 from api.overview.schemas import OverviewResponse
+from api.platform.schemas import PlatformResponse
+from api.todays_sessions.schemas import TodaysSessionsResponse
 from api.tutors.schemas import (
     SORTABLE,
     TutorExplanationResponse,
@@ -23,11 +27,21 @@ from tests.api.conftest import Served
 from tests.marts import TUTORS
 
 OPERATIONS = {
+    "get_scoring_settings",
+    "patch_scoring_settings",
+    "delete_scoring_settings",
+    "list_what_ifs",
+    "post_what_if",
+    "get_what_if",
     "get_health",
     "list_tutors",
     "get_tutor",
     "get_tutor_history",
     "get_tutor_explanation",
+    "get_tutor_comparison",
+    "get_tutor_attrition",
+    "get_platform",
+    "get_todays_sessions",
     "get_overview",
     "post_session",
     "post_session_batch",
@@ -67,6 +81,14 @@ OPERATIONS = {
     "get_excuse",
     "post_day_excuse",
     "delete_day_excuse",
+    "list_appeals",
+    "post_appeal",
+    "get_appeal",
+    "post_appeal_decision",
+    "post_appeal_decision_preview",
+    "post_appeal_withdrawal",
+    "post_page_link",
+    "delete_page_links",
     "post_unsubscribe",
     "get_unsubscribe",
     "get_funnel",
@@ -79,6 +101,11 @@ OPERATIONS = {
     "delete_auth_sessions",
     "delete_listed_session",
     "list_reports",
+    "list_report_kinds",
+    "get_report_preview",
+    "get_report_preview_html",
+    "post_report_test",
+    "get_weekly_report",
     "get_report",
     "get_report_html",
     "post_sendgrid_events",
@@ -97,8 +124,27 @@ OPERATIONS = {
     "post_generation",
     "generation_status",
     "post_assignment",
+    "post_assignment_acceptance",
+    "post_offer_acceptance",
+    "post_offers",
     "list_upcoming_sessions",
     "list_stand_ins",
+    "get_calibration",
+    "get_fairness",
+    "stream_events",
+    "get_my_notifications",
+    "put_my_notifications",
+    "post_my_notifications_test",
+    "list_webhook_endpoints",
+    "post_webhook_endpoint",
+    "get_webhook_endpoint",
+    "patch_webhook_endpoint",
+    "delete_webhook_endpoint",
+    "post_webhook_secret",
+    "post_webhook_test",
+    "list_webhook_deliveries",
+    "get_webhook_delivery",
+    "post_webhook_replay",
 }
 WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session",
                "post_log_in_link", "get_log_in_methods", "post_sendgrid_events"}  # fmt: skip
@@ -110,6 +156,8 @@ WITHOUT_JSON = {
     "post_case_stand_in",
     "delete_excuse",
     "delete_day_excuse",
+    "post_appeal_withdrawal",
+    "delete_page_links",
     "post_export",
     "post_unsubscribe",
     "get_unsubscribe",
@@ -118,11 +166,17 @@ WITHOUT_JSON = {
     "delete_auth_sessions",
     "delete_listed_session",
     "get_report_html",
+    "get_report_preview_html",
     "get_case_invitation",
+    "stream_events",
+    "delete_webhook_endpoint",
 }
 FOR_PROGRAMS = {"post_session", "post_session_batch"}
 # What changes beside the publication is not cached.
-UNCACHED = {"get_auth_session", "list_auth_sessions", "get_excuse", "get_report_html", "get_case_invitation"}
+UNCACHED = {
+    "get_auth_session", "list_auth_sessions", "get_excuse", "get_report_html", "get_report_preview_html",
+    "get_case_invitation", "stream_events",
+}  # fmt: skip
 
 
 def paths_of(client: httpx2.Client) -> list[str]:
@@ -199,6 +253,8 @@ def test_bodies_are_what_the_description_says(client: httpx2.Client) -> None:
     listed = client.get("/api/tutors?limit=500")
     assert_is(TutorList, listed.content)
     assert_is(OverviewResponse, client.get("/api/overview").content)
+    assert_is(PlatformResponse, client.get("/api/platform").content)
+    assert_is(TodaysSessionsResponse, client.get("/api/sessions/today").content)
     assert_is(Health, client.get("/api/health").content)
     rows = listed.json()["data"]
     assert len(rows) == TUTORS
@@ -207,6 +263,8 @@ def test_bodies_are_what_the_description_says(client: httpx2.Client) -> None:
         assert_is(TutorResponse, client.get(base).content)
         assert_is(TutorHistoryResponse, client.get(f"{base}/history?days=400").content)
         assert_is(TutorExplanationResponse, client.get(f"{base}/explanation").content)
+        assert_is(ComparisonResponse, client.get(f"{base}/comparison").content)
+        assert_is(TutorAttritionResponse, client.get(f"{base}/attrition").content)
 
 
 def test_the_reference_page_tells_all_and_needs_nobody_else(published: Served) -> None:

@@ -39,7 +39,7 @@ from tests.api.test_sessions import rows, session
 TUTOR: dict[str, Any] = {
     "name": "Ada Novak", "email": "ada@novak.example", "subjects": ["maths", "physics"], "is_active": True,
     "hired_at": "2024-09-01", "capacity": 12, "age": 34, "experience_years": 6.5, "teaching_style": "flexible",
-    "preferred_pace": 4, "communication_style": 2,
+    "preferred_pace": 4, "communication_style": 2, "time_zone": "Europe/Vienna",
 }  # fmt: skip
 STUDENT: dict[str, Any] = {
     "name": "Lea Berg", "age": 14, "subjects": ["maths"], "preferred_teaching_style": "structured", "preferred_pace": 2,

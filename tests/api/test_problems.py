@@ -35,13 +35,21 @@ def swap(connection: psycopg.Connection, table: str, column: str | None = None) 
 
 @pytest.fixture
 def sessions_view(published: Served) -> Iterator[None]:
-    """Afterwards marts.fct_sessions is a view again, for those who change what it reads."""
+    """Afterwards marts.fct_sessions is a view again, and so are those that read it and went with it."""
+    # In the order in which they were made: some read others.
+    known = (
+        "select relname, pg_get_viewdef(oid) from pg_class "
+        "where relkind = 'v' and relnamespace = 'marts'::regnamespace order by oid"
+    )
     with published.database.connect(autocommit=True) as connection:
-        (sql,) = connection.execute("select pg_get_viewdef('marts.fct_sessions')").fetchone() or ("",)
+        views = connection.execute(known).fetchall()
         yield
         connection.execute("drop table marts.fct_sessions cascade")
-        connection.execute(f"create view marts.fct_sessions as {sql}".encode())
-        connection.execute("grant select on marts.fct_sessions to tutorq_api")
+        left = {name for name, _ in connection.execute(known)}
+        for name, sql in views:
+            if name not in left:
+                connection.execute(f"create view marts.{name} as {sql}".encode())
+                connection.execute(f"grant select on marts.{name} to tutorq_api".encode())
 
 
 def problem(response: httpx2.Response, status: int) -> Problem:

@@ -104,7 +104,7 @@ def office(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def mailbox(office: Served) -> Iterator[psycopg.Connection]:
     """The database, with an empty outbox."""
     with office.database.connect(autocommit=True) as connection:
-        connection.execute("truncate app.email_reports, app.mail_events")
+        connection.execute("truncate app.email_reports cascade")
         yield connection
 
 
@@ -261,6 +261,20 @@ def test_a_mail_can_do_nothing_in_its_frame(mailbox: psycopg.Connection, reader:
     assert "allow-same-origin" not in policy[0]
     assert headers.get_list("x-frame-options") == ["SAMEORIGIN"]
     assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("kind", ["appeal_received", "appeal_answer"])
+def test_what_a_tutor_wrote_is_not_for_the_role_read(
+    mailbox: psycopg.Connection, admin: httpx2.Client, reader: httpx2.Client, kind: str
+) -> None:
+    """As /api/appeals has it: the mail repeats the words, which may be of somebody's health."""
+    report = add(mailbox, kind=kind, body_text="I was ill.", body_html="<head></head>I was ill.", state="sent")
+    shown = reader.get(f"/api/reports/{report}")
+    assert "I was ill" not in shown.text
+    assert [shown.json()["data"][name] for name in ("body_text", "body_html", "has_body")] == [None, None, True]
+    problem(reader.get(f"/api/reports/{report}/html"), 404)
+    assert admin.get(f"/api/reports/{report}").json()["data"]["body_text"] == "I was ill."
+    assert "I was ill." in admin.get(f"/api/reports/{report}/html").text
 
 
 def test_what_has_not_changed_is_not_sent_again(mailbox: psycopg.Connection, reader: httpx2.Client) -> None:

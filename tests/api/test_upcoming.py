@@ -48,8 +48,8 @@ def client(matching: Served) -> Iterator[httpx2.Client]:
             for i in range(SESSIONS - 1):
                 chance = 0.05 * max(i, 1)
                 connection.execute(
-                    "insert into ml.session_predictions values (%s, %s, %s, 'session-1', now())",
-                    (entity_uuid(f"U-{i}"), chance, "low" if chance < 0.3 else "medium"),
+                    "insert into ml.session_predictions values (%s, %s, 'session-1', now(), %s, 'student-1')",
+                    (entity_uuid(f"U-{i}"), chance, 0.2 - 0.015 * i),
                 )
             connection.execute("update ml.prediction_version set version = version + 1")
         yield client
@@ -135,6 +135,59 @@ def test_by_what_the_session_model_says(client: httpx2.Client) -> None:
     said = [row["tutor_disruption_probability"] for row in found]
     assert said[-2:] == [None, None]
     assert said[:-2] == sorted(said[:-2], reverse=True)
+
+
+def test_the_students_risk_stands_beside_the_tutors(client: httpx2.Client) -> None:
+    """High above the limit of 15%, medium above half of it."""
+    found = everyone(client, PATH, sort_by="student_no_show_probability")
+    assert [row["external_id"] for row in found[: SESSIONS - 1]] == [f"U-{i}" for i in range(SESSIONS - 1)]
+    levels = [row["student_risk_level"] for row in found]
+    assert levels == ["high"] * 4 + ["medium"] * 5 + ["low"] * (SESSIONS - 10) + [None, None]
+    assert (found[0]["student_no_show_probability"], found[0]["student_model_version"]) == (
+        pytest.approx(0.2), "student-1"
+    )  # fmt: skip
+    assert [row["student_no_show_probability"] for row in found[-2:]] == [None, None]
+    risky = everyone(client, PATH, sort_by="student_no_show_probability", student_risk_level=["high", "medium"])
+    assert [row["session_id"] for row in risky] == [row["session_id"] for row in found[:9]]
+
+
+def test_first_meetings_have_the_risk_of_all_that_may_go_wrong(matching: Served, client: httpx2.Client) -> None:
+    firsts = [row for row in everyone(client, PATH) if row["is_first_meeting"]]
+    with matching.database.connect() as connection:
+        connection.execute(
+            """
+            with run as (
+                insert into ml.match_runs (model_version, medium_from, high_from) values ('m1', 0.3, 0.7)
+                returning run_id
+            )
+
+            insert into ml.match_predictions (student_id, tutor_id, churn_probability, run_id, bucket)
+            select distinct student_id, tutor_id, 0.4, run_id, ml.student_bucket(student_id)
+            from unnest(%s::uuid[], %s::uuid[]) as pairs (student_id, tutor_id)
+            cross join run
+            on conflict (bucket, student_id, tutor_id) do update set churn_probability = excluded.churn_probability
+            """,
+            [[row["student_id"] for row in firsts], [row["tutor_id"] for row in firsts]],
+        )
+        connection.execute("update ml.prediction_version set version = version + 1")
+    everything = everyone(client, PATH)
+    found = everyone(client, PATH, sort_by="first_session_risk", is_first_meeting=True)
+    assert {row["session_id"] for row in found} == {row["session_id"] for row in everything if row["is_first_meeting"]}
+    for row in everything:
+        if not row["is_first_meeting"]:
+            assert (row["churn_probability"], row["churn_risk_level"], row["first_session_risk"]) == (None, None, None)
+        elif row["churn_probability"] is not None:
+            let_down, missed = row["let_down_probability"] or 0, row["student_no_show_probability"] or 0
+            goes_well = (1 - let_down) * (1 - missed) * (1 - row["churn_probability"])
+            assert row["first_session_risk"] == pytest.approx(1 - goes_well, abs=1e-6)
+    assert all((row["preparation"] == []) or row["is_first_meeting"] for row in everything)
+    assert any("Pace (1 slow, 5 fast)" in fact for row in found for fact in row["preparation"])
+    risks = [row["first_session_risk"] for row in found]
+    known = [risk for risk in risks if risk is not None]
+    assert known
+    assert risks == sorted(known, reverse=True) + [None] * (len(risks) - len(known))
+    others = everyone(client, PATH, is_first_meeting=False)
+    assert len(others) == len(everything) - len(found)
 
 
 def test_in_order_of_time_and_by_student(client: httpx2.Client) -> None:

@@ -88,6 +88,7 @@ def content(database: Database) -> dict[str, object]:
                 "raw.changes",
                 "app.excuses",
                 "ml.models",
+                "ml.match_runs",
                 "ml.match_predictions",
             )
         }

@@ -52,6 +52,21 @@ def test_a_landing_folder_is_counted_by_day(forecast: ModuleType, tmp_path: Path
     assert by_schedule.let_downs.tolist() == [[0, 0, 0, 1], [0, 0, 0, 0]]
 
 
+def test_shuffling_keeps_every_tutors_let_downs_and_days(forecast: ModuleType, tmp_path: Path) -> None:
+    """Tutor a lets down the first half of its sessions, b none; each tutor's sessions stay on their days."""
+    days = [f"2026-0{month}-{day:02}" for month in (1, 2) for day in range(1, 29)]
+    rows = [f"{tutor}{day},{tutor},{day}T10:00:00Z,rescheduled" for day in days for tutor in "ab"]
+    (tmp_path / "sessions.csv").write_text(
+        "\n".join(["session_id,tutor_id,scheduled_time,status", *rows, "z,c,2026-03-01T10:00:00Z,completed"])
+    )
+    moves = [f"a{day},tutor,{day}T09:00:00Z" for day in days[:28]]
+    (tmp_path / "reschedules.csv").write_text("\n".join(["session_id,initiator,requested_at", *moves]))
+    plain, shuffled = (forecast.landing_history("x", tmp_path, is_shuffled=each) for each in (False, True))
+    assert (shuffled.sessions == plain.sessions).all()
+    assert shuffled.let_downs.sum(axis=1).tolist() == plain.let_downs.sum(axis=1).tolist() == [28, 0, 0]
+    assert 5 < shuffled.let_downs[0, :28].sum() < 23
+
+
 @pytest.mark.soak
 def test_prints_a_table(forecast: ModuleType, database: Database, tmp_path: Path) -> None:
     text = io.StringIO()

@@ -4,6 +4,7 @@ import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,10 @@ def tutorq(*arguments: str, exit_code: int = 0) -> Result:
 
 def answer(*arguments: str) -> Any:
     return json.loads(tutorq(*arguments, "--json").stdout)
+
+
+def test_the_version() -> None:
+    assert tutorq("--version").stdout.strip() == version("tutorq")
 
 
 @pytest.mark.slow
@@ -425,7 +430,7 @@ def test_login_link(database: Database) -> None:
 
 
 def test_people(database: Database) -> None:
-    assert "Nobody is known yet" in tutorq("people", "list").stderr
+    assert "No people yet" in tutorq("people", "list").stderr
     added = answer("people", "add", "Ann@example.org", "--name", " Ann Lee ", "--role", "coach")
     assert (added["name"], added["email"], added["role"]) == ("Ann Lee", "Ann@example.org", "coach")
     changed = answer("people", "change", "ann@example.org", "--role", "lead", "--email", "ann.lee@example.org")

@@ -53,6 +53,8 @@ ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("keys", "create"): ["--name=x"],
     ("keys", "rotate"): ["x"],
     ("login-link",): ["ann@example.org"],
+    ("settings", "apply"): ["risk_threshold=0.2"],
+    ("what-if",): ["--threshold=0.2"],
     ("people", "add"): ["ann@example.org", "--name=Ann"],
     ("people", "change"): ["ann@example.org"],
     ("people", "remove"): ["ann@example.org"],

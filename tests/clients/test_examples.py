@@ -24,10 +24,11 @@ pytestmark = pytest.mark.slow
 
 PAGE = (PROJECT_ROOT / "docs" / "api.md").read_text()
 LANGUAGES = ("sh", "python", "ts", "ruby")
+EXAMPLES = PAGE.partition("## Examples")[2].partition("\n## ")[0]
 
 
 def program(language: str) -> str:
-    return "\n".join(re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+    return "\n".join(re.findall(rf"^```{language}\n(.*?)^```$", EXAMPLES, re.MULTILINE | re.DOTALL))
 
 
 def environment(platform: Platform, **others: str) -> dict[str, str]:
@@ -55,8 +56,7 @@ def json_values(text: str) -> list[dict[str, object]]:
 
 
 def test_every_task_has_an_example_in_each_language() -> None:
-    examples = PAGE.partition("## Examples")[2].partition("\n## ")[0]
-    for task in examples.split("\n### ")[1:]:
+    for task in EXAMPLES.split("\n### ")[1:]:
         assert re.findall(r"^```(\w+)$", task, re.MULTILINE) == list(LANGUAGES), task.partition("\n")[0]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core import dbt_runner
-from core.dbt_internals import read_parsed, warm_up
+from core.dbt_internals import read_parsed, runner, warm_up
 from core.dbt_runner import DBT_PROJECT_DIR, PARSED_PATH
 from core.settings import Settings
 
@@ -24,6 +24,7 @@ OTHERWISE = {
     "watch_probability": 0.4,
     "reliability_counts": ["reschedules"],
     "randomise_follow_up": True,
+    "unnamed_no_shows": "student",
     "scoring_days": ["2024-06-01"],
     "new_reference": True,
     "models_version": "another",
@@ -54,6 +55,22 @@ def test_adapters_can_be_cut() -> None:
     for method in ("connection_named", "execute", "cancel_open_connections"):
         assert callable(getattr(BaseAdapter, method))
     warm_up()
+
+
+def test_a_run_leaves_no_work_to_later_runs_of_the_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from dbt.adapters.base.impl import DEFAULT_BASE_BEHAVIOR_FLAGS
+    from dbt_common.behavior_flags import BehaviorFlagRendered
+
+    monkeypatch.setenv("PGDATABASE", "another")
+    command = ["--quiet", "--log-level-file=none", "list", "--select=dim_tutors"]
+    command += [f"--project-dir={DBT_PROJECT_DIR}", f"--profiles-dir={DBT_PROJECT_DIR}", f"--target-path={tmp_path}"]
+    flags = []
+    for _ in range(3):
+        parsed = read_parsed(PARSED_PATH, "another")
+        assert runner(parsed).invoke(command).success
+        flags.append(len(DEFAULT_BASE_BEHAVIOR_FLAGS))
+    assert flags[2] == flags[1]  # the first run appends what the adapter has
+    assert "_default_source" in vars(BehaviorFlagRendered)
 
 
 def test_what_install_parsed_is_what_dbt_parses_whatever_the_settings_and_the_database(

@@ -10,7 +10,7 @@ from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.process_logins import migrate_with_logins
 from core.settings import Settings
-from tests.servers import Server, documented_server, documented_sql
+from tests.servers import PASSWORD, Server, documented_server, documented_sql
 
 LOGINS = {DatabaseRole.INGEST: "ingest", DatabaseRole.TRANSFORM: "transform", DatabaseRole.API: "api"}
 MADE = "select rolname::text from pg_roles where rolname in ('ingest', 'transform', 'api', 'dagster') order by 1"
@@ -70,6 +70,19 @@ def test_the_documented_sql_is_all_it_takes(server: Server, tmp_path: Path) -> N
         connection.execute("create table runs (id bigserial)")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(server.url("api:another", "tutorq"))
+
+
+@pytest.mark.slow
+def test_the_owner_s_password_may_be_beside_its_url(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on AWS, where RDS keeps that password and changes it at times (deploy/aws/stacks/migration.py)."""
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    settings = settings_for(server, tmp_path, database_url=server.url("tutorq", "tutorq"))
+    assert migrate_with_logins(Database(settings)) == ["api", "dagster", "ingest", "transform"]
+    monkeypatch.setenv("PGPASSWORD", "another")
+    with pytest.raises(TutorqError):
+        migrate_with_logins(Database(settings))
 
 
 @pytest.mark.slow

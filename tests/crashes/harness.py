@@ -49,7 +49,7 @@ from core import dbt_runner
 os.environ.update(environment)
 settings = Settings()
 few = ["--quiet", "--no-write-json", "--log-level-file=none", "--resource-type=model", "--threads=8"]
-dbt_runner._invoke(Database(settings), [*dbt_runner._build_arguments(settings, ()), *few, *options])
+dbt_runner._invoke(Database(settings), [*dbt_runner._build_arguments(settings, Database(settings)), *few, *options])
 """
 
 LOAD = """

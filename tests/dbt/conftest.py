@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from core import dbt_runner
 from core.database import Database
+from core.dbt_internals import runner
 from core.settings import PROJECT_ROOT
 from tests.marts import AS_OF, DATA, Marts
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from tests.conftest import Postgres
 
 PROJECT = PROJECT_ROOT / "dbt_project"
@@ -41,12 +45,10 @@ class Dbt:
 
     def __call__(self, *command: str, **variables: object) -> Any:
         """Run `command`; `as_of` is AS_OF unless it is among the variables. Fails the test unless dbt succeeds."""
-        from dbt.cli.main import dbtRunner
-
         # Tests of other folders, in between, have dbt build other databases.
         os.environ.update(self._libpq)
-        runner = dbtRunner(manifest=self.manifest.deepcopy())  # type: ignore[no-untyped-call]
-        outcome = runner.invoke([*command, *self._options(variables)])
+        manifest = self.manifest.deepcopy()  # type: ignore[no-untyped-call]
+        outcome = runner(manifest).invoke([*command, *self._options(variables)])
         assert outcome.success, outcome.exception or failures(outcome.result)
         return outcome.result
 
@@ -61,6 +63,7 @@ class Dbt:
             "--log-path",
             str(self.target_path),
             "--quiet",
+            "--no-write-json",
             "--log-level-file",
             "none",
             "--vars",
@@ -104,3 +107,93 @@ def connection(database: Database) -> Iterator[psycopg.Connection]:
 @pytest.fixture
 def marts(connection: psycopg.Connection) -> Marts:
     return Marts(connection)
+
+
+class Tutor:
+    """A tutor of the generated data, in a transaction that is taken back."""
+
+    def __init__(self, connection: psycopg.Connection, tutor_id: UUID) -> None:
+        self._connection = connection
+        self.tutor_id = tutor_id
+
+    def has(self, *raised: str, superseded: str | None = None) -> None:
+        """As if scores had just found so; what is not named is ok."""
+        self._connection.execute(
+            """
+            update marts.tutor_concerns
+            set
+                status = case when concern = any(%(raised)s) then 'raised' else 'ok' end,
+                superseded = concern is not distinct from %(superseded)s::text,
+                raised_on = as_of
+            where tutor_id = %(tutor)s
+            """,
+            {"tutor": self.tutor_id, "raised": [*raised, superseded], "superseded": superseded},
+        )
+        self.keep()
+
+    def keep(self) -> None:
+        self._connection.execute("select marts.keep_cases(array[%s]::uuid[])", [self.tutor_id])
+
+    def set(self, **columns: object) -> None:
+        """As people change the case."""
+        values = ", ".join(f"{name} = %({name})s" for name in columns)
+        self._connection.execute(
+            f"update app.cases set {values} where tutor_id = %(tutor)s".encode(), {"tutor": self.tutor_id, **columns}
+        )
+
+    def close(self, reason: str = "improved", *, days_ago: int = 1) -> None:
+        state = "resolved" if reason in ("improved", "no_effect") else "dismissed"
+        self._connection.execute(
+            """
+            update app.cases set state = %s, reason = %s, closed_at = now() - %s * interval '1 day'
+            where tutor_id = %s and closed_at is null
+            """,
+            [state, reason, days_ago, self.tutor_id],
+        )
+
+    @property
+    def cases(self) -> list[dict[str, Any]]:
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            query = "select * from app.cases where tutor_id = %s order by opened_at, case_id"
+            return cursor.execute(query, [self.tutor_id]).fetchall()
+
+    @property
+    def case(self) -> dict[str, Any]:
+        (case,) = self.cases
+        return case
+
+    @property
+    def events(self) -> list[tuple[str, Any]]:
+        """Kinds, and what they name."""
+        rows = self._connection.execute(
+            """
+            select events.kind, coalesce(
+                jsonb_path_query_array(events.details, '$.concerns[*].concern'), '[]'
+            ) || jsonb_path_query_array(events.details, '$.concerns[*] ? (@.type() == "string")')
+            from app.case_events as events inner join app.cases using (case_id)
+            where cases.tutor_id = %s order by event_id
+            """,
+            [self.tutor_id],
+        )
+        return [(kind, tuple(names)) for kind, names in rows]
+
+
+@pytest.fixture
+def tutor(built: Dbt, connection: psycopg.Connection) -> Iterator[Tutor]:
+    """One without a case, of whom every concern is ok and nothing is told: runs of other tests may have told some."""
+    with connection.transaction(force_rollback=True):
+        row = connection.execute(
+            "select tutor_id from marts.tutor_scores order by sessions_90d desc limit 1"
+        ).fetchone()
+        assert row is not None
+        connection.execute("set local session_replication_role = replica")
+        connection.execute(
+            "delete from app.case_events where case_id in (select case_id from app.cases where tutor_id = %s)", row
+        )
+        connection.execute("delete from app.cases where tutor_id = %s", row)
+        connection.execute("set local session_replication_role = origin")
+        tutor = Tutor(connection, row[0])
+        tutor.has()
+        connection.execute("delete from app.events where tutor_id = %s", row)
+        assert tutor.cases == []
+        yield tutor

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from psycopg.rows import dict_row
+
+from tests.dbt.conftest import Tutor
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from core.database import Database
     from tests.dbt.conftest import Dbt
 
@@ -24,95 +22,6 @@ group by tutor_id order by tutor_id
 """
 CONTENT = "select to_jsonb(cases)::text from app.cases order by case_id"
 EVENTS = "select to_jsonb(events)::text from app.case_events as events order by event_id"
-
-
-class Tutor:
-    """A tutor of the generated data, in a transaction that is taken back."""
-
-    def __init__(self, connection: psycopg.Connection, tutor_id: UUID) -> None:
-        self._connection = connection
-        self.tutor_id = tutor_id
-
-    def has(self, *raised: str, superseded: str | None = None) -> None:
-        """As if scores had just found so; what is not named is ok."""
-        self._connection.execute(
-            """
-            update marts.tutor_concerns
-            set
-                status = case when concern = any(%(raised)s) then 'raised' else 'ok' end,
-                superseded = concern is not distinct from %(superseded)s::text,
-                raised_on = as_of
-            where tutor_id = %(tutor)s
-            """,
-            {"tutor": self.tutor_id, "raised": [*raised, superseded], "superseded": superseded},
-        )
-        self.keep()
-
-    def keep(self) -> None:
-        self._connection.execute("select marts.keep_cases(array[%s]::uuid[])", [self.tutor_id])
-
-    def set(self, **columns: object) -> None:
-        """As people change the case."""
-        values = ", ".join(f"{name} = %({name})s" for name in columns)
-        self._connection.execute(
-            f"update app.cases set {values} where tutor_id = %(tutor)s".encode(), {"tutor": self.tutor_id, **columns}
-        )
-
-    def close(self, reason: str = "improved", *, days_ago: int = 1) -> None:
-        state = "resolved" if reason in ("improved", "no_effect") else "dismissed"
-        self._connection.execute(
-            """
-            update app.cases set state = %s, reason = %s, closed_at = now() - %s * interval '1 day'
-            where tutor_id = %s and closed_at is null
-            """,
-            [state, reason, days_ago, self.tutor_id],
-        )
-
-    @property
-    def cases(self) -> list[dict[str, Any]]:
-        with self._connection.cursor(row_factory=dict_row) as cursor:
-            query = "select * from app.cases where tutor_id = %s order by opened_at, case_id"
-            return cursor.execute(query, [self.tutor_id]).fetchall()
-
-    @property
-    def case(self) -> dict[str, Any]:
-        (case,) = self.cases
-        return case
-
-    @property
-    def events(self) -> list[tuple[str, Any]]:
-        """Kinds, and what they name."""
-        rows = self._connection.execute(
-            """
-            select events.kind, coalesce(
-                jsonb_path_query_array(events.details, '$.concerns[*].concern'), '[]'
-            ) || jsonb_path_query_array(events.details, '$.concerns[*] ? (@.type() == "string")')
-            from app.case_events as events inner join app.cases using (case_id)
-            where cases.tutor_id = %s order by event_id
-            """,
-            [self.tutor_id],
-        )
-        return [(kind, tuple(names)) for kind, names in rows]
-
-
-@pytest.fixture
-def tutor(built: Dbt, connection: psycopg.Connection) -> Iterator[Tutor]:
-    """One without a case, of whom every concern is ok."""
-    with connection.transaction(force_rollback=True):
-        row = connection.execute(
-            "select tutor_id from marts.tutor_scores order by sessions_90d desc limit 1"
-        ).fetchone()
-        assert row is not None
-        connection.execute("set local session_replication_role = replica")
-        connection.execute(
-            "delete from app.case_events where case_id in (select case_id from app.cases where tutor_id = %s)", row
-        )
-        connection.execute("delete from app.cases where tutor_id = %s", row)
-        connection.execute("set local session_replication_role = origin")
-        tutor = Tutor(connection, row[0])
-        tutor.has()
-        assert tutor.cases == []
-        yield tutor
 
 
 def test_a_build_opens_a_case_for_each_tutor_with_a_raised_concern(

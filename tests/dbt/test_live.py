@@ -44,7 +44,8 @@ INTERMEDIATE = ("int_session_facts", "int_tutor_days", "int_pairs")
 # Scores and concerns as JSON, without the columns that only runs make. Scores read the concerns that are stored, so
 # these are compared by themselves.
 ROWS = """
-select tutor_id::text, to_jsonb(scores) - '{{peer_percentile,planned_sessions_7d,harm_sessions,harm_students}}'::text[]
+select tutor_id::text, to_jsonb(scores)
+    - '{{peer_percentile,planned_sessions_7d,harm_sessions,harm_students,case_mix_expected}}'::text[]
 from {scores} as scores
 union all
 select concern_key, to_jsonb(concerns) - 'clears_on'
@@ -561,7 +562,10 @@ def test_a_run_leaves_alone_what_was_written_since_its_look(
     """Between its look at all scores and a batch of them, one tutor is refreshed."""
     before = score(connection, 16, "sessions_7d")
     # Every row differs, and the run writes them in five batches.
-    connection.execute("update marts.tutor_scores set sessions_7d = sessions_7d + 100, peer_percentile = -1")
+    connection.execute(
+        "update marts.tutor_scores set sessions_7d = sessions_7d + 100, peer_percentile = -1,"
+        " planned_sessions_7d = planned_sessions_7d + 5"
+    )
     raw = session("since the look", 16, 4)
     columns = "session_id, tutor_id, student_id, scheduled_time, status"
     run = in_background(lambda _: current("run", "--select", "tutor_scores", scores_per_batch=7))
@@ -583,6 +587,8 @@ def test_a_run_leaves_alone_what_was_written_since_its_look(
         connection.execute("select count(*) from marts.tutor_scores where peer_percentile = -1").fetchone() or ()
     )
     assert waiting <= 1, "what only a run knows is written into that row, too"
+    torn = "select count(*) from marts.tutor_scores where harm_sessions <> planned_sessions_7d * let_down_rate_expected"
+    assert connection.execute(torn).fetchone() == (0,), "sessions at risk are of the plan and the rate beside them"
 
 
 def test_a_post_counts_what_a_run_has_left_half_done(

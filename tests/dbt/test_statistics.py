@@ -1,27 +1,18 @@
-"""The statistics of concerns in SQL against NumPy and SciPy: posteriors, the change filter, and when concerns clear."""
+"""The statistics of concerns in SQL against NumPy and SciPy: posteriors and the change filter."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from scipy import special
 
 from tests import worlds
 from verify.recompute.change_filter import ChangeFilter, grid
-from verify.recompute.concerns import (
-    DailyCounts,
-    assess,
-    rate_concerns,
-    rate_probability,
-    rating_probability,
-)
 from verify.recompute.evidence import BetaMixture, Floats, half_life_weights
 from verify.recompute.quality import QualityReference, components, quality_score, z_scores
 from verify.recompute.rating_evidence import RatingPrior, Ratings, rating_posterior
-from verify.recompute.rules import RULES
 
 if TYPE_CHECKING:
     import psycopg
@@ -265,140 +256,6 @@ def test_the_change_filter_goes_on_from_a_state_to_the_last_bit(built: Dbt, conn
         ) as step
     """.encode()).fetchall()  # fmt: skip
     assert is_same
-
-
-DAYS = 400
-
-
-@pytest.fixture(scope="module")
-def counts() -> DailyCounts:
-    """150 tutors, many of them with much to be concerned about, some of them slow."""
-    rng = np.random.default_rng(5)
-    size = (150, DAYS)
-    pace = np.exp(rng.normal(np.log(1.2), 0.85, (150, 1)))
-    # Some have stopped, or have just begun.
-    pace = pace * np.where(np.arange(DAYS) < rng.choice([DAYS, DAYS - 40], (150, 1)), 1, 0)
-    sessions = rng.poisson(pace, size)
-    recent = np.where(np.arange(DAYS) >= DAYS - rng.integers(5, 90, (150, 1)), 3.0, 1.0)
-    let_downs = rng.binomial(sessions, np.clip(rng.beta(1.5, 12, (150, 1)) * recent, 0, 0.9))
-    no_shows = rng.binomial(let_downs, 0.2)
-    held = sessions - let_downs
-    first_meetings = rng.binomial(held, 0.1)
-    ratings = rng.binomial(held, 0.5)
-    worse = rng.normal(0, 0.4, (150, 1))
-    stars = np.clip(np.rint(4.4 + worse[..., np.newaxis] + rng.normal(0, 0.7, (*size, 1))), 1, 5)[..., 0]
-    parts = (
-        sessions, let_downs, no_shows, held, rng.binomial(held, rng.beta(1, 12, (150, 1))),
-        first_meetings, rng.binomial(first_meetings, rng.beta(3, 5, (150, 1))),
-        ratings, ratings * stars, ratings * stars**2,
-    )  # fmt: skip
-    return DailyCounts(*(part.astype(np.float64) for part in parts))
-
-
-def days_since_high(probability: Floats) -> int:
-    return int(np.flatnonzero(probability[::-1] >= 0.8)[0])
-
-
-def history(daily: Floats, length: int = DAYS) -> tuple[npt.NDArray[np.intp], Floats]:
-    """Ages and counts of the days that have any."""
-    recent = daily[::-1][:length]
-    return np.flatnonzero(recent), recent[recent > 0]
-
-
-@pytest.mark.parametrize("name", ["unreliable", "no_shows", "late_starts", "loses_new_students"])
-def test_when_a_concern_about_a_rate_clears(
-    built: Dbt, connection: psycopg.Connection, counts: DailyCounts, name: str
-) -> None:
-    concern = rate_concerns(0.15)[name]
-    change_filter = ChangeFilter.of_prior(some_prior(np.random.default_rng(6), 0.15), 0.15)
-    expected = assess(counts, change_filter)[name]
-    _, stored, _ = rate_probability(concern, counts)
-    prior = BetaMixture(*(part[:, -1] for part in (stored.priors.shares, stored.priors.alpha, stored.priors.beta)))
-    limit = float(stored.limits[-1])
-    platform = limit - concern.margin if concern.limit is None else 0.0
-    raised = np.flatnonzero(expected.status == "raised")
-    found = []
-    for tutor in raised:
-        trials, events = getattr(counts, concern.trials)[tutor], getattr(counts, concern.events)[tutor].copy()
-        if concern.limit is None:
-            events[-30:] = platform * trials[-30:]
-        ages, recent = history(trials)
-        days = query(
-            connection,
-            """
-            select intermediate.evidence_clears_in(
-                log_masses, log_rates, log_complements, null, null, null, null,
-                %s::integer[], %s, %s::float8[], %s, %s, %s, %s, %s, %s, %s
-            )
-            from intermediate.rate_cells(%s, %s, %s, %s, %s)
-            """,
-            ages, recent, events[::-1][ages], concern.weights, concern.cap, trials[-30:].sum() / 30, platform,
-            float(concern.needs), concern.needs_days, days_since_high(expected.daily_probability[tutor]),
-            *parameters(prior), limit,
-        )  # fmt: skip
-        found.append(days[0, 0])
-    assert len(raised) >= 5
-    check_clearing(np.array(found), expected.clears_in_days[raised])
-
-
-def check_clearing(found: Floats, expected: npt.NDArray[np.int64]) -> None:
-    """Equal, but for a day on which the probability is at a level but for the error that it may have."""
-    assert len(np.unique(expected)) >= 3
-    difference = np.abs(np.nan_to_num(found, nan=-1) - expected)
-    assert difference.max() <= 1
-    assert (difference == 0).mean() >= 0.8
-
-
-def test_when_getting_worse_clears(built: Dbt, connection: psycopg.Connection, counts: DailyCounts) -> None:
-    prior = BetaMixture(np.array([0.9, 0.1]), np.array([8.0, 1.0]), np.array([92.0, 3.0]))
-    change_filter = ChangeFilter.of_prior(prior, 0.15, 1.4)
-    expected = assess(counts, change_filter)["getting_worse"]
-    run = change_filter.run(counts.sessions, counts.let_downs)
-    raised = np.flatnonzero(expected.status == "raised")
-    found = []
-    for tutor in raised:
-        ages, recent = history(counts.sessions[tutor], 90)
-        days = query(
-            connection,
-            f"""
-            select intermediate.filter_clears_in(
-                %s, %s, {DAY} - %s::integer, {DAY}, after_a_jump, log_rates, log_complements, 1.4,
-                %s::integer[], %s::float8[], %s, 5, 90, %s
-            )
-            from intermediate.filter_parameters(8, 92, 1, 3, 0.15)
-            """,
-            run.weights[tutor], expected.probability[tutor], run.idle_days[tutor], ages, recent,
-            counts.sessions[tutor, -30:].sum() / 30, days_since_high(expected.daily_probability[tutor]),
-        )  # fmt: skip
-        found.append(days[0, 0])
-    assert len(raised) >= 5
-    check_clearing(np.array(found), expected.clears_in_days[raised])
-
-
-def test_when_low_ratings_clear(built: Dbt, connection: psycopg.Connection, counts: DailyCounts) -> None:
-    change_filter = ChangeFilter.of_prior(some_prior(np.random.default_rng(6), 0.15), 0.15)
-    expected = assess(counts, change_filter)["low_ratings"]
-    _, priors, _ = rating_probability(counts)
-    today = RatingPrior(*(part[-1] for part in priors))
-    raised = np.flatnonzero(expected.status == "raised")
-    found = []
-    for tutor in raised:
-        ages, recent = history(counts.ratings[tutor], 180)
-        days = query(
-            connection,
-            """
-            select intermediate.evidence_clears_in(
-                null, null, null, %s, %s, %s, %s, %s::integer[], %s, %s::float8[], %s, 60, %s, %s, 5, %s, %s
-            )
-            """,
-            today.mean, today.between, today.within, today.mean - RULES.rating_margin,
-            ages, recent, counts.rating_sums[tutor][::-1][ages], half_life_weights(),
-            counts.ratings[tutor, -30:].sum() / 30, today.mean, np.ones(180),
-            days_since_high(expected.daily_probability[tutor]),
-        )  # fmt: skip
-        found.append(days[0, 0])
-    assert len(raised) >= 5
-    check_clearing(np.array(found), expected.clears_in_days[raised])
 
 
 def test_weights_of_evidence(built: Dbt, connection: psycopg.Connection) -> None:

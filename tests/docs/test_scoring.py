@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from scipy import special
@@ -17,8 +18,10 @@ from core.settings import PROJECT_ROOT
 from verify.recompute.change_filter import ChangeFilter
 from verify.recompute.concerns import Concern, DailyCounts, StoredDays, assess
 from verify.recompute.evidence import BetaMixture, Evidence, Floats, Posterior, evidence, half_life_weights
+from verify.recompute.forecasts import predicted
 from verify.recompute.quality import WEIGHTS, QualityReference, components, quality_score, variance_shares, z_scores
 from verify.recompute.rating_evidence import RatingPrior, Ratings, rating_evidence, rating_posterior
+from verify.recompute.slots import case_mix_odds, cell_p_values
 
 TEXT = (PROJECT_ROOT / "docs" / "scoring.md").read_text()
 VARS = yaml.safe_load((PROJECT_ROOT / "dbt_project" / "dbt_project.yml").read_text())["vars"]
@@ -250,6 +253,30 @@ def quality() -> list[str]:
     ]
 
 
+def slots() -> list[str]:
+    """A pattern, the case mix and a forecast."""
+    (p,) = cell_p_values(np.array([40.0]), np.array([14.0]), np.array([200.0]), np.array([32.0]), 1.5)
+    tutors = {"a": (30, 10, 30, 5), "b": (20, 10, 40, 10)}
+    frame = pd.DataFrame(
+        [
+            (tutor, level, place < k)
+            for tutor, (on, missed, others, let_down) in tutors.items()
+            for level, n, k in (("5", on, missed), ("1", others, let_down))
+            for place in range(n)
+        ],
+        columns=["tutor_id", "weekday", "is_let_down"],
+    )
+    said = predicted(LET_DOWNS.updated(np.array([40.0]), np.array([9.0])), np.array([30]), LIMITS["unreliable"])
+    return [
+        f"it would have been {40 * 32 / 200:.1f}",
+        f"with a probability of {percent(p, 2)}",
+        f"(14 + 10 · 16%) of 50, or {percent(np.array((14 + 10 * 32 / 200) / 50))}",
+        f"Fridays have {case_mix_odds(frame, 'weekday')['5']:g} times the odds of Mondays",
+        f"{said.low[0]} to {said.high[0]} of 30 sessions are likely",
+        f"It should hold {100 * said.inside[0]:.0f} times of 100",
+    ]
+
+
 def _signed(number: float) -> str:
     return f"{number:.2f}".replace("-", "\N{MINUS SIGN}")
 
@@ -262,6 +289,7 @@ EXAMPLES: tuple[Callable[[], list[str]], ...] = (
     lost_students,
     sudden_change,
     quality,
+    slots,
 )
 
 

@@ -25,6 +25,9 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
             "TUTORQ_OIDC_ISSUER": f"http://127.0.0.1:{provider.server_port}",
             "TUTORQ_OIDC_CLIENT_ID": "tutorq",
             "TUTORQ_OIDC_CLIENT_SECRET": "only-for-tests",
+            # Receivers of webhooks are on this machine.
+            "TUTORQ_WEBHOOKS_ALLOW_PRIVATE": "true",
+            "TUTORQ_WEBHOOKS_ALLOW_HTTP": "true",
         }
         yield installation
         for process in installation.processes():

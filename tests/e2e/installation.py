@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,11 +25,13 @@ STOP_SECONDS = 60
 class Installation:
     """One TUTORQ_HOME with its ports, and the `tutorq up` that runs there."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, command: Sequence[str] = (sys.executable, "-m", "cli.app")) -> None:
         self.home = home
+        self.command = command
         self.api_port, self.dagster_port = free_port(), free_port()
         self.log = home / "up.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.folder: Path | None = None  # in which commands are started, if not in that of the tests
         self.environment = {
             **os.environ,
             "TUTORQ_HOME": str(home),
@@ -38,19 +41,20 @@ class Installation:
 
     def tutorq(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "cli.app", *arguments],
+            [*self.command, *arguments],
             env=self.environment,
+            cwd=self.folder,
             capture_output=True,
             text=True,
             check=False,
             timeout=START_SECONDS,
         )
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         self.log.touch(mode=0o600)  # doctor looks at it, too
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "cli.app", "up"], env=self.environment, stdout=log, stderr=log
+                [*self.command, "up", *options], env=self.environment, cwd=self.folder, stdout=log, stderr=log
             )
 
     def up(self) -> None:

@@ -21,7 +21,8 @@ TESTS_SECONDS = 1200
 DASHBOARD = PROJECT_ROOT / "dashboards"
 
 
-def test_in_the_browser(complete: Installation) -> None:
+@pytest.mark.parametrize("tier", ["gate", pytest.param("soak", marks=pytest.mark.soak)])
+def test_in_the_browser(complete: Installation, tier: str) -> None:
     key = (complete.home / "api-key").read_text().strip()
     _send_a_mail(f"http://127.0.0.1:{complete.api_port}", key)
     # No run changes anything meanwhile but those that the tests themselves cause.
@@ -32,6 +33,7 @@ def test_in_the_browser(complete: Installation) -> None:
         "DAGSTER_ADDRESS": f"http://127.0.0.1:{complete.dagster_port}",
         "TUTORQ_ADMIN_KEY": key,
         "TUTORQ_READ_KEY": _read_key(complete),
+        "TUTORQ_E2E_TIER": tier,
     }
     run = _npm("run", "--silent", "e2e", folder=DASHBOARD, environment=environment)
     print(run.stdout)

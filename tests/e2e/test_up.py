@@ -23,10 +23,10 @@ def test_a_dropped_file_is_scored_by_itself(complete: Installation) -> None:
     assert list(landing.glob("*.csv*")) == [], "what the first run has loaded"
     tutor = installation.drop_sessions(6, pause_seconds=PAUSE_SECONDS)
 
-    def arrived() -> bool:
-        return bool(installation.get("/api/tutors?limit=1")["meta"]["generation"] > before["meta"]["generation"])
-
-    wait_for(arrived, FOLLOW_SECONDS, lambda: (installation.home / "logs" / "dagster-daemon.log").read_text()[-3000:])
+    platform = installation.platform()
+    daemon_log = installation.home / "logs" / "dagster-daemon.log"
+    wait_for(lambda: is_scored(platform, tutor), FOLLOW_SECONDS, lambda: daemon_log.read_text()[-3000:])
+    assert installation.get("/api/tutors?limit=1")["meta"]["generation"] > before["meta"]["generation"]
     assert installation.get(f"/api/tutors/{tutor}")["data"]["sessions_7d"] == 6
     [report] = landing.glob(f"processed/*/sessions.{tutor}.csv.report.json")
     [loaded] = json.loads(report.read_text())["loads"]

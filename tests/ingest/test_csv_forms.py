@@ -47,6 +47,12 @@ def database(raw_database: Database) -> Database:
         (f"sep=,\r\n{SESSION}", []),
         ("sep=;\r\n" + SESSION.replace(",", ";"), [SEMICOLONS]),
         ('"sep=;"\n' + SESSION.replace(",", ";"), [SEMICOLONS]),
+        ("sep=\t\n\n" + SESSION.replace(",", "\t"), [("understood", "its cells are separated by tabs")]),
+        (f"sep=,\n,,,\n{SESSION}", []),
+        (
+            SESSION + HEADER.replace("_", " ").title() + f"\n{ROW}\n",
+            [("understood", "the header comes again among the rows")],
+        ),
         (f"\n{SESSION}", []),
         (f"\r\n , ,\r\n{SESSION}", []),
         (f"Sessions of November\n\n{SESSION}", [("guessed", "left out lines above the header")]),
@@ -188,6 +194,11 @@ def test_a_byte_by_itself_is_a_sign_or_a_broken_one(
     assert rows(database, "select reason from raw.reschedules") == [(read,)]
     guesses = [text for kind, text in notes(summary) if kind == "guessed"]
     assert (summary.remarks, len(guesses)) == ((0, 1) if read else (1, 0))
+
+
+def test_a_blank_row_of_spaces_that_do_not_break_is_blank(database: Database, tmp_path: Path) -> None:
+    summary = load(database, tmp_path, {"tutors.csv": b"tutor_id,name\n\xa0,\xa0\nT1,Ann Lee\n"})
+    assert (summary.inserted, summary.quarantined, summary.errors) == (1, 0, [])
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,9 @@ import pytest
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.settings import Settings
-from ingest import FileSummary, Progress, csv_reader, landing_files, load_file, load_folder
-from ingest import load as load_module
+from ingest import FileSummary, Progress, csv_reader, file_load, landing_files, load_file, load_folder
+from ingest.file_load import GROUP
 from ingest.ids import ROUNDED_RULE, entity_uuid
-from ingest.load import GROUP
 from ingest.parser import quarantine_json
 from tests.conftest import forget_audit
 
@@ -69,8 +68,8 @@ def reasons(database: Database) -> list[tuple[Any, ...]]:
 def test_every_column_of_every_file_arrives_typed(database: Database, tmp_path: Path) -> None:
     (tmp_path / "tutors.csv").write_text(
         "\ufefftutor_id, Name ,email,subjects,is_active,hired_at,capacity,age,experience_years,teaching_style,"
-        "preferred_pace,communication_style,shoe_size\n"
-        "t1, Ada ,ada@example.org, math ;; physics ;,No,2020-02-29,12,44.0,7.5,flexible,1,5,38\n"
+        "preferred_pace,communication_style,Time zone,shoe_size\n"
+        "t1, Ada ,ada@example.org, math ;; physics ;,No,2020-02-29,12,44.0,7.5,flexible,1,5,Europe/Vienna,38\n"
     )
     (tmp_path / "students.csv").write_text(
         "student_id,name,age,subjects,preferred_teaching_style,preferred_pace,communication_style,urgency_level,"
@@ -97,7 +96,7 @@ def test_every_column_of_every_file_arrives_typed(database: Database, tmp_path: 
     tutor, student, session = entity_uuid("t1"), entity_uuid("p1"), entity_uuid("s1")
     columns = (
         "tutor_id, external_id, name, email, subjects, is_active, hired_at, capacity, age, experience_years,"
-        " teaching_style, preferred_pace, communication_style, is_stub"
+        " teaching_style, preferred_pace, communication_style, time_zone, is_stub"
     )
     assert rows(database, f"select {columns} from raw.tutors") == [
         (
@@ -114,6 +113,7 @@ def test_every_column_of_every_file_arrives_typed(database: Database, tmp_path: 
             "flexible",
             1,
             5,
+            "Europe/Vienna",
             False,
         )
     ]
@@ -297,6 +297,33 @@ def test_one_session_of_several_students_says_what_to_do(load: Loader, database:
     assert {reason for _, reason in reasons(database)} == {GROUP}
 
 
+def test_no_shows_that_name_nobody_are_said(load: Loader, database: Database) -> None:
+    header = f"{HEADER},initiator"
+    unnamed = [f"s{n},t1,p1,2026-01-0{n}T10:00:00Z,no_show," for n in range(1, 4)]
+    named = ["s4,t1,p1,2026-01-04T10:00:00Z,no_show,student", "s5,t1,p1,2026-01-05T10:00:00Z,no_show,tutor"]
+    others = ["s6,t1,p1,2026-01-06T10:00:00Z,completed,", "s7,t1,p1,2026-01-07T10:00:00Z,cancelled,"]
+    said = [str(note) for note in load(csv_text(header, *unnamed, *named, *others)).notes]
+    assert said == ["3 no-shows name nobody; they count for nobody until `initiator` says whose it was"]
+    (said,) = [str(note) for note in load(csv_text(header, unnamed[0], *named), "sessions.2.csv").notes]
+    assert said.startswith("1 no-show names nobody; it counts for nobody")
+    assert load(csv_text(header, *named, *others), "sessions.3.csv").notes == []
+
+
+def test_students_of_refused_rows_get_no_stub(load: Loader, database: Database) -> None:
+    """p1 wins in s1; p2 and p3 are refused there, and p3 has a session of their own."""
+    rows_of_s1 = [f"s1,t1,p{n},2026-01-05T10:00:00Z,completed,2026-01-0{8 - n}" for n in range(1, 4)]
+    # Another version of a session, which loses by its age, still names somebody.
+    moved = ["s3,t1,p4,2026-01-05,scheduled,2026-01-06", "s3,t2,p5,2026-01-06,scheduled,2026-01-07"]
+    header = f"{HEADER},updated_at"
+    summary = load(csv_text(header, *reversed(rows_of_s1), "s2,t1,p3,2026-01-06,completed,2026-01-06", *moved))
+    assert counts(summary) == (6, 3, 0, 0, 2)
+    assert rows(database, "select external_id from raw.sessions where student_id = raw.entity_uuid('p1')") == [("s1",)]
+    assert [name for (name,) in rows(database, "select external_id from raw.students order by 1")] == [
+        "p1", "p3", "p4", "p5",
+    ]  # fmt: skip
+    assert len(rows(database, "select from raw.tutors")) == 2
+
+
 def test_broken_lines_are_told_by_their_line_and_swallow_no_good_row(load: Loader, database: Database) -> None:
     lines = [
         (HEADER + ",subject").encode(),
@@ -333,7 +360,7 @@ def test_rows_and_quoted_line_breaks_across_blocks(
     load: Loader, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 64)
-    monkeypatch.setattr(load_module, "SLICE_ROWS", 7)
+    monkeypatch.setattr(file_load, "SLICE_ROWS", 7)
     lines = [f's{number},t1,p1,2026-01-05,completed,"a\n\nb{number}"' for number in range(50)]
     lines.insert(20, "broken")
     summary = load(gzip.compress(csv_text(HEADER + ",subject", *lines).encode()), "sessions.part.csv.gz")

@@ -12,7 +12,7 @@ import yaml
 
 from core.database import Database
 from core.errors import TutorqError
-from ingest import complete_files, left_alone, load_folder, take_files
+from ingest import complete_files, failures, left_alone, load_folder, take_files
 from ingest.explain import explain
 from ingest.ids import entity_uuid
 
@@ -131,7 +131,7 @@ def test_an_unknown_file_is_explained_by_a_draft_that_reads_it(tmp_path: Path) -
         "17;Ann;Kid;31.1.2026;15:00;Done;;60\n18;Ann;Kid;2.2.2026;15:00;Off;Teacher;60\n"
     )
     explanation = explain(path, timezone="UTC")
-    assert explanation.failure == "by its name, lessons 2026.csv is no landing file"
+    assert explanation.failure == "the name lessons 2026.csv does not say what the file holds"
     assert explanation.draft is not None
     (tmp_path / "mapping.yml").write_text(explanation.draft)
     (reading,) = explain(path, timezone="UTC").readings
@@ -146,6 +146,28 @@ def test_an_unknown_file_is_explained_by_a_draft_that_reads_it(tmp_path: Path) -
         "duration_minutes": ["60", "60"],
     }
     assert reading.refused == []
+
+
+def test_an_explanation_says_what_the_mapping_lacks(tmp_path: Path) -> None:
+    """Words and forms of dates in the form of a mapping; what is understood anyhow is not among them."""
+    path = tmp_path / "export.csv"
+    path.write_text(
+        "n;t;s;day;state;by\n1;T;S;31.1.2026;Done;\n2;T;S;2.2.2026;lost in the post;T\n3;T;S;2 Feb 2026;No-Show;tutor\n"
+    )
+    mapping = "sessions:\n  files: export.csv\n  columns: {session_id: n, tutor_id: t, student_id: s, status: state,"
+    mapping += " scheduled_time: day, initiator: by}\n"
+    (tmp_path / "mapping.yml").write_text(mapping)
+    (reading,) = explain(path, timezone="UTC").readings
+    assert yaml.safe_load(reading.additions) == {
+        "sessions": {
+            "values": {"status": {"Done": "completed", "lost in the post": "???"}, "initiator": {"T": "???"}},
+            "dates": ["%d.%m.%Y"],
+        }
+    }
+    added = reading.additions.removeprefix("sessions:\n").replace('"???"', "no_show", 1).replace('"???"', "tutor")
+    (tmp_path / "mapping.yml").write_text(mapping + added)
+    (reading,) = explain(path, timezone="UTC").readings
+    assert (reading.additions, reading.refused, len(reading.columns[0].cells)) == ("", [], 3)
 
 
 def test_an_export_of_a_known_tool_is_explained_by_its_mapping(tmp_path: Path) -> None:
@@ -237,6 +259,10 @@ def test_a_file_of_several_kinds_has_a_report_of_each(database: Database, tmp_pa
     assert taken.report.outcome == "failed"
     assert taken.report.message.startswith("sessions: none of its 5 rows could be taken; reschedules: 0 rows read")
     assert len(taken.report.loads[0].first_quarantined) == 5
+    # By the kind that had it loaded; its name says nothing.
+    (line,) = failures(landing, "reschedules")
+    assert re.fullmatch(r"failed/.*/bookings.csv: sessions: none of its 5 rows could be taken; reschedules: .*", line)
+    assert failures(landing, "sessions") == []
 
 
 def test_a_refused_file_that_had_to_stay_is_tried_with_its_new_mapping(database: Database, tmp_path: Path) -> None:

@@ -298,7 +298,32 @@ def test_a_draft_of_an_unknown_file_says_what_it_found_and_what_is_open() -> Non
         "session_id": "L1", "tutor_id": "Ann", "student_id": "Kid", "scheduled_time": "2025-12-31T15:00:00",
         "status": "completed",
     }  # fmt: skip
-    assert "# not used: Fee" in text
+    assert "    # not used:\n    #   Fee  # 10\n" in text
+
+
+def test_a_draft_of_a_german_file_is_complete() -> None:
+    header = [
+        "Lektion-Nr",
+        "Lehrkraft",
+        "Schüler-Nr",
+        "Datum",
+        "Beginn",
+        "Stand",
+        "Abgesagt von",
+        "Dauer (Min.)",
+        "Raum",
+    ]
+    samples = {
+        "Lektion-Nr": ["17"], "Lehrkraft": ["Ann"], "Schüler-Nr": ["K1"], "Datum": ["31.1.2026"], "Beginn": ["15:00"],
+        "Stand": ["abgesagt", "durchgeführt", "nicht erschienen"], "Abgesagt von": ["Lehrkraft"],
+        "Dauer (Min.)": ["60"],
+    }  # fmt: skip
+    mapping = parse_mapping(draft("Unterricht.csv", header, samples, ENTITIES["sessions"]))
+    (row, *_), _ = read(mapping, header, ["17", "Ann", "K1", "31.1.2026", "15:00", "abgesagt", "Lehrkraft", "60", "2"])
+    assert row == {
+        "session_id": "17", "tutor_id": "Ann", "student_id": "K1", "scheduled_time": "2026-01-31T15:00:00",
+        "status": "cancelled", "initiator": "tutor", "duration_minutes": "60",
+    }  # fmt: skip
 
 
 def test_a_draft_leaves_open_which_number_is_the_month() -> None:

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from psycopg.types.json import Jsonb
 
 from core.database import Database
-from ingest.rows import RESCHEDULE_SQL, SESSION_SQL
+from ingest.contract import RESCHEDULES, SESSIONS
+from ingest.merge_files import FileMergeSql
 
 WINS = {"newer", "fills", "overrules"}
 ID = "00000000-0000-0000-0000-000000000001"
@@ -151,7 +152,9 @@ def test_versions_have_a_total_order(database: Database, versions: Sequence[dict
         assert (verdicts[a, b] == "same") == (a == b)
 
 
-@pytest.mark.parametrize("sql", [SESSION_SQL, RESCHEDULE_SQL], ids=["sessions", "reschedules"])
+@pytest.mark.parametrize(
+    "sql", [FileMergeSql(each, list(each.columns)) for each in (SESSIONS, RESCHEDULES)], ids=["sessions", "reschedules"]
+)
 def test_the_loader_calls_functions_for_contradictions_only(database: Database, sql: Any) -> None:
     with database.connect() as connection:
         connection.execute(sql.create_staged().encode())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.calibrate import Calibration, fit_calibration
+from ml.calibrate import Calibration, fit_calibration, recalibration
 from ml.drift import Reference, drift, reference
 from ml.evaluate import calibration_error, evaluation, reliability, risk_bands, subgroups, summary
 from ml.promote import decide
@@ -161,6 +161,83 @@ def test_a_difference_within_noise_counts_against_the_rules_and_not_against_the_
     assert judged(label, better, champion=("match-1", worse)).is_promoted
 
 
+def rare(rows=20_000):
+    """An outcome of one row in 200 on average."""
+    rng = np.random.default_rng(5)
+    truth = 1 / (1 + np.exp(-rng.normal(-6, 1.2, rows)))
+    return rng.random(rows) < truth, truth
+
+
+def test_a_rare_outcome_may_not_be_said_never_to_happen():
+    """All of it is within 0.05 of the truth."""
+    label, truth = rare()
+    assert label.mean() < 0.01
+    assert judged(label, truth).is_promoted
+    for wrong, said in (
+        (truth / 1000, "said on average"),
+        (np.full(len(label), 1e-9), "0.00% said on average"),
+        (3 * truth / (1 + 2 * truth), "said on average"),
+        (0.0085 * (truth / 0.0085) ** 3, "differences are overstated"),
+    ):
+        answer = judged(label, wrong)
+        assert "calibration" in answer.faults, answer
+        assert said in answer.reason
+
+
+def test_a_calibration_that_may_be_right_is_not_refused():
+    """Of ten events, a ratio of 1.4 and a slope of 0.8 are within chance."""
+    label, truth = rare(rows=3000)
+    odds = np.log(truth / (1 - truth))
+    assert 10 <= label.sum() <= 40
+    assert "calibration" not in judged(label, 1 / (1 + np.exp(-(odds + 0.25)))).faults
+
+
+def test_a_slope_is_found_with_its_error():
+    label, truth = outcomes(rows=20_000)
+    odds = np.log(truth / (1 - truth))
+    slope, error = recalibration(label, odds)
+    assert slope == pytest.approx(1, abs=3 * error)
+    half, _ = recalibration(label, 2 * odds + 1)
+    assert half == pytest.approx(slope / 2, rel=1e-4)
+    # Every row ten times over says as much as once, if rows of one group are one piece of evidence.
+    again = np.repeat(np.arange(len(label)), 10)
+    repeated = recalibration(label[again], odds[again], again)
+    assert repeated == pytest.approx((slope, error), rel=1e-3)
+    assert recalibration(label[again], odds[again])[1] < error / 3
+    assert recalibration(label, np.zeros(len(label))) is None
+    assert recalibration(np.zeros(5, dtype=bool), np.arange(5.0)) is None
+
+
+def test_a_model_that_tells_all_rows_apart_is_not_refused_for_its_slope():
+    """The slope that fits best is infinite there, whatever was said."""
+    label = np.arange(60) < 20
+    said = np.where(label, 0.9, 0.05)
+    assert recalibration(label, np.log(said / (1 - said))) is None
+    answer = judged(label, said)
+    assert answer.is_promoted, answer.reason
+
+
+def test_one_probability_for_all_is_not_promoted_though_it_is_calibrated():
+    label, _ = outcomes()
+    answer = judged(label, np.full(len(label), label.mean()), rules=np.full(len(label), 0.9))
+    assert answer.faults == {"chance"}
+
+
+def test_rows_of_one_person_are_not_as_much_evidence_as_those_of_many():
+    """40 people, each a hundred times: what looks sure of 4,000 rows may be luck with people."""
+    people = np.repeat(np.arange(40), 100)
+    # Of those with the outcome, the guesses are from 0.32 to 0.7, of the others from 0.28 to 0.66.
+    label = (np.arange(40) % 2 == 1)[people]
+    guess = (0.28 + 0.02 * (np.arange(40) // 2) + 0.04 * (np.arange(40) % 2))[people]
+    chosen = {"prevalence": 0.5, "rules": np.full(4000, 0.5), "baseline": ("b", np.full(4000, 0.5)), "champion": None}
+    alone, together = decide(label, guess, **chosen), decide(label, guess, **chosen, groups=people)
+    assert "no better than chance" in together.reason
+    assert "no better than chance" not in alone.reason
+    few = decide(label[:800], guess[:800], **chosen | {
+        "rules": np.full(800, 0.5), "baseline": ("b", np.full(800, 0.5))}, groups=people[:800])  # fmt: skip
+    assert "too few people" in few.reason
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rows", [300, 2000])
 def test_chance_is_not_promoted_though_the_rules_are_worse(rows):
@@ -190,6 +267,21 @@ def test_what_is_watched_is_later_than_what_was_learnt(days, every):
     for learnt, watched in rolling_folds(ordered, every=every):
         assert ordered[learnt][-1] < ordered[watched][0]
         assert ordered[learnt.start : learnt.stop][-1] < ordered[watched][0]
+
+
+def test_nothing_is_learnt_that_was_not_known_when_it_is_watched():
+    """Every day a row, of which the outcome is known 10 days later."""
+    days = np.arange(100).astype("datetime64[D]").astype("datetime64[us]")
+    known = days + np.timedelta64(10, "D")
+    split = time_split(days, known)
+    assert (split.train, split.test) == (slice(0, 76), slice(85, 100))
+    assert known[split.train][-1] <= days[split.test][0]
+    folds_found = rolling_folds(days[split.train], known[split.train])
+    assert len(folds_found) == 3
+    for learnt, watched in folds_found:
+        assert known[learnt][-1] <= days[watched][0]
+        assert known[learnt.stop] > days[watched][0]
+    assert rolling_folds(days[:20], days[:20] + np.timedelta64(30, "D")) == []
 
 
 def test_folds_are_all_rows_once_and_by_seed():

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml import explain
-from ml.explain import Contribution, MatchFacts, StatedPreferences, Texts, UnusableTextError
+from ml.explain import Contribution, MatchFacts, StatedPreferences, Texts
 from ml.features import MATCH, STYLES
 from ml.model import log_odds
 from ml.rules import MatchRules
+from ml.texts import UnusableTextError
 
 RANGES: dict[str, tuple[float, float]] = {
     "pace_mismatch": (0, 4),
@@ -22,13 +23,18 @@ RANGES: dict[str, tuple[float, float]] = {
     "student_age": (4, 70),
     "student_urgency": (1, 5),
     "student_first_meetings": (0, 40),
+    "student_pending_meetings": (0, 40),
     "student_continuation_rate": (0, 1),
+    "student_sessions_per_pair": (0, 100),
+    "student_rating_given": (1, 5),
     "tutor_experience_years": (0, 50),
     "tutor_sessions_90d": (0, 400),
+    "tutor_let_down_rate": (0, 1),
     "tutor_reschedule_rate": (0, 1),
     "tutor_no_show_rate": (0, 1),
     "tutor_continuation_rate": (0, 1),
     "tutor_rating": (1, 5),
+    "tutor_rating_all_time": (1, 5),
     "lead_hours": (0, 2000),
 }
 
@@ -205,12 +211,12 @@ def test_a_text_with_the_given_numbers_is_taken(text: str) -> None:
 
 
 def test_what_is_cached_depends_on_what_is_told_and_who_tells_it() -> None:
-    key = explain.cache_key(facts(), "server model")
-    assert explain.cache_key(facts(churn_probability=0.4124), "server model") == key
+    key = explain.task(facts()).key("server model")
+    assert explain.task(facts(churn_probability=0.4124)).key("server model") == key
     others = (
         (facts(churn_probability=0.42), "server model"),
         (facts(model_version="m2"), "server model"),
         (facts(student=StatedPreferences(1, 3, "structured", 5)), "server model"),
         (facts(), "server other"),
     )
-    assert len({explain.cache_key(*other) for other in others} | {key}) == 5
+    assert len({explain.task(about).key(writer) for about, writer in others} | {key}) == 5

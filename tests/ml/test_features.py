@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.features import (
+    ATTRITION,
     MATCH,
     SESSION,
+    STUDENT_NO_SHOW,
     TASKS,
     Preferences,
     compatibility,
@@ -27,11 +29,14 @@ def person(pace=NAN, style=None, communication=NAN, age=NAN):
 
 
 def test_tasks_name_every_feature_of_their_tables():
-    assert len(MATCH.names) == 15
+    assert len(MATCH.names) == 20
     assert MATCH.names[:4] == ("pace_mismatch", "style_mismatch", "communication_mismatch", "age_mismatch")
     assert MATCH.names[-1] == "lead_hours"
     assert len(SESSION.names) == 11
-    assert {kind: task.kind for kind, task in TASKS.items()} == {"match": "match", "session": "session"}
+    assert len(STUDENT_NO_SHOW.names) == 10
+    assert len(ATTRITION.names) == 11
+    assert [task.kind for task in TASKS.values()] == ["match", "session", "student_no_show", "attrition"]
+    assert all(task.kind == kind for kind, task in TASKS.items())
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,19 @@
 """Training keeps its promises: it learns what is there, nothing from noise, and the same from the same."""
 
 import json
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from ml.explain import contributions
 from ml.features import MATCH, SESSION, FrameError, feature_matrix
 from ml.model import log_odds
+from ml.pairs import Students, Tutors, matrix, score
 from ml.plots import plots
-from ml.rules import rules_for
-from ml.store import model_bytes
+from ml.rules import MatchRules, rules_for
+from ml.store import ModelStore, model_bytes
 from ml.training import train
 
 
@@ -88,10 +91,47 @@ def test_a_challenger_worse_than_the_champion_is_not_promoted(candidate, matches
 
 
 def test_a_champion_of_other_features_is_not_compared(make_matches, trained, candidate):
-    from dataclasses import replace
-
     old = replace(candidate.model, features=(*candidate.model.features[:-1], "shoe_size"))
     assert "champion" not in trained(make_matches(1500, seed=5), champion=old).metrics
+
+
+class EarlierRules(MatchRules):
+    """Of a version that knew no pending meetings, no let-downs and no ratings of all time."""
+
+    features = tuple(
+        name
+        for name in MATCH.names
+        if name not in ("student_pending_meetings", "tutor_let_down_rate", "tutor_rating_all_time")
+    )
+
+
+def test_a_champion_of_fewer_features_goes_on_answering_and_is_compared(make_matches, trained, tmp_path):
+    frame, rng = make_matches(1500, seed=5), np.random.default_rng(0)
+    earlier = replace(MATCH, features=tuple(each for each in MATCH.features if each.name in EarlierRules.features))
+    made = train(earlier, frame, seed=1, champion=None, rules=EarlierRules()).model
+    store = ModelStore(str(tmp_path))
+    old, new = store.load(store.save(made)), trained(frame, champion=made)
+    assert old.features == EarlierRules.features
+    compared = new.metrics["champion"]
+    assert (compared["version"], compared["rows"]) == (old.version, new.metrics["model"]["rows"])
+
+    students, tutors = (
+        kind(ids(count), *(rng.uniform(1, 5, count) for _ in fields(kind)[1:]))
+        for kind, count in ((Students, 3), (Tutors, 4))
+    )
+    known = [MATCH.names.index(name) for name in old.features if name != "lead_hours"]
+    asked = matrix(old, students, tutors)
+    assert np.array_equal(asked[:, :-1], matrix(new.model, students, tutors)[:, known])
+    assert set(asked[:, -1]) == {np.float32(old.fill["lead_hours"])}
+    [block] = score(old, students, tutors)
+    assert block.probability == pytest.approx(old.predict(asked), abs=1e-6)
+    for amounts, said in zip(old.contributions(asked), contributions(old, asked), strict=True):
+        assert len(said) > 3
+        assert all(each.contribution == amounts[old.features.index(each.feature)] for each in said)
+
+
+def ids(count):
+    return np.arange(16 * count, dtype=np.uint8).reshape(count, 16)
 
 
 @pytest.mark.parametrize("feature", [feature for feature in MATCH.features if feature.monotone], ids=lambda f: f.name)
@@ -155,7 +195,7 @@ def test_one_class_in_a_part_of_the_time_gives_no_model(make_matches, trained):
     frame["churned"] = frame["first_session_at"] > pd.Timestamp("2025-07-01", tz="UTC")
     answer = trained(frame)
     assert answer.model is None
-    assert "only one outcome" in answer.reason
+    assert "too few outcomes" in answer.reason
 
 
 def test_one_day_of_rows_gives_no_model(make_matches, trained):

@@ -7,8 +7,12 @@ import pytest
 
 from orchestration.definitions import defs as load_definitions
 
-MODELS = [dg.AssetKey(["ml", f"{kind}_{part}"]) for kind in ("match", "session") for part in ("model", "metrics")]
-OUTCOMES = [dg.AssetKey(["marts", name]) for name in ("match_outcomes", "session_outcomes")]
+MODELS = [
+    dg.AssetKey(["ml", f"{kind}_{part}"])
+    for kind in ("match", "session", "student_no_show", "attrition")
+    for part in ("model", "metrics")
+]
+OUTCOMES = [dg.AssetKey(["marts", name]) for name in ("match_outcomes", "session_outcomes", "attrition_outcomes")]
 MAIL = dg.AssetKey(["app", "email_reports"])
 WATCHED = [*MODELS, MAIL]
 
@@ -53,7 +57,9 @@ def test_training_waits_for_mondays_roll_over(definitions: dg.Definitions, insta
     update(instance, OUTCOMES[0])
     assert clock.at("2026-11-29 23:15") == set(MODELS[:2]), "the model and its figures, in one run"
     update(instance, OUTCOMES[1])
-    assert clock.at("2026-11-29 23:16") == set(MODELS[2:])
+    assert clock.at("2026-11-29 23:16") == set(MODELS[2:6])
+    update(instance, OUTCOMES[2])
+    assert clock.at("2026-11-29 23:17") == set(MODELS[6:])
     update(instance, *OUTCOMES)
     assert clock.at("2026-11-30 23:15") == set(), "once a week, whether or not it went well"
     assert clock.at("2026-12-06 23:05") == set()

@@ -32,7 +32,9 @@ def test_history_is_asked_for_until_its_oldest_day_is_there(
     with database.connect() as connection:
         connection.execute("delete from marts.score_history where as_of < (select as_of from marts.publication)")
         (as_of,) = connection.execute("select as_of from marts.publication").fetchone() or (None,)
-        connection.execute("insert into ml.prediction_buckets (bucket, model_version, pairs) values (0, 'm', 0)")
+        connection.execute(
+            "insert into ml.prediction_buckets (bucket, model_version, pairs, run_id) values (0, 'm', 0, 0)"
+        )
     assert isinstance(as_of, date)
 
     def jobs() -> list[str]:

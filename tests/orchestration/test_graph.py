@@ -155,12 +155,14 @@ def test_lineage_is_complete(definitions: dg.Definitions) -> None:
     mail = dg.AssetKey(["app", "email_reports"])
     pairs = dg.AssetKey(["marts", "match_predictions"])
     cases, effects = dg.AssetKey(["marts", "cases"]), dg.AssetKey(["marts", "case_effects"])
-    reports = {dg.AssetKey(["ml", f"{kind}_metrics"]) for kind in ("match", "session")}
+    reports = {dg.AssetKey(["ml", f"{kind}_metrics"]) for kind in ("match", "session", "student_no_show", "attrition")}
     everything = graph.get_all_asset_keys()
-    # Scores and what is to come end in mail, pairs and cases in their marts, training in its figures, and arrivals in
-    # an alert.
-    inside = upstream(mail) | upstream(pairs) | upstream(cases) | upstream(effects)
-    assert everything - inside == {mail, pairs, cases, effects, *reports, ARRIVALS}
+    # Scores, pairs and what is to come end in mail, cases in their marts, training in its figures, and arrivals in an
+    # alert.
+    inside = upstream(mail) | upstream(cases) | upstream(effects)
+    # The sessions of the day are only looked at.
+    today = dg.AssetKey(["marts", "todays_sessions"])
+    assert everything - inside == {mail, cases, effects, today, *reports, ARRIVALS}
     assert upstream(cases) >= {dg.AssetKey(["marts", "tutor_flags"]), *CASES}
     assert upstream(pairs) >= {dg.AssetKey(["marts", "match_outcomes"]), dg.AssetKey(["ml", "match_model"])}
     assert upstream(mail) >= {dg.AssetKey(["marts", "publication"]), dg.AssetKey(["ml", "session_predictions"])}
@@ -232,7 +234,8 @@ def test_files_become_published_and_correct_scores_live_and_in_runs(
 
 
 def test_scores_wait_for_a_run_in_these_columns_alone() -> None:
-    assert MANIFEST["nodes"]["model.tutorq.tutor_scores"]["config"]["batch_only"] == LIVE_WAITING
+    config = MANIFEST["nodes"]["model.tutorq.tutor_scores"]["config"]
+    assert [*config["batch_only"], *config["batch_part"]] == LIVE_WAITING
 
 
 @pytest.mark.soak  # the gate has it with `tutorq up` (e2e/test_start.py)

@@ -1,9 +1,12 @@
 """Predictions of a small marketplace: complete, exact about whom they touch, swapped whole, and kept up by Dagster."""
 
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import dagster as dg
 import numpy as np
@@ -11,64 +14,32 @@ import psycopg
 import pytest
 
 from cli.doctor.examine import examine
-from core import dbt_runner, locks
+from core import locks
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
-from core.settings import Settings
-from demo import write_demo
-from ingest import load_folder
-from ml.features import MATCH, TASKS
+from core.settings import PROJECT_ROOT, Settings
+from ml.features import ATTRITION, MATCH, TASKS
 from ml.pairs import Students, Tutors, score
-from ml.plan import plan
-from ml.predictions import (
-    active_people,
-    churn_matrix,
-    predict_all,
-    predict_sessions,
-    repredict,
-)
+from ml.people import active_people
+from ml.plan import churn_matrix, plan
+from ml.predictions import predict_all, repredict
 from ml.promote import Fault
 from ml.registry import champion, champion_version, record, settled_champion
 from ml.retraining import retrain
-from ml.rules import MatchRules, SessionRules, rules_for
+from ml.rules import AttritionRules, MatchRules, SessionRules, StudentNoShowRules, rules_for
+from ml.session_predictions import predict_sessions
 from ml.store import ModelStoreError
 from ml.training import train
 from ml.training_set import training_set
+from ml.tutor_predictions import predict_tutors
 from orchestration.definitions import defs as load_definitions
 from orchestration.defs.predictions.automation import REASON, stale_predictions
 from orchestration.defs.predictions.models import verdicts
 from orchestration.partitions import ALL_BUCKETS
 from orchestration.resources import Platform
 from reports import troubles as found_troubles
-from tests.conftest import Postgres
 
 RULES = MatchRules()
-
-
-@pytest.fixture(scope="module")
-def template(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Database:
-    """A small marketplace with its marts, made once; tests get copies of it."""
-    home = tmp_path_factory.mktemp("marketplace")
-    database = postgres.new_database(home)
-    write_demo(home / "demo", tutors=20, students=60, days=120, seed=3)
-    load_folder(database.as_role(DatabaseRole.INGEST), home / "demo", timezone="UTC")
-    dbt_runner.build(Settings(home=home, database_url=database.url), database)
-    return database
-
-
-@pytest.fixture
-def marketplace(
-    template: Database, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Settings, Database]:
-    name = f"copy_{uuid4().hex[:8]}"
-    of = template.url.partition("?")[0].rpartition("/")[2]
-    server = Database(Settings(home=tmp_path, database_url=template.url.replace(f"/{of}?", "/postgres?")))
-    with server.connect(autocommit=True) as connection:
-        connection.execute(f"create database {name} template {of}".encode())
-    monkeypatch.setenv("TUTORQ_HOME", str(tmp_path))
-    monkeypatch.setenv("TUTORQ_DATABASE_URL", template.url.replace(f"/{of}?", f"/{name}?"))
-    settings = Settings()
-    return settings, Database(settings)
 
 
 def as_runs_do(database: Database) -> Database:
@@ -136,7 +107,7 @@ def test_one_changed_person_predicts_that_persons_pairs_only(marketplace: tuple[
     settings, database = marketplace
     predict_all(settings, as_runs_do(database), RULES)
     with database.connect(autocommit=True) as connection:
-        before = rows(connection, "select student_id, tutor_id, predicted_at from ml.match_predictions")
+        before = rows(connection, "select student_id, tutor_id, run_id from ml.match_predictions")
         version = rows(connection, "select version from ml.prediction_version")[0][0]
         (tutor,) = rows(connection, "select tutor_id from marts.match_tutors where is_active order by 1 limit 1")[0]
         connection.execute(
@@ -145,7 +116,7 @@ def test_one_changed_person_predicts_that_persons_pairs_only(marketplace: tuple[
         )
         assert rows(connection, "select entity, person_id from ml.touched_people") == [("tutor", tutor)]
         done = repredict(settings, as_runs_do(database), RULES, tutors=[tutor])  # type: ignore[list-item]
-        after = rows(connection, "select student_id, tutor_id, predicted_at from ml.match_predictions")
+        after = rows(connection, "select student_id, tutor_id, run_id from ml.match_predictions")
         assert {row[1] for row in set(after) - set(before)} == {tutor}
         assert done.pairs == len(set(after) - set(before)) == sum(row[1] == tutor for row in before)
         assert {row[:2] for row in after} == {row[:2] for row in before}
@@ -171,6 +142,75 @@ def test_readers_see_a_bucket_whole_while_it_is_replaced(marketplace: tuple[Sett
         rows(reader, "select 1")
         predict_all(settings, as_runs_do(database), RULES, buckets=[3])
         assert rows(reader, "select count(*) from ml.match_predictions") == count
+
+
+RUN = """
+from core.database import Database, DatabaseRole
+from core.settings import Settings
+from ml.predictions import predict_all
+from ml.rules import MatchRules
+
+settings = Settings()
+predict_all(settings, Database(settings).as_role(DatabaseRole.TRANSFORM), MatchRules())
+"""
+
+
+def test_a_run_that_is_killed_leaves_each_bucket_as_it_was_or_as_it_is_to_be(
+    marketplace: tuple[Settings, Database],
+) -> None:
+    settings, database = marketplace
+    predict_all(settings, as_runs_do(database), RULES)
+    by_run = "select bucket, run_id, count(*) from ml.match_predictions group by 1, 2 order by 1"
+    with database.connect(autocommit=True) as watcher:
+        before, shown = rows(watcher, by_run), rows(watcher, ALL)
+        ((run,),) = rows(watcher, "select run_id from ml.match_runs")
+        assert {each[1] for each in before} == {run}
+        with database.connect() as reader:
+            reader.execute("lock table ml.match_predictions_05 in access share mode")
+            process = subprocess.Popen([sys.executable, "-c", RUN], cwd=PROJECT_ROOT)
+            waiting = "select count(*) from pg_locks where not granted and locktype = 'relation'"
+            deadline = time.monotonic() + 60
+            while rows(watcher, waiting) == [(0,)]:
+                assert time.monotonic() < deadline
+                assert process.poll() is None
+                time.sleep(0.05)
+            process.kill()
+            process.wait()
+        # Postgres notices that nobody listens any more, and rolls back.
+        others = """
+            select count(*) from pg_stat_activity
+            where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+        """
+        while rows(watcher, others) != [(0,)]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        after = rows(watcher, by_run)
+        assert [(bucket, count) for bucket, _, count in after] == [(bucket, count) for bucket, _, count in before]
+        assert (5, run) in [each[:2] for each in after]
+        assert rows(watcher, ALL) == shown
+        predict_all(settings, as_runs_do(database), RULES)
+        ((newest,),) = rows(watcher, "select run_id from ml.match_runs")
+        assert {each[1] for each in rows(watcher, by_run)} == {newest}
+        assert newest > run  # type: ignore[operator]
+
+
+def test_runs_are_kept_while_a_bucket_may_have_rows_of_them(marketplace: tuple[Settings, Database]) -> None:
+    settings, database = marketplace
+    runs = "select run_id, model_version from ml.match_runs order by 1"
+    orphans = "select count(*) from ml.match_predictions where run_id not in (select run_id from ml.match_runs)"
+    predict_all(settings, as_runs_do(database), RULES)
+    with database.connect(autocommit=True) as connection:
+        ((first, _),) = rows(connection, runs)
+        students = [person for (person,) in rows(connection, "select student_id from raw.students limit 3")]
+        for student in students:
+            repredict(settings, as_runs_do(database), RULES, students=[student])  # type: ignore[list-item]
+        for bucket in range(15):
+            predict_all(settings, as_runs_do(database), RULES, buckets=[bucket])
+        assert [run for run, _ in rows(connection, runs)] == list(range(first, first + 19))  # type: ignore[call-overload,operator]
+        predict_all(settings, as_runs_do(database), RULES, buckets=[15])
+        # All are gone that are older than what any bucket was written by.
+        assert [run for run, _ in rows(connection, runs)] == list(range(first + 4, first + 20))  # type: ignore[call-overload,operator]
+        assert rows(connection, orphans) == [(0,)]
 
 
 def test_a_person_waits_for_nobody_where_asked_not_to(marketplace: tuple[Settings, Database]) -> None:
@@ -228,17 +268,85 @@ def test_a_student_and_a_tutor_of_one_id_are_two_people(marketplace: tuple[Setti
 
 
 def test_sessions_to_come_are_predicted_once_a_day(marketplace: tuple[Settings, Database]) -> None:
-    settings, database = marketplace
-    first = predict_sessions(settings, as_runs_do(database), SessionRules())
+    _, database = marketplace
+    by = (SessionRules(), StudentNoShowRules())
+    first = predict_sessions(as_runs_do(database), *by)
     assert first > 10
-    assert predict_sessions(settings, as_runs_do(database), SessionRules()) == 0
+    assert predict_sessions(as_runs_do(database), *by) == 0
     with database.connect(autocommit=True) as connection:
-        assert rows(
-            connection, "select count(*) from marts.upcoming_sessions where tutor_disruption_probability is null"
-        ) == [(0,)]
+        known = """
+            select
+                tutor_disruption_probability between 0.01 and 0.9,
+                abs(student_no_show_rate - student_no_show_probability) < 1e-6,
+                student_risk_level is not null, student_model_version
+            from marts.upcoming_sessions
+        """
+        assert set(rows(connection, known)) == {(True, True, True, "rules-v1")}
+        # As a version left it that knew of the tutor's risk only.
+        connection.execute("update ml.session_predictions set student_model_version = null")
+        assert predict_sessions(as_runs_do(database), *by) == first
         connection.execute("update raw.sessions set status = 'cancelled' where status = 'scheduled'")
-        predict_sessions(settings, as_runs_do(database), SessionRules())
+        predict_sessions(as_runs_do(database), *by)
         assert rows(connection, "select count(*) from ml.session_predictions") == [(0,)]
+
+
+def test_sessions_predicted_before_the_roll_over_are_predicted_again_after_it(
+    marketplace: tuple[Settings, Database],
+) -> None:
+    """Between midnight and the roll-over, histories are those of the day before."""
+    _, database = marketplace
+    by = (SessionRules(), StudentNoShowRules())
+    with database.connect(autocommit=True) as connection:
+        connection.execute("update intermediate.int_tutors_now set as_of = as_of - 1")
+        first = predict_sessions(as_runs_do(database), *by)
+        assert first > 10
+        assert predict_sessions(as_runs_do(database), *by) == 0
+        # The roll-over, a few minutes later: a tutor's history is another one.
+        connection.execute("update intermediate.int_tutors_now set as_of = as_of + 1, tutor_reschedule_rate = 0.5")
+        assert predict_sessions(as_runs_do(database), *by) == first
+        lowest = "select min(tutor_disruption_probability) from ml.session_predictions"
+        assert rows(connection, lowest)[0][0] >= 0.5  # type: ignore[operator]
+
+
+def test_tutors_who_taught_lately_are_predicted_and_what_differs_alone_is_written(
+    marketplace: tuple[Settings, Database],
+) -> None:
+    _, database = marketplace
+    by = AttritionRules()
+    with database.connect(autocommit=True) as connection:
+        done = predict_tutors(as_runs_do(database), by)
+        expected = rows(
+            connection,
+            """
+            select
+                features.tutor_id,
+                1 / (1 + exp(
+                    2.94 - 0.08 * greatest(days_since_session - 7, 0) + least(sessions_change, 0)
+                )) as chance
+            from marts.attrition_features as features
+            """,
+        )
+        stored = dict(rows(connection, "select tutor_id, stop_probability::float8 from marts.tutor_attrition"))
+        assert done == len(expected) == len(stored) > 10
+        for tutor, chance in expected:
+            assert stored[tutor] == pytest.approx(chance, abs=1e-4)
+        for factors, days in rows(
+            connection, "select factors, days_since_session from marts.tutor_attrition where days_since_session > 9"
+        ):
+            silence = [each for each in factors if each["feature"] == "days_since_session"]  # type: ignore[attr-defined]
+            assert [each["value"] for each in silence] == [days]
+            assert silence[0]["effect"] == pytest.approx(0.08 * (days - 7), abs=1e-3)  # type: ignore[operator]
+
+        version = "select version, (select array_agg(xmin::text order by tutor_id) from ml.tutor_predictions) "
+        before = rows(connection, version + "from ml.prediction_version")
+        assert predict_tutors(as_runs_do(database), by) == done
+        assert rows(connection, version + "from ml.prediction_version") == before
+        # Who has left is no longer predicted.
+        gone = expected[0][0]
+        connection.execute("update raw.tutors set is_active = false where tutor_id = %s", [gone])
+        assert rows(connection, "select count(*) from marts.tutor_attrition") == [(done - 1,)]
+        assert predict_tutors(as_runs_do(database), by) == done - 1
+        assert rows(connection, "select count(*) from ml.tutor_predictions where tutor_id = %s", gone) == [(0,)]
 
 
 def test_a_candidate_is_kept_and_champions_take_turns(marketplace: tuple[Settings, Database]) -> None:
@@ -354,10 +462,13 @@ def test_predictions_are_made_and_kept_up(
 
 @pytest.fixture
 def promoted(marketplace: tuple[Settings, Database]) -> dict[str, str]:
-    """By kind, the version of a champion that was trained on so few rows that nobody would promote it."""
+    """By kind, the version of a champion that was trained on so few rows that nobody would promote it. Of attrition
+    there is nothing in so few months."""
     settings, database = marketplace
     versions = {}
     for task in TASKS.values():
+        if task is ATTRITION:
+            continue
         candidate = train(task, training_set(as_runs_do(database), task), seed=1, champion=None, rules=rules_for(task))
         version = record(settings, as_runs_do(database), replace(candidate, is_promoted=True))
         assert version, candidate.reason
@@ -406,8 +517,8 @@ def test_a_lost_model_counts_as_none_until_it_is_back_or_another_is_trained(
     for name, version in by_models.items():
         assert said[name].startswith(f"the model {version} is lost (there is no ")
         assert said[name].endswith("; rules-v1 answers until `tutorq train` makes another one")
-    assert lost(database) == {"match", "session"}
-    assert troubles() == ["model_lost:match", "model_lost:session"]
+    assert lost(database) == {"match", "session", "student_no_show"}
+    assert troubles() == ["model_lost:match", "model_lost:session", "model_lost:student_no_show"]
     assert isinstance(tick(instance), dg.SkipReason), "predicted as well as can be"
     found = next(finding for finding in examine() if finding.what == "models")
     assert not found.ok
@@ -431,7 +542,7 @@ def test_a_lost_model_counts_as_none_until_it_is_back_or_another_is_trained(
     assert "champion" not in done.candidate.metrics
     candidate = replace(done.candidate, is_promoted=True)
     assert record(settings, as_runs_do(database), candidate) == promoted["match"], "the same rows give the same model"
-    assert lost(database) <= {"session"}
+    assert lost(database) <= {"session", "student_no_show"}
     assert champion(settings, as_runs_do(database), "match").model.version == promoted["match"]
 
 

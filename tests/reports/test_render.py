@@ -1,8 +1,9 @@
 """What mails say."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -189,6 +190,62 @@ def test_a_digest_lists_what_changed(reporting: "Marketplace") -> None:
     assert "fine → on watch" in as_text(mail.html)
 
 
+def test_a_digest_lists_first_sessions_and_who_may_stop(reporting: "Marketplace") -> None:
+    reporting.execute(
+        "update marts.score_history set risk_status = 'watch' where tutor_id = %s and as_of >= '2026-01-30'",
+        reporting.tutor(2),
+    )
+    reporting.execute(
+        "insert into ml.tutor_predictions (tutor_id, stop_probability, factors, model_version, as_of) "
+        "values (%s, 0.42, '[]', 'attrition-1', '2026-01-31'), (%s, 0.1, '[]', 'attrition-1', '2026-01-31')",
+        reporting.tutor(3), reporting.tutor(4),
+    )  # fmt: skip
+    student = uuid4()
+    reporting.execute(
+        "insert into raw.students (student_id, external_id, name, urgency_level) values (%s, 'S-new', 'Lea Berg', 5)",
+        student,
+    )
+    for number, hours in (("first", 20), ("second", 30), ("of next week", 200)):
+        reporting.execute(
+            "insert into raw.sessions (session_id, external_id, tutor_id, student_id, scheduled_time, status, subject) "
+            "values (gen_random_uuid(), %s, %s, %s, now() + %s * interval '1 hour', 'scheduled', 'maths')",
+            number, reporting.tutor(5), student, hours,
+        )  # fmt: skip
+    payload = payload_of(reporting, "daily_digest")
+    assert payload["may_stop_total"] == 1
+    assert payload["first_sessions_total"] == 1, "of a series the first alone, and of the next two days"
+    (first,) = payload["first_sessions"]
+    assert first["session"]["session"] == "first"
+    assert first["preparation"][:2] == ["The student's first tutor.", "Urgency 5 of 5."]
+    mail = rendered("daily_digest", payload)
+    for text in (mail.text, as_text(mail.html)):
+        assert "May stop teaching" in text
+        assert "42% within 60 days" in text
+        assert "fixed formula" not in text
+        assert "Coming up: first sessions" in text
+        assert "first tutor." in text
+        assert "Lea Berg" not in text, "students appear by their ids"
+    # The formula is not calibrated: its level is told, and no percentage.
+    reporting.execute("update ml.tutor_predictions set model_version = 'rules-v1'")
+    mail = rendered("daily_digest", payload_of(reporting, "daily_digest"))
+    for text in (mail.text, as_text(mail.html)):
+        assert "high risk within 60 days" in text
+        assert "fixed formula" in text
+        assert "42%" not in text
+
+
+def test_a_digest_counts_the_sessions_to_look_at_by_reason(reporting: "Marketplace") -> None:
+    noon = datetime.now(UTC) - datetime(2026, 1, 30, 12, tzinfo=UTC)
+    for ago in (noon, noon + timedelta(hours=1)):
+        reporting.session("no_show", tutor=2, initiator="tutor", ago=ago)
+    payload = payload_of(reporting, "daily_digest")
+    assert payload["counts"] == {"tutor_no_show": 2}
+    mail = rendered("daily_digest", payload)
+    assert "Sessions to look at: 2\n" in mail.text
+    assert "The tutor did not come: 2\n" in mail.text
+    assert "The tutor did not come 2" in as_text(mail.html)
+
+
 @pytest.mark.parametrize("kind", ["session_report", "risk_alert"])
 def test_lists_say_how_many_are_left_out(reporting: "Marketplace", kind: str) -> None:
     for tutor in range(1, 20):
@@ -207,8 +264,20 @@ def test_lists_say_how_many_are_left_out(reporting: "Marketplace", kind: str) ->
     assert (f"and {total - due.MOST_IN_A_LIST} more" in mail.text) is (total > due.MOST_IN_A_LIST)
 
 
+def assert_is_for_the_dark(sheet: str) -> str:
+    """A style sheet that only says what the dark looks like. Returns nothing of it."""
+    rules = [line.strip() for line in sheet.splitlines()[1:-1]]
+    assert rules[0] == ":root { color-scheme: light dark; }"
+    assert rules[1] == "@media (prefers-color-scheme: dark) {"
+    assert all(rule.endswith("!important; }") or "!important; " in rule for rule in rules[2:-1])
+    return ""
+
+
 def test_mails_need_no_style_sheet_no_picture_and_no_script(reporting: "Marketplace") -> None:
     html = rendered("tutor_snapshot", payload_of(reporting, "tutor_snapshot")).html
+    # Programs that drop style sheets show it light.
+    html, sheets = re.subn(r"<style>.*?</style>", lambda found: assert_is_for_the_dark(found[0]), html, flags=re.DOTALL)
+    assert sheets == 1
     for element in ("<style", "<link", "<img", "<script", "http://", "https://"):
         assert element not in html
     assert 'name="viewport"' in html

@@ -27,8 +27,10 @@ from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.roles import Role
 from core.settings import PROJECT_ROOT, Settings
-from reports import outbox
-from reports.outbox import Draft, enqueue, pause_after, send_due
+from reports import delivery, outbox
+from reports.delivery import pause_after
+from reports.mail import unsubscribe_headers
+from reports.outbox import Draft, enqueue, send_due
 from reports.providers import Provider, provider_from
 from reports.providers.file import FileProvider
 from reports.providers.sendgrid import SendGridProvider
@@ -53,7 +55,7 @@ def shared_database(postgres: "Postgres", tmp_path_factory: pytest.TempPathFacto
 def database(shared_database: Database) -> Database:
     """One database for all these tests, with an empty outbox; a new one for each would take longer than the test."""
     with shared_database.connect() as connection:
-        connection.execute("truncate app.email_reports, app.mail_events, app.mail_opt_outs, app.mail_suppressions")
+        connection.execute("truncate app.email_reports, app.mail_opt_outs, app.mail_suppressions cascade")
     return shared_database
 
 
@@ -357,7 +359,7 @@ def test_a_second_sender_leaves_the_first_alone(database: Database, sendgrid: Se
 def test_a_sender_thought_dead_still_knows_the_outcome(database: Database, sendgrid: SendGrid) -> None:
     def given_up_meanwhile(handler: Handler) -> None:
         with database.connect() as connection:
-            connection.execute(outbox.DEAD)
+            connection.execute(delivery.DEAD, {"channel": "mail", "is_repeated": False})
         accepts(handler)
 
     sendgrid.answer = given_up_meanwhile
@@ -422,7 +424,7 @@ def test_what_cannot_be_a_mail_is_parked_and_hinders_nobody(database: Database, 
 
 def test_one_click_needs_an_address_on_the_internet() -> None:
     settings = Settings(public_url="https://q.example.org/", mail_from="q@example.org")
-    headers = outbox.unsubscribe_headers(settings, "risk_alert", UUID(int=1), UUID(int=2))
+    headers = unsubscribe_headers(settings, "risk_alert", UUID(int=1), UUID(int=2))
     assert headers == {
         "List-Unsubscribe": "<https://q.example.org/api/reports/00000000-0000-0000-0000-000000000001/unsubscribe"
         "?token=00000000-0000-0000-0000-000000000002>, "

@@ -65,7 +65,14 @@ def days_ago(days: int, hour: int = 12) -> pd.Timestamp:
 def session(session_id: str, scheduled_time: pd.Timestamp, status: str = "completed", **other: Any) -> dict[str, Any]:
     row = {"tutor_id": ANN, "student_id": "s1", "rating": None, "initiator": None, "reason_code": None}
     row |= {"technical_issue": None, "lesson_id": None, "started_at": None, "cancelled_at": None}
-    return {"session_id": session_id, "scheduled_time": scheduled_time, "status": status, **row, **other}
+    return {
+        "session_id": session_id,
+        "subject": None,
+        "scheduled_time": scheduled_time,
+        "status": status,
+        **row,
+        **other,
+    }
 
 
 def reschedule(session_id: str, requested_at: pd.Timestamp | None = None, **other: Any) -> dict[str, Any]:

@@ -176,6 +176,24 @@ def test_a_lesson_counts_once_a_day_as_the_session_that_tells_most() -> None:
     assert facts["rating"].notna().sum() == 1
 
 
+def test_a_student_who_leaves_a_lesson_leaves_it_on_its_day() -> None:
+    """One cancelled, one moved to another day; the tutor called the third one off, which is another matter."""
+    lesson = {"lesson_id": "a"}
+    facts = facts_of(
+        [
+            session("1", days_ago(3), **lesson),
+            session("2", days_ago(3), "cancelled", **lesson, initiator="student", cancelled_at=days_ago(6)),
+            session("3", days_ago(1), **lesson),
+            session("4", days_ago(3), "cancelled", **lesson, initiator="tutor", cancelled_at=days_ago(5)),
+            session("5", days_ago(3), "cancelled", initiator="student", cancelled_at=days_ago(6)),
+        ],
+        [reschedule("3", days_ago(6), reschedule_initiator="student", original_time=days_ago(3))],
+    )
+    days = [(AS_OF - day.date()).days for day in facts["counted_on"]]
+    assert days == [3, 3, 3, 5, 6]
+    assert list(facts["sessions"]) == [True, False, False, True, True]
+
+
 def test_an_excuse_takes_the_move_from_the_tutor_but_leaves_it_a_move() -> None:
     facts = facts_of(
         [session("1", days_ago(1), "rescheduled")], [reschedule("1", days_ago(1, hour=11))], excused=["1", "unknown"]

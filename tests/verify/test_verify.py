@@ -85,6 +85,7 @@ CARRIED = {
     "subjects": "text[]",
     "is_active": "boolean",
     "risk_status_since": "date",
+    "case_mix_expected": "double precision",
 }
 
 CONCERN_TYPES = {
@@ -278,15 +279,26 @@ def test_every_var_that_scores_depend_on_is_published_and_read() -> None:
         "session_training_days",
         # Of histories, which models learn from.
         *("let_down_fallback_prior", "no_show_fallback_prior", "first_session_fallback_prior", "rating_prior_sessions"),
+        *("student_no_show_fallback_prior", "student_call_off_fallback_prior", "unnamed_no_shows"),
+        "sessions_per_pair_prior",
+        "break_share",
+        *(name for name in declared if name.startswith("attrition_")),
         # What is in force is in app.score_reference.
         *("tutors_of_a_reference", "new_reference", "reference_tolerance"),
         # Of cases, which follow from scores.
+        # Of what is computed at night beside scores; test_honesty.py has its own reading of them.
+        *("calibration_days", "forecast_days", "judged_sessions", "volume_bands"),
+        *("calibration_tolerance", "calibration_least", "dayparts", "case_mix_least_events"),
+        *("fairness_days", "fairness_least_tutors", "tenure_bands", "age_bands"),
+        *(name for name in declared if name.startswith("pattern_")),
+        # Of what is computed beside scores, to compare; dbt/test_beside_scores.py has its own reading of them.
+        *("notice_days", "notice_edges", "retention_days", "retention_sessions", "attention_weeks"),
         *("case_relapse_days", "case_effect_days", "let_down_concerns", "randomise_follow_up"),
     }
     structure = {"concerns", "rate_concerns", "closed_day_tolerance"}
     matching = {name for name in declared if name.startswith("match_")}
     columns = {field.name for field in fields(Basis)}
-    of_scores = declared_columns("publication") - {"randomise_follow_up"}
+    of_scores = declared_columns("publication") - {"randomise_follow_up", "unnamed_no_shows"}
     assert columns == of_scores - {"generation", "published_at", "refreshed_at", "models_version"}
     read = (columns - {"concern_rules"}) | {field.name for field in fields(Rules)} | set(SHIPPED)
     assert read == set(declared) - others - structure - matching

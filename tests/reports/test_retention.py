@@ -1,0 +1,114 @@
+"""What is old is deleted: deliveries with their attempts, and words of settled appeals wherever they stand."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from core.database import Database, DatabaseRole
+from core.settings import Settings
+from reports.retention import Forgotten, forget_old
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Postgres
+
+SETTINGS = Settings(delivery_days=90, appeal_text_days=365, offer_kept_days=730)
+
+
+@pytest.fixture
+def database(postgres: Postgres, tmp_path: Path) -> Database:
+    return postgres.new_database(tmp_path)
+
+
+def run(database: Database, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    with database.connect() as connection:
+        cursor = connection.execute(query.encode(), values)
+        return cursor.fetchall() if cursor.description else []
+
+
+def forget(database: Database) -> Forgotten:
+    return forget_old(SETTINGS, database.as_role(DatabaseRole.TRANSFORM))
+
+
+def message(database: Database, channel: str, kind: str, days: int | None) -> None:
+    run(
+        database,
+        "insert into app.email_reports (channel, kind, topic, unique_key, recipient, subject, payload, state, "
+        "settled_at) values (%s, %s, %s, %s, 'x', 'x', '{}', %s, now() - make_interval(days => %s))",
+        channel, kind, f"{channel}:{days}", f"{channel}:{days}", "queued" if days is None else "sent", days,
+    )  # fmt: skip
+
+
+def test_old_deliveries_go_and_mail_stays(database: Database) -> None:
+    for days in (None, 89, 91):
+        message(database, "webhook", "session.alert", days)
+        message(database, "chat", "notification", days)
+        message(database, "mail", "daily_digest", days)
+    run(database, "insert into app.webhook_attempts (report_id, outcome, seconds) "
+        "select report_id, 'accepted', 1 from app.email_reports where channel = 'webhook'")  # fmt: skip
+    assert forget(database).deliveries == 2
+    assert forget(database).deliveries == 0
+    left = run(database, "select topic from app.email_reports order by topic")
+    assert [topic for (topic,) in left] == [
+        "chat:89", "chat:None", "mail:89", "mail:91", "mail:None", "webhook:89", "webhook:None",
+    ]  # fmt: skip
+    assert run(database, "select count(*) from app.webhook_attempts") == [(2,)]
+
+
+def test_old_offers_go(database: Database) -> None:
+    run(database, "insert into ml.slates (slate_id, student_id, source, policy, model_version, exploration_share, "
+        "lottery, made_by, offered_at) select gen_random_uuid(), gen_random_uuid(), 'offer', 'model', 'm', 0, '{}', "
+        "'test', now() - make_interval(days => days) from unnest(array[0, 729, 731]) as days")  # fmt: skip
+    run(database, "insert into ml.offers (slate_id, place, tutor_id, churn_probability) "
+        "select slate_id, 1, gen_random_uuid(), 0.2 from ml.slates")  # fmt: skip
+    assert forget(database).slates == 1
+    assert forget(database).slates == 0
+    assert run(database, "select count(*), min(now() - offered_at) < interval '730 days' from ml.slates "
+        "inner join ml.offers using (slate_id)") == [(2, True)]  # fmt: skip
+
+
+def appeal(database: Database, state: str, days: int) -> int:
+    [(number,)] = run(
+        database,
+        "insert into app.appeals (tutor_id, reason, text, created_by, due_on, state, settled_at, decided_by, "
+        "decider_id, answer) select gen_random_uuid(), 'illness', 'I have asthma', 'tutor', current_date, state, "
+        "case when state <> 'open' then now() - make_interval(days => %s) end, "
+        "case when state = 'granted' then 'Lea (person 7)' end, case when state = 'granted' then 7 end, "
+        "case when state = 'granted' then 'Your asthma is an excuse' end "
+        "from (select %s::text as state) as wanted returning appeal_id",
+        days, state,
+    )  # fmt: skip
+    payload = json.dumps({"appeal": {"text": "I have asthma", "answer": "Your asthma is an excuse"}})
+    run(
+        database,
+        "insert into app.email_reports (kind, topic, unique_key, recipient, subject, payload, state, body_text, "
+        "body_html) values ('appeal_answer', %s, %s, 'a@example.org', 'Your appeal', %s, 'sent', "
+        "'I have asthma', '<p>I have asthma')",
+        f"appeal_answer:{number}", f"appeal_answer:{number}", payload,
+    )  # fmt: skip
+    return int(number)
+
+
+def test_words_of_appeals_go_and_what_was_decided_stays(database: Database) -> None:
+    old, taken_back = appeal(database, "granted", 366), appeal(database, "withdrawn", 366)
+    young, waiting = appeal(database, "granted", 364), appeal(database, "open", 0)
+    assert forget(database).appeals == 2
+    assert forget(database).appeals == 0
+    stored = dict(
+        run(database, "select appeal_id, to_jsonb(appeals)::text from app.appeals")
+        + run(
+            database, "select -split_part(topic, ':', 2)::bigint, to_jsonb(mail)::text from app.email_reports as mail"
+        )
+    )
+    assert {number for number, row in stored.items() if "asthma" in row} == {young, -young, waiting, -waiting}
+    assert run(
+        database, "select reason, state, decided_by, text, answer, forgotten_at is null from app.appeals "
+        "where appeal_id = any(%s) order by appeal_id", [old, taken_back],
+    ) == [
+        ("illness", "granted", "Lea (person 7)", None, None, False),
+        ("illness", "withdrawn", None, None, None, False),
+    ]  # fmt: skip
