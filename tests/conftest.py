@@ -30,27 +30,29 @@ for name in [name for name in os.environ if name.startswith("TUTORQ_") and name 
 
 MIGRATED, PUBLISHED = "migrated", "published"
 # Longest first, so that workers end with something short. Files of one row go to one worker, in this order: those of
-# the first row share one `tutorq up`, those of the next two a build of dbt each. All files that make roles are in the
-# second row, too: roles belong to the whole server, and two workers must not make them at a time.
+# the first row share one `tutorq up`, those of the second such row make roles, which belong to the server.
 LONGEST_FIRST = (
     ("tests/e2e/test_start.py", "tests/e2e/test_dashboard.py", "tests/e2e/test_up.py"),
-    (  # those that make roles, one after the other
-        "tests/dbt/test_histories.py", "tests/dbt/test_build.py", "tests/dbt/test_live.py", "tests/dbt/test_roles.py",
-        "tests/core/test_roles.py", "tests/core/test_servers.py", "tests/verify/test_verify.py",
-    ),
+    ("tests/dbt/test_live.py",),
+    ("tests/dbt/test_concerns.py",),
+    ("tests/api/test_schemathesis.py",),
+    ("tests/dbt/test_events.py",),
     (
-        "tests/dbt/test_incremental.py", "tests/dbt/test_leakage.py", "tests/dbt/test_match_features.py",
-        "tests/dbt/test_cases.py", "tests/dbt/test_statistics.py", "tests/dbt/test_concerns.py",
-        "tests/dbt/test_score_reference.py", "tests/dbt/test_beside_scores.py", "tests/dbt/test_case_effects.py",
-        "tests/dbt/test_keep_cases.py", "tests/dbt/test_events.py",
-        "tests/dbt/test_project_rules.py",
+        "tests/dbt/test_roles.py", "tests/core/test_roles.py", "tests/core/test_servers.py",
+        "tests/verify/test_verify.py",
     ),
+    ("tests/dbt/test_score_reference.py",),
+    ("tests/dbt/test_build.py",),
     ("tests/orchestration/test_graph.py",),
     ("tests/orchestration/test_alert_over_http.py",),
-    ("tests/api/test_schemathesis.py",),
     ("tests/e2e/test_ledger.py",),
     ("tests/orchestration/test_automation.py",),
     ("tests/orchestration/test_predictions.py",),
+    ("tests/dbt/test_incremental.py",),
+    ("tests/dbt/test_leakage.py",),
+    ("tests/dbt/test_cases.py",),
+    ("tests/dbt/test_case_effects.py",),
+    ("tests/dbt/test_histories.py",),
     ("tests/verify/test_extremes.py",),
     ("tests/verify/test_other_settings.py",),
     ("tests/orchestration/test_crashes.py",),

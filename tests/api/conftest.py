@@ -77,9 +77,9 @@ def unpublished(postgres: Postgres, tmp_path: Path) -> Iterator[Served]:
         yield replace(served_api, key=key)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def intake(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The API on a migrated database of its own without marts, for tests that write."""
+    """The API on a migrated database of its own without marts, for the tests of one file, which write."""
     home = tmp_path_factory.mktemp("intake")
     # Times without an offset are read in this zone. Tests here may send as much as they like.
     with served(postgres.new_database(home), home, timezone=ZONE, ingest_rate_per_second=1_000_000) as intake:
@@ -92,9 +92,9 @@ def people(postgres: Postgres) -> str:
     return people_template(postgres)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def matching(postgres: Postgres, people: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The API on published marts with people to be matched, for tests that change them."""
+    """The API on published marts with people to be matched, for the tests of one file, which change them."""
     home = tmp_path_factory.mktemp("matching")
     with served(postgres.new_database(home, people), home) as matching:
         yield matching

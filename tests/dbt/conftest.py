@@ -20,9 +20,22 @@ from tests.marts import AS_OF, DATA, Marts
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from dbt.contracts.graph.manifest import Manifest
+
     from tests.conftest import Postgres
 
 PROJECT = PROJECT_ROOT / "dbt_project"
+BUILT = "dbt_built"
+
+
+def parsed() -> Manifest:
+    """The project as it was parsed when it was installed, or as it is where a file is newer."""
+    manifest = dbt_runner.parsed_by_install()
+    if manifest is None:
+        dbt_runner.parse()
+        manifest = dbt_runner.parsed_by_install()
+    assert manifest is not None
+    return manifest
 
 
 class Dbt:
@@ -36,12 +49,7 @@ class Dbt:
         self.target_path = target_path
         self._libpq = database.libpq_environment()
         os.environ.update(self._libpq)
-        parsed = dbt_runner.parsed_by_install()
-        if parsed is None:  # a file is newer
-            dbt_runner.parse()
-            parsed = dbt_runner.parsed_by_install()
-        assert parsed is not None
-        self.manifest = parsed
+        self.manifest = parsed()
 
     def __call__(self, *command: str, **variables: object) -> Any:
         """Run `command`; `as_of` is AS_OF unless it is among the variables. Fails the test unless dbt succeeds."""
@@ -75,27 +83,27 @@ def failures(result: Any) -> list[str]:
     return [f"{each.node.name}: {each.message}" for each in result if each.status in ("fail", "error", "warn")]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Database:
-    """One database for all tests here, with DATA in it."""
-    database = postgres.new_database(tmp_path_factory.mktemp("dbt"))
-    with database.connect() as connection:
-        connection.execute(DATA)
-    return database
+    """DATA with everything built, for the tests of one file: a copy of what is built once per gate."""
+
+    def built() -> Database:
+        database = postgres.new_database(postgres.gate_folder)
+        with database.connect() as connection:
+            connection.execute(DATA)
+        result = Dbt(database, tmp_path_factory.mktemp("target"))("build")
+        assert not failures(result)
+        assert {each.node.resource_type for each in result} >= {"model", "test", "unit_test"}
+        return database
+
+    postgres.make_template(BUILT, built)
+    return postgres.new_database(tmp_path_factory.mktemp("dbt"), BUILT)
 
 
-@pytest.fixture(scope="session")
-def dbt(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Dbt:
+@pytest.fixture(scope="module")
+def built(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Dbt:
+    """dbt, with everything built, unit tests and data tests included."""
     return Dbt(database, tmp_path_factory.mktemp("target"))
-
-
-@pytest.fixture(scope="session")
-def built(dbt: Dbt) -> Dbt:
-    """dbt, with everything built once, unit tests and data tests included."""
-    result = dbt("build")
-    assert not failures(result)
-    assert {each.node.resource_type for each in result} >= {"model", "test", "unit_test"}
-    return dbt
 
 
 @pytest.fixture

@@ -28,15 +28,8 @@ FOLLOWED, NUMBERS = 90, range(1, 9)
 WEEK = timedelta(days=7)
 
 
-@pytest.fixture(scope="module")
-def scored(built: Dbt) -> Dbt:
-    """The marts of what is in raw now; other files change it."""
-    built("run")
-    return built
-
-
 @pytest.fixture
-def frames(scored: Dbt, connection: psycopg.Connection) -> RawFrames:
+def frames(built: Dbt, connection: psycopg.Connection) -> RawFrames:
     return load_raw(connection)
 
 
@@ -153,7 +146,7 @@ def attention_of(flags: list[tuple[UUID, date, date | None]], first: date) -> di
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_weeks_of_attention_are_those_of_a_walk_through_the_days(
-    seed: int, scored: Dbt, connection: psycopg.Connection
+    seed: int, built: Dbt, connection: psycopg.Connection
 ) -> None:
     draw = random.Random(seed)
     with connection.transaction(force_rollback=True):

@@ -183,15 +183,8 @@ def intermediate(connection: psycopg.Connection) -> list[list[Any]]:
     ]
 
 
-@pytest.fixture(scope="module")
-def current(built: Dbt) -> Dbt:
-    """dbt, with a run after whatever other tests have changed, their settings included."""
-    built("run")
-    return built
-
-
 def test_any_posts_leave_what_a_rebuild_makes(
-    current: Dbt, database: Database, connection: psycopg.Connection, marts: Marts
+    built: Dbt, database: Database, connection: psycopg.Connection, marts: Marts
 ) -> None:
     chance = random.Random(5)
     before = scores(connection)
@@ -217,17 +210,17 @@ def test_any_posts_leave_what_a_rebuild_makes(
     assert sum(refreshed[tutor] != before[tutor] for tutor in before) > 20
     # ... from tables that the next run, which does the same sessions again, and a full refresh do not change.
     tables = intermediate(connection)
-    current("run")
+    built("run")
     assert intermediate(connection) == tables
     assert scores(connection) == rows(connection, LIVE)
     incremental = marts.content()
-    current("run", "--full-refresh")
+    built("run", "--full-refresh")
     assert intermediate(connection) == tables
     assert marts.content() == incremental
 
 
 def test_a_session_that_changes_hands_refreshes_both(
-    current: Dbt, database: Database, connection: psycopg.Connection
+    built: Dbt, database: Database, connection: psycopg.Connection
 ) -> None:
     post(database, session("handed over", 3, 5, rating=2))
     before = [score(connection, tutor, "sessions_7d") for tutor in (3, 4)]
@@ -237,11 +230,11 @@ def test_a_session_that_changes_hands_refreshes_both(
     assert evidence[named("handed over")] == named("tutor 4")
 
 
-def test_sessions_at_risk_follow_the_rate(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
+def test_sessions_at_risk_follow_the_rate(built: Dbt, database: Database, connection: psycopg.Connection) -> None:
     """What planned sessions add up to is the same on every page, also until the next run."""
     for n in range(3):
         post(database, session(f"to come {n}", 5, n, at=LAST + timedelta(days=2 + n), status="scheduled"))
-    current("run")
+    built("run")
     before = [score(connection, 5, name) for name in ("planned_sessions_7d", "harm_sessions", "let_down_rate_expected")]
     assert before[0] >= 3
     assert before[1] == pytest.approx(before[0] * before[2])
@@ -252,26 +245,26 @@ def test_sessions_at_risk_follow_the_rate(current: Dbt, database: Database, conn
     assert after[1] == pytest.approx(after[0] * after[2])
 
 
-def test_the_first_session_of_a_new_tutor(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
+def test_the_first_session_of_a_new_tutor(built: Dbt, database: Database, connection: psycopg.Connection) -> None:
     post(database, session("first of all", 50, 5, rating=2))
     assert score(connection, 50, "sessions_7d") == 1
     assert score(connection, 50, "harm_students") == 0
     assert named("tutor 50") in rows(connection, "select tutor_id::text, 1 from marts.dim_tutors")
-    current("run")
+    built("run")
     assert score(connection, 50, "sessions_7d") == 1
 
 
 @pytest.fixture
-def wide(current: Dbt, connection: psycopg.Connection) -> Iterator[Dbt]:
+def wide(built: Dbt, connection: psycopg.Connection) -> Iterator[Dbt]:
     """Measured against a reference in which tutors as different as these are not all at an end."""
     covariance = [9 * float(row == column) for row in range(4) for column in range(4)]
     connection.execute(
         "update app.score_reference set quality_tutors = 20, means = '{-1, -3, -1, 3}', covariance = %s", [covariance]
     )
-    current("run")
-    yield current
+    built("run")
+    yield built
     connection.execute("update app.score_reference set quality_tutors = null, means = null, covariance = null")
-    current("run")
+    built("run")
 
 
 def test_what_needs_all_tutors_waits(wide: Dbt, database: Database, connection: psycopg.Connection) -> None:
@@ -290,7 +283,7 @@ def test_what_needs_all_tutors_waits(wide: Dbt, database: Database, connection: 
     assert score(connection, best, "peer_percentile") < percentiles[best]
 
 
-def test_an_excuse_counts_at_once(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
+def test_an_excuse_counts_at_once(built: Dbt, database: Database, connection: psycopg.Connection) -> None:
     info = {"initiator": "tutor", "requested_at": LAST.isoformat()}
     post(database, session("to excuse", 8, 9, status="rescheduled", reschedule_info=info))
     counted = score(connection, 8, "tutor_reschedules_7d")
@@ -309,7 +302,7 @@ def test_an_excuse_counts_at_once(current: Dbt, database: Database, connection: 
 
 
 def test_a_deleted_session_counts_no_more_at_once(
-    current: Dbt, database: Database, connection: psycopg.Connection, marts: Marts, tmp_path: Path
+    built: Dbt, database: Database, connection: psycopg.Connection, marts: Marts, tmp_path: Path
 ) -> None:
     """Some of a tutor's sessions, all of another one's, and later a newer version of one of them."""
     info = {"initiator": "tutor", "requested_at": LAST.isoformat()}
@@ -336,18 +329,18 @@ def test_a_deleted_session_counts_no_more_at_once(
     post(database, of_one[0] | {"updated_at": newer})
     assert score(connection, 60, "sessions_7d") == 3
     tables = intermediate(connection)
-    current("run")
+    built("run")
     assert intermediate(connection) == tables
     report = verify(database, settings=Settings(home=tmp_path, database_url=database.url, as_of=AS_OF))
     assert report.ok, report
     incremental = marts.content()
-    current("run", "--full-refresh")
+    built("run", "--full-refresh")
     assert intermediate(connection) == tables
     assert marts.content() == incremental
 
 
 def test_a_tutor_who_leaves_leaves_at_once(
-    current: Dbt, database: Database, connection: psycopg.Connection, marts: Marts
+    built: Dbt, database: Database, connection: psycopg.Connection, marts: Marts
 ) -> None:
     tutor = uuid.UUID(named("tutor 9"))
     changes = {
@@ -377,12 +370,12 @@ def test_a_tutor_who_leaves_leaves_at_once(
     assert scores(connection) == rows(connection, LIVE)
     live = marts.content()
     assert any('"a@b.example"' in row for row in live["dim_tutors"])
-    current("run")
+    built("run")
     assert marts.content()["dim_tutors"] == live["dim_tutors"]
     assert scores(connection) == rows(connection, LIVE)
 
 
-def test_a_sick_day_is_excused_at_once(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
+def test_a_sick_day_is_excused_at_once(built: Dbt, database: Database, connection: psycopg.Connection) -> None:
     morning = datetime(2024, 6, 27, 6, tzinfo=UTC)
     info = {"initiator": "tutor", "requested_at": morning.isoformat()}
     sick = {"initiator": "tutor", "cancelled_at": morning.isoformat()}
@@ -415,15 +408,15 @@ def test_a_sick_day_is_excused_at_once(current: Dbt, database: Database, connect
     assert seen[1] >= before
 
 
-def test_other_settings_make_other_functions(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
-    current("run", risk_threshold=0.4, reliability_weight=0.9)
+def test_other_settings_make_other_functions(built: Dbt, database: Database, connection: psycopg.Connection) -> None:
+    built("run", risk_threshold=0.4, reliability_weight=0.9)
     post(database, session("under other settings", 9, 9, rating=1))
     assert scores(connection) == rows(connection, LIVE)
-    current("run")
+    built("run")
     assert scores(connection) == rows(connection, LIVE)
 
 
-def test_a_run_that_changes_nothing_leaves_functions_and_views(current: Dbt, connection: psycopg.Connection) -> None:
+def test_a_run_that_changes_nothing_leaves_functions_and_views(built: Dbt, connection: psycopg.Connection) -> None:
     made = (
         "select proname, xmin::text from pg_proc"
         " where proname in ('refresh_sessions', 'rate_summary', 'quality_score') union all"
@@ -432,13 +425,13 @@ def test_a_run_that_changes_nothing_leaves_functions_and_views(current: Dbt, con
         " and relname !~ 's_now_definition$'"  # which read tables that each run makes anew
     )
     before = rows(connection, made)
-    current("run")
+    built("run")
     assert len(before) > 20
     assert rows(connection, made) == before
 
 
 def test_functions_work_in_a_database_of_another_name(
-    current: Dbt, database: Database, connection: psycopg.Connection, postgres: Postgres, tmp_path: Path
+    built: Dbt, database: Database, connection: psycopg.Connection, postgres: Postgres, tmp_path: Path
 ) -> None:
     """One that was renamed, or restored from a backup."""
     name = connection.info.dbname
@@ -455,7 +448,7 @@ def test_functions_work_in_a_database_of_another_name(
     assert named == []
 
 
-def test_the_role_of_the_api_may_refresh_and_no_more(current: Dbt, connection: psycopg.Connection) -> None:
+def test_the_role_of_the_api_may_refresh_and_no_more(built: Dbt, connection: psycopg.Connection) -> None:
     denied = [
         "update marts.tutor_scores set is_high_risk = true",
         "select * from intermediate.int_tutor_scores",
@@ -481,7 +474,7 @@ SPOILED = {
 
 
 @pytest.fixture(params=list(SPOILED))
-def spoiled(request: pytest.FixtureRequest, current: Dbt, connection: psycopg.Connection) -> Iterator[str]:
+def spoiled(request: pytest.FixtureRequest, built: Dbt, connection: psycopg.Connection) -> Iterator[str]:
     """The function is not as it should be."""
     connection.execute("alter function marts.refresh_sessions rename to genuine")
     connection.execute(SPOILED[request.param].encode())
@@ -506,19 +499,19 @@ def test_posts_are_accepted_whatever_becomes_of_the_scores(
 
 
 def test_the_next_run_scores_what_was_not_refreshed(
-    current: Dbt, database: Database, connection: psycopg.Connection
+    built: Dbt, database: Database, connection: psycopg.Connection
 ) -> None:
     before = score(connection, 12, "sessions_7d")
     connection.execute("drop function marts.refresh_sessions(uuid[])")
     post(database, session("for the run", 12, 3), wait=False)
     assert score(connection, 12, "sessions_7d") == before
-    current("build", "--exclude-resource-type", "unit_test", "test")
+    built("build", "--exclude-resource-type", "unit_test", "test")
     assert score(connection, 12, "sessions_7d") == before + 1
     post(database, session("for the function that the run has made", 12, 3))
     assert score(connection, 12, "sessions_7d") == before + 2
 
 
-def test_what_a_lock_kept_back_follows(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
+def test_what_a_lock_kept_back_follows(built: Dbt, database: Database, connection: psycopg.Connection) -> None:
     before = score(connection, 13, "sessions_7d")
 
     async def work() -> Ledger:
@@ -537,7 +530,7 @@ def test_what_a_lock_kept_back_follows(current: Dbt, database: Database, connect
 
 
 def test_what_is_posted_again_meanwhile_is_refreshed_again(
-    current: Dbt, database: Database, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+    built: Dbt, database: Database, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refresh under way may have read the session before its second post was committed."""
     refreshed: list[list[uuid.UUID]] = []
@@ -557,7 +550,7 @@ def test_what_is_posted_again_meanwhile_is_refreshed_again(
 
 
 def test_a_run_leaves_alone_what_was_written_since_its_look(
-    current: Dbt, database: Database, connection: psycopg.Connection
+    built: Dbt, database: Database, connection: psycopg.Connection
 ) -> None:
     """Between its look at all scores and a batch of them, one tutor is refreshed."""
     before = score(connection, 16, "sessions_7d")
@@ -568,7 +561,7 @@ def test_a_run_leaves_alone_what_was_written_since_its_look(
     )
     raw = session("since the look", 16, 4)
     columns = "session_id, tutor_id, student_id, scheduled_time, status"
-    run = in_background(lambda _: current("run", "--select", "tutor_scores", scores_per_batch=7))
+    run = in_background(lambda _: built("run", "--select", "tutor_scores", scores_per_batch=7))
     waits = "select count(*) from pg_stat_activity where {} and datname = current_database()"
     with database.connect() as held, database.connect() as writer:
         # The run waits for this table with its look, and for the writer with its first batch.
@@ -592,7 +585,7 @@ def test_a_run_leaves_alone_what_was_written_since_its_look(
 
 
 def test_a_post_counts_what_a_run_has_left_half_done(
-    current: Dbt, database: Database, connection: psycopg.Connection
+    built: Dbt, database: Database, connection: psycopg.Connection
 ) -> None:
     """A run that has renewed the facts, and not yet the days."""
     day = timedelta(days=1)
@@ -602,20 +595,20 @@ def test_a_post_counts_what_a_run_has_left_half_done(
         "update raw.sessions set scheduled_time = scheduled_time - interval '2 days' where session_id = %s",
         [named("from one day")],
     )
-    current("run", "--select", "int_session_facts")
+    built("run", "--select", "int_session_facts")
     post(database, session("to another", 17, 4, LAST - 5 * day, rating=2))
     assert score(connection, 17, "sessions_7d") == before
-    current("run")
+    built("run")
     assert score(connection, 17, "sessions_7d") == before
 
 
-def test_bulk_is_left_to_the_run(current: Dbt, database: Database, connection: psycopg.Connection) -> None:
+def test_bulk_is_left_to_the_run(built: Dbt, database: Database, connection: psycopg.Connection) -> None:
     before = score(connection, 14, "sessions_7d")
     bulk = [session(f"bulk {number}", 14, number % 90 + 1) for number in range(live.BULK_SESSIONS + 1)]
     ledger = post(database, *bulk, wait=False)
     assert ledger.live.sessions == {Refreshed.LEFT_TO_RUN: len(bulk)}
     assert score(connection, 14, "sessions_7d") == before
-    current("run")
+    built("run")
     assert score(connection, 14, "sessions_7d") == before + len(bulk)
 
 
@@ -644,7 +637,7 @@ def in_background(work: Callable[[threading.Event], Any]) -> Callable[[], Any]:
     return finish
 
 
-def test_a_tag_stands_for_one_body(current: Dbt, database: Database) -> None:
+def test_a_tag_stands_for_one_body(built: Dbt, database: Database) -> None:
     read = f"""
         select {VERSION}, md5(string_agg(scores::text, '' order by tutor_id))
         from marts.tutor_scores as scores
@@ -669,7 +662,7 @@ def test_a_tag_stands_for_one_body(current: Dbt, database: Database) -> None:
 
 @pytest.mark.soak
 def test_runs_and_two_processes_at_the_same_time(
-    current: Dbt, database: Database, connection: psycopg.Connection, marts: Marts
+    built: Dbt, database: Database, connection: psycopg.Connection, marts: Marts
 ) -> None:
     tutors = [20, 21, 22]
 
@@ -705,7 +698,7 @@ def test_runs_and_two_processes_at_the_same_time(
     watcher = in_background(watch)
     try:
         for _ in range(2):
-            current("run")
+            built("run")
     finally:
         refreshed = [finish() for finish in background]
         looks = watcher()
@@ -714,7 +707,7 @@ def test_runs_and_two_processes_at_the_same_time(
         assert scored.sessions[Refreshed.AT_ONCE] > 50
         assert scored.sessions[Refreshed.LEFT_TO_RUN] == 0
     assert scores(connection) == rows(connection, LIVE)
-    current("run")
+    built("run")
     incremental = marts.content()
-    current("run", "--full-refresh")
+    built("run", "--full-refresh")
     assert marts.content() == incremental

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from core.settings import PROJECT_ROOT
+from tests.dbt.conftest import parsed
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -100,8 +101,8 @@ ROOTS = {
 
 
 @pytest.fixture(scope="module")
-def manifest(dbt: Dbt) -> Manifest:
-    return dbt.manifest
+def manifest() -> Manifest:
+    return parsed()
 
 
 @pytest.fixture(scope="module")
