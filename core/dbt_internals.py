@@ -3,7 +3,9 @@
 `tests/core/test_dbt_internals.py` fails when one of these goes away or takes other arguments.
 """
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -85,6 +87,52 @@ def event_as_dict(event: "EventMsg") -> dict[str, Any]:
     from dbt_common.events.functions import msg_to_dict
 
     return msg_to_dict(event)
+
+
+@contextmanager
+def leaving(nodes: Set[str]) -> Iterator[None]:
+    """Meanwhile, dbt reports the nodes with these ids as done and does nothing about them. One dbt at a time."""
+    from dbt.artifacts.schemas.results import RunStatus
+    from dbt.artifacts.schemas.run import RunResult
+    from dbt.task.base import BaseRunner
+
+    compile_and_execute = BaseRunner.compile_and_execute
+
+    def unless_left(self: "BaseRunner", manifest: "Manifest", ctx: Any) -> Any:
+        if self.node.unique_id not in nodes:
+            return compile_and_execute(self, manifest, ctx)
+        self.before_execute()
+        result = RunResult(
+            node=self.node,
+            status=RunStatus.Success,
+            timing=[],
+            thread_id=threading.current_thread().name,
+            execution_time=0.0,
+            message="unchanged",
+            adapter_response={},
+            failures=None,
+            batch_results=None,
+        )
+        self.after_execute(result)
+        return result
+
+    BaseRunner.compile_and_execute = unless_left  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        BaseRunner.compile_and_execute = compile_and_execute  # type: ignore[method-assign]
+
+
+def made(result: object) -> list[str]:
+    """Ids of the views and functions that a build has made, or left."""
+    results = cast("RunExecutionResult", result).results
+    return [
+        each.node.unique_id
+        for each in results
+        if each.status == "success"
+        and each.node.resource_type in ("model", "function")
+        and each.node.config.materialized in ("view", "function")
+    ]
 
 
 def failures(result: object) -> list[tuple[str, str]]:

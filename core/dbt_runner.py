@@ -12,7 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from core import locks, scoring_settings
+from core import locks, made_before, scoring_settings
 from core.database import Database
 from core.dbt_internals import (
     CompiledNode,
@@ -21,6 +21,8 @@ from core.dbt_internals import (
     cut_connections,
     event_as_dict,
     failures,
+    leaving,
+    made,
     read_parsed,
     runner,
 )
@@ -109,7 +111,10 @@ def build(
     if full_refresh:
         arguments.append("--full-refresh")
     with one_dbt_at_a_time(database):
-        _invoke(database, [*_build_arguments(settings, database, scoring_days, new_reference), *arguments])
+        variables = _variables(settings, database, scoring_days, new_reference)
+        told = [*_build_arguments(settings, variables, scoring_days), *arguments]
+        with making_what_is_new(database, variables, everything=full_refresh) as done:
+            done(_invoke(database, told))
 
 
 def build_events(
@@ -125,8 +130,15 @@ def build_events(
     """
     told: SimpleQueue[EventMsg | None] = SimpleQueue()
     with one_dbt_at_a_time(database), ThreadPoolExecutor(max_workers=1) as pool:
-        arguments = [*_build_arguments(settings, database, scoring_days), *selection]
-        dbt = pool.submit(_invoke, database, arguments, told.put)
+        variables = _variables(settings, database, scoring_days)
+        arguments = [*_build_arguments(settings, variables, scoring_days), *selection]
+        everything = "--full-refresh" in selection
+
+        def run() -> None:
+            with making_what_is_new(database, variables, everything=everything) as done:
+                done(_invoke(database, arguments, told.put))
+
+        dbt = pool.submit(run)
         dbt.add_done_callback(lambda _: told.put(None))
         try:
             while (event := told.get()) is not None:
@@ -139,16 +151,40 @@ def build_events(
         dbt.result()
 
 
-def _build_arguments(
+@contextmanager
+def making_what_is_new(
+    database: Database, variables: Mapping[str, object], *, everything: bool = False
+) -> Iterator[Callable[[object], None]]:
+    """Meanwhile, dbt leaves views and functions that an earlier run made of the same code and vars, unless `everything`
+    is to be made. To be called with dbt's result when all has gone well."""
+    version = made_before.version_of(variables, models_version())
+    with database.connect(autocommit=True) as connection:
+        found = made_before.find(connection, version)
+
+    def done(result: object) -> None:
+        with database.connect(autocommit=True) as connection:
+            made_before.note(connection, version, sorted({*made(result)} - left))
+
+    left = frozenset() if everything else found
+    with leaving(left):
+        yield done
+
+
+def _variables(
     settings: Settings, database: Database, scoring_days: Sequence[date] = (), new_reference: bool = False
-) -> list[str]:
-    """What every build is told; with the settings that were applied last."""
+) -> dict[str, Any]:
+    """The vars of a build; with the settings that were applied last."""
     with database.connect() as connection:
         variables = {**scoring_settings.dbt_vars(settings, connection), "models_version": models_version()}
     if new_reference:
         variables["new_reference"] = True
     if scoring_days:
         variables["scoring_days"] = [day.isoformat() for day in scoring_days]
+    return variables
+
+
+def _build_arguments(settings: Settings, variables: Mapping[str, Any], scoring_days: Sequence[date] = ()) -> list[str]:
+    """What every build is told."""
     return [
         "build",
         "--log-level-file=info",  # not every statement

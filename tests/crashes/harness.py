@@ -49,7 +49,9 @@ from core import dbt_runner
 os.environ.update(environment)
 settings = Settings()
 few = ["--quiet", "--no-write-json", "--log-level-file=none", "--resource-type=model", "--threads=8"]
-dbt_runner._invoke(Database(settings), [*dbt_runner._build_arguments(settings, Database(settings)), *few, *options])
+database = Database(settings)
+told = dbt_runner._build_arguments(settings, dbt_runner._variables(settings, database))
+dbt_runner._invoke(database, [*told, *few, *options])
 """
 
 LOAD = """

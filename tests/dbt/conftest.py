@@ -47,6 +47,7 @@ class Dbt:
 
     def __init__(self, database: Database, target_path: Path) -> None:
         self.target_path = target_path
+        self._database = database
         self._libpq = database.libpq_environment()
         os.environ.update(self._libpq)
         self.manifest = parsed()
@@ -56,8 +57,12 @@ class Dbt:
         # Tests of other folders, in between, have dbt build other databases.
         os.environ.update(self._libpq)
         manifest = self.manifest.deepcopy()  # type: ignore[no-untyped-call]
-        outcome = runner(manifest).invoke([*command, *self._options(variables)])
-        assert outcome.success, outcome.exception or failures(outcome.result)
+        everything = command[0] == "test" or "--full-refresh" in command
+        with dbt_runner.making_what_is_new(self._database, variables, everything=everything) as done:
+            outcome = runner(manifest).invoke([*command, *self._options(variables)])
+            assert outcome.success, outcome.exception or failures(outcome.result)
+            if command[0] in ("run", "build"):
+                done(outcome.result)
         return outcome.result
 
     def _options(self, variables: Mapping[str, object]) -> list[str]:

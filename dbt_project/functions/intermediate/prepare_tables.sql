@@ -16,6 +16,9 @@ begin
     create table if not exists intermediate.touched_filter_checkpoints (tutor_id uuid not null);
     create table if not exists intermediate.touched_forecasts (tutor_id uuid not null, since date not null);
     create table if not exists intermediate.forecasts_to_judge (tutor_id uuid not null, forecast_on date not null);
+    create table if not exists intermediate.made_before (
+        node text primary key, version text not null, comment text not null
+    );
     create table if not exists intermediate.case_mix (tutor_id uuid primary key, expected double precision not null);
     create table if not exists intermediate.filter_parameters (
         checkpoint_on date not null,
