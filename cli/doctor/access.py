@@ -7,7 +7,7 @@ from shlex import quote
 import psycopg
 
 from cli.doctor.finding import Finding
-from core import keys
+from core import audit, keys
 from core.keys import Key, State
 from core.settings import Settings
 
@@ -16,6 +16,7 @@ ENDS_SOON = timedelta(days=14)
 UNUSED = timedelta(days=90)
 PROXY_SEEN_WITHIN = timedelta(days=1)
 NAMED = 5
+NEWEST_LINKS = 200
 
 
 def keys_in_use(connection: psycopg.Connection) -> Finding:
@@ -35,6 +36,15 @@ def keys_in_use(connection: psycopg.Connection) -> Finding:
         found.append(f"ending within {ENDS_SOON.days} days: {_names(ending)}")
         advice = f"`tutorq keys rotate {quote(ending[0].name)}` makes a new one while the old one works on."
     return Finding("keys", not ending, "; ".join(found), advice)
+
+
+def audit_log(connection: psycopg.Connection) -> Finding:
+    """Whether the newest entries are a chain; `tutorq audit verify` walks all of it."""
+    try:
+        head = audit.verify(connection, last=NEWEST_LINKS)
+    except audit.BrokenChainError as error:
+        return Finding("audit log", False, str(error), "Somebody has changed the log: `tutorq audit verify` says more.")
+    return Finding("audit log", True, f"{head.place:,} entries; the newest {NEWEST_LINKS} fit their hashes")
 
 
 def undeclared_proxies(connection: psycopg.Connection, settings: Settings) -> Finding:
