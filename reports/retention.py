@@ -1,5 +1,7 @@
-"""What is old is deleted: deliveries, the words of appeals, offers, and audit entries if a setting says so. Mail stays, as the
-audit trail."""
+"""What is old is deleted: deliveries, the words of appeals, offers, and audit entries if a setting says so.
+
+Mail stays, as the audit trail.
+"""
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta

@@ -8,7 +8,9 @@ import psycopg
 
 from cli.doctor.finding import Finding
 from core import audit, keys
+from core.errors import TutorqError
 from core.keys import Key, State
+from core.sealing import NO_KEY, SECRETS, TEXTS, text_sealer
 from core.settings import Settings
 
 # Enough time to rotate a key and tell its users.
@@ -45,6 +47,29 @@ def audit_log(connection: psycopg.Connection) -> Finding:
     except audit.BrokenChainError as error:
         return Finding("audit log", False, str(error), "Somebody has changed the log: `tutorq audit verify` says more.")
     return Finding("audit log", True, f"{head.place:,} entries; the newest {NEWEST_LINKS} fit their hashes")
+
+
+def encryption(connection: psycopg.Connection, settings: Settings) -> Finding:
+    """Whether there is a key for secrets and texts, and it reads what was written last."""
+    what = "encryption"
+    try:
+        box = text_sealer(settings)
+    except TutorqError as error:
+        return Finding(what, False, str(error), "Put the file back from your copy.")
+    if box is None:
+        advice = f"Set it, then `tutorq keys rotate-encryption`. {NO_KEY}."
+        return Finding(what, True, "TUTORQ_SECRETS_KEY is not set: texts of messages are stored as they are", advice)
+    unreadable = sum(
+        not box.is_readable(column, stored)
+        for column in (*SECRETS, *TEXTS)
+        for (stored,) in connection.execute(
+            f"select {column.name} from {column.table} where {column.name} is not null limit {NEWEST_LINKS}"
+        )
+    )
+    if unreadable:
+        advice = "Put the key that was used behind the present one; everything else goes on without it."
+        return Finding(what, False, f"{unreadable:,} values need a key that TUTORQ_SECRETS_KEY does not hold", advice)
+    return Finding(what, True, "secrets and texts can be read")
 
 
 def undeclared_proxies(connection: psycopg.Connection, settings: Settings) -> Finding:
