@@ -48,6 +48,7 @@ SECRETS = (
 TEXTS = (
     Column("app.email_reports", "report_id", "body_text", is_text=True),
     Column("app.email_reports", "report_id", "body_html", is_text=True),
+    Column("raw.quarantine", "quarantine_id", "content", is_text=True),
 )
 
 

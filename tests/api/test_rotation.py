@@ -145,12 +145,19 @@ def test_a_dump_tells_no_secret_and_no_message(platform: Served) -> None:
         assert made.status_code == 201, made.text
     with platform.database.connect(autocommit=True) as connection:
         add_mail(connection, *map(sealer(platform.settings).seal_text, TEXTS))
+        connection.execute(
+            "insert into raw.quarantine (entity, source, line, reason, content) "
+            "values ('tutors', 'tutors.csv', 2, 'age: old', %s)",
+            ['{"tutor_id": "T-9", "name": "Hortensia"}'],
+        )
+        rotate(connection, sealer(platform.settings))
         programs = find_programs(connection.info.server_version // 10_000, tls=False)
     dumped = subprocess.run(
         [programs.dump, "--data-only", "--dbname", platform.database.url], capture_output=True, text=True, check=True
     ).stdout
     assert "127.0.0.1:9" in dumped
     assert "head@example.org" in dumped
+    assert "tutors.csv" in dumped
     secret = made.json()["secret"]
-    for hidden in (secret, secret.removeprefix("whsec_"), "hush-hush", *TEXTS, platform.key):
+    for hidden in (secret, secret.removeprefix("whsec_"), "hush-hush", *TEXTS, "Hortensia", platform.key):
         assert hidden not in dumped
