@@ -138,13 +138,18 @@ def sealer(settings: Settings) -> Sealer:
     return Sealer(_kept_keys(settings.secrets_key_file))
 
 
+def has_key(settings: Settings) -> bool:
+    """Whether there is a key, or one may be made."""
+    return bool(settings.secrets_keys) or settings.embedded != "off"
+
+
 def text_sealer(settings: Settings) -> Sealer | None:
     """The same for texts, which are stored as they are where there is no key: None.
 
     Raises:
         TutorqError: the file of the key is broken.
     """
-    return sealer(settings) if settings.secrets_keys or settings.embedded != "off" else None
+    return sealer(settings) if has_key(settings) else None
 
 
 def add_key(path: Path) -> None:

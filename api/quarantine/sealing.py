@@ -12,7 +12,7 @@ from pydantic_core import from_json, to_json
 
 from api.database import with_connection
 from core.errors import TutorqError
-from core.sealing import LOST_KEY, MARK, Sealer, text_sealer
+from core.sealing import LOST_KEY, MARK, Sealer, has_key, sealer, text_sealer
 from core.settings import Settings
 
 EVERY_SECONDS = 5.0
@@ -36,7 +36,7 @@ log = structlog.get_logger("api")
 
 async def seal_refused_rows(pool: asyncpg.Pool, settings: Settings) -> None:
     """Seal what comes, until cancelled; nothing where there is no key."""
-    while True:
+    while has_key(settings):
         await asyncio.sleep(EVERY_SECONDS)
         try:
             while await with_connection(pool, lambda connection: seal_some(connection, settings)) == BATCH_ROWS:
@@ -46,15 +46,21 @@ async def seal_refused_rows(pool: asyncpg.Pool, settings: Settings) -> None:
 
 
 async def seal_some(connection: asyncpg.Connection, settings: Settings) -> int:
-    """Seal a batch of rows; returns how many."""
-    box = await asyncio.to_thread(text_sealer, settings)
-    if box is None:
-        return 0
+    """Seal a batch of rows; returns how many.
+
+    Raises:
+        TutorqError: there is no key.
+    """
+
+    def sealed(rows: Sequence[asyncpg.Record]) -> list[str]:
+        box = sealer(settings)
+        return [box.seal_text(row["content"]) for row in rows]
+
     async with connection.transaction():
         rows = await connection.fetch(UNSEALED)
         if rows:
-            contents = await asyncio.to_thread(lambda: [box.seal_text(row["content"]) for row in rows])
-            await connection.execute(SEAL, [row["quarantine_id"] for row in rows], contents)
+            ids = [row["quarantine_id"] for row in rows]
+            await connection.execute(SEAL, ids, await asyncio.to_thread(sealed, rows))
     return len(rows)
 
 

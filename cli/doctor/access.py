@@ -19,6 +19,7 @@ UNUSED = timedelta(days=90)
 PROXY_SEEN_WITHIN = timedelta(days=1)
 NAMED = 5
 NEWEST_LINKS = 200
+LOOKED_AT = 200
 
 
 def keys_in_use(connection: psycopg.Connection) -> Finding:
@@ -50,7 +51,7 @@ def audit_log(connection: psycopg.Connection) -> Finding:
 
 
 def encryption(connection: psycopg.Connection, settings: Settings) -> Finding:
-    """Whether there is a key for secrets and texts, and it reads what was written last."""
+    """Whether there is a key for secrets and texts, and it reads some of what is there."""
     what = "encryption"
     try:
         box = text_sealer(settings)
@@ -58,12 +59,14 @@ def encryption(connection: psycopg.Connection, settings: Settings) -> Finding:
         return Finding(what, False, str(error), "Put the file back from your copy.")
     if box is None:
         advice = f"Set it, then `tutorq keys rotate-encryption`. {NO_KEY}."
-        return Finding(what, True, "TUTORQ_SECRETS_KEY is not set: texts of messages are stored as they are", advice)
+        return Finding(
+            what, True, "TUTORQ_SECRETS_KEY is not set: texts and rows in quarantine are stored as they are", advice
+        )
     unreadable = sum(
         not box.is_readable(column, stored)
         for column in (*SECRETS, *TEXTS)
         for (stored,) in connection.execute(
-            f"select {column.name} from {column.table} where {column.name} is not null limit {NEWEST_LINKS}"
+            f"select {column.name} from {column.table} where {column.name} is not null limit {LOOKED_AT}"
         )
     )
     if unreadable:
