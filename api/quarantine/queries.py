@@ -12,13 +12,13 @@ from core.sealing import MARK
 from core.settings import Settings
 
 # The arguments are those of `condition_arguments`.
-CONDITIONS = """
+CONDITIONS = f"""
 ($1::text is null or entity = $1)
 and ($2::text is null or source = $2)
 and ($3::text is null or delivered_id = $3)
 and (
-    $4::text is null or strpos(lower(reason), lower($4)) > 0 or strpos(lower(content), lower($4)) > 0
-    or quarantine_id = any($8::bigint[])
+    $4::text is null or strpos(lower(reason), lower($4)) > 0 or quarantine_id = any($8::bigint[])
+    or (not starts_with(content, '{MARK}') and strpos(lower(content), lower($4)) > 0)
 )
 and ($5::timestamptz is null or last_seen_at >= $5)
 and ($6::timestamptz is null or last_seen_at < $6)
