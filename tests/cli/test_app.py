@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from typer.testing import CliRunner, Result
 
 from cli import audit as audit_command
@@ -17,6 +18,7 @@ from cli.app import app
 from core import audit, keys, people
 from core.database import Database, DatabaseRole
 from core.roles import Role
+from core.sealing import Sealer, sealer
 from core.settings import Settings
 from demo import write_demo
 from ingest.ids import entity_uuid
@@ -330,6 +332,26 @@ def test_audit(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "link 2 (entry 2) was changed" in tutorq("audit", "verify", exit_code=1).stderr
     assert "link 2 (entry 2) was changed" in answer_of_doctor()["audit log"]["found"]
     assert "--since 'soon'" in tutorq("audit", "list", "--since", "soon", exit_code=1).stderr
+
+
+def test_rotate_encryption(environment: Settings, database: Database) -> None:
+    lost = Sealer([Fernet.generate_key().decode()])
+    add = (
+        "insert into app.email_reports (kind, topic, unique_key, recipient, subject, payload, state, body_text) "
+        "values ('alert', %(topic)s, %(topic)s, 'a@example.org', 's', '{}', 'sent', %(text)s)"
+    )
+    with database.connect() as connection:
+        connection.execute(add, {"topic": "plain", "text": "Ada was late."})
+        connection.execute(add, {"topic": "old", "text": sealer(environment).seal_text("Ada was late.")})
+    assert answer("keys", "rotate-encryption") == {"renewed": 2, "unreadable": 0}
+    assert len(environment.secrets_key_file.read_text().split()) == 2
+    assert answer_of_doctor()["encryption"]["ok"] is True
+    with database.connect() as connection:
+        connection.execute(add, {"topic": "lost", "text": lost.seal_text("Bob was late.")})
+    told = tutorq("keys", "rotate-encryption", exit_code=1)
+    assert "1 values are encrypted with a key that TUTORQ_SECRETS_KEY does not hold" in told.stderr
+    assert "1 values need a key" in answer_of_doctor()["encryption"]["found"]
+    assert [entry["details"]["unreadable"] for entry in answer("audit", "--action", "secrets.rotate")] == [1, 0]
 
 
 def test_doctor_tells_of_keys_that_end_and_of_undeclared_proxies(
