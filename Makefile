@@ -1,7 +1,7 @@
 # `make up` and `make test` are all that is needed; both install first, and are quick the second time.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --jobs=2
-.PHONY: help install up check test soak cloud lint lint-python lint-sql lint-dashboard format generate bench clients dist sbom docs pictures lock clean
+.PHONY: help install up check test soak cloud lint lint-python lint-sql lint-dashboard format generate bench clients dist sbom docs pictures lock advisories clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -103,10 +103,14 @@ pictures: install ## Make the pictures of README and docs anew, from a demo that
 lock: install ## Pin newest versions anew
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group build --extra otel --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/requirements.lock
-	for tool in cloud docs sbom; do $(BIN)/uv pip compile tools/locks/$$tool.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade -o tools/locks/$$tool.lock; done
+	for tool in audit cloud docs sbom; do $(BIN)/uv pip compile tools/locks/$$tool.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade -o tools/locks/$$tool.lock; done
+
+advisories: .venv-audit/installed ## Look for known vulnerabilities in what is pinned (asks pypi.org and the npm registry)
+	for lock in requirements.lock deploy/requirements.lock tools/locks/*.lock; do .venv-audit/bin/pip-audit --requirement $$lock --require-hashes --disable-pip --progress-spinner off || failed=1; done; exit $${failed:-0}
+	$(NPM) audit --package-lock-only
 
 clean: ## Remove what was installed and built, but not your data in var/
-	rm -rf .venv .venv-cloud .venv-docs .venv-sbom build dist dashboards/node_modules dashboards/dist dashboards/test-results clients/python/build clients/python/dist clients/python/src/tutorq_client/generated dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv .venv-audit .venv-cloud .venv-docs .venv-sbom build dist dashboards/node_modules dashboards/dist dashboards/test-results clients/python/build clients/python/dist clients/python/src/tutorq_client/generated dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tutorq needs Python 3.11 or newer; set PYTHON=/path/to/python")'

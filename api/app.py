@@ -19,6 +19,7 @@ from api import problems, reference
 from api.appeals import endpoints as appeals
 from api.attrition import endpoints as attrition
 from api.audit import endpoints as audit
+from api.audit_writer import AuditedAddress
 from api.auth_sessions import endpoints as auth_sessions
 from api.calibration import endpoints as calibration
 from api.cases import endpoints as cases
@@ -150,6 +151,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
         # A request passes them in this order, and then comes to FastAPI's own routes.
         middleware=[
             Middleware(Proxies, trusted=settings.trusted_proxies, undeclared=undeclared_proxies),
+            Middleware(AuditedAddress),
             Middleware(RequestLog),
             Middleware(RequestMetrics, instruments=instruments),
             *_request_traces(traces),

@@ -49,6 +49,7 @@ from api.people.queries import PeopleRecords
 from api.proxies import UndeclaredProxies
 from api.quarantine.commands import Dismissals
 from api.quarantine.queries import Quarantine
+from api.quarantine.sealing import seal_refused_rows
 from api.refusals import Refusals
 from api.report_kinds.commands import MailTests
 from api.report_kinds.queries import Kinds
@@ -232,6 +233,7 @@ def lifespan(
                 await stack.enter_async_context(_running(refusals.run()))
                 await stack.enter_async_context(_running(undeclared_proxies.run(pool)))
                 await stack.enter_async_context(_running(watch_settings(settings, database)))
+                await stack.enter_async_context(_running(seal_refused_rows(pool, settings)))
                 probe = HealthProbe(
                     health_pool,
                     dagster_pool,
@@ -271,10 +273,10 @@ def lifespan(
                     "idempotency": idempotency,
                     "session_writer": session_writer,
                     "batch_writer": BatchWriter(ledger, settings.timezone),
-                    "session_records": SessionRecords(pool),
+                    "session_records": SessionRecords(pool, settings),
                     "deletions": Deletions(ingest_pool, ledger.live),
-                    "quarantine": Quarantine(pool),
-                    "dismissals": Dismissals(pool),
+                    "quarantine": Quarantine(pool, settings),
+                    "dismissals": Dismissals(pool, settings),
                     "excuses": Excuses(ingest_pool, ledger.live),
                     "cases": Cases(pool, settings.timezone),
                     "case_contacts": CaseContacts(pool, settings.timezone),
@@ -291,12 +293,12 @@ def lifespan(
                     "test_limit": test_limit,
                     "preference_queries": PreferenceQueries(pool, settings.timezone),
                     "webhooks": Webhooks(pool, settings),
-                    "webhook_queries": WebhookQueries(pool),
+                    "webhook_queries": WebhookQueries(pool, settings),
                     "scoring_commands": ScoringCommands(pool, settings),
                     "scoring_queries": ScoringQueries(pool, settings),
                     "what_ifs": WhatIfs(pool, settings),
                     "what_if_queries": WhatIfQueries(pool),
-                    "audit_trail": AuditTrail(pool),
+                    "audit_trail": AuditTrail(pool, settings),
                     "report_kinds": report_kinds,
                     "mail_tests": MailTests(pool, settings, report_kinds, test_limit),
                     "weekly_reports": WeeklyReports(marts, texts, settings.timezone),

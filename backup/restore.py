@@ -34,7 +34,7 @@ from ml.store import CERTIFICATE
 KEPT_SCHEMAS = ("raw", "app", "ml")
 NO_DATA = [
     *("app.alembic_version", "ml.prediction_version", "ml.holdout_key", "app.report_switches", "app.known_settings"),
-    "app.audit_log",
+    *("app.audit_log", "app.audit_chain"),
     *("app.api_keys", "app.people", "app.login_tokens", "app.browser_sessions"),
     *("app.undeclared_proxies", "app.alert_conditions", "app.forgotten_events", "app.event_look"),
 ]

@@ -43,7 +43,6 @@ app = typer.Typer(
 for verbs in (
     services.app,
     people.login_app,
-    audit.app,
     load.app,
     scores.app,
     what_if.app,
@@ -55,6 +54,7 @@ for verbs in (
     app.add_typer(verbs)
 database.app.add_typer(backup.app)
 app.add_typer(database.app, name="db")
+app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(people.app, name="people")
 app.add_typer(reports.app, name="reports")

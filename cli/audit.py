@@ -1,11 +1,11 @@
-"""`tutorq audit`: who did what by hand, and who was refused."""
+"""`tutorq audit`: who did what by hand, and who was refused; and whether the log is as it was written."""
 
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -14,15 +14,55 @@ from cli.moments import moment
 from cli.terminal import JsonFlag, PlainTable, err, open_platform, out, print_json, tells_errors
 from core.errors import TutorqError
 
+if TYPE_CHECKING:
+    from core import audit
+
 # As Postgres and Python write them into the details.
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d(:\d\d)?)$")
 
 app = typer.Typer()
 
 
-@app.command("audit")
+@app.command("verify")
 @tells_errors
-def audit_log(
+def verify(
+    head: Annotated[
+        str | None, typer.Option(metavar="PLACE:HASH", help="An end that was printed before; it must still be there.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Walk the chain of hashes; exit code 1 and the first entry that does not fit, if one does not.
+
+    Prints the end of the chain. Keep it somewhere else: who can rewrite the whole database cannot rewrite that.
+    """
+    from core import audit
+
+    noted = _head(head)
+    _, database = open_platform()
+    with database.connect() as connection:
+        end = audit.verify(connection, noted=noted)
+    if as_json:
+        print_json({"place": end.place, "hash": end.hash})
+    else:
+        out.print(str(end), soft_wrap=True, highlight=False)
+        err.print("The chain holds.")
+
+
+def _head(text: str | None) -> "audit.Head | None":
+    from core import audit
+
+    if text is None:
+        return None
+    if not (found := re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text.strip().lower())):
+        raise TutorqError(f"--head {text!r} is not PLACE:HASH, as `tutorq audit verify` prints it")
+    return audit.Head(int(found[1]), found[2])
+
+
+@app.callback(invoke_without_command=True)
+@app.command("list")
+@tells_errors
+def list_entries(
+    context: typer.Context,
     actor: Annotated[str | None, typer.Option(metavar="TEXT", help="Part of the name of who did it.")] = None,
     action: Annotated[
         list[str] | None, typer.Option(metavar="ACTION", help="Such as key.create or log_in.refused; may be repeated.")
@@ -32,7 +72,9 @@ def audit_log(
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many, the newest.")] = 50,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show the audit log, the newest entry first."""
+    """Show the audit log, the newest entry first: who did what by hand, and who was refused."""
+    if context.invoked_subcommand is not None:
+        return
     from core import audit
 
     known = {each.value: each for each in audit.Action}
@@ -61,7 +103,8 @@ def audit_log(
     for entry in entries:
         subject = f"{entry.subject_kind} {entry.subject_id}"
         details = details_of(entry.details)
-        cells = (entry.actor, entry.action, f"{subject}: {details}" if details else subject)
+        who = f"{entry.actor} ({entry.address})" if entry.address else entry.actor
+        cells = (who, entry.action, f"{subject}: {details}" if details else subject)
         table.add_row(_second(entry.happened_at), *cells)
     out.print(table)
 

@@ -129,6 +129,39 @@ def revoke(
         out.print(f"The key {key.name} (tq_{key.prefix}) is revoked.", highlight=False, markup=False)
 
 
+@app.command("rotate-encryption")
+@tells_errors
+def rotate_encryption(as_json: JsonFlag = False) -> None:
+    """Encrypt secrets and texts in the database with the newest key, in small batches, while everything runs on.
+
+    With TUTORQ_SECRETS_KEY, put the new key in front of the old one first, for every process. Without it, the key is a
+    file in the home: a new one is made and put in front.
+    """
+    from core import audit
+    from core.sealing import add_key, rotate, sealer
+
+    settings, database = open_platform()
+    sealer(settings)  # refuses to go on without a key
+    if not settings.secrets_keys:
+        add_key(settings.secrets_key_file)
+    with database.connect(autocommit=True) as connection:
+        done = rotate(connection, sealer(settings))
+        details = {"renewed": done.renewed, "unreadable": done.unreadable}
+        entry = audit.Entry(audit.operator(), audit.Action.SECRETS_ROTATE, "secrets", "database", details)
+        audit.record(connection, entry)
+    if as_json:
+        print_json(details)
+    else:
+        out.print(f"{done.renewed:,} values are encrypted with the newest key.", highlight=False)
+    if done.unreadable:
+        raise TutorqError(
+            f"{done.unreadable:,} values are encrypted with a key that TUTORQ_SECRETS_KEY does not hold: put that key "
+            "behind the newest one and run this again, or renew the secrets of the webhooks; such texts stay unreadable"
+        )
+    if settings.secrets_keys[1:]:
+        err.print("No value needs the older keys of TUTORQ_SECRETS_KEY any more, once every process has the newest.")
+
+
 def _lasts(text: str | None) -> timedelta | None:
     return None if text is None else duration("--expires", text)
 

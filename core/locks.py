@@ -18,6 +18,7 @@ A process that holds a lock may wait only for locks further down this list, so n
    `marts.refresh_sessions`)
 6. MAIL_SENDER; CHAT_SENDER; WEBHOOK_SENDER; MAIL_QUEUE; EVENT_QUEUE; LOCAL_KEY; MODEL_VERSION; EXPLANATION;
    SETTINGS; ACCEPTANCE: held alone, for one short transaction or call
+7. AUDIT_CHAIN, by every transaction that has added to the audit log, while it commits
 """
 
 from typing import Final
@@ -54,3 +55,5 @@ APPEAL: Final = 7_461_070
 CASE_DRAW: Final = 7_461_050
 # One assignment at a time is accepted, so that two do not give away the same place.
 ACCEPTANCE: Final = 7_461_080
+# A trigger takes it (migration 51): entries are chained in the order of commits.
+AUDIT_CHAIN: Final = 7_461_090

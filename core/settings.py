@@ -171,6 +171,7 @@ class Settings(BaseSettings):
     appeal_days: int = Field(default=14, ge=1, le=90)
     appeal_text_days: int = Field(default=365, ge=30)
     delivery_days: int = Field(default=90, ge=7)
+    audit_days: int | None = Field(default=None, ge=90)
 
     session_reports: Literal["important", "all", "none"] = "important"
     tutor_snapshots: bool = True
@@ -226,7 +227,7 @@ class Settings(BaseSettings):
         "oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_role_claim", "oidc_audience",
         "secrets_dir", "dagster_url", "dagster_token", "dagster_viewer_port", "api_url",
         "openai_base_url", "openai_api_key", "history_start", "secrets_key", "notify_urls", "match_pairs",
-        "otlp_endpoint",
+        "otlp_endpoint", "audit_days",
         mode="before",
     )  # fmt: skip
     @classmethod

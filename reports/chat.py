@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 
 from core import locks
-from core.sealing import Sealer, sealer
+from core.sealing import Sealer, sealer, text_sealer
 from core.settings import Settings
 from core.words import plural
 from reports import delivery, told
@@ -72,7 +72,7 @@ class ChatChannel(Channel):
         if url is None:
             return Verdict("refused", NO_LONGER_SET)
         text = without_mentions(text)
-        delivery.keep_body(connection, row, text)
+        delivery.keep_body(connection, row, text_sealer(self._settings), text)
         return self._client.send(url, without_mentions(row.subject), text)
 
     def attempts_of(self, row: Claimed) -> int:

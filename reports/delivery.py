@@ -16,6 +16,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from core.database import Database
+from core.sealing import Sealer
 from reports.providers import Verdict
 
 MAX_ATTEMPTS = 6
@@ -203,9 +204,12 @@ def send(database: Database, channel: Channel, *, seconds: float = 200, jitter: 
     return done
 
 
-def keep_body(connection: psycopg.Connection, row: Claimed, text: str, html: str | None = None) -> None:
-    """Keep what is about to leave."""
-    values = {"text": text, "html": html, "report_id": row.report_id, "claim_id": row.claim_id}
+def keep_body(
+    connection: psycopg.Connection, row: Claimed, box: Sealer | None, text: str, html: str | None = None
+) -> None:
+    """Keep what is about to leave, sealed if there is a key."""
+    parts = [part if part is None or box is None else box.seal_text(part) for part in (text, html)]
+    values = {"text": parts[0], "html": parts[1], "report_id": row.report_id, "claim_id": row.claim_id}
     connection.execute(KEEP_BODY, values)
 
 

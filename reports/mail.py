@@ -5,6 +5,8 @@ from uuid import UUID
 import psycopg
 
 from core import locks
+from core.errors import TutorqError
+from core.sealing import text_sealer
 from core.settings import Settings
 from reports import delivery
 from reports.delivery import Channel, Claimed
@@ -83,7 +85,10 @@ class MailChannel(Channel):
             # Nothing has left yet, and another attempt would end alike. The error may quote data.
             return Verdict("refused", f"no mail can be made of it ({type(error).__name__})")
         text, html = (_without_token(part, link) for part in (mail.text, mail.html))
-        delivery.keep_body(connection, row, text, html)
+        try:
+            delivery.keep_body(connection, row, text_sealer(self._settings), text, html)
+        except TutorqError as error:
+            return Verdict("later", str(error))
         return self._provider.send(mail)
 
     def _mail(self, row: Claimed, link: str | None) -> Mail:

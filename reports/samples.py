@@ -8,6 +8,7 @@ import json
 import psycopg
 
 from core.database import Database
+from core.sealing import text_sealer
 from core.settings import Settings
 from reports.examples import EXAMPLE
 from reports.kinds import KINDS, PREVIEWED, Audience, ReportKind
@@ -59,11 +60,13 @@ def _add(settings: Settings, connection: psycopg.Connection, sample: Draft) -> i
     payload = json.dumps(sample.payload, default=str)
     # As it would be sent: from what is stored.
     rendered = render(settings, sample.kind, sample.subject, json.loads(payload))
+    box = text_sealer(settings)
+    text, html = (box.seal_text(part) if box else part for part in (rendered.text, rendered.html))
     return connection.execute(
         ADD,
         {
             "kind": str(sample.kind), "topic": sample.topic, "recipient": sample.recipients[0],
-            "subject": sample.subject, "payload": payload, "text": rendered.text, "html": rendered.html,
+            "subject": sample.subject, "payload": payload, "text": text, "html": html,
         },
     ).rowcount  # fmt: skip
 

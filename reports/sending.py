@@ -7,11 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-import psycopg
-
 from core.database import Database
 from core.errors import TutorqError
-from core.sealing import sealer
+from core.sealing import SECRETS, rotate, sealer
 from core.settings import Settings
 from reports import delivery, outbox
 from reports.chat import ChatChannel
@@ -25,11 +23,6 @@ from reports.webhooks import WebhookChannel
 LOOK_SECONDS = 1.0
 
 Result = TypeVar("Result")
-
-SEALED = {
-    "app.webhook_endpoints": ("endpoint_id", ("sealed_secret", "old_sealed_secret", "sealed_url")),
-    "app.notification_preferences": ("person_id", ("sealed_chat_url",)),
-}
 
 CLEAR_ADDRESSES = "select endpoint_id, url from app.webhook_endpoints where url is not null"
 SEAL_ADDRESS = "update app.webhook_endpoints set sealed_url = %s, url = null where endpoint_id = %s and url = %s"
@@ -114,18 +107,4 @@ def _reseal(settings: Settings, database: Database) -> None:
         box = sealer(settings)
         for endpoint_id, url in clear:
             connection.execute(SEAL_ADDRESS, [box.seal(url), endpoint_id, url])
-        for table, (key, columns) in SEALED.items():
-            for column in columns:
-                _reseal_column(connection, table, key, column, box.reseal)
-
-
-def _reseal_column(
-    connection: psycopg.Connection, table: str, key: str, column: str, reseal: Callable[[str], str | None]
-) -> None:
-    rows = connection.execute(f"select {key}, {column} from {table} where {column} is not null").fetchall()
-    for row_key, sealed in rows:
-        if (anew := reseal(sealed)) is not None:
-            # Not if somebody has renewed it meanwhile.
-            connection.execute(
-                f"update {table} set {column} = %s where {key} = %s and {column} = %s", [anew, row_key, sealed]
-            )
+        rotate(connection, box, SECRETS)

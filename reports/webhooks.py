@@ -19,7 +19,7 @@ from standardwebhooks import Webhook
 from core import locks
 from core.errors import TutorqError
 from core.outside import Address
-from core.sealing import Sealer, sealer
+from core.sealing import Sealer, sealer, text_sealer
 from core.settings import Settings
 from reports import delivery
 from reports.delivery import Channel, Claimed
@@ -165,9 +165,9 @@ class WebhookChannel(Channel):
     def attempt(self, connection: psycopg.Connection, row: Claimed) -> Verdict:
         self._seconds = 0.0
         body = body_of(row.payload)
-        delivery.keep_body(connection, row, body)
         began = time.monotonic()
         try:
+            delivery.keep_body(connection, row, text_sealer(self._settings), body)
             address, headers = self._prepare(connection, row, body)
         except TutorqError as error:
             return Verdict("later", str(error))

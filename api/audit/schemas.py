@@ -42,6 +42,10 @@ class AuditEntry(BaseModel):
     subject_kind: str = Field(description="What it was done to.", examples=["session"])
     subject_id: str = Field(description="Which one.", examples=["4a9e2f9e-4f0a-5c58-9d65-3f4f5dd2f5a1"])
     details: dict[str, Any] = Field(description="What else there is to know, by action; never a secret.")
+    address: str | None = Field(
+        description="Of the client; null at the command line, of what tutorq does by itself, and of older entries.",
+        examples=["203.0.113.7"],
+    )
 
 
 class AuditList(BaseModel):

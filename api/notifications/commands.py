@@ -17,7 +17,7 @@ from api.problems import ConflictError, FieldError, NotConfiguredError
 from api.report_kinds.schemas import QueuedTest, QueuedTestResponse
 from core.audit import Action, Entry
 from core.errors import TutorqError
-from core.sealing import Sealer, sealer
+from core.sealing import sealer
 from core.settings import Settings
 from reports.chat import own_recipient, own_target
 from reports.examples import made_up
@@ -86,7 +86,6 @@ class Preferences:
     def __init__(self, pool: asyncpg.Pool, settings: Settings) -> None:
         self._pool = pool
         self._settings = settings
-        self._sealer: Sealer | None = None
 
     async def save(self, person_id: int, wanted: NotificationPreferencesPut, actor: str) -> None:
         """Have the person told so from now on.
@@ -174,11 +173,11 @@ class Preferences:
         except ChatUrlError as error:
             raise _invalid("chat_url", str(error)) from error
         try:
-            if self._sealer is None:
-                self._sealer = await asyncio.to_thread(sealer, self._settings)
+            # Read anew: the key may have been rotated since.
+            box = await asyncio.to_thread(sealer, self._settings)
         except TutorqError as error:
             raise NotConfiguredError(f"{error}.") from error
-        return service, self._sealer.seal(url)
+        return service, box.seal(url)
 
 
 def _invalid(field: str, message: str) -> Exception:

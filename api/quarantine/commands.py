@@ -10,6 +10,7 @@ from api.problems import NotFoundError
 from api.quarantine.queries import CONDITIONS, condition_arguments
 from api.quarantine.schemas import QuarantineConditions
 from core.audit import Action, Entry
+from core.settings import Settings
 
 DISMISS = "delete from raw.quarantine where quarantine_id = $1 returning entity, source, line"
 DISMISS_ALL = f"""
@@ -26,8 +27,9 @@ class Dismissals:
         DatabaseUnavailableError: the server cannot be reached, or not in time.
     """
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, settings: Settings) -> None:
         self._pool = pool
+        self._settings = settings
 
     async def dismiss(self, quarantine_id: int, actor: str) -> None:
         """
@@ -50,7 +52,8 @@ class Dismissals:
 
         async def work(connection: Any) -> int:
             async with connection.transaction():
-                count: int = await connection.fetchval(DISMISS_ALL, *condition_arguments(conditions))
+                arguments = await condition_arguments(connection, self._settings, conditions)
+                count: int = await connection.fetchval(DISMISS_ALL, *arguments)
                 if count:
                     details = {"rows": count, "where": conditions.model_dump(mode="json", exclude_none=True)}
                     await record(connection, Entry(actor, Action.QUARANTINE_DISMISS, KIND, "many", details))

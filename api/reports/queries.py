@@ -8,8 +8,10 @@ from api.database import columns, with_app_tables
 from api.paging import Order, Page, SortKey, known_to_postgres, place_of
 from api.problems import ForbiddenError, NotFoundError
 from api.reports.schemas import Report, ReportDetail, ReportFilters
+from api.sealed import opened, with_opened
 from core.appeals import ANSWER, RECEIVED
 from core.roles import Role
+from core.settings import Settings
 from ingest.ids import entity_uuid
 
 MISSING = "There is no mail with this id."
@@ -96,8 +98,9 @@ class AuditTrail:
         DatabaseUnavailableError: the server cannot be reached, or not in time.
     """
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, settings: Settings) -> None:
         self._pool = pool
+        self._settings = settings
 
     async def page(self, filters: ReportFilters, *, with_addresses: bool) -> Page:
         """A page of `ReportList`, newest first.
@@ -128,23 +131,25 @@ class AuditTrail:
 
         Raises:
             NotFoundError: there is no such mail.
+            NotConfiguredError: the key that its text was encrypted with is not there.
         """
         body = await self._value(ONE, role is Role.ADMIN, report_id, _hidden(role))
         if body is None:
             raise NotFoundError(MISSING)
         assert isinstance(body, bytes)
-        return body
+        return await with_opened(self._settings, body, "body_text", "body_html")
 
     async def html(self, report_id: UUID, role: Role) -> str:
         """The HTML part as it was handed to the provider.
 
         Raises:
             NotFoundError: there is no such mail, it has not been handed to one, or this role may not see its text.
+            NotConfiguredError: the key that it was encrypted with is not there.
         """
         html = await self._value(HTML, report_id, _hidden(role))
         if html is None:
             raise NotFoundError("There is no mail with this id that has been handed to a provider.")
-        return str(html)
+        return await opened(self._settings, str(html))
 
     async def _value(self, sql: str, *arguments: object) -> object:
         return await with_app_tables(self._pool, lambda connection: connection.fetchval(sql, *arguments))

@@ -8,7 +8,9 @@ from pydantic_core import from_json, to_json
 from api.database import columns, with_app_tables
 from api.paths import NO_SESSION
 from api.problems import DeletedError, NotFoundError
+from api.quarantine.sealing import with_opened_rows
 from api.session_records.schemas import Load, RefusedOfSession, StoredMove
+from core.settings import Settings
 
 MOST_REFUSED = 50
 
@@ -90,8 +92,9 @@ select
 class SessionRecords:
     """Reads `raw.sessions` and what belongs to it."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, settings: Settings) -> None:
         self._pool = pool
+        self._settings = settings
 
     async def find(self, session_id: UUID, external_id: str | None, *, with_texts: bool) -> bytes:
         """A `StoredSessionResponse` as JSON; without what people have written, unless `with_texts`.
@@ -112,7 +115,9 @@ class SessionRecords:
                 raise NotFoundError(f"{NO_SESSION} Rows of it were refused: see GET /api/quarantine with its id.")
             raise NotFoundError(NO_SESSION)
         assert isinstance(found, bytes)
-        return found if with_texts else _without_texts(found)
+        if not with_texts:
+            return _without_texts(found)
+        return await with_opened_rows(self._settings, found, "data", "refused")
 
 
 def _without_texts(found: bytes) -> bytes:

@@ -21,7 +21,7 @@ from api.webhook_endpoints.schemas import WebhookEndpointPatch, WebhookEndpointP
 from core.audit import Action, Entry
 from core.errors import TutorqError
 from core.outside import Address, AddressRefusedError, resolve
-from core.sealing import Sealer, sealer
+from core.sealing import sealer
 from core.settings import Settings
 
 SUBJECT = "webhook"
@@ -119,7 +119,6 @@ class Webhooks:
     def __init__(self, pool: asyncpg.Pool, settings: Settings) -> None:
         self._pool = pool
         self._settings = settings
-        self._sealer: Sealer | None = None
 
     async def add(self, post: WebhookEndpointPost, actor: str) -> tuple[UUID, str]:
         """The new endpoint and its secret, which cannot be had again.
@@ -278,11 +277,11 @@ class Webhooks:
 
     async def _sealed(self, secret: str) -> str:
         try:
-            if self._sealer is None:
-                self._sealer = await asyncio.to_thread(sealer, self._settings)
+            # Read anew: the key may have been rotated since.
+            box = await asyncio.to_thread(sealer, self._settings)
         except TutorqError as error:
             raise NotConfiguredError(f"{error}.") from error
-        return self._sealer.seal(secret)
+        return box.seal(secret)
 
 
 def _new_secret() -> str:

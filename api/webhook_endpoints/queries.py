@@ -8,7 +8,9 @@ import asyncpg
 from api.database import columns, with_app_tables
 from api.paging import Order, Page, SortKey, known_to_postgres, place_of
 from api.problems import NotFoundError
+from api.sealed import with_opened
 from api.webhook_endpoints.schemas import DeliveryFilters, WebhookDelivery, WebhookDeliveryDetail, WebhookEndpoint
+from core.settings import Settings
 
 NO_ENDPOINT = "There is no webhook with this id."
 NO_DELIVERY = "This webhook has no delivery with this id."
@@ -111,8 +113,9 @@ class WebhookQueries:
         DatabaseUnavailableError: the server cannot be reached, or not in time.
     """
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, settings: Settings) -> None:
         self._pool = pool
+        self._settings = settings
 
     async def endpoints(self) -> bytes:
         """A `WebhookEndpointList`."""
@@ -152,8 +155,10 @@ class WebhookQueries:
 
         Raises:
             NotFoundError: this endpoint has none with this id.
+            NotConfiguredError: the key that its body was encrypted with is not there.
         """
-        return _found(await self._value(ONE_DELIVERY, endpoint_id, delivery_id), NO_DELIVERY)
+        body = _found(await self._value(ONE_DELIVERY, endpoint_id, delivery_id), NO_DELIVERY)
+        return await with_opened(self._settings, body, "body")
 
     async def _value(self, sql: str, *arguments: object) -> Any:
         return await with_app_tables(self._pool, lambda connection: connection.fetchval(sql, *arguments))

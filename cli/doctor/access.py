@@ -7,8 +7,10 @@ from shlex import quote
 import psycopg
 
 from cli.doctor.finding import Finding
-from core import keys
+from core import audit, keys
+from core.errors import TutorqError
 from core.keys import Key, State
+from core.sealing import NO_KEY, SECRETS, TEXTS, text_sealer
 from core.settings import Settings
 
 # Enough time to rotate a key and tell its users.
@@ -16,6 +18,8 @@ ENDS_SOON = timedelta(days=14)
 UNUSED = timedelta(days=90)
 PROXY_SEEN_WITHIN = timedelta(days=1)
 NAMED = 5
+NEWEST_LINKS = 200
+LOOKED_AT = 200
 
 
 def keys_in_use(connection: psycopg.Connection) -> Finding:
@@ -35,6 +39,40 @@ def keys_in_use(connection: psycopg.Connection) -> Finding:
         found.append(f"ending within {ENDS_SOON.days} days: {_names(ending)}")
         advice = f"`tutorq keys rotate {quote(ending[0].name)}` makes a new one while the old one works on."
     return Finding("keys", not ending, "; ".join(found), advice)
+
+
+def audit_log(connection: psycopg.Connection) -> Finding:
+    """Whether the newest entries are a chain; `tutorq audit verify` walks all of it."""
+    try:
+        head = audit.verify(connection, last=NEWEST_LINKS)
+    except audit.BrokenChainError as error:
+        return Finding("audit log", False, str(error), "Somebody has changed the log: `tutorq audit verify` says more.")
+    return Finding("audit log", True, f"{head.place:,} entries; the newest {NEWEST_LINKS} fit their hashes")
+
+
+def encryption(connection: psycopg.Connection, settings: Settings) -> Finding:
+    """Whether there is a key for secrets and texts, and it reads some of what is there."""
+    what = "encryption"
+    try:
+        box = text_sealer(settings)
+    except TutorqError as error:
+        return Finding(what, False, str(error), "Put the file back from your copy.")
+    if box is None:
+        advice = f"Set it, then `tutorq keys rotate-encryption`. {NO_KEY}."
+        return Finding(
+            what, True, "TUTORQ_SECRETS_KEY is not set: texts and rows in quarantine are stored as they are", advice
+        )
+    unreadable = sum(
+        not box.is_readable(column, stored)
+        for column in (*SECRETS, *TEXTS)
+        for (stored,) in connection.execute(
+            f"select {column.name} from {column.table} where {column.name} is not null limit {LOOKED_AT}"
+        )
+    )
+    if unreadable:
+        advice = "Put the key that was used behind the present one; everything else goes on without it."
+        return Finding(what, False, f"{unreadable:,} values need a key that TUTORQ_SECRETS_KEY does not hold", advice)
+    return Finding(what, True, "secrets and texts can be read")
 
 
 def undeclared_proxies(connection: psycopg.Connection, settings: Settings) -> Finding:

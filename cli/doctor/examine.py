@@ -10,7 +10,7 @@ import psycopg
 from pydantic import ValidationError
 
 from cli.doctor import data, server
-from cli.doctor.access import keys_in_use, undeclared_proxies
+from cli.doctor.access import audit_log, encryption, keys_in_use, undeclared_proxies
 from cli.doctor.files import open_files
 from cli.doctor.finding import Finding
 from cli.doctor.logins import logins
@@ -45,6 +45,7 @@ def examine() -> list[Finding]:
                     roles = logins(connection, database)
                     findings.append(roles)
                     findings += [keys_in_use(connection), undeclared_proxies(connection, settings)]
+                    findings += [audit_log(connection), encryption(connection, settings)]
                     findings.append(data.waiting(connection, timedelta(minutes=settings.unprocessed_minutes)))
                     findings.append(data.quarantine(connection))
                     findings.append(data.unknown_ids(connection))

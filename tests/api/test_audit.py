@@ -121,3 +121,14 @@ def test_a_log_in_says_how_and_from_where(platform: Served, admin: httpx2.Client
         assert client.post(PATH, json={"api_key": new_key(platform, "by-key", Role.READ)}).status_code == 201
     (row,) = found(admin, "action=log_in&actor=by-key")
     assert row["details"] == {"role": "read", "by": "key", "address": "127.0.0.1"}
+
+
+def test_an_entry_says_from_which_address(platform: Served, admin: httpx2.Client) -> None:
+    noted = admin.post(
+        "/api/audit/exports", json={"what": "tutors", "rows": 3}, headers={"X-Forwarded-For": "192.0.2.9"}
+    )
+    assert noted.status_code == 204
+    entry, *_ = found(admin, "action=export")
+    assert entry["address"] == "127.0.0.1"
+    with platform.database.connect() as connection:
+        audit.verify(connection)

@@ -1,5 +1,6 @@
 """The quarantine: listed with filters, and dismissed on record."""
 
+import asyncio
 import csv
 import io
 from collections.abc import Iterator
@@ -8,10 +9,15 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+from cryptography.fernet import Fernet
 
+from api.database import open_pool
 from api.quarantine.schemas import QuarantineList
+from api.quarantine.sealing import seal_some
 from core import keys
+from core.database import DatabaseRole
 from core.roles import Role
+from core.sealing import MARK, Sealer
 from tests.api.conftest import Served
 from tests.api.test_openapi import assert_is
 from tests.api.test_problems import problem
@@ -131,3 +137,58 @@ def test_readers_do_not_see_it(intake: Served) -> None:
         key = keys.create(connection, f"reader {uuid4()}", Role.READ).secret
     with intake.client(key) as reader:
         problem(reader.get(PATH), 403)
+
+
+def seal(intake: Served) -> int:
+    """As the API does beside its requests, under the rights that it has."""
+
+    async def run() -> int:
+        async with open_pool(intake.database.url, size=1) as pool, pool.acquire() as connection:
+            await connection.execute(f"set role {DatabaseRole.API.value}")
+            done = 0
+            while some := await seal_some(connection, intake.settings):
+                done += some
+            return done
+
+    return asyncio.run(run())
+
+
+def test_sealed_rows_are_shown_found_and_dismissed_as_before(
+    intake: Served, client: httpx2.Client, source: str
+) -> None:
+    before = client.get(PATH, params={"source": source}).json()["data"]
+    assert seal(intake) >= 3
+    assert seal(intake) == 0
+    stored = rows(
+        intake.database, "select content, delivered_id from raw.quarantine where source = %s order by line", source
+    )
+    assert all(content.startswith(MARK) for content, _ in stored)
+    assert [delivered for _, delivered in stored] == ["S-1", "T-1", None]
+    assert client.get(PATH, params={"source": source}).json()["data"] == before
+    assert lines(client, source=source, search="ÖDÖN") == [3]
+    assert lines(client, source=source, search="NOT, JSON") == [4]
+    assert lines(client, source=source, search="rating") == [2]
+    assert lines(client, source=source, search="sealed:") == []
+    # The same row again is the same row.
+    again = (
+        "insert into raw.quarantine (entity, source, line, reason, content) "
+        "values ('sessions', %s, 4, 'has none', 'not, json') "
+        "on conflict (entity, source, line, content_md5) do update set reason = excluded.reason returning content"
+    )
+    [(content,)] = rows(intake.database, again, source)
+    assert content.startswith(MARK)
+    gone = client.delete(PATH, params={"source": source, "search": "ödön"})
+    assert gone.json() == {"dismissed": 1}
+    assert lines(client, source=source) == [2, 4]
+
+
+def test_a_row_whose_key_is_lost_is_still_listed(intake: Served, client: httpx2.Client, source: str) -> None:
+    lost = Sealer([Fernet.generate_key().decode()])
+    rows(
+        intake.database,
+        "update raw.quarantine set content = %s where source = %s and line = 3 returning 1",
+        lost.seal_text("Ödön"), source,
+    )  # fmt: skip
+    listed = {row["line"]: row["content"] for row in client.get(PATH, params={"source": source}).json()["data"]}
+    assert "TUTORQ_SECRETS_KEY" in listed[3]
+    assert listed[4] == "not, json"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from typer.testing import CliRunner, Result
 
 from cli import audit as audit_command
@@ -17,6 +18,7 @@ from cli.app import app
 from core import audit, keys, people
 from core.database import Database, DatabaseRole
 from core.roles import Role
+from core.sealing import Sealer, sealer
 from core.settings import Settings
 from demo import write_demo
 from ingest.ids import entity_uuid
@@ -92,7 +94,7 @@ def test_an_older_version_is_left_out_unless_it_overrides(tmp_path: Path, databa
     assert actor == audit.operator()
     assert action == "session.override"
     # Of what was replaced, only what differs.
-    shown = tutorq("audit").stdout
+    shown = tutorq("audit", "list").stdout
     assert "updated_at" in shown
     assert "tutor_id" not in shown
     assert len(shown.splitlines()) < 12
@@ -300,25 +302,56 @@ def test_the_file_of_the_local_key_follows_a_rotation(environment: Settings, dat
         assert keys.ensure_local_key(connection, environment.api_key_file) == rotated["secret"]
 
 
-def test_audit(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert tutorq("audit").stderr.strip() == "No such entries."
+def test_audit(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tutorq("audit", "list").stderr.strip() == "No such entries."
     tutorq("keys", "create", "--name", "[red]metabase", "--role", "read")
     tutorq("people", "add", "ann@example.org", "--name", "Ann")
     tutorq("login-link", "ann@example.org")
     newest, _, oldest = answer("audit")
+    assert answer("audit", "list") == answer("audit")
     told = newest["details"]
     assert (newest["action"], told["name"], told["role"]) == ("login_link.create", "Ann", "read")
     assert oldest["action"] == "key.create"
-    assert [entry["action"] for entry in answer("audit", "--action", "key.create")] == ["key.create"]
-    assert answer("audit", "--actor", "nobody at all") == []
-    assert len(answer("audit", "--since", "1h", "--limit", "1")) == 1
-    assert answer("audit", "--until", "2020-01-01") == []
+    assert [entry["action"] for entry in answer("audit", "list", "--action", "key.create")] == ["key.create"]
+    assert answer("audit", "list", "--actor", "nobody at all") == []
+    assert len(answer("audit", "list", "--since", "1h", "--limit", "1")) == 1
+    assert answer("audit", "list", "--until", "2020-01-01") == []
     monkeypatch.setattr(terminal.out, "width", 200)
-    shown = tutorq("audit").stdout
+    shown = tutorq("audit", "list").stdout
     assert "key.create" in shown
     assert "[red]metabase" in "".join(shown.split())
-    assert "is not one of key.create" in tutorq("audit", "--action", "x", exit_code=1).stderr
-    assert "--since 'soon'" in tutorq("audit", "--since", "soon", exit_code=1).stderr
+    assert "is not one of key.create" in tutorq("audit", "list", "--action", "x", exit_code=1).stderr
+    tampered = "update app.audit_log set actor = 'Bob' where action = 'person.add'"
+    end = tutorq("audit", "verify").stdout.strip()
+    assert answer("audit", "verify", "--head", end) == dict(zip(("place", "hash"), (3, end.split(":")[1]), strict=True))
+    assert "is not PLACE:HASH" in tutorq("audit", "verify", "--head", "3", exit_code=1).stderr
+    with database.connect() as connection:
+        connection.execute("alter table app.audit_log disable trigger all")
+        connection.execute(tampered)
+        connection.execute("alter table app.audit_log enable trigger all")
+    assert "link 2 (entry 2) was changed" in tutorq("audit", "verify", exit_code=1).stderr
+    assert "link 2 (entry 2) was changed" in answer_of_doctor()["audit log"]["found"]
+    assert "--since 'soon'" in tutorq("audit", "list", "--since", "soon", exit_code=1).stderr
+
+
+def test_rotate_encryption(environment: Settings, database: Database) -> None:
+    lost = Sealer([Fernet.generate_key().decode()])
+    add = (
+        "insert into app.email_reports (kind, topic, unique_key, recipient, subject, payload, state, body_text) "
+        "values ('alert', %(topic)s, %(topic)s, 'a@example.org', 's', '{}', 'sent', %(text)s)"
+    )
+    with database.connect() as connection:
+        connection.execute(add, {"topic": "plain", "text": "Ada was late."})
+        connection.execute(add, {"topic": "old", "text": sealer(environment).seal_text("Ada was late.")})
+    assert answer("keys", "rotate-encryption") == {"renewed": 2, "unreadable": 0}
+    assert len(environment.secrets_key_file.read_text().split()) == 2
+    assert answer_of_doctor()["encryption"]["ok"] is True
+    with database.connect() as connection:
+        connection.execute(add, {"topic": "lost", "text": lost.seal_text("Bob was late.")})
+    told = tutorq("keys", "rotate-encryption", exit_code=1)
+    assert "1 values are encrypted with a key that TUTORQ_SECRETS_KEY does not hold" in told.stderr
+    assert "1 values need a key" in answer_of_doctor()["encryption"]["found"]
+    assert [entry["details"]["unreadable"] for entry in answer("audit", "--action", "secrets.rotate")] == [1, 0]
 
 
 def test_doctor_tells_of_keys_that_end_and_of_undeclared_proxies(
@@ -454,7 +487,7 @@ def test_people(database: Database) -> None:
     ):
         assert words in tutorq("people", *arguments, exit_code=1).stderr
     tutorq("people", "remove", "bob@example.org")
-    actions = [(entry["action"], entry["details"]["name"]) for entry in answer("audit")]
+    actions = [(entry["action"], entry["details"]["name"]) for entry in answer("audit", "list")]
     assert actions == [
         ("person.remove", "Bob"),
         ("person.add", "Bob"),
@@ -489,7 +522,7 @@ def test_who_is_removed_is_forgotten(database: Database) -> None:
     tutorq("people", "remove", "ann@example.org")
     with database.connect() as connection:
         assert connection.execute("select count(*) from app.email_reports").fetchone() == (0,)
-    (removed,) = answer("audit", "--action", "person.remove")
+    (removed,) = answer("audit", "list", "--action", "person.remove")
     assert removed["details"] == {"name": "Ann", "role": "lead"}
 
 
@@ -498,7 +531,7 @@ def test_whose_name_at_the_provider_is_forgotten_is_in_the_audit_log(database: D
     with database.connect() as connection:
         connection.execute("update app.people set oidc_subject = 'ann-1'")
     tutorq("people", "change", "ann@example.org", "--email", "ann@example.org")
-    (changed,) = answer("audit", "--action", "person.change")
+    (changed,) = answer("audit", "list", "--action", "person.change")
     assert changed["details"] == {"name": "Ann", "oidc_subject": {"from": "ann-1", "to": None}}
 
 
@@ -584,7 +617,9 @@ def test_sessions_are_listed_and_ended(database: Database) -> None:
     assert "2 sessions ended." in tutorq("people", "log-out", "ann@example.org").stdout
     assert "1 session ended." in tutorq("people", "log-out", "--everybody").stdout
     assert answer("people", "sessions") == []
-    ended = [(each["subject_id"], each["details"]["name"]) for each in answer("audit", "--action", "log_in.end")]
+    ended = [
+        (each["subject_id"], each["details"]["name"]) for each in answer("audit", "list", "--action", "log_in.end")
+    ]
     assert (number, "Bob") in ended
     assert sorted(name for _, name in ended) == ["Ann", "Ann", "Bob", "screen"]
 
@@ -601,5 +636,5 @@ def test_a_team_is_given_and_taken(database: Database) -> None:
         assert answer("people", "team", "ann@example.org", "--add", "T-1") == [ada]
     assert [person["tutors"] for person in answer("people", "list")] == [1]
     assert answer("people", "team", "ann@example.org", "--remove", ada["tutor_id"]) == []
-    taken, given = (entry["details"] for entry in answer("audit", "--action", "person.team"))
+    taken, given = (entry["details"] for entry in answer("audit", "list", "--action", "person.team"))
     assert (given["given"], taken["taken"]) == ([ada["tutor_id"]], [ada["tutor_id"]])

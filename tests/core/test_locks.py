@@ -18,7 +18,7 @@ FOLDERS = (
     "reports",
 )
 NUMBER = re.compile(r"\b7_?461_?\d{3}\b")
-ONLY_IN_SQL = {locks.LIVE_MODEL, locks.LIVE_TUTOR, locks.CASE_DRAW}
+ONLY_IN_SQL = {locks.LIVE_MODEL, locks.LIVE_TUTOR, locks.CASE_DRAW, locks.AUDIT_CHAIN}
 
 
 def numbers_in(*folders: str) -> Counter[int]:

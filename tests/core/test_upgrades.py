@@ -8,6 +8,7 @@ from alembic import command
 from alembic.config import Config
 from psycopg.errors import InsufficientPrivilege
 
+from core import audit
 from core.database import Database
 from core.migrate import MIGRATIONS_DIR, migrate
 
@@ -180,3 +181,30 @@ def test_views_of_dbt_do_not_stop_a_downgrade(old: Database) -> None:
     assert stored(old) == before
     migrate(old, with_dagster=False)
     assert stored(old) == before
+
+
+def test_older_entries_of_the_audit_log_are_chained(postgres: "Postgres", tmp_path: Path) -> None:
+    database = postgres.database("unchained", tmp_path)
+    with postgres.server.connect(autocommit=True) as connection:
+        connection.execute("drop database if exists unchained")
+    migrate(database, "0048", with_dagster=False)
+    columns = "entry_id, happened_at, actor, action, subject_kind, subject_id, details"
+    entries = f"select {columns} from app.audit_log order by 1"
+    with database.connect() as connection:
+        for _ in range(3):
+            connection.execute(
+                "insert into app.audit_log (actor, action, subject_kind, subject_id, details) "
+                "values ('Ann', 'excuse.add', 'session', 's', '{\"n\": 1.50}')"
+            )
+        before = connection.execute(entries.encode()).fetchall()
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS_DIR))
+    for _ in range(2):
+        migrate(database, with_dagster=False)
+        with database.connect() as connection:
+            assert connection.execute(entries.encode()).fetchall() == before
+            assert audit.verify(connection).place == 3
+        config.attributes["engine"] = database.sqlalchemy_engine()
+        command.downgrade(config, "0048")
+    with database.connect() as connection, pytest.raises(InsufficientPrivilege):
+        connection.execute("delete from app.audit_log")

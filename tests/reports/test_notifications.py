@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from core import people
 from core.database import Database, DatabaseRole
 from core.roles import Role
-from core.sealing import Sealer
+from core.sealing import MARK, Sealer, sealer
 from core.settings import Settings
 from reports import delivery, outbox
 from reports.chat import ChatChannel
@@ -178,6 +178,8 @@ def test_what_waited_comes_as_one(database: Database, tmp_path: Any) -> None:
     assert outbox.send_due(SETTINGS, transform, FileProvider(tmp_path)).accepted == 1
     with database.connect() as connection:
         ((text, html),) = connection.execute("select body_text, body_html from app.email_reports").fetchall()
+    assert text.startswith(MARK)
+    text, html = map(sealer(SETTINGS).open_text, (text, html))
     assert text.count("Ada Ray did not come to the session of Mon 2 Feb, 15:00") == 3
     assert "Times are in Europe/Vienna." in text
     assert "http://localhost:8000/notifications" in html

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Postgres
 
-SETTINGS = Settings(delivery_days=90, appeal_text_days=365, offer_kept_days=730)
+SETTINGS = Settings(delivery_days=90, appeal_text_days=365, offer_kept_days=730, audit_days=1000)
 
 
 @pytest.fixture

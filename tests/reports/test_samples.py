@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.database import DatabaseRole
+from core.sealing import sealer
 from reports import outbox
 from reports.providers.file import FileProvider
 from reports.samples import add_samples
@@ -43,6 +44,7 @@ def test_each_kind_once_and_marked(demo: "Marketplace") -> None:
     )
     assert [row[0] for row in rows] == KINDS
     for kind, subject, state, error, text, html, recipient in rows:
+        text, html = map(sealer(demo.settings).open_text, (text, html))
         assert (state, error) == ("sample", "made up with the demo, and never sent")
         assert subject.startswith("Sample: ")
         assert "This is a sample. It was made up with the demo and never sent." in html, kind

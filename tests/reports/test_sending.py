@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
+from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from core import people
@@ -44,6 +45,8 @@ ALERT = {
     "figures": [["mails waiting", "3"]], "since": "2026-01-31T12:00:00+00:00",
 }  # fmt: skip
 SHORT = 0.3
+KEY = Fernet.generate_key().decode()
+SETTINGS = Settings(secrets_key=SecretStr(KEY))
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +88,7 @@ def rows(database: Database) -> list[Row]:
 
 
 def send(database: Database, provider: Provider) -> outbox.Sent:
-    return send_due(Settings(), database.as_role(DatabaseRole.TRANSFORM), provider, jitter=random.Random(1))
+    return send_due(SETTINGS, database.as_role(DatabaseRole.TRANSFORM), provider, jitter=random.Random(1))
 
 
 def send_again_at_once(database: Database, provider: Provider) -> outbox.Sent:
@@ -423,7 +426,7 @@ def test_what_cannot_be_a_mail_is_parked_and_hinders_nobody(database: Database, 
 
 
 def test_one_click_needs_an_address_on_the_internet() -> None:
-    settings = Settings(public_url="https://q.example.org/", mail_from="q@example.org")
+    settings = SETTINGS.model_copy(update={"public_url": "https://q.example.org/", "mail_from": "q@example.org"})
     headers = unsubscribe_headers(settings, "risk_alert", UUID(int=1), UUID(int=2))
     assert headers == {
         "List-Unsubscribe": "<https://q.example.org/api/reports/00000000-0000-0000-0000-000000000001/unsubscribe"

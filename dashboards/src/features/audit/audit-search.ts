@@ -55,6 +55,9 @@ export const ACTIONS = {
   "mail.test": "Test mail sent",
   "setting.change": "Setting changed",
   "scoring.apply": "Scoring settings applied",
+  "secrets.rotate": "Encryption key rotated",
+  "audit.redact": "Audit entry redacted",
+  "audit.forget": "Old audit entries deleted",
 } as const satisfies Record<ApiAction, string>;
 
 export type Action = keyof typeof ACTIONS;

@@ -120,7 +120,10 @@ const COLUMNS: Column<AuditEntry>[] = [
     header: "Who",
     overflow: "anywhere",
     phone: { row: 3, side: "both" },
-    cell: (entry) => entry.actor,
+    cell: (entry) =>
+      entry.address && !entry.actor.includes(entry.address)
+        ? `${entry.actor}, ${entry.address}`
+        : entry.actor,
   },
   {
     header: "What",
