@@ -72,6 +72,7 @@ from api.weekly_report.queries import WeeklyReports
 from api.what_if.commands import WhatIfs
 from api.what_if.queries import WhatIfQueries
 from core.database import Database, DatabaseRole
+from core.erased import erased_ids
 from core.postgres_urls import for_asyncpg
 from core.settings import Settings
 
@@ -205,7 +206,8 @@ def lifespan(
                 event_pool = await stack.enter_async_context(open_pool(url, size=event_hub.POOL_SIZE))
                 events = Hub(event_pool, url, settings.event_streams, instruments.event_streams)
                 await stack.enter_async_context(_running(events.run()))
-                ledger = CountedLedger(ingest_pool, settings.ingest_commit_seconds, instruments)
+                erased = await asyncio.to_thread(erased_ids, settings, make=settings.embedded == "on")
+                ledger = CountedLedger(ingest_pool, settings.ingest_commit_seconds, instruments, erased)
                 session_writer = SessionWriter(
                     ledger, settings.timezone, settings.ingest_queue_rows, is_traced=traces is not None
                 )
@@ -240,7 +242,7 @@ def lifespan(
                 )
                 report_kinds = Kinds(pool, settings, database)
                 test_limit = limits.mail_test_limit()
-                people = People(people_pool, ledger.live, scorer.follow)
+                people = People(people_pool, ledger.live, scorer.follow, erased)
                 yield {
                     "marts": marts,
                     "key_ring": key_ring,

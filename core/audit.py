@@ -70,6 +70,9 @@ class Action(StrEnum):
     WEBHOOK_TEST = "webhook.test"
     WEBHOOK_REPLAY = "webhook.replay"
     MAIL_TEST = "mail.test"
+    DATA_EXPORT = "data.export"
+    DATA_ERASE = "data.erase"
+    DATA_ALLOW = "data.allow"
     SETTING_CHANGE = "setting.change"
     SCORING_APPLY = "scoring.apply"
 

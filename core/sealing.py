@@ -72,10 +72,10 @@ def sealer(settings: Settings) -> Sealer:
         return Sealer(settings.secrets_keys)
     if settings.embedded == "off":
         raise TutorqError(NO_KEY)
-    return Sealer([_kept_key(settings.secrets_key_file)])
+    return Sealer([kept_key(settings.secrets_key_file)])
 
 
-def _kept_key(path: Path) -> str:
+def kept_key(path: Path) -> str:
     """What the file holds; of two processes that make it at once, the second one takes the first one's."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

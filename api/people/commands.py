@@ -15,11 +15,13 @@ import asyncpg
 from api.audit_writer import record
 from api.database import with_connection
 from api.paths import NO_STUDENT, NO_TUTOR
-from api.problems import BusyError, ConflictError, DatabaseUnavailableError, NotFoundError
+from api.problems import BusyError, ConflictError, DatabaseUnavailableError, ErasedError, NotFoundError
 from api.sessions.live import LiveScores
 from core import locks
 from core.audit import Action, Entry
+from core.erased import AMONG, NO_KEY, OTHER_KEY, REASON, ErasedIds, IdKind
 from ingest.contract import STUDENTS, TUTORS, Entity
+from ingest.erased_rows import named_hashes
 from ingest.ids import entity_uuid, external_id
 from ingest.merge_posts import QUARANTINE_REJECTED, PostMergeSql
 from ingest.parser import staged_columns
@@ -34,14 +36,14 @@ MOST_MERGED = 1_000
 LOCK_NEW = f"select pg_advisory_xact_lock({locks.NEW_PERSON}, hashtext($1))"
 
 Values = Mapping[str, Any]
-Became = Literal["created", "updated", "duplicate"]
+Became = Literal["created", "updated", "duplicate", "erased"]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """Students or tutors: what the log calls them, and what is said if there is nobody with an id."""
 
-    name: str
+    name: IdKind
     entity: Entity
     missing: str
     add: Action
@@ -78,8 +80,9 @@ class People:
         DatabaseUnavailableError: the server cannot be reached, or not in time.
     """
 
-    def __init__(self, pool: asyncpg.Pool, live: LiveScores, follow: Follow) -> None:
+    def __init__(self, pool: asyncpg.Pool, live: LiveScores, follow: Follow, erased: ErasedIds | None = None) -> None:
         self._pool = pool
+        self._erased = erased or ErasedIds(None)
         self._live = live
         self._follow = follow
 
@@ -88,11 +91,14 @@ class People:
 
         Raises:
             ConflictError: there is one with this id.
+            ErasedError: who had this id was erased.
         """
         key = person.key
 
         async def work(connection: Any) -> None:
             async with connection.transaction():
+                if await self._erased_among(connection, kind, [key]):
+                    raise ErasedError(f"It {REASON}.")
                 # There is no row to lock yet: of two at once, the second one waits, and finds it.
                 await connection.execute(LOCK_NEW, str(key))
                 stored = (await _stored(connection, kind, [key])).get(key)
@@ -136,13 +142,13 @@ class People:
         return is_changed
 
     async def write(
-        self, kind: Kind, people: Sequence[Person], rejected: Sequence[tuple[str, str]], actor: str
+        self, kind: Kind, people: Sequence[Person], refused: Sequence[tuple[str, str]], actor: str
     ) -> list[Became]:
         """What became of each person: they are added or changed as by a landing file, in one transaction. Of several
         rows of one person the last one wins, column by column.
 
         Args:
-            rejected: pairs of reason and content, for the quarantine.
+            refused: pairs of reason and content, for the quarantine.
         """
         together: dict[UUID, Person] = {}
         for person in people:
@@ -150,8 +156,13 @@ class People:
             before = together[key].values if key in together else {}
             together[key] = Person(person.delivered_id, {**before, **person.values})
 
-        async def work(connection: Any) -> tuple[set[UUID], set[UUID]]:
+        async def work(connection: Any) -> tuple[set[UUID], set[UUID], set[UUID]]:
+            rejected = list(refused)
             async with connection.transaction():
+                erased = await self._erased_among(connection, kind, list(together))
+                for key in erased:
+                    rejected.append((REASON, f'{{"erased": "{self._erased.hash(kind.name, key).hex()}"}}'))
+                    del together[key]
                 stored = await _stored(connection, kind, list(together))
                 changed: set[UUID] = set()
                 # By what was sent of them: what was not sent stays.
@@ -161,6 +172,12 @@ class People:
                     for first in range(0, len(alike), MOST_MERGED):
                         changed |= await _merge(connection, kind, alike[first : first + MOST_MERGED])
                 if rejected:
+                    named = [named_hashes(content, self._erased) for _, content in rejected]
+                    found = await self._among(connection, [each for some in named for each in some])
+                    rejected = [
+                        each if found.isdisjoint(some) else (REASON, f'{{"erased": "{some[0].hex()}"}}')
+                        for each, some in zip(rejected, named, strict=True)
+                    ]
                     reasons, contents = zip(*rejected, strict=True)
                     await connection.execute(
                         QUARANTINE_REJECTED, kind.entity.name, SOURCE, list(reasons), list(contents)
@@ -170,15 +187,26 @@ class People:
                     details = {"added": len(added), "changed": len(changed) - len(added)}
                     entry = Entry(actor, kind.change, kind.entity.name, "batch", details)
                     await self._end(connection, kind, sorted(changed), entry)
-            return added, changed
+            return added, changed, erased
 
-        added, changed = await self._run(work)
+        added, changed, erased = await self._run(work)
         if 0 < len(changed) <= MOST_FOLLOWED:
             await self._after(kind, sorted(changed))
         return [
-            "created" if key in added else "updated" if key in changed else "duplicate"
+            "erased" if key in erased else "created" if key in added else "updated" if key in changed else "duplicate"
             for key in (person.key for person in people)
         ]
+
+    async def _erased_among(self, connection: Any, kind: Kind, keys: Sequence[UUID]) -> set[UUID]:
+        hashes = dict(zip(self._erased.hash_all(kind.name, keys), keys, strict=True))
+        return {hashes[each] for each in await self._among(connection, list(hashes)) if each in hashes}
+
+    async def _among(self, connection: Any, hashes: Sequence[bytes]) -> set[bytes]:
+        asked = [self._erased.check, *hashes]
+        found = {record[0] for record in await connection.fetch(AMONG.format(parameter="$1"), asked)}
+        if OTHER_KEY in found:
+            raise DatabaseUnavailableError(NO_KEY)
+        return found
 
     async def _end(self, connection: Any, kind: Kind, changed: Sequence[UUID], entry: Entry) -> None:
         """What belongs to every change, as the last work of its transaction."""

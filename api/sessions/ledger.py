@@ -13,10 +13,12 @@ import structlog
 
 from api.database import PASSING_ERRORS, UNREACHABLE_ERRORS
 from api.idempotency import CLAIM, RECALL, Claim, mismatch
-from api.problems import ApiError, BusyError, ConflictError, DatabaseUnavailableError, InternalError
+from api.problems import ApiError, BusyError, ConflictError, DatabaseUnavailableError, ErasedError, InternalError
 from api.sessions.live import LiveScores
+from core.erased import AMONG, NO_KEY, OTHER_KEY, REASON, ErasedIds
 from ingest import stubs
 from ingest.contract import RESCHEDULES, SESSIONS, Entity
+from ingest.erased_rows import named_hashes
 from ingest.merge_posts import QUARANTINE_REJECTED, PostMergeSql
 from ingest.posts import EntityId
 from ingest.rows import RESCHEDULE_OVERRIDE_SQL, RESCHEDULE_SQL, SESSION_OVERRIDE_SQL, SESSION_SQL, Row
@@ -151,9 +153,10 @@ Answer = str | ApiError
 class Ledger:
     """The only writer of posted sessions in this process, over a pool of its own."""
 
-    def __init__(self, pool: asyncpg.Pool, commit_seconds: float) -> None:
+    def __init__(self, pool: asyncpg.Pool, commit_seconds: float, erased: ErasedIds | None = None) -> None:
         self._pool = pool
         self._commit_seconds = commit_seconds
+        self._erased = erased or ErasedIds(None)
         self.live = LiveScores(pool)
 
     @staticmethod
@@ -204,7 +207,7 @@ class Ledger:
         Raises:
             ConflictError: a stored version is as new, or newer.
         """
-        transaction = _Transaction(connection, None)
+        transaction = _Transaction(connection, None, self._erased)
         [answer] = await transaction.write([Post(rows, _none_lost)], is_careful=False)
         if isinstance(answer, ApiError):
             raise answer
@@ -226,7 +229,7 @@ class Ledger:
         watchdog = asyncio.get_running_loop().call_later(self._commit_seconds, give_up)
         try:
             async with connection.transaction():
-                transaction = _Transaction(connection, override_by)
+                transaction = _Transaction(connection, override_by, self._erased)
                 answers = await transaction.write(posts, is_careful=is_careful)
                 left = await self.live.refresh(connection, transaction.changed)
             self.live.follow_up(left)
@@ -246,9 +249,10 @@ class _Transaction:
     """What happens between begin and commit. Rows are locked in the same order everywhere: request keys,
     tutors, students, sessions, reschedules, each in key order."""
 
-    def __init__(self, connection: Any, override_by: str | None) -> None:
+    def __init__(self, connection: Any, override_by: str | None, erased: ErasedIds) -> None:
         self._connection = connection
         self._override_by = override_by
+        self._erased = erased
         # Places of posts that share the Idempotency-Key of an earlier one among the same posts, with its place.
         self._followers: list[tuple[int, int]] = []
         # Sessions that it has changed.
@@ -258,9 +262,12 @@ class _Transaction:
         settled = await self._claim(posts)
         going = [at for at in range(len(posts)) if at not in settled]
         rows = [row for at in going for row in posts[at].rows]
-        # Careful work halves the rows, and either half must be in key order, too.
-        order = sorted(range(len(rows)), key=lambda place: rows[place].session_id)
         outcomes = [Outcome() for _ in rows]
+        refused = await self._refuse_erased(rows, outcomes)
+        # Careful work halves the rows, and either half must be in key order, too.
+        order = sorted(
+            (place for place in range(len(rows)) if place not in refused), key=lambda place: rows[place].session_id
+        )
         if is_careful:
             await self._connection.execute(f"set local lock_timeout = {CAREFUL_LOCK_MILLISECONDS}")
             await self._merge_carefully(rows, order, outcomes)
@@ -268,7 +275,7 @@ class _Transaction:
             for first in range(0, len(order), STATEMENT_ROWS):
                 await self._merge(rows, order[first : first + STATEMENT_ROWS], outcomes)
         self.changed = list({rows[at].session_id for at, outcome in enumerate(outcomes) if outcome.is_changed})
-        rejected: list[tuple[str, str]] = []
+        rejected = list(refused.values())
         done = 0
         for at in going:
             post = posts[at]
@@ -281,11 +288,46 @@ class _Transaction:
             except ApiError as error:
                 settled[at] = error
         if rejected:
+            rejected = await self._forget_erased(rejected)
             reasons, contents = zip(*rejected, strict=True)
             await self._connection.execute(QUARANTINE_REJECTED, SESSIONS.name, SOURCE, list(reasons), list(contents))
         await self._remember({at: settled[at] for at in going}, posts)
         self._answer_followers(settled, posts)
         return [settled[at] for at in range(len(posts))]
+
+    async def _refuse_erased(self, rows: Sequence[Row], outcomes: list[Outcome]) -> dict[int, tuple[str, str]]:
+        """Rows that name erased people or sessions, by place, as the quarantine takes them: without their content. The
+        hash tells them apart, and says no more than the one that is stored."""
+        hashed = [
+            (
+                self._erased.hash("tutor", row.tutor[0]),
+                self._erased.hash("student", row.student[0]),
+                self._erased.hash("session", row.session_id),
+            )
+            for row in rows
+        ]
+        asked = [self._erased.check, *dict.fromkeys(each for three in hashed for each in three)]
+        found = {record[0] for record in await self._connection.fetch(AMONG.format(parameter="$1"), asked)}
+        if not found:
+            return {}
+        if OTHER_KEY in found:
+            raise DatabaseUnavailableError(NO_KEY)
+        refused = {}
+        for place, three in enumerate(hashed):
+            if not found.isdisjoint(three):
+                outcomes[place].error = ErasedError(f"The session {REASON}.")
+                refused[place] = (REASON, f'{{"erased": "{three[2].hex()}"}}')
+        return refused
+
+    async def _forget_erased(self, rejected: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """What is refused for another reason may name them, too."""
+        named = [named_hashes(content, self._erased) for _, content in rejected]
+        asked = [self._erased.check, *dict.fromkeys(each for some in named for each in some)]
+        found = {record[0] for record in await self._connection.fetch(AMONG.format(parameter="$1"), asked)}
+        return [
+            each if found.isdisjoint(some) else (REASON, f'{{"erased": "{some[0].hex()}"}}')
+            for each, some in zip(rejected, named, strict=True)
+        ]
 
     async def _merge_carefully(self, rows: Sequence[Row], order: Sequence[int], outcomes: list[Outcome]) -> None:
         """Halve what the database refuses, until single rows are left."""

@@ -1,0 +1,289 @@
+"""Erase a person: rows, words about them, files; and note hashes of their ids, so that sources do not bring them back.
+
+In this order (decision 86): the hashes are committed first, so that no new row of theirs comes in; writers that began
+before are waited for; then everything in the database goes in one transaction, and their files before and after it.
+Whatever is cut off in between, erasing again completes it.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+
+from core import audit, locks
+from core.audit import Action, Entry
+from core.database import Database
+from core.erased import ErasedIds, erased_ids
+from core.errors import TutorqError
+from core.settings import Settings
+from ingest.contract import ENTITIES
+from persons.files import erase_files, files_naming
+from persons.identity import Identity, with_id
+from persons.registry import DELETED_IF_NAMED, SCHEMAS, Fate, Table, renumbered, stored_tables
+
+WRITERS_SECONDS = 600
+# Writers that read what had been erased before the connection's hashes were committed.
+WRITERS = """
+select virtualtransaction from pg_locks
+where
+    locktype = 'advisory' and objsubid = 1 and classid = %s and objid = %s and granted
+    and database = (select oid from pg_database where datname = current_database())
+"""
+NOTE = """
+insert into raw.erased_ids (id_hash, kind, person_hash) values (%s, %s, %s) on conflict (id_hash) do nothing
+"""
+DONE = """
+insert into app.erasures (kind, asked_by, done_at, counts) values (%s, %s, now(), %s) returning erasure_id
+"""
+SETTLE = """
+update app.erasures set person_id = null, done_at = now(), counts = %s
+where kind = %s and person_id = %s and done_at is null
+returning erasure_id
+"""
+# As live writers take them, before rows that runs change, too.
+LIVE_LOCKS = "select marts.share_gates(), marts.lock_tutors(%s)"
+TOUCHED_TUTORS = "select array_agg(distinct tutor_id) from raw.sessions where session_id = any(%s)"
+HAS_MARTS = (
+    "select to_regprocedure('marts.lock_tutors(uuid[])') is not null and to_regclass('marts.publication') is not null"
+)
+# A student without a name takes the place of an erased one, in their sessions alone.
+ADD_STUB = "insert into raw.students (student_id, is_stub) values (%s, true)"
+# That there is something to be built: what else would tell has been erased.
+WAKE = "insert into raw.changes (entity, entity_id) values (%s, gen_random_uuid())"
+ALLOW = "delete from raw.erased_ids where person_hash = %s"
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What an erasure has done: rows and files by table or folder, and what still names the person: nothing."""
+
+    erasure_id: int
+    counts: dict[str, int] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+
+
+def erase(
+    settings: Settings,
+    database: Database,
+    identity: Identity,
+    *,
+    actor: str | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Erased:
+    """Erase a tutor or a student, as the owner of the database. Again changes nothing more.
+
+    Sessions of a student stay as what their tutors did, of a student whom nobody can name; those of a tutor go. The
+    marts follow with the next run.
+
+    Raises:
+        TutorqError: there is no key to hash ids with, or a writer goes on for too long.
+    """
+    erased = erased_ids(settings, make=True)
+    with database.connect() as connection:
+        _note_hashes(connection, erased, identity)
+    with _alone(database, tell) as keeper:
+        _wait_for_writers(keeper, tell)
+        with database.connect() as connection:
+            hashes = erased.read_all(connection)
+        tell("files")
+        counts = Counter(erase_files(settings, identity, erased, hashes))
+        tell("database")
+        with database.connect() as connection:
+            identity = _with_late_sessions(connection, erased, identity)
+            counts.update(erase_rows(connection, identity))
+            erasure_id = _record(connection, identity, actor or audit.operator(), counts)
+        # What was written while the rows were still there: mail, say.
+        again = erase_files(settings, identity, erased, frozenset())
+        tell("looking for what is left")
+        with database.connect() as connection:
+            left = [f"{column}: {rows:,} rows" for column, rows in rows_naming(connection, identity).items()]
+    counts.update(again)
+    left += [str(path) for path in files_naming(settings, identity)]
+    return Erased(erasure_id, dict(counts), left)
+
+
+def allow(connection: psycopg.Connection, erased: ErasedIds, identity: Identity, *, actor: str | None = None) -> bool:
+    """Let rows that name the person in again. Whether they were kept out.
+
+    Raises:
+        TutorqError: people were erased with another key.
+    """
+    erased.read_all(connection)
+    gone = connection.execute(ALLOW, [erased.hash(identity.kind, identity.person_id)]).rowcount
+    if gone:
+        # A file that was loaded before is to be read once more when it comes again.
+        connection.execute("update raw.loads set checksum = ''")
+        # Not who it is: they may never come.
+        audit.record(connection, Entry(actor or audit.operator(), Action.DATA_ALLOW, identity.kind, "[erased]"))
+    return gone > 0
+
+
+def erase_rows(connection: psycopg.Connection, identity: Identity) -> dict[str, int]:
+    """Erase what the database holds, in the transaction of the connection; counts of rows by table."""
+    counts: Counter[str] = Counter()
+    stub = uuid4()
+    tables = stored_tables(connection)
+    connection.execute("set local tutorq.erasing = 'on'")
+    if identity.kind == "student" and identity.sessions:
+        connection.execute(ADD_STUB, [stub])
+    sessions = [session for session, _ in identity.sessions]
+    # Locked in the order of all writers: rows of raw in key order, then the gates, then the tutors.
+    for table, key in (("tutors", "tutor_id"), ("students", "student_id")):
+        if table.startswith(identity.kind):
+            lock = f"select from raw.{table} where {key} = %s for update"
+            connection.execute(lock.encode(), [identity.person_id])
+    connection.execute("select from raw.sessions where session_id = any(%s) order by session_id for update", [sessions])
+    has_marts = _value(connection, HAS_MARTS)
+    if has_marts:
+        tutors = _value(connection, TOUCHED_TUTORS, [sessions]) or []
+        connection.execute(LIVE_LOCKS, [[*tutors, identity.person_id]])
+    parameters = identity.parameters(stub)
+    with psycopg.RawCursor(connection) as cursor:
+        for table in tables:
+            rows = table.rows(identity.kind)
+            if rows is None:
+                continue
+            statement, used = renumbered(rows.sql(table.name), parameters)
+            count = cursor.execute(statement.encode(), used).rowcount
+            if count:
+                done = "deleted" if rows.fate is Fate.DELETE else "changed"
+                counts[f"{table.name}: rows {done}"] += count
+    for table in tables:
+        for done, count in _erase_words(connection, table, identity):
+            counts[f"{table.name}: rows {done}"] += count
+    connection.execute(WAKE, [identity.kind])
+    connection.execute("update ml.prediction_version set version = version + 1, changed_at = now()")
+    if has_marts:
+        connection.execute("select marts.note_refresh()")
+    return {name: count for name, count in counts.items() if count}
+
+
+def rows_naming(connection: psycopg.Connection, identity: Identity) -> dict[str, int]:
+    """How many rows of which columns name the person, whatever the registry says of them; without those that do not."""
+    found = {}
+    for table in stored_tables(connection, SCHEMAS):
+        for column in table.types:
+            query = sql.SQL("select count(*) from {} where {}::text ~* %s").format(
+                sql.SQL(table.name), sql.Identifier(column)
+            )
+            count = _value(connection, query, [identity.pattern])
+            if count:
+                found[f"{table.name}.{column}"] = count
+    return found
+
+
+def _note_hashes(connection: psycopg.Connection, erased: ErasedIds, identity: Identity) -> None:
+    erased.require_key([row[0] for row in connection.execute("select id_hash from raw.erased_ids where kind = 'key'")])
+    person = erased.hash(identity.kind, identity.person_id)
+    noted = [(erased.check, "key", erased.check), (person, identity.kind, person)]
+    noted += [(erased.hash("session", session), "session", person) for session, _ in identity.sessions]
+    with connection.cursor() as cursor:
+        cursor.executemany(NOTE, noted)
+
+
+def _with_late_sessions(connection: psycopg.Connection, erased: ErasedIds, identity: Identity) -> Identity:
+    """With sessions that writers have added meanwhile; their hashes are noted, too."""
+    now = with_id(connection, identity.kind, identity.person_id, identity.external_id)
+    if not now.is_known and not now.sessions:
+        return identity
+    _note_hashes(connection, erased, now)
+    return now if now.is_known else identity
+
+
+@contextmanager
+def _alone(database: Database, tell: Callable[[str], None]) -> Iterator[psycopg.Connection]:
+    """Without a landing run, a dbt run or a writer of predictions beside, in the order of core/locks.py."""
+    tell("waiting for runs to end")
+    with database.connect(autocommit=True) as keeper:
+        for place in range(len(ENTITIES)):
+            keeper.execute("select pg_advisory_lock(%s, %s)", [locks.LANDING, place])
+        for lock in (locks.DBT, locks.PAIRS_WRITE):
+            keeper.execute("select pg_advisory_lock(%s)", [lock])
+        yield keeper
+
+
+def _wait_for_writers(keeper: psycopg.Connection, tell: Callable[[str], None]) -> None:
+    high, low = locks.ERASED >> 32, locks.ERASED & 0xFFFFFFFF
+
+    def now() -> set[str]:
+        return {row[0] for row in keeper.execute(WRITERS, [high, low])}
+
+    before = now()
+    deadline = time.monotonic() + WRITERS_SECONDS
+    if before:
+        tell("waiting for writers to end")
+    while before & now():
+        if time.monotonic() > deadline:
+            raise TutorqError(
+                f"a writer has been at work for more than {WRITERS_SECONDS // 60} minutes: erase again when it is "
+                "done; nothing new of this person comes in meanwhile"
+            )
+        time.sleep(0.1)
+
+
+def _erase_words(connection: psycopg.Connection, table: Table, identity: Identity) -> Iterator[tuple[str, int]]:
+    """Where rows of others name the person: the words go, or the rows of which nothing else is left."""
+    named = table.words
+    if table.name in DELETED_IF_NAMED:
+        named = list(table.types)
+    if not named:
+        return
+    joined = sql.SQL(" || ' ' || ").join(
+        sql.SQL("coalesce({}::text, '')").format(sql.Identifier(column)) for column in named
+    )
+    where = sql.SQL("where {} ~* %s").format(joined)
+    name = sql.SQL(table.name)
+    if table.name in DELETED_IF_NAMED:
+        yield (
+            "deleted",
+            connection.execute(sql.SQL("delete from {} ").format(name) + where, [identity.pattern]).rowcount,
+        )
+        return
+    columns = sql.SQL(", ").join(map(sql.Identifier, named))
+    rows = connection.execute(
+        sql.SQL("select ctid, {} from {} ").format(columns, name) + where, [identity.pattern]
+    ).fetchall()
+    changes = sql.SQL(", ").join(
+        sql.SQL("{} = %s::{}").format(sql.Identifier(column), sql.SQL(table.types[column])) for column in named
+    )
+    change = sql.SQL("update {} set {} where ctid = %s").format(name, changes)
+    for place, *values in rows:
+        redacted = [
+            _redacted(value, table.types[column], identity) for column, value in zip(named, values, strict=True)
+        ]
+        connection.execute(change, [*redacted, place])
+    yield "changed", len(rows)
+
+
+def _redacted(value: object, kind: str, identity: Identity) -> object:
+    if value is None or kind == "uuid":
+        return value
+    if kind in ("json", "jsonb"):
+        return json.dumps(identity.redacted_json(value), ensure_ascii=False)
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return json.dumps(identity.redacted_json(json.loads(value)), ensure_ascii=False)
+        except ValueError:
+            return identity.redacted(value)
+    return identity.redacted(value) if isinstance(value, str) else identity.redacted_json(value)
+
+
+def _record(connection: psycopg.Connection, identity: Identity, actor: str, counts: Counter[str]) -> int:
+    told = json.dumps(counts)
+    settled = connection.execute(SETTLE, [told, identity.kind, identity.person_id]).fetchone()
+    settled = settled or connection.execute(DONE, [identity.kind, actor, told]).fetchone()
+    assert settled is not None
+    details = {"erasure": settled[0], "sessions": len(identity.sessions)}
+    audit.record(connection, Entry(actor, Action.DATA_ERASE, identity.kind, "[erased]", details))
+    return int(settled[0])
+
+
+def _value(connection: psycopg.Connection, query: object, parameters: object = None) -> object:
+    row = connection.execute(query, parameters).fetchone()  # type: ignore[call-overload]
+    return row[0] if row else None

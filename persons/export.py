@@ -1,0 +1,170 @@
+"""Export what is stored of a person: a folder with a file for each table, and a page that says what each file is."""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from core import audit
+from core.audit import Action, Entry
+from core.errors import TutorqError
+from persons.identity import Identity
+from persons.registry import Holds, Rows, Table, renumbered, stored_tables
+
+INDEX = "index.html"
+NOBODY = UUID(int=0)
+VIEWS = """
+select class.relname, array_agg(attribute.attname::text order by attribute.attnum)
+from pg_class as class
+inner join pg_attribute as attribute on attribute.attrelid = class.oid and attribute.attnum > 0
+where class.relnamespace = to_regnamespace('marts') and class.relkind = 'v'
+group by class.relname
+order by class.relname
+"""
+COMMENT = "select obj_description(to_regclass(%s), 'pg_class')"
+PRIVILEGE = "select has_table_privilege(%s, 'select')"
+# Made on the way to the marts, which say the same; nothing is in them that is in no other table.
+LEFT_OUT = ("intermediate", "staging", "analytics", "test_failures")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The rows of one table that are of the person, or name them (`is_mention`)."""
+
+    table: str
+    about: str
+    rows: Sequence[dict[str, Any]]
+    is_mention: bool = False
+
+    @property
+    def stem(self) -> str:
+        return self.table + (".mentions" if self.is_mention else "")
+
+
+def read_person(connection: psycopg.Connection, identity: Identity) -> Iterator[Exported]:
+    """What each table holds of the person, without secrets; tables without such rows are left out, and so are those
+    that the connection's role may not read.
+
+    Of rows of others that name the person, such as a weekly report, only the columns that do are told, and without the
+    rest of what was written there.
+    """
+    tables = [table for table in stored_tables(connection) if table.name.partition(".")[0] not in LEFT_OUT]
+    tables += [
+        Table(f"marts.{name}", tuple(columns), {})
+        for name, columns in connection.execute(VIEWS)
+        if {"tutor_id", "student_id"} & set(columns)
+    ]
+    for table in sorted(tables, key=lambda each: each.name):
+        if not _value(connection, PRIVILEGE, [table.name]):
+            continue
+        about = _value(connection, COMMENT, [table.name]) or ""
+        rows = table.rows(identity.kind)
+        if rows is not None and (found := _rows_of(connection, table, rows, identity)):
+            yield Exported(table.name, str(about), found)
+        if mentions := _mentions(connection, table, rows, identity):
+            yield Exported(table.name, f"Rows of others that name the person. {about}", mentions, is_mention=True)
+
+
+def note_export(connection: psycopg.Connection, identity: Identity, tables: int, actor: str | None = None) -> None:
+    """Note in the audit log that it was exported."""
+    entry = Entry(
+        actor or audit.operator(), Action.DATA_EXPORT, identity.kind, str(identity.person_id), {"tables": tables}
+    )
+    audit.record(connection, entry)
+
+
+def write_export(folder: Path, identity: Identity, tables: Sequence[Exported]) -> None:
+    """Write a folder with a CSV or JSON file for each table, and `index.html`. Only its owner can read it.
+
+    Raises:
+        TutorqError: the folder is there already, or cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, mode=0o700)
+        named = [(table, _write(folder, table)) for table in tables]
+        (folder / INDEX).write_text(_index(identity, named), encoding="utf-8")
+    except FileExistsError as error:
+        raise TutorqError(f"{folder} is there already; say another one with --out") from error
+    except OSError as error:
+        raise TutorqError(f"cannot write {folder}: {error.strerror}") from error
+
+
+def _rows_of(connection: psycopg.Connection, table: Table, rows: Rows, identity: Identity) -> list[dict[str, Any]]:
+    secret = set(table.holding(Holds.SECRET))
+    shown = ", ".join(f'"{column}"' for column in table.columns if column not in secret)
+    query, used = renumbered(f"select {shown} from {table.name} where {rows.condition}", identity.parameters(NOBODY))
+    with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
+        return cursor.execute(query.encode(), used).fetchall()
+
+
+def _mentions(
+    connection: psycopg.Connection, table: Table, rows: Rows | None, identity: Identity
+) -> list[dict[str, Any]]:
+    found = []
+    for column in table.words:
+        query = sql.SQL("select count(*) from {} where {}::text ~* %s").format(
+            sql.SQL(table.name), sql.Identifier(column)
+        )
+        count = int(_value(connection, query, [identity.pattern]))
+        if count:
+            found.append({"column": column, "rows": count})
+    # All of them may be the person's own rows, which are told above.
+    return [] if rows is not None and table.name != "app.email_reports" else found
+
+
+def _write(folder: Path, table: Exported) -> str:
+    """The name of its file: CSV, unless cells are lists or objects."""
+    is_flat = not any(isinstance(value, list | dict) for row in table.rows for value in row.values())
+    path = folder / f"{table.stem}.{'csv' if is_flat else 'json'}"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if is_flat:
+            writer = csv.DictWriter(file, list(table.rows[0]))
+            writer.writeheader()
+            writer.writerows(table.rows)
+        else:
+            json.dump(table.rows, file, ensure_ascii=False, indent=2, default=str)
+    path.chmod(0o600)
+    return path.name
+
+
+def _index(identity: Identity, named: Sequence[tuple[Exported, str]]) -> str:
+    rows = "\n".join(
+        f'<tr><td><a href="{escape(name)}">{escape(name)}</a></td><td>{len(table.rows):,}</td>'
+        f"<td>{escape(table.about)}</td></tr>"
+        for table, name in named
+    )
+    called = escape(identity.name or identity.external_id or str(identity.person_id))
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Data of {called}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }}
+td, th {{ padding: .3rem .8rem; text-align: left; vertical-align: top }}
+td:nth-child(2) {{ text-align: right }}
+</style>
+<h1>Data of {called}</h1>
+<p>All that tutorq stores of this {identity.kind}, as of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. Each file
+holds the rows of one table: CSV files open in any spreadsheet, JSON files hold lists and objects. Files of
+<code>raw</code> hold what the marketplace sent, <code>app</code> what people did with it, <code>ml</code> predictions, <code>marts</code> what was
+computed. Files that end with <code>.mentions</code> tell where rows of others name this {identity.kind}.</p>
+<table>
+<tr><th>file</th><th>rows</th><th>what it holds</th></tr>
+{rows}
+</table>
+</html>
+"""
+
+
+def _value(connection: psycopg.Connection, query: Any, parameters: Any = None) -> Any:
+    row = connection.execute(query, parameters).fetchone()
+    return row[0] if row else None
