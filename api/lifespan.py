@@ -46,6 +46,7 @@ from api.people.batches import AT_A_TIME as BATCHES_OF_PEOPLE_AT_A_TIME
 from api.people.batches import PeopleBatches
 from api.people.commands import People
 from api.people.queries import PeopleRecords
+from api.persons.commands import Persons
 from api.proxies import UndeclaredProxies
 from api.quarantine.commands import Dismissals
 from api.quarantine.queries import Quarantine
@@ -307,6 +308,7 @@ def lifespan(
                     "people": people,
                     "people_records": PeopleRecords(pool),
                     "people_batches": PeopleBatches(people),
+                    "persons": Persons(pool, database, erased),
                     "generation": Generation(dagster),
                     "scorer": scorer,
                     "assignments": Assignments(marts, scorer, settings.offer_days),

@@ -11,14 +11,13 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import dict_row
 
 from core import audit
 from core.audit import Action, Entry
 from core.errors import TutorqError
 from persons.identity import Identity
-from persons.registry import Holds, Rows, Table, renumbered, stored_tables
+from persons.registry import DELETED_IF_NAMED, Holds, Table, renumbered, stored_tables
 
 INDEX = "index.html"
 NOBODY = UUID(int=0)
@@ -54,8 +53,8 @@ def read_person(connection: psycopg.Connection, identity: Identity) -> Iterator[
     """What each table holds of the person, without secrets; tables without such rows are left out, and so are those
     that the connection's role may not read.
 
-    Of rows of others that name the person, such as a weekly report, only the columns that do are told, and without the
-    rest of what was written there.
+    Of rows of others that name the person, such as a weekly report, only the columns that do are told: what else stands
+    there is of others.
     """
     tables = [table for table in stored_tables(connection) if table.name.partition(".")[0] not in LEFT_OUT]
     tables += [
@@ -67,10 +66,9 @@ def read_person(connection: psycopg.Connection, identity: Identity) -> Iterator[
         if not _value(connection, PRIVILEGE, [table.name]):
             continue
         about = _value(connection, COMMENT, [table.name]) or ""
-        rows = table.rows(identity.kind)
-        if rows is not None and (found := _rows_of(connection, table, rows, identity)):
+        if found := _rows_of(connection, table, identity):
             yield Exported(table.name, str(about), found)
-        if mentions := _mentions(connection, table, rows, identity):
+        if mentions := _mentions(connection, table, identity):
             yield Exported(table.name, f"Rows of others that name the person. {about}", mentions, is_mention=True)
 
 
@@ -98,27 +96,39 @@ def write_export(folder: Path, identity: Identity, tables: Sequence[Exported]) -
         raise TutorqError(f"cannot write {folder}: {error.strerror}") from error
 
 
-def _rows_of(connection: psycopg.Connection, table: Table, rows: Rows, identity: Identity) -> list[dict[str, Any]]:
+def _rows_of(connection: psycopg.Connection, table: Table, identity: Identity) -> list[dict[str, Any]]:
+    """Rows of the person, and of tables of which an erasure deletes whatever names them, those too."""
     secret = set(table.holding(Holds.SECRET))
     shown = ", ".join(f'"{column}"' for column in table.columns if column not in secret)
-    query, used = renumbered(f"select {shown} from {table.name} where {rows.condition}", identity.parameters(NOBODY))
-    with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
-        return cursor.execute(query.encode(), used).fetchall()
+    where = []
+    if (rows := table.rows(identity.kind)) is not None:
+        where.append(f"({rows.condition})")
+    if table.name in DELETED_IF_NAMED:
+        where += [f'"{column}"::text ~* $7::text' for column in table.types]
+    return _select(connection, f"select {shown} from {table.name}", where, identity) if where else []
 
 
-def _mentions(
-    connection: psycopg.Connection, table: Table, rows: Rows | None, identity: Identity
-) -> list[dict[str, Any]]:
+def _mentions(connection: psycopg.Connection, table: Table, identity: Identity) -> list[dict[str, Any]]:
+    """How many rows of others name the person, by column."""
+    if table.name in DELETED_IF_NAMED:
+        return []
+    rows = table.rows(identity.kind)
+    is_own = f"coalesce({rows.condition}, false)" if rows else "false"
     found = []
     for column in table.words:
-        query = sql.SQL("select count(*) from {} where {}::text ~* %s").format(
-            sql.SQL(table.name), sql.Identifier(column)
-        )
-        count = int(_value(connection, query, [identity.pattern]))
-        if count:
-            found.append({"column": column, "rows": count})
-    # All of them may be the person's own rows, which are told above.
-    return [] if rows is not None and table.name != "app.email_reports" else found
+        query = f"select '{column}' as column, count(*) as rows from {table.name}"
+        found += _select(connection, query, [f'"{column}"::text ~* $7::text and not {is_own}'], identity)
+    return [each for each in found if each["rows"]]
+
+
+def _select(
+    connection: psycopg.Connection, query: str, where: Sequence[str], identity: Identity
+) -> list[dict[str, Any]]:
+    statement, used = renumbered(
+        f"{query} where {' or '.join(where)}", [*identity.parameters(NOBODY), identity.pattern]
+    )
+    with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
+        return cursor.execute(statement.encode(), used).fetchall()
 
 
 def _write(folder: Path, table: Exported) -> str:
@@ -155,8 +165,9 @@ td:nth-child(2) {{ text-align: right }}
 <h1>Data of {called}</h1>
 <p>All that tutorq stores of this {identity.kind}, as of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. Each file
 holds the rows of one table: CSV files open in any spreadsheet, JSON files hold lists and objects. Files of
-<code>raw</code> hold what the marketplace sent, <code>app</code> what people did with it, <code>ml</code> predictions, <code>marts</code> what was
-computed. Files that end with <code>.mentions</code> tell where rows of others name this {identity.kind}.</p>
+<code>raw</code> hold what the marketplace sent, <code>app</code> what people did with it, <code>ml</code> predictions,
+<code>marts</code> what was computed. Files that end with <code>.mentions</code> tell where rows of others name this
+{identity.kind}.</p>
 <table>
 <tr><th>file</th><th>rows</th><th>what it holds</th></tr>
 {rows}

@@ -1,4 +1,4 @@
-"""Two people are erased from a marketplace with rows of all kinds: nothing is left of them, and they do not come back."""
+"""Two people are erased from a marketplace with rows of all kinds: nothing is left, and they do not come back."""
 
 import re
 from pathlib import Path
@@ -38,8 +38,8 @@ OTHERS = {
     "sessions of other tutors": "select count(*) from raw.sessions where tutor_id <> %s",
     "cases of other tutors": "select count(*) from app.cases where tutor_id <> %s",
     "their events": "select count(*) from app.case_events join app.cases using (case_id) where tutor_id <> %s",
-    "excuses of other tutors": "select count(*) from app.excuses join raw.sessions using (session_id) where tutor_id <> %s",
-    "moves of other tutors": "select count(*) from raw.reschedules join raw.sessions using (session_id) where tutor_id <> %s",
+    "their excuses": "select count(*) from app.excuses join raw.sessions using (session_id) where tutor_id <> %s",
+    "their moves": "select count(*) from raw.reschedules join raw.sessions using (session_id) where tutor_id <> %s",
     "entries of the audit log": "select count(*) from app.audit_log where action not like 'data.%%'",
     "offers": "select count(*) from ml.offers",
     "mail to staff": "select count(*) from app.email_reports where recipient = 'ann@example.org'",

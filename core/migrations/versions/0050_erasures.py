@@ -22,6 +22,9 @@ comment on column raw.erased_ids.kind is
     'Of what it is the id; `key`: of nothing, it tells whether a process has the key.';
 comment on column raw.erased_ids.person_hash is 'The hash of the person whose erasure it belongs to.';
 grant select on raw.erased_ids to tutorq_ingest, tutorq_api;
+-- An admin lets an id in again, and files that were loaded before are then read once more.
+grant delete on raw.erased_ids to tutorq_api;
+grant update (checksum) on raw.loads to tutorq_api;
 
 create table app.erasures (
     erasure_id bigint generated always as identity primary key,
@@ -95,6 +98,7 @@ comment on table app.audit_log is
 drop table app.erasures;
 drop function raw.erased_among(bytea[]);
 drop table raw.erased_ids;
+revoke update (checksum) on raw.loads from tutorq_api;
 """
 
 
