@@ -171,6 +171,11 @@ class Settings(BaseSettings):
     appeal_days: int = Field(default=14, ge=1, le=90)
     appeal_text_days: int = Field(default=365, ge=30)
     delivery_days: int = Field(default=90, ge=7)
+    # Zero: for ever.
+    processed_days: int = Field(default=365, ge=0)
+    quarantine_days: int = Field(default=180, ge=0)
+    mail_text_days: int = Field(default=365, ge=0)
+    audit_days: int = Field(default=1095, ge=0)
 
     session_reports: Literal["important", "all", "none"] = "important"
     tutor_snapshots: bool = True

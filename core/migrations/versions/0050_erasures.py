@@ -87,7 +87,61 @@ comment on table app.audit_log is
     'those of the erasure of a person and of the retention (`tutorq person erase`, TUTORQ_AUDIT_DAYS).';
 """
 
+# By the job that deletes what is old, whose role may not touch these tables otherwise.
+RETENTION = """
+create function app.forget_quarantine(kept interval) returns bigint
+language sql volatile security definer set search_path = pg_catalog as $$
+    with gone as (delete from raw.quarantine where last_seen_at < now() - greatest(kept, interval '1 day') returning 1)
+    select count(*) from gone
+$$;
+comment on function app.forget_quarantine(interval) is
+    'Deletes rows of the quarantine that were last seen so long ago. Returns their number.';
+
+create function app.forget_mail_texts(kept interval) returns bigint
+language sql volatile security definer set search_path = pg_catalog as $$
+    with old as (
+        update app.email_reports as mail
+        set
+            body_text = null,
+            body_html = null,
+            error = null,
+            -- Of whom it spoke stays to be found.
+            payload = jsonb_build_object(
+                'forgotten',
+                (
+                    select coalesce(jsonb_agg(distinct jsonb_build_object('tutor_id', tutor)), '[]')
+                    from jsonb_array_elements(mail.tutor_ids) as tutor
+                )
+            )
+        where
+            channel = 'mail' and settled_at < now() - greatest(kept, interval '30 days') and not payload ? 'forgotten'
+        returning 1
+    )
+
+    select count(*) from old
+$$;
+comment on function app.forget_mail_texts(interval) is
+    'Deletes the texts of mail that was settled so long ago, and the figures that it was made from; when it was sent, '
+    'to whom, and of which tutors stays. Returns the number of mails.';
+
+create function app.forget_audit(kept interval) returns bigint
+language sql volatile security definer set search_path = pg_catalog set tutorq.erasing = 'on' as $$
+    with gone as (
+        delete from app.audit_log where happened_at < now() - greatest(kept, interval '30 days') returning 1
+    )
+    select count(*) from gone
+$$;
+comment on function app.forget_audit(interval) is
+    'Deletes entries of the audit log that are so old. Returns their number.';
+
+revoke all on function app.forget_quarantine(interval), app.forget_mail_texts(interval), app.forget_audit(interval)
+from public;
+grant execute on function app.forget_quarantine(interval), app.forget_mail_texts(interval), app.forget_audit(interval)
+to tutorq_transform;
+"""
+
 UNDO = """
+drop function app.forget_audit(interval), app.forget_mail_texts(interval), app.forget_quarantine(interval);
 create or replace function app.refuse_change() returns trigger language plpgsql as $$
 begin
     raise insufficient_privilege using message = format('%I.%I is append-only', tg_table_schema, tg_table_name);
@@ -103,7 +157,7 @@ revoke update (checksum) on raw.loads from tutorq_api;
 
 
 def upgrade() -> None:
-    for block in (TABLES, AMONG, APPEND_ONLY):
+    for block in (TABLES, AMONG, APPEND_ONLY, RETENTION):
         op.execute(block)
 
 
