@@ -20,7 +20,6 @@ IdKind = Literal["tutor", "student", "session"]
 # For one parameter: hashes, the first one `ErasedIds.check`; null for all. To be asked before rows are written, in the
 # same transaction (decision 86).
 AMONG = "select * from raw.erased_among({parameter}::bytea[])"
-OTHER_KEY = b""
 REASON = "names a tutor, a student or a session that was erased; `tutorq person allow` lifts that"
 NO_KEY = (
     "TUTORQ_ERASURE_KEY is not set, or is not the key that people were erased with: without it, rows that name them "

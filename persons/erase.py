@@ -9,7 +9,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -24,7 +24,7 @@ from core.errors import TutorqError
 from core.settings import Settings
 from ingest.contract import ENTITIES
 from persons.files import erase_files, files_naming
-from persons.identity import Identity, with_id
+from persons.identity import ERASED, Identity, with_id
 from persons.registry import DELETED_IF_NAMED, SCHEMAS, Fate, Table, renumbered, stored_tables
 
 WRITERS_SECONDS = 600
@@ -56,6 +56,12 @@ HAS_MARTS = (
 ADD_STUB = "insert into raw.students (student_id, is_stub) values (%s, true)"
 # That there is something to be built: what else would tell has been erased.
 WAKE = "insert into raw.changes (entity, entity_id) values (%s, gen_random_uuid())"
+# Of Dagster's own database.
+TEXT_COLUMNS = """
+select table_name, column_name from information_schema.columns inner join information_schema.tables
+    using (table_catalog, table_schema, table_name)
+where table_schema = current_schema() and table_type = 'BASE TABLE' and data_type in ('text', 'character varying')
+"""
 ALLOW = "delete from raw.erased_ids where person_hash = %s"
 
 
@@ -98,6 +104,7 @@ def erase(
             identity = _with_late_sessions(connection, erased, identity)
             counts.update(erase_rows(connection, identity))
             erasure_id = _record(connection, identity, actor or audit.operator(), counts)
+        counts.update(erase_records(database, identity))
         # What was written while the rows were still there: mail, say.
         again = erase_files(settings, identity, erased, frozenset())
         tell("looking for what is left")
@@ -162,6 +169,20 @@ def erase_rows(connection: psycopg.Connection, identity: Identity) -> dict[str, 
     if has_marts:
         connection.execute("select marts.note_refresh()")
     return {name: count for name, count in counts.items() if count}
+
+
+def erase_records(database: Database, identity: Identity) -> dict[str, int]:
+    """Take the person out of Dagster's records, which should name nobody: errors of runs may quote what they read."""
+    counts = {}
+    with suppress(psycopg.OperationalError), psycopg.connect(database.dagster_url) as connection:
+        for table, column in connection.execute(TEXT_COLUMNS).fetchall():
+            change = sql.SQL("update {0} set {1} = regexp_replace({1}, %s, %s, 'gi') where {1} ~* %s").format(
+                sql.Identifier(table), sql.Identifier(column)
+            )
+            count = connection.execute(change, [identity.pattern, ERASED, identity.pattern]).rowcount
+            if count:
+                counts[f"dagster.{table}: rows changed"] = count
+    return counts
 
 
 def rows_naming(connection: psycopg.Connection, identity: Identity) -> dict[str, int]:

@@ -14,14 +14,14 @@ import asyncpg
 
 from api.audit_writer import record
 from api.database import with_connection
+from api.erased import erased_among, refused, without_erased
 from api.paths import NO_STUDENT, NO_TUTOR
 from api.problems import BusyError, ConflictError, DatabaseUnavailableError, ErasedError, NotFoundError
 from api.sessions.live import LiveScores
 from core import locks
 from core.audit import Action, Entry
-from core.erased import AMONG, NO_KEY, OTHER_KEY, REASON, ErasedIds, IdKind
+from core.erased import REASON, ErasedIds, IdKind
 from ingest.contract import STUDENTS, TUTORS, Entity
-from ingest.erased_rows import named_hashes
 from ingest.ids import entity_uuid, external_id
 from ingest.merge_posts import QUARANTINE_REJECTED, PostMergeSql
 from ingest.parser import staged_columns
@@ -142,13 +142,13 @@ class People:
         return is_changed
 
     async def write(
-        self, kind: Kind, people: Sequence[Person], refused: Sequence[tuple[str, str]], actor: str
+        self, kind: Kind, people: Sequence[Person], invalid: Sequence[tuple[str, str]], actor: str
     ) -> list[Became]:
         """What became of each person: they are added or changed as by a landing file, in one transaction. Of several
         rows of one person the last one wins, column by column.
 
         Args:
-            refused: pairs of reason and content, for the quarantine.
+            invalid: pairs of reason and content, for the quarantine.
         """
         together: dict[UUID, Person] = {}
         for person in people:
@@ -157,11 +157,11 @@ class People:
             together[key] = Person(person.delivered_id, {**before, **person.values})
 
         async def work(connection: Any) -> tuple[set[UUID], set[UUID], set[UUID]]:
-            rejected = list(refused)
+            rejected = list(invalid)
             async with connection.transaction():
                 erased = await self._erased_among(connection, kind, list(together))
                 for key in erased:
-                    rejected.append((REASON, f'{{"erased": "{self._erased.hash(kind.name, key).hex()}"}}'))
+                    rejected.append(refused(self._erased.hash(kind.name, key)))
                     del together[key]
                 stored = await _stored(connection, kind, list(together))
                 changed: set[UUID] = set()
@@ -172,12 +172,7 @@ class People:
                     for first in range(0, len(alike), MOST_MERGED):
                         changed |= await _merge(connection, kind, alike[first : first + MOST_MERGED])
                 if rejected:
-                    named = [named_hashes(content, self._erased) for _, content in rejected]
-                    found = await self._among(connection, [each for some in named for each in some])
-                    rejected = [
-                        each if found.isdisjoint(some) else (REASON, f'{{"erased": "{some[0].hex()}"}}')
-                        for each, some in zip(rejected, named, strict=True)
-                    ]
+                    rejected = await without_erased(connection, self._erased, rejected)
                     reasons, contents = zip(*rejected, strict=True)
                     await connection.execute(
                         QUARANTINE_REJECTED, kind.entity.name, SOURCE, list(reasons), list(contents)
@@ -198,15 +193,11 @@ class People:
         ]
 
     async def _erased_among(self, connection: Any, kind: Kind, keys: Sequence[UUID]) -> set[UUID]:
-        hashes = dict(zip(self._erased.hash_all(kind.name, keys), keys, strict=True))
-        return {hashes[each] for each in await self._among(connection, list(hashes)) if each in hashes}
+        def hashes() -> list[bytes]:
+            return self._erased.hash_all(kind.name, keys)
 
-    async def _among(self, connection: Any, hashes: Sequence[bytes]) -> set[bytes]:
-        asked = [self._erased.check, *hashes]
-        found = {record[0] for record in await connection.fetch(AMONG.format(parameter="$1"), asked)}
-        if OTHER_KEY in found:
-            raise DatabaseUnavailableError(NO_KEY)
-        return found
+        found = await erased_among(connection, self._erased, hashes)
+        return {key for key in keys if self._erased.hash(kind.name, key) in found} if found else set()
 
     async def _end(self, connection: Any, kind: Kind, changed: Sequence[UUID], entry: Entry) -> None:
         """What belongs to every change, as the last work of its transaction."""

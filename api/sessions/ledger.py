@@ -12,13 +12,13 @@ import asyncpg
 import structlog
 
 from api.database import PASSING_ERRORS, UNREACHABLE_ERRORS
+from api.erased import erased_among, refused, without_erased
 from api.idempotency import CLAIM, RECALL, Claim, mismatch
 from api.problems import ApiError, BusyError, ConflictError, DatabaseUnavailableError, ErasedError, InternalError
 from api.sessions.live import LiveScores
-from core.erased import AMONG, NO_KEY, OTHER_KEY, REASON, ErasedIds
+from core.erased import REASON, ErasedIds
 from ingest import stubs
 from ingest.contract import RESCHEDULES, SESSIONS, Entity
-from ingest.erased_rows import named_hashes
 from ingest.merge_posts import QUARANTINE_REJECTED, PostMergeSql
 from ingest.posts import EntityId
 from ingest.rows import RESCHEDULE_OVERRIDE_SQL, RESCHEDULE_SQL, SESSION_OVERRIDE_SQL, SESSION_SQL, Row
@@ -263,10 +263,10 @@ class _Transaction:
         going = [at for at in range(len(posts)) if at not in settled]
         rows = [row for at in going for row in posts[at].rows]
         outcomes = [Outcome() for _ in rows]
-        refused = await self._refuse_erased(rows, outcomes)
+        erased = await self._refuse_erased(rows, outcomes)
         # Careful work halves the rows, and either half must be in key order, too.
         order = sorted(
-            (place for place in range(len(rows)) if place not in refused), key=lambda place: rows[place].session_id
+            (place for place in range(len(rows)) if place not in erased), key=lambda place: rows[place].session_id
         )
         if is_careful:
             await self._connection.execute(f"set local lock_timeout = {CAREFUL_LOCK_MILLISECONDS}")
@@ -275,7 +275,7 @@ class _Transaction:
             for first in range(0, len(order), STATEMENT_ROWS):
                 await self._merge(rows, order[first : first + STATEMENT_ROWS], outcomes)
         self.changed = list({rows[at].session_id for at, outcome in enumerate(outcomes) if outcome.is_changed})
-        rejected = list(refused.values())
+        rejected = list(erased.values())
         done = 0
         for at in going:
             post = posts[at]
@@ -288,7 +288,7 @@ class _Transaction:
             except ApiError as error:
                 settled[at] = error
         if rejected:
-            rejected = await self._forget_erased(rejected)
+            rejected = await without_erased(self._connection, self._erased, rejected)
             reasons, contents = zip(*rejected, strict=True)
             await self._connection.execute(QUARANTINE_REJECTED, SESSIONS.name, SOURCE, list(reasons), list(contents))
         await self._remember({at: settled[at] for at in going}, posts)
@@ -296,38 +296,22 @@ class _Transaction:
         return [settled[at] for at in range(len(posts))]
 
     async def _refuse_erased(self, rows: Sequence[Row], outcomes: list[Outcome]) -> dict[int, tuple[str, str]]:
-        """Rows that name erased people or sessions, by place, as the quarantine takes them: without their content. The
-        hash tells them apart, and says no more than the one that is stored."""
-        hashed = [
-            (
-                self._erased.hash("tutor", row.tutor[0]),
-                self._erased.hash("student", row.student[0]),
-                self._erased.hash("session", row.session_id),
-            )
-            for row in rows
-        ]
-        asked = [self._erased.check, *dict.fromkeys(each for three in hashed for each in three)]
-        found = {record[0] for record in await self._connection.fetch(AMONG.format(parameter="$1"), asked)}
-        if not found:
-            return {}
-        if OTHER_KEY in found:
-            raise DatabaseUnavailableError(NO_KEY)
-        refused = {}
-        for place, three in enumerate(hashed):
-            if not found.isdisjoint(three):
-                outcomes[place].error = ErasedError(f"The session {REASON}.")
-                refused[place] = (REASON, f'{{"erased": "{three[2].hex()}"}}')
-        return refused
+        """Rows that name erased people or sessions, by place, as the quarantine takes them: without their content."""
+        hashed: list[tuple[bytes, bytes, bytes]] = []
 
-    async def _forget_erased(self, rejected: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """What is refused for another reason may name them, too."""
-        named = [named_hashes(content, self._erased) for _, content in rejected]
-        asked = [self._erased.check, *dict.fromkeys(each for some in named for each in some)]
-        found = {record[0] for record in await self._connection.fetch(AMONG.format(parameter="$1"), asked)}
-        return [
-            each if found.isdisjoint(some) else (REASON, f'{{"erased": "{some[0].hex()}"}}')
-            for each, some in zip(rejected, named, strict=True)
-        ]
+        def hashes() -> list[bytes]:
+            of = self._erased.hash
+            hashed.extend(
+                (of("tutor", row.tutor[0]), of("student", row.student[0]), of("session", row.session_id))
+                for row in rows
+            )
+            return [each for three in hashed for each in three]
+
+        found = await erased_among(self._connection, self._erased, hashes)
+        places = [place for place, three in enumerate(hashed) if not found.isdisjoint(three)]
+        for place in places:
+            outcomes[place].error = ErasedError(f"The session {REASON}.")
+        return {place: refused(hashed[place][2]) for place in places}
 
     async def _merge_carefully(self, rows: Sequence[Row], order: Sequence[int], outcomes: list[Outcome]) -> None:
         """Halve what the database refuses, until single rows are left."""
