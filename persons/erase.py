@@ -54,6 +54,13 @@ HAS_MARTS = (
 )
 # A student without a name takes the place of an erased one, in their sessions alone.
 ADD_STUB = "insert into raw.students (student_id, is_stub) values (%s, true)"
+# Planned lessons of a student are no fact yet, and nothing would ever settle them: their rows are refused.
+DELETE_PLANNED = """
+delete from raw.sessions as planned
+where
+    student_id = %s and status = 'scheduled'
+    and not exists (select from raw.reschedules as moved where moved.session_id = planned.session_id)
+"""
 # That there is something to be built: what else would tell has been erased.
 WAKE = "insert into raw.changes (entity, entity_id) values (%s, gen_random_uuid())"
 # Of Dagster's own database.
@@ -150,6 +157,8 @@ def erase_rows(connection: psycopg.Connection, identity: Identity) -> dict[str, 
     if has_marts:
         tutors = _value(connection, TOUCHED_TUTORS, [sessions]) or []
         connection.execute(LIVE_LOCKS, [[*tutors, identity.person_id]])
+    if identity.kind == "student":
+        counts["raw.sessions: rows deleted"] += connection.execute(DELETE_PLANNED, [identity.person_id]).rowcount
     parameters = identity.parameters(stub)
     with psycopg.RawCursor(connection) as cursor:
         for table in tables:

@@ -33,7 +33,7 @@ TUTOR, STUDENT = "T-Erase-77", "St-Erase-88"
 OTHER = str(UUID(hashlib.md5(b"tutor1", usedforsecurity=False).hexdigest()))
 NAMES = ("Zenobia Quill", "Quentin Vermeer")
 EMAIL = "Zenobia.Quill@example.org"
-SESSION, LESSON = "Z-1", "Q-1"
+SESSION, LESSON, PLANNED = "Z-1", "Q-1", "Q-planned"
 EVERYWHERE = Path(__file__).parent / "everywhere.sql"
 # None of these may be found anywhere once both are erased.
 NEEDLES = (
@@ -143,6 +143,7 @@ def _sessions() -> list[tuple[object, ...]]:
         rows.append((f"Z-{number}", TUTOR, (STUDENT, "St-Stays-1")[number % 2], when, "completed", 4, "maths"))
         rows.append((f"Q-{number}", (OTHER, "T-Stays-1")[number % 2], STUDENT, when, "completed", 5, "maths"))
         rows.append((f"P-{number}", "T-Stays-1", "St-Stays-1", when, "completed", 3, "maths"))
+    rows.append((PLANNED, OTHER, STUDENT, "2026-03-01T10:00:00Z", "scheduled", "", "maths"))
     return rows
 
 
