@@ -21,6 +21,7 @@ from tests.persons.conftest import (
     NAMES,
     NEEDLES,
     OTHER,
+    PLANNED,
     SESSION,
     STUDENT,
     TUTOR,
@@ -35,7 +36,7 @@ FOUND = re.compile("|".join(map(re.escape, NEEDLES)), re.IGNORECASE)
 OTHERS = {
     "tutors": "select count(*) from raw.tutors where external_id is distinct from 'T-Erase-77'",
     "students with a name": "select count(*) from raw.students where name is not null and name <> 'Quentin Vermeer'",
-    "sessions of other tutors": "select count(*) from raw.sessions where tutor_id <> %s",
+    "sessions of other tutors": "select count(*) from raw.sessions where tutor_id <> %s and status <> 'scheduled'",
     "cases of other tutors": "select count(*) from app.cases where tutor_id <> %s",
     "their events": "select count(*) from app.case_events join app.cases using (case_id) where tutor_id <> %s",
     "their excuses": "select count(*) from app.excuses join raw.sessions using (session_id) where tutor_id <> %s",
@@ -85,6 +86,8 @@ def test_nothing_is_left_and_nobody_comes_back(joined: Marketplace, tmp_path: Pa
     [stub] = joined.values("select student_id from raw.students where is_stub and external_id is null and name is null")
     assert stub not in {entity_uuid(STUDENT), entity_uuid(TUTOR)}
     assert joined.value("select count(*) from raw.sessions where student_id = %s", [stub]) == 11
+    # What was planned with the student is no fact, and would stay planned for ever.
+    assert joined.value("select count(*) from raw.sessions where session_id = %s", [entity_uuid(PLANNED)]) == 0
     # The audit log tells that it was done, and not to whom.
     entries = joined.values("select subject_kind || ' ' || subject_id from app.audit_log where action = 'data.erase'")
     assert sorted(map(str, entries)) == ["student [erased]", "tutor [erased]"]
@@ -99,8 +102,8 @@ def test_nothing_is_left_and_nobody_comes_back(joined: Marketplace, tmp_path: Pa
     drop_files(folder)
     summary = load_folder(joined.database, folder, timezone="UTC")
     assert (summary.errors, raw_of(joined)) == ([], before)
-    # Both descriptions, 11 sessions of each and the one that could not be read, and both moves.
-    assert sum(file.quarantined for file in summary.files) == 2 + 22 + 1 + 2
+    # Both descriptions, 11 and 12 sessions of them and the one that could not be read, and both moves.
+    assert sum(file.quarantined for file in summary.files) == 2 + 23 + 1 + 2
     refused = joined.values("select content from raw.quarantine where reason like '%%was erased%%'")
     assert set(refused) == {"{}"}
     assert places_of(joined) == []
@@ -179,7 +182,7 @@ def test_export_has_everything(joined: Marketplace, tmp_path: Path) -> None:
     assert not any("token_hash" in row for table in tables for row in table.rows)
     index = (tmp_path / "out" / "index.html").read_text()
     assert all(f'href="{table.stem}.' in index for table in tables)
-    assert len(student["raw.sessions"]) == 11 + 5
+    assert len(student["raw.sessions"]) == 12 + 5
     assert EMAIL not in str(student)
     assert NAMES[1] in str(student["raw.students"])
 
