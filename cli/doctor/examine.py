@@ -48,6 +48,7 @@ def examine() -> list[Finding]:
                     findings += [keys_in_use(connection), undeclared_proxies(connection, settings)]
                     findings.append(data.waiting(connection, timedelta(minutes=settings.unprocessed_minutes)))
                     findings.append(data.quarantine(connection))
+                    findings.append(data.erasures(connection, settings))
                     findings.append(data.unknown_ids(connection))
                     findings.append(data.unnamed_no_shows(connection, settings))
                     findings.append(data.arrivals(connection, settings))

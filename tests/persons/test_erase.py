@@ -5,8 +5,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
+from core.database import Database
 from core.dbt_runner import build
 from core.errors import TutorqError
 from ingest.ids import entity_uuid
@@ -233,3 +235,25 @@ def test_dagsters_records_lose_them(joined: Marketplace) -> None:
     with psycopg.connect(joined.database.dagster_url) as connection:
         events = [event for (event,) in connection.execute("select event from event_logs order by id")]
     assert events == ['{"error": "duplicate key (tutor_id)=([erased]) of [erased]"}', '{"rows": 3}']
+
+
+def test_another_key_stops_sources_and_doctor_says_so(joined: Marketplace) -> None:
+    """Nobody could tell whom they name."""
+    from cli.doctor import data
+
+    erase_both(joined)
+    other = joined.settings.model_copy(update={"erasure_key": SecretStr("another")})
+    with joined.database.connect() as connection:
+        assert data.erasures(connection, joined.settings).found == "0 waiting, 2 done"
+        wrong = data.erasures(connection, other)
+        connection.execute(
+            "insert into app.erasures (kind, person_id, asked_by, asked_at) "
+            "values ('tutor', gen_random_uuid(), 'Ann', now() - interval '2 hours')"
+        )
+        late = data.erasures(connection, joined.settings)
+    assert (wrong.ok, "TUTORQ_ERASURE_KEY" in str(wrong.advice)) == (False, True)
+    assert (late.ok, late.advice) == (False, "`tutorq person erase --requested` does them.")
+    drop_files(joined.settings.landing)
+    summary = load_folder(Database(other), joined.settings.landing, timezone="UTC")
+    assert len(summary.errors) == 5
+    assert all("TUTORQ_ERASURE_KEY" in error.message for error in summary.errors)
