@@ -29,17 +29,27 @@ def export(
     kind: KindText = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write all that is stored of a person to a folder: a file for each table, and index.html."""
+    """Write all that is stored of a person to a folder: a file for each table, and index.html. An e-mail address is
+    that of somebody who logs in."""
+    from core import people
     from persons.export import note_export, read_person, write_export
     from persons.identity import identify
+    from persons.staff import read_staff
 
     _, database = open_platform()
     with database.connect() as connection:
-        identity = identify(connection, called, _kind(kind))
-        folder = out_dir or Path(f"person-{identity.person_id}")
-        tables = list(read_person(connection, identity))
-        write_export(folder, identity, tables)
-        note_export(connection, identity, len(tables))
+        if "@" in called and kind is None:
+            person = people.find(connection, called)
+            folder = out_dir or Path(f"person-{person.person_id}")
+            tables = list(read_staff(connection, person))
+            write_export(folder, person.name, "person", tables)
+            note_export(connection, "person", person.person_id, len(tables))
+        else:
+            identity = identify(connection, called, _kind(kind))
+            folder = out_dir or Path(f"person-{identity.person_id}")
+            tables = list(read_person(connection, identity))
+            write_export(folder, identity.called, identity.kind, tables)
+            note_export(connection, identity.kind, identity.person_id, len(tables))
     if as_json:
         print_json({"folder": str(folder), "rows": {table.stem: len(table.rows) for table in tables}})
         return
@@ -65,6 +75,8 @@ def erase(
 
     if (called is None) == (not requested):
         raise TutorqError("say whom: an id, or --requested")
+    if called is not None and "@" in called and kind is None:
+        raise TutorqError("`tutorq people remove` forgets people who log in; of a tutor or student, say --kind")
     settings, database = open_platform()
     with database.connect() as connection:
         if called is None:

@@ -72,16 +72,20 @@ def read_person(connection: psycopg.Connection, identity: Identity) -> Iterator[
             yield Exported(table.name, f"Rows of others that name the person. {about}", mentions, is_mention=True)
 
 
-def note_export(connection: psycopg.Connection, identity: Identity, tables: int, actor: str | None = None) -> None:
-    """Note in the audit log that it was exported."""
-    entry = Entry(
-        actor or audit.operator(), Action.DATA_EXPORT, identity.kind, str(identity.person_id), {"tables": tables}
-    )
+def note_export(
+    connection: psycopg.Connection, kind: str, person_id: object, tables: int, actor: str | None = None
+) -> None:
+    """Note in the audit log that somebody's data were exported."""
+    entry = Entry(actor or audit.operator(), Action.DATA_EXPORT, kind, str(person_id), {"tables": tables})
     audit.record(connection, entry)
 
 
-def write_export(folder: Path, identity: Identity, tables: Sequence[Exported]) -> None:
+def write_export(folder: Path, called: str, kind: str, tables: Sequence[Exported]) -> None:
     """Write a folder with a CSV or JSON file for each table, and `index.html`. Only its owner can read it.
+
+    Args:
+        called: name or id of the person.
+        kind: tutor, student, or person for somebody who logs in.
 
     Raises:
         TutorqError: the folder is there already, or cannot be written.
@@ -89,7 +93,7 @@ def write_export(folder: Path, identity: Identity, tables: Sequence[Exported]) -
     try:
         folder.mkdir(parents=True, mode=0o700)
         named = [(table, _write(folder, table)) for table in tables]
-        (folder / INDEX).write_text(_index(identity, named), encoding="utf-8")
+        (folder / INDEX).write_text(_index(called, kind, named), encoding="utf-8")
     except FileExistsError as error:
         raise TutorqError(f"{folder} is there already; say another one with --out") from error
     except OSError as error:
@@ -146,13 +150,13 @@ def _write(folder: Path, table: Exported) -> str:
     return path.name
 
 
-def _index(identity: Identity, named: Sequence[tuple[Exported, str]]) -> str:
+def _index(name: str, kind: str, named: Sequence[tuple[Exported, str]]) -> str:
     rows = "\n".join(
         f'<tr><td><a href="{escape(name)}">{escape(name)}</a></td><td>{len(table.rows):,}</td>'
         f"<td>{escape(table.about)}</td></tr>"
         for table, name in named
     )
-    called = escape(identity.name or identity.external_id or str(identity.person_id))
+    called = escape(name)
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -163,11 +167,11 @@ td, th {{ padding: .3rem .8rem; text-align: left; vertical-align: top }}
 td:nth-child(2) {{ text-align: right }}
 </style>
 <h1>Data of {called}</h1>
-<p>All that tutorq stores of this {identity.kind}, as of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. Each file
+<p>All that tutorq stores of this {kind}, as of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. Each file
 holds the rows of one table: CSV files open in any spreadsheet, JSON files hold lists and objects. Files of
 <code>raw</code> hold what the marketplace sent, <code>app</code> what people did with it, <code>ml</code> predictions,
 <code>marts</code> what was computed. Files that end with <code>.mentions</code> tell where rows of others name this
-{identity.kind}.</p>
+{kind}.</p>
 <table>
 <tr><th>file</th><th>rows</th><th>what it holds</th></tr>
 {rows}

@@ -44,6 +44,11 @@ class Identity:
     sessions: Sequence[tuple[UUID, str | None]] = field(default=())
 
     @property
+    def called(self) -> str:
+        """As people call them."""
+        return self.name or self.external_id or str(self.person_id)
+
+    @property
     def texts(self) -> list[str]:
         """What their id looks like."""
         return [str(self.person_id), *([self.external_id] if self.external_id else [])]

@@ -116,7 +116,7 @@ class Persons:
             if not identity.is_known:
                 raise NotFoundError(NOBODY)
             tables = list(read_person(connection, identity))
-            note_export(connection, identity, len(tables), actor)
+            note_export(connection, identity.kind, identity.person_id, len(tables), actor)
         return identity, tables
 
 

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
+from core import people
 from core.database import Database
 from core.dbt_runner import build
 from core.errors import TutorqError
@@ -16,6 +17,7 @@ from ingest.load import load_folder
 from persons.erase import Erased, erase
 from persons.export import read_person, write_export
 from persons.identity import identify
+from persons.staff import read_staff
 from tests.marts import Marts
 from tests.persons.conftest import (
     EMAIL,
@@ -172,7 +174,7 @@ def test_export_has_everything(joined: Marketplace, tmp_path: Path) -> None:
         tutor = identify(connection, TUTOR)
         tables = list(read_person(connection, tutor))
         names = {table.stem for table in tables}
-        write_export(tmp_path / "out", tutor, tables)
+        write_export(tmp_path / "out", tutor.called, tutor.kind, tables)
         student = {table.stem: table.rows for table in read_person(connection, identify(connection, STUDENT))}
     wanted = {
         *("raw.tutors", "raw.sessions", "raw.reschedules", "raw.quarantine", "app.cases", "app.case_events"),
@@ -257,3 +259,14 @@ def test_another_key_stops_sources_and_doctor_says_so(joined: Marketplace) -> No
     summary = load_folder(Database(other), joined.settings.landing, timezone="UTC")
     assert len(summary.errors) == 5
     assert all("TUTORQ_ERASURE_KEY" in error.message for error in summary.errors)
+
+
+def test_export_of_somebody_who_logs_in(joined: Marketplace) -> None:
+    fill(joined)
+    with joined.database.connect() as connection:
+        person = people.find(connection, "ANN@example.org")
+        found = {table.table: table.rows for table in read_staff(connection, person)}
+    assert [row["email"] for row in found["app.people"]] == ["ann@example.org"]
+    assert [row["recipient"] for row in found["app.email_reports"]] == ["ann@example.org"]
+    assert len(found["app.audit_log"]) == 4
+    assert {"app.person_tutors", "app.case_events", "app.excuses"} <= found.keys()
