@@ -108,7 +108,12 @@ class Identity:
             str(value.get(key)) == self.external_id for key in (f"{self.kind}_id", f"{self.kind}_external_id")
         )
         own = {*self.texts, self.name, self.email} if is_of_them else set()
-        return {self.redacted(str(key)): self._cleared(each, own) for key, each in value.items()}
+        other = "student" if self.kind == "tutor" else "tutor"
+        return {
+            # A student and a tutor who are both called 17 have one UUID.
+            self.redacted(str(key)): each if str(key) == f"{other}_id" else self._cleared(each, own)
+            for key, each in value.items()
+        }
 
     def _cleared(self, value: Any, own: set[str | None]) -> Any:
         if value == str(self.person_id):

@@ -97,7 +97,7 @@ COLUMNS: Final[dict[str, Holds]] = {
     "app.email_reports.body_text": Holds.WORDS,
     "app.email_reports.body_html": Holds.WORDS,
     "app.email_reports.tutor_ids": Holds.WORDS,
-    "app.erasures.person_id": Holds.WORDS,
+    "app.erasures.person_id": Holds.OWN,
     "app.erasures.counts": Holds.NOBODY,
     "app.explanations.source": Holds.NOBODY,
     "ml.slates.source": Holds.NOBODY,

@@ -270,3 +270,24 @@ def test_export_of_somebody_who_logs_in(joined: Marketplace) -> None:
     assert [row["recipient"] for row in found["app.email_reports"]] == ["ann@example.org"]
     assert len(found["app.audit_log"]) == 4
     assert {"app.person_tutors", "app.case_events", "app.excuses"} <= found.keys()
+
+
+def test_a_student_of_the_same_id_stays(joined: Marketplace) -> None:
+    same = entity_uuid("17")
+    with joined.database.connect() as connection:
+        connection.execute(
+            "insert into raw.tutors (tutor_id, external_id, name) values (%s, '17', 'Tom Smith')", [same]
+        )
+        connection.execute("insert into raw.students (student_id, external_id, name) values (%s, '17', 'Sue')", [same])
+        connection.execute(
+            "insert into raw.sessions (session_id, tutor_id, student_id, scheduled_time, status) "
+            "values (gen_random_uuid(), %s, %s, '2026-01-20', 'completed')",
+            [OTHER, same],
+        )
+        with pytest.raises(TutorqError, match="both a tutor and a student"):
+            identify(connection, "17")
+        tutor = identify(connection, "17", "tutor")
+    assert erase(joined.settings, joined.database, tutor, actor="test").left == []
+    assert joined.values("select name from raw.students where student_id = %s", [same]) == ["Sue"]
+    assert joined.value("select count(*) from raw.sessions where student_id = %s", [same]) == 1
+    assert joined.values("select 1 from raw.tutors where tutor_id = %s", [same]) == []
