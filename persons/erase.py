@@ -283,7 +283,7 @@ def _erase_words(connection: psycopg.Connection, table: Table, identity: Identit
         return
     columns = sql.SQL(", ").join(map(sql.Identifier, named))
     rows = connection.execute(
-        sql.SQL("select ctid, {} from {} ").format(columns, name) + where, [identity.pattern]
+        sql.SQL("select ctid, {} from {} ").format(columns, name) + where + sql.SQL(" for update"), [identity.pattern]
     ).fetchall()
     changes = sql.SQL(", ").join(
         sql.SQL("{} = %s::{}").format(sql.Identifier(column), sql.SQL(table.types[column])) for column in named

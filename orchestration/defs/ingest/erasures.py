@@ -1,5 +1,7 @@
 """Erasures that were asked for over the API are done by a job; a sensor only says when."""
 
+from datetime import UTC, datetime, timedelta
+
 import dagster as dg
 
 from core.database import Database
@@ -11,6 +13,8 @@ from orchestration.run_limits import prolong
 from persons.erase import erase
 from persons.identity import with_id
 from persons.requests import waiting
+
+PATIENCE = timedelta(minutes=10)
 
 
 @dg.op(description="Erase the people whose erasure was asked for. Says how many, and never whom.", pool=DBT_POOL)
@@ -41,8 +45,8 @@ def erase_persons() -> None:
     description="Asks for a run when the erasure of somebody waits.",
 )
 def asked_erasures(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
-    """Again and again while one waits, as an erasure that was cut off is completed by the next; not more often than
-    runs end."""
+    """Again and again while one waits, as an erasure that was cut off is completed by the next; after one that failed,
+    every ten minutes."""
     with platform.database.connect() as connection:
         if not waiting(connection):
             return dg.SkipReason("nobody is to be erased")
@@ -50,6 +54,11 @@ def asked_erasures(context: dg.SensorEvaluationContext, platform: Platform) -> d
         return dg.SkipReason("`tutorq person erase --requested --yes` is to be run where the database's owner logs in")
     if context.instance.get_run_records(dg.RunsFilter(job_name=erase_persons.name, statuses=IN_PROGRESS), limit=1):
         return dg.SkipReason("a run is in progress")
+    failed = dg.RunsFilter(
+        job_name=erase_persons.name, statuses=[dg.DagsterRunStatus.FAILURE], created_after=datetime.now(UTC) - PATIENCE
+    )
+    if context.instance.get_run_records(failed, limit=1):
+        return dg.SkipReason("the last run failed; another one follows ten minutes after it")
     return dg.RunRequest()
 
 
