@@ -49,5 +49,6 @@ def test_a_run_erases_who_waits(
         assert (*row[:2], row[2]["raw.tutors: rows deleted"]) == (None, True, 1)
         connection.execute(ASK, [tutor])
     # Where the owner's login is elsewhere, somebody has to run the command there.
-    monkeypatch.setattr(Database, "has_owner", property(lambda _: False))
-    assert "tutorq person erase --requested --yes" in str(tick(instance, platform))
+    monkeypatch.setenv("TUTORQ_TRANSFORM_DATABASE_URL", str(environment.database_url))
+    monkeypatch.delenv("TUTORQ_DATABASE_URL")
+    assert "tutorq person erase --requested --yes" in str(tick(instance, Platform()))
