@@ -106,6 +106,8 @@ def take_files(
         # Until the connection is closed, so that two runs do not take the same file.
         connection.execute("select pg_advisory_lock(%s, %s)", [locks.LANDING, list(ENTITIES).index(entity)])
         files = complete_files(landing, entity)
+        if not files:
+            return []
         erased = erased_ids(database.settings)
         way = _Way(connection, database, landing, timezone, is_strict, erased, erased.read_all(connection))
         found = [_take(way, file) for file in files]

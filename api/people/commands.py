@@ -212,7 +212,7 @@ class People:
     async def _run(self, work: Any) -> Any:
         try:
             return await with_connection(self._pool, work)
-        except asyncpg.UndefinedTableError as error:
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError) as error:
             raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
         except asyncpg.LockNotAvailableError as error:
             raise BusyError("Somebody else is writing this just now.", headers={"Retry-After": "1"}) from error

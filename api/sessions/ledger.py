@@ -80,7 +80,10 @@ where known.caller = failed.caller and known.idempotency_key = failed.idempotenc
 # A foreign key fails if somebody deletes a tutor or a student whom we have just seen.
 RETRIED_ERRORS = (*PASSING_ERRORS, asyncpg.SerializationError, asyncpg.ForeignKeyViolationError)
 LATER_ERRORS = (*UNREACHABLE_ERRORS, asyncpg.ReadOnlySQLTransactionError)
-UNMIGRATED_ERRORS = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError)
+UNMIGRATED_ERRORS = (
+    asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError,
+    asyncpg.InvalidSchemaNameError,
+)  # fmt: skip
 
 log = structlog.get_logger("api")
 
