@@ -153,6 +153,7 @@ class LifespanState(TypedDict):
     people: People
     people_records: PeopleRecords
     people_batches: PeopleBatches
+    persons: Persons
     generation: Generation
     scorer: Scorer
     assignments: Assignments

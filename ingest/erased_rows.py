@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 from core.erased import REASON, ErasedIds, IdKind
 from ingest import inside
 from ingest.arrivals import FAILED, PROCESSED
-from ingest.arrow import ArrowColumn
 from ingest.batches import Reject
 from ingest.contract import ENTITIES, Entity
 from ingest.csv_reader import CsvReader
@@ -52,7 +51,7 @@ def without_erased(
     ]
     if not is_erased.any() and rejects == batch.rejects:
         return batch, False
-    lines: list[int] = batch.rows.column("line").filter(pa.array(is_erased)).to_pylist()
+    lines: list[Any] = batch.rows.column("line").filter(pa.array(is_erased)).to_pylist()
     gone = set(lines)
     kept = replace(
         batch,
@@ -66,7 +65,7 @@ def without_erased(
 def _erased_rows(rows: pa.Table, erased: ErasedIds, hashes: frozenset[bytes]) -> npt.NDArray[np.bool_]:
     found = np.zeros(rows.num_rows, dtype=bool)
     for name in KINDS.keys() & set(rows.column_names):
-        encoded: ArrowColumn = pa.concat_arrays(rows.column(name).chunks).dictionary_encode()
+        encoded: Any = pa.concat_arrays(rows.column(name).chunks).dictionary_encode()
         texts: list[Any] = encoded.dictionary.to_pylist()
         named = np.array([erased.hash(KINDS[name], text) in hashes for text in texts], dtype=bool)
         if named.any():

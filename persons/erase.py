@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -46,6 +47,10 @@ update app.erasures set person_id = null, done_at = now(), counts = %s
 where kind = %s and person_id = %s and done_at is null
 returning erasure_id
 """
+LOCK = {
+    "tutor": "select from raw.tutors where tutor_id = %s for update",
+    "student": "select from raw.students where student_id = %s for update",
+}
 # As live writers take them, before rows that runs change, too.
 LIVE_LOCKS = "select marts.share_gates(), marts.lock_tutors(%s)"
 TOUCHED_TUTORS = "select array_agg(distinct tutor_id) from raw.sessions where session_id = any(%s)"
@@ -148,14 +153,11 @@ def erase_rows(connection: psycopg.Connection, identity: Identity) -> dict[str, 
         connection.execute(ADD_STUB, [stub])
     sessions = [session for session, _ in identity.sessions]
     # Locked in the order of all writers: rows of raw in key order, then the gates, then the tutors.
-    for table, key in (("tutors", "tutor_id"), ("students", "student_id")):
-        if table.startswith(identity.kind):
-            lock = f"select from raw.{table} where {key} = %s for update"
-            connection.execute(lock.encode(), [identity.person_id])
+    connection.execute(LOCK[identity.kind], [identity.person_id])
     connection.execute("select from raw.sessions where session_id = any(%s) order by session_id for update", [sessions])
     has_marts = _value(connection, HAS_MARTS)
     if has_marts:
-        tutors = _value(connection, TOUCHED_TUTORS, [sessions]) or []
+        tutors: Any = _value(connection, TOUCHED_TUTORS, [sessions]) or []
         connection.execute(LIVE_LOCKS, [[*tutors, identity.person_id]])
     if identity.kind == "student":
         counts["raw.sessions: rows deleted"] += connection.execute(DELETE_PLANNED, [identity.person_id]).rowcount
@@ -320,6 +322,6 @@ def _record(connection: psycopg.Connection, identity: Identity, actor: str, coun
     return int(settled[0])
 
 
-def _value(connection: psycopg.Connection, query: object, parameters: object = None) -> object:
-    row = connection.execute(query, parameters).fetchone()  # type: ignore[call-overload]
+def _value(connection: psycopg.Connection, query: Any, parameters: Any = None) -> Any:
+    row = connection.execute(query, parameters).fetchone()
     return row[0] if row else None

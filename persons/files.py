@@ -12,7 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from core.erased import ErasedIds
@@ -47,8 +47,9 @@ def erase_files(settings: Settings, identity: Identity, erased: ErasedIds, hashe
             if became != "kept":
                 counts[f"{area}: files {became}"] += 1
     for path in _texts(settings):
-        if became := _redact(path, identity):
-            counts[f"{path.relative_to(settings.home).parts[0]}: files {became}"] += 1
+        if redacted := _redact(path, identity):
+            area = "landing" if settings.landing in path.parents else path.relative_to(settings.home).parts[0]
+            counts[f"{area}: files {redacted}"] += 1
     return dict(counts)
 
 
@@ -59,7 +60,7 @@ def files_naming(settings: Settings, identity: Identity) -> list[Path]:
 
 
 def _landing_files(landing: Path, area: str) -> Iterator[str]:
-    seen: set[Path] = set()
+    seen: set[PurePath] = set()
     for path in sorted((landing / area).rglob("*")):
         below = path.relative_to(landing)
         if path.is_symlink() or not path.is_file() or is_noise(path.name):
