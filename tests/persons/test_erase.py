@@ -71,6 +71,7 @@ def places_of(marketplace: Marketplace) -> list[str]:
     return found + [f"{path}" for path, text in marketplace.files().items() if FOUND.search(text)]
 
 
+@pytest.mark.slow
 def test_nothing_is_left_and_nobody_comes_back(joined: Marketplace, tmp_path: Path) -> None:
     fill(joined)
     build(joined.settings, joined.database)
@@ -133,6 +134,7 @@ def erase_again(marketplace: Marketplace) -> Erased:
     return erase(marketplace.settings, marketplace.database, identity, actor="test")
 
 
+@pytest.mark.slow
 def test_the_next_build_is_as_one_from_scratch(joined: Marketplace) -> None:
     build(joined.settings, joined.database)
     erase_both(joined)
@@ -145,6 +147,7 @@ def test_the_next_build_is_as_one_from_scratch(joined: Marketplace) -> None:
     assert places_of(joined) == []
 
 
+@pytest.mark.slow
 def test_an_admin_lets_the_id_in_again(joined: Marketplace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from cli.app import app
 
@@ -167,6 +170,7 @@ def test_an_admin_lets_the_id_in_again(joined: Marketplace, monkeypatch: pytest.
     assert joined.value("select count(*) from raw.sessions where tutor_id = %s", [entity_uuid(TUTOR)]) == 11
 
 
+@pytest.mark.slow
 def test_export_has_everything(joined: Marketplace, tmp_path: Path) -> None:
     fill(joined)
     build(joined.settings, joined.database)

@@ -53,6 +53,9 @@ export const ACTIONS = {
   "webhook.test": "Webhook tested",
   "webhook.replay": "Webhook sent again",
   "mail.test": "Test mail sent",
+  "data.export": "Data of a person exported",
+  "data.erase": "Person erased",
+  "data.allow": "Erased person let in again",
   "setting.change": "Setting changed",
   "scoring.apply": "Scoring settings applied",
 } as const satisfies Record<ApiAction, string>;
