@@ -158,6 +158,10 @@ _TUTORS_MAIL = (
     " or (tutor_ids ?| {texts} and (tutor_ids - {texts} = '[]' or channel in ('chat', 'webhook')))"
     " or payload ->> 'tutor_id' = any({texts}) or payload -> 'data' ->> 'tutor_id' = any({texts})"
 )
+# Answers to posts of their sessions.
+_ANSWERS = (
+    "exists (select from unnest({session_texts}) as named (session) where strpos(answer, '\"' || session || '\"') > 0)"
+)
 
 # In the order in which they are erased: rows that refer to others come first. `None`: no row is of such a person.
 # Other tables of `raw`, `app` and `ml` have no rows of a person; their WORDS are looked through all the same.
@@ -196,6 +200,7 @@ TABLES: Final[dict[str, dict[Kind, Rows]]] = {
     "app.email_reports": {"tutor": Rows(_TUTORS_MAIL), "student": Rows("lower(recipient) = any({email})")},
     "app.mail_opt_outs": {"tutor": Rows("lower(address) = any({email})")},
     "app.mail_suppressions": {"tutor": Rows("lower(address) = any({email})")},
+    "app.idempotency_keys": {"tutor": Rows(_ANSWERS), "student": Rows(_ANSWERS)},
     "app.excuses": {"tutor": Rows("session_id = any({sessions})")},
     "ml.match_predictions": {"tutor": Rows("tutor_id = any({ids})"), "student": Rows("student_id = any({ids})")},
     "ml.session_predictions": {

@@ -61,7 +61,8 @@ insert into app.notifications (target, event_id, person_id, kind, tutor_id, payl
 select 'person:1', event_id, null, kind, tutor_id, payload, now() from app.events where tutor_id is not null;
 
 insert into app.idempotency_keys (idempotency_key, caller, request_sha256, answer)
-values ('k1', 'key 1', '\x01', '{{"student_id": "St-Erase-88"}}'), ('k2', 'key 1', '\x02', '{{"student_id": "another"}}');
+values ('k1', 'key 1', '\x01', '{{"student_id": "St-Erase-88"}}'), ('k2', 'key 1', '\x02', '{{"session_id": "another"}}'),
+    ('k3', 'key 1', '\x03', '{{"session_id": "Z-1", "status": "queued"}}');
 insert into app.explanations (cache_key, source, prompt_version, body)
 values ('c1', 'model', 'v1', '{{"text": "Quentin Vermeer suits Zenobia Quill"}}'), ('c2', 'model', 'v1', '{{"text": "a good pair"}}');
 insert into app.what_ifs (settings, weeks, asked_by, state, result)

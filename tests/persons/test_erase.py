@@ -93,6 +93,7 @@ def test_nothing_is_left_and_nobody_comes_back(joined: Marketplace, tmp_path: Pa
     assert joined.value("select count(*) from raw.sessions where student_id = %s", [stub]) == 11
     # What was planned with the student is no fact, and would stay planned for ever.
     assert joined.value("select count(*) from raw.sessions where session_id = %s", [entity_uuid(PLANNED)]) == 0
+    assert joined.values("select idempotency_key from app.idempotency_keys") == ["k2"]
     # The audit log tells that it was done, and not to whom.
     entries = joined.values("select subject_kind || ' ' || subject_id from app.audit_log where action = 'data.erase'")
     assert sorted(map(str, entries)) == ["student [erased]", "tutor [erased]"]
