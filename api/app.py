@@ -44,6 +44,7 @@ from api.overview import endpoints as overview
 from api.page_links import endpoints as page_links
 from api.paths import EscapedPaths
 from api.people import endpoints as people
+from api.persons import endpoints as persons
 from api.platform import endpoints as platform
 from api.problems import UnexpectedErrors
 from api.proxies import Proxies, UndeclaredProxies
@@ -124,7 +125,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
         *(stand_ins, quarantine, excuses, cases, appeals, page_links, audit, auth_sessions, webhook_endpoints),
         # Kinds before mail, or `kinds` would be the id of one.
         *(report_kinds, reports, weekly_report, notifications, webhooks, events, my),
-        *(scoring_settings, what_if),
+        *(scoring_settings, what_if, persons),
     )
     handlers = problems.handlers([route for resource in resources for route in resource.router.routes])
     cors = Middleware(

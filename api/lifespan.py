@@ -46,6 +46,7 @@ from api.people.batches import AT_A_TIME as BATCHES_OF_PEOPLE_AT_A_TIME
 from api.people.batches import PeopleBatches
 from api.people.commands import People
 from api.people.queries import PeopleRecords
+from api.persons.commands import Persons
 from api.proxies import UndeclaredProxies
 from api.quarantine.commands import Dismissals
 from api.quarantine.queries import Quarantine
@@ -73,6 +74,7 @@ from api.weekly_report.queries import WeeklyReports
 from api.what_if.commands import WhatIfs
 from api.what_if.queries import WhatIfQueries
 from core.database import Database, DatabaseRole
+from core.erased import erased_ids
 from core.postgres_urls import for_asyncpg
 from core.settings import Settings
 
@@ -152,6 +154,7 @@ class LifespanState(TypedDict):
     people: People
     people_records: PeopleRecords
     people_batches: PeopleBatches
+    persons: Persons
     generation: Generation
     scorer: Scorer
     assignments: Assignments
@@ -206,7 +209,8 @@ def lifespan(
                 event_pool = await stack.enter_async_context(open_pool(url, size=event_hub.POOL_SIZE))
                 events = Hub(event_pool, url, settings.event_streams, instruments.event_streams)
                 await stack.enter_async_context(_running(events.run()))
-                ledger = CountedLedger(ingest_pool, settings.ingest_commit_seconds, instruments)
+                erased = await asyncio.to_thread(erased_ids, settings, make=settings.embedded == "on")
+                ledger = CountedLedger(ingest_pool, settings.ingest_commit_seconds, instruments, erased)
                 session_writer = SessionWriter(
                     ledger, settings.timezone, settings.ingest_queue_rows, is_traced=traces is not None
                 )
@@ -242,7 +246,7 @@ def lifespan(
                 )
                 report_kinds = Kinds(pool, settings, database)
                 test_limit = limits.mail_test_limit()
-                people = People(people_pool, ledger.live, scorer.follow)
+                people = People(people_pool, ledger.live, scorer.follow, erased)
                 yield {
                     "marts": marts,
                     "key_ring": key_ring,
@@ -307,6 +311,7 @@ def lifespan(
                     "people": people,
                     "people_records": PeopleRecords(pool),
                     "people_batches": PeopleBatches(people),
+                    "persons": Persons(pool, settings, database, erased),
                     "generation": Generation(dagster),
                     "scorer": scorer,
                     "assignments": Assignments(marts, scorer, settings.offer_days),

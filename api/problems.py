@@ -87,6 +87,12 @@ class ConflictError(ApiError):
     status, kind, title = 409, "conflict", "The request contradicts what is stored"
 
 
+class ErasedError(ApiError):
+    """It names somebody who was erased."""
+
+    status, kind, title = 409, "erased", "The person was erased"
+
+
 class StaleVersionError(ApiError):
     status, kind, title = 409, "stale-version", "Somebody else has changed it"
 

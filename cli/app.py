@@ -19,6 +19,7 @@ from cli import (
     load,
     matching,
     people,
+    person,
     policy,
     reports,
     scores,
@@ -57,6 +58,7 @@ app.add_typer(database.app, name="db")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(people.app, name="people")
+app.add_typer(person.app, name="person")
 app.add_typer(reports.app, name="reports")
 app.add_typer(what_if.settings_app, name="settings")
 

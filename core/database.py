@@ -63,6 +63,11 @@ class Database:
         return database
 
     @property
+    def settings(self) -> Settings:
+        """Those that say where it is."""
+        return self._settings
+
+    @property
     def is_embedded(self) -> bool:
         return self._settings.database_url is None and not self.own_logins and self._settings.embedded == "on"
 

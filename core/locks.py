@@ -1,5 +1,8 @@
 """Every advisory lock of tutorq, and the order in which locks are taken.
 
+An erasure (persons/erase.py) takes LANDING of all entities, then DBT, then PAIRS_WRITE alone, then rows of raw, the
+gates and the tutors as a live writer does.
+
 Postgres has one space of numbers for advisory locks in a database (and a second one of pairs of numbers), so two
 meanings of one number would wait for each other. Every number stands here once; SQL repeats those that only it takes
 (`dbt_project/functions/marts/`, `dbt_project/materializations/incremental.sql`), and tests/core/test_locks.py
@@ -57,3 +60,6 @@ CASE_DRAW: Final = 7_461_050
 ACCEPTANCE: Final = 7_461_080
 # A trigger takes it (migration 51): entries are chained in the order of commits.
 AUDIT_CHAIN: Final = 7_461_090
+# Shared by every transaction that writes rows that name people, until its end. An erasure takes it never, and looks who
+# holds it: nobody waits for an erasure.
+ERASED: Final = 7_461_100

@@ -135,7 +135,7 @@ def sealer(settings: Settings) -> Sealer:
         return Sealer(settings.secrets_keys)
     if settings.embedded == "off":
         raise TutorqError(NO_KEY)
-    return Sealer(_kept_keys(settings.secrets_key_file))
+    return Sealer(kept_keys(settings.secrets_key_file))
 
 
 def has_key(settings: Settings) -> bool:
@@ -154,7 +154,7 @@ def text_sealer(settings: Settings) -> Sealer | None:
 
 def add_key(path: Path) -> None:
     """Put a new key in front of those that the file holds. Older ones stay: a process may just have used one."""
-    keys = [Fernet.generate_key().decode(), *_kept_keys(path)]
+    keys = [Fernet.generate_key().decode(), *kept_keys(path)]
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     _write_private(temporary, keys)
     temporary.replace(path)
@@ -207,7 +207,7 @@ def _write_private(path: Path, keys: Sequence[str]) -> None:
         file.write("".join(f"{key}\n" for key in keys).encode())
 
 
-def _kept_keys(path: Path) -> list[str]:
+def kept_keys(path: Path) -> list[str]:
     """What the file holds, the newest first; of two processes that make it at once, the second one takes the first
     one's."""
     if not path.exists():

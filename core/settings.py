@@ -171,7 +171,11 @@ class Settings(BaseSettings):
     appeal_days: int = Field(default=14, ge=1, le=90)
     appeal_text_days: int = Field(default=365, ge=30)
     delivery_days: int = Field(default=90, ge=7)
-    audit_days: int | None = Field(default=None, ge=90)
+    # Zero: for ever.
+    processed_days: int = Field(default=365, ge=0)
+    quarantine_days: int = Field(default=180, ge=0)
+    mail_text_days: int = Field(default=365, ge=0)
+    audit_days: int = Field(default=1095, ge=0)
 
     session_reports: Literal["important", "all", "none"] = "important"
     tutor_snapshots: bool = True
@@ -189,6 +193,7 @@ class Settings(BaseSettings):
     ses_smtp_username: str | None = None
     ses_smtp_password: SecretStr | None = None
     secrets_key: SecretStr | None = None
+    erasure_key: SecretStr | None = None
     notify_urls: SecretStr | None = None
     webhooks_allow_private: bool = False
     webhooks_allow_http: bool = False
@@ -227,7 +232,7 @@ class Settings(BaseSettings):
         "oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_role_claim", "oidc_audience",
         "secrets_dir", "dagster_url", "dagster_token", "dagster_viewer_port", "api_url",
         "openai_base_url", "openai_api_key", "history_start", "secrets_key", "notify_urls", "match_pairs",
-        "otlp_endpoint", "audit_days",
+        "otlp_endpoint", "erasure_key",
         mode="before",
     )  # fmt: skip
     @classmethod
@@ -377,6 +382,11 @@ class Settings(BaseSettings):
     def secrets_key_file(self) -> Path:
         """Where an installation with an embedded server keeps the key that it encrypts secrets with."""
         return self.home / "secrets-key"
+
+    @property
+    def erasure_key_file(self) -> Path:
+        """Where an installation on one machine keeps the key under which ids of erased people are hashed."""
+        return self.home / "erasure-key"
 
     @property
     def secrets_keys(self) -> list[str]:

@@ -33,6 +33,8 @@ keep tutorq_ses_smtp_password "${TUTORQ_SES_SMTP_PASSWORD:-}"
 keep tutorq_openai_api_key "${TUTORQ_OPENAI_API_KEY:-}"
 # Encrypts the secrets of webhooks and chats that stand in the database.
 keep tutorq_secrets_key "${TUTORQ_SECRETS_KEY:-$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')}"
+# Hashes ids of erased people; the same for ever.
+keep tutorq_erasure_key "${TUTORQ_ERASURE_KEY:-$(head -c 32 /dev/urandom | base64)}"
 keep tutorq_notify_urls "${TUTORQ_NOTIFY_URLS:-}"
 keep tutorq_oidc_client_secret "${TUTORQ_OIDC_CLIENT_SECRET:-}"
 echo "The secrets are in $folder. Keep a copy where your passwords are."

@@ -67,6 +67,11 @@ class CsvReader:
         return self._grid.header
 
     @property
+    def encoding(self) -> str:
+        """As far as it has been read: a file of ASCII may yet turn out to be another one."""
+        return "utf-8" if self._encoding == "ascii" else self._encoding
+
+    @property
     def bytes_done(self) -> int:
         return self._file.tell()
 

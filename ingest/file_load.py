@@ -13,10 +13,12 @@ import pyarrow as pa
 import pyarrow.csv
 from psycopg.types.json import Jsonb
 
+from core.erased import ErasedIds
 from core.errors import TutorqError
 from ingest import merge_files, stubs
 from ingest.batches import Reject
 from ingest.contract import SESSIONS, Entity
+from ingest.erased_rows import without_erased
 from ingest.merge_files import FileMergeSql
 from ingest.notes import Notes
 from ingest.parser import BatchParser, TypedBatch, quarantine_json, staged_columns
@@ -55,8 +57,10 @@ class FileLoad:
         mapping: str | None,
         override_by: str | None,
         on_progress: OnProgress | None,
+        erased: ErasedIds,
     ) -> None:
         self._mapping = mapping
+        self._erased = erased
         self._connection = connection
         self._entity = entity
         self._source = source
@@ -163,11 +167,14 @@ class FileLoad:
         self._execute(merge_files.CREATE_REJECTED)
         for column in self._entity.references:
             self._execute(stubs.create_people(str(column.references)))
+        hashes = self._erased.read_all(self._connection)
+        refused_people = False
         parser = BatchParser(self._entity, timezone, self._notes)
         with ThreadPoolExecutor(max_workers=1) as sender:
             sending: Future[None] | None = None
             for raw in self._reader.batches():
-                batch = parser.parse(raw)
+                batch, some_refused = without_erased(parser.parse(raw), self._entity, self._erased, hashes)
+                refused_people = refused_people or some_refused
                 if sending is not None:
                     sending.result()
                 sending = sender.submit(self._send, batch)
@@ -177,6 +184,10 @@ class FileLoad:
                 self._report("reading", self._staged_rows + self._rejected_rows)
             if sending is not None:
                 sending.result()
+        if refused_people:
+            # Who stands in refused rows only is not added: they would be students who need a tutor.
+            for column in self._entity.references:
+                self._execute(stubs.keep_staged(str(column.references), column.name, merge_files.STAGED))
         self._execute(f"analyze {merge_files.STAGED}")
 
     def _send(self, batch: TypedBatch) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +12,13 @@ from psycopg.rows import dict_row
 
 from core import locks
 from core.database import Database
+from core.erased import ErasedIds, erased_ids
 from core.errors import DatabaseUnreachableError, TutorqError
 from ingest import inside
 from ingest.arrivals import LandedFile, complete_again, complete_files, opened
 from ingest.checksums import fingerprint_of, remembered_checksum
 from ingest.contract import ENTITIES, SESSIONS
+from ingest.erased_rows import drop_erased
 from ingest.filing import FileReport, LoadReport, Outcome, destination, move, withdraw_report
 from ingest.folder import mapping_above
 from ingest.load import load_file, unexpected
@@ -103,7 +106,10 @@ def take_files(
         # Until the connection is closed, so that two runs do not take the same file.
         connection.execute("select pg_advisory_lock(%s, %s)", [locks.LANDING, list(ENTITIES).index(entity)])
         files = complete_files(landing, entity)
-        way = _Way(connection, database, landing, timezone, is_strict)
+        if not files:
+            return []
+        erased = erased_ids(database.settings)
+        way = _Way(connection, database, landing, timezone, is_strict, erased, erased.read_all(connection))
         found = [_take(way, file) for file in files]
     return [taken for taken in found if taken is not None]
 
@@ -126,6 +132,8 @@ class _Way:
     landing: Path
     timezone: str
     is_strict: bool
+    erased: ErasedIds
+    hashes: frozenset[bytes]
 
 
 def _take(way: _Way, file: LandedFile) -> Taken | None:
@@ -142,7 +150,7 @@ def _take(way: _Way, file: LandedFile) -> Taken | None:
     except Exception as error:
         failure = unexpected(file.source, error)
     report = FileReport(file.source, "failed", failure, file.entity, file.bytes, None)
-    return Taken(report, False, _move_away(way.connection, way.landing, file, report))
+    return Taken(report, False, _move_away(way, file, report))
 
 
 def _take_opened(way: _Way, file: LandedFile, opened_content: int | Parts) -> Taken | None:
@@ -193,7 +201,7 @@ def _take_opened(way: _Way, file: LandedFile, opened_content: int | Parts) -> Ta
     )
     if failure:
         _refuse(connection, report, read_by)
-    return Taken(report, bool(loads), _move_away(connection, landing, file, report, is_this_file=is_this_file))
+    return Taken(report, bool(loads), _move_away(way, file, report, is_this_file=is_this_file))
 
 
 def _lies_there(landing: Path, file: LandedFile) -> bool:
@@ -320,10 +328,10 @@ def _load_report(connection: psycopg.Connection, load_id: int) -> tuple[LoadRepo
     return report, load["source"]
 
 
-def _move_away(
-    connection: psycopg.Connection, landing: Path, file: LandedFile, report: FileReport, *, is_this_file: bool = True
-) -> str | None:
-    """Why the file, which the loads of its report have read (`is_this_file`), could not be moved; None if it was."""
+def _move_away(way: _Way, file: LandedFile, report: FileReport, *, is_this_file: bool = True) -> str | None:
+    """Why the file, which the loads of its report have read (`is_this_file`), could not be moved; None if it was. What
+    it says of people who were erased does not go along."""
+    connection, landing = way.connection, way.landing
     loads = [load.load_id for load in report.loads] if is_this_file else []
 
     def note(moved_to: str | None) -> str | None:
@@ -346,6 +354,8 @@ def _move_away(
         if earlier and landing / earlier != target:
             withdraw_report(landing, landing / earlier)
         move(landing, file.path, target, report)
+        with suppress(TutorqError):  # one that cannot be read as rows
+            drop_erased(landing, target.relative_to(landing).as_posix(), way.erased, way.hashes, way.timezone)
     except OSError as error:
         reason = error.strerror or str(error)
         note(None)

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 
 from core.database import Database
+from core.erased import erased_ids
 from core.errors import DatabaseUnreachableError, TutorqError
 from ingest import inside
 from ingest.checksums import checksum, fingerprint
@@ -151,7 +152,17 @@ def load_file(
     try:
         with database.connect() as connection:
             digest_of_mapping = mapping.checksum if mapping else None
-            load = FileLoad(connection, contract, source, reader, notes, digest_of_mapping, override_by, on_progress)
+            load = FileLoad(
+                connection,
+                contract,
+                source,
+                reader,
+                notes,
+                digest_of_mapping,
+                override_by,
+                on_progress,
+                erased_ids(database.settings),
+            )
             summary = load.run(timezone, digest, found, started, check_unchanged, is_strict=is_strict)
         if summary.inserted + summary.updated >= ANALYZE_ROWS:
             with database.connect(autocommit=True) as connection:

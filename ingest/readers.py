@@ -45,6 +45,7 @@ class ConvertedReader:
     """A reader of the file's own columns, which come out as columns of the contract."""
 
     def __init__(self, reader: Reader, columns: Iterable[str], convert: Convert) -> None:
+        self.origin = reader
         self._reader = reader
         self._convert = convert
         self.bytes_total = reader.bytes_total

@@ -25,6 +25,12 @@ def create_people(table: str) -> str:
     return f"create temp table {named_people(table)} (id uuid, external_id text) on commit drop"
 
 
+def keep_staged(table: str, key: str, staged: str) -> str:
+    """Take out of the staged people those whom no staged row names."""
+    people = named_people(table)
+    return f"delete from {people} as n where not exists (select from {staged} as s where s.{key} = n.id)"
+
+
 def insert_stubs(table: str, key: str, people: str) -> str:
     return f"""
         insert into raw.{table} ({key}, external_id, is_stub)

@@ -8,8 +8,10 @@ import asyncpg
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.problems import ErasedError
 from api.sessions.ledger import Answer, Ledger, Outcome, Post, Receipt
 from api.state import route_of
+from core.erased import ErasedIds
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -85,8 +87,10 @@ class RequestMetrics:
 class CountedLedger(Ledger):
     """The ledger, with what became of each row counted once it is certain."""
 
-    def __init__(self, pool: asyncpg.Pool, commit_seconds: float, instruments: Instruments) -> None:
-        super().__init__(pool, commit_seconds)
+    def __init__(
+        self, pool: asyncpg.Pool, commit_seconds: float, instruments: Instruments, erased: ErasedIds | None = None
+    ) -> None:
+        super().__init__(pool, commit_seconds, erased)
         self._instruments = instruments
 
     async def write(self, posts: Sequence[Post], override_by: str | None = None) -> list[Answer]:
@@ -98,7 +102,7 @@ class CountedLedger(Ledger):
             for outcome in outcomes:
                 if outcome.error is None:
                     self._instruments.outcome(outcome).inc()
-                if outcome.is_conflict:
+                if outcome.is_conflict or isinstance(outcome.error, ErasedError):
                     self._instruments.quarantined.inc()
             self._instruments.quarantined.inc(len(receipt.rejected))
         return answers

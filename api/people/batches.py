@@ -14,6 +14,7 @@ from api.people.schemas import StudentPost, TutorPost, number_as_text
 from api.problems import FieldError, OverloadedError
 from api.rows import NotJson
 from api.turns import Turns
+from core.erased import REASON
 from ingest.contract import LONGEST_ID
 from ingest.parser import quarantine_json
 
@@ -68,10 +69,13 @@ class PeopleBatches:
         rows = []
         for body, found in zip(bodies, checked, strict=True):
             status = next(became) if isinstance(found, Person) else "rejected"
+            errors = found if not isinstance(found, Person) else []
+            if status == "erased":
+                status, errors = "rejected", [FieldError(field="body", message=REASON)]
             counts[status] += 1
             row: dict[str, Any] = {kind.entity.key: _delivered_id(kind, body), "status": status}
-            if not isinstance(found, Person):
-                row["errors"] = [error.model_dump() for error in found]
+            if errors:
+                row["errors"] = [error.model_dump() for error in errors]
             rows.append(row)
         return {**counts, "rows": rows}
 

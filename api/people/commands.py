@@ -14,11 +14,13 @@ import asyncpg
 
 from api.audit_writer import record
 from api.database import with_connection
+from api.erased import erased_among, refused, without_erased
 from api.paths import NO_STUDENT, NO_TUTOR
-from api.problems import BusyError, ConflictError, DatabaseUnavailableError, NotFoundError
+from api.problems import BusyError, ConflictError, DatabaseUnavailableError, ErasedError, NotFoundError
 from api.sessions.live import LiveScores
 from core import locks
 from core.audit import Action, Entry
+from core.erased import REASON, ErasedIds, IdKind
 from ingest.contract import STUDENTS, TUTORS, Entity
 from ingest.ids import entity_uuid, external_id
 from ingest.merge_posts import QUARANTINE_REJECTED, PostMergeSql
@@ -34,14 +36,14 @@ MOST_MERGED = 1_000
 LOCK_NEW = f"select pg_advisory_xact_lock({locks.NEW_PERSON}, hashtext($1))"
 
 Values = Mapping[str, Any]
-Became = Literal["created", "updated", "duplicate"]
+Became = Literal["created", "updated", "duplicate", "erased"]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """Students or tutors: what the log calls them, and what is said if there is nobody with an id."""
 
-    name: str
+    name: IdKind
     entity: Entity
     missing: str
     add: Action
@@ -78,8 +80,9 @@ class People:
         DatabaseUnavailableError: the server cannot be reached, or not in time.
     """
 
-    def __init__(self, pool: asyncpg.Pool, live: LiveScores, follow: Follow) -> None:
+    def __init__(self, pool: asyncpg.Pool, live: LiveScores, follow: Follow, erased: ErasedIds | None = None) -> None:
         self._pool = pool
+        self._erased = erased or ErasedIds(None)
         self._live = live
         self._follow = follow
 
@@ -88,11 +91,14 @@ class People:
 
         Raises:
             ConflictError: there is one with this id.
+            ErasedError: who had this id was erased.
         """
         key = person.key
 
         async def work(connection: Any) -> None:
             async with connection.transaction():
+                if await self._erased_among(connection, kind, [key]):
+                    raise ErasedError(f"It {REASON}.")
                 # There is no row to lock yet: of two at once, the second one waits, and finds it.
                 await connection.execute(LOCK_NEW, str(key))
                 stored = (await _stored(connection, kind, [key])).get(key)
@@ -136,13 +142,13 @@ class People:
         return is_changed
 
     async def write(
-        self, kind: Kind, people: Sequence[Person], rejected: Sequence[tuple[str, str]], actor: str
+        self, kind: Kind, people: Sequence[Person], invalid: Sequence[tuple[str, str]], actor: str
     ) -> list[Became]:
         """What became of each person: they are added or changed as by a landing file, in one transaction. Of several
         rows of one person the last one wins, column by column.
 
         Args:
-            rejected: pairs of reason and content, for the quarantine.
+            invalid: pairs of reason and content, for the quarantine.
         """
         together: dict[UUID, Person] = {}
         for person in people:
@@ -150,8 +156,13 @@ class People:
             before = together[key].values if key in together else {}
             together[key] = Person(person.delivered_id, {**before, **person.values})
 
-        async def work(connection: Any) -> tuple[set[UUID], set[UUID]]:
+        async def work(connection: Any) -> tuple[set[UUID], set[UUID], set[UUID]]:
+            rejected = list(invalid)
             async with connection.transaction():
+                erased = await self._erased_among(connection, kind, list(together))
+                for key in erased:
+                    rejected.append(refused(self._erased.hash(kind.name, key)))
+                    del together[key]
                 stored = await _stored(connection, kind, list(together))
                 changed: set[UUID] = set()
                 # By what was sent of them: what was not sent stays.
@@ -161,6 +172,7 @@ class People:
                     for first in range(0, len(alike), MOST_MERGED):
                         changed |= await _merge(connection, kind, alike[first : first + MOST_MERGED])
                 if rejected:
+                    rejected = await without_erased(connection, self._erased, rejected)
                     reasons, contents = zip(*rejected, strict=True)
                     await connection.execute(
                         QUARANTINE_REJECTED, kind.entity.name, SOURCE, list(reasons), list(contents)
@@ -170,15 +182,22 @@ class People:
                     details = {"added": len(added), "changed": len(changed) - len(added)}
                     entry = Entry(actor, kind.change, kind.entity.name, "batch", details)
                     await self._end(connection, kind, sorted(changed), entry)
-            return added, changed
+            return added, changed, erased
 
-        added, changed = await self._run(work)
+        added, changed, erased = await self._run(work)
         if 0 < len(changed) <= MOST_FOLLOWED:
             await self._after(kind, sorted(changed))
         return [
-            "created" if key in added else "updated" if key in changed else "duplicate"
+            "erased" if key in erased else "created" if key in added else "updated" if key in changed else "duplicate"
             for key in (person.key for person in people)
         ]
+
+    async def _erased_among(self, connection: Any, kind: Kind, keys: Sequence[UUID]) -> set[UUID]:
+        def hashes() -> list[bytes]:
+            return self._erased.hash_all(kind.name, keys)
+
+        found = await erased_among(connection, self._erased, hashes)
+        return {key for key in keys if self._erased.hash(kind.name, key) in found} if found else set()
 
     async def _end(self, connection: Any, kind: Kind, changed: Sequence[UUID], entry: Entry) -> None:
         """What belongs to every change, as the last work of its transaction."""
@@ -193,7 +212,7 @@ class People:
     async def _run(self, work: Any) -> Any:
         try:
             return await with_connection(self._pool, work)
-        except asyncpg.UndefinedTableError as error:
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError) as error:
             raise DatabaseUnavailableError("Its migrations have not been run yet.") from error
         except asyncpg.LockNotAvailableError as error:
             raise BusyError("Somebody else is writing this just now.", headers={"Retry-After": "1"}) from error

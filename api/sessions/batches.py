@@ -8,10 +8,11 @@ from dataclasses import asdict
 
 from api.idempotency import Claim
 from api.key_ring import Caller
-from api.problems import ApiError, InternalError, OverloadedError
+from api.problems import ApiError, ErasedError, InternalError, OverloadedError
 from api.rows import NotJson
 from api.sessions.ledger import Ledger, Outcome, Post, Receipt
 from api.turns import Turns
+from core.erased import REASON
 from ingest.parser import quarantine_json
 from ingest.rows import Fault, Faults, Row, check, delivered_id
 
@@ -98,6 +99,8 @@ def _receipt(bodies: Sequence[object], checked: Sequence[Row | Faults], outcomes
             faults = Faults([Fault("body", "is not JSON")])
         elif isinstance(outcome.error, InternalError):
             faults = Faults([Fault("body", "was refused by the database")])
+        elif isinstance(outcome.error, ErasedError):
+            faults = Faults([Fault("body", REASON)])
         elif outcome.error is not None:
             raise outcome.error
         status = "rejected" if faults else outcome.status
@@ -105,6 +108,7 @@ def _receipt(bodies: Sequence[object], checked: Sequence[Row | Faults], outcomes
         row: dict[str, object] = {"session_id": delivered_id(body), "status": status, **outcome.remarks}
         if faults:
             row["errors"] = [asdict(error) for error in faults.errors]
+        if faults and not isinstance(outcome.error, ErasedError):
             content = quarantine_json(body.text if isinstance(body, NotJson) else body, KEPT_CHARACTERS)
             rejected.append((faults.reason, content))
         rows.append(row)

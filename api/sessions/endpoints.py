@@ -40,7 +40,7 @@ router = APIRouter(
     prefix=PATH,
     tags=["sessions"],
     dependencies=[Depends(INGESTER_KEY)],
-    responses=documented(400, 401, 403, 413, 415, 422, 429, 503),
+    responses=documented(400, 401, 403, 409, 413, 415, 422, 429, 503),
     route_class=ApiRoute,
 )
 

@@ -12,9 +12,11 @@ import asyncpg
 import structlog
 
 from api.database import PASSING_ERRORS, UNREACHABLE_ERRORS
+from api.erased import erased_among, refused, without_erased
 from api.idempotency import CLAIM, RECALL, Claim, mismatch
-from api.problems import ApiError, BusyError, ConflictError, DatabaseUnavailableError, InternalError
+from api.problems import ApiError, BusyError, ConflictError, DatabaseUnavailableError, ErasedError, InternalError
 from api.sessions.live import LiveScores
+from core.erased import REASON, ErasedIds
 from ingest import stubs
 from ingest.contract import RESCHEDULES, SESSIONS, Entity
 from ingest.merge_posts import QUARANTINE_REJECTED, PostMergeSql
@@ -78,7 +80,10 @@ where known.caller = failed.caller and known.idempotency_key = failed.idempotenc
 # A foreign key fails if somebody deletes a tutor or a student whom we have just seen.
 RETRIED_ERRORS = (*PASSING_ERRORS, asyncpg.SerializationError, asyncpg.ForeignKeyViolationError)
 LATER_ERRORS = (*UNREACHABLE_ERRORS, asyncpg.ReadOnlySQLTransactionError)
-UNMIGRATED_ERRORS = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError)
+UNMIGRATED_ERRORS = (
+    asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError,
+    asyncpg.InvalidSchemaNameError,
+)  # fmt: skip
 
 log = structlog.get_logger("api")
 
@@ -151,9 +156,10 @@ Answer = str | ApiError
 class Ledger:
     """The only writer of posted sessions in this process, over a pool of its own."""
 
-    def __init__(self, pool: asyncpg.Pool, commit_seconds: float) -> None:
+    def __init__(self, pool: asyncpg.Pool, commit_seconds: float, erased: ErasedIds | None = None) -> None:
         self._pool = pool
         self._commit_seconds = commit_seconds
+        self._erased = erased or ErasedIds(None)
         self.live = LiveScores(pool)
 
     @staticmethod
@@ -204,7 +210,7 @@ class Ledger:
         Raises:
             ConflictError: a stored version is as new, or newer.
         """
-        transaction = _Transaction(connection, None)
+        transaction = _Transaction(connection, None, self._erased)
         [answer] = await transaction.write([Post(rows, _none_lost)], is_careful=False)
         if isinstance(answer, ApiError):
             raise answer
@@ -226,7 +232,7 @@ class Ledger:
         watchdog = asyncio.get_running_loop().call_later(self._commit_seconds, give_up)
         try:
             async with connection.transaction():
-                transaction = _Transaction(connection, override_by)
+                transaction = _Transaction(connection, override_by, self._erased)
                 answers = await transaction.write(posts, is_careful=is_careful)
                 left = await self.live.refresh(connection, transaction.changed)
             self.live.follow_up(left)
@@ -246,9 +252,10 @@ class _Transaction:
     """What happens between begin and commit. Rows are locked in the same order everywhere: request keys,
     tutors, students, sessions, reschedules, each in key order."""
 
-    def __init__(self, connection: Any, override_by: str | None) -> None:
+    def __init__(self, connection: Any, override_by: str | None, erased: ErasedIds) -> None:
         self._connection = connection
         self._override_by = override_by
+        self._erased = erased
         # Places of posts that share the Idempotency-Key of an earlier one among the same posts, with its place.
         self._followers: list[tuple[int, int]] = []
         # Sessions that it has changed.
@@ -258,9 +265,12 @@ class _Transaction:
         settled = await self._claim(posts)
         going = [at for at in range(len(posts)) if at not in settled]
         rows = [row for at in going for row in posts[at].rows]
-        # Careful work halves the rows, and either half must be in key order, too.
-        order = sorted(range(len(rows)), key=lambda place: rows[place].session_id)
         outcomes = [Outcome() for _ in rows]
+        erased = await self._refuse_erased(rows, outcomes)
+        # Careful work halves the rows, and either half must be in key order, too.
+        order = sorted(
+            (place for place in range(len(rows)) if place not in erased), key=lambda place: rows[place].session_id
+        )
         if is_careful:
             await self._connection.execute(f"set local lock_timeout = {CAREFUL_LOCK_MILLISECONDS}")
             await self._merge_carefully(rows, order, outcomes)
@@ -268,7 +278,7 @@ class _Transaction:
             for first in range(0, len(order), STATEMENT_ROWS):
                 await self._merge(rows, order[first : first + STATEMENT_ROWS], outcomes)
         self.changed = list({rows[at].session_id for at, outcome in enumerate(outcomes) if outcome.is_changed})
-        rejected: list[tuple[str, str]] = []
+        rejected = list(erased.values())
         done = 0
         for at in going:
             post = posts[at]
@@ -281,11 +291,30 @@ class _Transaction:
             except ApiError as error:
                 settled[at] = error
         if rejected:
+            rejected = await without_erased(self._connection, self._erased, rejected)
             reasons, contents = zip(*rejected, strict=True)
             await self._connection.execute(QUARANTINE_REJECTED, SESSIONS.name, SOURCE, list(reasons), list(contents))
         await self._remember({at: settled[at] for at in going}, posts)
         self._answer_followers(settled, posts)
         return [settled[at] for at in range(len(posts))]
+
+    async def _refuse_erased(self, rows: Sequence[Row], outcomes: list[Outcome]) -> dict[int, tuple[str, str]]:
+        """Rows that name erased people or sessions, by place, as the quarantine takes them: without their content."""
+        hashed: list[tuple[bytes, bytes, bytes]] = []
+
+        def hashes() -> list[bytes]:
+            of = self._erased.hash
+            hashed.extend(
+                (of("tutor", row.tutor[0]), of("student", row.student[0]), of("session", row.session_id))
+                for row in rows
+            )
+            return [each for three in hashed for each in three]
+
+        found = await erased_among(self._connection, self._erased, hashes)
+        places = [place for place, three in enumerate(hashed) if not found.isdisjoint(three)]
+        for place in places:
+            outcomes[place].error = ErasedError(f"The session {REASON}.")
+        return {place: refused(hashed[place][2]) for place in places}
 
     async def _merge_carefully(self, rows: Sequence[Row], order: Sequence[int], outcomes: list[Outcome]) -> None:
         """Halve what the database refuses, until single rows are left."""

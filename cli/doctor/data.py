@@ -13,6 +13,7 @@ from core.settings import Settings
 # Mail that is due waits for seconds, pairs of changed people for a minute.
 MAIL_PATIENCE = timedelta(minutes=15)
 PREDICTION_PATIENCE = timedelta(hours=1)
+ERASURE_PATIENCE = timedelta(hours=1)
 # Alerts (reports/troubles.py) of what is looked at here anyway, as it is now.
 WITH_A_LINE = {"unprocessed_changes", "outbox_stuck", "model_lost", "no_new_data", "daemon_dead", "file_failed"}
 
@@ -39,6 +40,28 @@ def quarantine(connection: psycopg.Connection) -> Finding:
     advice = "See raw.quarantine: each row has its file, line and reason." if recent or remarks else None
     found = f"{rows:,} rows, {recent:,} of them seen within a day; {remarks:,} remarks on cells of rows that were taken"
     return Finding("quarantine", True, found, advice)
+
+
+def erasures(connection: psycopg.Connection, settings: Settings) -> Finding:
+    """People who are to be erased, and whether this process could tell who was."""
+    from core.erased import NO_KEY, erased_ids
+
+    asked, age, done = row(
+        connection,
+        """
+        select
+            count(*) filter (where done_at is null), now() - min(asked_at) filter (where done_at is null),
+            count(done_at)
+        from app.erasures
+        """,
+    )
+    found = f"{asked:,} waiting, {done:,} done"
+    hashes = [each for (each,) in connection.execute("select id_hash from raw.erased_ids where kind = 'key'")]
+    if hashes and erased_ids(settings).check not in hashes:
+        return Finding("erasures", False, found, f"{NO_KEY}. Put the key back from your copy.")
+    if age is not None and age > ERASURE_PATIENCE:
+        return Finding("erasures", False, found, "`tutorq person erase --requested` does them.")
+    return Finding("erasures", True, found)
 
 
 def unknown_ids(connection: psycopg.Connection) -> Finding:

@@ -33,6 +33,7 @@ def examine() -> list[Finding]:
         _home(settings, database),
         _files(settings),
         _manifest(),
+        _retention(settings),
     ]
     try:
         with database.connect() as connection:
@@ -48,6 +49,7 @@ def examine() -> list[Finding]:
                     findings += [audit_log(connection), encryption(connection, settings)]
                     findings.append(data.waiting(connection, timedelta(minutes=settings.unprocessed_minutes)))
                     findings.append(data.quarantine(connection))
+                    findings.append(data.erasures(connection, settings))
                     findings.append(data.unknown_ids(connection))
                     findings.append(data.unnamed_no_shows(connection, settings))
                     findings.append(data.arrivals(connection, settings))
@@ -99,6 +101,14 @@ def _files(settings: Settings) -> Finding:
     found, commands = open_files(settings)
     advice = f"They hold names and keys. Close them: {commands}" if commands else None
     return Finding("files", commands is None, found, advice)
+
+
+def _retention(settings: Settings) -> Finding:
+    """What is kept for how long; settings can be wrong only by what somebody wants."""
+    from persons.retention import rules
+
+    kept = "; ".join(f"{rule.name.replace('_', ' ')} {rule.kept}" for rule in rules(settings))
+    return Finding("kept for", True, kept, None)
 
 
 def _manifest() -> Finding:

@@ -37,7 +37,7 @@ PRESETS = {
 LOGINS = {"ingest": "tutorq", "transform": "tutorq", "api": "tutorq", "dagster": "dagster"}
 CERTIFICATES = "sslmode=verify-full&sslrootcert=/app/rds.pem"
 # `deploy` makes these up once, and asks for the others. The load balancer knows CloudFront by `door`.
-MADE_SECRETS = (*(f"{login}_database_url" for login in LOGINS), "dagster_token", "secrets_key", "door")
+MADE_SECRETS = (*(f"{login}_database_url" for login in LOGINS), "dagster_token", "secrets_key", "erasure_key", "door")
 ASKED_SECRETS = ("oidc_client_secret",)
 PROVIDER_SECRETS = {"ses_smtp_password", "sendgrid_api_key", "smtp_url", "openai_api_key", "notify_urls"}
 # What each way of sending mail needs; the fourth one, files, would end with its task.

@@ -45,6 +45,7 @@ class KeptSecrets:
         ways: dict[str, Callable[[], str]] = {
             "dagster_token": lambda: secrets.token_hex(24),
             "secrets_key": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "erasure_key": lambda: secrets.token_urlsafe(32),
             "door": lambda: secrets.token_hex(24),
         }
         for login in LOGINS:

@@ -12,7 +12,7 @@ from orchestration.run_limits import prolong
 # Runs of other jobs are few, and Dagster knows by them which days of score_history and which buckets are there.
 JOBS = (
     *("load_and_score", "score", "predict_touched", "send_reports", "what_if"),
-    *("delete_old_runs", "delete_old_messages"),
+    *("delete_old_runs", "delete_old_messages", "erase_persons"),
 )
 ENDED_WELL = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED]
 ENDED = [*ENDED_WELL, dg.DagsterRunStatus.FAILURE]

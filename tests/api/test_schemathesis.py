@@ -59,7 +59,7 @@ READ = {"post_assignment", "post_export"}
 ADMIN = {
     "list_audit_entries", "list_quarantine", "list_students", "get_student", "list_webhook_endpoints",
     "get_webhook_endpoint", "list_webhook_deliveries", "get_webhook_delivery", "get_scoring_settings", "list_what_ifs",
-    "get_what_if", "get_fairness",
+    "get_what_if", "get_fairness", "list_erasures", "get_person_data",
 }  # fmt: skip
 # A key is nobody who could be told, or who could decide.
 PERSON = {

@@ -56,7 +56,7 @@ class Services(Stack):
                 memory=size.jobs_memory,
                 secrets=(
                     *("ingest_database_url", "transform_database_url", "dagster_database_url"),
-                    *(*MAIL_SECRETS.values(), "openai_api_key", "secrets_key", "notify_urls"),
+                    *(*MAIL_SECRETS.values(), "openai_api_key", "secrets_key", "erasure_key", "notify_urls"),
                 ),
                 health=[*ANSWERS, "4000"],
                 port=4000,
@@ -94,7 +94,7 @@ class Services(Stack):
                 memory=size.api_memory,
                 secrets=(
                     *("api_database_url", "dagster_database_url", "dagster_token", "openai_api_key"),
-                    *("oidc_client_secret", "secrets_key"),
+                    *("oidc_client_secret", "secrets_key", "erasure_key"),
                 ),
                 health=[*ANSWERS, "8000", "/api/auth/session"],
                 port=8000,

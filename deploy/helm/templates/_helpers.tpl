@@ -210,7 +210,7 @@ api:
   port: 8000
   path: /api/auth/session
   models: read
-  secrets: [api_database_url, dagster_database_url, dagster_token, openai_api_key, oidc_client_secret, secrets_key]
+  secrets: [api_database_url, dagster_database_url, dagster_token, openai_api_key, oidc_client_secret, secrets_key, erasure_key]
 code-location:
   command: [python, -m, orchestration.code_location, --host=0.0.0.0, --port=4000, --module-name=orchestration.definitions, --location-name=tutorq, --use-python-environment-entry-point]
   size: executor
@@ -220,7 +220,7 @@ code-location:
   runLogs: write
   dbt: true
   grace: 120
-  secrets: [ingest_database_url, transform_database_url, dagster_database_url, smtp_url, sendgrid_api_key, ses_smtp_password, openai_api_key, secrets_key, notify_urls]
+  secrets: [ingest_database_url, transform_database_url, dagster_database_url, smtp_url, sendgrid_api_key, ses_smtp_password, openai_api_key, secrets_key, erasure_key, notify_urls]
 dagster-webserver:
   command: [python, -m, orchestration.webserver, --host=0.0.0.0, --port=3000, --workspace=deploy/workspace-by-name.yaml]
   size: dagsterWebserver
@@ -238,7 +238,7 @@ owner:
   size: migrate
   replicas: 0
   models: write
-  secrets: [database_url, ingest_database_url, transform_database_url, api_database_url, dagster_database_url]
+  secrets: [database_url, ingest_database_url, transform_database_url, api_database_url, dagster_database_url, erasure_key]
 watch:
   command: [tutorq, watch]
   size: watch

@@ -252,11 +252,12 @@ def live_equals_batch(platform: Platform) -> dg.AssetCheckResult:
         connection.execute("set transaction isolation level repeatable read")
         (is_live,) = connection.execute("select to_regproc('marts.refresh_sessions') is not null").fetchone() or (None,)
         rows = connection.execute(LIVE_DIFFERENCES, [LIVE_SAMPLE, LIVE_WAITING]).fetchall() if is_live else []
-    different = [str(tutor) for tutor, is_different in rows if is_different]
+    # How many, and not who: what Dagster keeps names nobody.
+    different = sum(is_different for _, is_different in rows)
     return dg.AssetCheckResult(
         passed=bool(is_live) and not different,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"compared": len(rows), "different": len(different), "tutor_ids": different[:20]},
+        metadata={"compared": len(rows), "different": different},
     )
 
 

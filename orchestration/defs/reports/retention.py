@@ -1,21 +1,22 @@
-"""Old deliveries, the words of old appeals, and old offers are deleted once a day."""
+"""What is older than the settings say is deleted once a day."""
 
 import dagster as dg
 
 from orchestration.resources import Platform
-from reports.retention import forget_old
+from persons.retention import forget_old
 
-
-@dg.op(
-    description="Delete old chat messages, webhooks and offers, and the words of appeals that were settled long ago."
+WHAT = (
+    "Delete what is older than the settings say: landing files, rows in quarantine, texts of mail, chat messages, "
+    "webhooks, words of appeals, offers, entries of the audit log."
 )
+
+
+@dg.op(description=WHAT)
 def delete_old_words(context: dg.OpExecutionContext, platform: Platform) -> None:
-    context.add_output_metadata(forget_old(platform.settings, platform.database).to_dict())
+    context.add_output_metadata(forget_old(platform.settings, platform.database))
 
 
-@dg.job(
-    description="Delete old chat messages, webhooks and offers, and the words of appeals that were settled long ago."
-)
+@dg.job(description=WHAT)
 def delete_old_messages() -> None:
     delete_old_words()
 
@@ -30,7 +31,7 @@ def defs() -> dg.Definitions:
                 job=delete_old_messages,
                 cron_schedule="50 3 * * *",
                 default_status=dg.DefaultScheduleStatus.RUNNING,
-                description="At 3:50 every day: delete old deliveries and offers, and the words of old appeals.",
+                description="At 3:50 every day: delete what is older than the settings say.",
             )
         ],
     )

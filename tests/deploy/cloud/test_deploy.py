@@ -235,7 +235,7 @@ def test_secrets_are_made_and_never_said(cloud: Cloud, first: str) -> None:
     ours = {name.removeprefix("tutorq/"): value for name, value in kept.items() if name.startswith("tutorq/")}
     assert set(ours) == {
         *("ingest_database_url", "transform_database_url", "api_database_url", "dagster_database_url"),
-        *("dagster_token", "secrets_key", "door", "oidc_client_secret", "ses_smtp_password"),
+        *("dagster_token", "secrets_key", "erasure_key", "door", "oidc_client_secret", "ses_smtp_password"),
     }
     assert ours["oidc_client_secret"] == "of-the-provider"
     assert re.fullmatch(

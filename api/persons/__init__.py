@@ -1,0 +1,1 @@
+"""One person's data: read, and asked to be erased, by admins."""

@@ -1,0 +1,47 @@
+"""What the endpoints of one person's data give."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+
+class PersonKind(StrEnum):
+    """Whose data, as it stands in the path."""
+
+    TUTORS = "tutors"
+    STUDENTS = "students"
+
+
+class ExportedTable(BaseModel):
+    """What one table holds of the person."""
+
+    table: str = Field(examples=["raw.sessions"])
+    about: str = Field(description="What a row of the table is.")
+    is_mention: bool = Field(description="Rows of others name the person: each entry is a column, and how many rows.")
+    rows: list[dict[str, Any]]
+
+
+class PersonExport(BaseModel):
+    """All that is stored of one tutor or student, without secrets."""
+
+    kind: str = Field(examples=["tutor"])
+    person_id: str = Field(description="Their UUID.")
+    tables: list[ExportedTable]
+
+
+class Erasure(BaseModel):
+    """One erasure; it does not say of whom."""
+
+    erasure_id: int
+    kind: str = Field(examples=["student"])
+    asked_by: str
+    asked_at: AwareDatetime
+    done_at: AwareDatetime | None = Field(description="Null while it waits for the job that erases.")
+    counts: dict[str, int] = Field(description="Rows and files that were deleted or changed, by table or folder.")
+
+
+class ErasureList(BaseModel):
+    """The newest erasures."""
+
+    data: list[Erasure]

@@ -1,0 +1,93 @@
+"""Texts that are encrypted in the database (`core/sealing.py`): no query finds a name in them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from core.errors import TutorqError
+from core.sealing import MARK, TEXTS, Column, Sealer
+from persons.identity import Identity
+
+
+@dataclass(frozen=True)
+class SealedTexts:
+    """Reads them with the keys of the settings; without any (None), nothing is sealed."""
+
+    box: Sealer | None
+
+    def open_rows(self, table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Rows of a table, with their texts as they were written. What no key opens stays as it is."""
+        names = [column.name for column in TEXTS if column.table == table]
+        return [{**row, **{name: self._opened(row[name]) for name in names if name in row}} for row in rows]
+
+    def conditions(
+        self, connection: psycopg.Connection, table: str, identity: Identity, name: str | None = None
+    ) -> list[str]:
+        """SQL that holds for the rows of a table whose sealed texts, or those of one column, name the person."""
+        found = []
+        for column in TEXTS:
+            if column.table == table and name in (None, column.name):
+                keys = ", ".join(f"'{key}'" for key, _ in self._naming(connection, column, identity))
+                found += [f"{column.key} in ({keys})"] if keys else []
+        return found
+
+    def unseal_where_named(self, connection: psycopg.Connection, identity: Identity) -> None:
+        """Store the texts that name the person as they were written, so that queries find the name. To be followed by
+        `seal_again`, in the same transaction."""
+        for column in TEXTS:
+            for key, stored in self._naming(connection, column, identity):
+                connection.execute(_statement("update {table} set {name} = %s where {key} = %s", column), [stored, key])
+
+    def seal_again(self, connection: psycopg.Connection) -> None:
+        """Seal what is not. Quarantine is left to the API, which seals its rows within seconds."""
+        if self.box is None:
+            return
+        for column in TEXTS:
+            if column.table == "raw.quarantine":
+                continue
+            query = "select {key}, {name} from {table} where {name} not like %s for update"
+            for key, text in connection.execute(_statement(query, column), [f"{MARK}%"]).fetchall():
+                change = _statement("update {table} set {name} = %s where {key} = %s", column)
+                connection.execute(change, [self.box.seal_text(text), key])
+
+    def naming(self, connection: psycopg.Connection, identity: Identity) -> dict[str, int]:
+        """How many sealed texts of which columns name the person, and how many cannot be read; without zeros."""
+        found = {}
+        for column in TEXTS:
+            if count := sum(1 for _ in self._naming(connection, column, identity)):
+                found[f"{column.table}.{column.name}"] = count
+            unread = sum(not self._is_readable(stored) for _, stored in self._sealed(connection, column))
+            if unread:
+                found[f"{column.table}.{column.name} (encrypted with a key that is lost)"] = unread
+        return found
+
+    def _naming(
+        self, connection: psycopg.Connection, column: Column, identity: Identity
+    ) -> Iterator[tuple[object, str]]:
+        for key, stored in self._sealed(connection, column):
+            if self._is_readable(stored) and identity.names_in(text := self._opened(stored)):
+                yield key, text
+
+    def _sealed(self, connection: psycopg.Connection, column: Column) -> list[tuple[object, str]]:
+        return connection.execute(
+            _statement("select {key}, {name} from {table} where {name} like %s order by {key}", column), [f"{MARK}%"]
+        ).fetchall()
+
+    def _is_readable(self, stored: str) -> bool:
+        return self.box is not None and self._opened(stored) != stored
+
+    def _opened(self, stored: Any) -> Any:
+        if self.box is None or not isinstance(stored, str):
+            return stored
+        try:
+            return self.box.open_text(stored)
+        except TutorqError:
+            return stored
+
+
+def _statement(text: str, column: Column) -> sql.Composed:
+    table = sql.SQL(".").join(map(sql.Identifier, column.table.split(".")))
+    return sql.SQL(text).format(table=table, key=sql.Identifier(column.key), name=sql.Identifier(column.name))
