@@ -102,9 +102,9 @@ class VerifyReport:
         if self.sample_of is None:
             return []
         return [
-            f"A sample of {self.tutors} of {self.sample_of} tutors, chosen by a hash of their ids; TUTORQ_VERIFY_SESSIONS "
-            "says how many sessions are read. Priors of the as-of day follow from all tutors and were taken from the "
-            "marts; peer_percentile was not compared."
+            f"A sample of {self.tutors} of {self.sample_of} tutors, chosen by a hash of their ids: "
+            "TUTORQ_VERIFY_SESSIONS says how many sessions are read. Priors of the as-of day follow from all tutors "
+            "and were taken from the marts; peer_percentile was not compared."
         ]
 
     def errors(self) -> list[str]:
