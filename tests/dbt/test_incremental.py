@@ -125,3 +125,25 @@ def test_incremental_runs_equal_a_first_build(
     connection.execute("grant usage on schema marts to tutorq_api")
     built("build", "--exclude-resource-type", "test", "unit_test")
     assert marts.content() == incremental
+
+
+PAIRS = "select to_jsonb(t)::text, xmin::text from intermediate.int_pair_histories as t order by 1"
+
+
+def test_histories_of_pairs_follow_late_changes_and_the_day(
+    built: Dbt, database: Database, connection: psycopg.Connection
+) -> None:
+    chance = random.Random(4)
+    built("run", "--select", "+match_outcomes")
+    for day in ("2024-06-29", "2024-06-30", "2024-05-20", "2024-06-30"):
+        before = connection.execute(PAIRS.encode()).fetchall()
+        with database.connect() as writer:
+            for _ in range(5):
+                change_something(writer, chance)
+        built("run", "--select", "+match_outcomes", as_of=day)
+        incremental = connection.execute(PAIRS.encode()).fetchall()
+        assert set(before) & set(incremental), "none was left alone"
+        built("run", "--select", "int_pair_histories", "--full-refresh", as_of=day)
+        again = [row for row, _ in connection.execute(PAIRS.encode()).fetchall()]
+        assert [row for row, _ in incremental] == again
+        assert len(again) > 100
