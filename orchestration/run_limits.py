@@ -35,8 +35,8 @@ def prolong(
     days: int = 0,
     stored_sessions: int = 0,
 ) -> None:
-    """Give this run the time of the settings, and what it may take to load so many bytes, to record so many days, and to
-    make all tables anew of so many sessions.
+    """Give this run the time of the settings, and what it may take to load so many bytes, to record so many days, and
+    to make all tables anew of so many sessions.
 
     A step that is tried again has to do with the time that it was given.
     """

@@ -21,6 +21,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for table in TABLES:
-        op.execute(
-            f"alter table {table} reset (autovacuum_analyze_scale_factor, autovacuum_vacuum_insert_scale_factor)"
-        )
+        op.execute(f"alter table {table} reset ({', '.join(PARAMETERS)})")
