@@ -28,7 +28,10 @@ pairs as not materialized (
 ),
 
 sessions as not materialized (
-    select * from {{ ref('int_session_facts') }}
+    select
+        session_id,
+        {{ booked_on('facts') }} as booked_on
+    from {{ ref('int_session_facts') }} as facts
 ),
 
 student_histories as (
@@ -44,7 +47,7 @@ final as (
         pairs.tutor_id,
         pairs.student_id,
         pairs.first_session_on,
-        student_histories.known_before as booked_on,
+        sessions.booked_on,
         student_histories.student_first_meetings,
         student_histories.student_pending_meetings,
         student_histories.student_continuation_rate,
@@ -61,9 +64,9 @@ final as (
     inner join pairs on pairs.first_session_on <= as_of.as_of - {{ var('first_session_follow_up_days') }}
     inner join sessions on pairs.first_session_id = sessions.session_id
     inner join student_histories
-        on pairs.student_id = student_histories.student_id and {{ booked_on('sessions') }} = student_histories.known_before
+        on pairs.student_id = student_histories.student_id and sessions.booked_on = student_histories.known_before
     inner join tutor_histories
-        on pairs.tutor_id = tutor_histories.tutor_id and {{ booked_on('sessions') }} = tutor_histories.known_before
+        on pairs.tutor_id = tutor_histories.tutor_id and sessions.booked_on = tutor_histories.known_before
 )
 
 select * from final

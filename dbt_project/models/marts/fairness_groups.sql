@@ -186,8 +186,8 @@ counts as (
     group by people.excused_by, excused.tutor_id
 ),
 
--- A tutor is in one group of a dimension, but may be excused by several people. In a window: joined to these rows again,
--- of which Postgres expects one, each would be compared with each (151 s for 5,000 tutors).
+-- A tutor is in one group of a dimension, but may be excused by several people. In a window: joined to these rows
+-- again, of which Postgres expects one, each would be compared with each (151 s for 5,000 tutors).
 beside_all as (
     select
         *,
