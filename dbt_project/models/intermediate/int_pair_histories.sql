@@ -29,7 +29,7 @@ pairs as not materialized (
 
 sessions as not materialized (
     select
-        session_id,
+        facts.session_id,
         {{ booked_on('facts') }} as booked_on
     from {{ ref('int_session_facts') }} as facts
 ),
