@@ -145,7 +145,8 @@ def load_raw(connection: psycopg.Connection, share: float = 1) -> RawFrames:
 
     With a `share` below 1, the rows of the tutors for whom `is_sampled` holds.
     """
-    chosen = of_chosen = sql.SQL("true")
+    chosen: sql.Composable = sql.SQL("true")
+    of_chosen: sql.Composable = chosen
     if share < 1:
         chosen = IN_SAMPLE.format(sql.Literal(int(share * 2**32)))
         of_chosen = sql.SQL("session_id in (select session_id from raw.sessions where {})").format(chosen)
