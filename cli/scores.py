@@ -91,7 +91,7 @@ def verify(as_json: JsonFlag = False) -> None:
         else:
             out.print("[red]The marts differ from the recomputation.[/]")
         causes = report.notes if report.ok else [f"A likely cause: {note}" for note in report.notes]
-        for line in (*report.errors(), *causes):
+        for line in (*report.errors(), *causes, *report.limits()):
             out.print(line, soft_wrap=True, highlight=False, markup=False)
     if not report.ok:
         raise typer.Exit(1)

@@ -142,6 +142,8 @@ class Settings(BaseSettings):
     offer_days: int = Field(default=30, ge=1, le=180)
     offer_kept_days: int = Field(default=730, ge=90)
     match_pairs: Literal["all", "top"] | None = None
+    training_rows: int = Field(default=1_000_000, ge=1_000)
+    verify_sessions: int = Field(default=2_000_000, ge=1_000)
     model_store: str | None = None
     model_store_endpoint_url: str | None = None
 

@@ -8,7 +8,7 @@ from ml.features import TASKS
 from ml.registry import record, settled_champion
 from ml.rules import rules_for
 from ml.training import Candidate, train
-from ml.training_set import training_set
+from ml.training_set import labelled_rows, training_set
 
 SEED = 7
 
@@ -27,14 +27,19 @@ class Retrained:
 def retrain(settings: Settings, database: Database, kind: str, *, seed: int = SEED) -> Retrained:
     """Train a candidate of a kind on its mart; it becomes the champion if it is better than all there is.
 
+    Of more labelled rows than `TUTORQ_TRAINING_ROWS`, it learns from a sample of about so many.
+
     Raises TutorqError if the marts have not been built.
     """
     task = TASKS[kind]
+    rows = labelled_rows(database, task)
+    share = min(1, settings.training_rows / max(rows, 1))
     found = settled_champion(settings, database, kind)
     before = found.model
     candidate = train(
         task,
-        training_set(database, task),
+        training_set(database, task, share=share),
+        sample_of=rows if share < 1 else None,
         seed=seed,
         champion=before,
         rules=rules_for(task),

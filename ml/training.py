@@ -30,9 +30,7 @@ from ml.store import make_model
 if TYPE_CHECKING:
     import pandas as pd
 
-# More rows make training longer but hardly better; of more, every n-th is taken, in order of time.
-MOST_ROWS = 1_000_000
-# Settings and calibration need no more; of more, again every n-th is taken.
+# Settings and calibration need no more; of more, every n-th is taken, in order of time.
 MOST_TRIAL_ROWS = 60_000
 BASELINE = "additive logistic"
 ROWS_FOR_INFLUENCE = 10_000  # SHAP values of more take long and say the same
@@ -80,13 +78,15 @@ def train(
     rules: Model,
     low: float = 0.3,
     high: float = 0.7,
+    sample_of: int | None = None,
 ) -> Candidate:
     """Train a challenger on the labelled rows of a task, in any order, and judge it on the last of them.
 
     The model is fitted to the first 85% of the rows (where the task says since when outcomes are known, to those known
     by then), with settings and a calibration from beginnings of them that were watched on what came next; the last 15%
     are for the judgement alone. `low` and `high`: the limits of the risk bands
-    that are reported.
+    that are reported. `sample_of`: how many labelled rows there are, where `frame` is a sample of them; the parameters
+    of the candidate, and so its record, then say of how many it learnt.
 
     The same rows and seed give the same model, to the byte. Raises FrameError for a frame that does not fit the task.
     """
@@ -108,10 +108,6 @@ def train(
     reason = too_little(len(frame), int(label.sum()))
     if reason:
         return without_model(reason, {"rules": figures(rules.predict(matrix), slice(None))})
-    thinned = slice(None, None, -(-len(frame) // MOST_ROWS))
-    frame, label, moments, matrix = frame.iloc[thinned], label[thinned], moments[thinned], matrix[thinned]
-    known = None if known is None else known[thinned]
-
     parts = time_split(moments, known)
     train_rows, test_rows = parts.train, parts.test
     every = -(-len(label[train_rows]) // MOST_TRIAL_ROWS) or 1
@@ -129,7 +125,8 @@ def train(
     fitted = fit(
         matrix[train_rows], before, trials, monotone=[feature.monotone for feature in task.features], seed=seed
     )
-    parameters = {**PARAMETERS, "seed": seed, "linear_share": fitted.linear_share, "rounds": fitted.rounds}
+    sample = {} if sample_of is None else {"sample": {"rows": len(label), "of": sample_of}}
+    parameters = {**PARAMETERS, "seed": seed, "linear_share": fitted.linear_share, "rounds": fitted.rounds, **sample}
     model = make_model(
         kind=task.kind,
         features=task.names,
@@ -167,7 +164,7 @@ def train(
         "split": {
             "train_rows": len(before),
             "test_rows": len(test),
-            "test_from": days[thinned][test_rows.start].isoformat() if len(test) else None,
+            "test_from": days[test_rows.start].isoformat() if len(test) else None,
         },
         "model": figures(probability, test_rows),
         "baseline": figures(baseline, test_rows),

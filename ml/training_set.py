@@ -20,9 +20,20 @@ MARTS = {
 }
 
 
-def training_set(database: Database, task: Task, *, last_days: int | None = None) -> "pd.DataFrame":
+def labelled_rows(database: Database, task: Task) -> int:
+    """How many rows there are to learn from. Raises TutorqError if the mart has not been built."""
+    query = sql.SQL("select count(*) from {} where {} is not null").format(
+        sql.Identifier("marts", MARTS[task.kind]), sql.Identifier(task.label)
+    )
+    with marts_needed(), database.connect() as connection:
+        (count,) = connection.execute(query).fetchone() or (0,)
+    return int(count)
+
+
+def training_set(database: Database, task: Task, *, last_days: int | None = None, share: float = 1) -> "pd.DataFrame":
     """A row per labelled pair, session, or tutor and day: key (text), times (UTC), label (boolean), features and
-    subgroups. With `last_days`, only the rows of so many days before the newest.
+    subgroups. With `last_days`, only the rows of so many days before the newest. With a `share` below 1, about so many
+    of them, chosen by a hash of their keys: the same rows each time, and of a smaller share a part of them.
 
     The stream goes through a file on disk, so that its text is never in memory beside the frame. Raises TutorqError if
     the mart has not been built.
@@ -50,11 +61,16 @@ def training_set(database: Database, task: Task, *, last_days: int | None = None
     newest = sql.SQL("and {time} > (select max({time}) from {mart}) - make_interval(days => {days})").format(
         time=sql.Identifier(task.time_column), mart=mart, days=sql.Literal(last_days)
     )
-    query = sql.SQL("copy (select {} from {} where {} is not null {}) to stdout (format csv, header)").format(
+    # MD5, because Postgres promises to keep it from version to version, which it does not of its own hashes.
+    chosen = sql.SQL("and ('x' || left(md5(concat_ws(' ', {key})), 8))::bit(32)::bigint < {share} * 2.0 ^ 32").format(
+        key=sql.SQL(", ").join(sql.Identifier(name) for name in task.key), share=sql.Literal(share)
+    )
+    query = sql.SQL("copy (select {} from {} where {} is not null {} {}) to stdout (format csv, header)").format(
         sql.SQL(", ").join(columns),
         mart,
         sql.Identifier(task.label),
         newest if last_days is not None else sql.SQL(""),
+        chosen if share < 1 else sql.SQL(""),
     )
     with TemporaryFile() as file:
         with (

@@ -16,7 +16,17 @@ from core import scoring_settings
 from core.database import Database
 from core.settings import Settings
 from verify.compare import compare, compare_concerns
-from verify.frames import count_changes, freeze, load_concerns, load_kept, load_publication, load_raw, load_scores
+from verify.frames import (
+    count_changes,
+    count_rows,
+    freeze,
+    is_sampled,
+    load_concerns,
+    load_kept,
+    load_publication,
+    load_raw,
+    load_scores,
+)
 from verify.inputs import Basis
 from verify.recompute import recompute
 from verify.report import VerifyReport
@@ -26,7 +36,8 @@ def verify(database: Database, *, settings: Settings) -> VerifyReport:
     """Recompute scores and concerns and compare them with the marts, in one snapshot of the database.
 
     Computed with what `marts.publication` says. The notes of the report name what explains a difference without an
-    error: rows that arrived since, and settings that were changed since.
+    error: rows that arrived since, and settings that were changed since. Of more sessions than
+    `TUTORQ_VERIFY_SESSIONS`, those of a sample of tutors are read, and the report says so.
 
     Raises:
         TutorqError: nothing has been published yet, or not all of it, or the database cannot be reached.
@@ -36,14 +47,21 @@ def verify(database: Database, *, settings: Settings) -> VerifyReport:
         basis = load_publication(connection)
         published = load_scores(connection)
         concerns = load_concerns(connection)
-        kept = load_kept(connection)
+        sessions, tutors = count_rows(connection)
+        share = min(1, settings.verify_sessions / max(sessions, 1))
+        kept = load_kept(connection, is_sample=share < 1)
         pending = count_changes(connection)
         wanted = {**settings.dbt_vars(), **scoring_settings.in_force(settings, connection)}
-        frames = load_raw(connection)
+        frames = load_raw(connection, share)
     notes = (*_pending_changes(pending), *_changed_settings(basis, wanted))
-    recomputed = recompute(frames, basis, kept, published)
-    report = compare(recomputed.scores, published, basis, notes)
-    return replace(report, concerns=compare_concerns(recomputed.concerns, concerns, basis))
+    if share < 1:
+        published = published[is_sampled(published.index, share)]
+        concerns = concerns[is_sampled(concerns["tutor_id"], share)]
+    scores, levels = recompute(frames, basis, kept, published)
+    if share < 1:
+        scores, published = (frame.drop(columns="peer_percentile", errors="ignore") for frame in (scores, published))
+    report = compare(scores, published, basis, notes)
+    return replace(report, concerns=compare_concerns(levels, concerns, basis), sample_of=tutors if share < 1 else None)
 
 
 def _pending_changes(pending: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from hashlib import md5
 from tempfile import TemporaryFile
 from typing import Any, LiteralString
 
@@ -15,6 +16,15 @@ from core.errors import TutorqError
 from verify.inputs import Basis, KeptDays, RawFrames
 
 READ = "marts.publication, marts.tutor_scores, marts.tutor_concerns"
+PRIORS_OF_TODAY = """
+select
+    concern, rate_limit, prior_alpha, broad_alpha, prior_beta, broad_beta, rating_mean, between_variance,
+    within_variance
+from intermediate.concern_priors
+where concern_day = (select as_of from marts.publication)
+"""
+# As `is_sampled` has it.
+IN_SAMPLE = sql.SQL("('x' || left(md5(tutor_id::text), 8))::bit(32)::bigint < {}")
 
 
 def freeze(connection: psycopg.Connection) -> None:
@@ -80,8 +90,11 @@ def _load_mart(connection: psycopg.Connection, mart: LiteralString, key: str) ->
     return frame.set_index(frame.pop(key).astype("str")).sort_index()
 
 
-def load_kept(connection: psycopg.Connection) -> KeptDays:
-    """What runs have kept of closed days, and the newest reference of each kind, or the one that is shipped."""
+def load_kept(connection: psycopg.Connection, *, is_sample: bool = False) -> KeptDays:
+    """What runs have kept of closed days, and the newest reference of each kind, or the one that is shipped.
+
+    For a sample of the tutors, also the priors of the as-of day, which follow from all of them.
+    """
     priors = connection.execute("select * from app.concern_priors")
     priors_frame = pd.DataFrame(priors.fetchall(), columns=[column.name for column in priors.description or ()])
     stretches = connection.execute(
@@ -96,6 +109,7 @@ def load_kept(connection: psycopg.Connection) -> KeptDays:
         "select means, covariance from app.score_reference where means is not null order by reference_id desc limit 1"
     ).fetchone()
     means, covariance = quality or (shipped["shipped_quality_means"], shipped["shipped_quality_covariance"])
+    today = connection.execute(PRIORS_OF_TODAY) if is_sample else None
     return KeptDays(
         priors_frame,
         pd.DataFrame(stretches.fetchall(), columns=["tutor_id", "concern", "raised_on"]),
@@ -103,6 +117,7 @@ def load_kept(connection: psycopg.Connection) -> KeptDays:
         design_effect,
         np.array(means),
         np.array(covariance).reshape(4, 4),
+        {concern: tuple(values) for concern, *values in today} if today is not None else {},
     )
 
 
@@ -112,13 +127,36 @@ def count_changes(connection: psycopg.Connection) -> int:
     return int(pending)
 
 
-def load_raw(connection: psycopg.Connection) -> RawFrames:
-    """Read what the scores depend on; nothing else of the rows leaves the database."""
+def count_rows(connection: psycopg.Connection) -> tuple[int, int]:
+    """How many sessions and tutors there are."""
+    query = "select (select count(*) from raw.sessions), (select count(*) from raw.tutors)"
+    ((sessions, tutors),) = connection.execute(query).fetchall()
+    return sessions, tutors
+
+
+def is_sampled(tutor_ids: Iterable[str], share: float) -> list[bool]:
+    """Whether each tutor belongs to the sample of that share: chosen by a hash of the id, so always the same ones."""
+    limit = int(share * 2**32)
+    return [int(md5(tutor.encode(), usedforsecurity=False).hexdigest()[:8], 16) < limit for tutor in tutor_ids]
+
+
+def load_raw(connection: psycopg.Connection, share: float = 1) -> RawFrames:
+    """Read what the scores depend on; nothing else of the rows leaves the database.
+
+    With a `share` below 1, the rows of the tutors for whom `is_sampled` holds.
+    """
+    chosen: sql.Composable = sql.SQL("true")
+    of_chosen: sql.Composable = chosen
+    if share < 1:
+        chosen = IN_SAMPLE.format(sql.Literal(int(share * 2**32)))
+        of_chosen = sql.SQL("session_id in (select session_id from raw.sessions where {})").format(chosen)
     return RawFrames(
-        tutors=_copy(connection, "select tutor_id from raw.tutors", {"tutor_id": "str"}),
+        tutors=_copy(
+            connection, sql.SQL("select tutor_id from raw.tutors where {}").format(chosen), {"tutor_id": "str"}
+        ),
         sessions=_copy(
             connection,
-            """
+            sql.SQL("""
             select
                 session_id, tutor_id, student_id, subject, status, rating, initiator, reason_code,
                 technical_issue::int, lesson_id,
@@ -126,7 +164,8 @@ def load_raw(connection: psycopg.Connection) -> RawFrames:
                 (extract(epoch from started_at) * 1000000)::bigint as started_at,
                 (extract(epoch from cancelled_at) * 1000000)::bigint as cancelled_at
             from raw.sessions
-            """,
+            where {}
+            """).format(chosen),
             {
                 "session_id": "str",
                 "tutor_id": "category",
@@ -143,30 +182,33 @@ def load_raw(connection: psycopg.Connection) -> RawFrames:
         ),
         reschedules=_copy(
             connection,
-            """
+            sql.SQL("""
             select
                 session_id, initiator as reschedule_initiator, reason_code,
                 (extract(epoch from requested_at) * 1000000)::bigint as requested_at,
                 (extract(epoch from original_time) * 1000000)::bigint as original_time,
                 (extract(epoch from new_time) * 1000000)::bigint as new_time
             from raw.reschedules
-            """,
+            where {}
+            """).format(of_chosen),
             {"session_id": "str", "reschedule_initiator": "category", "reason_code": "category"},
             instants=("requested_at", "original_time", "new_time"),
         ),
-        excuses=_copy(connection, "select session_id from app.excuses", {"session_id": "str"}),
+        excuses=_copy(
+            connection, sql.SQL("select session_id from app.excuses where {}").format(of_chosen), {"session_id": "str"}
+        ),
     )
 
 
 def _copy(
-    connection: psycopg.Connection, query: LiteralString, types: Mapping[str, str], instants: Iterable[str] = ()
+    connection: psycopg.Connection, query: sql.Composable, types: Mapping[str, str], instants: Iterable[str] = ()
 ) -> pd.DataFrame:
     """The rows of `query`; `instants` are its columns of microseconds since 1970, which become UTC instants.
 
     The stream goes through a file on disk, so that the text of the rows is never in memory beside the frame. Null is
     spelt out because an empty reason code and none are two things.
     """
-    statement = sql.SQL("copy ({}) to stdout (format csv, header, null '\\N', encoding 'utf8')").format(sql.SQL(query))
+    statement = sql.SQL("copy ({}) to stdout (format csv, header, null '\\N', encoding 'utf8')").format(query)
     with TemporaryFile() as file:
         with connection.cursor() as cursor, cursor.copy(statement) as blocks:
             for block in blocks:

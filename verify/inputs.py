@@ -1,6 +1,7 @@
 """What scores depend on: the rows of `raw` and `app`, and the settings that the marts were published with."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeAlias
 
@@ -44,7 +45,9 @@ class KeptDays:
     priors (`app.concern_priors`): concern_day, concern, and parameters of the closed day. stretches
     (`app.concern_stretches`): tutor_id (text), concern, raised_on, of those not cleared yet. filter_prior: alpha and
     beta of the narrow and the broad part; with design_effect the newest `app.score_reference`, or what is shipped.
-    means (4,) and covariance (4, 4): the newest reference with the components of quality_score.
+    means (4,) and covariance (4, 4): the newest reference with the components of quality_score. priors_of_today: of
+    each concern its limit, alpha of the narrow and the broad part, beta of both, and mean, variance between and within
+    tutors of ratings, as the marts were made with them; for a sample of tutors, whose evidence does not tell them.
     """
 
     priors: pd.DataFrame
@@ -53,6 +56,7 @@ class KeptDays:
     design_effect: float
     means: Floats
     covariance: Floats
+    priors_of_today: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

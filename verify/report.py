@@ -43,7 +43,8 @@ class VerifyReport:
 
     Rows are tutors, of `tutor_concerns` tutors and concerns. `missing_tutors` lack a row in the mart, `extra_tutors`
     are unknown to `raw` or there twice. `missing_columns` lack in the mart, `unknown_columns` are neither recomputed
-    nor known to be carried through. `concerns` is the same of `tutor_concerns`.
+    nor known to be carried through. `concerns` is the same of `tutor_concerns`. `sample_of`: how many tutors there are,
+    if only a sample of them was verified.
     """
 
     basis: Basis
@@ -56,6 +57,7 @@ class VerifyReport:
     notes: tuple[str, ...] = ()
     mart: str = "tutor_scores"
     concerns: "VerifyReport | None" = None
+    sample_of: int | None = None
 
     @property
     def ok(self) -> bool:
@@ -75,8 +77,9 @@ class VerifyReport:
     def to_table(self) -> Table:
         """One line per compared column."""
         verdict = "agree with" if self.ok else "DIFFER FROM"
+        tutors = f"{self.tutors}" if self.sample_of is None else f"{self.tutors} of {self.sample_of}"
         table = Table(
-            title=f"{self.tutors} tutors as of {self.basis.as_of}: the marts {verdict} the recomputation",
+            title=f"{tutors} tutors as of {self.basis.as_of}: the marts {verdict} the recomputation",
             box=box.SIMPLE_HEAD,
             pad_edge=False,
         )
@@ -93,6 +96,16 @@ class VerifyReport:
                 style="bold red" if column.differences else None,
             )
         return table
+
+    def limits(self) -> list[str]:
+        """What was not verified because of the sample, in one sentence; none without one."""
+        if self.sample_of is None:
+            return []
+        return [
+            f"A sample of {self.tutors} of {self.sample_of} tutors, chosen by a hash of their ids: "
+            "TUTORQ_VERIFY_SESSIONS says how many sessions are read. Priors of the as-of day follow from all tutors "
+            "and were taken from the marts; peer_percentile was not compared."
+        ]
 
     def errors(self) -> list[str]:
         """One line each: columns and tutors that only one side has, and examples of what differs."""

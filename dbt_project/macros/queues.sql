@@ -2,7 +2,8 @@
     How incremental models (materializations/incremental.sql) take over what changed, exactly once.
 
     raw.changes ─► int_session_facts ─► touched_tutor_days ─► int_tutor_days ─► touched_weeks ─► int_tutor_weeks
-                                    └─► touched_pairs      ─► int_pairs
+                                    ├─► touched_pairs      ─► int_pairs
+                                    └─► touched_histories  ─► touched_pair_histories ─► int_pair_histories
     int_tutor_days ─► touched_concerns ─► touched_filter_checkpoints ─► int_filter_checkpoints
                                       └─► touched_concern_days       ─► int_concern_days
     Each arrow is a queue, named in the configuration of the models and not as ref or source: it is no lineage. Whoever

@@ -5,7 +5,8 @@
       queue       {from, key: {column of the queue: column of the model}, where}. A run, in one transaction, takes all
                   rows out of the queue and does the rows of these keys again. So a run that dies leaves everything as it
                   was, and what commits meanwhile stays queued. Without a queue all rows are done again. With `together`
-                  (a column), keys that differ in it alone are done at once.
+                  (a column), keys that differ in it alone are done at once. `bulk_share`: the share of the rows beyond
+                  which all are made anew (0.2).
       passes_on   {queue: [expressions]}. What the rows that go and come say of them is put into that queue.
       batches     instead of a queue: only rows that differ are written, so many in a transaction; see in_batches. With
                   `key` (a column), `batch_only` (columns that live writers leave as they are), `batch_part` (columns that
@@ -44,11 +45,13 @@
         {{ wait_for_live_writers() }}
         {{ run_hooks(pre_hooks) }}
         {% if queue %} {{ take_queue(queue) }} {% endif %}
-        {% if existing is none or is_rebuilt or (queue and not is_kept and is_bulk(target, 0.2)) %}
+        {% if existing is none or is_rebuilt or (queue and not is_kept and is_bulk(target, queue.bulk_share or 0.2)) %}
             {% if existing is not none %} {{ pass_on(target) }} {% endif %}
             {% set ordered = ' order by ' ~ config.get('order_by') if config.get('order_by') else '' %}
             {% call statement('main') %} {{ get_create_table_as_sql(False, fresh, 'select * from ' ~ definition ~ ordered) }} {% endcall %}
             {% do create_indexes(fresh) %}
+            {# As migration 0049 has it: queries ask for the newest rows, of which old statistics know nothing. #}
+            {% do run_query('alter table ' ~ fresh ~ ' set (autovacuum_analyze_scale_factor = 0.01)') %}
             {{ pass_on(fresh) }}
             {% if existing is not none %} {% do adapter.rename_relation(target, old) %} {% endif %}
             {% do adapter.rename_relation(fresh, target) %}

@@ -151,3 +151,23 @@ def test_a_metric_that_is_new_is_null_on_the_days_before(built: Dbt, connection:
         # The column came back as the last one; other tests compare the order.
         connection.execute("drop table marts.score_history cascade")
         built("run", "--select", "score_history")
+
+
+def test_what_is_older_than_all_windows_is_added_up_without_a_difference(
+    built: Dbt, connection: psycopg.Connection
+) -> None:
+    histories = ("int_tutor_histories", "int_tutor_histories_of_pairs")
+    try:
+        built("run", "--select", *histories, session_training_days=10, first_session_window_days=20)
+        older = "select count(*) from intermediate.int_session_facts where scheduled_on < '2024-03-10' and rating > 0"
+        assert connection.execute(older).fetchone() > (30,)  # more than 91 days before all that is asked
+        compared, equal = connection.execute(
+            """
+            select count(*), count(*) filter (where to_jsonb(bounded) = to_jsonb(whole))
+            from intermediate.int_tutor_histories as bounded
+            inner join intermediate.int_tutor_histories_of_pairs as whole using (tutor_id, known_before)
+            """
+        ).fetchone() or (0, 0)
+    finally:
+        built("run", "--select", *histories)
+    assert compared == equal > 20

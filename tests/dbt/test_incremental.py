@@ -125,3 +125,43 @@ def test_incremental_runs_equal_a_first_build(
     connection.execute("grant usage on schema marts to tutorq_api")
     built("build", "--exclude-resource-type", "test", "unit_test")
     assert marts.content() == incremental
+
+
+PAIRS = "select to_jsonb(t)::text, xmin::text from intermediate.int_pair_histories as t order by 1"
+# All but what the table generates.
+MOVE = "session_id, initiator, reason_code, reason, requested_at, original_time, new_time, updated_at"
+KEEP = f"""
+create temporary table kept_sessions as select * from raw.sessions;
+create temporary table kept_reschedules as select {MOVE} from raw.reschedules;
+create temporary table kept_excuses as select * from app.excuses;
+"""
+PUT_BACK = f"""
+delete from app.excuses; delete from raw.reschedules; delete from raw.sessions;
+insert into raw.sessions select * from kept_sessions;
+insert into raw.reschedules ({MOVE}) select * from kept_reschedules;
+insert into app.excuses select * from kept_excuses;
+"""
+
+
+def test_histories_of_pairs_follow_late_changes_and_the_day(
+    built: Dbt, database: Database, connection: psycopg.Connection
+) -> None:
+    chance = random.Random(4)
+    connection.execute(KEEP.encode())
+    built("run", "--select", "+match_outcomes")
+    try:
+        for day in ("2024-06-29", "2024-06-30", "2024-05-20", "2024-06-30"):
+            before = connection.execute(PAIRS.encode()).fetchall()
+            with database.connect() as writer:
+                for _ in range(5):
+                    change_something(writer, chance)
+            built("run", "--select", "+match_outcomes", as_of=day)
+            incremental = connection.execute(PAIRS.encode()).fetchall()
+            assert set(before) & set(incremental), "none was left alone"
+            built("run", "--select", "int_pair_histories", "--full-refresh", as_of=day)
+            again = [row for row, _ in connection.execute(PAIRS.encode()).fetchall()]
+            assert [row for row, _ in incremental] == again
+            assert len(again) > 100
+    finally:
+        connection.execute(PUT_BACK.encode())
+        built("run", "--select", "+match_outcomes")

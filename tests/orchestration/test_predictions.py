@@ -10,6 +10,7 @@ from uuid import UUID
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import psycopg
 import pytest
 
@@ -18,7 +19,7 @@ from core import locks
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
-from ml.features import ATTRITION, MATCH, TASKS
+from ml.features import ATTRITION, MATCH, SESSION, TASKS
 from ml.pairs import Students, Tutors, score
 from ml.people import active_people
 from ml.plan import churn_matrix, plan
@@ -544,6 +545,31 @@ def test_a_lost_model_counts_as_none_until_it_is_back_or_another_is_trained(
     assert record(settings, as_runs_do(database), candidate) == promoted["match"], "the same rows give the same model"
     assert lost(database) <= {"session", "student_no_show"}
     assert champion(settings, as_runs_do(database), "match").model.version == promoted["match"]
+
+
+def test_training_takes_a_sample_of_many_rows_and_says_so(marketplace: tuple[Settings, Database]) -> None:
+    settings, database = marketplace
+    database = as_runs_do(database)
+    frame = training_set(database, SESSION)
+    few = settings.model_copy(update={"training_rows": 1_000})
+    sample = training_set(database, SESSION, share=1_000 / len(frame))
+    assert 850 < len(sample) < 1_150 < len(frame)
+    again = training_set(database, SESSION, share=1_000 / len(frame))
+    assert sorted(sample["session_id"]) == sorted(again["session_id"])
+    smaller = training_set(database, SESSION, share=300 / len(frame))
+    assert set(smaller["session_id"]) < set(sample["session_id"]) < set(frame["session_id"])
+    # Of all times, not the oldest or the newest.
+    assert sample["scheduled_time"].mean() == pytest.approx(frame["scheduled_time"].mean(), abs=pd.Timedelta(days=15))
+    done = retrain(few, database, "session", seed=1)
+    assert done.candidate.parameters["sample"] == {"rows": len(sample), "of": len(frame)}
+    assert done.candidate.model is not None
+    assert done.candidate.model.birth["labelled_rows"] == len(sample)
+    with database.connect() as connection:
+        recorded = rows(
+            connection, "select parameters -> 'sample' from ml.models where model_version = %s", done.version
+        )
+    assert recorded == [({"rows": len(sample), "of": len(frame)},)]
+    assert "sample" not in retrain(settings, database, "session", seed=1).candidate.parameters
 
 
 def test_a_store_that_cannot_be_read_is_no_reason_to_predict_by_rules(

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 import yaml
 
+from core.database import Database
 from core.settings import Settings
 from ingest import arrivals
 from orchestration.definitions import defs as load_definitions
@@ -49,6 +50,14 @@ def test_large_files_prolong_the_run_that_loads_them(
     monkeypatch.setattr(arrivals, "QUIET_SECONDS", 0)
     monkeypatch.setenv("TUTORQ_RUN_SECONDS", "1000")
     assert limit_of(instance, "load_and_score", SESSIONS) == 1000 + 2 * 3_000_000 // 60_000
+
+
+def test_stored_sessions_prolong_every_run_that_may_make_all_tables_anew(
+    instance: dg.DagsterInstance, environment: Settings, database: Database
+) -> None:
+    with database.connect() as connection:
+        connection.execute("update pg_class set reltuples = 7300000 where oid = 'raw.sessions'::regclass")
+    assert limit_of(instance, "score", dg.AssetKey(["intermediate", "int_as_of"])) == 300 + 7_300_000 // 2_000
 
 
 def test_days_prolong_what_the_run_has_and_a_retry_does_not(instance: dg.DagsterInstance) -> None:

@@ -64,6 +64,26 @@ def test_scores_are_confirmed_with_the_settings_they_were_made_with(
 
     report = verify(database.as_role(DatabaseRole.TRANSFORM), settings=environment)
     assert report.ok, report.errors()
+
+    # As many sessions as half of the tutors have: they are confirmed by themselves, with the priors of all.
+    few = environment.model_copy(update={"verify_sessions": 1000})
+    sample = verify(database.as_role(DatabaseRole.TRANSFORM), settings=few)
+    assert sample.ok, sample.errors()
+    assert (report.sample_of, sample.sample_of) == (None, report.tutors)
+    assert 5 < sample.tutors < 25
+    assert f"{sample.tutors} of {report.tutors}" in str(sample.to_table().title)
+    assert (report.limits(), len(sample.limits())) == ([], 1)
+    with database.connect() as connection:
+        connection.execute("update marts.tutor_scores set sessions_90d = sessions_90d + 1")
+        connection.commit()
+        (wrong,) = [
+            column
+            for column in verify(database.as_role(DatabaseRole.TRANSFORM), settings=few).columns
+            if column.differences
+        ]
+        assert (wrong.column, wrong.differences) == ("sessions_90d", sample.tutors)
+        connection.execute("update marts.tutor_scores set sessions_90d = sessions_90d - 1")
+
     with database.connect() as connection:
         frames, published, kept = load_raw(connection), load_scores(connection), load_kept(connection)
     bases = {name: replace(report.basis, **{name: getattr(BASIS, name)}) for name in SETTINGS}

@@ -138,6 +138,9 @@ def _stored_rates(counts: DailyCounts, basis: Basis, kept: KeptDays, rules: Rule
             broad = max(4, 1 / broad_mean)
             alpha[:, place] = day["prior_alpha"], broad * broad_mean
             beta[:, place] = day["prior_beta"], broad * (1 - broad_mean)
+        if name in kept.priors_of_today:
+            limits[-1], *parts = kept.priors_of_today[name][:5]
+            alpha[:, -1], beta[:, -1] = parts[:2], parts[2:]
         shares = np.repeat(_shares(rules)[:, np.newaxis], days, axis=1)
         stored[name] = StoredDays(BetaMixture(shares, alpha, beta), limits)
     return stored
@@ -153,6 +156,8 @@ def _stored_ratings(counts: DailyCounts, basis: Basis, kept: KeptDays, rules: Ru
             day["between_variance"],
             day["within_variance"],
         )
+    if "low_ratings" in kept.priors_of_today:
+        mean[-1], between[-1], within[-1] = kept.priors_of_today["low_ratings"][5:]
     return RatingPrior(mean, between, within)
 
 

@@ -2,6 +2,8 @@
 begin
     create table if not exists intermediate.touched_tutor_days (tutor_id uuid not null, counted_on date not null);
     create table if not exists intermediate.touched_pairs (tutor_id uuid not null, student_id uuid not null);
+    create table if not exists intermediate.touched_histories (tutor_id uuid not null, student_id uuid not null, since date not null);
+    create table if not exists intermediate.touched_pair_histories (tutor_id uuid not null, student_id uuid not null);
     create table if not exists intermediate.touched_weeks (week_start date not null);
     create table if not exists intermediate.weeks_up_to (as_of date not null);
     create table if not exists intermediate.unpublished (taken_at timestamptz not null default now());

@@ -51,6 +51,9 @@ begin
     into tutor_keys, student_keys, day_keys
     from intermediate.int_session_facts
     where session_id = any(sessions);
+    -- The next nightly run will find no trace of the days that a session has left; nothing is known of it before it counts.
+    insert into intermediate.touched_histories
+    select distinct * from unnest(tutor_keys, student_keys, day_keys);
     if not tutor_keys <@ tutors then
         raise lock_not_available using message = 'another writer has given a session to another tutor';
     end if;

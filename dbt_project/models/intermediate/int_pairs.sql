@@ -5,7 +5,7 @@
         gate=2,
         order_by='first_session_on',
         indexes=[
-            {'columns': ['tutor_id', 'student_id'], 'unique': true},
+            {'columns': ['student_id', 'tutor_id'], 'unique': true},
             {'columns': ['tutor_id', 'first_session_on', 'is_continued']},
         ],
     )

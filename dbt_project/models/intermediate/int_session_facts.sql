@@ -9,6 +9,7 @@
         passes_on={
             'intermediate.touched_tutor_days': ['tutor_id', 'counted_on'],
             'intermediate.touched_pairs': ['tutor_id', 'student_id'],
+            'intermediate.touched_histories': ['tutor_id', 'student_id', 'counted_on'],
         },
         post_hook='select marts.tell_missed_sessions(null)',
         gate=0,

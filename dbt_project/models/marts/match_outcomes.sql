@@ -11,10 +11,7 @@ pairs as (
 ),
 
 sessions as (
-    select
-        sessions.*,
-        {{ booked_on('sessions') }} as booked_on
-    from {{ ref('fct_sessions') }} as sessions
+    select * from {{ ref('fct_sessions') }}
 ),
 
 students as (
@@ -25,12 +22,8 @@ tutors as (
     select * from {{ ref('stg_raw__tutors') }}
 ),
 
-student_histories as (
-    select * from {{ ref('int_student_histories') }}
-),
-
-tutor_histories as (
-    select * from {{ ref('int_tutor_histories') }}
+histories as (
+    select * from {{ ref('int_pair_histories') }}
 ),
 
 features as (
@@ -40,7 +33,7 @@ features as (
         pairs.first_session_id,
         pairs.first_session_on,
         sessions.scheduled_time as first_session_at,
-        sessions.booked_on,
+        histories.booked_on,
         sessions.subject,
         pairs.next_session_on,
         not pairs.is_continued as churned,
@@ -50,29 +43,26 @@ features as (
         ({{ mismatch('age', 'students', 'tutors') }})::double precision as age_mismatch,
         students.age as student_age,
         students.urgency_level as student_urgency,
-        student_histories.student_first_meetings,
-        student_histories.student_pending_meetings,
-        student_histories.student_continuation_rate,
-        student_histories.student_sessions_per_pair,
-        student_histories.student_rating_given,
+        histories.student_first_meetings,
+        histories.student_pending_meetings,
+        histories.student_continuation_rate,
+        histories.student_sessions_per_pair,
+        histories.student_rating_given,
         tutors.experience_years::double precision as tutor_experience_years,
-        tutor_histories.tutor_sessions_90d,
-        tutor_histories.tutor_let_down_rate,
-        tutor_histories.tutor_reschedule_rate,
-        tutor_histories.tutor_no_show_rate,
-        tutor_histories.tutor_continuation_rate,
-        tutor_histories.tutor_rating,
-        tutor_histories.tutor_rating_all_time,
+        histories.tutor_sessions_90d,
+        histories.tutor_let_down_rate,
+        histories.tutor_reschedule_rate,
+        histories.tutor_no_show_rate,
+        histories.tutor_continuation_rate,
+        histories.tutor_rating,
+        histories.tutor_rating_all_time,
         (extract(epoch from sessions.scheduled_time - sessions.booked_at) / 3600)::double precision as lead_hours
     from pairs
     inner join as_of on pairs.first_session_on <= as_of.as_of - {{ var('first_session_follow_up_days') }}
     inner join sessions on pairs.first_session_id = sessions.session_id
     inner join students on pairs.student_id = students.student_id
     inner join tutors on pairs.tutor_id = tutors.tutor_id
-    inner join student_histories
-        on pairs.student_id = student_histories.student_id and sessions.booked_on = student_histories.known_before
-    inner join tutor_histories
-        on pairs.tutor_id = tutor_histories.tutor_id and sessions.booked_on = tutor_histories.known_before
+    inner join histories on pairs.tutor_id = histories.tutor_id and pairs.student_id = histories.student_id
 ),
 
 final as (

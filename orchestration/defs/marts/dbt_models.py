@@ -179,7 +179,7 @@ def dbt_models(context: dg.AssetExecutionContext, platform: Platform) -> Iterato
                     yield event
 
     days = _scoring_days(context)
-    prolong(context, platform.settings, days=len(days))
+    prolong(context, platform.settings, days=len(days), stored_sessions=_stored_sessions(platform))
     if not days:
         yield from build([], f"tag:{THOROUGH}")
         return
@@ -207,6 +207,14 @@ def thorough_checks() -> dg.AssetSelection:
     """Tests that read whole tables; they are left to the nightly run."""
     tests = {spec.key: MANIFEST["nodes"][spec.metadata["dagster_dbt/unique_id"]] for spec in dbt_models.check_specs}
     return dg.AssetSelection.checks(*[key for key, test in tests.items() if THOROUGH in test["tags"]])
+
+
+def _stored_sessions(platform: Platform) -> int:
+    """How many sessions there are, as Postgres estimates it."""
+    query = "select greatest(reltuples, 0)::bigint from pg_class where oid = 'raw.sessions'::regclass"
+    with platform.database.connect() as connection:
+        (sessions,) = connection.execute(query).fetchone() or (0,)
+    return int(sessions)
 
 
 def _has_scores(platform: Platform) -> bool:

@@ -1,0 +1,23 @@
+{{ config(tags=['matching']) }}
+
+-- Not materialized: the rows of one student are looked up by index (int_pair_histories).
+with pairs as not materialized (
+    select * from {{ ref('int_pairs') }}
+),
+
+sessions as not materialized (
+    select * from {{ ref('int_session_facts') }}
+),
+
+-- The days on which first sessions were booked.
+asked as (
+    select distinct
+        pairs.student_id,
+        {{ booked_on('sessions') }} as known_before
+    from pairs
+    inner join sessions on pairs.first_session_id = sessions.session_id
+),
+
+{{ student_histories() }}
+
+select * from final
