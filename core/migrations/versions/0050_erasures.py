@@ -5,7 +5,7 @@ from alembic import op
 from core import locks
 
 revision = "0050"
-down_revision = "0048"
+down_revision = "0049"
 
 TABLES = """
 create table raw.erased_ids (
