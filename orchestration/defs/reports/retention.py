@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from orchestration.executors import TOGETHER
 from orchestration.resources import Platform
 from reports.retention import forget_old
 
@@ -14,7 +15,8 @@ def delete_old_words(context: dg.OpExecutionContext, platform: Platform) -> None
 
 
 @dg.job(
-    description="Delete old chat messages, webhooks and offers, and the words of appeals that were settled long ago."
+    executor_def=TOGETHER,
+    description="Delete old chat messages, webhooks and offers, and the words of appeals that were settled long ago.",
 )
 def delete_old_messages() -> None:
     delete_old_words()
