@@ -269,7 +269,7 @@ def _workers(home: Path, count: int) -> Iterator[list[Worker]]:
 
 
 def _in_one_process(settings: Settings) -> tuple[float, float]:
-    database = Database(settings)
+    database = Database(settings, DatabaseRole.TRANSFORM)  # as runs do: what it makes has to be theirs
     model = champion(settings, database, "match").model
     started, before = time.perf_counter(), time.process_time()
     predict_all(settings, database, model)
