@@ -37,6 +37,7 @@ NO_DATA = [
     *("app.audit_log", "app.audit_chain"),
     *("app.api_keys", "app.people", "app.login_tokens", "app.browser_sessions"),
     *("app.undeclared_proxies", "app.alert_conditions", "app.forgotten_events", "app.event_look"),
+    *("app.code_location", "ml.prediction_plans", "ml.prediction_parts"),
 ]
 # Newer programs set what older servers do not know.
 NEWER_SETTINGS = {b"SET transaction_timeout = 0;\n": 17}

@@ -29,6 +29,7 @@ from benchmarks import (
     read,
     scoring,
     top,
+    workers,
 )
 from benchmarks.harness import fresh_platform
 from core.database import Database
@@ -55,6 +56,7 @@ BENCHMARKS: dict[str, dict[str, Benchmark]] = {
     "matching": {"small": partial(matching.run, matching.SMALL), "full": partial(matching.run, matching.FULL)},
     "policy": {"small": partial(policy.run, policy.SMALL), "full": partial(policy.run, policy.FULL)},
     "attrition": {"small": partial(attrition.run, attrition.SMALL), "full": partial(attrition.run, attrition.FULL)},
+    "workers": {"small": partial(workers.run, workers.SMALL), "full": partial(workers.run, workers.FULL)},
     "no_shows": {"small": partial(no_shows.run, no_shows.SMALL), "full": partial(no_shows.run, no_shows.FULL)},
 }
 SIZES = ("small", "full")

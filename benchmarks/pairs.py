@@ -25,7 +25,7 @@ from ml.people import active_people
 from ml.predictions import predict_all, repredict
 from ml.registry import model_store
 from ml.rules import rules_for
-from ml.training import train
+from ml.training import Candidate, train
 
 PREFERENCES = """
 update raw.students set
@@ -119,15 +119,20 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
 
 def trained_model(rows: int) -> BoostedModel:
     """Trees as training makes them, on made-up pairs."""
+    model = trained(rows).model
+    assert model is not None
+    return model
+
+
+def trained(rows: int) -> Candidate:
+    """The same as training hands it over."""
     rng = np.random.default_rng(7)
     frame = pd.DataFrame({name: rng.random(rows) * 4 for name in MATCH.names})
     burden = frame["pace_mismatch"] + frame["style_mismatch"] * frame["student_urgency"] / 3 - frame["tutor_rating"]
     frame["churned"] = rng.random(rows) < 1 / (1 + np.exp(2 - burden))
     frame["first_session_at"] = pd.date_range("2025-01-01", periods=rows, freq="h", tz="UTC")
     frame["student_id"], frame["tutor_id"], frame["subject"] = np.arange(rows).astype(str), "t", "maths"
-    model = train(MATCH, frame, seed=7, champion=None, rules=rules_for(MATCH)).model
-    assert model is not None
-    return model
+    return train(MATCH, frame, seed=7, champion=None, rules=rules_for(MATCH))
 
 
 def _ours(settings: Settings, address: str, pairs: int) -> Mapping[str, float]:

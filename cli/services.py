@@ -1,6 +1,7 @@
 """`tutorq up` and `watch`: what stays in the foreground."""
 
 import time
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -24,6 +25,32 @@ def up(
     from cli import up as services
 
     services.run(Settings(), demo=demo, console=out)
+
+
+class Queue(StrEnum):
+    """What a worker takes: whole runs, or steps of trainings and predictions. Runs wait for their steps."""
+
+    RUNS = "runs"
+    STEPS = "steps"
+
+
+@app.command()
+@tells_errors
+def worker(
+    queue: Annotated[Queue, typer.Option(help="What it does: whole runs, or steps of trainings and predictions.")],
+    slots: Annotated[
+        int | None, typer.Option(min=1, help="How many at a time; 4 runs, or a step for each processor, by default.")
+    ] = None,
+) -> None:
+    """Do runs or steps for an installation with TUTORQ_EXECUTOR=celery, in the foreground. Ctrl-C lets the one in hand
+    end."""
+    import os
+
+    from orchestration import worker as workers
+
+    # As many as Dagster starts (max_concurrent_runs): one that finds no slot in two minutes counts as failed.
+    by_default = 4 if queue is Queue.RUNS else os.cpu_count() or 1
+    workers.work(Settings(), queue.value, slots or by_default)
 
 
 @app.command()

@@ -8,13 +8,16 @@ meanings of one number would wait for each other. Every number stands here once;
 (`dbt_project/functions/marts/`, `dbt_project/materializations/incremental.sql`), and tests/core/test_locks.py
 compares them.
 
+WORKER_TASK is another database's (Dagster's), and nobody waits for it. For the others:
+
 A process that holds a lock may wait only for locks further down this list, so no two processes wait for each other:
 
 1. MIGRATION, alone on its connection until the schema is up to date
 2. LANDING of one entity, until its files are loaded and moved; then rows of `raw`, in the order of their keys
 3. DBT, for one dbt at a time; then LIVE_MODEL alone, each model its own; then
    CASE_DRAW, then rows of app.cases in the order of tutors, then marts.publication, by a batch of scores
-4. PAIRS_BUCKET, in the order of buckets; then PAIRS_WRITE, shared by whole buckets and alone for single people
+4. PAIRS_BUCKET, in the order of buckets; then PAIRS_WRITE, shared by whole buckets and alone for single people; then
+   rows of ml.prediction_plans
 5. NEW_PERSON, by who adds one person, or APPEAL, by who sends an appeal, or the row of an appeal, by who decides
    it; then rows of `raw` by a writer of people or of sessions; then LIVE_MODEL shared, then LIVE_TUTOR in the order
    of hashes, then CASE_DRAW, then rows of app.cases in the order of tutors, then marts.publication (all within
@@ -56,6 +59,8 @@ NEW_PERSON: Final = 7_461_060
 APPEAL: Final = 7_461_070
 # One case at a time is drawn when to talk about it.
 CASE_DRAW: Final = 7_461_050
+# In Dagster's database, with the hash of a task's id: held by the worker that does it, so others see when it has died.
+WORKER_TASK: Final = 7_461_090
 # One assignment at a time is accepted, so that two do not give away the same place.
 ACCEPTANCE: Final = 7_461_080
 # A trigger takes it (migration 51): entries are chained in the order of commits.

@@ -167,6 +167,8 @@ class Settings(BaseSettings):
     silent_data_hours: int = Field(default=26, ge=0)
     history_start: date | None = None
     code_locations: Annotated[list[str], NoDecode] = []
+    executor: Literal["in_process", "celery"] = "in_process"
+    broker_url: SecretStr | None = None
 
     page_link_days: int = Field(default=30, ge=1, le=366)
     page_days_after_leaving: int = Field(default=90, ge=0, le=366)
@@ -234,7 +236,7 @@ class Settings(BaseSettings):
         "oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_role_claim", "oidc_audience",
         "secrets_dir", "dagster_url", "dagster_token", "dagster_viewer_port", "api_url",
         "openai_base_url", "openai_api_key", "history_start", "secrets_key", "notify_urls", "match_pairs",
-        "otlp_endpoint", "erasure_key",
+        "otlp_endpoint", "erasure_key", "broker_url",
         mode="before",
     )  # fmt: skip
     @classmethod
@@ -358,6 +360,19 @@ class Settings(BaseSettings):
     def _chats_have_a_key(self) -> Self:
         if self.notify_urls and not self.secrets_key and self.embedded == "off":
             raise ValueError("TUTORQ_NOTIFY_URLS needs TUTORQ_SECRETS_KEY, which chats are told apart by")
+        return self
+
+    @field_validator("broker_url")
+    @classmethod
+    def _speaks_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.match(r"rediss?://[^\s]", value.get_secret_value()):
+            raise ValueError("is not the address of a Valkey or Redis such as redis://:password@host:6379/0")
+        return value
+
+    @model_validator(mode="after")
+    def _workers_have_a_broker(self) -> Self:
+        if self.executor == "celery" and not self.broker_url:
+            raise ValueError("TUTORQ_EXECUTOR=celery needs TUTORQ_BROKER_URL, through which workers get their work")
         return self
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from core import locks
 from core.database import Database
+from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
 from ml.features import TASKS
 from ml.model import Model
@@ -76,6 +77,23 @@ def settled_champion(settings: Settings, database: Database, kind: str) -> Champ
         if row is not None:
             connection.execute(NOTE, {"version": row[0], "is_lost": found.lost is not None})
     return found
+
+
+def model_of_version(settings: Settings, database: Database, kind: str, version: str) -> Model:
+    """The rules or the model that has this version, whoever is the champion.
+
+    Raises:
+        TutorqError: nothing is known of it.
+        ModelStoreError: the store cannot be read, or the model's files are not there.
+    """
+    rules = rules_for(TASKS[kind])
+    if version == rules.version:
+        return rules
+    with database.connect() as connection:
+        row = connection.execute("select artifact_uri from ml.models where model_version = %s", [version]).fetchone()
+    if row is None:
+        raise TutorqError(f"ml.models has no model {version}")
+    return model_store(settings).load(row[0])
 
 
 def champion_version(settings: Settings, database: Database, kind: str) -> str:

@@ -1,4 +1,5 @@
 """What we use of Dagster and dagster-dbt that is not public API: all of it, so that an upgrade has one place to check.
+The launcher and what derives from dagster-celery stand in `executors.py` and `celery_tasks.py`, which are nothing else.
 
 `tests/orchestration/test_dagster_internals.py` fails when one of these goes away or takes other arguments.
 """

@@ -14,6 +14,7 @@ from ingest import LandedFile, complete_files, unmoved_files
 from orchestration.backoff import IN_PROGRESS, pause_after_failures
 from orchestration.defs.ingest.excuses import note_excuses
 from orchestration.defs.marts.dbt_models import HISTORY, thorough_checks
+from orchestration.executors import TOGETHER, spread
 from orchestration.partitions import partition_range
 from orchestration.policies import ASSET_JOB, MATCHING_TAG, NIGHTLY_TAG
 from orchestration.resources import Platform
@@ -29,18 +30,21 @@ BATCH = dg.AssetSelection.all() - NIGHTLY - MATCHING - MODELS | SESSION_PREDICTI
 
 load_and_score = dg.define_asset_job(
     "load_and_score",
+    executor_def=TOGETHER,
     selection=BATCH,
     description="Load new landing files, then bring every mart up to date.",
 )
 
 score = dg.define_asset_job(
     "score",
+    executor_def=TOGETHER,
     selection=BATCH - RAW,
     description="Bring every mart up to date with what is in the raw tables.",
 )
 
 roll_over = dg.define_asset_job(
     "roll_over",
+    executor_def=TOGETHER,
     selection=dg.AssetSelection.all() - MODELS,
     description="Every table and mart, and the scores of the chosen days recorded in score_history.",
 )
@@ -213,5 +217,5 @@ def defs() -> dg.Definitions:
         schedules=[daily_roll_over(Settings().timezone)],
         sensors=[new_data],
         resources={"platform": Platform()},
-        executor=dg.in_process_executor,
+        executor=spread(Settings()),
     )

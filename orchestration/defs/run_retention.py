@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import psycopg
 
+from orchestration.executors import TOGETHER
 from orchestration.resources import Platform
 from orchestration.run_limits import prolong
 
@@ -64,7 +65,7 @@ def _old_runs(instance: dg.DagsterInstance, kept: timedelta) -> Iterator[str]:
                     yield record.dagster_run.run_id
 
 
-@dg.job(description="Delete the records of runs that ended long ago.")
+@dg.job(executor_def=TOGETHER, description="Delete the records of runs that ended long ago.")
 def delete_old_runs() -> None:
     delete_ended_runs()
 

@@ -66,6 +66,7 @@ ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("reports", "preview"): ["daily_digest"],
     ("evaluate-matching",): [f"--{part}={{home}}/sessions.csv" for part in ("ratings", "students", "tutors")],
     ("watch",): ["--once"],
+    ("worker",): ["--queue=steps"],
 }
 
 

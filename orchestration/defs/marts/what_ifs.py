@@ -3,6 +3,7 @@
 import dagster as dg
 
 from orchestration.backoff import IN_PROGRESS
+from orchestration.executors import TOGETHER
 from orchestration.policies import DBT_POOL
 from orchestration.resources import Platform
 from orchestration.run_limits import prolong
@@ -21,7 +22,7 @@ def answer_question(context: dg.OpExecutionContext, platform: Platform) -> None:
 
 
 # No retries: whoever asked sees why it failed, and asks again.
-@dg.job(description="Answer what other settings of scoring would have done. Changes nothing.")
+@dg.job(executor_def=TOGETHER, description="Answer what other settings of scoring would have done. Changes nothing.")
 def what_if() -> None:
     answer_question()
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import dagster as dg
 
 from orchestration.backoff import IN_PROGRESS, pause_after_failures
+from orchestration.executors import TOGETHER
 from orchestration.partitions import ALL_BUCKETS, BUCKETS
 from orchestration.policies import LONG_RUNTIME
 from orchestration.resources import Platform
@@ -45,7 +46,7 @@ def predict_touched_pairs(context: dg.OpExecutionContext, platform: Platform) ->
     )
 
 
-@dg.job(description="Predict anew the pairs of people who changed.")
+@dg.job(executor_def=TOGETHER, description="Predict anew the pairs of people who changed.")
 def predict_touched() -> None:
     predict_touched_pairs()
 
@@ -82,6 +83,7 @@ def stale_predictions(context: dg.SensorEvaluationContext, platform: Platform) -
 def _reason_to_predict(platform: Platform) -> tuple[str, str] | None:
     """The job to run and why, or None; a cheap query."""
     from ml.kept import kept_by, kept_in
+    from ml.prediction_plans import plan_is_open
     from ml.registry import champion_version
 
     with platform.database.connect() as connection:
@@ -97,6 +99,9 @@ def _reason_to_predict(platform: Platform) -> tuple[str, str] | None:
         return None
     version = champion_version(platform.settings, platform.database, "match")
     with platform.database.connect() as connection:
+        # No run is in progress, so nobody will publish it.
+        if plan_is_open(connection):
+            return predict.name, "a prediction was interrupted"
         is_stale, possible = connection.execute(
             """
             select

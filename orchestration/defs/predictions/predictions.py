@@ -1,9 +1,12 @@
 """Predictions as assets: all pairs by buckets of students, sessions to come, tutors; and checks of what was written."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from core.settings import Settings
+from orchestration.executors import is_spread
 from orchestration.partitions import BUCKETS
 from orchestration.policies import OWNER, RETRY_POLICY
 from orchestration.resources import Platform
@@ -20,18 +23,23 @@ TUTOR_PREDICTIONS = dg.AssetKey(["ml", "tutor_predictions"])
 RECENT_DAYS = 30
 
 
-@dg.asset(
-    key=MATCH_PREDICTIONS,
+OF_PAIRS: dict[str, Any] = {
+    "key": MATCH_PREDICTIONS,
+    "group_name": "predictions",
+    "kinds": {"postgres", "table", "xgboost"},
+    "owners": [OWNER],
+    "description": "One row per active student and active tutor, or per student and tutor on the student's list of the "
+    "best (TUTORQ_MATCH_PAIRS). A partition is a sixteenth of the students; those of a run are published together. "
+    "With workers (TUTORQ_EXECUTOR) each is a step of its own; lists are made for all students at once, by one step.",
+    "partitions_def": BUCKETS,
+    "backfill_policy": dg.BackfillPolicy.single_run(),
+}
+
+
+@dg.asset(  # type: ignore[untyped-decorator]
     deps=[["ml", "match_model"], ["marts", "match_students"], ["marts", "match_tutors"]],
-    group_name="predictions",
-    kinds={"postgres", "table", "xgboost"},
-    owners=[OWNER],
-    description="One row per active student and active tutor, or per student and tutor on the student's list of the "
-    "best (TUTORQ_MATCH_PAIRS). A partition is a sixteenth of the students; here they run in one process, on a cluster "
-    "each may be a run of its own. Lists are made for all students at once, so each such run makes all of them.",
-    partitions_def=BUCKETS,
-    backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=RETRY_POLICY,
+    **OF_PAIRS,
 )
 def match_predictions(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     from ml.predictions import predict_all
@@ -53,6 +61,93 @@ def match_predictions(context: dg.AssetExecutionContext, platform: Platform) -> 
             "pairs_per_second": round(done.scored / max(done.seconds, 1e-9)),
         }
     )
+
+
+# The same asset by several processes. What steps tell each other stands in ml.prediction_plans, and the buckets of a
+# step in its key: workers share no files that outputs could be in.
+@dg.op(
+    ins={"deps": dg.In(dg.Nothing)},
+    out=dg.DynamicOut(dg.Nothing),
+    description="Say which buckets are to be predicted, and by which model.",
+    retry_policy=RETRY_POLICY,
+)
+def plan_buckets(context: dg.OpExecutionContext, platform: Platform) -> Iterator[dg.DynamicOutput[None]]:
+    from ml.predictions import plan_pairs
+    from ml.registry import settled_champion
+
+    by = settled_champion(platform.settings, platform.database, "match")
+    _tell_lost(context, by)
+    buckets = [int(key) for key in context.partition_keys]
+    plan = plan_pairs(platform.settings, platform.database, by.model, asked_by=_asked_by(context), buckets=buckets)
+    for share in plan.shares:
+        yield dg.DynamicOutput(None, mapping_key="_".join(f"{bucket:02d}" for bucket in share))
+
+
+@dg.op(
+    ins={"plan": dg.In(dg.Nothing)},
+    out=dg.Out(dg.Nothing),
+    description="Predict the pairs of a bucket, beside those that are read.",
+    retry_policy=RETRY_POLICY,
+)
+def predict_bucket(context: dg.OpExecutionContext, platform: Platform) -> None:
+    from ml.prediction_plans import run_asked_by
+    from ml.predictions import predict_share
+
+    share = [int(bucket) for bucket in (context.get_mapping_key() or "").split("_")]
+    with platform.database.connect() as connection:
+        run = run_asked_by(connection, _asked_by(context))
+    done = predict_share(platform.settings, platform.database, run, share)
+    context.log.info("Predicted %s pairs in %.1f s.", f"{done.pairs:,}", done.seconds)
+
+
+@dg.op(
+    ins={"buckets": dg.In(dg.Nothing)},
+    out=dg.Out(dg.Nothing),
+    description="Put all predicted buckets in the place of the old ones at once.",
+    retry_policy=RETRY_POLICY,
+)
+def publish_buckets(context: dg.OpExecutionContext, platform: Platform) -> None:
+    from ml.prediction_plans import missing_buckets, run_asked_by
+    from ml.predictions import predict_share, publish_pairs
+
+    with platform.database.connect() as connection:
+        run = run_asked_by(connection, _asked_by(context))
+        missing = missing_buckets(connection, run)
+    # Dagster's retry from failure leaves out mapped steps that had not begun.
+    if missing:
+        context.log.info("Predicting buckets that no step has predicted: %s.", ", ".join(map(str, missing)))
+        predict_share(platform.settings, platform.database, run, missing)
+    done = publish_pairs(platform.settings, platform.database, run)
+    context.add_output_metadata(
+        {
+            "dagster/row_count": done.pairs,
+            "model": done.model_version,
+            "kept": done.kept,
+        }
+    )
+
+
+def _asked_by(context: dg.OpExecutionContext) -> str:
+    """The first of the runs that are attempts at the same."""
+    return context.run.root_run_id or context.run.run_id
+
+
+def match_predictions_by_bucket() -> dg.AssetsDefinition:
+    """`match_predictions` with a step for each bucket."""
+
+    @dg.graph_asset(
+        ins={
+            "match_model": dg.AssetIn(["ml", "match_model"], dagster_type=dg.Nothing),
+            "match_students": dg.AssetIn(["marts", "match_students"], dagster_type=dg.Nothing),
+            "match_tutors": dg.AssetIn(["marts", "match_tutors"], dagster_type=dg.Nothing),
+        },
+        **OF_PAIRS,
+    )
+    def match_predictions(match_model: None, match_students: None, match_tutors: None) -> Any:
+        shares = plan_buckets([match_model, match_students, match_tutors])
+        return publish_buckets(shares.map(predict_bucket).collect())
+
+    return match_predictions
 
 
 @dg.asset(
@@ -109,7 +204,7 @@ def tutor_predictions(context: dg.AssetExecutionContext, platform: Platform) -> 
     return dg.MaterializeResult(metadata={"dagster/row_count": tutors, **by.said})
 
 
-def _tell_lost(context: dg.AssetExecutionContext, by: "Champion") -> None:
+def _tell_lost(context: dg.AssetExecutionContext | dg.OpExecutionContext, by: "Champion") -> None:
     """In the log of the run; it goes on with the rules."""
     if by.lost:
         context.log.warning(by.lost)
@@ -206,7 +301,8 @@ def sessions_are_complete(platform: Platform) -> dg.AssetCheckResult:
 
 @dg.definitions
 def defs() -> dg.Definitions:
+    of_pairs = match_predictions_by_bucket() if is_spread(Settings()) else match_predictions
     return dg.Definitions(
-        assets=[match_predictions, session_predictions, tutor_predictions],
+        assets=[of_pairs, session_predictions, tutor_predictions],
         asset_checks=[is_complete, range_is_plausible, features_have_not_drifted, sessions_are_complete],
     )

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from orchestration.executors import TOGETHER
 from orchestration.resources import Platform
 from persons.retention import forget_old
 
@@ -16,7 +17,7 @@ def delete_old_words(context: dg.OpExecutionContext, platform: Platform) -> None
     context.add_output_metadata(forget_old(platform.settings, platform.database))
 
 
-@dg.job(description=WHAT)
+@dg.job(executor_def=TOGETHER, description=WHAT)
 def delete_old_messages() -> None:
     delete_old_words()
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import dagster as dg
 
 from orchestration.backoff import IN_PROGRESS, pause_after_failures
+from orchestration.executors import TOGETHER
 from orchestration.resources import Platform
 from reports.sending import send_everything, something_to_do
 
@@ -18,7 +19,7 @@ def send_due_mail(context: dg.OpExecutionContext, platform: Platform) -> None:
 
 
 # No retries: the outbox knows which mail may be tried again, and when.
-@dg.job(description="Send the mail, chat messages and webhooks that are due.")
+@dg.job(executor_def=TOGETHER, description="Send the mail, chat messages and webhooks that are due.")
 def send_reports() -> None:
     send_due_mail()
 
