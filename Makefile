@@ -102,7 +102,7 @@ pictures: install ## Make the pictures of README and docs anew, from a demo that
 
 lock: install ## Pin newest versions anew
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --group build --extra otel --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group build --extra limits --extra otel --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/requirements.lock
 	for tool in cloud docs sbom; do $(BIN)/uv pip compile tools/locks/$$tool.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade -o tools/locks/$$tool.lock; done
 
 clean: ## Remove what was installed and built, but not your data in var/
