@@ -144,7 +144,7 @@ spec:
       {{- if .readyPath }}{{ $check = list "bash" "deploy/answers.sh" (toString .port) .readyPath "200" }}{{ end }}
       readinessProbe:
         exec: {command: {{ toJson $check }}}
-        periodSeconds: {{ .readyPath | ternary 5 10 }}
+        periodSeconds: {{ if .readyPath }}5{{ else }}10{{ end }}
         timeoutSeconds: 5
       {{- else if not .isHook }}
       # It listens nowhere. Should it hang, `watch` mails and /api/health says so.
