@@ -59,6 +59,12 @@ def check(settings: Settings) -> None:
         raise TutorqError("TUTORQ_LIMITS_URL needs the extra `limits`: install tutorq[limits]")
 
 
+def name_of(rate: Rate, who: Hashable) -> str:
+    """A bucket's key: a digest, as addresses of clients are nobody's business, and names may be long."""
+    digest = hashlib.blake2b(f"{rate.name}\0{who}".encode(), digest_size=16).hexdigest()
+    return f"tutorq:limit:{digest}"
+
+
 class SharedBuckets:
     """Buckets of all processes with the same server; those of this process while it is away. `run` has to run."""
 
@@ -113,10 +119,8 @@ class SharedBuckets:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     async def _take(self, rate: Rate, who: Hashable, tokens: int, *, is_forced: bool) -> bytes:
-        # Addresses of clients are nobody's business, and names may be long.
-        digest = hashlib.blake2b(f"{rate.name}\0{who}".encode(), digest_size=16).hexdigest()
         taken: Any = await self._spend(
-            keys=[f"tutorq:limit:{digest}"], args=[rate.per_second, rate.at_once, tokens, int(is_forced)]
+            keys=[name_of(rate, who)], args=[rate.per_second, rate.at_once, tokens, int(is_forced)]
         )
         return bytes(taken)
 

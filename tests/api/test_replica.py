@@ -71,7 +71,7 @@ def some_tutor(pair: Pair) -> str:
 
 
 def sessions_of(answer: httpx2.Response) -> int:
-    count: int = answer.json()["tutor"]["sessions_30d"]
+    count: int = answer.json()["data"]["sessions_30d"]
     return count
 
 
