@@ -37,6 +37,7 @@ LONGEST_FIRST = (
     (  # those that make roles, one after the other
         "tests/dbt/test_histories.py", "tests/dbt/test_build.py", "tests/dbt/test_live.py", "tests/dbt/test_roles.py",
         "tests/core/test_roles.py", "tests/core/test_servers.py", "tests/verify/test_verify.py",
+        "tests/api/test_pooler.py",
     ),
     (
         "tests/dbt/test_incremental.py", "tests/dbt/test_leakage.py", "tests/dbt/test_match_features.py",
