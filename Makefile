@@ -106,7 +106,7 @@ pictures: install ## Make the pictures of README and docs anew, from a demo that
 
 lock: install ## Pin newest versions anew
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --group build --extra otel --extra workers --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group build --extra limits --extra otel --extra workers --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/requirements.lock
 	$(BIN)/uv pip compile tools/locks/workers.in --constraint deploy/requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o tools/locks/workers.lock
 	for tool in audit cloud docs sbom; do $(BIN)/uv pip compile tools/locks/$$tool.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade -o tools/locks/$$tool.lock; done
 

@@ -4,11 +4,11 @@ import gc
 import sys
 from contextlib import suppress
 
-import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from api import logs
+from api import logs, shared_limits
 from api.app import create_app
+from api.drain import DrainingServer
 from api.server import server_config
 from core import tracing
 from core.database import Database, DatabaseRole
@@ -24,13 +24,15 @@ def main() -> None:
     try:
         Database(settings, DatabaseRole.API).check_settings()
         tracing.check(settings)
+        shared_limits.check(settings)
     except TutorqError as error:
         sys.exit(f"error: {error}")
     # What has been imported stays. Left to the collector, it is gone through again and again: 100 ms each time.
     gc.collect()
     gc.freeze()
     log_config = logs.configuration(settings.log_level)
-    server = uvicorn.Server(server_config(create_app(settings), settings, log_config=log_config))
+    config = server_config(create_app(settings), settings, log_config=log_config)
+    server = DrainingServer(config, settings.drain_seconds)
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:

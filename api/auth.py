@@ -138,7 +138,7 @@ async def _with_key(request: Request, secret: str) -> Caller:
     key_ring: KeyRing = request.state.key_ring
     caller = await key_ring.find(secret)
     if isinstance(caller, Refused):
-        _note_failure(request, caller)
+        await _note_failure(request, caller)
         raise UnauthorizedError(caller.detail, headers=_CHALLENGE)
     record_of(request.scope).caller = caller.actor
     return caller
@@ -150,13 +150,13 @@ async def _with_token(request: Request, provider: Provider, token: str) -> Token
     except RefusedTokenError as error:
         log.info("token refused", why=str(error))
         refused = Refused(Why.NO_PROGRAM)
-        _note_failure(request, refused)
+        await _note_failure(request, refused)
         raise UnauthorizedError(refused.detail, headers=_CHALLENGE) from error
     record_of(request.scope).caller = caller.actor
     return caller
 
 
-def _note_failure(request: Request, refused: Refused) -> None:
+async def _note_failure(request: Request, refused: Refused) -> None:
     """
     Raises:
         TooManyFailedKeysError: this address has failed too often. A key or cookie that is right never gets here.
@@ -165,7 +165,7 @@ def _note_failure(request: Request, refused: Refused) -> None:
     refusals: Refusals = request.state.refusals
     refusals.note(Action.KEY_REFUSED, address, refused)
     limit: FailureLimit = request.state.failed_key_limit
-    limit.note(address)
+    await limit.note(address)
 
 
 async def _with_cookie(request: Request, cookie: str) -> BrowserCaller:
@@ -173,7 +173,7 @@ async def _with_cookie(request: Request, cookie: str) -> BrowserCaller:
     caller = await sessions.find(cookie)
     if caller is None:
         refused = Refused(Why.NO_SESSION)
-        _note_failure(request, refused)
+        await _note_failure(request, refused)
         raise UnauthorizedError(refused.detail, headers=_CHALLENGE)
     record_of(request.scope).caller = caller.actor
     return caller

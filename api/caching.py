@@ -90,7 +90,7 @@ async def answer(request: Request, statement: Statement, shape: Callable[[bytes]
     marts: Marts = request.state.marts
     unchanged = Unchanged(_resource(request, statement), statement.version_sql)
     if (response := await unchanged.response(request, marts)) is None:
-        published = await marts.read(statement)
+        published = await marts.read_published(statement)
         if published.body is None:
             raise NotFoundError(statement.missing)
         response = _found(published.version, unchanged.resource, shape(published.body))

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from api.drain import Drain
 from api.events.hub import Hub
 from api.headers import JSON_POLICY, POLICY, SAME_FOR_ALL
 from api.problems import ApiError, HeadTooLargeError, MalformedRequestError, OverloadedError, problem_response
@@ -125,6 +126,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unheard = 0
         self._stop_head_timer()
         super().on_headers_complete()
+        drain: Drain | None = self.app_state.get("drain")
+        if drain is not None and drain.has_begun:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._unheard = 0

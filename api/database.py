@@ -96,6 +96,7 @@ class Published:
 class Marts:
     """The published tables, read over a pool of connections.
 
+
     Raises (every method):
         NotPublishedError: there is no publication yet.
         OutdatedScoresError: there is one by a version before, which lacks what is asked for.
@@ -119,6 +120,11 @@ class Marts:
         if row is None:
             raise NotPublishedError("The first run has not finished.")
         return Published(*row)
+
+    async def read_published(self, statement: Statement) -> Published:
+        """The same for a statement whose body stays the same as long as its version does: with a replica, it may be
+        read there (replica.py)."""
+        return await self.read(statement)
 
     async def _run(self, work: Callable[[Any], Awaitable[Result]]) -> Result:
         try:
@@ -182,11 +188,16 @@ class PlainConnection(asyncpg.Connection):
 
 @asynccontextmanager
 async def open_pool(
-    url: str, *, size: int = POOL_SIZE, settings: Mapping[str, str] | None = None
+    url: str,
+    *,
+    size: int = POOL_SIZE,
+    settings: Mapping[str, str] | None = None,
+    statement_cache_size: int = STATEMENT_CACHE_SIZE,
 ) -> AsyncIterator[asyncpg.Pool]:
     """A pool that connects when it is first used, so that the API starts while the database is down.
 
-    `settings` are of the server, for every connection.
+    `settings` are of the server, for every connection. `statement_cache_size=0` makes no prepared statement that is to
+    be found again, so that a pooler may give each transaction another connection.
     """
     address, _ = for_asyncpg(url)
     pool = asyncpg.create_pool(
@@ -195,7 +206,7 @@ async def open_pool(
         max_size=size,
         timeout=CONNECT_TIMEOUT_SECONDS,
         command_timeout=STATEMENT_TIMEOUT_SECONDS,
-        statement_cache_size=STATEMENT_CACHE_SIZE,
+        statement_cache_size=statement_cache_size,
         connection_class=PlainConnection,
         init=_json_as_bytes,
         # Instants appear in bodies in the session's zone.

@@ -270,7 +270,7 @@ async def export(
         raise invalid([FieldError(field=each, message=message) for each in given])
     limit: ActionLimit = request.state.export_limit
     audit: AuditWriter = request.state.audit_writer
-    limit.spend(caller.actor)
+    await limit.spend(caller.actor)
     part = filters.model_copy(update={"limit": PAGE_ROWS})
     first = await read(part)
     meta = (await asyncio.to_thread(from_json, first.body))["meta"]
@@ -315,7 +315,7 @@ async def answer_list(
 
     async def read(part: Filters) -> Page:
         statement = query(part)
-        found = await marts.read(statement)
+        found = await marts.read_published(statement)
         if found.body is None:
             raise NotFoundError(statement.missing)
         return Page(found.body, found.next_cursor)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from fastapi import FastAPI
@@ -22,6 +23,7 @@ from api.cases.commands import Cases
 from api.cases.contact_commands import CaseContacts
 from api.cases.queries import CaseQueries
 from api.database import Marts, open_pool, stay_connected
+from api.drain import Drain
 from api.events import hub as event_hub
 from api.events.hub import Hub
 from api.excuses.commands import Excuses
@@ -52,6 +54,7 @@ from api.quarantine.commands import Dismissals
 from api.quarantine.queries import Quarantine
 from api.quarantine.sealing import seal_refused_rows
 from api.refusals import Refusals
+from api.replica import ReplicatedMarts
 from api.report_kinds.commands import MailTests
 from api.report_kinds.queries import Kinds
 from api.reports.commands import MailPreferences
@@ -64,6 +67,7 @@ from api.sessions.batches import AT_A_TIME, BatchWriter
 from api.sessions.ledger import Ledger
 from api.sessions.writer import SessionWriter
 from api.settings_watch import watch_settings
+from api.shared_limits import SharedBuckets, open_buckets
 from api.teams import Teams
 from api.text_writing import open_text_desk
 from api.webhook_endpoints.commands import Webhooks
@@ -93,6 +97,7 @@ class LifespanState(TypedDict):
     """What is made once, by its name in `request.state`."""
 
     marts: Marts
+    drain: Drain
     key_ring: KeyRing
     browser_sessions: BrowserSessions
     sessions: Sessions
@@ -183,30 +188,39 @@ def lifespan(
             async with AsyncExitStack() as stack:
                 if traces is not None:
                     stack.enter_context(traces.exported())
-                pool = await stack.enter_async_context(open_pool(url))
-                health_pool = await stack.enter_async_context(open_pool(url, size=HEALTH_POOL_SIZE))
-                dagster_pool = await stack.enter_async_context(open_pool(database.dagster_url, size=HEALTH_POOL_SIZE))
+                open_one = partial(open_pool, statement_cache_size=settings.statement_cache_size)
+                pool = await stack.enter_async_context(open_one(url, size=settings.api_pool_size))
+                replica_health_pool = None
+                if settings.read_database_url is None:
+                    marts = Marts(pool)
+                else:
+                    read_url = database.read_url
+                    replica = await stack.enter_async_context(open_one(read_url, size=settings.api_pool_size))
+                    replica_health_pool = await stack.enter_async_context(open_one(read_url, size=HEALTH_POOL_SIZE))
+                    marts = ReplicatedMarts(pool, replica, instruments.registry)
+                health_pool = await stack.enter_async_context(open_one(url, size=HEALTH_POOL_SIZE))
+                dagster_pool = await stack.enter_async_context(open_one(database.dagster_url, size=HEALTH_POOL_SIZE))
                 ingest_pool = await stack.enter_async_context(
-                    open_pool(
+                    open_one(
                         url,
                         size=INGEST_POOL_SIZE,
                         settings=Ledger.server_settings(settings.ingest_commit_seconds),
                     )
                 )
                 people_pool = await stack.enter_async_context(
-                    open_pool(
+                    open_one(
                         url,
                         size=PEOPLE_POOL_SIZE,
                         settings=Ledger.server_settings(settings.ingest_commit_seconds),
                     )
                 )
                 idempotency_pool = await stack.enter_async_context(
-                    open_pool(url, size=idempotent.IN_ALL, settings=Idempotency.server_settings())
+                    open_one(url, size=idempotent.IN_ALL, settings=Idempotency.server_settings())
                 )
                 idempotency = Idempotency(idempotency_pool)
                 await stack.enter_async_context(_running(idempotency.run()))
                 await stack.enter_async_context(_running(stay_connected(url)))
-                event_pool = await stack.enter_async_context(open_pool(url, size=event_hub.POOL_SIZE))
+                event_pool = await stack.enter_async_context(open_one(url, size=event_hub.POOL_SIZE))
                 events = Hub(event_pool, url, settings.event_streams, instruments.event_streams)
                 await stack.enter_async_context(_running(events.run()))
                 erased = await asyncio.to_thread(erased_ids, settings, make=settings.embedded == "on")
@@ -217,7 +231,6 @@ def lifespan(
                 await stack.enter_async_context(_running(session_writer.run()))
                 await stack.enter_async_context(_running(ledger.live.run()))
                 dagster = await stack.enter_async_context(open_dagster(settings.dagster, settings.dagster_headers))
-                marts = Marts(pool)
                 low, high = settings.match_medium_risk, settings.match_high_risk
                 texts = await stack.enter_async_context(open_text_desk(pool, settings))
                 scorer = Scorer(pool, settings, database)
@@ -238,17 +251,21 @@ def lifespan(
                 await stack.enter_async_context(_running(undeclared_proxies.run(pool)))
                 await stack.enter_async_context(_running(watch_settings(settings, database)))
                 await stack.enter_async_context(_running(seal_refused_rows(pool, settings)))
+                buckets = await stack.enter_async_context(open_buckets(settings, instruments.registry))
                 probe = HealthProbe(
                     health_pool,
                     dagster_pool,
+                    replica_pool=replica_health_pool,
+                    are_limits_shared=(lambda: buckets.is_shared) if isinstance(buckets, SharedBuckets) else None,
                     daemon_silent_seconds=settings.daemon_silent_seconds,
                     unprocessed_minutes=settings.unprocessed_minutes,
                 )
                 report_kinds = Kinds(pool, settings, database)
-                test_limit = limits.mail_test_limit()
+                test_limit = limits.mail_test_limit(buckets)
                 people = People(people_pool, ledger.live, scorer.follow, erased)
                 yield {
                     "marts": marts,
+                    "drain": Drain(),
                     "key_ring": key_ring,
                     "browser_sessions": BrowserSessions(pool),
                     "sessions": Sessions(pool),
@@ -259,11 +276,11 @@ def lifespan(
                         oidc=has_people,
                     ),
                     "link_requests": link_requests,
-                    "link_limit": limits.link_limit(),
-                    "log_in_limit": limits.log_in_limit(),
-                    "failed_log_in_limit": limits.failed_log_in_limit(),
-                    "failed_key_limit": limits.failed_key_limit(),
-                    "export_limit": limits.export_limit(),
+                    "link_limit": limits.link_limit(buckets),
+                    "log_in_limit": limits.log_in_limit(buckets),
+                    "failed_log_in_limit": limits.failed_log_in_limit(buckets),
+                    "failed_key_limit": limits.failed_key_limit(buckets),
+                    "export_limit": limits.export_limit(buckets),
                     "refusals": refusals,
                     "audit_log": AuditLog(pool),
                     "audit_writer": audit_writer,
@@ -272,7 +289,7 @@ def lifespan(
                     "instruments": instruments,
                     "platform_figures": PlatformFigures(pool, probe, session_writer, ledger.live, instruments.registry),
                     "metrics_need_key": settings.metrics == "key",
-                    "rate_limit": RateLimit(settings.ingest_rate_per_second),
+                    "rate_limit": RateLimit(buckets, settings.ingest_rate_per_second),
                     "teams": Teams(pool),
                     "idempotency": idempotency,
                     "session_writer": session_writer,
@@ -287,9 +304,9 @@ def lifespan(
                     "case_queries": CaseQueries(pool, marts, settings.timezone),
                     "appeals": Appeals(ingest_pool, ledger, settings),
                     "appeal_queries": AppealQueries(pool, marts, settings.timezone),
-                    "appeal_limit": limits.appeal_limit(),
+                    "appeal_limit": limits.appeal_limit(buckets),
                     "page_links": PageLinks(pool, settings),
-                    "failed_page_limit": limits.failed_page_limit(),
+                    "failed_page_limit": limits.failed_page_limit(buckets),
                     "own_pages": OwnPages(marts, settings),
                     "pages": Pages(settings),
                     "mail_preferences": MailPreferences(pool),

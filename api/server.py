@@ -10,8 +10,6 @@ from api.connections import Limits, guarded_protocol
 from core.settings import Settings
 
 SHUTDOWN_SECONDS = 10
-# An idle client may keep its connection; most polls of a page find another one open.
-KEEP_ALIVE_SECONDS = 5
 # Database connections, logs and libraries: measured 60.
 OTHER_FILES = 256
 
@@ -24,7 +22,7 @@ def server_config(app: FastAPI, settings: Settings, limits: Limits | None = None
         "loop": "uvloop",
         "http": guarded_protocol(limits),
         "limit_concurrency": room_for(settings.api_connections),
-        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+        "timeout_keep_alive": settings.keep_alive_seconds,
         "access_log": False,
         # The application looks at them itself (proxies.py).
         "proxy_headers": False,

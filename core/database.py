@@ -100,6 +100,14 @@ class Database:
         return postgres_urls.render(postgres_urls.for_session(postgres_urls.parse(self.login_url), self.role))
 
     @property
+    def read_url(self) -> str:
+        """URL of the standby that is read from, connected to as this role. Only where the settings name one."""
+        assert self._settings.read_database_url is not None
+        return postgres_urls.render(
+            postgres_urls.for_session(postgres_urls.parse(self._settings.read_database_url), self.role)
+        )
+
+    @property
     def dagster_url(self) -> str:
         """URL of Dagster's own database: same server, separate database."""
         if url := self._settings.dagster_database_url:

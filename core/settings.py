@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     transform_database_url: DatabaseUrl = None
     api_database_url: DatabaseUrl = None
     dagster_database_url: DatabaseUrl = None
+    read_database_url: DatabaseUrl = None
     landing_dir: Path | None = None
     strict_files: bool = False
 
@@ -105,6 +106,11 @@ class Settings(BaseSettings):
     api_port: int = 8000
     api_connections: int = Field(default=8192, ge=16)
     event_streams: int = Field(default=2000, ge=1)
+    api_pool_size: int = Field(default=10, ge=1, le=1000)
+    statement_cache_size: int = Field(default=256, ge=0)
+    keep_alive_seconds: int = Field(default=5, ge=1, le=3600)
+    drain_seconds: float = Field(default=0, ge=0, le=600)
+    limits_url: SecretStr | None = None
     dagster_port: int = 3000
     dagster_url: str | None = None
     dagster_hosts: Annotated[list[str], NoDecode] = []
@@ -230,7 +236,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "database_url", "ingest_database_url", "transform_database_url", "api_database_url", "dagster_database_url",
-        "landing_dir", "dashboard_url", "public_url", "smtp_url",
+        "read_database_url", "limits_url", "landing_dir", "dashboard_url", "public_url", "smtp_url",
         "sendgrid_api_key", "sendgrid_webhook_key", "ses_region", "ses_endpoint_url", "ses_smtp_username",
         "ses_smtp_password", "model_store", "model_store_endpoint_url",
         "oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_role_claim", "oidc_audience",
@@ -244,8 +250,9 @@ class Settings(BaseSettings):
         return None if value == "" else value
 
     @field_validator(
-        "database_url", "ingest_database_url", "transform_database_url", "api_database_url", "dagster_database_url"
-    )
+        "database_url", "ingest_database_url", "transform_database_url", "api_database_url", "dagster_database_url",
+        "read_database_url",
+    )  # fmt: skip
     @classmethod
     def _readable_url(cls, value: str | None) -> str | None:
         return postgres_urls.render(postgres_urls.parse(value)) if value else None
@@ -259,6 +266,20 @@ class Settings(BaseSettings):
         if not re.fullmatch(r"[!-~]*", text):
             raise ValueError("has a blank, a line break or a character in it that is not ASCII; copy it again")
         return SecretStr(text) if text else None
+
+    @field_validator("limits_url")
+    @classmethod
+    def _valkey_url(cls, value: SecretStr | None) -> SecretStr | None:
+        """As the client of Valkey spells it, which Redis understands, too."""
+        if value is None:
+            return None
+        scheme, separator, rest = value.get_secret_value().strip().partition("://")
+        schemes = {"valkey": "valkey", "valkeys": "valkeys", "redis": "valkey", "rediss": "valkeys", "unix": "unix"}
+        if not separator or scheme not in schemes or not rest:
+            raise ValueError(
+                "is no address such as valkey://host:6379/0, valkeys:// (TLS), redis://, rediss:// or unix://"
+            )
+        return SecretStr(f"{schemes[scheme]}://{rest}")
 
     @field_validator("secrets_key")
     @classmethod

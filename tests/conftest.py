@@ -39,7 +39,7 @@ LONGEST_FIRST = (
     ("tests/dbt/test_events.py",),
     (
         "tests/dbt/test_roles.py", "tests/core/test_roles.py", "tests/core/test_servers.py",
-        "tests/verify/test_verify.py",
+        "tests/verify/test_verify.py", "tests/api/test_pooler.py",
     ),
     ("tests/dbt/test_score_reference.py",),
     ("tests/dbt/test_build.py",),

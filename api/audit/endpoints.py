@@ -47,5 +47,5 @@ async def post_export(
 ) -> None:
     """Note that data were taken out as a file; the dashboard does so before it offers one."""
     note = await bodies.read_model(request, ExportNote, MOST_BYTES)
-    limit.spend(caller.actor)
+    await limit.spend(caller.actor)
     await audit.record(Entry(caller.actor, Action.EXPORT, "export", note.what, {"rows": note.rows}))

@@ -91,7 +91,7 @@ async def post_auth_session(
     opened = await _open(sessions, key_ring, limit, log_in, _browser(request))
     if isinstance(opened, Refused):
         refusals.note(Action.LOG_IN_REFUSED, address, opened)
-        failures.note(address)
+        await failures.note(address)
         raise UnauthorizedError(LINK_OVER if log_in.token is not None else opened.detail)
     cookie, caller = opened
     response = await _answer(caller, teams, 201)
@@ -163,7 +163,7 @@ async def get_oidc_callback(
     if isinstance(opened, Turned):
         address = address_of(request)
         refusals.note(Action.LOG_IN_REFUSED, address, Refused(Why.NO_IDENTITY))
-        failures.note(address)
+        await failures.note(address)
         response = _redirect(f"{REFUSED}{opened}")
     else:
         # The log-in page, which knows where its reader wanted to go.
@@ -184,7 +184,7 @@ async def post_log_in_link(request: Request, links: LinkRequestsDep, limit: Link
     """Have a one-time link mailed to yourself. The answer is the same whether the address is known or not."""
     wanted = await bodies.read_model(request, LinkRequest, MOST_BYTES)
     address = address_of(request)
-    limit.spend(network_of(address))
+    await limit.spend(network_of(address))
     links.ask(wanted.email, address)
     return Response(status_code=202, headers={"Cache-Control": "no-store"})
 
@@ -228,7 +228,7 @@ async def _open(
         return key
     if key.role is Role.INGEST:
         raise ForbiddenError("It has the role ingest, which sees nothing of the dashboard.")
-    limit.spend(key.key_id)
+    await limit.spend(key.key_id)
     return await sessions.open_for_key(key.key_id, browser)
 
 
@@ -241,7 +241,7 @@ async def _back(
         log.warning("log-in at the provider not completed", error=query.get("error", "")[:LONGEST_ERROR])
         return Turned.FAILED
     # Only now: nobody spends it whose browser was not sent out. From here on each asks the provider for something.
-    limit.spend(network_of(address_of(request)))
+    await limit.spend(network_of(address_of(request)))
     try:
         identity = await provider.identify(attempt, query["code"])
     except RefusedTokenError as error:

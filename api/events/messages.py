@@ -1,6 +1,7 @@
 """Events as they go over the wire: one chunk per reading, which all streams that see the same share."""
 
 import json
+import random
 from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from core.events import EventKind
 
 RESET, HEARTBEAT = "reset", "heartbeat"
 RETRY_MILLISECONDS = 3_000
+COME_BACK_MILLISECONDS = 500
 # As many as one transaction names (marts.tell_refreshed).
 MOST_TUTORS = 100
 
@@ -20,6 +22,11 @@ MOST_TUTORS = 100
 def beginning() -> bytes:
     """How long a client waits before it comes back."""
     return format_sse_event(retry=RETRY_MILLISECONDS)
+
+
+def come_back() -> bytes:
+    """The stream ends, and its client is to open another one soon. Each is given another time, as there may be many."""
+    return format_sse_event(retry=random.randint(COME_BACK_MILLISECONDS, RETRY_MILLISECONDS))
 
 
 def heartbeat(cursor: Cursor) -> bytes:

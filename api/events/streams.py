@@ -9,6 +9,7 @@ from uuid import UUID
 from prometheus_client import Gauge
 
 from api.callers import AnyCaller
+from api.events import messages
 from api.events.cursor import Cursor
 from api.problems import OverloadedError, TooManyAtOnceError
 
@@ -85,12 +86,12 @@ class Streams:
         """
         Raises:
             TooManyAtOnceError: the caller has as many as one may have.
-            OverloadedError: the process has, or it is about to end.
+            OverloadedError: the process has.
         """
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
         if self._of[caller.counted_as] >= PER_CALLER:
             raise TooManyAtOnceError(f"{PER_CALLER} event streams are open for this caller.", headers=headers)
-        if len(self._open) >= self._most or self._is_over:
+        if len(self._open) >= self._most:
             raise OverloadedError("Too many event streams are open.", headers=headers)
 
     @contextmanager
@@ -99,6 +100,8 @@ class Streams:
         self._open.add(stream)
         self._of[stream.caller.counted_as] += 1
         self._gauge.set(len(self._open))
+        if self._is_over:
+            stream.end()
         try:
             yield
         finally:
@@ -109,7 +112,9 @@ class Streams:
             self._gauge.set(len(self._open))
 
     def end(self) -> None:
-        """End all of them, and let no others in: the process ends."""
+        """End all of them, and each that comes after its first chunk: the process ends. They come back elsewhere, not
+        all at once."""
         self._is_over = True
         for stream in self._open:
+            stream.offer(messages.come_back())
             stream.end()

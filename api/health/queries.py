@@ -9,7 +9,17 @@ import asyncpg
 import structlog
 
 from api.database import MISSING_ERRORS, columns, with_connection
-from api.health.schemas import ChangesCheck, Checks, DaemonCheck, DatabaseCheck, Health, PublicationCheck, Status
+from api.health.schemas import (
+    ChangesCheck,
+    Checks,
+    DaemonCheck,
+    DatabaseCheck,
+    Health,
+    LimitsCheck,
+    PublicationCheck,
+    ReplicaCheck,
+    Status,
+)
 from api.tutors.schemas import TutorScore
 from core.concerns import Concern
 
@@ -43,9 +53,11 @@ log = structlog.get_logger("api")
 class HealthProbe:
     """Health of the platform, looked up at most once a second however often it is asked for.
 
-    Both pools should be its own: under load, waiting for a connection would look like an outage.
+    The pools should be its own: under load, waiting for a connection would look like an outage.
 
     Args:
+        replica_pool: to the standby that is read from, if there is one.
+        are_limits_shared: whether limits hold for all processes, if they are to.
         daemon_silent_seconds: how long the Dagster daemon may be silent; at the start, how long it may take to come.
         unprocessed_minutes: how long a change may wait, once anything has been published.
     """
@@ -55,18 +67,23 @@ class HealthProbe:
         pool: asyncpg.Pool,
         dagster_pool: asyncpg.Pool,
         *,
+        replica_pool: asyncpg.Pool | None = None,
+        are_limits_shared: Callable[[], bool] | None = None,
         daemon_silent_seconds: float = DAEMON_SILENT_SECONDS,
         unprocessed_minutes: float = UNPROCESSED_MINUTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
         self._dagster_pool = dagster_pool
+        self._replica_pool = replica_pool
+        self._are_limits_shared = are_limits_shared
         self._daemon_silent_seconds = daemon_silent_seconds
         self._unprocessed_seconds = unprocessed_minutes * 60
         self._clock = clock
         self._started = clock()
         self._lock = asyncio.Lock()
         self._latest: tuple[float, Health] | None = None
+        self._has_reached_database = False
 
     async def health(self) -> Health:
         """The present health, or that of less than a second ago. Raises nothing."""
@@ -75,14 +92,30 @@ class HealthProbe:
                 self._latest = (time.monotonic(), await self._look())
             return self._latest[1]
 
+    async def has_reached_database(self) -> bool:
+        """Whether the database has answered since the start; looked up until it has. Raises nothing."""
+        if not self._has_reached_database:
+            await self.health()
+        return self._has_reached_database
+
     async def _look(self) -> Health:
-        (database, publication, changes), daemon = await asyncio.gather(self._platform(), self._daemon())
-        checks = Checks(database=database, publication=publication, unprocessed_changes=changes, dagster_daemon=daemon)
+        (database, publication, changes), daemon, replica = await asyncio.gather(
+            self._platform(), self._daemon(), self._replica()
+        )
+        limits = self._limits()
+        checks = Checks(
+            database=database,
+            publication=publication,
+            unprocessed_changes=changes,
+            dagster_daemon=daemon,
+            limits=limits,
+            read_replica=replica,
+        )
         if Status.FAILED in (database.status, publication.status):
             status = Status.FAILED
         elif publication.status is Status.STARTING:
             status = Status.STARTING
-        elif Status.DEGRADED in (each.status for each in (publication, changes, daemon)):
+        elif Status.DEGRADED in (each.status for each in (publication, changes, daemon, limits, replica) if each):
             status = Status.DEGRADED
         else:
             status = Status.OK
@@ -98,6 +131,7 @@ class HealthProbe:
                 PublicationCheck(status=Status.UNKNOWN),
                 ChangesCheck(status=Status.UNKNOWN),
             )
+        self._has_reached_database = True
         return DatabaseCheck(status=Status.OK), await self._publication(), await self._changes()
 
     async def _publication(self) -> PublicationCheck:
@@ -124,6 +158,23 @@ class HealthProbe:
             return ChangesCheck(status=Status.UNKNOWN)
         is_late = age is not None and age > self._unprocessed_seconds
         return ChangesCheck(status=Status.DEGRADED if is_late else Status.OK, oldest_age_seconds=age)
+
+    def _limits(self) -> LimitsCheck | None:
+        if self._are_limits_shared is None:
+            return None
+        return LimitsCheck(status=Status.OK if self._are_limits_shared() else Status.DEGRADED)
+
+    async def _replica(self) -> ReplicaCheck | None:
+        if self._replica_pool is None:
+            return None
+        try:
+            row = await _within_time(self._replica_pool, lambda connection: connection.fetchrow(PUBLICATION))
+        except MISSING_ERRORS:
+            row = None
+        except Exception as error:
+            _note("read_replica", error)
+            return ReplicaCheck(status=Status.DEGRADED)
+        return ReplicaCheck(status=Status.OK, generation=row and row["generation"])
 
     async def _daemon(self) -> DaemonCheck:
         try:

@@ -2,6 +2,7 @@
 
 from datetime import date
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -54,13 +55,40 @@ class ChangesCheck(BaseModel):
     )
 
 
+class LimitsCheck(BaseModel):
+    """Whether limits hold for all API processes together (TUTORQ_LIMITS_URL)."""
+
+    status: Status = Field(description="Degraded while the server is away, and each process limits by itself.")
+
+
+class ReplicaCheck(BaseModel):
+    """The standby that is read from while it is as new as the primary (TUTORQ_READ_DATABASE_URL)."""
+
+    status: Status = Field(description="Degraded while it does not answer, and the primary does alone.")
+    generation: int | None = Field(default=None, description="Of what it has.", examples=[412])
+
+
 class Checks(BaseModel):
-    """Everything that was looked at."""
+    """Everything that was looked at. `limits` and `read_replica` are null where they are not set up."""
 
     database: DatabaseCheck
     publication: PublicationCheck
     dagster_daemon: DaemonCheck
     unprocessed_changes: ChangesCheck
+    limits: LimitsCheck | None = None
+    read_replica: ReplicaCheck | None = None
+
+
+class Readiness(BaseModel):
+    """Whether a load balancer should send requests here."""
+
+    status: Literal["starting", "ready", "draining"]
+
+
+class Liveness(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
 
 
 class Health(BaseModel):

@@ -88,7 +88,7 @@ async def post_opening(request: Request, pages: PagesDep, links: PageLinksDep) -
     form = await read_form(request)
     given = form.one("token").rpartition("token=")[2].strip()
     if not 0 < len(given) <= LONGEST_TOKEN or await links.visitor(given) is None:
-        _note_failure(request)
+        await _note_failure(request)
         return pages.opening(403, LINK_OVER)
     response = _to("/my")
     response.set_cookie(
@@ -115,7 +115,7 @@ async def get_own_page(
     """The tutor's page."""
     cookie, visitor = await _reader(request, links)
     if visitor is None:
-        return _closed(request, pages, cookie)
+        return await _closed(request, pages, cookie)
     return pages.own(await _known(own, visitor.tutor_id, page=page), cookie, page, sent)
 
 
@@ -124,7 +124,7 @@ async def get_appeal_form(request: Request, pages: PagesDep, links: PageLinksDep
     """The form of an appeal about the ticked sessions, or about a concern."""
     cookie, visitor = await _reader(request, links)
     if visitor is None:
-        return _closed(request, pages, cookie)
+        return await _closed(request, pages, cookie)
     query = request.query_params
     page, concern = await _about(own, visitor.tutor_id, query.getlist("session"), query.get("concern"))
     return pages.appeal(page, cookie, concern)
@@ -137,13 +137,13 @@ async def post_own_appeal(
     """Send an appeal, and go back to the page, which says until when there will be an answer."""
     cookie, visitor = await _reader(request, links)
     if visitor is None:
-        return _closed(request, pages, cookie)
+        return await _closed(request, pages, cookie)
     form = await read_form(request)
     _check(form.one("proof"), cookie)
     sessions, concern_name = form.all("session"), form.one("concern") or None
     reason, text = form.one("reason"), form.one("text")
     body = {"session_ids": sessions, "concern": concern_name, "reason": reason, "text": text}
-    _limit(request, visitor.tutor_id)
+    await _limit(request, visitor.tutor_id)
     try:
         appeal_id = await _send(appeals, visitor, body)
     except (ConflictError, InvalidRequestError) as error:
@@ -160,7 +160,7 @@ async def post_own_withdrawal(
     """Take an appeal back."""
     cookie, visitor = await _reader(request, links)
     if visitor is None:
-        return _closed(request, pages, cookie)
+        return await _closed(request, pages, cookie)
     _check((await read_form(request)).one("proof"), cookie)
     await appeals.withdraw(appeal_id, TUTOR, tutor_id=visitor.tutor_id, link_made_by=visitor.link_made_by)
     return _to(f"/my#appeal-{appeal_id}")
@@ -178,11 +178,11 @@ async def _reader(request: Request, links: PageLinks) -> tuple[str, Visitor | No
     return cookie, await links.visitor(cookie) if 0 < len(cookie) <= LONGEST_TOKEN else None
 
 
-def _closed(request: Request, pages: Pages, cookie: str) -> Response:
+async def _closed(request: Request, pages: Pages, cookie: str) -> Response:
     """Who has no link, or one that is over, is asked for another one."""
     if not cookie:
         return pages.opening(401, OPEN_LINK)
-    _note_failure(request)
+    await _note_failure(request)
     return _without_cookie(request, pages.opening(401, LINK_OVER))
 
 
@@ -237,12 +237,12 @@ def _check(proof: str, cookie: str) -> None:
         raise ForbiddenError("Go back to your page, and send it again.")
 
 
-def _limit(request: Request, tutor_id: UUID) -> None:
+async def _limit(request: Request, tutor_id: UUID) -> None:
     limit: ActionLimit = request.state.appeal_limit
-    limit.spend(tutor_id)
+    await limit.spend(tutor_id)
 
 
-def _note_failure(request: Request) -> None:
+async def _note_failure(request: Request) -> None:
     """
     Raises:
         TooManyLogInsError: this address has failed too often. A link that works never gets here.
@@ -251,7 +251,7 @@ def _note_failure(request: Request) -> None:
     refusals: Refusals = request.state.refusals
     refusals.note(Action.PAGE_LINK_REFUSED, address, Refused(Why.UNKNOWN))
     limit: FailureLimit = request.state.failed_page_limit
-    limit.note(address)
+    await limit.note(address)
 
 
 def _to(address: str) -> RedirectResponse:

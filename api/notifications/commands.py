@@ -140,7 +140,7 @@ class Preferences:
             TooManyRequestsError: the person has just had some.
             DatabaseUnavailableError: the server cannot be reached, or not in time.
         """
-        limit.spend(("person", person_id))
+        await limit.spend(("person", person_id))
         kind = ReportKind.NOTIFICATION
         example = made_up(self._settings, kind, datetime.now(UTC))
         assert example is not None

@@ -55,7 +55,7 @@ class MailTests:
             raise ConflictError(NO_PERSON)
         if email.lower().endswith("@localhost") and self._settings.mail_provider != "file":
             raise ConflictError(NO_MAILBOX)
-        self._limit.spend(caller.counted_as)
+        await self._limit.spend(caller.counted_as)
         try:
             draft = await self._kinds.draft(kind, caller)
         except NothingToShowError as nothing:

@@ -59,7 +59,7 @@ async def post_session(request: Request) -> Response:
     bodies.media_type(request, (bodies.JSON,))
     key = idempotency.key_of(request)
     override_by = _override_by(request, caller)
-    limit.spend(caller)
+    await limit.spend(caller)
     writer.require_room()
     data = await bodies.read(request, MOST_BYTES)
     claim = Claim.of(caller, key, _address(request, override_by), data) if key else None
@@ -88,13 +88,13 @@ async def post_session_batch(request: Request) -> Response:
     kind = bodies.media_type(request, (bodies.JSON, bodies.NDJSON))
     key = idempotency.key_of(request)
     override_by = _override_by(request, caller)
-    limit.spend(caller)
+    await limit.spend(caller)
     async with writer.turn(caller):
         data = await bodies.read(request, batches.MOST_BYTES)
         async with writer.place():
             parse = rows.parser_of(kind)
             posted = await asyncio.to_thread(parse, data)
-            limit.spend_more(caller, len(posted) - 1)
+            await limit.spend_more(caller, len(posted) - 1)
             claim = Claim.of(caller, key, _address(request, override_by), data) if key else None
             del data
             answer = await writer.write(posted, claim, override_by)

@@ -39,7 +39,10 @@ CERTIFICATES = "sslmode=verify-full&sslrootcert=/app/rds.pem"
 # `deploy` makes these up once, and asks for the others. The load balancer knows CloudFront by `door`.
 MADE_SECRETS = (*(f"{login}_database_url" for login in LOGINS), "dagster_token", "secrets_key", "erasure_key", "door")
 ASKED_SECRETS = ("oidc_client_secret",)
-PROVIDER_SECRETS = {"ses_smtp_password", "sendgrid_api_key", "smtp_url", "openai_api_key", "notify_urls"}
+PROVIDER_SECRETS = {
+    *("ses_smtp_password", "sendgrid_api_key", "smtp_url", "openai_api_key", "notify_urls"),
+    *("limits_url", "read_database_url"),
+}
 # What each way of sending mail needs; the fourth one, files, would end with its task.
 MAIL_SECRETS = {"smtp": "smtp_url", "sendgrid": "sendgrid_api_key", "ses": "ses_smtp_password"}
 NO_SECRETS = {"sendgrid_webhook_key"}  # in spite of its name: it checks signatures

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
-import uvicorn
 
 from api.app import create_app
 from api.connections import Limits
+from api.drain import DrainingServer
 from api.quarantine import sealing
 from api.server import server_config
 from core import keys
@@ -126,7 +126,7 @@ def serve(settings: Settings, limits: Limits | None = None) -> Iterator[str]:
     # Lines of requests would come after their test has ended, and stand between the results.
     quiet = settings.model_copy(update={"log_level": "warning"})
     config = server_config(create_app(quiet), quiet, limits, port=0, log_config=None, timeout_graceful_shutdown=5)
-    server = uvicorn.Server(config)
+    server = DrainingServer(config, quiet.drain_seconds)
     thread = threading.Thread(target=server.run)
     thread.start()
     deadline = time.monotonic() + START_SECONDS

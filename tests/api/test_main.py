@@ -3,13 +3,10 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -20,10 +17,9 @@ from api.limits import FAILED_LOG_INS_AT_ONCE
 from core.postgres_urls import parse, render
 from core.settings import PROJECT_ROOT
 from tests.api.conftest import Served
+from tests.api.processes import started
 
 pytestmark = pytest.mark.slow
-
-START_SECONDS = 180
 
 
 def test_the_process_logs_lines_without_personal_data_and_finishes_what_it_started(
@@ -134,43 +130,6 @@ def test_wrong_settings_are_told_in_one_line(tmp_path: Path, module: str, name: 
     (line,) = ended.stderr.splitlines()
     assert line.startswith(f"error: TUTORQ_{name}: ")
     assert CANARY not in line
-
-
-@contextmanager
-def started(
-    published: Served, log: Path, *, statuses: tuple[int, ...] = (200,), **settings: str
-) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """The process on published marts, when it answers to a look at its health, and its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {
-        "TUTORQ_HOME": str(log.parent),
-        "TUTORQ_DATABASE_URL": published.database.url,
-        "TUTORQ_API_PORT": str(port),
-        **settings,
-    }
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "api"], cwd=PROJECT_ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while _health(port) not in statuses:
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
-        yield process, port
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _health(port: int) -> int | None:
-    try:
-        return httpx2.get(f"http://127.0.0.1:{port}/api/health", timeout=30).status_code
-    except httpx2.TransportError:
-        return None
 
 
 def test_what_takes_long_to_import_is_imported_when_it_is_needed() -> None:

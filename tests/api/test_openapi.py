@@ -38,6 +38,8 @@ OPERATIONS = {
     "post_what_if",
     "get_what_if",
     "get_health",
+    "get_readiness",
+    "get_liveness",
     "list_tutors",
     "get_tutor",
     "get_tutor_history",
@@ -150,7 +152,8 @@ OPERATIONS = {
     "get_webhook_delivery",
     "post_webhook_replay",
 }
-WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session",
+WITHOUT_KEY = {"get_health", "get_readiness", "get_liveness",
+               "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session",
                "post_log_in_link", "get_log_in_methods", "post_sendgrid_events"}  # fmt: skip
 WITHOUT_JSON = {
     "post_case_note",

@@ -24,7 +24,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from api.key_ring import Caller
-from api.limits import RateLimit
+from api.limits import MemoryBuckets, RateLimit
 from api.problems import ApiError, BusyError, TooManyRequestsError
 from api.sessions.endpoints import MOST_BYTES
 from api.sessions.ledger import Ledger, Post
@@ -536,22 +536,26 @@ def test_the_rate_limit_counts_rows_per_key(postgres: "Postgres", tmp_path: Path
 
 def test_a_bucket_fills_with_time() -> None:
     now = 0.0
-    limit = RateLimit(10, clock=lambda: now)
+    limit = RateLimit(MemoryBuckets(lambda: now), 10)
     caller = Caller(1, "one", Role.INGEST)
+
+    def spend(rows: int = 1) -> None:
+        asyncio.run(limit.spend(caller, rows))
+
     for _ in range(20):
-        limit.spend(caller)
+        spend()
     with pytest.raises(TooManyRequestsError):
-        limit.spend(caller)
+        spend()
     now = 0.1
-    limit.spend(caller, 31)
+    spend(31)
     with pytest.raises(TooManyRequestsError) as refused:
-        limit.spend(caller)
+        spend()
     assert refused.value.headers == {"Retry-After": "4"}
     now = 1000.0
     for _ in range(20):
-        limit.spend(caller)
+        spend()
     with pytest.raises(TooManyRequestsError):
-        limit.spend(caller)
+        spend()
 
 
 class _Stuck(Ledger):

@@ -304,7 +304,14 @@ def test_a_health_check_tells_what_answers(port: bool) -> None:
     with socketserver.TCPServer(("127.0.0.1", 0), Answering) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         number = server.server_address[1] if port else free_port()
-        for path, answers in (((), True), (("/good",), True), (("/no-http",), False), (("/closed",), False)):
+        for path, answers in (
+            ((), True),
+            (("/good",), True),
+            (("/good", "503"), True),
+            (("/good", "200"), False),
+            (("/no-http",), False),
+            (("/closed",), False),
+        ):
             command = ["bash", str(PROJECT_ROOT / "deploy" / "answers.sh"), str(number), *path]
             ran = subprocess.run(command, check=False, capture_output=True, timeout=30)
             assert (ran.returncode == 0) == (port and answers), path

@@ -94,9 +94,9 @@ class Services(Stack):
                 memory=size.api_memory,
                 secrets=(
                     *("api_database_url", "dagster_database_url", "dagster_token", "openai_api_key"),
-                    *("oidc_client_secret", "secrets_key", "erasure_key"),
+                    *("oidc_client_secret", "secrets_key", "erasure_key", "limits_url", "read_database_url"),
                 ),
-                health=[*ANSWERS, "8000", "/api/auth/session"],
+                health=[*ANSWERS, "8000", "/api/live"],
                 port=8000,
                 models="read",
             ),
@@ -175,10 +175,8 @@ class Services(Stack):
             "api",
             8000,
             elb.HealthCheck(
-                path="/api/health",
+                path="/api/ready",
                 interval=Duration.seconds(15),
-                # 503: nothing is published yet, or the database cannot be read. Another task would not know better.
-                healthy_http_codes="200,503",
                 healthy_threshold_count=2,
             ),
         )

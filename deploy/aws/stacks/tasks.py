@@ -39,6 +39,8 @@ class Workload:
 def settings(data: Data) -> dict[str, str]:
     """The settings of every process, which tell nothing that is secret."""
     mine = data.installation
+    # Longer than the minute for which the load balancer keeps a connection that it may send the next request on.
+    defaults = {"keep_alive_seconds": "75"}
     own = {
         "api_url": f"http://api.{INTERNAL}:8000",
         "dagster_url": f"http://dagster-webserver.{INTERNAL}:3000",
@@ -52,7 +54,7 @@ def settings(data: Data) -> dict[str, str]:
         "oidc_issuer": mine.oidc["issuer"],
         "oidc_client_id": mine.oidc["client_id"],
     }
-    named = {f"TUTORQ_{name.upper()}": value for name, value in {**mine.settings, **own}.items()}
+    named = {f"TUTORQ_{name.upper()}": value for name, value in {**defaults, **mine.settings, **own}.items()}
     return {**named, "TUTORQ_CODE_LOCATION_HOST": f"code-location.{INTERNAL}", "AWS_DEFAULT_REGION": Aws.REGION}
 
 

@@ -66,14 +66,14 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 {{- end }}
-{{- range $name, $value := merge (dict) .Values.settings (dict "TUTORQ_MAIL_PROVIDER" "smtp") }}
+{{- range $name, $value := merge (dict) .Values.settings (dict "TUTORQ_MAIL_PROVIDER" "smtp" "TUTORQ_DRAIN_SECONDS" "5" "TUTORQ_KEEP_ALIVE_SECONDS" "75") }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
 {{- end }}
 
 {{/*
 A pod. Takes a dict: root, component, resources, command, secrets (names of entries), and optionally port, path (of the
-health check), models ("read" or "write"), landing, runLogs ("read" or "write"), dbt, grace (seconds to end in), isHook.
+health check), readyPath (of what says when it takes requests, if that is another one), models ("read" or "write"), landing, runLogs ("read" or "write"), dbt, grace (seconds to end in), isHook.
 */}}
 {{- define "tutorq.pod" -}}
 {{- $root := .root -}}
@@ -141,9 +141,10 @@ spec:
         exec: {command: {{ toJson $check }}}
         periodSeconds: 30
         timeoutSeconds: 5
+      {{- if .readyPath }}{{ $check = list "bash" "deploy/answers.sh" (toString .port) .readyPath "200" }}{{ end }}
       readinessProbe:
         exec: {command: {{ toJson $check }}}
-        periodSeconds: 10
+        periodSeconds: {{ if .readyPath }}5{{ else }}10{{ end }}
         timeoutSeconds: 5
       {{- else if not .isHook }}
       # It listens nowhere. Should it hang, `watch` mails and /api/health says so.
@@ -208,7 +209,8 @@ api:
   command: [python, -m, api]
   size: api
   port: 8000
-  path: /api/auth/session
+  path: /api/live
+  readyPath: /api/ready
   models: read
   secrets: [api_database_url, dagster_database_url, dagster_token, openai_api_key, oidc_client_secret, secrets_key, erasure_key]
 code-location:

@@ -125,7 +125,7 @@ def test_the_load_balancer_lets_in_cloudfront_and_who_has_logged_in(templates: T
 
 def test_health_is_asked_for(templates: Templates) -> None:
     groups = {group["Port"]: group for group in of_type(templates, "AWS::ElasticLoadBalancingV2::TargetGroup")}
-    assert groups[8000]["HealthCheckPath"] == "/api/health"
+    assert groups[8000]["HealthCheckPath"] == "/api/ready"
     assert groups[3000]["HealthCheckPath"] == "/server_info"
     for name, (container, _) in containers(templates).items():
         asked = COMPOSE["services"][name].get("healthcheck", {}).get("test", ["CMD", "true"])

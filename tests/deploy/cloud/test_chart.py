@@ -38,6 +38,7 @@ FULL: dict[str, Any] = {
     "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/tutorq"}},
     "nodeSelector": {"kubernetes.io/arch": "amd64"},
     "settings": {"TUTORQ_MAIL_PROVIDER": "ses"},
+    "api": {"secrets": ["limits_url"]},
 }
 
 
@@ -108,7 +109,8 @@ def test_each_pod_gets_its_own_secrets_as_files(manifests: list[dict[str, Any]])
     for name, pod in found.items():
         [secret] = [volume["secret"] for volume in pod["volumes"] if "secret" in volume]
         there = COMPOSE["migrate" if name == "owner" else name]["secrets"]
-        assert [item["key"] for item in secret["items"]] == there, name
+        further = ["tutorq_limits_url"] if name == "api" and len(of_kind(manifests, "Ingress")) == 2 else []
+        assert [item["key"] for item in secret["items"]] == [*there, *further], name
         assert "tutorq_database_url" not in [item["key"] for item in secret["items"]] or name in ("migrate", "owner")
         assert not [each for each in pod["containers"][0]["env"] if "valueFrom" in each]
 
@@ -132,6 +134,9 @@ def test_pods_run_and_check_what_the_compose_file_does(manifests: list[dict[str,
         ]
         if "startupProbe" in container:
             assert ["CMD", *container["startupProbe"]["exec"]["command"]] == COMPOSE[name]["healthcheck"]["test"]
+            assert container["livenessProbe"]["exec"] == container["startupProbe"]["exec"]
+        if name == "api":
+            assert container["readinessProbe"]["exec"]["command"][-2:] == ["/api/ready", "200"]
 
 
 def test_the_owner_is_nobody_until_asked_for(manifests: list[dict[str, Any]]) -> None:
@@ -193,6 +198,7 @@ def test_what_is_missing_is_told_at_once() -> None:
         {"settings": {"TUTORQ_DAGSTER_LOG_IN": "false"}},  # Dagster would be open to whoever finds it
         {"settings": {"TUTORQ_MAIL_PROVIDER": "file"}},  # the root file system is read-only
         {"api": {"replicas": {"min": 0, "max": 1}}},
+        {"api": {"secrets": ["database_url"]}},  # the owner's login
         {"imgae": {}},
         {"models": {"store": "/somewhere"}},
     ],
