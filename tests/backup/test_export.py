@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from backup.export import MANIFEST, export_marts
 from cli.app import app
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
+from core.settings import PROJECT_ROOT
 from tests.conftest import PUBLISHED, Postgres
 
 # What CSV takes for something else: line breaks, quotes, nothing, and the word for it.
@@ -174,3 +178,39 @@ def test_the_command_tells_what_it_wrote(marts: Database, tmp_path: Path, monkey
     said = CliRunner().invoke(app, ["db", "export", str(tmp_path / "marts"), "--json"])
     assert said.exit_code == 0, said.output
     assert json.loads(said.stdout)["tables"] == manifest(tmp_path / "marts")["tables"]
+
+
+MANY = """
+create or replace view analytics.many as
+select
+    n as id, md5(n::text) as text, n / 7.0::double precision as number,
+    timestamptz '2026-01-01' + n * interval '1 second' as at
+from generate_series(1, {rows}) as n
+"""
+PEAK = """
+import resource, sys
+from pathlib import Path
+from backup.export import export_marts
+from core.database import Database
+from core.settings import Settings
+export_marts(Database(Settings()), Path(sys.argv[1]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.soak
+def test_memory_does_not_grow_with_the_rows(marts: Database, tmp_path: Path) -> None:
+    environment = {**os.environ, "TUTORQ_DATABASE_URL": marts.login_url, "TUTORQ_HOME": str(tmp_path / "home")}
+    peaks = []
+    for rows in (300_000, 6_000_000):
+        with marts.as_role(DatabaseRole.TRANSFORM).connect() as connection:
+            connection.execute(MANY.format(rows=rows).encode())
+        command = [sys.executable, "-c", PEAK, str(tmp_path / "marts")]
+        ended = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=True)
+        peaks.append(int(ended.stdout))
+        assert (
+            next(table["rows"] for table in manifest(tmp_path / "marts")["tables"] if table["name"] == "many") == rows
+        )
+    with marts.as_role(DatabaseRole.TRANSFORM).connect() as connection:
+        connection.execute("drop view analytics.many")
+    assert peaks[1] < peaks[0] + 100, f"peaks in MB: {peaks}"

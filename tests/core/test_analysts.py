@@ -1,17 +1,21 @@
 """Analysts get in by TCP, with a password, and read `analytics`; nobody else does, and without the setting nobody."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import psutil
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
 from cli.app import app
+from core import postgres_urls
 from core.analysts import make_analyst, remove_analyst
 from core.database import Database
 from core.embedded import EmbeddedPostgres
@@ -77,6 +81,25 @@ def test_nobody_else_gets_in_by_tcp(said: Any) -> None:
     for changes in ({"user": "postgres"}, {"dbname": "postgres"}, {"dbname": "dagster"}):
         with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):
             ask(url, "select 1", **changes)
+
+
+def test_processes_of_ours_come_by_the_socket(listening: Database) -> None:
+    """Each by its own driver: dbt and psql by variables, the API by asyncpg, Dagster by psycopg 2."""
+
+    async def connected() -> object:
+        connection = await asyncpg.connect(**postgres_urls.for_asyncpg(listening.url)[0])
+        try:
+            return await connection.fetchval("select inet_server_addr()")
+        finally:
+            await connection.close()
+
+    assert asyncio.run(connected()) is None
+    listening.ensure_databases()
+    with create_engine(listening.dagster_url).connect() as connection:
+        assert connection.scalar(text("select inet_server_addr()")) is None
+    given = listening.libpq_environment()
+    assert given["PGHOST"].startswith("/")
+    assert given["PGPORT"] == str(listening._settings.embedded_port)
 
 
 def test_a_new_password_ends_the_old_one(said: Any) -> None:
