@@ -38,7 +38,9 @@ def mcp(
     if key is None and http is None:
         raise TutorqError("TUTORQ_MCP_KEY is not set; make a key with: tutorq keys create --name assistant --role read")
     reader = Reader(settings.api, key, settings.mcp_calls_per_minute)
-    server = make_server(reader, Masks(tutor_names=settings.mcp_names), settings.dashboard)
+    # The API serves the dashboard, too.
+    dashboard = (settings.dashboard_url or settings.api).rstrip("/")
+    server = make_server(reader, Masks(tutor_names=settings.mcp_names), dashboard)
     if http is None:
         server.run()
     else:
