@@ -63,9 +63,11 @@ def test_rates_by_subject_and_week_are_those_of_the_platform(url: str) -> None:
     rows = asked(
         url,
         f"""
-        select sum(sessions)::int, round(sum(sessions * let_down_rate))::int, platform.sessions::int, let_downs::int
+        select
+            sum(answer.sessions)::int, round(sum(answer.sessions * answer.let_down_rate))::int,
+            platform.sessions::int, platform.let_downs::int
         from ({rate}) as answer inner join platform_weekly as platform using (week_start)
-        group by week_start, platform.sessions, let_downs
+        group by week_start, platform.sessions, platform.let_downs
         """,
     )
     assert len(rows) > 20
