@@ -33,7 +33,7 @@ def mcp(
     except ModuleNotFoundError as error:
         if error.name != "mcp":
             raise
-        raise TutorqError("this needs the package mcp; install it with: pip install 'tutorq[mcp]'") from None
+        raise TutorqError("this needs the extra `mcp`: install tutorq[mcp]") from None
     key = settings.mcp_key.get_secret_value() if settings.mcp_key and http is None else None
     if key is None and http is None:
         raise TutorqError("TUTORQ_MCP_KEY is not set; make a key with: tutorq keys create --name assistant --role read")
