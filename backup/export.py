@@ -21,6 +21,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from backup.make import frozen
+from core import audit
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 
@@ -64,7 +65,7 @@ class Column:
     description: str | None
 
     @property
-    def arrow(self) -> pa.Field:
+    def arrow(self) -> "pa.Field[Any]":
         kind = ARROW.get(self.type, pa.string())
         if self.type.startswith("numeric("):
             precision, scale = self.type.removeprefix("numeric(").rstrip(")").split(",")
@@ -141,9 +142,13 @@ def export_marts(database: Database, folder: Path, *, tell: Callable[[str], None
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
         raise TutorqError(f"cannot write beside {folder}: {error.strerror}") from error
+    reader = database.as_role(DatabaseRole.TRANSFORM)
     try:
-        with frozen(database.as_role(DatabaseRole.TRANSFORM), tell) as (connection, _):
+        with frozen(reader, tell) as (connection, _):
             export = _write(connection, part, tell)
+        told = {"rows": sum(table.rows for table in export.tables), "format": "parquet"}
+        with reader.connect() as connection:
+            audit.record(connection, audit.Entry(audit.operator(), audit.Action.EXPORT, "export", "marts", told))
         (part / MANIFEST).write_text(json.dumps(export.to_dict(), indent=2) + "\n")
         _put_in_place(part, folder)
     except OSError as error:
@@ -268,7 +273,8 @@ def _by_month(groups: Iterator[pa.Table], day: str | None) -> Iterator[tuple[str
 
     def cut() -> Iterator[tuple[str, pa.Table]]:
         for group in groups:
-            months = pc.fill_null(pc.strftime(group[day], "%Y-%m"), "unknown")
+            months: Any = pc.strftime(group[day], "%Y-%m")
+            months = pc.fill_null(months, "unknown")
             for month in pc.unique(months).to_pylist():
                 yield month, group.filter(pc.equal(months, month))
 

@@ -177,7 +177,13 @@ def test_the_command_tells_what_it_wrote(marts: Database, tmp_path: Path, monkey
     monkeypatch.setenv("TUTORQ_HOME", str(tmp_path / "home"))
     said = CliRunner().invoke(app, ["db", "export", str(tmp_path / "marts"), "--json"])
     assert said.exit_code == 0, said.output
-    assert json.loads(said.stdout)["tables"] == manifest(tmp_path / "marts")["tables"]
+    tables = manifest(tmp_path / "marts")["tables"]
+    assert json.loads(said.stdout)["tables"] == tables
+    with marts.connect() as connection:
+        entry = connection.execute(
+            "select action, subject_id, details from app.audit_log order by entry_id desc limit 1"
+        ).fetchone()
+    assert entry == ("export", "marts", {"rows": sum(table["rows"] for table in tables), "format": "parquet"})
 
 
 MANY = """
