@@ -18,7 +18,7 @@ endif
 # One more than there are processors: tests of whole installations wait much of the time.
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 3); echo $$(( n < 3 ? n + 1 : 4 )))
 PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --quiet --durations=30 --durations-min=10
-QUICK := tests/api tests/backup tests/cli tests/core tests/demo tests/deploy tests/docs tests/ingest tests/ml tests/persons tests/reports tests/tools tests/verify
+QUICK := tests/api tests/backup tests/cli tests/core tests/demo tests/deploy tests/docs tests/ingest tests/mcp_server tests/ml tests/persons tests/reports tests/tools tests/verify
 # Where the demo runs that `make pictures` looks at.
 ADDRESS ?= http://localhost:8000
 DAGSTER ?= http://127.0.0.1:3000

@@ -49,7 +49,7 @@ def make_backup(
         # Before the database: a file that is loaded in between is then in both, and loading it again changes nothing.
         # The other way round it would be nowhere but in `processed`, from where nothing is loaded.
         files = _pack_landing(archive, settings.landing) if landing else None
-        with _snapshot(database, tell) as (connection, snapshot):
+        with frozen(database, tell) as (connection, snapshot):
             programs = find_programs(connection.info.server_version // 10_000, tls=connection.pgconn.ssl_in_use)
             manifest = describe(connection, programs.version, datetime.now(UTC))
             manifest.landing_files = files
@@ -62,7 +62,7 @@ def make_backup(
 
 
 @contextmanager
-def _snapshot(database: Database, tell: Callable[[str], None]) -> Iterator[tuple[psycopg.Connection, str]]:
+def frozen(database: Database, tell: Callable[[str], None]) -> Iterator[tuple[psycopg.Connection, str]]:
     """A transaction, and the name under which pg_dump sees exactly what it sees.
 
     No dbt runs meanwhile: pg_dump holds the tables that a run wants to swap, the run would wait for it, and readers for

@@ -18,6 +18,7 @@ from cli import (
     keys,
     load,
     matching,
+    mcp,
     people,
     person,
     policy,
@@ -51,6 +52,7 @@ for verbs in (
     policy.app,
     demo.app,
     doctor.app,
+    mcp.app,
 ):
     app.add_typer(verbs)
 database.app.add_typer(backup.app)

@@ -1,4 +1,4 @@
-"""`tutorq db backup` and `tutorq db restore`."""
+"""`tutorq db backup`, `tutorq db restore` and `tutorq db export`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.terminal import JsonFlag, err, open_platform, print_json, tells_errors
+from core.database import DatabaseRole
 
 app = typer.Typer()
 
@@ -85,6 +86,31 @@ def restore(
         "`tutorq score` and `tutorq doctor`.",
         soft_wrap=True,
         highlight=False,
+    )
+
+
+@app.command("export")
+@tells_errors
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder, or that of an earlier export.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Write the marts as Parquet files into FOLDER, in one state, with personal data masked."""
+    from backup.export import export_marts
+
+    _, database = open_platform(DatabaseRole.TRANSFORM)
+    with err.status("Exporting …") as status:
+        done = export_marts(database, folder, tell=lambda what: status.update(f"Exporting: {what} …"))
+    if as_json:
+        print_json(done.to_dict())
+        return
+    rows, size = sum(table.rows for table in done.tables), sum(table.bytes for table in done.tables)
+    err.print(
+        f"{folder}: {_count(len(done.tables), 'table')}, {_count(rows, 'row')}, {size / 1e6:,.1f} MB, "
+        f"as of {done.as_of}.",
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
     )
 
 

@@ -4,15 +4,27 @@ import os
 import shlex
 import shutil
 import subprocess
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from cli.terminal import err, open_platform, out, tells_errors
+from cli.terminal import JsonFlag, err, open_platform, out, print_json, tells_errors
+from core import postgres_urls
 from core.database import Database
+from core.embedded import LOOPBACK
 from core.errors import TutorqError
 
 app = typer.Typer(help="The database: where it is, its schema, a shell on it.", no_args_is_help=True)
+
+
+class ShellRole(StrEnum):
+    """Whose rights a shell has."""
+
+    ANALYST = "analyst"
+    INGEST = "ingest"
+    TRANSFORM = "transform"
+    API = "api"
 
 
 @app.command("url")
@@ -36,13 +48,57 @@ def env() -> None:
 
 @app.command("shell", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 @tells_errors
-def shell(context: typer.Context) -> None:
-    """Open psql on the database; further arguments go to psql (`tutorq db shell -c 'select 1'`)."""
+def shell(
+    context: typer.Context,
+    role: Annotated[
+        ShellRole | None, typer.Option("--role", help="Whose rights to have; by default the owner's.")
+    ] = None,
+) -> None:
+    """Open psql on the database; further arguments go to psql (`tutorq db shell -c 'select 1'`).
+
+    As an analyst, tables are those of `analytics`, and names are masked.
+    """
     _, database = open_platform()
     psql = shutil.which("psql") or str(database.embedded.psql)
     # The connection goes through the environment: a password on a command line is there for all to see.
     environment = {**os.environ, **database.libpq_environment()}
+    if role is not None:
+        environment["PGOPTIONS"] += f" --role=tutorq_{role}"
+    if role is ShellRole.ANALYST:
+        environment["PGOPTIONS"] += " -c search_path=analytics"
     raise typer.Exit(subprocess.run([psql, *context.args], env=environment, check=False).returncode)
+
+
+@app.command("analyst")
+@tells_errors
+def analyst(
+    login: Annotated[str, typer.Argument(metavar="LOGIN", help="Of a person or a BI tool, such as metabase.")],
+    names: Annotated[bool, typer.Option("--names", help="Let them see names and e-mail addresses, too.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the login instead.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a login that reads `analytics`, and print its URL once; of one that is there, change the password."""
+    from core.analysts import make_analyst, remove_analyst
+
+    _, database = open_platform()
+    with database.connect() as connection:
+        if remove:
+            remove_analyst(connection, login)
+            out.print(f"The login {login} is removed.", highlight=False, markup=False)
+            return
+        password = make_analyst(connection, login, names=names)
+    parameters = {**postgres_urls.parse(database.login_url), "user": login, "password": password}
+    port = database.embedded.tcp_port if database.is_embedded else None
+    if port is not None:
+        parameters |= {"host": LOOPBACK, "port": str(port)}
+    url = postgres_urls.render(parameters)
+    if as_json:
+        print_json({"login": login, "names": names, "url": url})
+        return
+    print(url)
+    err.print("Keep it: it is not shown again.", highlight=False)
+    if database.is_embedded and port is None:
+        err.print("Programs of other users need TCP: set TUTORQ_EMBEDDED_PORT and start again.", highlight=False)
 
 
 @app.command("migrate")

@@ -65,6 +65,8 @@ class Action(StrEnum):
     PREDICTIONS_START = "predictions.start"
     MODEL_TRAIN = "model.train"
     EXPORT = "export"
+    ANALYST_ADD = "analyst.add"
+    ANALYST_REMOVE = "analyst.remove"
     MAIL_OPTED_OUT = "mail.opted_out"
     NOTIFICATIONS_CHANGE = "notifications.change"
     WEBHOOK_ADD = "webhook.add"

@@ -87,7 +87,7 @@ class Database:
         if self._owner is not self:
             return self._owner.embedded
         if self._embedded is None:
-            self._embedded = EmbeddedPostgres(self._settings.home)
+            self._embedded = EmbeddedPostgres(self._settings.home, self._settings.embedded_port)
         return self._embedded
 
     @property

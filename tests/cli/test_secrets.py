@@ -27,6 +27,7 @@ SECRETS = {
     "TUTORQ_SES_SMTP_USERNAME": "mailer",
     "TUTORQ_SES_SMTP_PASSWORD": f"{CANARY}+ses",
     "TUTORQ_OIDC_CLIENT_SECRET": f"{CANARY}-oidc",
+    "TUTORQ_MCP_KEY": f"tq_{CANARY}_mcp",
     "TUTORQ_SES_ENDPOINT_URL": "127.0.0.1:1",
     "TUTORQ_MAIL_FROM": "tutorq@example.org",
     "TUTORQ_STAFF_EMAILS": "staff@example.org",
@@ -50,6 +51,9 @@ ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("db", "migrate"): ["--logins"],
     ("db", "backup"): ["{home}/backup.zip"],
     ("db", "restore"): ["{home}/backup.zip"],
+    ("db", "export"): ["{home}/marts"],
+    # Nobody is made: roles belong to the server, which other tests use.
+    ("db", "analyst"): ["nobody_of_this_name", "--remove"],
     ("keys", "create"): ["--name=x"],
     ("keys", "rotate"): ["x"],
     ("login-link",): ["ann@example.org"],

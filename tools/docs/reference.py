@@ -17,7 +17,7 @@ LEADS = {
     ),
     "tables": (
         "The marts, which analysts read in the schema `analytics` under the same names "
-        "([how to begin](../operations.md#for-analysts)). Columns marked *personal* are masked there."
+        "([how to begin](../analysts.md)). Columns marked *personal* are masked there."
     ),
     "api": (
         "Every operation, as `/api/openapi.json` describes it; an installation shows the same at `/api/docs`. "

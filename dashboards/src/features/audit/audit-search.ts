@@ -11,6 +11,8 @@ export const ACTIONS = {
   "key.create": "Key created",
   "key.rotate": "Key rotated",
   "key.revoke": "Key revoked",
+  "analyst.add": "Analyst's login made",
+  "analyst.remove": "Analyst's login removed",
   "login_link.create": "Log-in link created",
   "person.add": "Person added",
   "person.change": "Person changed",
