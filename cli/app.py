@@ -12,6 +12,7 @@ import typer
 from cli import (
     audit,
     backup,
+    connectors,
     database,
     demo,
     doctor,
@@ -45,6 +46,7 @@ for verbs in (
     people.login_app,
     audit.app,
     load.app,
+    connectors.app,
     scores.app,
     what_if.app,
     matching.app,
