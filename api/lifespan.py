@@ -21,6 +21,7 @@ from api.browser_sessions import BrowserSessions
 from api.cases.commands import Cases
 from api.cases.contact_commands import CaseContacts
 from api.cases.queries import CaseQueries
+from api.connectors.commands import Connectors
 from api.database import Marts, open_pool, stay_connected
 from api.events import hub as event_hub
 from api.events.hub import Hub
@@ -116,6 +117,7 @@ class LifespanState(TypedDict):
     idempotency: Idempotency
     session_writer: SessionWriter
     batch_writer: BatchWriter
+    connectors: Connectors
     session_records: SessionRecords
     deletions: Deletions
     quarantine: Quarantine
@@ -240,6 +242,7 @@ def lifespan(
                 )
                 report_kinds = Kinds(pool, settings, database)
                 test_limit = limits.mail_test_limit()
+                batch_writer = BatchWriter(ledger, settings.timezone)
                 people = People(people_pool, ledger.live, scorer.follow)
                 yield {
                     "marts": marts,
@@ -270,7 +273,8 @@ def lifespan(
                     "teams": Teams(pool),
                     "idempotency": idempotency,
                     "session_writer": session_writer,
-                    "batch_writer": BatchWriter(ledger, settings.timezone),
+                    "batch_writer": batch_writer,
+                    "connectors": Connectors(settings, pool, batch_writer),
                     "session_records": SessionRecords(pool),
                     "deletions": Deletions(ingest_pool, ledger.live),
                     "quarantine": Quarantine(pool),

@@ -1,7 +1,7 @@
 """Acuity Scheduling: appointments of its API (v1). Calendars are tutors, clients are students, by e-mail.
 
-Fields as https://developers.acuityscheduling.com/reference describes them. An appointment that is moved keeps its id. Acuity
-says neither who canceled nor who moved one, nor when: it counts against nobody.
+Fields as https://developers.acuityscheduling.com/reference describes them. An appointment that is moved keeps its id.
+Acuity says neither who canceled nor who moved one, nor when: it counts against nobody.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,10 @@ from typing import Any
 
 from connectors.bookings import Booking, Cell, moment
 
+URL = "https://acuityscheduling.com"
 SIGNATURE = "X-Acuity-Signature"
+# Of its webhooks; `changed` comes with each of the others, too.
+ACTIONS = ("scheduled", "rescheduled", "canceled", "changed")
 
 
 def booking(item: Mapping[str, Any], now: datetime) -> Booking:

@@ -21,7 +21,9 @@ select {connector}, booking, earlier, requested_at, original_time
 from jsonb_to_recordset({given}::text::jsonb)
     as move (booking text, earlier text, requested_at timestamptz, original_time timestamptz)
 where booking <> earlier
-on conflict (connector, booking) do nothing
+on conflict (connector, booking) do update set
+    requested_at = coalesce(moved_bookings.requested_at, excluded.requested_at),
+    original_time = coalesce(moved_bookings.original_time, excluded.original_time)
 """
 # As a JSON array: ids of bookings. The first booking of each, whether another one took its place, and its own move.
 PLACES = """
@@ -62,12 +64,12 @@ where sessions.session_id = raw.entity_uuid({given})
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The booking `booking` took the place of `earlier`."""
+    """The booking `booking` took the place of `earlier`; without `initiator`, another event tells who moved it."""
 
     booking: str
     earlier: str
-    initiator: Initiator
-    requested_at: str
+    initiator: Initiator | None = None
+    requested_at: str | None = None
     original_time: str | None = None
     new_time: str | None = None
     reason: str | None = None
@@ -130,7 +132,7 @@ def rows_of(bookings: Sequence[Booking], places: Mapping[str, Place]) -> Rows:
         place = places[each.booking]
         if each.is_old or not place.is_replaced:
             rows.sessions.append({"session_id": place.first, **each.session})
-        if each.move:
+        if each.move and each.move.initiator:
             rows.reschedules.append(_move(each.move, places[each.move.booking], each.session.get("updated_at")))
     return rows
 
@@ -143,7 +145,9 @@ def post_of(booking: Booking, places: Mapping[str, Place]) -> dict[str, Any] | N
     post: dict[str, Any] = {name: value for name, value in rows.sessions[0].items() if value is not None}
     for move in rows.reschedules:
         post["reschedule_info"] = {
-            name: value for name, value in move.items() if value is not None and name not in ("session_id", "updated_at")
+            name: value
+            for name, value in move.items()
+            if value is not None and name not in ("session_id", "updated_at")
         }
     return post
 
@@ -173,7 +177,7 @@ def minutes(start: str, end: str) -> int:
     return round((moment(end) - moment(start)).total_seconds() / 60)
 
 
-def finished(scheduled: str, end: str, updated: str, now: datetime) -> tuple[str, str]:
+def finished(end: str, updated: str, now: datetime) -> tuple[str, str]:
     """Status and version of a booking that stands: what is over has taken place, and says so as of its end."""
     if moment(end) > now:
         return "scheduled", updated

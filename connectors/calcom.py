@@ -1,4 +1,6 @@
-"""cal.com: bookings of its API (v2, `GET /v2/bookings`) and of its webhooks. Hosts are tutors, attendees students, by e-mail.
+"""cal.com: bookings of its API (v2, `GET /v2/bookings`) and of its webhooks.
+
+Hosts are tutors and attendees are students, both by their e-mail address.
 
 Fields as https://cal.com/docs/api-reference/v2/bookings/get-all-bookings and its page on webhooks describe them.
 """
@@ -25,7 +27,9 @@ TRIGGERS = {
 def bookings(items: Iterable[Mapping[str, Any]], moved_by: Initiator | None, now: datetime) -> list[Booking]:
     """What the API lists, as bookings. `moved_by`: who moves those of which cal.com does not say it."""
     by_uid = {item["uid"]: item for item in items}
-    return [_booking(item, by_uid.get(item.get("rescheduledFromUid") or "", {}), moved_by, now) for item in by_uid.values()]
+    return [
+        _booking(item, by_uid.get(item.get("rescheduledFromUid") or "", {}), moved_by, now) for item in by_uid.values()
+    ]
 
 
 def webhook(body: Mapping[str, Any], moved_by: Initiator | None, now: datetime) -> Booking | Amendment | None:
@@ -33,7 +37,9 @@ def webhook(body: Mapping[str, Any], moved_by: Initiator | None, now: datetime) 
     trigger, payload, at = body.get("triggerEvent"), body.get("payload") or {}, body.get("createdAt") or now.isoformat()
     if trigger == "BOOKING_NO_SHOW_UPDATED":
         absent = any(each.get("noShow") for each in payload.get("attendees") or ())
-        changes = {"status": "no_show", "initiator": "student"} if absent else {"status": "completed", "initiator": None}
+        changes = (
+            {"status": "no_show", "initiator": "student"} if absent else {"status": "completed", "initiator": None}
+        )
         return Amendment(payload["bookingUid"], at, changes)
     if trigger not in TRIGGERS or not payload.get("attendees"):
         return None
@@ -56,9 +62,7 @@ def webhook(body: Mapping[str, Any], moved_by: Initiator | None, now: datetime) 
     return _booking(item, {"start": payload.get("rescheduleStartTime")}, moved_by, now)
 
 
-def _booking(
-    item: Mapping[str, Any], before: Mapping[str, Any], moved_by: Initiator | None, now: datetime
-) -> Booking:
+def _booking(item: Mapping[str, Any], before: Mapping[str, Any], moved_by: Initiator | None, now: datetime) -> Booking:
     start, end, updated = item["start"], item["end"], item.get("updatedAt") or item.get("createdAt") or now.isoformat()
     attendee = (item.get("attendees") or [{}])[0]
     status, updated_at, initiator = item["status"], updated, None
@@ -72,7 +76,7 @@ def _booking(
     elif status == "pending":
         status = "scheduled"
     else:
-        status, updated_at = finished(start, end, updated, now)
+        status, updated_at = finished(end, updated, now)
     session = {
         "tutor_id": item["hosts"][0]["email"] if item.get("hosts") else None,
         "student_id": attendee.get("email"),
@@ -105,4 +109,6 @@ def _who(item: Mapping[str, Any], email: str | None) -> Initiator | None:
         return None
     if email.lower() in {host.get("email", "").lower() for host in item.get("hosts") or ()}:
         return "tutor"
-    return "student" if email.lower() in {each.get("email", "").lower() for each in item.get("attendees") or ()} else None
+    return (
+        "student" if email.lower() in {each.get("email", "").lower() for each in item.get("attendees") or ()} else None
+    )

@@ -72,8 +72,9 @@ def booking(
     elif invitee.get("no_show"):
         session |= {"status": "no_show", "initiator": "student", "updated_at": updated}
     else:
-        session["status"], session["updated_at"] = finished(start, end, updated, now)
-    return Booking(identifier, session)
+        session["status"], session["updated_at"] = finished(end, updated, now)
+    before = invitee.get("old_invitee")
+    return Booking(identifier, session, Move(identifier, _id(before, is_group)) if before else None)
 
 
 def _part(uri: str, name: str) -> str:

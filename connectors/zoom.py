@@ -17,11 +17,7 @@ def session_of(
 ) -> Mapping[str, Any] | None:
     """The tutor's session that the meeting was: the only one whose time fits; None if none does, or several."""
     start, end = moment(meeting["start_time"]), moment(meeting["end_time"])
-    fitting = [
-        session
-        for session in sessions
-        if start - tolerance <= moment(session["scheduled_time"]) <= end
-    ]
+    fitting = [session for session in sessions if start - tolerance <= moment(session["scheduled_time"]) <= end]
     return fitting[0] if len(fitting) == 1 else None
 
 

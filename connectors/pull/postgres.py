@@ -84,7 +84,9 @@ class _Reading:
         for name, column in ((CURSOR, kind.updated_at), (DELETED, kind.deleted_at)):
             if column:
                 columns.append(sql.SQL("source.{} as {}").format(sql.Identifier(column), sql.Identifier(name)))
-        query = sql.SQL("select {} from {} as source where {}").format(sql.SQL(", ").join(columns), self._source, condition)
+        query = sql.SQL("select {} from {} as source where {}").format(
+            sql.SQL(", ").join(columns), self._source, condition
+        )
         with self._connection.cursor("rows") as cursor:
             cursor.execute(query, parameters)
             while rows := cursor.fetchmany(ROWS):
@@ -152,7 +154,9 @@ class _Reading:
             if late:
                 yield from self._told(self._read(for_keys, [late]))
             missing = [each for each, at in known.items() if each not in present and _moment(at) >= start]
-            query = sql.SQL("select source.{}::text as key from {} as source where {}").format(key, self._source, for_keys)
+            query = sql.SQL("select source.{}::text as key from {} as source where {}").format(
+                key, self._source, for_keys
+            )
             there = {row["key"] for row in self._connection.execute(query, [missing])} if missing else set()
             if gone := [each for each in missing if each not in there]:
                 yield DELETIONS, [{"session_id": each} for each in gone]

@@ -52,15 +52,13 @@ def pull(name: str, connector: AnyConnector, settings: Settings, database: Datab
             # What an earlier run has read, and was killed before it had landed.
             if pipeline.has_pending_data:
                 pipeline.run()
-            pipeline.run(_resources(name, connector, settings, database, folder, report))
+            pipeline.run(_resources(name, connector, database, folder, report))
         except PipelineStepFailed as error:
             raise TutorqError(f"{name}: {_words(error)}") from None
     return report
 
 
-def _resources(
-    name: str, connector: AnyConnector, settings: Settings, database: Database, folder: Path, report: Report
-) -> list[Any]:
+def _resources(name: str, connector: AnyConnector, database: Database, folder: Path, report: Report) -> list[Any]:
     match connector:
         case PostgresConnector():
             return postgres.resources(name, connector, report)
@@ -88,9 +86,8 @@ def _say_how_to_read(folder: Path, connector: AnyConnector) -> None:
     path = folder / MAPPING_NAME
     wanted = {"timezone": connector.timezone, **connector.mapping}
     text = f"# Written by the connector, from connectors.yml.\n{yaml.safe_dump(wanted, allow_unicode=True)}"
-    if connector.mapping or not path.exists():
-        if not path.exists() or path.read_text() != text:
-            land(folder, MAPPING_NAME, lambda part: part.write_text(text))
+    if not path.exists() or (connector.mapping and path.read_text() != text):
+        land(folder, MAPPING_NAME, lambda part: part.write_text(text))
 
 
 def _words(error: BaseException) -> str:

@@ -42,7 +42,10 @@ def resources(name: str, connector: BookingConnector, database: Database, report
         new = [row for row in rows.sessions if sent.get(str(row["session_id"])) != told[row["session_id"]]]
         moves = {_told(connector.kind, row): row for row in rows.reschedules}
         known = set(state.get("moves", []))
-        for table, fresh in (("sessions", new), ("reschedules", [row for told, row in moves.items() if told not in known])):
+        for table, fresh in (
+            ("sessions", new),
+            ("reschedules", [row for told, row in moves.items() if told not in known]),
+        ):
             if fresh:
                 report.add(table, len(fresh))
                 yield dlt.mark.with_table_name(table_of(fresh), table)
@@ -102,7 +105,9 @@ def _calendly(
 ) -> list[Booking]:
     """All events of the window; the invitees of those that have changed or begun."""
     if not connector.account:
-        raise TutorqError("account is missing: the address of your organization, https://api.calendly.com/organizations/…")
+        raise TutorqError(
+            "account is missing: the address of your organization, https://api.calendly.com/organizations/…"
+        )
     client = rest(connector.url or "https://api.calendly.com", {"Authorization": f"Bearer {key}"})
     first, last = _window(connector, state, now)
     changed = datetime.fromisoformat(state["cursor"]) - OVERLAP if state.get("cursor") else None
@@ -132,17 +137,25 @@ def _acuity(
     """All of the window, a day at a time: Acuity has no pages, only a most."""
     if not connector.account:
         raise TutorqError("account is missing: Acuity's user id, beside the API key")
-    client = rest(connector.url or "https://acuityscheduling.com", {}, HTTPBasicAuth(connector.account, key))
+    client = rest(connector.url or acuity.URL, {}, HTTPBasicAuth(connector.account, key))
     first, last = _window(connector, state, now)
     items: list[Any] = []
     for days in range((last.date() - first.date()).days + 1):
         day = (first.date() + timedelta(days=days)).isoformat()
         for canceled in ("false", "true"):
-            params = {"minDate": day, "maxDate": day, "max": MOST_OF_A_DAY, "canceled": canceled, "excludeForms": "true"}
+            params = {
+                "minDate": day,
+                "maxDate": day,
+                "max": MOST_OF_A_DAY,
+                "canceled": canceled,
+                "excludeForms": "true",
+            }
             of_day = client.paginate("/api/v1/appointments", params=params, paginator=SinglePagePaginator())
             listed = [item for page in of_day for item in page]
             if len(listed) >= MOST_OF_A_DAY:
-                raise TutorqError(f"Acuity lists no more than {MOST_OF_A_DAY:,} appointments of {day}: some would be lost")
+                raise TutorqError(
+                    f"Acuity lists no more than {MOST_OF_A_DAY:,} appointments of {day}: some would be lost"
+                )
             items += listed
     _note_fields(report, state, items)
     return [acuity.booking(item, now) for item in items]

@@ -109,6 +109,7 @@ OPERATIONS = {
     "get_report",
     "get_report_html",
     "post_sendgrid_events",
+    "post_connector_event",
     "list_match_students",
     "post_match_student",
     "get_match_student",
@@ -147,7 +148,7 @@ OPERATIONS = {
     "post_webhook_replay",
 }
 WITHOUT_KEY = {"get_health", "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session",
-               "post_log_in_link", "get_log_in_methods", "post_sendgrid_events"}  # fmt: skip
+               "post_log_in_link", "get_log_in_methods", "post_sendgrid_events", "post_connector_event"}  # fmt: skip
 WITHOUT_JSON = {
     "post_case_note",
     "delete_session",

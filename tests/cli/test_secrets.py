@@ -63,6 +63,7 @@ ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("reports", "preview"): ["daily_digest"],
     ("evaluate-matching",): [f"--{part}={{home}}/sessions.csv" for part in ("ratings", "students", "tutors")],
     ("watch",): ["--once"],
+    ("sync",): ["cal"],
 }
 
 

@@ -44,7 +44,7 @@ class Installation:
         return pull(name, connector_of(self.settings, name), self.settings, self.loader)
 
     def landed(self, name: str) -> list[Path]:
-        return sorted((self.settings.landing / name).glob("*.parquet"))
+        return sorted(path for path in (self.settings.landing / name).glob("*") if path.name != "mapping.yml")
 
     def load(self, name: str) -> None:
         """As the landing directory is loaded; what was loaded goes."""
@@ -96,7 +96,8 @@ def lesson(application: psycopg.Connection) -> Callable[..., None]:
         starts: str = "date_trunc('hour', now() at time zone 'UTC') - interval '1 day'",
     ) -> None:  # fmt: skip
         application.execute(
-            f"insert into lessons values (%(id)s, 1, 7, {starts}, %(state)s, %(by)s, 60, 'secret', {updated}) "
+            "insert into lessons (id, teacher_id, pupil_id, starts_at, state, called_off_by, minutes, private_notes, "
+            f"updated_at) values (%(id)s, 1, 7, {starts}, %(state)s, %(by)s, 60, 'secret', {updated}) "
             "on conflict (id) do update set (state, called_off_by, updated_at, starts_at) = "
             "(excluded.state, excluded.called_off_by, excluded.updated_at, excluded.starts_at)".encode(),
             {"id": identifier, "state": state, "by": by},

@@ -51,7 +51,7 @@ def serving(answer: Callable[[Request], Answer]) -> Iterator[Service]:
     service = Service(answer)
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             parts = urlsplit(self.path)
             request = Request(
                 self.command, parts.path, dict(parse_qsl(parts.query)), dict(self.headers.items()),

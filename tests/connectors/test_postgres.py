@@ -17,7 +17,6 @@ from tests.connectors.conftest import Installation
 from tests.connectors.sources import configure
 
 pytestmark = pytest.mark.connectors
-pytest.importorskip("dlt", reason="only `make connectors` has it")
 
 SCHOOL: dict[str, Any] = {
     "kind": "postgres",
@@ -148,7 +147,9 @@ def test_a_mark_deletes_as_well(
     lesson(2)
     application.execute("update lessons set deleted_at = updated_at where id = 2")
     assert school.sync("school").deleted == 0  # it never was here, and must not come by an older file
-    application.execute("update lessons set deleted_at = updated_at, updated_at = updated_at + interval '1 s' where id = 1")
+    application.execute(
+        "update lessons set deleted_at = updated_at, updated_at = updated_at + interval '1 s' where id = 1"
+    )
     assert school.sync("school").deleted == 1
     assert school.sessions() == {}
 
@@ -192,9 +193,7 @@ def test_a_run_that_is_killed_loses_and_doubles_nothing(
     assert school.query("select count(*) from raw.quarantine") == [(0,)]
 
 
-def test_what_is_wrong_is_told_without_the_secret(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_wrong_is_told_without_the_secret(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(installation.settings, school=SCHOOL)
     with pytest.raises(TutorqError, match="TUTORQ_CONNECTOR_SCHOOL_KEY is not set"):
         installation.pull("school")

@@ -18,9 +18,9 @@ create table raw.moved_bookings (
 );
 create index moved_bookings_earlier on raw.moved_bookings (connector, earlier);
 comment on table raw.moved_bookings is
-    'One row per booking of a booking tool that took the place of another one. Both are one session, with the id of the '
-    'first. Polls and webhooks tell the same move with times that differ by moments: the first word stays.';
-grant select, insert on raw.moved_bookings to tutorq_ingest, tutorq_api;
+    'One row per booking of a booking tool that took the place of another one. Both are one session, with the id of '
+    'the first. Polls and webhooks tell the same move with times that differ by moments: the first word stays.';
+grant select, insert, update on raw.moved_bookings to tutorq_ingest, tutorq_api;
 """
 
 # As api/session_records/commands.py does it, which also refreshes live scores; here the next run does.
@@ -31,7 +31,8 @@ declare
     gone uuid[];
     total bigint;
 begin
-    select array_agg(distinct raw.entity_uuid(id) order by raw.entity_uuid(id)) into gone from unnest(ids) as given (id);
+    select array_agg(distinct raw.entity_uuid(id) order by raw.entity_uuid(id)) into gone
+    from unnest(ids) as given (id);
     perform from raw.sessions where session_id = any(gone) order by session_id for update;
     insert into app.audit_log (actor, action, subject_kind, subject_id, details)
     select
