@@ -42,7 +42,10 @@ def test_a_sheet_comes_once_and_then_when_it_has_changed(installation: Installat
 
 def test_what_is_no_file_is_told(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [
-        (Answer(b"<html>Sign in</html>", headers={"Content-Type": "text/html; charset=utf-8"}), "shows a page, no file"),
+        (
+            Answer(b"<html>Sign in</html>", headers={"Content-Type": "text/html; charset=utf-8"}),
+            "shows a page, no file",
+        ),
         (Answer({}, 404), "answered 404"),
     ]
     configure(installation.settings, sheet={"kind": "address", "files": {"sessions": None}})

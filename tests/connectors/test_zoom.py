@@ -69,7 +69,10 @@ def test_the_same_again_is_no_new_version() -> None:
 
 
 def test_only_a_meeting_that_fits_one_session_is_taken() -> None:
-    meeting = {"start_time": (BEGIN - timedelta(minutes=5)).isoformat(), "end_time": (BEGIN + timedelta(hours=1)).isoformat()}
+    meeting = {
+        "start_time": (BEGIN - timedelta(minutes=5)).isoformat(),
+        "end_time": (BEGIN + timedelta(hours=1)).isoformat(),
+    }
     tolerance = timedelta(minutes=30)
     later = {**STORED, "session_id": "later", "scheduled_time": (BEGIN + timedelta(hours=2)).isoformat()}
     between = {**STORED, "session_id": "between", "scheduled_time": (BEGIN + timedelta(minutes=30)).isoformat()}
