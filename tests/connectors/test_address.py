@@ -11,7 +11,8 @@ pytestmark = pytest.mark.connectors
 SHEET = b"Ref,Teacher,Pupil,Start,How it went\n1,Ann,Kid,2026-01-31 15:00,Done\n"
 CSV = {"Content-Type": "text/csv"}
 COLUMNS = {
-    "session_id": "Ref", "tutor_id": "Teacher", "student_id": "Pupil", "scheduled_time": "Start", "status": "How it went"
+    "session_id": "Ref", "tutor_id": "Teacher", "student_id": "Pupil", "scheduled_time": "Start",
+    "status": "How it went",
 }  # fmt: skip
 MAPPING = {"sessions": {"columns": COLUMNS, "values": {"status": {"Done": "completed"}}}}
 
