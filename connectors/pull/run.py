@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,9 @@ def pull(name: str, connector: AnyConnector, settings: Settings, database: Datab
     with _alone(settings.home / "connectors", name) as home:
         folder.mkdir(parents=True, exist_ok=True)
         _say_how_to_read(folder, connector)
+        # What has landed is nobody's business here any more, and what runs is nobody's elsewhere.
+        dlt.config["load.delete_completed_jobs"] = True
+        dlt.config["runtime.dlthub_telemetry"] = False
         pipeline = dlt.pipeline(
             pipeline_name=name, pipelines_dir=str(home), destination=destination(folder, database, report)
         )
@@ -55,7 +59,14 @@ def pull(name: str, connector: AnyConnector, settings: Settings, database: Datab
             pipeline.run(_resources(name, connector, database, folder, report))
         except PipelineStepFailed as error:
             raise TutorqError(f"{name}: {_words(error)}") from None
+        _forget(home / name / "load" / "loaded")
     return report
+
+
+def _forget(loaded: Path) -> None:
+    """dlt keeps a folder for each run, for ever."""
+    for package in loaded.iterdir() if loaded.is_dir() else ():
+        shutil.rmtree(package)
 
 
 def _resources(name: str, connector: AnyConnector, database: Database, folder: Path, report: Report) -> list[Any]:

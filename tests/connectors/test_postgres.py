@@ -94,8 +94,13 @@ def test_all_comes_first_and_then_what_has_changed(school: Installation, lesson:
 
 def test_what_is_not_asked_for_does_not_land(school: Installation, lesson: Callable[..., None]) -> None:
     lesson(1)
-    school.pull("school")
-    assert all(b"secret" not in path.read_bytes() for path in school.settings.landing.rglob("*") if path.is_file())
+    school.sync("school")
+    home = school.settings.home
+    assert all(b"secret" not in path.read_bytes() for path in home.rglob("*") if path.is_file())
+    # Nor does dlt keep what has landed.
+    kept = [path for path in (home / "connectors").rglob("*") if path.is_file()]
+    assert all(b"ann@example.org" not in path.read_bytes() for path in kept)
+    assert [path for path in kept if "loaded" in path.parts] == []
 
 
 def test_times_without_an_offset_are_read_in_the_zone_of_the_connector(

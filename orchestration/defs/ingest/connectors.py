@@ -5,7 +5,7 @@ import dagster as dg
 from connectors.configuration import AddressConnector, AnyConnector, PostgresConnector, ZoomConnector, read_connectors
 from core.errors import TutorqError
 from core.settings import Settings
-from orchestration.policies import OWNER, RETRY_POLICY
+from orchestration.policies import LONG_RUNTIME, OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 
 GROUP = "connectors"
@@ -63,12 +63,20 @@ def fetched(name: str, connector: AnyConnector) -> dg.AssetsDefinition:
     return asset
 
 
+def job_of(name: str) -> str:
+    """The job by which a connector fetches."""
+    return f"fetch_{name}"
+
+
 def scheduled(name: str, connector: AnyConnector, timezone: str) -> dg.ScheduleDefinition:
     job = dg.define_asset_job(
-        f"fetch_{name}", selection=dg.AssetSelection.assets(key_of(name)), description=f"Fetch what has come by {name}."
+        job_of(name),
+        selection=dg.AssetSelection.assets(key_of(name)),
+        description=f"Fetch what has come by {name}.",
+        tags=LONG_RUNTIME,
     )
     return dg.ScheduleDefinition(
-        name=f"fetch_{name}",
+        name=job_of(name),
         job=job,
         cron_schedule=connector.schedule,
         execution_timezone=timezone,
