@@ -24,5 +24,5 @@ def session(headers: dict[str, str] | None = None, *, raises: bool = True) -> An
 
 
 def rest(url: str, headers: dict[str, str], auth: AuthBase | None = None) -> RESTClient:
-    """A client of an API, for its pages."""
-    return RESTClient(base_url=url, headers=headers, auth=auth, session=session())
+    """A client of an API, for its pages; it raises `requests.HTTPError` by itself."""
+    return RESTClient(base_url=url, headers=headers, auth=auth, session=session(raises=False))

@@ -179,7 +179,7 @@ def test_what_lacks_its_fields_is_told(customer: Served, connection: psycopg.Con
     event = booked.calcom_event("BOOKING_CREATED", "x", START, START + HOUR, NOW)
     for broken in (
         {**event, "payload": {"uid": "x", "attendees": [{}]}},
-        {**event, "payload": []},
+        {**event, "payload": [1]},
         {**event, "payload": {**event["payload"], "startTime": "soon"}},
         {**event, "payload": {**event["payload"], "attendees": [7]}},
         [],
