@@ -18,7 +18,7 @@ ACTIONS = ("scheduled", "rescheduled", "canceled", "changed")
 
 def booking(item: Mapping[str, Any], now: datetime) -> Booking:
     """An appointment. Its version is the moment at which it was read, because Acuity states none."""
-    start = moment(_iso(item["datetime"]))
+    start = moment(item["datetime"])
     length = int(item.get("duration") or 0)
     is_over = (now - start).total_seconds() > 60 * length
     status, initiator = ("completed" if is_over else "scheduled"), None
@@ -32,14 +32,9 @@ def booking(item: Mapping[str, Any], now: datetime) -> Booking:
         "scheduled_time": start.isoformat(),
         "status": status,
         "subject": item.get("type"),
-        "booked_at": _iso(item["datetimeCreated"]) if item.get("datetimeCreated") else None,
+        "booked_at": moment(item["datetimeCreated"]).isoformat() if item.get("datetimeCreated") else None,
         "duration_minutes": length or None,
         "initiator": initiator,
         "updated_at": now.isoformat(),
     }
     return Booking(str(item["id"]), session)
-
-
-def _iso(text: str) -> str:
-    """2026-01-31T15:00:00-0700 with the colon in its offset that ISO 8601 has."""
-    return f"{text[:-2]}:{text[-2:]}" if text[-5] in "+-" and ":" not in text[-5:] else text

@@ -17,10 +17,11 @@ TICK = timedelta(microseconds=1)
 # Before anything is written of a booking. As a JSON array: booking, earlier, requested_at, original_time.
 REMEMBER = """
 insert into raw.moved_bookings (connector, booking, earlier, requested_at, original_time)
-select {connector}, booking, earlier, requested_at, original_time
+select {connector}, booking, min(earlier), min(requested_at), min(original_time)
 from jsonb_to_recordset({given}::text::jsonb)
     as move (booking text, earlier text, requested_at timestamptz, original_time timestamptz)
 where booking <> earlier
+group by booking
 on conflict (connector, booking) do update set
     requested_at = coalesce(moved_bookings.requested_at, excluded.requested_at),
     original_time = coalesce(moved_bookings.original_time, excluded.original_time)

@@ -37,19 +37,15 @@ def resources(name: str, connector: BookingConnector, database: Database, report
         state, now = dlt.current.resource_state(), datetime.now(UTC)
         found = read_bookings(connector, key, state, now, report)
         rows = rows_of(found, places(database, name, found))
-        sent: dict[str, str] = state.get("sent", {})
-        told = {row["session_id"]: _told(connector.kind, row) for row in rows.sessions}
-        new = [row for row in rows.sessions if sent.get(str(row["session_id"])) != told[row["session_id"]]]
-        moves = {_told(connector.kind, row): row for row in rows.reschedules}
-        known = set(state.get("moves", []))
-        for table, fresh in (
-            ("sessions", new),
-            ("reschedules", [row for told, row in moves.items() if told not in known]),
-        ):
-            if fresh:
+        known = set(state.get("told", []))
+        told: list[str] = []
+        for table, found_rows in (("sessions", rows.sessions), ("reschedules", rows.reschedules)):
+            by_content = {_told(connector.kind, row): row for row in found_rows}
+            told += by_content
+            if fresh := [row for content, row in by_content.items() if content not in known]:
                 report.add(table, len(fresh))
                 yield dlt.mark.with_table_name(table_of(fresh), table)
-        state.update(sent=told, moves=list(moves), cursor=now.isoformat())
+        state.update(told=told, cursor=now.isoformat())
 
     return [dlt.resource(read, name="bookings")]
 

@@ -44,7 +44,11 @@ class Installation:
         return pull(name, connector_of(self.settings, name), self.settings, self.loader)
 
     def landed(self, name: str) -> list[Path]:
-        return sorted(path for path in (self.settings.landing / name).glob("*") if path.name != "mapping.yml")
+        return sorted(
+            path
+            for path in (self.settings.landing / name).glob("*")
+            if path.name != "mapping.yml" and path.name[0] != "."
+        )
 
     def load(self, name: str) -> None:
         """As the landing directory is loaded; what was loaded goes."""
@@ -97,7 +101,7 @@ def lesson(application: psycopg.Connection) -> Callable[..., None]:
     ) -> None:  # fmt: skip
         application.execute(
             "insert into lessons (id, teacher_id, pupil_id, starts_at, state, called_off_by, minutes, private_notes, "
-            f"updated_at) values (%(id)s, 1, 7, {starts}, %(state)s, %(by)s, 60, 'secret', {updated}) "
+            f"updated_at) values (%(id)s, 1, 7, {starts}, %(state)s, %(by)s, 60, 'c0nfidential', {updated}) "
             "on conflict (id) do update set (state, called_off_by, updated_at, starts_at) = "
             "(excluded.state, excluded.called_off_by, excluded.updated_at, excluded.starts_at)".encode(),
             {"id": identifier, "state": state, "by": by},

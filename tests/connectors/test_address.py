@@ -1,5 +1,7 @@
 """Files at addresses: only when they have changed, and only files."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from core.errors import TutorqError
@@ -38,7 +40,7 @@ def test_a_sheet_comes_once_and_then_when_it_has_changed(installation: Installat
         assert installation.sync("sheet").files == []  # the same content, though nobody says so
     found = installation.sessions()
     assert sorted(found) == ["1", "2"]
-    assert found["1"][2].isoformat() == "2026-01-31T14:00:00+00:00"
+    assert found["1"][2] == datetime(2026, 1, 31, 14, tzinfo=UTC)
 
 
 def test_what_is_no_file_is_told(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

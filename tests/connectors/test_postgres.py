@@ -96,7 +96,7 @@ def test_what_is_not_asked_for_does_not_land(school: Installation, lesson: Calla
     lesson(1)
     school.sync("school")
     home = school.settings.home
-    assert all(b"secret" not in path.read_bytes() for path in home.rglob("*") if path.is_file())
+    assert all(b"c0nfidential" not in path.read_bytes() for path in home.rglob("*") if path.is_file())
     # Nor does dlt keep what has landed.
     kept = [path for path in (home / "connectors").rglob("*") if path.is_file()]
     assert all(b"ann@example.org" not in path.read_bytes() for path in kept)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_a_sheet(installation: Installation) -> None:
         run(*command)
     found = installation.sessions()
     assert {key: row[0] for key, row in found.items()} == {"1": "completed", "2": "cancelled"}
-    assert found["1"][2].isoformat() == "2026-01-31T14:00:00+00:00"
+    assert found["1"][2] == datetime(2026, 1, 31, 14, tzinfo=UTC)
 
 
 def test_a_booking_tool(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
