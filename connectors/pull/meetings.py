@@ -24,7 +24,7 @@ select coalesce(external_id, session_id::text)
 from raw.sessions
 where tutor_id = raw.entity_uuid(%s) and scheduled_time >= %s and scheduled_time <= now()
 """
-STORED_SESSION = STORED.format(given="%s")
+STORED_SESSION = STORED.format(given="%s").encode()
 # What Zoom calls the field, and the parameter for the next page.
 NEXT = "next_page_token"
 

@@ -24,8 +24,8 @@ from core.errors import TutorqError
 OVERLAP = timedelta(hours=1)
 PAGE = 100
 MOST_OF_A_DAY = 5_000
-REMEMBERED = REMEMBER.format(connector="%(connector)s", given="%(given)s")
-PLACED = PLACES.format(connector="%(connector)s", given="%(given)s")
+REMEMBERED = REMEMBER.format(connector="%(connector)s", given="%(given)s").encode()
+PLACED = PLACES.format(connector="%(connector)s", given="%(given)s").encode()
 
 
 def resources(name: str, connector: BookingConnector, database: Database, report: Report) -> list[Any]:

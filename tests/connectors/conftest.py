@@ -44,11 +44,9 @@ class Installation:
         return pull(name, connector_of(self.settings, name), self.settings, self.loader)
 
     def landed(self, name: str) -> list[Path]:
-        return sorted(
-            path
-            for path in (self.settings.landing / name).glob("*")
-            if path.name != "mapping.yml" and path.name[0] != "."
-        )
+        """Files to be loaded; hidden ones are not complete."""
+        found = (self.settings.landing / name).glob("[!.]*")
+        return sorted(path for path in found if path.name != "mapping.yml")
 
     def load(self, name: str) -> None:
         """As the landing directory is loaded; what was loaded goes."""
