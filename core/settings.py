@@ -446,6 +446,18 @@ class ConnectorSecrets(BaseSettings):
     # By what the service signs its webhooks.
     webhook_key: SecretStr | None = None
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Files win over variables, as above."""
+        return init_settings, file_secret_settings, env_settings, dotenv_settings
+
     @staticmethod
     def variable(name: str, field: str) -> str:
         """What a secret of a connector is called in the environment."""

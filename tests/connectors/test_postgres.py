@@ -164,19 +164,19 @@ def test_columns_that_come_and_go_are_named(
 ) -> None:
     lesson(1)
     school.sync("school")
-    application.execute("alter table lessons add column room text, drop column private_notes")
+    application.execute("alter table lessons add column room text, drop column deleted_at")
     report = school.sync("school")
-    assert (report.new_columns, report.removed_columns) == (["sessions.room"], ["sessions.private_notes"])
+    assert (report.new_columns, report.removed_columns) == (["sessions.room"], ["sessions.deleted_at"])
     assert school.sync("school").new_columns == []
 
     application.execute("alter table lessons rename column state to status")
-    lesson_before = school.sessions()
+    before = school.sessions()
     with pytest.raises(TutorqError, match=r"column source\.state does not exist"):
         school.pull("school")
     application.execute("alter table lessons rename column status to state")
     lesson(1, "off")
     assert school.sync("school").rows == {"sessions": 1}
-    assert school.sessions() != lesson_before
+    assert school.sessions() != before
 
 
 @pytest.mark.parametrize(("moment", "call"), [("before", 1), ("after", 1), ("before", 2), ("after", 3)])
