@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from connectors.bookings import Amendment, Booking, Initiator, Move, finished, minutes
+from connectors.bookings import Amendment, Booking, Cell, Initiator, Move, finished, minutes
 
 VERSION = {"cal-api-version": "2024-08-13"}
 SIGNATURE = "X-Cal-Signature-256"
@@ -37,9 +37,9 @@ def webhook(body: Mapping[str, Any], moved_by: Initiator | None, now: datetime) 
     trigger, payload, at = body.get("triggerEvent"), body.get("payload") or {}, body.get("createdAt") or now.isoformat()
     if trigger == "BOOKING_NO_SHOW_UPDATED":
         absent = any(each.get("noShow") for each in payload.get("attendees") or ())
-        changes = (
-            {"status": "no_show", "initiator": "student"} if absent else {"status": "completed", "initiator": None}
-        )
+        changes: dict[str, Cell] = {"status": "no_show", "initiator": "student"}
+        if not absent:
+            changes = {"status": "completed", "initiator": None}
         return Amendment(payload["bookingUid"], at, changes)
     if trigger not in TRIGGERS or not payload.get("attendees"):
         return None

@@ -38,11 +38,11 @@ def destination(folder: Path, database: Database, report: Report) -> Any:
     the next time, under the same names: a file with the same content changes nothing when it is loaded again.
     """
 
-    @dlt.destination(batch_size=0, loader_file_format="parquet", name="landing", naming_convention="direct")
+    @dlt.destination(batch_size=0, loader_file_format="parquet", name="landing", naming_convention="direct")  # type: ignore[untyped-decorator]
     def landing(path: str, table: Any) -> None:
         content = pq.read_table(path, memory_map=True)
         if table["name"] == DELETIONS:
-            ids = content.column("session_id").to_pylist()
+            ids = [str(each) for each in content.column("session_id").to_pylist()]
             report.gone += len(ids)
             report.deleted += delete_sessions(database, ids, f"connector:{report.name}")
             return

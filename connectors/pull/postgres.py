@@ -57,7 +57,7 @@ class _Reading:
         # psycopg takes one % for a parameter.
         query = (kind.query or "").rstrip("; \n").replace("%", "%%")
         table = sql.Identifier(*(kind.table or "").split("."))
-        self._source = table if kind.table else sql.SQL("({})").format(sql.SQL(query))  # type: ignore[arg-type]
+        self._source = table if kind.table else sql.SQL("({})").format(sql.SQL(query))
 
     def run(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         """Rows by the table that they go to."""
@@ -77,7 +77,7 @@ class _Reading:
 
     def _read(self, condition: sql.Composable, parameters: list[Any]) -> Iterator[list[dict[str, Any]]]:
         kind = self._kind
-        columns = [
+        columns: list[sql.Composable] = [
             sql.SQL("source.{} as {}").format(sql.Identifier(theirs), sql.Identifier(ours))
             for ours, theirs in kind.columns.items()
         ] or [sql.SQL("source.*")]
@@ -101,7 +101,8 @@ class _Reading:
         """
         newest = self._state.get("cursor")
         for batch in batches:
-            rows, deleted = [], []
+            rows: list[dict[str, Any]] = []
+            deleted: list[dict[str, Any]] = []
             for row in batch:
                 moment, is_deleted = row.pop(CURSOR, None), row.pop(DELETED, None) is not None
                 texts = {column: _text(value) for column, value in row.items()}
