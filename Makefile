@@ -1,7 +1,7 @@
 # `make up` and `make test` are all that is needed; both install first, and are quick the second time.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --jobs=2
-.PHONY: help install up check test soak cloud workers lint lint-python lint-sql lint-dashboard format generate bench clients dist sbom docs pictures lock advisories clean
+.PHONY: help install up check test soak cloud connectors workers lint lint-python lint-sql lint-dashboard format generate bench clients dist sbom docs pictures lock advisories clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -18,7 +18,7 @@ endif
 # One more than there are processors: tests of whole installations wait much of the time.
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 3); echo $$(( n < 3 ? n + 1 : 4 )))
 PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --quiet --durations=30 --durations-min=10
-QUICK := tests/api tests/backup tests/cli tests/core tests/demo tests/deploy tests/docs tests/ingest tests/mcp_server tests/ml tests/persons tests/reports tests/tools tests/verify
+QUICK := tests/api tests/backup tests/cli tests/connectors tests/core tests/demo tests/deploy tests/docs tests/ingest tests/mcp_server tests/ml tests/persons tests/reports tests/tools tests/verify
 # Where the demo runs that `make pictures` looks at.
 ADDRESS ?= http://localhost:8000
 DAGSTER ?= http://127.0.0.1:3000
@@ -37,18 +37,21 @@ up: install ## Start tutorq with demo data; Ctrl-C stops it
 
 check: lint ## Lint, types, and the quick tests (some minutes)
 	$(NPM) test
-	$(PYTEST) -m "not slow and not soak and not cloud and not workers" $(QUICK)
+	$(PYTEST) -m "not slow and not soak and not cloud and not connectors and not workers" $(QUICK)
 
 test: lint ## The whole gate: check, and everything else that is to pass before a merge (half an hour on two cores)
 	$(NPM) test
-	$(PYTEST) -m "not soak and not cloud and not workers"
+	$(PYTEST) -m "not soak and not cloud and not connectors and not workers"
 
-soak: install cloud workers ## What takes too long for the gate: kills at every step, a full disk, the compose file, benchmarks (longer than the gate)
-	$(PYTEST) -m "soak and not workers" -o faulthandler_timeout=3600
+soak: install cloud connectors workers ## What takes too long for the gate: kills at every step, a full disk, the compose file, benchmarks (longer than the gate)
+	$(PYTEST) -m "soak and not connectors and not workers" -o faulthandler_timeout=3600
 	SCHEMATHESIS_EXAMPLES=100 $(PYTEST) tests/api/test_schemathesis.py
 
 cloud: .venv-cloud/bin/helm ## Check what deploy has for AWS and Kubernetes, with tools of its own (minutes; 0.8 GB the first time)
 	PATH="$(CURDIR)/.venv-cloud/bin:$$PATH" .venv-cloud/bin/pytest --quiet --confcutdir=tests/deploy tests/deploy/cloud
+
+connectors: install .venv-connectors/beside ## Test the connectors that fetch, on dlt, in an environment of their own (a minute; 40 MB the first time)
+	.venv-connectors/bin/python -m pytest --quiet -m connectors tests/connectors
 
 # PYTHONPATH puts its packages in front of those of the gate, of which it has the same versions.
 workers: install .venv-workers/installed ## Runs and steps by several workers on a real Valkey, one of them killed (minutes)
@@ -108,6 +111,7 @@ lock: install ## Pin newest versions anew
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group build --extra limits --extra otel --extra workers --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/requirements.lock
 	$(BIN)/uv pip compile tools/locks/workers.in --constraint deploy/requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o tools/locks/workers.lock
+	$(BIN)/uv pip compile tools/locks/connectors.in --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade -o tools/locks/connectors.lock
 	for tool in audit cloud docs sbom; do $(BIN)/uv pip compile tools/locks/$$tool.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade -o tools/locks/$$tool.lock; done
 
 advisories: .venv-audit/installed ## Look for known vulnerabilities in what is pinned (asks pypi.org and the npm registry)
@@ -115,7 +119,7 @@ advisories: .venv-audit/installed ## Look for known vulnerabilities in what is p
 	$(NPM) audit --package-lock-only
 
 clean: ## Remove what was installed and built, but not your data in var/
-	rm -rf .venv .venv-audit .venv-cloud .venv-docs .venv-sbom .venv-workers build dist dashboards/node_modules dashboards/dist dashboards/test-results clients/python/build clients/python/dist clients/python/src/tutorq_client/generated dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv .venv-audit .venv-cloud .venv-connectors .venv-docs .venv-sbom .venv-workers build dist dashboards/node_modules dashboards/dist dashboards/test-results clients/python/build clients/python/dist clients/python/src/tutorq_client/generated dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tutorq needs Python 3.11 or newer; set PYTHON=/path/to/python")'
@@ -129,6 +133,11 @@ clean: ## Remove what was installed and built, but not your data in var/
 .venv-%/installed: tools/locks/%.lock .venv/installed
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$*
 	$(BIN)/uv pip install --quiet --no-deps --require-hashes --python .venv-$*/bin/python -r $<
+	@touch $@
+
+# Not a second time what .venv has: it is looked for there.
+.venv-connectors/beside: .venv-connectors/installed
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(.venv-connectors/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth"
 	@touch $@
 
 .venv-cloud/bin/helm: tools/unpack_helm.py .venv-cloud/installed

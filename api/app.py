@@ -24,6 +24,7 @@ from api.auth_sessions import endpoints as auth_sessions
 from api.calibration import endpoints as calibration
 from api.cases import endpoints as cases
 from api.comparison import endpoints as comparison
+from api.connectors import endpoints as connectors
 from api.dashboard import PAGE, Dashboard
 from api.description import describe
 from api.events import endpoints as events
@@ -124,7 +125,7 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
         *(todays_sessions, session_records, comparison, attrition, platform),
         *(stand_ins, quarantine, excuses, cases, appeals, page_links, audit, auth_sessions, webhook_endpoints),
         # Kinds before mail, or `kinds` would be the id of one.
-        *(report_kinds, reports, weekly_report, notifications, webhooks, events, my),
+        *(report_kinds, reports, weekly_report, notifications, webhooks, connectors, events, my),
         *(scoring_settings, what_if, persons),
     )
     handlers = problems.handlers([route for resource in resources for route in resource.router.routes])

@@ -22,6 +22,7 @@ from api.browser_sessions import BrowserSessions
 from api.cases.commands import Cases
 from api.cases.contact_commands import CaseContacts
 from api.cases.queries import CaseQueries
+from api.connectors.commands import Connectors
 from api.database import Marts, open_pool, stay_connected
 from api.drain import Drain
 from api.events import hub as event_hub
@@ -124,6 +125,7 @@ class LifespanState(TypedDict):
     idempotency: Idempotency
     session_writer: SessionWriter
     batch_writer: BatchWriter
+    connectors: Connectors
     session_records: SessionRecords
     deletions: Deletions
     quarantine: Quarantine
@@ -262,6 +264,7 @@ def lifespan(
                 )
                 report_kinds = Kinds(pool, settings, database)
                 test_limit = limits.mail_test_limit(buckets)
+                batch_writer = BatchWriter(ledger, settings.timezone)
                 people = People(people_pool, ledger.live, scorer.follow, erased)
                 yield {
                     "marts": marts,
@@ -293,7 +296,8 @@ def lifespan(
                     "teams": Teams(pool),
                     "idempotency": idempotency,
                     "session_writer": session_writer,
-                    "batch_writer": BatchWriter(ledger, settings.timezone),
+                    "batch_writer": batch_writer,
+                    "connectors": Connectors(settings, pool, batch_writer),
                     "session_records": SessionRecords(pool, settings),
                     "deletions": Deletions(ingest_pool, ledger.live),
                     "quarantine": Quarantine(pool, settings),

@@ -12,6 +12,7 @@ import typer
 from cli import (
     audit,
     backup,
+    connectors,
     database,
     demo,
     doctor,
@@ -46,6 +47,7 @@ for verbs in (
     services.app,
     people.login_app,
     load.app,
+    connectors.app,
     scores.app,
     what_if.app,
     matching.app,

@@ -488,3 +488,45 @@ class Settings(BaseSettings):
             "unnamed_no_shows": self.unnamed_no_shows,
             "randomise_follow_up": self.randomise_follow_up,
         }
+
+
+class ConnectorSecrets(BaseSettings):
+    """The secrets of one connector: `TUTORQ_CONNECTOR_NAME_KEY` and `…_WEBHOOK_KEY`, read as all settings are."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", hide_input_in_errors=True)
+
+    # The URL of a database, a password, a token: by what the connector logs in.
+    key: SecretStr | None = None
+    # By what the service signs its webhooks.
+    webhook_key: SecretStr | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Files win over variables, as above."""
+        return init_settings, file_secret_settings, env_settings, dotenv_settings
+
+    @staticmethod
+    def variable(name: str, field: str) -> str:
+        """What a secret of a connector is called in the environment."""
+        return f"TUTORQ_CONNECTOR_{name}_{field}".upper()
+
+    @field_validator("key", "webhook_key")
+    @classmethod
+    def _without_line_break(cls, value: SecretStr | None) -> SecretStr | None:
+        text = value.get_secret_value().strip() if value else ""
+        return SecretStr(text) if text else None
+
+
+def connector_secrets(name: str) -> ConnectorSecrets:
+    """The secrets of the connector of this name; those that are not set are None."""
+    folder = Path(os.environ.get(SECRETS_DIR) or "/nowhere")
+    return ConnectorSecrets(
+        _env_prefix=ConnectorSecrets.variable(name, ""), _secrets_dir=folder if folder.is_dir() else None
+    )

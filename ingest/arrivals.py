@@ -206,7 +206,8 @@ def _unit(landing: Path, path: Path) -> Path | None:
 
 
 def _is_hidden(landing: Path, path: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(landing).parts)
+    """Also what dlt writes for itself beside the tables."""
+    return any(part.startswith((".", "_dlt")) for part in path.relative_to(landing).parts)
 
 
 def _rests(path: Path, seconds: float) -> bool:

@@ -21,7 +21,7 @@ _PARTS_FOLDER = re.compile(rf"{_STEM}\.parquet", re.IGNORECASE)
 # 2026, 01, 2026-01, 202601, 2026-01-31, and year=2026, month=01, as exports by month or day are stored.
 _MONTH_FOLDER = re.compile(r"\d{2}|(?:\w+=)?\d{4}(?:[-_]?\d{2}){0,2}|\w+=\d{1,2}")
 _NOT_WORTH_A_WORD = re.compile(
-    r"\..*|_.*|~\$.*|thumbs\.db|desktop\.ini|__MACOSX|.*\.report\.json|mapping(\.draft)?\.yml", re.IGNORECASE
+    r"\..*|_.*|init|~\$.*|thumbs\.db|desktop\.ini|__MACOSX|.*\.report\.json|mapping(\.draft)?\.yml", re.IGNORECASE
 )
 _ORDER = list(ENTITIES)
 

@@ -50,6 +50,7 @@ def freshness(spec: dg.AssetSpec, settings: Settings) -> dg.FreshnessPolicy | No
         return WEEKLY
     if (
         schema == "raw"
+        or schema == "connectors"
         or name in ("score_history", "match_predictions", "tutor_predictions")
         or {MATCHING_TAG, NIGHTLY_TAG} & set(spec.tags)
     ):

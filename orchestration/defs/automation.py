@@ -26,7 +26,9 @@ NIGHTLY = dg.AssetSelection.assets(HISTORY) | dg.AssetSelection.tag(NIGHTLY_TAG,
 MATCHING = dg.AssetSelection.tag(MATCHING_TAG, "")
 MODELS = dg.AssetSelection.groups("models", "predictions")
 SESSION_PREDICTIONS = dg.AssetSelection.assets(["ml", "session_predictions"])
-BATCH = dg.AssetSelection.all() - NIGHTLY - MATCHING - MODELS | SESSION_PREDICTIONS
+# Fetched by schedules of their own; their files start a batch.
+CONNECTORS = dg.AssetSelection.groups("connectors")
+BATCH = dg.AssetSelection.all() - NIGHTLY - MATCHING - MODELS - CONNECTORS | SESSION_PREDICTIONS
 
 load_and_score = dg.define_asset_job(
     "load_and_score",
@@ -45,7 +47,7 @@ score = dg.define_asset_job(
 roll_over = dg.define_asset_job(
     "roll_over",
     executor_def=TOGETHER,
-    selection=dg.AssetSelection.all() - MODELS,
+    selection=dg.AssetSelection.all() - MODELS - CONNECTORS,
     description="Every table and mart, and the scores of the chosen days recorded in score_history.",
 )
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import psycopg
 
+from core.settings import Settings
+from orchestration.defs.ingest.connectors import job_of, known_connectors
 from orchestration.executors import TOGETHER
 from orchestration.resources import Platform
 from orchestration.run_limits import prolong
@@ -52,15 +54,16 @@ def _old_runs(instance: dg.DagsterInstance, kept: timedelta) -> Iterator[str]:
     and be told by an alert.
     """
     now = datetime.now(UTC)
+    jobs = (*JOBS, *(job_of(name) for name in known_connectors(Settings())))
     newest = {
         record.dagster_run.run_id
-        for job in JOBS
+        for job in jobs
         for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=ENDED), limit=1)
     }
     for statuses, age in ((ENDED_WELL, kept), ([dg.DagsterRunStatus.FAILURE], max(kept, FAILURES_KEPT))):
-        for job in JOBS:
+        for job in jobs:
             old = dg.RunsFilter(job_name=job, statuses=statuses, updated_before=now - age)
-            for record in instance.get_run_records(old, limit=MOST_RUNS // len(JOBS), ascending=True):
+            for record in instance.get_run_records(old, limit=MOST_RUNS // len(jobs), ascending=True):
                 if record.dagster_run.run_id not in newest:
                     yield record.dagster_run.run_id
 

@@ -119,6 +119,7 @@ def test_every_post_of_a_known_caller_takes_a_key(client: httpx2.Client) -> None
     }
     assert posts.keys() - taking == {
         "/api/auth/session", "/api/auth/link", "/api/webhooks/sendgrid", "/api/reports/{report_id}/unsubscribe",
+        "/api/connectors/{name}/webhook",
     }  # fmt: skip
 
 

@@ -115,6 +115,7 @@ OPERATIONS = {
     "get_report",
     "get_report_html",
     "post_sendgrid_events",
+    "post_connector_event",
     "list_match_students",
     "post_match_student",
     "get_match_student",
@@ -154,7 +155,7 @@ OPERATIONS = {
 }
 WITHOUT_KEY = {"get_health", "get_readiness", "get_liveness",
                "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session",
-               "post_log_in_link", "get_log_in_methods", "post_sendgrid_events"}  # fmt: skip
+               "post_log_in_link", "get_log_in_methods", "post_sendgrid_events", "post_connector_event"}  # fmt: skip
 WITHOUT_JSON = {
     "post_case_note",
     "delete_session",

@@ -7,6 +7,7 @@ always the same. schemathesis is imported when the tests run: it takes seconds, 
 from __future__ import annotations
 
 import base64
+import hmac
 import ipaddress
 import itertools
 import json
@@ -68,6 +69,7 @@ PERSON = {
 }  # fmt: skip
 ADDRESSES = itertools.count()
 SOMEWHERE = "203.0.113.7"
+BOOKING_KEY = "of-a-booking-tool"
 # Statuses by operation.
 answers: dict[str, set[int]] = defaultdict(set)
 
@@ -157,6 +159,7 @@ def names_lead_somewhere() -> Iterator[None]:
     """Of webhooks, at once: asking for names that are made up takes seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(webhook_commands, "resolve", lambda host, port, *, allow_private: [SOMEWHERE])
+        patch.setenv("TUTORQ_CONNECTOR_CAL_WEBHOOK_KEY", BOOKING_KEY)
         yield
 
 
@@ -196,6 +199,7 @@ def api(
             [(each,) for each in known["what_ifs"]],
         )
     scramble(database)
+    (home / "connectors.yml").write_text("cal: {kind: calcom, since: 2026-01-01}\n")
     changes = {
         "sendgrid_webhook_key": test_webhooks.public(test_webhooks.PRIVATE),
         "ingest_rate_per_second": 1_000_000,
@@ -252,6 +256,7 @@ def api(
             send_and_decide_appeals(running, client, schema, known["appealed"])
             send_a_test_to_a_chat(running, schema)
             offer_and_accept(client, schema)
+            tell_of_a_booking(client, schema)
         yield Client(running, schema, known["log_ins"])
 
 
@@ -300,6 +305,16 @@ def send_and_decide_appeals(running: Served, client: httpx2.Client, schema: Base
             told = browser.post(f"{appeals[1]}/{path}", json=decision)
             schema[f"{template}/{path}"]["POST"].validate_response(told)
             answers[f"post_appeal_{path.replace('/', '_')}"].add(told.status_code)
+
+
+def tell_of_a_booking(client: httpx2.Client, schema: BaseSchema) -> None:
+    """What is made up below is not signed."""
+    body = b'{"triggerEvent": "PING", "payload": {}}'
+    signature = hmac.new(BOOKING_KEY.encode(), body, "sha256").hexdigest()
+    headers = {"X-Cal-Signature-256": signature, "Content-Type": "application/json"}
+    told = client.post("/api/connectors/cal/webhook", content=body, headers=headers)
+    schema["/api/connectors/{name}/webhook"]["POST"].validate_response(told)
+    answers["post_connector_event"].add(told.status_code)
 
 
 def offer_and_accept(client: httpx2.Client, schema: BaseSchema) -> None:

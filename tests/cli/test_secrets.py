@@ -71,6 +71,7 @@ ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("evaluate-matching",): [f"--{part}={{home}}/sessions.csv" for part in ("ratings", "students", "tutors")],
     ("watch",): ["--once"],
     ("worker",): ["--queue=steps"],
+    ("sync",): ["cal"],
 }
 
 

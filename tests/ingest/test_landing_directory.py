@@ -341,6 +341,20 @@ def test_what_is_no_landing_file_is_left_alone_and_named(database: Database, lan
         assert "data.xlsx" not in left_alone(landing), "it may yet get its name"
 
 
+def test_what_dlt_and_spark_write_for_themselves_is_not_looked_at(
+    database: Database, landing: Path, at_once: None
+) -> None:
+    for name in (
+        "init", "school/init", "school/_dlt_loads/school__17.jsonl", "school/_dlt_version/init", "_SUCCESS",
+        "school/_dlt_pipeline_state/17.0.parquet", "school/_SUCCESS",
+    ):  # fmt: skip
+        drop(landing, name, b"")
+    drop(landing, "school/sessions.17.a1b2.csv", sessions("s1"))
+    assert [taken.report.outcome for taken in take(database, landing)] == ["loaded"]
+    assert loaded_sessions(database) == ["s1"]
+    assert left_alone(landing) == []
+
+
 @pytest.mark.parametrize("call", ["write_text", "replace", "rename"])
 def test_killed_before_the_move(database: Database, landing: Path, tmp_path: Path, call: str) -> None:
     drop(landing, "sessions.csv", sessions("s1", "s2") + "s3,t1,p1,soon,completed\n")

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 from psycopg import sql
 
+from core.settings import Settings
 from ingest import complete_files, failures, left_alone, long_unknown, take_files
+from orchestration.defs.ingest.connectors import deps_of
 from orchestration.policies import OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
@@ -57,7 +59,7 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=key,
-        deps=[["raw", other] for other in REFERS_TO.get(entity, ())],
+        deps=[*(dg.AssetKey(["raw", other]) for other in REFERS_TO.get(entity, ())), *deps_of(entity, Settings())],
         group_name="raw",
         kinds={"postgres", "table"},
         owners=[OWNER],

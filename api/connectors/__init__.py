@@ -1,0 +1,1 @@
+"""What booking tools tell of their own accord."""

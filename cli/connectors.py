@@ -1,0 +1,65 @@
+"""`tutorq sync`."""
+
+from typing import Annotated
+
+import typer
+
+from cli.terminal import JsonFlag, open_platform, out, plain, print_json, tells_errors
+from core.database import DatabaseRole
+from core.errors import TutorqError
+
+app = typer.Typer()
+
+
+@app.command()
+@tells_errors
+def sync(
+    name: Annotated[str, typer.Argument(help="A connector of connectors.yml in TUTORQ_HOME.")],
+    load: Annotated[
+        bool, typer.Option(help="Load what has landed at once; otherwise whoever watches the landing directory does.")
+    ] = True,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fetch what has come from a source, such as your database or booking tool, and load it. Run it again at any time,
+    from cron for example: nothing comes twice."""
+    from connectors.configuration import connector_of, landing_of
+
+    settings, database = open_platform(DatabaseRole.INGEST)
+    connector = connector_of(settings, name)
+    try:
+        from connectors.pull.run import pull
+    except ModuleNotFoundError as error:
+        raise TutorqError(f"{error.name} is not installed: pip install 'tutorq[connectors]'") from None
+    from ingest import load_folder, take_files
+    from ingest.contract import ENTITIES
+
+    if load:
+        # What an earlier call has loaded moves away now; what one has left is loaded.
+        for entity in ENTITIES:
+            take_files(database, settings.landing, entity, timezone=settings.timezone, is_strict=settings.strict_files)
+    report = pull(name, connector, settings, database)
+    loaded = None
+    if load and report.files:
+        loaded = load_folder(database, landing_of(settings, name), timezone=settings.timezone)
+    if as_json:
+        print_json({**report.to_dict(), "loaded": loaded.to_dict() if loaded else None})
+    else:
+        rows = ", ".join(f"{count:,} {entity}" for entity, count in report.rows.items()) or "nothing new"
+        out.print(f"{name}: {rows}; {len(report.files)} files", soft_wrap=True)
+        for word, what in (
+            ("new columns", report.new_columns),
+            ("columns that are gone", report.removed_columns),
+            ("note", report.notes),
+        ):
+            for text in what:
+                out.print(f"  {word}: {plain(text)}", soft_wrap=True, highlight=False)
+        if report.gone:
+            out.print(f"  deleted: {report.deleted:,} of {report.gone:,} sessions that are gone were here")
+        for file in loaded.files if loaded else ():
+            out.print(
+                f"  {plain(file.source)}: {file.inserted:,} new, {file.updated:,} changed, "
+                f"{file.unchanged + file.stale:,} known, {file.quarantined:,} refused",
+                soft_wrap=True,
+            )
+    for failure in loaded.errors if loaded else ():
+        raise TutorqError(failure.message)

@@ -1,0 +1,1 @@
+"""Where sessions come from: an application's database, sheets, booking tools, meetings."""

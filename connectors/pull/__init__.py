@@ -1,0 +1,1 @@
+"""Reading from outside, on dlt (the extra `connectors`)."""
