@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0056"
-down_revision = "0048"
+revision = "0054"
+down_revision = "0053"
 
 MOVED = """
 create table raw.moved_bookings (
