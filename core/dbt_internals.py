@@ -131,7 +131,7 @@ def made(result: object) -> list[str]:
         for each in results
         if each.status == "success"
         and each.node.resource_type in ("model", "function")
-        and each.node.config.materialized in ("view", "function")
+        and getattr(each.node.config, "materialized", None) in ("view", "function")
     ]
 
 
