@@ -60,7 +60,7 @@ APPEAL: Final = 7_461_070
 # One case at a time is drawn when to talk about it.
 CASE_DRAW: Final = 7_461_050
 # In Dagster's database, with the hash of a task's id: held by the worker that does it, so others see when it has died.
-WORKER_TASK: Final = 7_461_090
+WORKER_TASK: Final = 7_461_110
 # One assignment at a time is accepted, so that two do not give away the same place.
 ACCEPTANCE: Final = 7_461_080
 # A trigger takes it (migration 51): entries are chained in the order of commits.
