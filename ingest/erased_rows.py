@@ -195,6 +195,7 @@ def _instead(landing: Path, source: str) -> Iterator[IO[bytes]]:
             inside.unlink(folder, part)
         mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode & 0o777
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode, dir_fd=folder)
+        os.fchmod(descriptor, mode)  # whatever the umask
         with os.fdopen(descriptor, "wb") as file:
             yield file
         inside.replace(folder, part, name)

@@ -183,7 +183,7 @@ FOR_PROGRAMS = {"post_session", "post_session_batch"}
 # What changes beside the publication is not cached.
 UNCACHED = {
     "get_auth_session", "list_auth_sessions", "get_excuse", "get_report_html", "get_report_preview_html",
-    "get_case_invitation", "stream_events",
+    "get_case_invitation", "stream_events", "list_erasures", "get_person_data",
 }  # fmt: skip
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 WEEK = {"name": "2026-W05", "number": 5, "starts_on": "2026-01-26", "ends_on": "2026-02-01"}
 MONDAY = datetime(2026, 2, 2, 7, 30, tzinfo=UTC)
-SECRET = "Zed's 777 subject"
+SECRET = "Zed's 98765432101 subject"
 SHARES = st.floats(0, 1)
 COUNTS = st.integers(0, 100_000)
 
@@ -202,7 +202,7 @@ def test_nothing_is_sent_but_numbers_and_fixed_words(told: Told) -> None:
     """Tutors, owners and students have a name that would be seen, and so has one subject."""
     sent = told.task().facts
     assert "Zed" not in sent
-    assert "777" not in sent
+    assert "98765432101" not in sent
     shown = " ".join(told.narrative(told.texts, "rules").paragraphs)
     assert ("Zed" in shown) == bool(told.kept_back)
 

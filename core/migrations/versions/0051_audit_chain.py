@@ -98,7 +98,11 @@ create trigger append_only before update or delete or truncate on app.audit_chai
 create function app.redact_audit(
     entry_ids bigint[], redacted_by text, actor_instead text, subject_instead text
 ) returns bigint
-language sql volatile set search_path = pg_catalog set tutorq.audit_change = 'on' as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+    redacted bigint;
+begin
+    perform set_config('tutorq.audit_change', 'on', true);
     with blank as (
         update app.audit_log as entry
         set
@@ -118,14 +122,16 @@ language sql volatile set search_path = pg_catalog set tutorq.audit_change = 'on
         returning entry_id
     )
 
-    select count(*) from noted
+    select count(*) into redacted from noted;
+    perform set_config('tutorq.audit_change', 'off', true);
+    return redacted;
+end
 $$;
 comment on function app.redact_audit(bigint[], text, text, text) is
     'Empties the details and the address of entries, and notes for each of them the digest that it has since.';
 
 create function app.forget_audit(kept interval) returns bigint
-language plpgsql volatile strict security definer
-set search_path = pg_catalog set tutorq.audit_change = 'on' as $$
+language plpgsql volatile strict security definer set search_path = pg_catalog, pg_temp as $$
 declare
     until record;
     gone bigint;
@@ -144,10 +150,12 @@ begin
     if not found then
         return 0;
     end if;
+    perform set_config('tutorq.audit_change', 'on', true);
     delete from app.audit_log as entry using app.audit_chain as chain
     where entry.entry_id = chain.entry_id and chain.place <= until.place;
     delete from app.audit_chain where place <= until.place;
     get diagnostics gone = row_count;
+    perform set_config('tutorq.audit_change', 'off', true);
     insert into app.audit_log (actor, action, subject_kind, subject_id, details)
     values (
         'tutorq', 'audit.forget', 'audit_log', until.place::text,
