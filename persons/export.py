@@ -12,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
+from psycopg.types.string import TextLoader
 
 from core import audit
 from core.audit import Action, Entry
@@ -141,6 +142,9 @@ def _select(
         f"{query} where {' or '.join(where)}", [*identity.parameters(NOBODY), identity.pattern]
     )
     with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
+        # As the server writes them: some are infinite, which Python's have no word for.
+        for kind in ("date", "timestamp", "timestamptz"):
+            cursor.adapters.register_loader(kind, TextLoader)
         return cursor.execute(statement.encode(), used).fetchall()
 
 

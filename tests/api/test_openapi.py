@@ -157,6 +157,7 @@ WITHOUT_KEY = {"get_health", "get_readiness", "get_liveness",
                "post_unsubscribe", "get_unsubscribe", "post_auth_session", "delete_auth_session",
                "post_log_in_link", "get_log_in_methods", "post_sendgrid_events", "post_connector_event"}  # fmt: skip
 WITHOUT_JSON = {
+    "post_person_allowed",
     "post_case_note",
     "delete_session",
     "delete_quarantine_row",

@@ -29,7 +29,9 @@ from api.bodies import NDJSON
 from api.webhook_endpoints import commands as webhook_commands
 from api.webhooks.signatures import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from core import keys
+from core.erased import erased_ids
 from core.roles import KEY_ROLES, Role
+from ingest.ids import entity_uuid
 from tests.api import test_webhooks
 from tests.api.conftest import Served, served
 from tests.api.matching import scramble
@@ -201,6 +203,7 @@ def api(
     scramble(database)
     (home / "connectors.yml").write_text("cal: {kind: calcom, since: 2026-01-01}\n")
     changes = {
+        "erasure_key": "of these tests",
         "sendgrid_webhook_key": test_webhooks.public(test_webhooks.PRIVATE),
         "ingest_rate_per_second": 1_000_000,
         "daemon_silent_seconds": 86_400,
@@ -256,6 +259,7 @@ def api(
             send_and_decide_appeals(running, client, schema, known["appealed"])
             send_a_test_to_a_chat(running, schema)
             offer_and_accept(client, schema)
+            let_somebody_in_again(running, client, schema)
             tell_of_a_booking(client, schema)
         yield Client(running, schema, known["log_ins"])
 
@@ -333,6 +337,21 @@ def offer_and_accept(client: httpx2.Client, schema: BaseSchema) -> None:
     assigned = client.post("/api/matching/assignments/accept", json=plan)
     schema["/api/matching/assignments/accept"]["POST"].validate_response(assigned)
     answers["post_assignment_acceptance"].add(assigned.status_code)
+
+
+def let_somebody_in_again(running: Served, client: httpx2.Client, schema: BaseSchema) -> None:
+    """Nobody is erased below."""
+    erased = erased_ids(running.settings)
+    student = erased.hash("student", entity_uuid("S-gone"))
+    with running.database.connect() as connection:
+        connection.cursor().executemany(
+            "insert into raw.erased_ids (id_hash, kind, person_hash) values (%s, %s, %s)",
+            [(erased.check, "key", erased.check), (student, "student", student)],
+        )
+    template = "/api/persons/{kind}/{person_id}/allow"
+    allowed = client.post(template.format(kind="students", person_id="S-gone"))
+    schema[template]["POST"].validate_response(allowed)
+    answers["post_person_allowed"].add(allowed.status_code)
 
 
 def send_a_test_to_a_chat(running: Served, schema: BaseSchema) -> None:
