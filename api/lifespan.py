@@ -297,7 +297,7 @@ def lifespan(
                     "idempotency": idempotency,
                     "session_writer": session_writer,
                     "batch_writer": batch_writer,
-                    "connectors": Connectors(settings, pool, batch_writer),
+                    "connectors": Connectors(settings, pool, batch_writer, erased),
                     "session_records": SessionRecords(pool, settings),
                     "deletions": Deletions(ingest_pool, ledger.live),
                     "quarantine": Quarantine(pool, settings),

@@ -18,18 +18,24 @@ def sync(
     load: Annotated[
         bool, typer.Option(help="Load what has landed at once; otherwise whoever watches the landing directory does.")
     ] = True,
+    delete_anyway: Annotated[
+        bool,
+        typer.Option(
+            "--delete-anyway", help="Delete what is gone from the source, even if it is a large part of what was there."
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Fetch what has come from a source, such as your database or booking tool, and load it. Run it again at any time,
     from cron for example: nothing comes twice."""
-    from connectors.configuration import connector_of, landing_of
+    from connectors.configuration import MISSING, connector_of, landing_of
 
     settings, database = open_platform(DatabaseRole.INGEST)
     connector = connector_of(settings, name)
     try:
         from connectors.pull.run import pull
     except ModuleNotFoundError as error:
-        raise TutorqError(f"{error.name} is not installed: pip install 'tutorq[connectors]'") from None
+        raise TutorqError(f"{error.name} is not installed: {MISSING}") from None
     from ingest import load_folder, take_files
     from ingest.contract import ENTITIES
 
@@ -37,7 +43,7 @@ def sync(
         # What an earlier call has loaded moves away now; what one has left is loaded.
         for entity in ENTITIES:
             take_files(database, settings.landing, entity, timezone=settings.timezone, is_strict=settings.strict_files)
-    report = pull(name, connector, settings, database)
+    report = pull(name, connector, settings, database, delete_anyway=delete_anyway)
     loaded = None
     if load and report.files:
         loaded = load_folder(database, landing_of(settings, name), timezone=settings.timezone)

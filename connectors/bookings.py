@@ -4,15 +4,20 @@ Polls (psycopg) and webhooks (asyncpg) use the same SQL; `{connector}` and `{giv
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+
+from core.erased import ErasedIds, IdKind
+from ingest.ids import entity_uuid
 
 Cell = str | int | None
 Initiator = Literal["tutor", "student"]
 
 # A version has to be newer than the one that it replaces.
 TICK = timedelta(microseconds=1)
+CALLED_OFF = ("cancelled", "rescheduled")
 
 # Before anything is written of a booking. As a JSON array: booking, earlier, requested_at, original_time.
 REMEMBER = """
@@ -126,6 +131,24 @@ def ids_of(bookings: Iterable[Booking]) -> list[str]:
     return list(dict.fromkeys(asked + [each.move.booking for each in bookings if each.move]))
 
 
+def named_hashes(booking: Booking, erased: ErasedIds) -> list[bytes]:
+    """Hashes of the people and bookings that a booking names; to be asked for before its move is remembered."""
+    move = booking.move
+    named: list[tuple[IdKind, Cell]] = [
+        ("tutor", booking.session.get("tutor_id")),
+        ("student", booking.session.get("student_id")),
+        ("session", booking.booking),
+        ("session", move.booking if move else None),
+        ("session", move.earlier if move else None),
+    ]
+    hashes = []
+    for kind, text in named:
+        # What is no id is refused elsewhere.
+        with suppress(ValueError):
+            hashes.append(erased.hash(kind, entity_uuid(str(text or ""))))
+    return hashes
+
+
 def rows_of(bookings: Sequence[Booking], places: Mapping[str, Place]) -> Rows:
     """Bookings as rows; those in whose place another one came are none, but for the move."""
     rows = Rows()
@@ -155,7 +178,7 @@ def post_of(booking: Booking, places: Mapping[str, Place]) -> dict[str, Any] | N
 
 def amended(stored: Mapping[str, Any], amendment: Amendment) -> dict[str, Any] | None:
     """The next version of a stored session; None if it was called off, or says so already."""
-    if stored["status"] in ("cancelled", "rescheduled"):
+    if stored["status"] in CALLED_OFF:
         return None
     changes = {name: value for name, value in amendment.changes.items() if not _same(stored.get(name), value)}
     if not changes:
@@ -166,6 +189,12 @@ def amended(stored: Mapping[str, Any], amendment: Amendment) -> dict[str, Any] |
     version = max(versions).isoformat()
     whole = {**stored, **amendment.changes, "updated_at": version}
     return {name: value for name, value in whole.items() if value is not None}
+
+
+def is_news(stored: Mapping[str, Any], amendment: Amendment) -> bool:
+    """Whether an event is later than the stored version: one that comes late or again is not."""
+    version = stored.get("updated_at")
+    return version is None or moment(amendment.at) > moment(version)
 
 
 def moment(text: str) -> datetime:

@@ -54,7 +54,6 @@ def webhook(body: Mapping[str, Any], moved_by: Initiator | None, now: datetime) 
         "eventType": {"slug": payload.get("eventTitle") or payload.get("type")},
         "updatedAt": at,
         "cancelledByEmail": payload.get("cancelledBy"),
-        "cancellationReason": payload.get("cancellationReason") or payload.get("rejectionReason"),
         "rescheduledFromUid": earlier if trigger == "BOOKING_RESCHEDULED" else None,
         "rescheduledByEmail": payload.get("rescheduledBy"),
         "createdAt": at if trigger != "BOOKING_CANCELLED" else None,
@@ -66,7 +65,6 @@ def _booking(item: Mapping[str, Any], before: Mapping[str, Any], moved_by: Initi
     start, end, updated = item["start"], item["end"], item.get("updatedAt") or item.get("createdAt") or now.isoformat()
     attendee = (item.get("attendees") or [{}])[0]
     status, updated_at, initiator = item["status"], updated, None
-    reason = item.get("cancellationReason")
     if status in CALLED_OFF:
         status, initiator = "cancelled", _who(item, item.get("cancelledByEmail"))
     elif item.get("absentHost"):
@@ -87,7 +85,6 @@ def _booking(item: Mapping[str, Any], before: Mapping[str, Any], moved_by: Initi
         "cancelled_at": updated if status == "cancelled" else None,
         "duration_minutes": minutes(start, end),
         "initiator": initiator,
-        "reason_code": reason[:200] if reason else None,
         "updated_at": updated_at,
     }
     return Booking(item["uid"], session, _move(item, before, moved_by, updated))

@@ -61,12 +61,10 @@ def booking(
         )  # fmt: skip
         return Booking(identifier, old, move, is_old=True)
     if invitee["status"] == "canceled":
-        reason = cancellation.get("reason")
         session |= {
             "status": "cancelled",
             "initiator": by,
             "cancelled_at": cancellation.get("created_at"),
-            "reason_code": reason[:200] if reason else None,
             "updated_at": updated,
         }
     elif invitee.get("no_show"):

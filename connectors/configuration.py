@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from core.errors import TutorqError
 from core.settings import ConnectorSecrets, Settings, connector_secrets
+from ingest.mapping import parse_mapping
 
 FILE = "connectors.yml"
+MISSING = "install tutorq's wheel with its extra `connectors`, as docs/connectors.md says"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 Address = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
 Column = Annotated[str, Field(min_length=1, max_length=63)]
@@ -65,6 +67,29 @@ class PostgresConnector(_Connector):
     students: Kind | None = None
     sessions: Kind | None = None
     reschedules: Kind | None = None
+
+    @model_validator(mode="after")
+    def _tells_deleted_sessions(self) -> "PostgresConnector":
+        """A key of the source has to be the id of a session here, or of all sessions of a lesson."""
+        kind = self.sessions
+        if kind is None or not (kind.window or kind.deleted_at):
+            return self
+        try:
+            mapping = parse_mapping(yaml.safe_dump({"timezone": self.timezone, **self.mapping})).sessions
+        except TutorqError as error:
+            raise ValueError(str(error)) from error
+        if mapping is None:
+            return self
+        if mapping.columns.get("session_id", ["session_id"]) != ["session_id"]:
+            raise ValueError(
+                "sessions: window and deleted_at delete by session_id as the source has it, but the mapping makes "
+                "another one of it: name it in columns, or in the query"
+            )
+        if mapping.group_lessons and kind.deleted_at:
+            raise ValueError(
+                "sessions: with group_lessons the mark of one student would delete the lesson: leave out deleted_at"
+            )
+        return self
 
     @property
     def kinds(self) -> dict[str, Kind]:

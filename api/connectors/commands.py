@@ -10,12 +10,27 @@ import httpx2
 from api.bodies import invalid
 from api.connectors.schemas import ConnectorReceipt
 from api.database import with_app_tables
+from api.erased import erased_among
 from api.problems import DatabaseUnavailableError, FieldError, NotFoundError, UnauthorizedError
 from api.sessions.batches import BatchWriter
 from connectors import acuity, calcom, calendly
-from connectors.bookings import PLACES, REMEMBER, STORED, Amendment, Booking, Place, amended, ids_of, post_of
+from connectors.bookings import (
+    PLACES,
+    REMEMBER,
+    STORED,
+    Amendment,
+    Booking,
+    Move,
+    Place,
+    amended,
+    ids_of,
+    is_news,
+    named_hashes,
+    post_of,
+)
 from connectors.configuration import BookingConnector, read_connectors
 from connectors.signatures import CHECKS, ForgedError
+from core.erased import ErasedIds
 from core.settings import Settings, connector_secrets
 
 REMEMBERED = REMEMBER.format(connector="$1", given="$2")
@@ -32,8 +47,8 @@ class Connectors:
         TutorqError: connectors.yml cannot be understood.
     """
 
-    def __init__(self, settings: Settings, pool: asyncpg.Pool, writer: BatchWriter) -> None:
-        self._pool, self._writer = pool, writer
+    def __init__(self, settings: Settings, pool: asyncpg.Pool, writer: BatchWriter, erased: ErasedIds) -> None:
+        self._pool, self._writer, self._erased = pool, writer, erased
         self._known: dict[str, tuple[BookingConnector, str]] = {}
         for name, connector in read_connectors(settings).items():
             secret = connector_secrets(name).webhook_key
@@ -61,7 +76,8 @@ class Connectors:
 
         Raises:
             InvalidRequestError: the event lacks what its service says it has.
-            DatabaseUnavailableError: the server cannot be reached, or the service that is to be asked.
+            DatabaseUnavailableError: the server cannot be reached, or the service that is to be asked; or people were
+                erased with another key.
         """
         now = datetime.now(UTC)
         try:
@@ -70,12 +86,35 @@ class Connectors:
             raise invalid([FieldError(field="body", message="is no event as the service describes it")]) from error
         if told is None:
             return ConnectorReceipt(status="ignored")
-        post = await with_app_tables(self._pool, lambda connection: _post(connection, name, told))
+        post = await with_app_tables(self._pool, lambda connection: self._post(connection, name, told))
         if post is None:
             return ConnectorReceipt(status="ignored")
         async with self._writer.place():
             [row] = json.loads(await self._writer.write([post]))["rows"]
         return ConnectorReceipt(status=row["status"])
+
+    async def _post(self, connection: Any, name: str, told: Booking | Amendment) -> dict[str, Any] | None:
+        """The event as a post; None if it says nothing new, or of nothing that is known."""
+        if isinstance(told, Booking) and told.move:
+            await self._remember(connection, name, told, told.move)
+        asked = ids_of([told]) if isinstance(told, Booking) else [told.booking]
+        rows = await connection.fetch(PLACED, name, json.dumps(asked))
+        places = {row["asked"]: Place(*list(row)[1:]) for row in rows}
+        stored = await connection.fetchval(STORED_SESSION, places[told.booking].first)
+        known = None if stored is None else json.loads(stored)
+        if isinstance(told, Amendment):
+            return amended(known, told) if known and is_news(known, told) else None
+        post = post_of(told, places)
+        # An event of a cancellation does not repeat when the booking was made.
+        if post is not None and known and known.get("booked_at"):
+            post.setdefault("booked_at", known["booked_at"])
+        return post
+
+    async def _remember(self, connection: Any, name: str, told: Booking, move: Move) -> None:
+        """Keep the move, unless it names somebody who was erased: the ledger refuses that booking."""
+        async with connection.transaction():
+            if not await erased_among(connection, self._erased, lambda: named_hashes(told, self._erased)):
+                await connection.execute(REMEMBERED, name, json.dumps([move.link]))
 
     async def _read(
         self, name: str, connector: BookingConnector, event: dict[str, Any], now: datetime
@@ -99,21 +138,3 @@ class Connectors:
                 return answer.raise_for_status().json()
         except httpx2.HTTPError as error:
             raise DatabaseUnavailableError("The service could not be asked for the appointment.") from error
-
-
-async def _post(connection: Any, name: str, told: Booking | Amendment) -> dict[str, Any] | None:
-    """The event as a post; None if it says nothing new, or of nothing that is known."""
-    links = [told.move.link] if isinstance(told, Booking) and told.move else []
-    await connection.execute(REMEMBERED, name, json.dumps(links))
-    asked = ids_of([told]) if isinstance(told, Booking) else [told.booking]
-    rows = await connection.fetch(PLACED, name, json.dumps(asked))
-    places = {row["asked"]: Place(*list(row)[1:]) for row in rows}
-    stored = await connection.fetchval(STORED_SESSION, places[told.booking].first)
-    known = None if stored is None else json.loads(stored)
-    if isinstance(told, Amendment):
-        return None if known is None else amended(known, told)
-    post = post_of(told, places)
-    # An event of a cancellation does not repeat when the booking was made.
-    if post is not None and known and known.get("booked_at"):
-        post.setdefault("booked_at", known["booked_at"])
-    return post

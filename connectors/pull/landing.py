@@ -44,7 +44,10 @@ def destination(folder: Path, database: Database, report: Report) -> Any:
         if table["name"] == DELETIONS:
             ids = [str(each) for each in content.column("session_id").to_pylist()]
             report.gone += len(ids)
-            report.deleted += delete_sessions(database, ids, f"connector:{report.name}")
+            deleted, refused = delete_sessions(database, ids, f"connector:{report.name}")
+            report.deleted += deleted
+            if refused:
+                report.notes.append(f"deletions of what is no id, left out: {refused:,}")
             return
         # Of the package, so that files sort by the time at which they were read.
         package, file = Path(path).parents[1].name, ParsedLoadJobFileName.parse(path).file_id

@@ -1,7 +1,9 @@
 """Zoom's reports: who was in which meeting of the last days, as later versions of sessions that are known."""
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from hashlib import sha1
 from typing import Any
 from urllib.parse import quote
 
@@ -11,7 +13,7 @@ from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginat
 from requests.auth import HTTPBasicAuth
 
 from connectors import zoom
-from connectors.bookings import STORED, amended, moment
+from connectors.bookings import CALLED_OFF, STORED, Amendment, amended, moment
 from connectors.configuration import ZoomConnector, require_key
 from connectors.pull.http import rest, session
 from connectors.pull.landing import table_of
@@ -37,6 +39,9 @@ def resources(name: str, connector: ZoomConnector, database: Database, report: R
         now = datetime.now(UTC)
         since = now - timedelta(days=connector.back_days)
         client = rest(connector.url, {"Authorization": f"Bearer {_token(connector, key)}"})
+        state = dlt.current.resource_state()
+        # A correction that was made since is not undone by the same report.
+        told = {content: at for content, at in state.get("told", {}).items() if moment(at) >= since}
         rows: list[dict[str, Any]] = []
         unclear = 0
         for user in _pages(client, "/users", {}, "users"):
@@ -48,25 +53,34 @@ def resources(name: str, connector: ZoomConnector, database: Database, report: R
                 known = zoom.session_of(meeting, sessions, timedelta(minutes=connector.tolerance_minutes))
                 if known is None:
                     unclear += 1
-                elif row := _row(client, meeting, known, host, connector):
-                    rows.append(row)
+                elif known["status"] not in CALLED_OFF and (proof := _proof(client, meeting, known, host, connector)):
+                    content = _content(proof)
+                    if content not in told and (row := amended(known, proof)):
+                        rows.append(row)
+                    told[content] = proof.at
         if unclear:
             report.notes.append(f"meetings that are no session of their host, or more than one: {unclear}")
         if rows:
             report.add("sessions", len(rows))
             yield dlt.mark.with_table_name(table_of(rows), "sessions")
+        state["told"] = told
 
     return [dlt.resource(read, name="meetings")]
 
 
-def _row(
+def _proof(
     client: RESTClient, meeting: Mapping[str, Any], known: Mapping[str, Any], host: str, connector: ZoomConnector
-) -> dict[str, Any] | None:
+) -> Amendment | None:
     # Twice, as Zoom wants it: an id may begin with a slash.
     identifier = quote(quote(meeting["uuid"], safe=""), safe="")
     participants = _pages(client, f"/report/meetings/{identifier}/participants", {}, "participants")
-    proof = zoom.amendment(known, host, participants, timedelta(minutes=connector.waited_minutes))
-    return amended(known, proof) if proof else None
+    return zoom.amendment(known, host, participants, timedelta(minutes=connector.waited_minutes))
+
+
+def _content(proof: Amendment) -> str:
+    """A session, and what is said of it, in short."""
+    content = json.dumps([proof.booking, proof.changes], sort_keys=True).encode()
+    return sha1(content, usedforsecurity=False).hexdigest()[:16]
 
 
 def _sessions(database: Database, tutor: str, since: datetime) -> list[dict[str, Any]]:

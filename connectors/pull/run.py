@@ -26,16 +26,20 @@ from connectors.pull import address, meetings, postgres, services
 from connectors.pull.landing import destination, land
 from connectors.pull.report import Report
 from core.database import Database
+from core.erased import erased_ids
 from core.errors import TutorqError
 from core.settings import Settings
 from ingest.mapping import MAPPING_NAME
 
 
-def pull(name: str, connector: AnyConnector, settings: Settings, database: Database) -> Report:
+def pull(
+    name: str, connector: AnyConnector, settings: Settings, database: Database, *, delete_anyway: bool = False
+) -> Report:
     """Read what has come, and land it. Once more, nothing comes twice.
 
     Args:
         database: as those who load connect to it; deletions and moves of bookings are noted there.
+        delete_anyway: also delete if so much is gone from the source that it may be at fault.
 
     Raises:
         TutorqError: it cannot be read, or another run of this connector is at it. Nothing is lost: the next run reads
@@ -56,7 +60,7 @@ def pull(name: str, connector: AnyConnector, settings: Settings, database: Datab
             # What an earlier run has read, and was killed before it had landed.
             if pipeline.has_pending_data:
                 pipeline.run()
-            pipeline.run(_resources(name, connector, database, folder, report))
+            pipeline.run(_resources(name, connector, settings, database, folder, report, delete_anyway))
         except PipelineStepFailed as error:
             raise TutorqError(f"{name}: {_words(error)}") from None
         _forget(home / name / "load" / "loaded")
@@ -69,14 +73,22 @@ def _forget(loaded: Path) -> None:
         shutil.rmtree(package)
 
 
-def _resources(name: str, connector: AnyConnector, database: Database, folder: Path, report: Report) -> list[Any]:
+def _resources(
+    name: str,
+    connector: AnyConnector,
+    settings: Settings,
+    database: Database,
+    folder: Path,
+    report: Report,
+    delete_anyway: bool,
+) -> list[Any]:
     match connector:
         case PostgresConnector():
-            return postgres.resources(name, connector, report)
+            return postgres.resources(name, connector, report, delete_anyway=delete_anyway)
         case AddressConnector():
             return address.resources(name, connector, folder, report)
         case BookingConnector():
-            return services.resources(name, connector, database, report)
+            return services.resources(name, connector, database, erased_ids(settings), report)
         case ZoomConnector():
             return meetings.resources(name, connector, database, report)
 

@@ -12,12 +12,13 @@ from psycopg.rows import namedtuple_row
 from requests.auth import HTTPBasicAuth
 
 from connectors import acuity, calcom, calendly
-from connectors.bookings import PLACES, REMEMBER, Booking, Place, ids_of, rows_of
+from connectors.bookings import PLACES, REMEMBER, Booking, Place, ids_of, named_hashes, rows_of
 from connectors.configuration import BookingConnector, require_key
 from connectors.pull.http import rest
 from connectors.pull.landing import table_of
 from connectors.pull.report import Report
 from core.database import Database
+from core.erased import ErasedIds
 from core.errors import TutorqError
 
 # Clocks differ, and a change is listed a moment after its time.
@@ -28,7 +29,9 @@ REMEMBERED = REMEMBER.format(connector="%(connector)s", given="%(given)s").encod
 PLACED = PLACES.format(connector="%(connector)s", given="%(given)s").encode()
 
 
-def resources(name: str, connector: BookingConnector, database: Database, report: Report) -> list[Any]:
+def resources(
+    name: str, connector: BookingConnector, database: Database, erased: ErasedIds, report: Report
+) -> list[Any]:
     """One, whose rows are sessions and reschedules."""
     read_bookings = {"calcom": _calcom, "calendly": _calendly, "acuity": _acuity}[connector.kind]
     key = require_key(name)
@@ -36,7 +39,7 @@ def resources(name: str, connector: BookingConnector, database: Database, report
     def read() -> Iterator[Any]:
         state, now = dlt.current.resource_state(), datetime.now(UTC)
         found = read_bookings(connector, key, state, now, report)
-        rows = rows_of(found, places(database, name, found))
+        rows = rows_of(found, places(database, name, found, erased))
         known = set(state.get("told", []))
         told: list[str] = []
         for table, found_rows in (("sessions", rows.sessions), ("reschedules", rows.reschedules)):
@@ -50,10 +53,17 @@ def resources(name: str, connector: BookingConnector, database: Database, report
     return [dlt.resource(read, name="bookings")]
 
 
-def places(database: Database, connector: str, found: Sequence[Booking]) -> dict[str, Place]:
-    """The session of each booking, after their moves have been remembered."""
-    links = json.dumps([each.move.link for each in found if each.move])
+def places(database: Database, connector: str, found: Sequence[Booking], erased: ErasedIds) -> dict[str, Place]:
+    """The session of each booking, after their moves have been remembered, but for those of erased people.
+
+    Raises:
+        TutorqError: people were erased with another key.
+    """
     with database.connect() as connection:
+        hashes = erased.read_all(connection)
+        links = json.dumps(
+            [each.move.link for each in found if each.move and hashes.isdisjoint(named_hashes(each, erased))]
+        )
         connection.execute(REMEMBERED, {"connector": connector, "given": links})
         cursor = connection.cursor(row_factory=namedtuple_row)
         rows = cursor.execute(PLACED, {"connector": connector, "given": json.dumps(ids_of(found))}).fetchall()

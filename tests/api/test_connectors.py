@@ -9,6 +9,8 @@ import httpx2
 import psycopg
 import pytest
 
+from core.erased import erased_ids
+from ingest.ids import entity_uuid
 from tests.api.conftest import Served, served
 from tests.api.test_problems import problem
 from tests.conftest import Postgres
@@ -100,8 +102,20 @@ def test_calcom_from_booking_to_no_show(customer: Served, connection: psycopg.Co
     assert [tell(customer, "cal", absent), tell(customer, "cal", absent)] == ["queued", "ignored"]
     assert sessions(connection) == {"a": ("no_show", "student", START + HOUR)}
 
-    off = booked.calcom_event("BOOKING_CANCELLED", "b", START + HOUR, START + 2 * HOUR, NOW, cancelledBy=HOST)
+    # Somebody corrects it since: the event that comes again does not undo that, nor does one of before.
+    connection.execute(
+        "update raw.sessions set status = 'completed', initiator = null, updated_at = %s", [NOW - HOUR / 2]
+    )
+    assert tell(customer, "cal", absent) == "ignored"
+    assert sessions(connection) == {"a": ("completed", None, START + HOUR)}
+
+    off = booked.calcom_event(
+        "BOOKING_CANCELLED", "b", START + HOUR, START + 2 * HOUR, NOW,
+        cancelledBy=HOST, cancellationReason="Kid Miller is ill",
+    )  # fmt: skip
     assert tell(customer, "cal", off) == "queued"
+    # Free text may name people.
+    assert connection.execute("select reason_code from raw.sessions").fetchall() == [(None,)]
     assert sessions(connection) == {"a": ("cancelled", "tutor", START + HOUR)}
     [(booked_at, tutor, student)] = connection.execute(
         "select booked_at, tutors.external_id, students.external_id from raw.sessions "
@@ -148,6 +162,25 @@ def test_acuity_is_asked_for_the_appointment(customer: Served, connection: psyco
     appointments["5"] = booked.acuity(5, START, canceled=True, noShow=True)
     assert tell(customer, "acuity", b"action=canceled&id=5&calendarID=9&appointmentTypeID=1") == "queued"
     assert sessions(connection) == {"5": ("no_show", "student", START)}
+
+
+def test_of_who_was_erased_no_move_is_kept(customer: Served, connection: psycopg.Connection) -> None:
+    erased = erased_ids(customer.settings, make=True)
+    hashes = {"key": erased.check, "student": erased.hash("student", entity_uuid(GUEST))}
+    moved = booked.calcom_event(
+        "BOOKING_RESCHEDULED", "b", START, START + HOUR, NOW,
+        rescheduleUid="a", rescheduleStartTime=iso(START), rescheduledBy=GUEST,
+    )  # fmt: skip
+    try:
+        for kind, each in hashes.items():
+            connection.execute("insert into raw.erased_ids values (%s, %s, '')", [each, kind])
+        assert tell(customer, "cal", moved) == "rejected"
+        assert connection.execute("select count(*) from raw.moved_bookings").fetchone() == (0,)
+    finally:
+        connection.execute("delete from raw.erased_ids where id_hash = any(%s)", [list(hashes.values())])
+    assert sessions(connection) == {}
+    assert tell(customer, "cal", moved) == "queued"
+    assert connection.execute("select booking, earlier from raw.moved_bookings").fetchall() == [("b", "a")]
 
 
 @pytest.mark.parametrize("name", SIGN)

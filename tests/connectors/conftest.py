@@ -37,11 +37,11 @@ class Installation:
     def loader(self) -> Database:
         return self.database.as_role(DatabaseRole.INGEST)
 
-    def pull(self, name: str) -> Any:
+    def pull(self, name: str, *, delete_anyway: bool = False) -> Any:
         from connectors.configuration import connector_of
         from connectors.pull.run import pull
 
-        return pull(name, connector_of(self.settings, name), self.settings, self.loader)
+        return pull(name, connector_of(self.settings, name), self.settings, self.loader, delete_anyway=delete_anyway)
 
     def landed(self, name: str) -> list[Path]:
         """Files to be loaded; hidden ones are not complete."""
@@ -56,8 +56,8 @@ class Installation:
             for path in self.landed(name):
                 path.unlink()
 
-    def sync(self, name: str) -> Any:
-        report = self.pull(name)
+    def sync(self, name: str, *, delete_anyway: bool = False) -> Any:
+        report = self.pull(name, delete_anyway=delete_anyway)
         self.load(name)
         return report
 

@@ -14,6 +14,8 @@ from ingest.mapping import parse_mapping
 PAGE = PROJECT_ROOT / "docs" / "connectors.md"
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.S)
 
+COMPOSED = "s: {{kind: postgres, mapping: {{sessions: {{{}}}}}, sessions: {{query: select 1 as session_id, {}}}}}"
+
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
@@ -49,6 +51,12 @@ def test_without_the_file_there_are_none(settings: Settings) -> None:
         ("s: {kind: postgres, sessions: {table: x}}", "s.postgres.sessions: columns are missing"),
         ("s: {kind: postgres, sessions: {table: x, query: y}}", "s.postgres.sessions: give either table"),
         ("s: {kind: address, files: {sessions: 'file:///etc/passwd'}}", "s.address.files.sessions"),
+        (
+            COMPOSED.format("columns: {session_id: [day, id]}", "window: {}"),
+            "s.postgres: sessions: window and deleted_at",
+        ),
+        (COMPOSED.format("group_lessons: true", "deleted_at: gone"), "s.postgres: sessions: with group_lessons"),
+        (COMPOSED.format("columns: {sesion_id: id}", "window: {}"), "sessions have no column sesion_id"),
         ("- 1", "the file: "),
         ("a: [", "cannot read"),
     ],

@@ -59,7 +59,17 @@ def test_a_session_gets_the_times_at_which_both_were_there(
         connector = {"kind": "zoom", "account": "A", "tutors": {"ann@example.org": "T-1"}, **addresses}
         configure(installation.settings, meetings=connector)
         report = installation.sync("meetings")
+        [found] = installation.query("select status, subject, started_at, completed_time from raw.sessions")
+        assert found == ("completed", "maths", BEGIN + timedelta(minutes=4), BEGIN + timedelta(minutes=61))
         assert report.notes == ["meetings that are no session of their host, or more than one: 1"]
         assert installation.sync("meetings").rows == {}
-    [found] = installation.query("select status, subject, started_at, completed_time from raw.sessions")
-    assert found == ("completed", "maths", BEGIN + timedelta(minutes=4), BEGIN + timedelta(minutes=61))
+        # Somebody corrects it: the same report does not undo that.
+        (folder / "corrected.csv").write_text(
+            "session_id,tutor_id,student_id,scheduled_time,status,initiator,updated_at\n"
+            f"s1,T-1,kid,{BEGIN.isoformat()},no_show,tutor,{datetime.now(UTC).isoformat()}\n"
+        )
+        (folder / "corrected.csv").rename(folder / "sessions.csv")
+        load_folder(installation.loader, folder, timezone="UTC")
+        assert installation.sessions()["s1"][0] == "no_show"
+        assert installation.sync("meetings").rows == {}
+        assert installation.sessions()["s1"][0] == "no_show"

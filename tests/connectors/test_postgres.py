@@ -159,6 +159,85 @@ def test_a_mark_deletes_as_well(
     assert school.sessions() == {}
 
 
+def test_a_mark_without_a_new_version_deletes_as_well(
+    school: Installation, lesson: Callable[..., None], application: psycopg.Connection
+) -> None:
+    configure(school.settings, school=SCHOOL | {"sessions": SCHOOL["sessions"] | {"deleted_at": "deleted_at"}})
+    for number in (1, 2, 3):
+        lesson(number, updated="now() at time zone 'UTC' - interval '20 hours'")
+    lesson(4)  # the others lie before the overlap from now on
+    school.sync("school")
+    application.execute("update lessons set deleted_at = now() where id = 2")
+    report = school.sync("school")
+    assert (report.gone, report.deleted) == (1, 1)
+    assert sorted(school.sessions()) == ["1", "3", "4"]
+    # In one run by its version and by its key, once.
+    application.execute("update lessons set (deleted_at, updated_at) = (now(), now() at time zone 'UTC') where id = 3")
+    report = school.sync("school")
+    assert (report.gone, report.deleted) == (1, 1)
+
+
+@pytest.mark.parametrize(("before", "left"), [(2, 0), (60, 5)], ids=["empty", "most of it is gone"])
+def test_a_source_that_has_lost_its_rows_deletes_nothing(
+    school: Installation, lesson: Callable[..., None], application: psycopg.Connection, before: int, left: int
+) -> None:
+    for number in range(before):
+        lesson(number)
+    school.sync("school")
+    application.execute("create table kept as select * from lessons")
+    application.execute("delete from lessons where id >= %s", [left])
+    for number in range(left):
+        lesson(number, "off")
+    gone = rf"{before - left} of {before} known keys are gone .* tutorq sync school --delete-anyway"
+    with pytest.raises(TutorqError, match=gone):
+        school.pull("school")
+    assert school.landed("school") == []
+    assert len(school.sessions()) == before
+
+    application.execute("insert into lessons select * from kept where id >= %s", [left])
+    assert school.sync("school").gone == 0
+    application.execute("delete from lessons where id >= %s", [left])
+    assert school.sync("school", delete_anyway=True).deleted == before - left
+    assert len(school.sessions()) == left
+    assert school.sync("school").gone == 0  # nothing is known that could be gone
+
+
+def test_a_row_of_the_future_hides_nothing(school: Installation, lesson: Callable[..., None]) -> None:
+    configure(school.settings, school=SCHOOL | {"sessions": SCHOOL["sessions"] | {"window": None}})
+    lesson(1, updated="now() at time zone 'UTC' + interval '3 days'")
+    assert school.sync("school").rows["sessions"] == 1
+    assert school.sync("school").rows == {}
+    lesson(2)
+    assert school.sync("school").rows == {"sessions": 1}
+    lesson(2, "off")
+    assert school.sync("school").rows == {"sessions": 1}
+    assert school.sync("school").rows == {}
+    # The loader refuses a version of the future.
+    assert {key: row[0] for key, row in school.sessions().items()} == {"2": "cancelled"}
+
+
+def test_a_lesson_of_several_students_is_deleted_with_all_of_them(
+    school: Installation, lesson: Callable[..., None], application: psycopg.Connection
+) -> None:
+    query = (
+        "select l.id as session_id, teacher_id as tutor_id, p as student_id, starts_at as scheduled_time, "
+        "'completed' as status, updated_at, 1 % 2 as duration_minutes from lessons l, unnest(array[7, 8]) p -- both"
+    )
+    sessions = {"query": query, "updated_at": "updated_at", "window": {"column": "scheduled_time"}}
+    configure(
+        school.settings,
+        school={"kind": "postgres", "sessions": sessions, "mapping": {"sessions": {"group_lessons": True}}},
+    )
+    lesson(1)
+    lesson(2)
+    school.sync("school")
+    assert sorted(school.sessions()) == ["1/7", "1/8", "2/7", "2/8"]
+    application.execute("delete from lessons where id = 1")
+    report = school.sync("school")
+    assert (report.gone, report.deleted) == (1, 2)
+    assert sorted(school.sessions()) == ["2/7", "2/8"]
+
+
 def test_columns_that_come_and_go_are_named(
     school: Installation, lesson: Callable[..., None], application: psycopg.Connection
 ) -> None:

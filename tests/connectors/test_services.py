@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from core.erased import erased_ids
 from core.errors import TutorqError
 from core.settings import PROJECT_ROOT
+from ingest.ids import entity_uuid
 from tests.connectors import booked
 from tests.connectors.booked import GUEST, HOST, iso
 from tests.connectors.conftest import Installation
@@ -181,6 +183,20 @@ def test_who_moved_a_booking_is_not_guessed(installation: Installation, service:
     }  # fmt: skip
 
 
+def test_of_who_was_erased_no_move_is_kept(installation: Installation, service: Service, cal: CalCom) -> None:
+    erased = erased_ids(installation.settings, make=True)
+    with installation.database.connect() as connection:
+        for kind, each in (("key", erased.check), ("student", erased.hash("student", entity_uuid(GUEST)))):
+            connection.execute("insert into raw.erased_ids values (%s, %s, '')", [each, kind])
+    moved = {"rescheduledByEmail": HOST}
+    cal.add("a", TOMORROW, NOW, status="cancelled", rescheduledToUid="b", **moved)
+    cal.add("b", TOMORROW + HOUR, NOW, rescheduledFromUid="a", createdAt=iso(NOW), **moved)
+    cal.add("c", TOMORROW + HOUR, NOW, attendees=[{"email": "other@example.org", "name": "Other"}])
+    installation.sync("cal")
+    assert sorted(installation.sessions()) == ["c"]
+    assert installation.query("select count(*) from raw.moved_bookings") == [(0,)]
+
+
 def test_new_fields_are_named(installation: Installation, service: Service, cal: CalCom) -> None:
     cal.add("a", TOMORROW)
     installation.sync("cal")
@@ -200,7 +216,7 @@ def test_calendly(installation: Installation, monkeypatch: pytest.MonkeyPatch) -
         booked.calendly_event("E3", YESTERDAY, YESTERDAY + HOUR, YESTERDAY, **group),
         booked.calendly_event("E4", YESTERDAY, YESTERDAY + HOUR, YESTERDAY, status="canceled"),
     ]
-    off = {"canceled_by": "Ann", "canceler_type": "host", "reason": "", "created_at": iso(YESTERDAY - HOUR)}
+    off = {"canceled_by": "Ann", "canceler_type": "host", "reason": "Kid is ill", "created_at": iso(YESTERDAY - HOUR)}
     invitees = {
         "E1": [
             booked.calendly_invitee(
@@ -241,6 +257,7 @@ def test_calendly(installation: Installation, monkeypatch: pytest.MonkeyPatch) -
     assert found["E1"][2] == TOMORROW + HOUR
     moves = installation.query("select initiator, original_time, reason from raw.reschedules")
     assert moves == [("student", TOMORROW, "ill")]
+    assert installation.query("select distinct reason_code from raw.sessions") == [(None,)]
     assert installation.query("select count(distinct lesson_id) from raw.sessions") == [(1,)]
 
 

@@ -60,6 +60,13 @@ def test_an_application(
     lesson(5)
     run("sync", "school")
     assert len(installation.sessions()) == 5
+    application.execute("truncate lessons")
+    result = CliRunner().invoke(app, ["sync", "school"])
+    assert result.exit_code == 1
+    assert "--delete-anyway" in result.output
+    assert len(installation.sessions()) == 5
+    run("sync", "school", "--delete-anyway")
+    assert installation.sessions() == {}
 
 
 def test_a_sheet(installation: Installation) -> None:

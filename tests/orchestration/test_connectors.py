@@ -4,10 +4,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from core.settings import Settings
 from orchestration.defs.ingest import connectors
 from orchestration.defs.ingest.raw_tables import raw_table
+from orchestration.executors import TOGETHER
 from orchestration.policies import freshness
 
 CONNECTORS = """
@@ -50,6 +52,9 @@ def test_each_stands_before_the_tables_that_it_fills(home: Path) -> None:
     assert crons == {
         "fetch_school": "*/5 * * * *", "fetch_cal": "*/15 * * * *", "fetch_sheet": "*/15 * * * *"
     }  # fmt: skip
+    jobs = [each.job for each in schedules.values() if isinstance(each, dg.ScheduleDefinition)]
+    # They write files that the next run on the same machine has to find.
+    assert all(isinstance(job, UnresolvedAssetJobDefinition) and job.executor_def is TOGETHER for job in jobs)
     assert all(freshness(spec, Settings()) is not None for spec in assets.values())
 
 

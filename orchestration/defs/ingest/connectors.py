@@ -2,9 +2,17 @@
 
 import dagster as dg
 
-from connectors.configuration import AddressConnector, AnyConnector, PostgresConnector, ZoomConnector, read_connectors
+from connectors.configuration import (
+    MISSING,
+    AddressConnector,
+    AnyConnector,
+    PostgresConnector,
+    ZoomConnector,
+    read_connectors,
+)
 from core.errors import TutorqError
 from core.settings import Settings
+from orchestration.executors import TOGETHER
 from orchestration.policies import LONG_RUNTIME, OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 
@@ -45,9 +53,7 @@ def fetched(name: str, connector: AnyConnector) -> dg.AssetsDefinition:
         try:
             from connectors.pull.run import pull
         except ModuleNotFoundError as error:
-            raise dg.Failure(
-                f"{error.name} is not installed: pip install 'tutorq[connectors]'", allow_retries=False
-            ) from None
+            raise dg.Failure(f"{error.name} is not installed: {MISSING}", allow_retries=False) from None
         report = pull(name, connector, platform.settings, platform.landing_database)
         return dg.MaterializeResult(
             metadata={
@@ -74,6 +80,7 @@ def scheduled(name: str, connector: AnyConnector, timezone: str) -> dg.ScheduleD
         selection=dg.AssetSelection.assets(key_of(name)),
         description=f"Fetch what has come by {name}.",
         tags=LONG_RUNTIME,
+        executor_def=TOGETHER,
     )
     return dg.ScheduleDefinition(
         name=job_of(name),
