@@ -225,7 +225,7 @@ def lifespan(
                 event_pool = await stack.enter_async_context(open_one(url, size=event_hub.POOL_SIZE))
                 events = Hub(event_pool, url, settings.event_streams, instruments.event_streams)
                 await stack.enter_async_context(_running(events.run()))
-                erased = await asyncio.to_thread(erased_ids, settings, make=settings.embedded == "on")
+                erased = await asyncio.to_thread(erased_ids, settings, make=database.is_embedded)
                 ledger = CountedLedger(ingest_pool, settings.ingest_commit_seconds, instruments, erased)
                 session_writer = SessionWriter(
                     ledger, settings.timezone, settings.ingest_queue_rows, is_traced=traces is not None

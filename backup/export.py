@@ -160,10 +160,24 @@ def export_marts(database: Database, folder: Path, *, tell: Callable[[str], None
 
 def _refuse_other(folder: Path) -> None:
     """Nothing but an earlier export is replaced: what else is in a folder may be somebody's work."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+    if folder.is_dir() and any(folder.iterdir()) and not _is_export(folder):
         raise TutorqError(f"{folder} has other files in it; name a folder that is new, empty, or of an earlier export")
     if folder.exists() and not folder.is_dir():
         raise TutorqError(f"{folder} is a file; name a folder")
+
+
+def _is_export(folder: Path) -> bool:
+    """Whether its manifest is one of ours: other programs name files so, too."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return (
+        isinstance(manifest, dict)
+        and manifest.get("format") == FORMAT
+        and isinstance(manifest.get("tutorq_version"), str)
+        and isinstance(manifest.get("tables"), list)
+    )
 
 
 def _put_in_place(part: Path, folder: Path) -> None:
@@ -173,7 +187,11 @@ def _put_in_place(part: Path, folder: Path) -> None:
         return
     old = part.with_name(f"{part.name}.old")
     folder.rename(old)
-    part.rename(folder)
+    try:
+        part.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
     shutil.rmtree(old)
 
 

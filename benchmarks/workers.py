@@ -157,6 +157,7 @@ def environment(settings: Settings, database: Database, broker: str) -> dict[str
         "TUTORQ_DATABASE_URL": database.login_url,
         "TUTORQ_DAGSTER_DATABASE_URL": database.dagster_url,
         "TUTORQ_MODEL_STORE": str(settings.home / "models"),
+        "TUTORQ_ERASURE_KEY": "key of the benchmark",
         "TUTORQ_EXECUTOR": "celery",
         "TUTORQ_BROKER_URL": broker,
         "DAGSTER_HOME": str(settings.home / "dagster"),

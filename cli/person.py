@@ -82,7 +82,7 @@ def erase(
     settings, database = open_platform()
     with database.connect() as connection:
         if called is None:
-            people = [with_id(connection, kind, person_id) for kind, person_id in waiting(connection)]
+            people = [with_id(connection, *asked) for asked in waiting(connection)]
         else:
             people = [identify(connection, called, _kind(kind))]
     done = []

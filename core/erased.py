@@ -11,6 +11,7 @@ from uuid import UUID
 
 import psycopg
 
+from core.database import Database
 from core.errors import TutorqError
 from core.sealing import kept_keys
 from core.settings import Settings
@@ -24,6 +25,10 @@ REASON = "names a tutor, a student or a session that was erased; `tutorq person 
 NO_KEY = (
     "TUTORQ_ERASURE_KEY is not set, or is not the key that people were erased with: without it, rows that name them "
     "cannot be told apart"
+)
+NOT_SET = (
+    "TUTORQ_ERASURE_KEY is not set: ids of erased people are kept as hashes under it. `openssl rand -base64 32` makes "
+    "one; every process needs the same, for ever"
 )
 _HASH_BYTES = 16
 
@@ -73,14 +78,11 @@ def erased_ids(settings: Settings, *, make: bool = False) -> ErasedIds:
     """With the key of the settings; else with the one in the home, which `make` makes.
 
     Raises:
-        TutorqError: to `make` one, no key is set, and this is no installation of one machine that could share a file.
+        TutorqError: to `make` one, no key is set, and the database is not embedded: other machines could not have it.
     """
     if settings.erasure_key:
         return ErasedIds(settings.erasure_key.get_secret_value())
     path = settings.erasure_key_file
-    if make and settings.embedded == "off":
-        raise TutorqError(
-            "TUTORQ_ERASURE_KEY is not set: ids of erased people are kept as hashes under it. "
-            "`openssl rand -base64 32` makes one; every process needs the same, for ever"
-        )
+    if make and not path.exists() and not Database(settings).is_embedded:
+        raise TutorqError(NOT_SET)
     return ErasedIds(kept_keys(path)[0] if make or path.exists() else None)

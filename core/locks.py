@@ -1,7 +1,7 @@
 """Every advisory lock of tutorq, and the order in which locks are taken.
 
-An erasure (persons/erase.py) takes LANDING of all entities, then DBT, then PAIRS_WRITE alone, then rows of raw, the
-gates and the tutors as a live writer does.
+An erasure (persons/erase.py) takes LANDING of all entities, then DBT, then PAIRS_BUCKET of all buckets, then
+PAIRS_WRITE alone, then rows of raw, the gates and the tutors as a live writer does.
 
 Postgres has one space of numbers for advisory locks in a database (and a second one of pairs of numbers), so two
 meanings of one number would wait for each other. Every number stands here once; SQL repeats those that only it takes

@@ -2,12 +2,14 @@
 
 from core.code_version import code_version
 from core.database import Database
+from core.erased import NOT_SET
 from core.errors import TutorqError
 from core.settings import Settings
 
 
 def check_shared(settings: Settings, database: Database) -> None:
-    """Whether the settings name a database and a model store that other machines can have, too; connects to nothing.
+    """Whether the settings name a database, a model store and a key of erasures that other machines can have, too;
+    connects to nothing.
 
     Raises:
         TutorqError: one of them is of this machine alone.
@@ -21,6 +23,8 @@ def check_shared(settings: Settings, database: Database) -> None:
             "workers need TUTORQ_MODEL_STORE, s3://bucket/prefix or a folder that all machines mount: what one trains, "
             "the others predict by"
         )
+    if settings.erasure_key is None:
+        raise TutorqError(f"workers need the same key: {NOT_SET}")
 
 
 def note_code_version(database: Database) -> None:

@@ -19,12 +19,13 @@ from psycopg import sql
 
 from core import audit, locks
 from core.audit import Action, Entry
-from core.database import Database
+from core.database import Database, free_locks_of_vanished_hosts
 from core.erased import ErasedIds, erased_ids
 from core.errors import TutorqError
 from core.sealing import text_sealer
 from core.settings import Settings
 from ingest.contract import ENTITIES
+from ml.pairs import BUCKETS
 from persons.files import erase_files, files_naming
 from persons.identity import ERASED, Identity, with_id
 from persons.registry import DELETED_IF_NAMED, SCHEMAS, Fate, Holds, Table, holds_of, renumbered, stored_tables
@@ -41,13 +42,15 @@ where
 NOTE = """
 insert into raw.erased_ids (id_hash, kind, person_hash) values (%s, %s, %s) on conflict (id_hash) do nothing
 """
-DONE = """
-insert into app.erasures (kind, asked_by, done_at, counts) values (%s, %s, now(), %s) returning erasure_id
+# Waits until it is settled, so that the job completes what is cut off in between.
+NUMBER = """
+insert into app.erasures (kind, person_id, delivered, asked_by) values (%s, %s, %s, %s)
+on conflict (kind, person_id) where done_at is null
+do update set delivered = coalesce(erasures.delivered, excluded.delivered)
+returning erasure_id
 """
 SETTLE = """
-update app.erasures set person_id = null, done_at = now(), counts = %s
-where kind = %s and person_id = %s and done_at is null
-returning erasure_id
+update app.erasures set person_id = null, delivered = null, done_at = now(), counts = %s where erasure_id = %s
 """
 LOCK = {
     "tutor": "select from raw.tutors where tutor_id = %s for update",
@@ -67,6 +70,16 @@ delete from raw.sessions as planned
 where
     student_id = %s and status = 'scheduled'
     and not exists (select from raw.reschedules as moved where moved.session_id = planned.session_id)
+"""
+HAS_HISTORIES = (
+    "select to_regclass('intermediate.int_session_facts') is not null"
+    " and to_regclass('intermediate.touched_histories') is not null"
+)
+# Histories of their students with other tutors count sessions with this one: they are made anew, from the first on.
+TOUCH_HISTORIES = """
+insert into intermediate.touched_histories (tutor_id, student_id, since)
+select '00000000-0000-0000-0000-000000000000', student_id, min(counted_on)
+from intermediate.int_session_facts where tutor_id = %s group by student_id
 """
 # That there is something to be built: what else would tell has been erased.
 WAKE = "insert into raw.changes (entity, entity_id) values (%s, gen_random_uuid())"
@@ -119,16 +132,17 @@ def erase(
         with database.connect() as connection:
             identity = _with_late_sessions(connection, erased, identity)
             counts.update(erase_rows(connection, identity, texts, by=actor or audit.operator()))
-            erasure_id = _record(connection, identity, actor or audit.operator(), counts)
+            erasure_id = _record(connection, identity, actor or audit.operator())
         counts.update(erase_records(database, identity))
         # What was written while the rows were still there: mail, say.
-        again = erase_files(settings, identity, erased, frozenset())
+        counts.update(erase_files(settings, identity, erased, frozenset()))
         tell("looking for what is left")
+        named = [str(path) for path in files_naming(settings, identity)]
         with database.connect() as connection:
+            # Settled when the search is done and committed with it: the request itself names the person.
+            connection.execute(SETTLE, [json.dumps(counts), erasure_id])
             found = {**rows_naming(connection, identity), **texts.naming(connection, identity)}
-            left = [f"{column}: {rows:,} rows" for column, rows in found.items()]
-    counts.update(again)
-    left += [str(path) for path in files_naming(settings, identity)]
+    left = [f"{column}: {rows:,} rows" for column, rows in found.items()] + named
     return Erased(erasure_id, dict(counts), left)
 
 
@@ -166,7 +180,9 @@ def erase_rows(connection: psycopg.Connection, identity: Identity, texts: Sealed
         connection.execute(LIVE_LOCKS, [[*tutors, identity.person_id]])
     if identity.kind == "student":
         counts["raw.sessions: rows deleted"] += connection.execute(DELETE_PLANNED, [identity.person_id]).rowcount
-    texts.unseal_where_named(connection, identity)
+    if identity.kind == "tutor" and _value(connection, HAS_HISTORIES):
+        connection.execute(TOUCH_HISTORIES, [identity.person_id])
+    unsealed = texts.unseal_where_named(connection, identity)
     parameters = identity.parameters(stub)
     with psycopg.RawCursor(connection) as cursor:
         for table in tables:
@@ -186,7 +202,7 @@ def erase_rows(connection: psycopg.Connection, identity: Identity, texts: Sealed
         if own is None or own.fate is not Fate.REDACT:
             for done, count in _erase_words(connection, table, identity):
                 counts[f"{table.name}: rows {done}"] += count
-    texts.seal_again(connection)
+    texts.seal_again(connection, unsealed)
     connection.execute(WAKE, [identity.kind])
     connection.execute("update ml.prediction_version set version = version + 1, changed_at = now()")
     if has_marts:
@@ -266,13 +282,17 @@ def _with_late_sessions(connection: psycopg.Connection, erased: ErasedIds, ident
 
 @contextmanager
 def _alone(database: Database, tell: Callable[[str], None]) -> Iterator[psycopg.Connection]:
-    """Without a landing run, a dbt run or a writer of predictions beside, in the order of core/locks.py."""
+    """Without a landing run, a dbt run or a writer of predictions beside, in the order of core/locks.py. Nor is a part
+    of a prediction being made, of people who were read before."""
     tell("waiting for runs to end")
     with database.connect(autocommit=True) as keeper:
+        free_locks_of_vanished_hosts(keeper)
         for place in range(len(ENTITIES)):
             keeper.execute("select pg_advisory_lock(%s, %s)", [locks.LANDING, place])
-        for lock in (locks.DBT, locks.PAIRS_WRITE):
-            keeper.execute("select pg_advisory_lock(%s)", [lock])
+        keeper.execute("select pg_advisory_lock(%s)", [locks.DBT])
+        for bucket in range(BUCKETS):
+            keeper.execute("select pg_advisory_lock(%s, %s)", [locks.PAIRS_BUCKET, bucket])
+        keeper.execute("select pg_advisory_lock(%s)", [locks.PAIRS_WRITE])
         yield keeper
 
 
@@ -342,14 +362,11 @@ def _redacted(value: object, kind: str, identity: Identity) -> object:
     return identity.redacted(value) if isinstance(value, str) else identity.redacted_json(value)
 
 
-def _record(connection: psycopg.Connection, identity: Identity, actor: str, counts: Counter[str]) -> int:
-    told = json.dumps(counts)
-    settled = connection.execute(SETTLE, [told, identity.kind, identity.person_id]).fetchone()
-    settled = settled or connection.execute(DONE, [identity.kind, actor, told]).fetchone()
-    assert settled is not None
-    details = {"erasure": settled[0], "sessions": len(identity.sessions)}
+def _record(connection: psycopg.Connection, identity: Identity, actor: str) -> int:
+    erasure_id = _value(connection, NUMBER, [identity.kind, identity.person_id, identity.external_id, actor])
+    details = {"erasure": erasure_id, "sessions": len(identity.sessions)}
     audit.record(connection, Entry(actor, Action.DATA_ERASE, identity.kind, "[erased]", details))
-    return int(settled[0])
+    return int(erasure_id)
 
 
 def _value(connection: psycopg.Connection, query: Any, parameters: Any = None) -> Any:

@@ -28,6 +28,8 @@ from persons.identity import Identity
 NOBODY: Final = ("postgres", "models", "api-key", "secrets-key", "erasure-key")
 # Written to by others meanwhile; they hold nobody, so who is found there is only told.
 LOGS: Final = "logs"
+# Of files that people write in the home: a word less, and no service reads them. Who is found there is only told.
+SETTINGS_SUFFIXES: Final = (".yml", ".yaml", ".toml", ".env")
 
 
 def erase_files(settings: Settings, identity: Identity, erased: ErasedIds, hashes: frozenset[bytes]) -> dict[str, int]:
@@ -47,6 +49,8 @@ def erase_files(settings: Settings, identity: Identity, erased: ErasedIds, hashe
             if became != "kept":
                 counts[f"{area}: files {became}"] += 1
     for path in _texts(settings):
+        if path.parent == settings.home and path.name.endswith(SETTINGS_SUFFIXES):
+            continue
         if redacted := _redact(path, identity):
             area = "landing" if settings.landing in path.parents else path.relative_to(settings.home).parts[0]
             counts[f"{area}: files {redacted}"] += 1

@@ -108,6 +108,7 @@ COLUMNS: Final[dict[str, Holds]] = {
     "app.email_reports.body_html": Holds.WORDS,
     "app.email_reports.tutor_ids": Holds.WORDS,
     "app.erasures.person_id": Holds.OWN,
+    "app.erasures.delivered": Holds.OWN,
     "app.erasures.counts": Holds.NOBODY,
     "app.explanations.source": Holds.NOBODY,
     "ml.slates.source": Holds.NOBODY,
@@ -175,7 +176,19 @@ _TUTORS_MAIL = (
 _ANSWERS = (
     "exists (select from unnest({session_texts}) as named (session) where strpos(answer, '\"' || session || '\"') > 0)"
 )
-_BOOKINGS = "booking = any({session_texts}) or earlier = any({session_texts})"
+# A booking may be moved again and again; all of them are one session, and only one of them is its id.
+_BOOKINGS = """(connector, booking) in (
+    with recursive chain as (
+        select connector, booking, earlier from raw.moved_bookings
+        where booking = any({session_texts}) or earlier = any({session_texts})
+        union
+        select moves.connector, moves.booking, moves.earlier
+        from raw.moved_bookings as moves
+        inner join chain
+            on moves.connector = chain.connector and (moves.earlier = chain.booking or moves.booking = chain.earlier)
+    )
+    select connector, booking from chain
+)"""
 
 # In the order in which they are erased: rows that refer to others come first. `None`: no row is of such a person.
 # Other tables of `raw`, `app` and `ml` have no rows of a person; their WORDS are looked through all the same.

@@ -15,6 +15,7 @@ import psycopg
 
 from core.browser_sessions import LONGEST
 from core.database import Database
+from core.errors import TutorqError
 from core.settings import Settings
 from ingest.arrivals import FAILED, PROCESSED
 
@@ -83,12 +84,23 @@ def rules(settings: Settings) -> list[Rule]:
 
 
 def forget_old(settings: Settings, database: Database) -> dict[str, int]:
-    """Delete what is older than the settings say, and how many of what; again deletes nothing more."""
-    counts = {}
+    """Delete what is older than the settings say, and how many of what; again deletes nothing more.
+
+    Raises:
+        TutorqError: rules could not be kept; it names them. All others were.
+    """
+    counts: dict[str, int] = {}
+    failed: dict[str, Exception] = {}
     for rule in rules(settings):
         if rule.forget is not None:
-            with database.connect() as connection:
-                counts[rule.name] = rule.forget(connection, timedelta(days=rule.days)) if rule.days else 0
+            try:
+                with database.connect() as connection:
+                    counts[rule.name] = rule.forget(connection, timedelta(days=rule.days)) if rule.days else 0
+            except (TutorqError, psycopg.Error, OSError) as error:
+                failed[rule.name] = error
+    if failed:
+        causes = ", ".join(f"{name} ({type(error).__name__})" for name, error in failed.items())
+        raise TutorqError(f"what is too old could not be deleted: {causes}") from next(iter(failed.values()))
     return counts
 
 
@@ -98,11 +110,19 @@ def forget_files(settings: Settings, before: date) -> int:
     for area in (PROCESSED, FAILED):
         with suppress(FileNotFoundError):
             for folder in sorted((settings.landing / area).iterdir()):
-                named = _DAY_FOLDER.fullmatch(folder.name)
-                if named and folder.is_dir() and not folder.is_symlink() and date.fromisoformat(named[1]) < before:
+                day = _day_of(folder.name)
+                if day and day < before and folder.is_dir() and not folder.is_symlink():
                     count += sum(path.is_file() for path in folder.rglob("*"))
                     shutil.rmtree(folder)
     return count
+
+
+def _day_of(name: str) -> date | None:
+    """The day that a folder is named after; None if it is named otherwise."""
+    named = _DAY_FOLDER.fullmatch(name)
+    with suppress(ValueError):
+        return date.fromisoformat(named[1]) if named else None
+    return None
 
 
 def _count(connection: psycopg.Connection, query: str, kept: timedelta) -> int:

@@ -1,6 +1,6 @@
 """Texts that are encrypted in the database (`core/sealing.py`): no query finds a name in them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,22 +34,23 @@ class SealedTexts:
                 found += [f"{column.key} in ({keys})"] if keys else []
         return found
 
-    def unseal_where_named(self, connection: psycopg.Connection, identity: Identity) -> None:
-        """Store the texts that name the person as they were written, so that queries find the name. To be followed by
-        `seal_again`, in the same transaction."""
+    def unseal_where_named(self, connection: psycopg.Connection, identity: Identity) -> list[tuple[Column, object]]:
+        """Store the texts that name the person as they were written, so that queries find the name. Returns which ones:
+        for `seal_again`, in the same transaction."""
+        unsealed = []
         for column in TEXTS:
             for key, stored in self._naming(connection, column, identity):
                 connection.execute(_statement("update {table} set {name} = %s where {key} = %s", column), [stored, key])
+                unsealed.append((column, key))
+        return unsealed
 
-    def seal_again(self, connection: psycopg.Connection) -> None:
-        """Seal what is not. Quarantine is left to the API, which seals its rows within seconds."""
-        if self.box is None:
-            return
-        for column in TEXTS:
-            if column.table == "raw.quarantine":
-                continue
-            query = "select {key}, {name} from {table} where {name} not like %s for update"
-            for key, text in connection.execute(_statement(query, column), [f"{MARK}%"]).fetchall():
+    def seal_again(self, connection: psycopg.Connection, unsealed: Sequence[tuple[Column, object]]) -> None:
+        """Seal what is left of the texts that were unsealed. Others that are not sealed stay as they are."""
+        for column, key in unsealed:
+            assert self.box is not None, "without a key nothing is unsealed"
+            for (text,) in connection.execute(
+                _statement("select {name} from {table} where {key} = %s and {name} is not null", column), [key]
+            ).fetchall():
                 change = _statement("update {table} set {name} = %s where {key} = %s", column)
                 connection.execute(change, [self.box.seal_text(text), key])
 

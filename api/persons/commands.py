@@ -28,8 +28,9 @@ from persons.sealed import SealedTexts
 AT_A_TIME = 1
 MOST_LISTED = 500
 REQUEST = """
-insert into app.erasures (kind, person_id, asked_by) values ($1, $2, $3)
-on conflict (kind, person_id) where done_at is null do nothing
+insert into app.erasures (kind, person_id, delivered, asked_by) values ($1, $2, $3, $4)
+on conflict (kind, person_id) where done_at is null
+do update set delivered = excluded.delivered where erasures.delivered is null and excluded.delivered is not null
 returning erasure_id
 """
 REQUESTED = f"""
@@ -75,13 +76,13 @@ class Persons:
         ]
         return PersonExport(kind=kind, person_id=str(identity.person_id), tables=found)
 
-    async def request(self, kind: Kind, person_id: UUID, actor: str) -> Erasure:
+    async def request(self, kind: Kind, person_id: UUID, delivered: str, actor: str) -> Erasure:
         """Ask for an erasure; again changes nothing while it waits. Whoever stands only in files or in quarantine is
-        erased, too, so nobody need be known."""
+        erased, too, so nobody need be known: `delivered`, the id as it was sent, finds them there."""
 
         async def work(connection: asyncpg.Connection) -> Erasure:
             async with connection.transaction():
-                added = await connection.fetchval(REQUEST, kind, person_id, actor)
+                added = await connection.fetchval(REQUEST, kind, person_id, external_id(delivered), actor)
                 if added is not None:
                     details = {"erasure": added, "state": "requested"}
                     await record(connection, Entry(actor, Action.DATA_ERASE, kind, "[erased]", details))

@@ -42,7 +42,7 @@ async def delete_person_data(
 ) -> Erasure:
     """Ask for the erasure of a tutor or a student, everywhere. A job does it, usually within a minute; asking again
     changes nothing. There is no way back but a backup."""
-    return await persons.request(KINDS[kind], uuid_of(person_id, NOBODY), caller.actor)
+    return await persons.request(KINDS[kind], uuid_of(person_id, NOBODY), person_id, caller.actor)
 
 
 @router.post("/{kind}/{person_id}/allow", status_code=204, response_class=Response, responses=documented(404))

@@ -12,6 +12,7 @@ from api.persons.schemas import ErasureList, PersonExport
 from core import keys
 from core.database import Database
 from core.roles import Role
+from ingest.ids import entity_uuid
 from persons.erase import erase
 from persons.identity import with_id
 from persons.requests import waiting
@@ -26,7 +27,7 @@ PATH = "/api/persons"
 @pytest.fixture
 def api(postgres: Postgres, tmp_path: Path) -> Iterator[Served]:
     """An API of its own: what it erases is gone."""
-    with served(postgres.new_database(tmp_path, PUBLISHED), tmp_path) as api:
+    with served(postgres.new_database(tmp_path, PUBLISHED), tmp_path, erasure_key="key of tests") as api:
         yield api
 
 
@@ -40,7 +41,7 @@ def erase_requested(api: Served) -> None:
     """What the job does."""
     owner = Database(api.settings)
     with owner.connect() as connection:
-        people = [with_id(connection, kind, person_id) for kind, person_id in waiting(connection)]
+        people = [with_id(connection, *asked) for asked in waiting(connection)]
     for identity in people:
         assert erase(api.settings, owner, identity, actor="tutorq").left == []
 
@@ -126,3 +127,23 @@ def assert_refused(api: Served, admin: httpx2.Client, tutor: object) -> None:
     assert contents.count('{"erased": "') >= 4
     assert str(tutor) not in contents
     assert str(tutor) not in str(value(api, "select string_agg(content, ' ') from raw.quarantine"))
+
+
+def test_who_stands_only_in_files_is_found_by_the_id_that_was_sent(api: Served) -> None:
+    report = api.settings.home / "reports" / "refused.csv"
+    report.parent.mkdir()
+    report.write_text("tutor_id,problem\nT-Only-1042,no name\nT-Other,no name\n")
+    with api.database.connect() as connection:
+        connection.execute(
+            "insert into raw.quarantine (entity, source, line, reason, content, delivered_id) "
+            "values ('tutors', 'x', 1, 'bad', '{\"tutor_id\": \"T-Only-1042\"}', 'T-Only-1042')"
+        )
+    with api.client(api.key) as admin:
+        asked = admin.delete(f"{PATH}/tutors/{entity_uuid('T-Only-1042')}")
+        assert admin.delete(f"{PATH}/tutors/T-Only-1042").json() == asked.json()
+    assert value(api, "select delivered from app.erasures") == "T-Only-1042"
+    erase_requested(api)
+    assert report.read_text() == "tutor_id,problem\n[erased],no name\nT-Other,no name\n"
+    assert value(api, "select count(*) from raw.quarantine where delivered_id = 'T-Only-1042'") == 0
+    done = "select done_at is not null and person_id is null and delivered is null from app.erasures"
+    assert value(api, done) is True

@@ -143,6 +143,34 @@ def test_what_is_not_an_export_is_not_replaced(marts: Database, tmp_path: Path) 
         export_marts(marts, tmp_path / "thesis.txt")
 
 
+@pytest.mark.parametrize("manifest", ["", "[]", '{"name": "a web page"}', '{"format": 1, "tables": []}'])
+def test_a_manifest_of_others_is_no_export(marts: Database, tmp_path: Path, manifest: str) -> None:
+    (tmp_path / MANIFEST).write_text(manifest)
+    with pytest.raises(TutorqError, match="has other files in it"):
+        export_marts(marts, tmp_path)
+    assert (tmp_path / MANIFEST).read_text() == manifest
+
+
+def test_the_last_one_comes_back_if_the_new_one_cannot_take_its_place(
+    marts: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "marts"
+    export_marts(marts, folder)
+    before = (folder / MANIFEST).read_text()
+    rename = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if target == folder and not path.name.endswith(".old"):
+            raise PermissionError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(TutorqError, match=r"is as it was: Permission denied"):
+        export_marts(marts, folder)
+    assert (folder / MANIFEST).read_text() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["marts"]
+
+
 def test_without_marts_it_says_so(database: Database, tmp_path: Path) -> None:
     with pytest.raises(TutorqError, match="there are no marts yet: run `tutorq score` first"):
         export_marts(database, tmp_path / "marts")

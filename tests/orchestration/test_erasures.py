@@ -24,6 +24,7 @@ def test_a_run_erases_who_waits(
     instance: dg.DagsterInstance, database: Database, environment: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert environment.embedded == "on"
+    monkeypatch.setenv("TUTORQ_ERASURE_KEY", "key of tests")
     tutor = uuid4()
     platform = Platform()
     with database.connect() as connection:
@@ -52,3 +53,27 @@ def test_a_run_erases_who_waits(
     monkeypatch.setenv("TUTORQ_TRANSFORM_DATABASE_URL", str(environment.database_url))
     monkeypatch.delenv("TUTORQ_DATABASE_URL")
     assert "tutorq person erase --requested --yes" in str(tick(instance, Platform()))
+
+
+def test_what_is_left_fails_the_run_and_says_where(
+    instance: dg.DagsterInstance, database: Database, environment: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUTORQ_ERASURE_KEY", "key of tests")
+    first, second = uuid4(), uuid4()
+    # Nobody but its author can say what the file should be without them.
+    (environment.home / "connectors.yml").write_text(f"only: {first}\n")
+    with database.connect() as connection:
+        connection.execute(ASK, [first])
+        connection.execute(ASK, [second])
+
+    result = erase_persons.execute_in_process(
+        instance=instance, resources={"platform": Platform()}, raise_on_error=False
+    )
+
+    assert not result.success
+    kept = "".join(record.event_log_entry.to_json() for record in instance.get_records_for_run(result.run_id).records)
+    assert "connectors.yml" in kept
+    assert str(first) not in kept
+    with database.connect() as connection:
+        rows = connection.execute("select done_at is not null from app.erasures").fetchall()
+    assert rows == [(True,), (True,)], "both were erased, and searched for"

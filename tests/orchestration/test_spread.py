@@ -10,6 +10,7 @@ import psycopg
 import pytest
 import yaml
 from dagster._core.launcher import DefaultRunLauncher
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from cli.app import app
@@ -208,7 +209,10 @@ def test_workers_say_what_they_lack(environment: Settings, database: Database) -
 
     assert "TUTORQ_DATABASE_URL" in said(database_url=None)
     assert "TUTORQ_MODEL_STORE" in said()
-    shared = environment.model_copy(update={"model_store": "s3://bucket/models"})
+    assert "TUTORQ_ERASURE_KEY" in said(model_store="s3://bucket/models")
+    shared = environment.model_copy(
+        update={"model_store": "s3://bucket/models", "erasure_key": SecretStr("the same everywhere")}
+    )
     check_shared(shared, Database(shared))
 
 

@@ -82,7 +82,9 @@ class Marketplace:
 @pytest.fixture
 def joined(postgres: Postgres, tmp_path: Path) -> Marketplace:
     database = postgres.new_database(tmp_path, PUBLISHED)
-    settings = Settings(home=tmp_path, database_url=database.login_url, as_of=DAY.isoformat())
+    settings = Settings.model_validate(
+        {"home": tmp_path, "database_url": database.login_url, "as_of": DAY.isoformat(), "erasure_key": "key of tests"}
+    )
     marketplace = Marketplace(settings, Database(settings))
     settings.landing.mkdir()
     marketplace.land()

@@ -1,23 +1,27 @@
 """Two people are erased from a marketplace with rows of all kinds: nothing is left, and they do not come back."""
 
 import re
+import time
 from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from core import people
+from core import locks, people
 from core.database import Database
 from core.dbt_runner import build
 from core.errors import TutorqError
 from core.sealing import text_sealer
 from ingest.ids import entity_uuid
 from ingest.load import load_folder
+from persons import erase as erasing
 from persons.erase import Erased, erase
 from persons.export import read_person, write_export
-from persons.identity import identify
+from persons.identity import identify, with_id
+from persons.requests import waiting
 from persons.sealed import SealedTexts
 from persons.staff import read_staff
 from tests.marts import Marts
@@ -141,14 +145,31 @@ def erase_again(marketplace: Marketplace) -> Erased:
 
 @pytest.mark.slow
 def test_the_next_build_is_as_one_from_scratch(joined: Marketplace) -> None:
+    # A student who stays, and came to another tutor after this one.
+    student = entity_uuid("St-Two-Tutors")
+    with joined.database.connect() as connection:
+        connection.execute("insert into raw.students (student_id, name) values (%s, 'Iris Two')", [student])
+        connection.cursor().executemany(
+            "insert into raw.sessions (session_id, tutor_id, student_id, scheduled_time, status) "
+            "values (gen_random_uuid(), %s, %s, %s, 'completed')",
+            [(entity_uuid(TUTOR), student, "2025-10-01"), (OTHER, student, "2025-11-15")],
+        )
+    histories = (
+        "select student_first_meetings::int from intermediate.int_pair_histories where student_id = %s "
+        "order by booked_on"
+    )
     build(joined.settings, joined.database)
+    before = joined.values(histories, [student])
     erase_both(joined)
     build(joined.settings, joined.database)
+    after = joined.values(histories, [student])
     with joined.database.connect() as connection:
         incremental = Marts(connection).content()
     build(joined.settings, joined.database, full_refresh=True)
     with joined.database.connect() as connection:
         assert Marts(connection).content() == incremental
+    assert joined.values(histories, [student]) == after
+    assert (before, after) == ([0, 1], [0])
     assert places_of(joined) == []
 
 
@@ -219,8 +240,8 @@ def test_writers_that_began_before_are_waited_for(joined: Marketplace) -> None:
         if step == "waiting for writers to end":
             reached.set()
 
-    erasing = threading.Thread(target=erase, args=(joined.settings, joined.database, identity), kwargs={"tell": tell})
-    erasing.start()
+    thread = threading.Thread(target=erase, args=(joined.settings, joined.database, identity), kwargs={"tell": tell})
+    thread.start()
     assert reached.wait(30)
     writer.execute(
         "insert into raw.sessions (session_id, tutor_id, student_id, scheduled_time, status) "
@@ -229,10 +250,100 @@ def test_writers_that_began_before_are_waited_for(joined: Marketplace) -> None:
     )
     writer.commit()
     writer.close()
-    erasing.join(60)
+    thread.join(60)
     assert steps[-1] == "looking for what is left"
     assert joined.value("select count(*) from raw.sessions where tutor_id = %s", [identity.person_id]) == 0
     assert SESSION not in joined.dump()
+
+
+def test_no_part_of_a_prediction_is_being_made_meanwhile(joined: Marketplace) -> None:
+    """It has read people before, and would write them down after."""
+    import threading
+
+    with joined.database.connect() as connection:
+        identity = identify(connection, TUTOR)
+    maker = psycopg.connect(joined.database.url, autocommit=True)
+    maker.execute("select pg_advisory_lock(%s, 3)", [locks.PAIRS_BUCKET])
+    thread = threading.Thread(target=erase, args=(joined.settings, joined.database, identity))
+    thread.start()
+    waits = "select count(*) from pg_locks where classid = %s and objid = 3 and not granted"
+    deadline = time.monotonic() + 30
+    while joined.value(waits, [locks.PAIRS_BUCKET]) == 0:
+        assert time.monotonic() < deadline
+    assert joined.value("select count(*) from raw.tutors where tutor_id = %s", [identity.person_id]) == 1
+    maker.close()
+    thread.join(60)
+    assert joined.value("select count(*) from raw.tutors where tutor_id = %s", [identity.person_id]) == 0
+
+
+def test_files_of_settings_stay_and_are_told(joined: Marketplace) -> None:
+    path = joined.settings.home / "connectors.yml"
+    path.write_text(f"people: {{only: {TUTOR}}}\n")
+    [tutor, _] = erase_both(joined)
+    assert tutor.left == [str(path)]
+    assert path.read_text() == f"people: {{only: {TUTOR}}}\n"
+
+
+def test_only_texts_that_name_the_person_are_sealed_again(joined: Marketplace) -> None:
+    fill(joined)
+    settings = joined.settings.model_copy(update={"secrets_key": SecretStr(Fernet.generate_key().decode())})
+    box = text_sealer(settings)
+    assert box is not None
+    report = "10000000-0000-0000-0000-000000000002"
+    with joined.database.connect() as connection:
+        sealed = box.seal_text(f"{NAMES[0]}: 9. All others: 7.")
+        connection.execute("update app.email_reports set body_text = %s where report_id = %s", [sealed, report])
+        connection.execute(
+            "insert into app.email_reports (report_id, kind, unique_key, recipient, subject, payload, topic, body_text)"
+            " values (gen_random_uuid(), 'daily_digest', 'of before', 'ann@example.org', 'x', '{}', 'x', 'as it was')"
+        )
+        identity = identify(connection, TUTOR)
+    assert erase(settings, Database(settings), identity, actor="test").left == []
+    stored = joined.value("select body_text from app.email_reports where report_id = %s", [report])
+    assert str(stored).startswith("sealed:")
+    assert box.open_text(str(stored)) == "[erased]: 9. All others: 7."
+    assert joined.values("select body_text from app.email_reports where unique_key = 'of before'") == ["as it was"]
+
+
+def test_all_bookings_of_a_moved_session_go(joined: Marketplace) -> None:
+    with joined.database.connect() as connection:
+        connection.cursor().executemany(
+            "insert into raw.moved_bookings (connector, booking, earlier) values (%s, %s, %s)",
+            [("c", "B-2", SESSION), ("c", "B-3", "B-2"), ("c", "B-4", "B-3"), ("c", "X-2", "X-1"), ("d", "B-5", "B-4")],
+        )
+    erase_both(joined)
+    assert joined.values("select booking from raw.moved_bookings order by booking") == ["B-5", "X-2"]
+
+
+def test_what_is_cut_off_waits_to_be_completed(joined: Marketplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    with joined.database.connect() as connection:
+        identity = identify(connection, TUTOR)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(erasing, "files_naming", killed)
+        with pytest.raises(KeyboardInterrupt):
+            erase(joined.settings, joined.database, identity, actor="test")
+    with joined.database.connect() as connection:
+        [asked] = waiting(connection)
+        assert asked == ("tutor", entity_uuid(TUTOR), TUTOR)
+        again = with_id(connection, *asked)
+    assert erase(joined.settings, joined.database, again, actor="test").left == []
+    assert joined.values("select (person_id, delivered)::text from app.erasures where done_at is not null") == ["(,)"]
+    assert joined.value("select count(*) from app.erasures") == 1
+
+
+def test_an_external_database_needs_a_key_of_its_own(joined: Marketplace) -> None:
+    """A file of one machine would be another key on the next."""
+    settings = joined.settings.model_copy(update={"erasure_key": None})
+    with joined.database.connect() as connection:
+        identity = identify(connection, TUTOR)
+    with pytest.raises(TutorqError, match="TUTORQ_ERASURE_KEY is not set"):
+        erase(settings, Database(settings), identity, actor="test")
+    assert not settings.erasure_key_file.exists()
+    assert joined.value("select count(*) from raw.tutors where tutor_id = %s", [identity.person_id]) == 1
 
 
 def test_dagsters_records_lose_them(joined: Marketplace) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from core.database import Database, DatabaseRole
+from core.errors import TutorqError
 from core.settings import Settings
 from persons.retention import forget_files, forget_old, rules
 
@@ -154,3 +155,24 @@ def test_zero_days_are_for_ever(database: Database, tmp_path: Path) -> None:
     told = {rule.name: rule.kept for rule in rules(settings)}
     assert (told["quarantine"], told["deliveries"], told["idempotency_keys"]) == ("for ever", "90 days", "24 hours")
     assert forget_files(settings, datetime.now(UTC).date()) == 0
+
+
+def test_a_rule_that_fails_stops_no_other(database: Database, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, quarantine_days=30)
+    # No folder: it cannot be listed.
+    (tmp_path / "landing").mkdir()
+    (tmp_path / "landing" / "processed").write_text("")
+    run(database, "drop function app.forget_deliveries(interval)")
+    run(database, "insert into raw.quarantine (entity, source, line, reason, content, last_seen_at) "
+        "values ('tutors', 'x', 1, 'bad', '{}', '2020-01-01')")  # fmt: skip
+    with pytest.raises(TutorqError, match=r"sources \(NotADirectoryError\), deliveries \(UndefinedFunction\)$"):
+        forget_old(settings, database.as_role(DatabaseRole.TRANSFORM))
+    assert run(database, "select count(*) from raw.quarantine") == [(0,)]
+
+
+def test_a_folder_that_is_named_after_no_day_stays(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    for name in ("2019-13-40", "2020-01-01"):
+        (tmp_path / "landing" / "processed" / name).mkdir(parents=True)
+    forget_files(settings, datetime.now(UTC).date())
+    assert [path.name for path in (tmp_path / "landing" / "processed").iterdir()] == ["2019-13-40"]

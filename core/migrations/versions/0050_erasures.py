@@ -30,18 +30,22 @@ create table app.erasures (
     erasure_id bigint generated always as identity primary key,
     kind text not null check (kind in ('tutor', 'student')),
     person_id uuid,
+    delivered text,
     asked_by text not null,
     asked_at timestamptz not null default now(),
     done_at timestamptz,
     counts jsonb not null default '{}',
-    check ((person_id is null) = (done_at is not null))
+    check ((person_id is null) = (done_at is not null)),
+    check (delivered is null or done_at is null)
 );
 create unique index on app.erasures (kind, person_id) where done_at is null;
 comment on table app.erasures is
     'Erasures that were asked for over the API, and those that are done, which do not say of whom they were.';
 comment on column app.erasures.person_id is 'Who is to be erased; null once that is done.';
+comment on column app.erasures.delivered is
+    'Their id as the marketplace sends it, where it is no UUID, as files have it. Null once that is done.';
 comment on column app.erasures.counts is 'How many rows and files were deleted or changed, by table or folder.';
-grant select, insert (kind, person_id, asked_by) on app.erasures to tutorq_api;
+grant select, insert (kind, person_id, delivered, asked_by), update (delivered) on app.erasures to tutorq_api;
 grant select on app.erasures to tutorq_transform;
 """
 

@@ -26,11 +26,18 @@ def erase_requested(context: dg.OpExecutionContext, platform: Platform) -> None:
             "this process has no login of the database's owner; run `tutorq person erase --requested --yes` where it is"
         )
     with owner.connect() as connection:
-        people = [with_id(connection, kind, person_id) for kind, person_id in waiting(connection)]
-    left = 0
+        people = [with_id(connection, *asked) for asked in waiting(connection)]
+    left = []
     for identity in people:
-        left += len(erase(platform.settings, owner, identity, actor="tutorq").left)
-    context.add_output_metadata({"erased": len(people), "places_left": left})
+        # A file may be called after the person.
+        left += [identity.redacted(place) for place in erase(platform.settings, owner, identity, actor="tutorq").left]
+    if left:
+        raise dg.Failure(
+            f"{len(people)} erased, and still named in {', '.join(left)}: remove what names them there, and ask for "
+            "the erasure again",
+            allow_retries=False,
+        )
+    context.add_output_metadata({"erased": len(people)})
 
 
 @dg.job(description="Erase people whose erasure was asked for over the API.")
