@@ -142,8 +142,8 @@ def _select(
         f"{query} where {' or '.join(where)}", [*identity.parameters(NOBODY), identity.pattern]
     )
     with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
-        # As the server writes them: some are infinite, which Python's have no word for.
-        for kind in ("date", "timestamp", "timestamptz"):
+        # As the server writes them: some times are infinite, which Python's have no word for, and bytes are no text.
+        for kind in ("bytea", "date", "timestamp", "timestamptz"):
             cursor.adapters.register_loader(kind, TextLoader)
         return cursor.execute(statement.encode(), used).fetchall()
 
