@@ -275,7 +275,7 @@ def test_the_publication_and_a_part_that_is_made_again_do_not_wait_for_each_othe
                 "select from pg_locks where not granted "
                 "and database = (select oid from pg_database where datname = current_database())"
             )
-            while not looking.execute(waiting).fetchone():
+            while looking.execute(waiting).fetchone() is None:
                 assert not again.done()
         publisher.execute("delete from ml.prediction_parts where run_id = %s", [plan.run])
         publisher.commit()
