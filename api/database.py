@@ -73,7 +73,8 @@ class Statement:
     `version` is that of the publication read with it, and `body` is JSON, or null if what was asked for
     does not exist, which `missing` puts into words. No row means that nothing has been published.
     `version_sql` yields the present version alone. A page of a list has a third column: the cursor of the next page;
-    `cursor` is that of this one.
+    `cursor` is that of this one. `reads_sessions`: the body is made of sessions as delivered, too, which may come
+    without a new version, until a run has scored them.
     """
 
     sql: str
@@ -81,6 +82,7 @@ class Statement:
     missing: str = ""
     version_sql: str = VERSION_QUERY
     cursor: str | None = None
+    reads_sessions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +124,8 @@ class Marts:
         return Published(*row)
 
     async def read_published(self, statement: Statement) -> Published:
-        """The same for a statement whose body stays the same as long as its version does: with a replica, it may be
-        read there (replica.py)."""
+        """The same for a statement of what is published: with a replica, it is read there (replica.py) if its body
+        stays the same as long as its version does."""
         return await self.read(statement)
 
     async def _run(self, work: Callable[[Any], Awaitable[Result]]) -> Result:

@@ -253,7 +253,7 @@ def lifespan(
                 await stack.enter_async_context(_running(undeclared_proxies.run(pool)))
                 await stack.enter_async_context(_running(watch_settings(settings, database)))
                 await stack.enter_async_context(_running(seal_refused_rows(pool, settings)))
-                buckets = await stack.enter_async_context(open_buckets(settings, instruments.registry))
+                buckets = await stack.enter_async_context(open_buckets(settings, url, instruments.registry))
                 probe = HealthProbe(
                     health_pool,
                     dagster_pool,

@@ -23,7 +23,8 @@ class ReplicatedMarts(Marts):
     """The published tables on a primary and a standby, each with a pool of its own.
 
     What the standby gives is taken only if its version is what the primary has, looked up after the request came in. So
-    an answer is as new as all that was acknowledged before, by whichever process, and as its ETag says.
+    an answer is as new as all that was acknowledged before, by whichever process, and as its ETag says. Sessions as
+    delivered have no version, so statements that read them go to the primary.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class ReplicatedMarts(Marts):
         self._current, self._behind, self._away = map(reads.labels, ("replica", "primary_as_behind", "primary_as_away"))
 
     async def read_published(self, statement: Statement) -> Published:
+        if statement.reads_sessions:
+            return await self.read(statement)
         if self._clock() < self._rests_until:
             self._away.inc()
             return await self.read(statement)

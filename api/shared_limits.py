@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
 from api.limits import Buckets, MemoryBuckets, Rate
+from core import postgres_urls
 from core.errors import TutorqError
 from core.settings import Settings
 
@@ -59,19 +60,26 @@ def check(settings: Settings) -> None:
         raise TutorqError("TUTORQ_LIMITS_URL needs the extra `limits`: install tutorq[limits]")
 
 
-def name_of(rate: Rate, who: Hashable) -> str:
+def installation_of(database_url: str) -> str:
+    """What tells an installation from others on the same server: where its database is."""
+    place = postgres_urls.parse(database_url)
+    return "\0".join(place.get(name, "") for name in ("host", "hostaddr", "port", "dbname"))
+
+
+def name_of(installation: str, rate: Rate, who: Hashable) -> str:
     """A bucket's key: a digest, as addresses of clients are nobody's business, and names may be long."""
-    digest = hashlib.blake2b(f"{rate.name}\0{who}".encode(), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(f"{installation}\0{rate.name}\0{who}".encode(), digest_size=16).hexdigest()
     return f"tutorq:limit:{digest}"
 
 
 class SharedBuckets:
-    """Buckets of all processes with the same server; those of this process while it is away. `run` has to run."""
+    """Buckets of all processes of an installation; those of this process while the server is away. `run` has to run."""
 
-    def __init__(self, client: "Valkey", alone: Buckets, gauge: Gauge) -> None:
+    def __init__(self, client: "Valkey", installation: str, alone: Buckets, gauge: Gauge) -> None:
         from valkey.exceptions import ValkeyError
 
         self._client = client
+        self._installation = installation
         self._spend = client.register_script(SPEND)
         self._errors: tuple[type[Exception], ...] = (ValkeyError, OSError)  # TimeoutError is an OSError
         self._alone = alone
@@ -120,7 +128,8 @@ class SharedBuckets:
 
     async def _take(self, rate: Rate, who: Hashable, tokens: int, *, is_forced: bool) -> bytes:
         taken: Any = await self._spend(
-            keys=[name_of(rate, who)], args=[rate.per_second, rate.at_once, tokens, int(is_forced)]
+            keys=[name_of(self._installation, rate, who)],
+            args=[rate.per_second, rate.at_once, tokens, int(is_forced)],
         )
         return bytes(taken)
 
@@ -141,8 +150,8 @@ class SharedBuckets:
 
 
 @asynccontextmanager
-async def open_buckets(settings: Settings, registry: CollectorRegistry) -> AsyncIterator[Buckets]:
-    """The buckets of these settings: of all processes, or of this one."""
+async def open_buckets(settings: Settings, database_url: str, registry: CollectorRegistry) -> AsyncIterator[Buckets]:
+    """The buckets of these settings: of all processes on the same database, or of this one."""
     if settings.limits_url is None:
         yield MemoryBuckets()
         return
@@ -166,7 +175,7 @@ async def open_buckets(settings: Settings, registry: CollectorRegistry) -> Async
         registry=registry,
     )  # fmt: skip
     client = Valkey(connection_pool=pool)
-    buckets = SharedBuckets(client, MemoryBuckets(), gauge)
+    buckets = SharedBuckets(client, installation_of(database_url), MemoryBuckets(), gauge)
     looking = asyncio.create_task(buckets.run())
     try:
         yield buckets

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.dbt_runner import models_version
 
-PACKAGES = ("core", "ingest", "ml", "orchestration", "reports")
+PACKAGES = ("connectors", "core", "ingest", "ml", "orchestration", "persons", "reports", "what_if")
 
 
 @cache

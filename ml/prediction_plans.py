@@ -20,6 +20,7 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
+from core import locks
 from core.database import Database
 from core.errors import TutorqError
 from core.settings import Settings
@@ -150,6 +151,20 @@ def plan_is_open(connection: psycopg.Connection) -> bool:
     ).fetchone() == (True,)
 
 
+def buckets_are_held(connection: psycopg.Connection) -> bool:
+    """Whether somebody makes parts at this moment, be it in a run or not."""
+    return connection.execute(
+        """
+        select exists (
+            select from pg_locks
+            where locktype = 'advisory' and granted and objsubid = 2 and classid = %s::bigint::oid
+                and database = (select oid from pg_database where datname = current_database())
+        )
+        """,
+        [locks.PAIRS_BUCKET],
+    ).fetchone() == (True,)
+
+
 def made(connection: psycopg.Connection, run: int) -> dict[int, int]:
     """Pairs by bucket, of the parts of a plan that are there."""
     return dict(connection.execute("select bucket, pairs from ml.prediction_parts where run_id = %s", [run]).fetchall())
@@ -170,9 +185,10 @@ def make_part(database: Database, run: int, part: Part, pairs: Iterable[Block]) 
     bucket = part.bucket
     coming = _coming(bucket)
     with database.connect() as connection:
-        # With the table: nobody may take an empty one for a part that is there.
-        connection.execute("delete from ml.prediction_parts where run_id = %s and bucket = %s", [run, bucket])
         connection.execute(sql.SQL("drop table if exists {}").format(coming))
+        # With the table: nobody may take an empty one for a part that is there. After it, as a publication locks the
+        # table before it deletes the parts.
+        connection.execute("delete from ml.prediction_parts where run_id = %s and bucket = %s", [run, bucket])
         connection.execute(
             sql.SQL("create table {} (like ml.match_predictions including defaults including constraints)").format(
                 coming

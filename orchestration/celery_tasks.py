@@ -8,11 +8,9 @@ out again, and Dagster's run monitoring ends a run, which is tried again from wh
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
-import psycopg
 from celery import Celery, Task
 from celery.exceptions import WorkerLostError
 from celery.result import AsyncResult
@@ -22,9 +20,9 @@ from dagster_celery.make_app import make_app
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from dagster_celery.tasks import create_execute_job_task, create_resume_job_task, create_task
 
-from core import locks
-from core.database import Database, free_locks_of_vanished_hosts
+from core.database import Database
 from core.settings import Settings
+from orchestration.task_locks import held, is_held
 
 RUNS, STEPS = "runs", "steps"
 
@@ -62,7 +60,7 @@ class HeldTask(Task):  # type: ignore[misc]
     """A task whose worker holds a lock, by which others see that it lives."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with _held(Database(Settings()).dagster_url, self.request.id):
+        with held(Database(Settings()).dagster_url, self.request.id):
             return super().__call__(*args, **kwargs)
 
 
@@ -84,7 +82,7 @@ class StepsOnWorkers(CeleryExecutor):  # type: ignore[misc]
         url = Database(Settings()).dagster_url
 
         def submit(*arguments: Any) -> WatchedStep:
-            return WatchedStep(lambda: _submit_task(*arguments), lambda task_id: _is_held(url, task_id))
+            return WatchedStep(lambda: _submit_task(*arguments), lambda task_id: is_held(url, task_id))
 
         return core_celery_execution_loop(plan_context, execution_plan, step_execution_fn=submit)  # type: ignore[no-any-return]
 
@@ -101,7 +99,7 @@ class WatchedStep:
     def ready(self) -> bool:
         if self._result.ready():
             return not (self._result.failed() and isinstance(self._result.result, WorkerLostError) and self._again())
-        is_lost = self._result.state == "STARTED" and not self._is_held(self._result.id)
+        is_lost = self._result.state == "STARTED" and not self.is_held(self._result.id)
         self._looks = self._looks + 1 if is_lost else 0
         return self._looks >= LOOKS_BEFORE_LOST and not self._again()
 
@@ -150,23 +148,6 @@ class RunsOnWorkers(CeleryRunLauncher):  # type: ignore[misc]
         from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 
         task_id = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG)
-        if task_id is None or _is_held(Database(Settings()).dagster_url, task_id):
+        if task_id is None or is_held(Database(Settings()).dagster_url, task_id):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.FAILED, "The worker of this run has died.")
-
-
-@contextmanager
-def _held(url: str, task_id: str) -> Iterator[None]:
-    """A lock for as long as this process lives."""
-    with psycopg.connect(url, autocommit=True, application_name="tutorq worker") as connection:
-        free_locks_of_vanished_hosts(connection)
-        connection.execute("select pg_advisory_lock(%s, hashtext(%s))", [locks.WORKER_TASK, task_id])
-        yield
-
-
-def _is_held(url: str, task_id: str) -> bool:
-    with psycopg.connect(url, application_name="tutorq worker") as connection:
-        row = connection.execute(
-            "select pg_try_advisory_xact_lock_shared(%s, hashtext(%s))", [locks.WORKER_TASK, task_id]
-        ).fetchone()
-    return row == (False,)

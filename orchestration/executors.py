@@ -40,7 +40,7 @@ def check_extra() -> None:
     from importlib.util import find_spec
 
     if not (find_spec("dagster_celery") and find_spec("redis")):
-        raise TutorqError("TUTORQ_EXECUTOR=celery needs further packages: pip install 'tutorq[workers]'")
+        raise TutorqError("TUTORQ_EXECUTOR=celery needs the extra `workers`: install tutorq's wheel with [workers]")
 
 
 class Launcher(RunLauncher, ConfigurableClass):

@@ -152,6 +152,7 @@ def student_list(filters: StudentFilters) -> Statement:
         columns(MatchStudent, "people"),
         condition="and ($6::boolean is null or people.needs_tutor = $6)",
         value=filters.needs_tutor,
+        reads_sessions=True,  # whether they need a tutor
     )
 
 
@@ -175,6 +176,7 @@ def _people(
     *,
     condition: str,
     value: bool | None,
+    reads_sessions: bool = False,
 ) -> Statement:
     kind = {"name": "text", "last_session_on": "date"}.get(filters.sort_by, "double precision")
     order = Order(SortKey("sort_key", kind, filters.sort_order == "desc"), SortKey(key, "uuid"))
@@ -188,13 +190,13 @@ def _people(
         pages=order.pages("matching", limit="$4", offset="$5", place="$7"),
     )
     arguments = (filters.search, filters.subject, filters.is_active, filters.limit, filters.offset, value)
-    return _matching(sql, *arguments, place_of(filters), cursor=filters.cursor)
+    return _matching(sql, *arguments, place_of(filters), cursor=filters.cursor, reads_sessions=reads_sessions)
 
 
 def student(student_id: UUID) -> Statement:
     """One student."""
     sql = PERSON.format(key="student_id", table="marts.match_students", columns=columns(MatchStudent, "people"))
-    return _matching(sql, student_id, missing=NO_STUDENT)
+    return _matching(sql, student_id, missing=NO_STUDENT, reads_sessions=True)
 
 
 def tutor(tutor_id: UUID) -> Statement:
@@ -258,5 +260,7 @@ def _arguments(person_id: UUID, filters: MatchesOfStudentFilters | MatchesOfTuto
     )
 
 
-def _matching(sql: str, *arguments: object, missing: str = "", cursor: str | None = None) -> Statement:
-    return Statement(sql, arguments, missing, MATCH_VERSION_QUERY, cursor)
+def _matching(
+    sql: str, *arguments: object, missing: str = "", cursor: str | None = None, reads_sessions: bool = False
+) -> Statement:
+    return Statement(sql, arguments, missing, MATCH_VERSION_QUERY, cursor, reads_sessions)

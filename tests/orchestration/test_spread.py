@@ -1,5 +1,6 @@
 """Predictions of whole buckets by several processes: the same rows as by one, published at once, whoever is killed."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,18 +10,20 @@ import dagster as dg
 import psycopg
 import pytest
 import yaml
+from dagster import load_from_defs_folder
 from dagster._core.launcher import DefaultRunLauncher
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from cli.app import app
-from core.code_version import code_version
+from core.code_version import PACKAGES, code_version
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
-from ml.prediction_plans import Plan, PlanEndedError
+from ml.prediction_plans import Part, Plan, PlanEndedError, make_part
 from ml.predictions import plan_pairs, predict_all, predict_share, publish_pairs, repredict
 from ml.rules import MatchRules
+from orchestration.defs.ingest.raw_tables import raw_table
 from orchestration.defs.predictions.predictions import MATCH_PREDICTIONS, match_predictions_by_bucket
 from orchestration.partitions import ALL_BUCKETS
 from orchestration.resources import Platform
@@ -225,6 +228,62 @@ def test_workers_want_the_code_of_the_code_location(database: Database) -> None:
         connection.execute("update app.code_location set code_version = '0.9.0+abc'")
     with pytest.raises(TutorqError, match=f"this is tutorq {code_version().replace('+', '.')}, the code location is 0"):
         check_code_version(as_runs_do(database))
+
+
+def test_the_code_of_a_step_is_all_that_orchestration_imports() -> None:
+    first_party = {path.parent.name for path in PROJECT_ROOT.glob("*/__init__.py")}
+    imported, following = {"orchestration"}, ["orchestration"]
+    while following:
+        code = "".join(path.read_text() for path in (PROJECT_ROOT / following.pop()).rglob("*.py"))
+        found = set(re.findall(r"^ *(?:from|import) (\w+)", code, flags=re.MULTILINE)) & first_party - imported
+        imported |= found
+        following += found
+    assert imported == set(PACKAGES)
+
+
+def test_only_what_is_worth_it_is_spread() -> None:
+    jobs = load_from_defs_folder(path_within_project=PROJECT_ROOT).jobs or ()
+    by_default = {
+        job.name
+        for job in jobs
+        if not (job.has_specified_executor if isinstance(job, dg.JobDefinition) else job.executor_def)  # type: ignore[union-attr]
+    }
+    assert by_default == {"train", "predict"}
+
+
+def test_a_worker_without_the_landing_folder_loads_nothing(
+    environment: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TUTORQ_EXECUTOR", "celery")
+    monkeypatch.setenv("TUTORQ_BROKER_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setenv("TUTORQ_LANDING_DIR", str(tmp_path / "unmounted"))
+    assert environment.executor == "in_process"
+    table = raw_table("tutors")
+    done = dg.materialize([table], instance=instance, resources={"platform": Platform()}, raise_on_error=False)
+    (failed,) = (event for event in done.all_events if event.is_step_failure)
+    assert "mount it and name it in TUTORQ_LANDING_DIR" in str(failed.step_failure_data.user_failure_data)
+
+
+def test_the_publication_and_a_part_that_is_made_again_do_not_wait_for_each_other(
+    marketplace: tuple[Settings, Database],
+) -> None:
+    settings, database = marketplace
+    plan = begin(settings, database)
+    predict_share(settings, as_runs_do(database), plan.run, [4])
+    with ThreadPoolExecutor(1) as pool, database.connect() as publisher:
+        # The order of a publication: the table, then what is noted of the part.
+        publisher.execute("lock table ml.match_predictions_04_next in access exclusive mode")
+        again = pool.submit(make_part, as_runs_do(database), plan.run, Part(4, 0, None), [])
+        with database.connect(autocommit=True) as looking:
+            waiting = (
+                "select from pg_locks where not granted "
+                "and database = (select oid from pg_database where datname = current_database())"
+            )
+            while looking.execute(waiting).fetchone() is None:
+                assert not again.done()
+        publisher.execute("delete from ml.prediction_parts where run_id = %s", [plan.run])
+        publisher.commit()
+        assert again.result() == 0
 
 
 def test_the_command_says_so_in_one_line(environment: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

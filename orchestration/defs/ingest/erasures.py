@@ -7,6 +7,7 @@ import dagster as dg
 from core.database import Database
 from core.errors import TutorqError
 from orchestration.backoff import IN_PROGRESS
+from orchestration.executors import TOGETHER
 from orchestration.policies import DBT_POOL
 from orchestration.resources import Platform
 from orchestration.run_limits import prolong
@@ -40,7 +41,7 @@ def erase_requested(context: dg.OpExecutionContext, platform: Platform) -> None:
     context.add_output_metadata({"erased": len(people)})
 
 
-@dg.job(description="Erase people whose erasure was asked for over the API.")
+@dg.job(executor_def=TOGETHER, description="Erase people whose erasure was asked for over the API.")
 def erase_persons() -> None:
     erase_requested()
 

@@ -8,6 +8,7 @@ from psycopg import sql
 from core.settings import Settings
 from ingest import complete_files, failures, left_alone, long_unknown, take_files
 from orchestration.defs.ingest.connectors import deps_of
+from orchestration.executors import is_spread
 from orchestration.policies import OWNER, RETRY_POLICY
 from orchestration.resources import Platform
 from orchestration.row_counts import table_rows
@@ -69,6 +70,11 @@ def raw_table(entity: str) -> dg.AssetsDefinition:
     )
     def table(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:  # type: ignore[type-arg]
         landing = platform.settings.landing
+        if is_spread(platform.settings) and not landing.is_dir():
+            raise dg.Failure(
+                f"{landing} is no folder on this worker; mount it and name it in TUTORQ_LANDING_DIR",
+                allow_retries=False,
+            )
         prolong(context, platform.settings, landed_bytes=sum(file.bytes for file in complete_files(landing, entity)))
         taken = take_files(
             platform.landing_database,

@@ -67,9 +67,14 @@ def stale_predictions(context: dg.SensorEvaluationContext, platform: Platform) -
     `tutorq train` may promote a champion without Dagster, a run may end half-way, and one changed person is no reason
     to predict a bucket. A condition would see a training, and predict everything even by the same champion.
     """
+    from ml.prediction_plans import buckets_are_held
+
     records = context.instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS), limit=20)
     if any(record.dagster_run.job_name in PREDICTING_JOBS for record in records):
         return dg.SkipReason("a run is in progress; what changes meanwhile is taken by the next one")
+    with platform.database.connect() as connection:
+        if buckets_are_held(connection):
+            return dg.SkipReason("a prediction is in progress that is no run, such as `tutorq predict`")
     reason = _reason_to_predict(platform)
     if reason is None:
         return dg.SkipReason("every prediction is up to date")
@@ -99,7 +104,7 @@ def _reason_to_predict(platform: Platform) -> tuple[str, str] | None:
         return None
     version = champion_version(platform.settings, platform.database, "match")
     with platform.database.connect() as connection:
-        # No run is in progress, so nobody will publish it.
+        # Nobody makes its parts, so nobody will publish it.
         if plan_is_open(connection):
             return predict.name, "a prediction was interrupted"
         is_stale, possible = connection.execute(
