@@ -19,7 +19,10 @@ from dagster_webserver.webserver import DagsterWebserver
 
 from core.settings import PROJECT_ROOT
 
-HOMES = {"orchestration/dagster_internals.py", "core/dbt_internals.py"}
+HOMES = {
+    "orchestration/dagster_internals.py", "orchestration/executors.py", "orchestration/celery_tasks.py",
+    "core/dbt_internals.py",
+}  # fmt: skip
 PRIVATE = re.compile(
     r"(from|import) dagster\w*\._|from dagster_dbt\.(asset_utils|core|utils)|from dbt\.(?!cli\.main)|from dbt_common"
     r"|\b(?!self\b|cls\b)\w+\._(?!asdict|replace)[a-z]\w+\("
