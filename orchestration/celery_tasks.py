@@ -99,7 +99,7 @@ class WatchedStep:
     def ready(self) -> bool:
         if self._result.ready():
             return not (self._result.failed() and isinstance(self._result.result, WorkerLostError) and self._again())
-        is_lost = self._result.state == "STARTED" and not self.is_held(self._result.id)
+        is_lost = self._result.state == "STARTED" and not self._is_held(self._result.id)
         self._looks = self._looks + 1 if is_lost else 0
         return self._looks >= LOOKS_BEFORE_LOST and not self._again()
 

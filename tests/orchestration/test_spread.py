@@ -246,7 +246,7 @@ def test_only_what_is_worth_it_is_spread() -> None:
     by_default = {
         job.name
         for job in jobs
-        if not (job.has_specified_executor if isinstance(job, dg.JobDefinition) else job.executor_def)  # type: ignore[union-attr]
+        if not (job.has_specified_executor if isinstance(job, dg.JobDefinition) else job.executor_def)
     }
     assert by_default == {"train", "predict"}
 
