@@ -25,7 +25,7 @@ HOMES = {
 }  # fmt: skip
 PRIVATE = re.compile(
     r"(from|import) dagster\w*\._|from dagster_dbt\.(asset_utils|core|utils)|from dbt\.(?!cli\.main)|from dbt_common"
-    r"|\b(?!self\b|cls\b)\w+\._(?!asdict|replace)[a-z]\w+\("
+    r"|\b(?!self\b|cls\b)\w+\._(?!asdict|exit|replace)[a-z]\w+\("
 )
 
 
