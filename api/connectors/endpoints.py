@@ -27,14 +27,15 @@ ConnectorsDep = Annotated[Connectors, from_state("connectors")]
 Name = Annotated[str, Path(max_length=41, description="Name of the connector in connectors.yml.")]
 BODY = {
     "required": True,
-    "content": {bodies.JSON: {"schema": {"type": "object"}}, FORM: {"schema": {"type": "object"}}},
+    # The form is described in words: generators of clients write no body of two kinds.
+    "content": {bodies.JSON: {"schema": {"type": "object"}}},
 }
 
 
 @router.post("/{name}/webhook", response_model=ConnectorReceipt, openapi_extra={"requestBody": BODY})
 async def post_connector_event(request: Request, connectors: ConnectorsDep, name: Name) -> Response:
-    """One event of a booking tool, as the tool sends and signs it. Instead of a key there is its signature. Sending it
-    again changes nothing."""
+    """One event of a booking tool, as the tool sends and signs it: JSON, or a form from Acuity. Its signature takes the
+    place of a key. Sending it again changes nothing."""
     kind = bodies.media_type(request, (bodies.JSON, FORM))
     data = await bodies.read(request, MOST_BYTES)
     connector = connectors.require(name, data, request.headers)

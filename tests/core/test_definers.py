@@ -22,9 +22,3 @@ def test_they_look_there_last(database: Database) -> None:
     with database.connect() as connection:
         assert connection.execute(OTHERS).fetchall() == []
         assert connection.execute(COUNT).fetchone() > (10,)
-
-
-def test_other_settings_of_them_stay(database: Database) -> None:
-    with database.connect() as connection:
-        row = connection.execute("select proconfig from pg_proc where proname = 'forget_audit'").fetchone()
-    assert row == (["search_path=pg_catalog, pg_temp", "tutorq.audit_change=on"],)
