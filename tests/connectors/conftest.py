@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from core.database import Database, DatabaseRole
 from core.settings import Settings
@@ -72,8 +73,11 @@ class Installation:
 
 
 @pytest.fixture
-def installation(database: Database, environment: Settings) -> Installation:
-    return Installation(environment, database)
+def installation(environment: Settings, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    key = "of these tests"
+    monkeypatch.setenv("TUTORQ_ERASURE_KEY", key)
+    settings = environment.model_copy(update={"erasure_key": SecretStr(key)})
+    return Installation(settings, Database(settings))
 
 
 @pytest.fixture
