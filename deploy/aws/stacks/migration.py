@@ -21,7 +21,8 @@ class Migration(Stack):
             command=["tutorq", "db", "migrate", "--logins"],
             cpu=1024,
             memory=2048,
-            secrets=tuple(f"{login}_database_url" for login in LOGINS),
+            # With the key of erasures: `tutorq person erase` needs the owner, too.
+            secrets=(*(f"{login}_database_url" for login in LOGINS), "erasure_key"),
             health=["true"],
             models="write",
             mounts={"/var/lib/tutorq/landing": (data.landing, True)},
