@@ -1,5 +1,6 @@
 """Texts that are encrypted in the database (`core/sealing.py`): no query finds a name in them."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,9 @@ class SealedTexts:
     def open_rows(self, table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Rows of a table, with their texts as they were written. What no key opens stays as it is."""
         names = [column.name for column in TEXTS if column.table == table]
-        return [{**row, **{name: self._opened(row[name]) for name in names if name in row}} for row in rows]
+        return [
+            {**row, **{name: self._opened(row[name]) or row[name] for name in names if row.get(name)}} for row in rows
+        ]
 
     def conditions(
         self, connection: psycopg.Connection, table: str, identity: Identity, name: str | None = None
@@ -56,37 +59,34 @@ class SealedTexts:
 
     def naming(self, connection: psycopg.Connection, identity: Identity) -> dict[str, int]:
         """How many sealed texts of which columns name the person, and how many cannot be read; without zeros."""
-        found = {}
+        found: Counter[str] = Counter()
         for column in TEXTS:
-            if count := sum(1 for _ in self._naming(connection, column, identity)):
-                found[f"{column.table}.{column.name}"] = count
-            unread = sum(not self._is_readable(stored) for _, stored in self._sealed(connection, column))
-            if unread:
-                found[f"{column.table}.{column.name} (encrypted with a key that is lost)"] = unread
-        return found
+            name = f"{column.table}.{column.name}"
+            for _, text in self._texts(connection, column):
+                if text is None:
+                    found[f"{name} (encrypted with a key that is lost)"] += 1
+                elif identity.names_in(text):
+                    found[name] += 1
+        return dict(found)
 
     def _naming(
         self, connection: psycopg.Connection, column: Column, identity: Identity
     ) -> Iterator[tuple[object, str]]:
-        for key, stored in self._sealed(connection, column):
-            if self._is_readable(stored) and identity.names_in(text := self._opened(stored)):
+        for key, text in self._texts(connection, column):
+            if text is not None and identity.names_in(text):
                 yield key, text
 
-    def _sealed(self, connection: psycopg.Connection, column: Column) -> list[tuple[object, str]]:
-        return connection.execute(
-            _statement("select {key}, {name} from {table} where {name} like %s order by {key}", column), [f"{MARK}%"]
-        ).fetchall()
+    def _texts(self, connection: psycopg.Connection, column: Column) -> Iterator[tuple[object, str | None]]:
+        """Keys of the sealed texts, each with what was written; None if no key opens it."""
+        query = _statement("select {key}, {name} from {table} where {name} like %s order by {key}", column)
+        for key, stored in connection.execute(query, [f"{MARK}%"]).fetchall():
+            yield key, self._opened(stored)
 
-    def _is_readable(self, stored: str) -> bool:
-        return self.box is not None and self._opened(stored) != stored
-
-    def _opened(self, stored: Any) -> Any:
-        if self.box is None or not isinstance(stored, str):
-            return stored
+    def _opened(self, stored: str | None) -> str | None:
         try:
-            return self.box.open_text(stored)
+            return self.box.open_text(stored) if self.box and stored else None
         except TutorqError:
-            return stored
+            return None
 
 
 def _statement(text: str, column: Column) -> sql.Composed:

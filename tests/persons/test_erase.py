@@ -14,7 +14,7 @@ from core import locks, people
 from core.database import Database
 from core.dbt_runner import build
 from core.errors import TutorqError
-from core.sealing import text_sealer
+from core.sealing import TEXTS, rotate, text_sealer
 from ingest.ids import entity_uuid
 from ingest.load import load_folder
 from persons import erase as erasing
@@ -282,6 +282,44 @@ def test_files_of_settings_stay_and_are_told(joined: Marketplace) -> None:
     [tutor, _] = erase_both(joined)
     assert tutor.left == [str(path)]
     assert path.read_text() == f"people: {{only: {TUTOR}}}\n"
+
+
+@pytest.mark.slow
+def test_sealed_texts_lose_the_names_and_are_exported(joined: Marketplace) -> None:
+    fill(joined)
+    build(joined.settings, joined.database)
+    box = text_sealer(joined.settings)
+    assert box is not None
+
+    def opened() -> list[str]:
+        with joined.database.connect() as connection:
+            texts = [
+                text
+                for column in TEXTS
+                for (text,) in connection.execute(
+                    f"select {column.name} from {column.table} where {column.name} is not null".encode()
+                )
+            ]
+        return [box.open_text(text) for text in texts]
+
+    with joined.database.connect() as connection:
+        assert rotate(connection, box, TEXTS).renewed > 2
+        exported = {
+            table.stem: table.rows
+            for called in (TUTOR, STUDENT)
+            for table in read_person(connection, identify(connection, called), SealedTexts(box))
+        }
+    assert "sealed:" not in str(exported)
+    assert "content" in exported["raw.quarantine"][0]
+    before = opened()
+    assert len([text for text in before if FOUND.search(text)]) > 1
+
+    assert [each.left for each in erase_both(joined)] == [[], []]
+    after = opened()
+    assert [text for text in after if FOUND.search(text)] == []
+    # Of rows that are about others, the rest stays.
+    assert any("[erased]" in text for text in after)
+    assert {text for text in before if not FOUND.search(text)} <= set(after)
 
 
 def test_only_texts_that_name_the_person_are_sealed_again(joined: Marketplace) -> None:
