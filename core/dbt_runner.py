@@ -156,8 +156,8 @@ def making_what_is_new(
     database: Database, variables: Mapping[str, object], *, everything: bool = False
 ) -> Iterator[Callable[[object], None]]:
     """Meanwhile, dbt leaves views and functions that an earlier run made of the same code and vars, unless `everything`
-    is to be made. To be called with dbt's result when all has gone well."""
-    version = made_before.version_of(variables, models_version())
+    is to be made. What it gives is to be called with dbt's result when all has gone well."""
+    version = made_before.version_of(variables)
     with database.connect(autocommit=True) as connection:
         found = made_before.find(connection, version)
 

@@ -11,8 +11,8 @@ from typing import LiteralString
 
 import psycopg
 
-# Vars that tables alone read: `tests/dbt/test_made_before.py` looks.
-OF_TABLES = frozenset({"as_of", "models_version", "new_reference", "scoring_days"})
+# Vars that tables alone read (`tests/dbt/test_made_before.py`), but for `models_version`, which says what the code is.
+OF_TABLES = frozenset({"as_of", "new_reference", "scoring_days"})
 
 # By dbt's id. A mart has a view for analysts beside it.
 COMMENTS: LiteralString = """
@@ -37,10 +37,10 @@ on conflict (node) do update set version = excluded.version, comment = excluded.
 """
 
 
-def version_of(variables: Mapping[str, object], code: str) -> str:
-    """Of what views and functions are made of: the code, by its checksum, and what dbt is told."""
+def version_of(variables: Mapping[str, object]) -> str:
+    """Of what views and functions are made of: the code, by its checksum, and what else dbt is told."""
     lasting = {name: value for name, value in variables.items() if name not in OF_TABLES}
-    return hashlib.md5(json.dumps([code, lasting], sort_keys=True).encode(), usedforsecurity=False).hexdigest()
+    return hashlib.md5(json.dumps(lasting, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
 
 
 def find(connection: psycopg.Connection, version: str) -> frozenset[str]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 PROJECT = PROJECT_ROOT / "dbt_project"
 BUILT = "dbt_built"
+# As the product tells dbt what the code is.
+CODE = {"models_version": dbt_runner.models_version()}
 
 
 def parsed() -> Manifest:
@@ -58,7 +60,7 @@ class Dbt:
         os.environ.update(self._libpq)
         manifest = self.manifest.deepcopy()  # type: ignore[no-untyped-call]
         everything = command[0] == "test" or "--full-refresh" in command
-        with dbt_runner.making_what_is_new(self._database, variables, everything=everything) as done:
+        with dbt_runner.making_what_is_new(self._database, {**CODE, **variables}, everything=everything) as done:
             outcome = runner(manifest).invoke([*command, *self._options(variables)])
             assert outcome.success, outcome.exception or failures(outcome.result)
             if command[0] in ("run", "build"):

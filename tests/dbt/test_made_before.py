@@ -40,8 +40,13 @@ def test_a_second_run_looks_at_tables_alone(built: Dbt) -> None:
 
 
 def test_days_and_other_vars_of_tables_make_no_view_anew(built: Dbt) -> None:
-    result = build(built, as_of="2024-06-29", scoring_days=["2024-06-20"], models_version="another")
+    result = build(built, as_of="2024-06-29", scoring_days=["2024-06-20"])
     assert looked_at(result) == set()
+
+
+def test_other_code_makes_all_of_them_anew(built: Dbt) -> None:
+    assert left(build(built, models_version="another")) == set()
+    assert looked_at(build(built, models_version="another")) == set()
 
 
 def test_other_settings_make_all_of_them_anew_there_and_back(built: Dbt, connection: psycopg.Connection) -> None:
@@ -90,7 +95,7 @@ def test_a_full_refresh_makes_everything(built: Dbt) -> None:
 
 def test_vars_of_tables_are_read_by_tables_alone() -> None:
     manifest = parsed()
-    names = "|".join(made_before.OF_TABLES)
+    names = "|".join([*made_before.OF_TABLES, "models_version"])
     of_tables = re.compile(rf"var\(\s*['\"]({names})['\"]")
     ours = {key: macro for key, macro in manifest.macros.items() if macro.package_name == "tutorq"}
     assert not [key for key, macro in ours.items() if of_tables.search(macro.macro_sql)]
