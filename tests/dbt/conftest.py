@@ -32,6 +32,7 @@ CODE = {"models_version": dbt_runner.models_version()}
 
 def parsed() -> Manifest:
     """The project as it was parsed when it was installed, or as it is where a file is newer."""
+    os.environ.setdefault("PGDATABASE", "tutorq")  # each Dbt names its own
     manifest = dbt_runner.parsed_by_install()
     if manifest is None:
         dbt_runner.parse()
