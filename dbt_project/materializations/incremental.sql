@@ -12,6 +12,7 @@
                   `key` (a column), `batch_only` (columns that live writers leave as they are), `batch_part` (columns that
                   both make: {column: SQL over `stored`, a row of theirs, and `differing`, ours}), `after_batch` (SQL in
                    which $tutors are those of the batch, or null for all).
+      without_nested_loops  when the table is made anew; for models whose CTEs Postgres takes for far smaller than they are.
       gate        the number of a lock that live writers share and that the run's transaction takes alone.
     The table is made anew and put in the old one's place with --full-refresh, if its columns are other ones than the
     definition's, if its queue names many of its rows, or if it has a queue and was made with other SQL (its own, or that of
@@ -48,7 +49,9 @@
         {% if existing is none or is_rebuilt or (queue and not is_kept and is_bulk(target, queue.bulk_share or 0.2)) %}
             {% if existing is not none %} {{ pass_on(target) }} {% endif %}
             {% set ordered = ' order by ' ~ config.get('order_by') if config.get('order_by') else '' %}
+            {% if config.get('without_nested_loops') %} {% do run_query('set local enable_nestloop = off') %} {% endif %}
             {% call statement('main') %} {{ get_create_table_as_sql(False, fresh, 'select * from ' ~ definition ~ ordered) }} {% endcall %}
+            {% do run_query('reset enable_nestloop') %}
             {% do create_indexes(fresh) %}
             {# As migration 0049 has it: queries ask for the newest rows, of which old statistics know nothing. #}
             {% do run_query('alter table ' ~ fresh ~ ' set (autovacuum_analyze_scale_factor = 0.01)') %}

@@ -7,6 +7,7 @@
             'key': {'tutor_id': 'tutor_id', 'student_id': 'student_id'},
             'bulk_share': 0.02,
         },
+        without_nested_loops=true,
         pre_hook="select intermediate.touch_pair_histories({{ var('first_session_follow_up_days') }})",
         indexes=[
             {'columns': ['student_id', 'tutor_id'], 'unique': true},
@@ -16,6 +17,8 @@
     )
 }}
 
+-- Postgres takes each of the two histories for one row, and would make all of them anew for each pair: 20,000 sessions of
+-- 5,000 tutors 114 s; without nested loops 0.8 s.
 -- No history changes for as long as nothing that was known before the booking does, so most rows are made once.
 -- depends_on: {{ function('touch_pair_histories') }}
 
