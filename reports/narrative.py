@@ -102,7 +102,7 @@ def told(week: Json, facts: Json) -> Told:
         for is_own in (False, True)
     }
     if not found:
-        said[False] = ["No weekday, time of day or subject stands out on the whole platform."]
+        said[False] = ["No weekday, time of day or subject stands out across the platform."]
     calibration = facts["calibration"]
     return Told(
         week=[_raised(week, facts["concerns"]), *_let_downs(facts["trend"]), _cases(facts["cases"]), *_outcomes(facts)],
@@ -146,7 +146,7 @@ def _cases(known: Json) -> str:
     closed = f"{known['closed']:,} {_were(known['closed'])} closed" if known["closed"] else "none was closed"
     done = f"{opened} {'were' if known['opened'] > 1 else 'was'} opened, {closed}{f': {reasons}' if reasons else ''}."
     if not known["open"]:
-        return f"{done} Today none is open."
+        return f"{done} No case is open today."
     standing = f"Today {known['open']:,} {'is' if known['open'] == 1 else 'are'} open"
     overdue = f"{known['overdue']:,} overdue" if known["overdue"] else "none overdue"
     unowned = f"{known['without_owner']:,} without an owner" if known["without_owner"] else "none without an owner"
@@ -164,7 +164,7 @@ def _outcomes(facts: Json) -> Iterable[str]:
 
 def _coming(week: Json, facts: Json) -> Iterable[str]:
     if date.fromisoformat(week["ends_on"]) + timedelta(days=7) < date.fromisoformat(str(facts["as_of"])):
-        yield "The week after it is over, too."
+        yield "The following week is over, too."
         return
     yield _ahead(facts["upcoming"])
     yield _follow_ups(facts["follow_ups"]["total"])
@@ -172,7 +172,7 @@ def _coming(week: Json, facts: Json) -> Iterable[str]:
 
 def _ahead(upcoming: Json) -> str:
     if not upcoming["sessions"]:
-        return "No planned session is left in the week ahead."
+        return "No planned sessions are left in the week ahead."
     planned = plural(upcoming["sessions"], "planned session")
     if not upcoming["at_risk"]:
         return f"In the week ahead, none of {planned} has a high let-down risk."

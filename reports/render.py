@@ -152,12 +152,12 @@ def notice(hours: float | None) -> str:
     if hours is None:
         return "unknown"
     if hours < 0:
-        return "after it should have begun"
+        return "after the planned start"
     if hours < 1:
         return "less than an hour before"
     if hours < 48:
         return f"{plural(int(hours), 'hour')} before"
-    return f"{int(hours // 24)} days before"
+    return f"{plural(int(hours // 24), 'day')} before"
 
 
 def short(reference: str) -> str:

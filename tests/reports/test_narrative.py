@@ -97,7 +97,7 @@ def test_rules_say_what_happened_what_comes_and_how_far_to_trust_it() -> None:
         ({"opened": 0, "closed": 0}, "No case was opened, none was closed. Today 12 are open, 2 overdue and"),
         ({"opened": 1, "closed": 3}, "1 case was opened, 3 were closed: "),
         ({"overdue": 0, "without_owner": 0}, "Today 12 are open, none overdue and none without an owner."),
-        ({"open": 0, "overdue": 0, "without_owner": 0}, "Today none is open."),
+        ({"open": 0, "overdue": 0, "without_owner": 0}, "No case is open today."),
     ],
 )
 def test_cases_in_words(changes: dict[str, int], says: str) -> None:
@@ -121,15 +121,15 @@ def test_an_empty_week_reads_well() -> None:
     assert told.texts == NarrativeTexts(
         "In week 5, from 26 January 2026 to 1 February 2026, no concern was raised; none was cleared. There were no "
         "sessions. 1 case was opened, none was closed. Today 1 is open, none overdue and none without an owner.",
-        "No planned session is left in the week ahead. No follow-up is due then.",
-        "No weekday, time of day or subject stands out on the whole platform. No forecast is 30 days old yet, so it is "
+        "No planned sessions are left in the week ahead. No follow-up is due then.",
+        "No weekday, time of day or subject stands out across the platform. No forecast is 30 days old yet, so it is "
         "not known how often flags are right.",
     )
 
 
 @pytest.mark.parametrize(
     ("as_of", "says"),
-    [("2026-02-08", "In the week ahead, 25 of 900"), ("2026-02-09", "The week after it is over, too.")],
+    [("2026-02-08", "In the week ahead, 25 of 900"), ("2026-02-09", "The following week is over, too.")],
 )
 def test_of_old_weeks_nothing_is_ahead(as_of: str, says: str) -> None:
     assert narrative.told(WEEK, facts(as_of=as_of)).texts.ahead.startswith(says)
@@ -294,7 +294,7 @@ def test_a_language_model_words_the_report_before_it_is_queued(over: "Marketplac
     mail = render(Settings(), "weekly_report", subject_of("weekly_report", payload), payload)
     for text in (mail.text, mail.html):
         assert "A calm week." in text
-        assert "Worded by a language model from the figures of this report" in text
+        assert "A language model wrote this text" in text
     # It is told, so nobody is asked again.
     over.queue(MONDAY, openai_base_url=model.base_url, openai_model="test-model")
     assert len(model.requests) == 1
