@@ -112,7 +112,7 @@ test("a coach is told of their own tutors, or of all on demand", async ({ page, 
   await post(page, own, missed);
   await expect(alerts).toContainText(`${own} did not come`);
   await expect(alerts).not.toContainText(foreign);
-  await coach.getByRole("button", { name: /your log-in/ }).click();
+  await coach.getByRole("button", { name: /^Account: / }).click();
   await coach.getByRole("menuitem", { name: "Alerts for all tutors" }).click();
   await post(page, later, missed);
   await expect(alerts).toContainText(`${later} did not come`);

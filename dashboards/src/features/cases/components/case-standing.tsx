@@ -22,7 +22,7 @@ export function CaseStanding({ subject, today }: { subject: Case; today: string 
         {[
           subject.owner?.name ?? "nobody’s",
           subject.reason && REASONS[subject.reason],
-          next && next.words !== "close it?" && next.words,
+          next && next.words !== "close case?" && next.words,
         ]
           .filter(Boolean)
           .join(" · ")}

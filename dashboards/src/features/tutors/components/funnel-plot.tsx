@@ -98,7 +98,7 @@ export function FunnelPlot({ points, rate, threshold }: FunnelPlotProps) {
           viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
           className={classes.plot}
           role="img"
-          aria-label={`${count(points.length)} tutors by sessions and rate of let-downs; ${count(flagged)} need attention. The platform's rate is ${percent(rate)}.`}
+          aria-label={`${count(points.length)} tutors by sessions and rate of let-downs; ${counted(flagged, "tutor needs", "tutors need")} attention. The platform's rate is ${percent(rate)}.`}
         >
           <Frame scale={scale} rate={rate} threshold={threshold} />
           <Points points={drawable} scale={scale} />
