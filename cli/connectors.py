@@ -18,20 +18,15 @@ def sync(
     name: Annotated[str, typer.Argument(help="Name of a connector in TUTORQ_HOME/connectors.yml.")],
     load: Annotated[
         bool,
-        typer.Option(
-            help="Load the fetched files now. Without this option, the watcher of the landing directory loads them."
-        ),
+        typer.Option(help="Load the fetched files now. With --no-load, the watcher of the landing directory does."),
     ] = True,
     delete_anyway: Annotated[
         bool,
-        typer.Option(
-            "--delete-anyway", help="Delete what is gone from the source, even if it is a large part of what was there."
-        ),
+        typer.Option("--delete-anyway", help="Delete sessions missing from the source, even if they are many."),
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Fetch new rows from a source, such as your database or booking tool, and load them. You can rerun the command
-    at any time, for example from cron: tutorq fetches nothing twice."""
+    """Fetch new rows from a source, such as your booking tool, and load them. A rerun loads nothing twice."""
     from connectors.configuration import MISSING, connector_of, landing_of
 
     settings, database = open_platform(DatabaseRole.INGEST)

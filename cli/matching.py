@@ -126,8 +126,7 @@ def predict(
     tutor: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only pairs of this tutor. Repeatable.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Predict pairs, planned sessions and tutors with the champion models. TUTORQ_MATCH_PAIRS decides whether tutorq
-    stores all pairs or the best ones of each student."""
+    """Predict pairs (as TUTORQ_MATCH_PAIRS says), planned sessions and tutors with the champion models."""
     from ml.predictions import predict_all, repredict
     from ml.registry import settled_champion
     from ml.session_predictions import predict_sessions
@@ -210,8 +209,7 @@ def assign(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Assign students to tutors with free places so that the fewest pairs are expected to end early. tutorq stores the
-    plan only with --accept."""
+    """Assign students to free places so that the fewest leave early. Stores the plan only with --accept."""
     from ml.acceptance import Conditions
     from ml.acceptance import accept as accept_plan
     from ml.plan import plan

@@ -24,8 +24,7 @@ def mcp(
         ),
     ] = None,
 ) -> None:  # fmt: skip
-    """Serve scores, flags and cases to an AI assistant over MCP, with names masked. The assistant's client starts
-    this command."""
+    """Serve scores, flags and cases to an MCP client, such as an AI assistant, with names masked."""
     settings = Settings()
     try:
         from mcp_server.masks import Masks

@@ -141,7 +141,7 @@ def team(
     remove: Tutors = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Add or remove tutors of a person, and list the rest. Coaches edit only cases of their tutors."""
+    """Add or remove tutors of a person, and list their tutors. Coaches edit only cases of their tutors."""
     from core import people
 
     _, database = open_platform()

@@ -57,8 +57,7 @@ def watch(
         bool, typer.Option("--once", help="Check once, for cron; exit with 1 if the daemon is silent.")
     ] = False,
 ) -> None:
-    """Mail an alert when the Dagster daemon goes silent: Dagster cannot report that itself. `tutorq up` includes
-    this watch."""
+    """Mail an alert when the Dagster daemon goes silent. `tutorq up` includes this watch."""
     from reports import watch as watching
 
     settings, database = open_platform(DatabaseRole.TRANSFORM)

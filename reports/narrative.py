@@ -157,7 +157,7 @@ def _outcomes(facts: Json) -> Iterable[str]:
     figures, months = facts["outcomes"]["figures"], facts["outcomes"]["months"]
     if figures["known_after_30_days"]:
         yield (
-            f"Of {plural(figures['known_after_30_days'], 'case')} of the last {months} months whose 30 days are over, "
+            f"Of {plural(figures['known_after_30_days'], 'case')} of the last {months} months that are 30 days old, "
             f"{figures['raised_after_30_days']:,} still had the concern raised."
         )
 
@@ -180,7 +180,7 @@ def _ahead(upcoming: Json) -> str:
     return (
         f"In the week ahead, {upcoming['at_risk']:,} of {planned} {have} a high let-down risk, with "
         f"{plural(upcoming['students'], 'student')}; {about(upcoming['expected_let_downs'])} of these "
-        f"sessions will be let down."
+        f"sessions are likely to be let down."
     )
 
 

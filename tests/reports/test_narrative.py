@@ -82,9 +82,9 @@ def test_rules_say_what_happened_what_comes_and_how_far_to_trust_it() -> None:
         "In week 5, from 26 January 2026 to 1 February 2026, 3 concerns were raised: unreliable (2), no-shows (1); 1 "
         "was cleared. 300 of 3,000 sessions were let down, 10.0%, less than in any of the 11 weeks before (10.3% to "
         "13.7%). 4 cases were opened, 1 was closed: the tutor improved (1). Today 12 are open, 2 overdue and 1 without "
-        "an owner. Of 20 cases of the last 6 months whose 30 days are over, 8 still had the concern raised.",
+        "an owner. Of 20 cases of the last 6 months that are 30 days old, 8 still had the concern raised.",
         "In the week ahead, 25 of 900 planned sessions have a high let-down risk, with 21 students; about 8 of these "
-        "sessions will be let down. 14 follow-ups are due then.",
+        "sessions are likely to be let down. 14 follow-ups are due then.",
         "On Fridays, 13% of all sessions are let down, otherwise 9.0%. Of 412 weekly checks of flagged tutors, 30 days "
         "ago or more, 78% were right (84% promised). 93% of 1,180 ranges held what came (92% promised). "
         f"In {SECRET}, 20% of all sessions are let down, otherwise 9.0%.",
@@ -139,7 +139,7 @@ def test_the_sessions_at_risk_are_let_down_and_not_the_students() -> None:
     upcoming = {"sessions": 900, "at_risk": 1, "students": 1, "expected_let_downs": 0.3}
     assert narrative.told(WEEK, facts(upcoming=upcoming)).texts.ahead.startswith(
         "In the week ahead, 1 of 900 planned sessions has a high let-down risk, with 1 student; less than 1 of these "
-        "sessions will be let down."
+        "sessions are likely to be let down."
     )
 
 

@@ -61,14 +61,14 @@ export function AuditPage() {
         />
         <TextInput
           type="date"
-          aria-label="From day"
+          label="From day"
           value={search.from ?? ""}
           max={search.to}
           onChange={(event) => change({ from: event.currentTarget.value || undefined })}
         />
         <TextInput
           type="date"
-          aria-label="To day"
+          label="To day"
           value={search.to ?? ""}
           min={search.from}
           onChange={(event) => change({ to: event.currentTarget.value || undefined })}

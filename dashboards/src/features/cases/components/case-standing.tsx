@@ -20,7 +20,7 @@ export function CaseStanding({ subject, today }: { subject: Case; today: string 
       )}
       <span>
         {[
-          subject.owner?.name ?? "nobody’s",
+          subject.owner?.name ?? "no owner",
           subject.reason && REASONS[subject.reason],
           next && next.words !== "close case?" && next.words,
         ]

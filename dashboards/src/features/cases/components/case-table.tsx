@@ -117,7 +117,7 @@ const columnsOfAll = (asOf: string | undefined): Column<Case>[] => [
         .join(" · "),
   },
   {
-    header: "What is raised",
+    header: "Raised concerns",
     width: "32%",
     phone: { row: 2, side: "both" },
     cell: (row) => <Raised row={row} />,

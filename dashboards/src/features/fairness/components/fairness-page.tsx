@@ -135,6 +135,7 @@ const others: Column<FairnessGroup> = {
 };
 const difference = {
   header: "Difference",
+  align: "right",
   width: "16%",
   phone: { row: 4, side: "both" },
   cell: verdict,

@@ -73,7 +73,7 @@ function Filters({ search, known }: { search: HonestySearch; known: Calibration 
       />
       <Select
         aria-label="Sessions in 90 days"
-        placeholder="Any number of sessions"
+        placeholder="Any volume"
         clearable
         data={VOLUMES.map((volume) => ({ value: String(volume), label: `${volumeLabel(volume)} sessions` }))}
         value={search.volume === undefined ? null : String(search.volume)}

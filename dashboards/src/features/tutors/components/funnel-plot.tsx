@@ -282,11 +282,11 @@ function Legend() {
       </li>
       <li>
         <span className={classes.swatch} data-band="inner" />
-        95%
+        {percent(INNER, { digits: 0 })} range
       </li>
       <li>
         <span className={classes.swatch} data-band="outer" />
-        99.8% of chance
+        {percent(OUTER)} range
       </li>
     </ul>
   );
