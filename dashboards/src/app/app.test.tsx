@@ -103,6 +103,8 @@ it("mails a link to who asks for one, and says why the provider did not let some
   expect(organisation.getAttribute("href")).toBe("/api/auth/oidc/log-in");
   await user.type(screen.getByLabelText("Your e-mail address"), "ann@example.org");
   await user.click(screen.getByRole("button", { name: "Email me a log-in link" }));
-  expect(await screen.findByText(/If ann@example.org is registered here, we have mailed you a log-in link/)).toBeTruthy();
+  expect(
+    await screen.findByText(/If ann@example.org is registered here, we have mailed you a log-in link/),
+  ).toBeTruthy();
   expect(asked).toEqual([{ email: "ann@example.org" }]);
 });

@@ -142,9 +142,7 @@ it("says who was asked, and notes it in the case of the session's tutor", async 
 it("says that nothing is noted where there is no case", async () => {
   server.use(http.get(PATH, () => HttpResponse.json(list([tutor(1)]))));
   open();
-  expect(
-    await screen.findByText(/Ada Novak has no open case, so tutorq records nothing here/),
-  ).toBeTruthy();
+  expect(await screen.findByText(/Ada Novak has no open case, so tutorq records nothing here/)).toBeTruthy();
   expect(screen.queryByRole("button", { name: /^Note that/ })).toBeNull();
 });
 
