@@ -230,7 +230,7 @@ def test_a_test_goes_to_the_person_who_asks_and_to_nobody_else(
     assert sent.accepted == 1
     mail = ann.get(f"/api/reports/{report_id}").json()["data"]
     assert mail["state"] == "sent"
-    assert "This is a test." in mail["body_html"]
+    assert "This is a test with" in mail["body_html"]
     assert kinds(ann)["weekly_report"]["last_report_id"] is None, "it has told nobody anything"
 
 

@@ -243,7 +243,7 @@ def test_a_digest_counts_the_sessions_to_look_at_by_reason(reporting: "Marketpla
     mail = rendered("daily_digest", payload)
     assert "Sessions to look at: 2\n" in mail.text
     assert "The tutor missed a session: 2\n" in mail.text
-    assert "The tutor did not come 2" in as_text(mail.html)
+    assert "The tutor missed a session 2" in as_text(mail.html)
 
 
 @pytest.mark.parametrize("kind", ["session_report", "risk_alert"])
