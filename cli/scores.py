@@ -66,7 +66,9 @@ def score(
         quality = (
             plural(reference["quality_tutors"], "tutor") if reference["quality_tutors"] else "the previous reference"
         )
-        out.print(f"New reference of {plural(reference['tutors'], 'tutor')}; quality scores compare with {quality}.")
+        out.print(
+            f"New reference of {plural(reference['tutors'] or 0, 'tutor')}; quality scores compare with {quality}."
+        )
 
 
 def _newest_reference(connection: Connection) -> dict[str, int | None] | None:
