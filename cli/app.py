@@ -38,7 +38,7 @@ def _print_version(wanted: bool) -> None:
 
 
 app = typer.Typer(
-    help="tutorq: sessions in, fair and explained tutor scores out.",
+    help="tutorq turns sessions into fair, explained tutor scores.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -70,7 +70,7 @@ app.add_typer(what_if.settings_app, name="settings")
 @app.callback()
 def main(
     _: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     keep_files_private()

@@ -27,13 +27,14 @@ app = typer.Typer()
 @tells_errors
 def verify(
     head: Annotated[
-        str | None, typer.Option(metavar="PLACE:HASH", help="An end that was printed before; it must still be there.")
+        str | None,
+        typer.Option(metavar="PLACE:HASH", help="A chain end that an earlier run printed; fail if it is missing."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Walk the chain of hashes; exit code 1 and the first entry that does not fit, if one does not.
+    """Check the hash chain of the audit log. On a mismatch, print the first wrong entry and exit with 1.
 
-    Prints the end of the chain. Keep it somewhere else: who can rewrite the whole database cannot rewrite that.
+    Prints the end of the chain. Keep a copy elsewhere: nobody who rewrites the database can change that copy.
     """
     from core import audit
 
@@ -45,7 +46,7 @@ def verify(
         print_json({"place": end.place, "hash": end.hash})
     else:
         out.print(str(end), soft_wrap=True, highlight=False)
-        err.print("The chain holds.")
+        err.print("The chain is intact.")
 
 
 def _head(text: str | None) -> "audit.Head | None":
@@ -63,16 +64,21 @@ def _head(text: str | None) -> "audit.Head | None":
 @tells_errors
 def list_entries(
     context: typer.Context,
-    actor: Annotated[str | None, typer.Option(metavar="TEXT", help="Part of the name of who did it.")] = None,
-    action: Annotated[
-        list[str] | None, typer.Option(metavar="ACTION", help="Such as key.create or log_in.refused; may be repeated.")
+    actor: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only entries of people or keys whose name contains this text.")
     ] = None,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="A date, a date and time, or 7d.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="The same; not including it.")] = None,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many, the newest.")] = 50,
+    action: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ACTION", help="Only this action, such as key.create or log_in.refused. Repeatable."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Start: a date, a date and time, or an age such as 7d.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="End, exclusive; same formats as --since.")] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Maximum number of entries, newest first.")] = 50,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show the audit log, the newest entry first: who did what by hand, and who was refused."""
+    """Show the audit log, newest first: who changed what, and whom tutorq refused."""
     if context.invoked_subcommand is not None:
         return
     from core import audit
@@ -95,7 +101,7 @@ def list_entries(
         print_json([asdict(entry) for entry in entries])
         return
     if not entries:
-        err.print("No such entries.")
+        err.print("No entries match.")
         return
     table = PlainTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in ("when", "who", "action", "on, and details"):

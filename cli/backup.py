@@ -7,6 +7,7 @@ import typer
 
 from cli.terminal import JsonFlag, err, open_platform, print_json, tells_errors
 from core.database import DatabaseRole
+from core.words import plural
 
 app = typer.Typer()
 
@@ -14,15 +15,15 @@ app = typer.Typer()
 @app.command("backup")
 @tells_errors
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What to write; `-` is standard output.")],
-    landing: Annotated[bool, typer.Option("--landing", help="Put the files of the landing directory in, too.")] = False,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; `-` writes to standard output.")],
+    landing: Annotated[bool, typer.Option("--landing", help="Include the files of the landing directory.")] = False,
     age: Annotated[
         list[str] | None,
-        typer.Option(metavar="RECIPIENT", help="Encrypt with age for this public key, or those of this file."),
+        typer.Option(metavar="RECIPIENT", help="Encrypt with age: a public key, or a file with public keys."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write the database and the models to FILE, in one state, while everything runs."""
+    """Back up the database and the models to FILE as one consistent snapshot, without downtime."""
     from backup import make_backup
 
     settings, database = open_platform(migrated=False)
@@ -36,9 +37,9 @@ def backup(
         print_json({"file": str(file), "bytes": size, **manifest.to_dict()})
         return
     models = len(manifest.models) - len(manifest.missing_models)
-    parts = [_state(manifest.sessions, manifest.as_of), _count(models, "model")]
+    parts = [_state(manifest.sessions, manifest.as_of), plural(models, "model")]
     if manifest.landing_files is not None:
-        parts.append(_count(manifest.landing_files, "landing file"))
+        parts.append(plural(manifest.landing_files, "landing file"))
     err.print(f"{file}: {', '.join(parts)}.", soft_wrap=True, highlight=False, markup=False)
     if manifest.missing_models:
         _warn(f"not in the model store, so not in the backup: {', '.join(manifest.missing_models)}")
@@ -50,15 +51,19 @@ def backup(
 @app.command("restore")
 @tells_errors
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of `db backup`; `-` is standard input.")],
-    replace: Annotated[bool, typer.Option("--replace", help="Drop what the database has, once FILE is in.")] = False,
-    landing: Annotated[bool, typer.Option("--landing", help="Put the landing files back, too.")] = False,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Backup file from `tutorq db backup`; `-` reads standard input.")
+    ],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the current contents of the database with FILE.")
+    ] = False,
+    landing: Annotated[bool, typer.Option("--landing", help="Also restore the landing files.")] = False,
     identity: Annotated[
-        Path | None, typer.Option(metavar="KEYFILE", help="The file of the key, if FILE is encrypted with age.")
+        Path | None, typer.Option(metavar="KEYFILE", help="Key file, if FILE is encrypted with age.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Put FILE back into the database and the model store of these settings, whole or not at all."""
+    """Restore FILE into the configured database and model store. All or nothing."""
     from backup import restore_backup
 
     settings, database = open_platform(migrated=False)
@@ -73,16 +78,16 @@ def restore(
         print_json({"schema_now": done.migrated_to, **counts, **manifest.to_dict()})
         return
     state = _state(manifest.sessions, manifest.as_of)
-    err.print(f"Restored: {state}, {_count(done.models, 'model')}.", soft_wrap=True, highlight=False)
+    err.print(f"Restored: {state}, {plural(done.models, 'model')}.", soft_wrap=True, highlight=False)
     if manifest.waiting_mails:
         what = "mail that was waiting is" if manifest.waiting_mails == 1 else "mails that were waiting are"
         _warn(
             f"{manifest.waiting_mails:,} {what} `unknown` now and will not be sent: the lost installation may "
             "have done so since the backup (see mail in docs/operations.md)"
         )
-    _warn("keys and browser sessions that were ended since the backup work again; look at `tutorq keys list`")
+    _warn("keys and browser sessions revoked since the backup work again; check `tutorq keys list`")
     err.print(
-        f"The state is that of {manifest.made_at}: load again what was loaded since (`tutorq load`), then "
+        f"The database has the state of {manifest.made_at}. Reload newer files with `tutorq load`, then run "
         "`tutorq score` and `tutorq doctor`.",
         soft_wrap=True,
         highlight=False,
@@ -92,10 +97,10 @@ def restore(
 @app.command("export")
 @tells_errors
 def export(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder, or that of an earlier export.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New folder, or the folder of an earlier export.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Write the marts as Parquet files into FOLDER, in one state, with personal data masked."""
+    """Export the marts to FOLDER as Parquet files: one consistent snapshot, personal data masked."""
     from backup.export import export_marts
 
     _, database = open_platform(DatabaseRole.TRANSFORM)
@@ -106,7 +111,7 @@ def export(
         return
     rows, size = sum(table.rows for table in done.tables), sum(table.bytes for table in done.tables)
     err.print(
-        f"{folder}: {_count(len(done.tables), 'table')}, {_count(rows, 'row')}, {size / 1e6:,.1f} MB, "
+        f"{folder}: {plural(len(done.tables), 'table')}, {plural(rows, 'row')}, {size / 1e6:,.1f} MB, "
         f"as of {done.as_of}.",
         soft_wrap=True,
         highlight=False,
@@ -115,11 +120,7 @@ def export(
 
 
 def _state(sessions: int, as_of: str | None) -> str:
-    return f"{_count(sessions, 'session')}, {f'scores as of {as_of}' if as_of else 'no scores yet'}"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+    return f"{plural(sessions, 'session')}, {f'scores as of {as_of}' if as_of else 'no scores yet'}"
 
 
 def _warn(message: str) -> None:

@@ -7,6 +7,7 @@ import typer
 from cli.terminal import JsonFlag, open_platform, out, plain, print_json, tells_errors
 from core.database import DatabaseRole
 from core.errors import TutorqError
+from core.words import plural
 
 app = typer.Typer()
 
@@ -14,20 +15,18 @@ app = typer.Typer()
 @app.command()
 @tells_errors
 def sync(
-    name: Annotated[str, typer.Argument(help="A connector of connectors.yml in TUTORQ_HOME.")],
+    name: Annotated[str, typer.Argument(help="Name of a connector in TUTORQ_HOME/connectors.yml.")],
     load: Annotated[
-        bool, typer.Option(help="Load what has landed at once; otherwise whoever watches the landing directory does.")
+        bool,
+        typer.Option(help="Load the fetched files now. With --no-load, the watcher of the landing directory does."),
     ] = True,
     delete_anyway: Annotated[
         bool,
-        typer.Option(
-            "--delete-anyway", help="Delete what is gone from the source, even if it is a large part of what was there."
-        ),
+        typer.Option("--delete-anyway", help="Delete sessions missing from the source, even if they are many."),
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Fetch what has come from a source, such as your database or booking tool, and load it. Run it again at any time,
-    from cron for example: nothing comes twice."""
+    """Fetch new rows from a source, such as your booking tool, and load them. A rerun loads nothing twice."""
     from connectors.configuration import MISSING, connector_of, landing_of
 
     settings, database = open_platform(DatabaseRole.INGEST)
@@ -51,16 +50,16 @@ def sync(
         print_json({**report.to_dict(), "loaded": loaded.to_dict() if loaded else None})
     else:
         rows = ", ".join(f"{count:,} {entity}" for entity, count in report.rows.items()) or "nothing new"
-        out.print(f"{name}: {rows}; {len(report.files)} files", soft_wrap=True)
+        out.print(f"{name}: {rows}; {plural(len(report.files), 'file')}", soft_wrap=True)
         for word, what in (
             ("new columns", report.new_columns),
-            ("columns that are gone", report.removed_columns),
+            ("missing columns", report.removed_columns),
             ("note", report.notes),
         ):
             for text in what:
                 out.print(f"  {word}: {plain(text)}", soft_wrap=True, highlight=False)
         if report.gone:
-            out.print(f"  deleted: {report.deleted:,} of {report.gone:,} sessions that are gone were here")
+            out.print(f"  deleted: {report.deleted:,} of {plural(report.gone, 'session')} missing from the source")
         for file in loaded.files if loaded else ():
             out.print(
                 f"  {plain(file.source)}: {file.inserted:,} new, {file.updated:,} changed, "

@@ -15,11 +15,11 @@ from core.database import Database
 from core.embedded import LOOPBACK
 from core.errors import TutorqError
 
-app = typer.Typer(help="The database: where it is, its schema, a shell on it.", no_args_is_help=True)
+app = typer.Typer(help="Manage the database: URL, schema, shell, backups.", no_args_is_help=True)
 
 
 class ShellRole(StrEnum):
-    """Whose rights a shell has."""
+    """Role whose rights the shell has."""
 
     ANALYST = "analyst"
     INGEST = "ingest"
@@ -30,7 +30,7 @@ class ShellRole(StrEnum):
 @app.command("url")
 @tells_errors
 def url() -> None:
-    """Print the URL of the database, for psql and others. Starts the embedded server and leaves it on."""
+    """Print the database URL for psql and other tools. Starts the embedded server and leaves it running."""
     _, database = open_platform()
     _keep_for_others(database)
     print(database.login_url)
@@ -39,7 +39,7 @@ def url() -> None:
 @app.command("env")
 @tells_errors
 def env() -> None:
-    """Print PG* variables: after `eval "$(tutorq db env)"` plain `psql` and `dbt` find the database."""
+    """Print PG* variables. After `eval "$(tutorq db env)"`, `psql` and `dbt` find the database."""
     _, database = open_platform()
     _keep_for_others(database)
     for name, value in database.libpq_environment().items():
@@ -51,12 +51,12 @@ def env() -> None:
 def shell(
     context: typer.Context,
     role: Annotated[
-        ShellRole | None, typer.Option("--role", help="Whose rights to have; by default the owner's.")
+        ShellRole | None, typer.Option("--role", help="Role whose rights to use. Default: the owner.")
     ] = None,
 ) -> None:
-    """Open psql on the database; further arguments go to psql (`tutorq db shell -c 'select 1'`).
+    """Open psql on the database. Further arguments go to psql: `tutorq db shell -c 'select 1'`.
 
-    As an analyst, tables are those of `analytics`, and names are masked.
+    The analyst role sees the tables of `analytics`, with names masked.
     """
     _, database = open_platform()
     psql = shutil.which("psql") or str(database.embedded.psql)
@@ -72,12 +72,12 @@ def shell(
 @app.command("analyst")
 @tells_errors
 def analyst(
-    login: Annotated[str, typer.Argument(metavar="LOGIN", help="Of a person or a BI tool, such as metabase.")],
-    names: Annotated[bool, typer.Option("--names", help="Let them see names and e-mail addresses, too.")] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Remove the login instead.")] = False,
+    login: Annotated[str, typer.Argument(metavar="LOGIN", help="Name of a person or a BI tool, such as metabase.")],
+    names: Annotated[bool, typer.Option("--names", help="Also show names and e-mail addresses.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the login.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a login that reads `analytics`, and print its URL once; of one that is there, change the password."""
+    """Create a login that reads `analytics` and print its URL once. For an existing login, change the password."""
     from core.analysts import make_analyst, remove_analyst
 
     _, database = open_platform()
@@ -96,7 +96,7 @@ def analyst(
         print_json({"login": login, "names": names, "url": url})
         return
     print(url)
-    err.print("Keep it: it is not shown again.", highlight=False)
+    err.print("Save the URL now: tutorq does not show it again.", highlight=False)
     if database.is_embedded and port is None:
         err.print("Programs of other users need TCP: set TUTORQ_EMBEDDED_PORT and start again.", highlight=False)
 
@@ -106,10 +106,10 @@ def analyst(
 def migrate(
     logins: Annotated[
         bool,
-        typer.Option("--logins", help="Also make the logins of TUTORQ_INGEST_, _TRANSFORM_, _API_DATABASE_URL."),
+        typer.Option("--logins", help="Also create the logins of TUTORQ_INGEST_, _TRANSFORM_ and _API_DATABASE_URL."),
     ] = False,
 ) -> None:
-    """Bring the schemas raw, app and ml to the newest version."""
+    """Migrate the schemas raw, app and ml to the newest version."""
     from core.process_logins import migrate_with_logins
 
     _, database = open_platform(migrated=not logins)
@@ -122,14 +122,14 @@ def migrate(
 @app.command("stop")
 @tells_errors
 def stop() -> None:
-    """Stop the embedded server that `db url` or `db env` left on."""
+    """Stop the embedded server that `db url` or `db env` left running."""
     _, database = open_platform(migrated=False)
     if not database.is_embedded:
-        raise TutorqError("TUTORQ_DATABASE_URL names an external server; stop it where it runs")
+        raise TutorqError("TUTORQ_DATABASE_URL names an external server, which tutorq cannot stop")
     database.embedded.stop()
-    out.print("The embedded server is stopped.")
+    out.print("The embedded server has stopped.")
 
 
 def _keep_for_others(database: Database) -> None:
     if database.is_embedded and database.embedded.keep_running():
-        err.print("The embedded server stays on; `tutorq db stop` stops it.", highlight=False)
+        err.print("The embedded server keeps running. Stop it with `tutorq db stop`.", highlight=False)

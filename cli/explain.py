@@ -55,13 +55,13 @@ def _tell(reading: "Reading", explanation: "Explanation") -> None:
     for line, reason in reading.refused:
         out.print(f"refused: line {line}: {plain(reason)}", soft_wrap=True, highlight=False)
     if reading.additions:
-        out.print("\nWords and times that are not understood. Complete this, and put it into mapping.yml:\n")
+        out.print("\ntutorq does not recognise these words and times. Complete this and save it in mapping.yml:\n")
         out.print(_plain_lines(reading.additions), soft_wrap=True, highlight=False)
     out.print("\nNothing was loaded.")
 
 
 def _way_out(explanation: "Explanation", path: Path) -> str:
-    return f"A file mapping.yml in {plain(str(path.parent))} that says `use: {explanation.use}` reads it."
+    return f"To load the file, save mapping.yml in {plain(str(path.parent))} with the line `use: {explanation.use}`."
 
 
 def _written(path: Path, draft: str) -> str:
@@ -70,12 +70,12 @@ def _written(path: Path, draft: str) -> str:
         with path.open("x") as file:
             file.write(draft)
     except FileExistsError:
-        return f"{plain(str(path))} is there already: finish it, or remove it for a new draft."
+        return f"{plain(str(path))} already exists: complete it, or delete it to get a new draft."
     except OSError as error:
-        return f"Nothing was written to {plain(str(path))} ({error.strerror}). The draft:\n\n{_plain_lines(draft)}"
+        return f"Cannot write {plain(str(path))} ({error.strerror}). The draft:\n\n{_plain_lines(draft)}"
     return (
-        f"Wrote {plain(str(path))}: check each line, replace each ???, save it as mapping.yml, and look again with "
-        "--explain."
+        f"Wrote {plain(str(path))}: check each line, replace each ???, save the file as mapping.yml and run "
+        "--explain again."
     )
 
 

@@ -9,28 +9,29 @@ import typer
 from cli.moments import duration
 from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
 from core.errors import TutorqError
+from core.words import plural
 
 if TYPE_CHECKING:
     from core.keys import Key
 
 OVERLAP = "7d"
 
-app = typer.Typer(help="Keys of the API.", no_args_is_help=True)
+app = typer.Typer(help="Manage API keys.", no_args_is_help=True)
 
 Lasts = Annotated[
-    str | None, typer.Option("--expires", metavar="TIME", help="How long it lasts, such as 90d; by default for ever.")
+    str | None, typer.Option("--expires", metavar="TIME", help="Lifetime of the key, such as 90d. Default: unlimited.")
 ]
 
 
 @app.command("create")
 @tells_errors
 def create(
-    name: Annotated[str, typer.Option(metavar="TEXT", help="What the key is for.")],
+    name: Annotated[str, typer.Option(metavar="TEXT", help="Name of the key: what it is for.")],
     role: Annotated[str, typer.Option(metavar="ROLE", help="read, ingest or admin")] = "read",
     expires: Lasts = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a key and print it once; only its hash is kept."""
+    """Create an API key and print it once. tutorq stores only its hash."""
     from core import keys
     from core.roles import KEY_ROLES, Role
 
@@ -44,7 +45,11 @@ def create(
         print_json({"name": key.name, "role": key.role, "expires_at": key.expires_at, "secret": key.secret})
     else:
         out.print(key.secret, soft_wrap=True, highlight=False, markup=False)
-        err.print(f"Role {key.role}, {_until(key)}. Keep it: it is not shown again.", soft_wrap=True, highlight=False)
+        err.print(
+            f"Role {key.role}, {_until(key)}. Save the key now: tutorq does not show it again.",
+            soft_wrap=True,
+            highlight=False,
+        )
 
 
 @app.command("rotate")
@@ -52,19 +57,17 @@ def create(
 def rotate(
     name: Annotated[str, typer.Argument(help="Name of the key.")],
     overlap: Annotated[
-        str, typer.Option(metavar="TIME", help="How long the old key works on, such as 12h; 0 ends it at once.")
+        str, typer.Option(metavar="TIME", help="How long the old key keeps working, such as 12h; 0 revokes it now.")
     ] = OVERLAP,
     expires: Annotated[
         str | None,
-        typer.Option(
-            metavar="TIME", help="How long the new key lasts; by default as long as the old one was made for."
-        ),
+        typer.Option(metavar="TIME", help="Lifetime of the new key. Default: that of the old key."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a new key in place of one, and print it once; the old one works on for a while.
+    """Replace a key and print the new one once. The old key keeps working for a while.
 
-    The file of the local key follows.
+    For the local key, tutorq also updates its file.
     """
     from core import keys
 
@@ -84,7 +87,7 @@ def rotate(
         return
     out.print(new.secret, soft_wrap=True, highlight=False, markup=False)
     err.print(
-        f"Role {new.role}, {_until(new)}. Keep it: it is not shown again. "
+        f"Role {new.role}, {_until(new)}. Save the key now: tutorq does not show it again. "
         f"The old key (tq_{old.prefix}) ends on {_minute(old.expires_at)}.",
         soft_wrap=True, highlight=False,
     )  # fmt: skip
@@ -95,7 +98,7 @@ def rotate(
 @app.command("list")
 @tells_errors
 def list_keys(as_json: JsonFlag = False) -> None:
-    """List the keys, without their secrets."""
+    """List the API keys without their secrets."""
     from core import keys
 
     _, database = open_platform()
@@ -116,10 +119,10 @@ def list_keys(as_json: JsonFlag = False) -> None:
 @tells_errors
 def revoke(
     name: Annotated[
-        str, typer.Argument(help="Name of the key; or how it begins (tq_…), to leave another one of that name alone.")
+        str, typer.Argument(help="Name of the key, or its prefix (tq_…) to revoke one of several keys with this name.")
     ],
 ) -> None:
-    """End a key now; the API refuses it within seconds."""
+    """Revoke a key. The API refuses it within seconds."""
     from core import keys
 
     _, database = open_platform()
@@ -132,10 +135,10 @@ def revoke(
 @app.command("rotate-encryption")
 @tells_errors
 def rotate_encryption(as_json: JsonFlag = False) -> None:
-    """Encrypt secrets and texts in the database with the newest key, in small batches, while everything runs on.
+    """Re-encrypt secrets and texts in the database with the newest key, in small batches and without downtime.
 
-    With TUTORQ_SECRETS_KEY, put the new key in front of the old one first, for every process. Without it, the key is a
-    file in the home: a new one is made and put in front.
+    If you set TUTORQ_SECRETS_KEY, first put the new key before the old one, for every process. Otherwise the key is a
+    file in the home, and tutorq adds a new key to that file.
     """
     from core import audit
     from core.sealing import add_key, rotate, sealer
@@ -152,14 +155,14 @@ def rotate_encryption(as_json: JsonFlag = False) -> None:
     if as_json:
         print_json(details)
     else:
-        out.print(f"{done.renewed:,} values are encrypted with the newest key.", highlight=False)
+        out.print(f"Encrypted {plural(done.renewed, 'value')} with the newest key.", highlight=False)
     if done.unreadable:
         raise TutorqError(
-            f"{done.unreadable:,} values are encrypted with a key that TUTORQ_SECRETS_KEY does not hold: put that key "
-            "behind the newest one and run this again, or renew the secrets of the webhooks; such texts stay unreadable"
+            f"{plural(done.unreadable, 'value')} cannot be decrypted: TUTORQ_SECRETS_KEY lacks the key. Append "
+            "that key and run the command again, or renew the webhook secrets; texts stay unreadable without the key"
         )
     if settings.secrets_keys[1:]:
-        err.print("No value needs the older keys of TUTORQ_SECRETS_KEY any more, once every process has the newest.")
+        err.print("Once every process has the newest key, you can remove the older keys from TUTORQ_SECRETS_KEY.")
 
 
 def _lasts(text: str | None) -> timedelta | None:

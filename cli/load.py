@@ -13,6 +13,7 @@ from cli.terminal import JsonFlag, err, open_platform, out, plain, plain_table, 
 from core import audit
 from core.database import Database, DatabaseRole
 from core.settings import Settings
+from core.words import plural
 
 if TYPE_CHECKING:
     from ingest import FileSummary, FolderSummary
@@ -27,39 +28,40 @@ app = typer.Typer()
 @app.command()
 @tells_errors
 def load(
-    folder: Annotated[Path, typer.Argument(help="Folder with tutors.*, students.*, sessions.*, reschedules.*")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder with tutors.*, students.*, sessions.* and reschedules.* files.")
+    ],
     override: Annotated[
         bool,
         typer.Option(
             "--override",
-            help="These sessions and reschedules replace what is stored, even if that is newer. Needs the owner of the "
-            "database; each replaced version is kept in the audit log.",
+            help="Replace stored sessions and reschedules, even newer ones. Needs the database owner. The audit log "
+            "keeps each replaced version.",
         ),
     ] = False,
     strict: Annotated[
         bool | None,
         typer.Option(
-            help="Refuse a file for which something has to be guessed, such as its encoding. "
-            "By default as TUTORQ_STRICT_FILES says.",
+            help="Refuse files for which tutorq must guess, for example the encoding. Default: TUTORQ_STRICT_FILES.",
         ),
     ] = None,
     mapping: Annotated[
         Path | None,
         typer.Option(
-            help="How files of another form are read; by default mapping.yml in the folder, if there is one.",
+            help="Mapping for files in other formats. Default: mapping.yml in the folder, if present.",
         ),
     ] = None,
     explain: Annotated[
         bool,
         typer.Option(
             "--explain",
-            help="Load nothing: say how one file (in place of FOLDER) would be read, and draft a mapping if it would "
-            "not.",
+            help="Load nothing. Show how tutorq would read one file (given instead of FOLDER), and draft a mapping if "
+            "needed.",
         ),
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Load landing files: CSV, gzipped CSV, Excel or Parquet. Bad rows go to quarantine, each with its reason."""
+    """Load landing files: CSV, gzipped CSV, Excel or Parquet. Invalid rows go to quarantine with a reason."""
     from ingest import Progress as FileProgress
     from ingest import load_folder
 
@@ -99,9 +101,9 @@ def load(
         _tell(summary, database)
     problems = [failure.message for failure in summary.errors]
     problems += [
-        f"{file.source}: none of its {file.read:,} rows could be taken" for file in summary.files if file.is_lost
+        f"{file.source}: nothing loaded, {plural(file.read, 'row')} refused" for file in summary.files if file.is_lost
     ]
-    problems += [f"{other.source} was left alone: {other.why}" for other in summary.neglected]
+    problems += [f"{other.source} was ignored: {other.why}" for other in summary.neglected]
     for problem in problems:
         err.print(f"[red]error:[/] {plain(problem)}", soft_wrap=True, highlight=False)
     if problems:
@@ -118,18 +120,18 @@ def _tell(summary: "FolderSummary", database: Database) -> None:
         out.print(table)
     for file in summary.files:
         _paragraph(file.source, [*_about(file), *_out_of(file, database)])
-    _paragraph("ids that nobody knows", [("", str(people)) for people in summary.unknown_people])
+    _paragraph("unknown ids", [("", str(people)) for people in summary.unknown_people])
     neglected = {other.source for other in summary.neglected}
-    _paragraph("left alone", [("", str(other)) for other in summary.others if other.source not in neglected])
+    _paragraph("ignored", [("", str(other)) for other in summary.others if other.source not in neglected])
     if summary.quarantined or summary.remarks:
-        out.print("All of it, with line and reason, is in raw.quarantine: `tutorq db shell`.", soft_wrap=True)
+        out.print("For all lines and reasons, query raw.quarantine with `tutorq db shell`.", soft_wrap=True)
 
 
 def _about(file: "FileSummary") -> Iterator[tuple[str, str]]:
     for note in file.notes:
         yield note.kind, str(note)
     if file.unknown_columns:
-        yield "left out", f"columns that are not known: {', '.join(file.unknown_columns)}"
+        yield "left out", f"unknown columns: {', '.join(file.unknown_columns)}"
     if file.stale:
         yield "left out", f"stale rows: {file.stale:,}; a newer version of them is stored"
 

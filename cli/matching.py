@@ -13,6 +13,7 @@ from core import audit
 from core.audit import Action
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
+from core.words import plural
 
 app = typer.Typer()
 
@@ -33,13 +34,13 @@ PREDICTORS = {
 @tells_errors
 def evaluate_matching(
     ratings: Annotated[Path, typer.Option(metavar="FILE", help="CSV: student_id, tutor_id, rating, circumstances.")],
-    students: Annotated[Path, typer.Option(metavar="FILE", help="CSV: student_id and more columns.")],
-    tutors: Annotated[Path, typer.Option(metavar="FILE", help="CSV: tutor_id and more columns.")],
-    folds: Annotated[int, typer.Option(min=2, metavar="N", help="Parts the ratings are split into.")] = 5,
-    seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same figures.")] = 0,
+    students: Annotated[Path, typer.Option(metavar="FILE", help="CSV: student_id and feature columns.")],
+    tutors: Annotated[Path, typer.Option(metavar="FILE", help="CSV: tutor_id and feature columns.")],
+    folds: Annotated[int, typer.Option(min=2, metavar="N", help="Number of cross-validation folds.")] = 5,
+    seed: Annotated[int, typer.Option(metavar="N", help="Random seed; the same seed gives the same figures.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Try the model on a file of ratings: how well does it know a rating of 2 or less beforehand?"""
+    """Evaluate the model on a file of ratings: how well does it predict ratings of 2 or less?"""
     from ml.ratings import evaluate_ratings, read_ratings
 
     with err.status("Growing trees …"):
@@ -52,8 +53,9 @@ def evaluate_matching(
 
 def _print(answer: dict[str, Any]) -> None:
     out.print(
-        f"{answer['ratings']:,} ratings of {answer['tutors']:,} tutors by {answer['students']:,} students, "
-        f"{answer['model']['observed']:.1%} bad ({answer['bad_match']}); {answer['folds']} folds, "
+        f"{plural(answer['ratings'], 'rating')} of {plural(answer['tutors'], 'tutor')} by "
+        f"{plural(answer['students'], 'student')}, {answer['model']['observed']:.1%} bad ({answer['bad_match']}); "
+        f"{plural(answer['folds'], 'fold')}, "
         f"seed {answer['seed']}."
     )
     table = plain_table("predicted by", *FIGURES.values())
@@ -62,7 +64,7 @@ def _print(answer: dict[str, Any]) -> None:
     out.print(table)
     strongest = list(answer["influence"].items())[:5]
     out.print(
-        "What moves predictions: " + ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in strongest)
+        "Most important features: " + ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in strongest)
     )
 
 
@@ -70,13 +72,15 @@ def _print(answer: dict[str, Any]) -> None:
 @tells_errors
 def train(
     kind: Annotated[
-        str | None, typer.Option(metavar="KIND", help="match, session, student_no_show or attrition; all by default.")
+        str | None, typer.Option(metavar="KIND", help="match, session, student_no_show or attrition. Default: all.")
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="The same data and seed make the same model.")] = 7,
-    refresh: Annotated[bool, typer.Option(help="First bring histories and outcomes up to date.")] = True,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Random seed; the same data and seed give the same model.")
+    ] = 7,
+    refresh: Annotated[bool, typer.Option(help="Update histories and outcomes first.")] = True,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train the models, and promote what is better than all there is (what Dagster does by itself every week)."""
+    """Train the models and promote any model that beats the champion. Dagster runs this every week."""
     from core import dbt_runner
     from ml.retraining import retrain
 
@@ -85,7 +89,7 @@ def train(
     settings, database = open_platform(DatabaseRole.TRANSFORM)
     _need_marts(database)
     if refresh:
-        with err.status("Bringing histories and outcomes up to date …"):
+        with err.status("Updating histories and outcomes …"):
             dbt_runner.build(settings, database, select=["int_as_of", "tag:matching"])
     answers = {}
     for each in KINDS if kind is None else (kind,):
@@ -117,15 +121,12 @@ def train(
 @tells_errors
 def predict(
     student: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="Only the pairs of this student; may be repeated.")
+        list[str] | None, typer.Option(metavar="ID", help="Only pairs of this student. Repeatable.")
     ] = None,
-    tutor: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="Only the pairs of this tutor; may be repeated.")
-    ] = None,
+    tutor: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only pairs of this tutor. Repeatable.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Predict all pairs (or the best of each student, see TUTORQ_MATCH_PAIRS), the sessions to come and tutors, or the
-    pairs of single people, by the champions."""
+    """Predict pairs (as TUTORQ_MATCH_PAIRS says), planned sessions and tutors with the champion models."""
     from ml.predictions import predict_all, repredict
     from ml.registry import settled_champion
     from ml.session_predictions import predict_sessions
@@ -175,10 +176,10 @@ def predict(
             }
         )
         return
-    of_which = f", the best of {done.scored:,} that were scored" if done.kept == "top" else ""
+    of_which = f" (the best of {done.scored:,} scored)" if done.kept == "top" else ""
     out.print(
-        f"Predicted {done.pairs:,} pairs{of_which}, by {model.version} in {done.seconds:.1f} s, {sessions:,} sessions, "
-        f"and of {stopping:,} tutors whether they stop."
+        f"Predicted {plural(done.pairs, 'pair')}{of_which} by {model.version} in {done.seconds:.1f} s, "
+        f"{plural(sessions, 'planned session')}, and the stopping risk of {plural(stopping, 'tutor')}."
     )
 
 
@@ -186,32 +187,29 @@ def predict(
 @tells_errors
 def assign(
     student: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="A student to assign; all active ones by default.")
+        list[str] | None,
+        typer.Option(metavar="ID", help="Student to assign. Repeatable; default: all active students."),
     ] = None,
     tutor: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="A tutor to assign to; all active ones by default.")
+        list[str] | None, typer.Option(metavar="ID", help="Tutor to assign to. Repeatable; default: all active tutors.")
     ] = None,
-    fixed: Annotated[
-        list[str] | None, typer.Option(metavar="STUDENT:TUTOR", help="A pair that stands; may be repeated.")
-    ] = None,
+    fixed: Annotated[list[str] | None, typer.Option(metavar="STUDENT:TUTOR", help="Pair to keep. Repeatable.")] = None,
     forbidden: Annotated[
-        list[str] | None, typer.Option(metavar="STUDENT:TUTOR", help="A pair that must not be; may be repeated.")
+        list[str] | None, typer.Option(metavar="STUDENT:TUTOR", help="Pair to forbid. Repeatable.")
     ] = None,
-    capacity: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Students for a tutor whose capacity is unknown.")
-    ] = 0,
-    require_subject: Annotated[bool, typer.Option(help="The tutor must teach a subject the student wants.")] = True,
+    capacity: Annotated[int, typer.Option(min=0, metavar="N", help="Places of a tutor with unknown capacity.")] = 0,
+    require_subject: Annotated[bool, typer.Option(help="Require a tutor who teaches a subject of the student.")] = True,
     exploration_share: Annotated[
-        float, typer.Option(min=0, max=1, metavar="SHARE", help="Share of students who try a tutor without history.")
+        float, typer.Option(min=0, max=1, metavar="SHARE", help="Share of students assigned to tutors without history.")
     ] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Decides who tries a new tutor.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed for the choice of these students.")] = 0,
     accept: Annotated[
-        bool, typer.Option("--accept", help="Note the pairs as accepted offers, to see later what became of them.")
+        bool,
+        typer.Option("--accept", help="Record the pairs as accepted offers, so that tutorq can track their outcome."),
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Give students tutors with free places, so that the fewest pairs are expected to end early. No plan is stored
-    unless it is accepted."""
+    """Assign students to free places so that the fewest leave early. Stores the plan only with --accept."""
     from ml.acceptance import Conditions
     from ml.acceptance import accept as accept_plan
     from ml.plan import plan
@@ -219,7 +217,7 @@ def assign(
     settings, database = open_platform(DatabaseRole.TRANSFORM)
     _need_marts(database)
     started = time.monotonic()
-    with err.status("Weighing all pairs …"):
+    with err.status("Computing the assignment …"):
         answer = plan(
             settings,
             database,
@@ -247,11 +245,11 @@ def assign(
         table.add_row(pair.student, pair.tutor, f"{pair.churn_probability:.2f}", ", ".join(pair.remarks))
     out.print(table)
     for name, (students, churn) in answer.expected.items():
-        out.print(f"{name}: {students:,} students, of whom {churn:.1f} are expected to leave", highlight=False)
+        out.print(f"{name}: {churn:.1f} of {plural(students, 'student')} expected to leave", highlight=False)
     if answer.unassigned:
-        out.print(f"{len(answer.unassigned):,} students have no tutor.")
+        out.print(f"Without a tutor: {plural(len(answer.unassigned), 'student')}.")
     if accepted is not None:
-        out.print(f"Accepted: {accepted:,} pairs are noted as offers.")
+        out.print(f"Accepted: recorded {plural(accepted, 'pair')} as offers.")
 
 
 def _warn_of(lost_model: str | None) -> None:
@@ -277,7 +275,7 @@ def _progress() -> Progress:
 
 
 def _note(database: Database, action: Action, subject: tuple[str, str], details: dict[str, Any]) -> None:
-    """Have the audit log tell of it."""
+    """Record the command in the audit log."""
     with database.connect() as connection:
         audit.record(connection, audit.Entry(audit.operator(), action, *subject, details))
 
@@ -286,7 +284,7 @@ def _need_marts(database: Database) -> None:
     with database.connect() as connection:
         row = connection.execute("select to_regclass('marts.match_tutors') is not null").fetchone()
     if not (row and row[0]):
-        raise TutorqError("the marts have not been built yet; run `tutorq score` first")
+        raise TutorqError("the marts do not exist yet; run `tutorq score` first")
 
 
 def _person(database: Database, table: str, given: str) -> Any:
@@ -300,7 +298,7 @@ def _person(database: Database, table: str, given: str) -> Any:
     with database.connect() as connection:
         row = connection.execute(queries[table].encode(), [person]).fetchone()
     if not (row and row[0]):
-        raise TutorqError(f"there is no {table[:-1]} {given}")
+        raise TutorqError(f"no {table[:-1]} has the id {given}")
     return person
 
 

@@ -20,11 +20,11 @@ def mcp(
         int | None,
         typer.Option(
             metavar="PORT", min=1, max=65535,
-            help="Listen on this port of 127.0.0.1, for clients that send their own key; by default, standard input.",
+            help="Port on 127.0.0.1, for clients that send their own key. Default: standard input.",
         ),
     ] = None,
 ) -> None:  # fmt: skip
-    """Let an assistant read scores, flags and cases through the API, with names masked. Its client starts this."""
+    """Serve scores, flags and cases to an MCP client, such as an AI assistant, with names masked."""
     settings = Settings()
     try:
         from mcp_server.masks import Masks
@@ -33,10 +33,12 @@ def mcp(
     except ModuleNotFoundError as error:
         if error.name != "mcp":
             raise
-        raise TutorqError("this needs the extra `mcp`: install tutorq[mcp]") from None
+        raise TutorqError("`tutorq mcp` needs the extra `mcp`: install tutorq[mcp]") from None
     key = settings.mcp_key.get_secret_value() if settings.mcp_key and http is None else None
     if key is None and http is None:
-        raise TutorqError("TUTORQ_MCP_KEY is not set; make a key with: tutorq keys create --name assistant --role read")
+        raise TutorqError(
+            "TUTORQ_MCP_KEY is not set; create a key with: tutorq keys create --name assistant --role read"
+        )
     reader = Reader(settings.api, key, settings.mcp_calls_per_minute)
     # The API serves the dashboard, too.
     dashboard = (settings.dashboard_url or settings.api).rstrip("/")

@@ -9,6 +9,7 @@ import typer
 
 from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
 from core.errors import TutorqError
+from core.words import plural
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from core.roles import Role
 
 login_app = typer.Typer()
-app = typer.Typer(help="People who log in to the dashboard.", no_args_is_help=True)
+app = typer.Typer(help="Manage the people who log in to the dashboard.", no_args_is_help=True)
 
-EMAIL = typer.Argument(metavar="EMAIL", help="Their e-mail address.")
+EMAIL = typer.Argument(metavar="EMAIL", help="E-mail address of the person.")
 Email = Annotated[str, EMAIL]
 OptionalEmail = Annotated[str | None, EMAIL]
 RoleText = Annotated[
@@ -27,16 +28,16 @@ RoleText = Annotated[
     typer.Option(
         "--role",
         metavar="ROLE",
-        help="read looks; coach changes things for their own tutors, lead for all, admin everything.",
+        help="read views; coach edits cases of their own tutors, lead of all tutors, admin edits everything.",
     ),
 ]
-Tutors = Annotated[list[str] | None, typer.Option(metavar="TUTOR", help="Id of a tutor; may be repeated.")]
+Tutors = Annotated[list[str] | None, typer.Option(metavar="TUTOR", help="Tutor id. Repeatable.")]
 
 
 @login_app.command("login-link")
 @tells_errors
 def login_link(email: Email, as_json: JsonFlag = False) -> None:
-    """Print a link that logs one browser of a person in to the dashboard: once, and within ten minutes."""
+    """Print a log-in link for a person. The link works once, within ten minutes."""
     from core import logins, people
 
     settings, database = open_platform()
@@ -56,7 +57,7 @@ def login_link(email: Email, as_json: JsonFlag = False) -> None:
 @app.command("list")
 @tells_errors
 def list_people(as_json: JsonFlag = False) -> None:
-    """List everybody who is known."""
+    """List the people who can log in."""
     from core import people
 
     _, database = open_platform()
@@ -80,11 +81,11 @@ def list_people(as_json: JsonFlag = False) -> None:
 @tells_errors
 def add(
     email: Email,
-    name: Annotated[str, typer.Option(metavar="TEXT", help="Their name, as the audit log and the dashboard show it.")],
+    name: Annotated[str, typer.Option(metavar="TEXT", help="Name in the audit log and the dashboard.")],
     role: RoleText = "read",
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a person known, so that they can log in."""
+    """Add a person who can log in."""
     from core import people
 
     wanted = _role(role or "")
@@ -98,19 +99,19 @@ def add(
 @tells_errors
 def change(
     email: Email,
-    name: Annotated[str | None, typer.Option(metavar="TEXT", help="Another name.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="TEXT", help="New name.")] = None,
     new_email: Annotated[
         str | None,
-        typer.Option("--email", metavar="EMAIL", help="Another address; log-in goes by it anew."),
+        typer.Option("--email", metavar="EMAIL", help="New e-mail address for log-in."),
     ] = None,
     role: RoleText = None,
     active: Annotated[
         bool | None,
-        typer.Option("--active/--shut-out", help="Let them in again; or end their sessions, and open none."),
+        typer.Option("--active/--shut-out", help="Allow log-in again, or block log-in and end all sessions."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Change a person. It holds from their next request on."""
+    """Change a person. Changes apply from the next request."""
     from core import people
 
     wanted = _role(role) if role else None
@@ -123,13 +124,13 @@ def change(
 @app.command("remove")
 @tells_errors
 def remove(email: Email) -> None:
-    """Forget a person and end their sessions. The audit log keeps what they did."""
+    """Remove a person and end their sessions. The audit log keeps their actions."""
     from core import people
 
     _, database = open_platform()
     with database.connect() as connection:
         person = people.remove(connection, email)
-    out.print(f"{person.name} ({person.email}) is removed.", highlight=False, markup=False)
+    out.print(f"{person.name} ({person.email}) was removed.", highlight=False, markup=False)
 
 
 @app.command("team")
@@ -140,7 +141,7 @@ def team(
     remove: Tutors = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """List the tutors of a person, after adding or removing some. A coach changes things for these only."""
+    """Add or remove tutors of a person, and list their tutors. Coaches edit only cases of their tutors."""
     from core import people
 
     _, database = open_platform()
@@ -152,7 +153,7 @@ def team(
         print_json([{"tutor_id": str(tutor_id), "name": name} for tutor_id, name in tutors])
         return
     if not tutors:
-        err.print(f"{person.name} has no tutors; --add gives them some.", highlight=False, markup=False)
+        err.print(f"{person.name} has no tutors. Add one with --add TUTOR.", highlight=False, markup=False)
     for tutor_id, name in tutors:
         out.print(f"{tutor_id}  {name or ''}".rstrip(), highlight=False, markup=False)
 
@@ -160,7 +161,7 @@ def team(
 @app.command("sessions")
 @tells_errors
 def sessions(email: OptionalEmail = None, as_json: JsonFlag = False) -> None:
-    """List browsers that are logged in: everybody's, or those of one person."""
+    """List logged-in browsers of everyone or of one person."""
     from core import browser_sessions, people
 
     _, database = open_platform()
@@ -186,22 +187,25 @@ def sessions(email: OptionalEmail = None, as_json: JsonFlag = False) -> None:
 def log_out(
     email: OptionalEmail = None,
     number: Annotated[
-        int | None, typer.Option("--session", metavar="NUMBER", help="One of them, as `sessions` lists it.")
+        int | None,
+        typer.Option("--session", metavar="NUMBER", help="Number of the session in `tutorq people sessions`."),
     ] = None,
-    everybody: Annotated[bool, typer.Option("--everybody", help="All, also those that keys have opened.")] = False,
+    everybody: Annotated[
+        bool, typer.Option("--everybody", help="All sessions, including those opened with keys.")
+    ] = False,
 ) -> None:
-    """End the sessions of a person, one session, or all. They can log in again."""
+    """End one session, all sessions of a person, or all sessions. People can log in again."""
     from core import browser_sessions, people
 
     if [email is not None, number is not None, everybody].count(True) != 1:
-        raise TutorqError("say whose sessions end: an address, --session NUMBER, or --everybody")
+        raise TutorqError("say which sessions to end: EMAIL, --session NUMBER or --everybody")
     _, database = open_platform()
     with database.connect() as connection:
         person = people.find(connection, email) if email else None
         ended = browser_sessions.end(connection, person, session_id=number)
     if number is not None and not ended:
         raise TutorqError(f"there is no open session {number}; `tutorq people sessions` lists them")
-    out.print(f"{ended} session{'' if ended == 1 else 's'} ended.")
+    out.print(f"{plural(ended, 'session')} ended.")
 
 
 def _tutors(names: Sequence[str]) -> "dict[str, UUID]":
@@ -211,7 +215,7 @@ def _tutors(names: Sequence[str]) -> "dict[str, UUID]":
     try:
         return {name: entity_uuid(name) for name in names}
     except ValueError as error:
-        raise TutorqError(f"the id of a tutor cannot be empty: {error}") from error
+        raise TutorqError(f"a tutor id must not be empty: {error}") from error
 
 
 def _role(text: str) -> "Role":

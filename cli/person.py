@@ -7,15 +7,19 @@ import typer
 
 from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
 from core.errors import TutorqError
+from core.words import plural
 
 if TYPE_CHECKING:
     from persons.registry import Kind
 
-app = typer.Typer(help="What is stored of one tutor or student.", no_args_is_help=True)
+app = typer.Typer(help="Export or erase the data of one tutor or student.", no_args_is_help=True)
 
-Called = Annotated[str, typer.Argument(metavar="ID", help="Id of a tutor or a student, as sent or as UUID.")]
+Called = Annotated[str, typer.Argument(metavar="ID", help="Id of a tutor or student: your own id or the UUID.")]
 KindText = Annotated[
-    str | None, typer.Option("--kind", metavar="KIND", help="tutor or student; needed if it is both, or neither yet.")
+    str | None,
+    typer.Option(
+        "--kind", metavar="KIND", help="tutor or student. Required if the id belongs to both, or to nobody yet."
+    ),
 ]
 
 
@@ -24,13 +28,13 @@ KindText = Annotated[
 def export(
     called: Called,
     out_dir: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="A new folder; by default, person-UUID.")
+        Path | None, typer.Option("--out", metavar="DIR", help="New folder. Default: person-UUID.")
     ] = None,
     kind: KindText = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write all that is stored of a person to a folder: a file for each table, and index.html. An e-mail address is
-    that of somebody who logs in."""
+    """Export all data of a person to a folder: one file per table, and index.html. An e-mail address exports the
+    data of somebody who logs in."""
     from core import people
     from core.sealing import text_sealer
     from persons.export import note_export, read_person, write_export
@@ -56,29 +60,36 @@ def export(
         print_json({"folder": str(folder), "rows": {table.stem: len(table.rows) for table in tables}})
         return
     rows = sum(len(table.rows) for table in tables)
-    out.print(f"{rows:,} rows of {len(tables)} tables are in {folder}; open index.html there.", highlight=False)
+    out.print(
+        f"Exported {plural(rows, 'row')} of {plural(len(tables), 'table')} to {folder}. Open index.html.",
+        highlight=False,
+    )
 
 
 @app.command("erase")
 @tells_errors
 def erase(
-    called: Annotated[str | None, typer.Argument(metavar="ID", help="Id, as sent or as UUID.")] = None,
+    called: Annotated[
+        str | None, typer.Argument(metavar="ID", help="Id of a tutor or student: your own id or the UUID.")
+    ] = None,
     kind: KindText = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     requested: Annotated[
-        bool, typer.Option("--requested", help="All whose erasure was asked for over the API.")
+        bool, typer.Option("--requested", help="Erase everyone whose erasure was requested through the API.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Erase a person everywhere, and keep sources from bringing them back. There is no way back but a backup."""
+    """Erase all data of a person and block future imports of the person. Only a backup can undo this."""
     from persons.erase import erase as erase_person
     from persons.identity import identify, with_id
     from persons.requests import waiting
 
     if (called is None) == (not requested):
-        raise TutorqError("say whom: an id, or --requested")
+        raise TutorqError("give an id or --requested")
     if called is not None and "@" in called and kind is None:
-        raise TutorqError("`tutorq people remove` forgets people who log in; of a tutor or student, say --kind")
+        raise TutorqError(
+            "to remove somebody who logs in, use `tutorq people remove`; for a tutor or student, add --kind"
+        )
     settings, database = open_platform()
     with database.connect() as connection:
         if called is None:
@@ -90,7 +101,7 @@ def erase(
         if not yes:
             typer.confirm(
                 f"Erase {identity.kind} {identity.name or called or identity.person_id} with "
-                f"{len(identity.sessions):,} sessions?",
+                f"{plural(len(identity.sessions), 'session')}?",
                 abort=True,
                 err=True,
             )
@@ -100,19 +111,19 @@ def erase(
         print_json([{"erasure": each.erasure_id, "counts": each.counts, "left": each.left} for each in done])
     else:
         for each in done:
-            table = plain_table("what", "how many")
+            table = plain_table("what", "count")
             for name, count in sorted(each.counts.items()):
                 table.add_row(name, f"{count:,}")
             out.print(table)
-            out.print(f"Erasure {each.erasure_id} is done. Scores follow with the next run.", highlight=False)
+            out.print(f"Erasure {each.erasure_id} is done. The next run updates the scores.", highlight=False)
     if left := [place for each in done for place in each.left]:
-        raise TutorqError(f"the person is still named in {', '.join(left)}; erase again when nobody writes there")
+        raise TutorqError(f"{', '.join(left)} still names the person; erase again when nothing writes there")
 
 
 @app.command("allow")
 @tells_errors
 def allow(called: Called, kind: KindText = None) -> None:
-    """Let rows of an erased person in again. What was erased does not come back by itself."""
+    """Accept rows of an erased person again. Erased data does not return automatically."""
     from core.erased import erased_ids
     from ingest.ids import entity_uuid
     from persons.erase import allow as allow_person
@@ -123,14 +134,16 @@ def allow(called: Called, kind: KindText = None) -> None:
     try:
         person_id = entity_uuid(called)
     except ValueError as error:
-        raise TutorqError(f"that is no id of a person: {error}") from error
+        raise TutorqError(f"invalid person id: {error}") from error
     erased = erased_ids(settings)
     with database.connect() as connection:
         people = [with_id(connection, each, person_id) for each in ([wanted] if wanted else KINDS)]
         allowed = [identity.kind for identity in people if allow_person(connection, erased, identity)]
     if not allowed:
-        raise TutorqError("nobody of this id was erased")
-    out.print(f"Rows of this {' and '.join(allowed)} are taken again. Load their sources once more.", highlight=False)
+        raise TutorqError("no erased person has this id")
+    out.print(
+        f"tutorq accepts rows of this {' and '.join(allowed)} again. Load the source files once more.", highlight=False
+    )
 
 
 def _kind(text: str | None) -> "Kind | None":

@@ -8,6 +8,7 @@ import typer
 from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
 from core.database import DatabaseRole
 from core.errors import TutorqError
+from core.words import plural
 
 app = typer.Typer()
 
@@ -25,8 +26,8 @@ OUTCOMES = {
 }
 
 COLUMNS = (
-    "\neffective: so many slates would say as much if each counted the same; weight: the largest of a slate; no "
-    "support: slates that could not have been in this order"
+    "\neffective: effective sample size in slates; weight: largest weight of one slate; no support: share of slates "
+    "that this order could not produce"
 )
 
 
@@ -34,15 +35,15 @@ COLUMNS = (
 @tells_errors
 def evaluate_policy(
     since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY", help="Only offers from this day on.")
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY", help="Only offers since this day.")
     ] = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="offered, model, rules or chance; all by default. May be repeated."),
+        typer.Option(metavar="NAME", help="offered, model, rules or chance. Repeatable; default: all."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """What became of the tutors that were offered, and whether another order would have done better."""
+    """Evaluate offered tutors, and estimate whether another order would have done better."""
     from ml.offer_outcomes import evaluate_offers
     from ml.policy import POLICIES
 
@@ -50,7 +51,7 @@ def evaluate_policy(
         raise TutorqError(f"{unknown[0]!r} is not one of {', '.join(POLICIES)}")
     wanted = [each for each in POLICIES if not policy or each in policy]
     settings, database = open_platform(DatabaseRole.TRANSFORM)
-    with err.status("Looking at what became of offers …"):
+    with err.status("Evaluating offers …"):
         answer = evaluate_offers(settings, database, since=since.date() if since else None, policies=wanted)
     if as_json:
         print_json(answer)
@@ -60,8 +61,9 @@ def evaluate_policy(
 
 def _print(answer: dict[str, Any]) -> None:
     out.print(
-        f"{answer['slates']:,} slates; of {answer['known']:,} the outcome is known, {answer['known_after_days']} days "
-        f"after the offer. A first session counts within {answer['days']} days.",
+        f"{plural(answer['slates'], 'slate')}, {answer['known']:,} with a known outcome "
+        f"{plural(answer['known_after_days'], 'day')} after the offer. A first session counts within "
+        f"{plural(answer['days'], 'day')}.",
         highlight=False,
         soft_wrap=True,
     )
@@ -125,5 +127,5 @@ def verdict(rows: list[dict[str, Any]]) -> str:
     if row["reason"] is not None:
         return f"{question} Cannot tell: {row['reason']}."
     interval = f"95%: {row['low']:+.3f} to {row['high']:+.3f}"
-    says = "Yes" if row["low"] > 0 else "No, it harms" if row["high"] < 0 else "No difference is to be seen"
+    says = "Yes" if row["low"] > 0 else "No, it harms" if row["high"] < 0 else "No difference found"
     return f"{question} {says}: {row['estimate']:+.3f} first sessions per slate that go on; {interval}."

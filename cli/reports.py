@@ -8,22 +8,23 @@ import typer
 from cli.terminal import JsonFlag, err, open_platform, out, print_json, tells_errors
 from core.database import DatabaseRole
 from core.errors import TutorqError
+from core.words import plural
 from reports.kinds import PREVIEWED
 
-app = typer.Typer(help="Report mail: look at it, and send what is due.", no_args_is_help=True)
+app = typer.Typer(help="Preview and send mail, chat messages and webhooks.", no_args_is_help=True)
 
 
 @app.command("preview")
 @tells_errors
 def preview(
     kind: Annotated[str, typer.Argument(help=f"One of {', '.join(PREVIEWED)}.")],
-    tutor: Annotated[str | None, typer.Option(metavar="ID", help="The tutor it is about.")] = None,
-    session: Annotated[str | None, typer.Option(metavar="ID", help="The session it is about.")] = None,
+    tutor: Annotated[str | None, typer.Option(metavar="ID", help="Tutor that the mail is about.")] = None,
+    session: Annotated[str | None, typer.Option(metavar="ID", help="Session that the mail is about.")] = None,
     file: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE.html", help="Where to write it; KIND.html by default.")
+        Path | None, typer.Option("--out", metavar="FILE.html", help="File to write. Default: KIND.html.")
     ] = None,
 ) -> None:
-    """Write a mail as it would look now, due or not, as .html. Nothing is queued, sent or opened."""
+    """Write a preview of a mail to an HTML file. tutorq queues and sends nothing."""
     from reports.preview import preview
 
     settings, database = open_platform(DatabaseRole.TRANSFORM)
@@ -40,12 +41,11 @@ def preview(
 @tells_errors
 def send(
     failed: Annotated[
-        bool, typer.Option("--failed", help="Also what was refused, given up or sent back before; it has not arrived.")
+        bool, typer.Option("--failed", help="Also resend mail that was refused, given up or returned.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Queue what is due, and send what is queued: mail, chat and webhooks (what Dagster does by itself under
-    `tutorq up`)."""
+    """Queue due messages and send all queued mail, chat messages and webhooks. Under `tutorq up`, Dagster does this."""
     from reports import conditions, outbox, watch
     from reports.due import queue_due
     from reports.providers import provider_from
@@ -59,12 +59,12 @@ def send(
     with err.status("Sending …"):
         sent = send_everything(settings, database, seconds=3600)
     if sent.mail.busy:
-        raise TutorqError("another sender is at work; it sends what is due")
+        raise TutorqError("another process is sending; it also sends the due messages")
     queued |= {f"{channel}_events": count for channel, count in sent.queued.to_dict().items()}
     if as_json:
         print_json({"queued": {**queued, "failed_before": again}, **sent.to_dict()})
         return
-    out.print(f"Queued {sum(queued.values()) + again:,} messages.")
+    out.print(f"Queued {plural(sum(queued.values()) + again, 'message')}.")
     for channel, done in (("mail", sent.mail), ("chat", sent.chat), ("webhooks", sent.webhook)):
         counts = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in done.to_dict().items())
         if channel == "mail" or any(done.to_dict().values()):

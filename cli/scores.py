@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 from cli.terminal import JsonFlag, err, open_platform, out, print_json, tells_errors
 from core.database import DatabaseRole
 from core.errors import TutorqError
+from core.words import plural
 
 # There are sessions, and none of them counts in any window.
 IS_PAST = """
@@ -24,15 +25,15 @@ app = typer.Typer()
 @tells_errors
 def score(
     full_refresh: Annotated[
-        bool, typer.Option("--full-refresh", help="Rebuild everything from the raw tables.")
+        bool, typer.Option("--full-refresh", help="Rebuild all marts from the raw tables.")
     ] = False,
     new_reference: Annotated[
         bool,
-        typer.Option("--new-reference", help="Measure scores against today's tutors from now on."),
+        typer.Option("--new-reference", help="Use today's tutors as the new reference for quality scores."),
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Bring every mart up to date with the raw tables (what Dagster does by itself under `tutorq up`)."""
+    """Update all marts from the raw tables. Under `tutorq up`, Dagster does this."""
     from core import dbt_runner
 
     settings, database = open_platform(DatabaseRole.TRANSFORM)
@@ -56,14 +57,18 @@ def score(
         out.print(f"Published generation {generation}, scores as of {as_of}, in {seconds:.1f} s.")
         out.print(", ".join(f"{count:,} {status}" for status, count in statuses.items()))
         if is_past:
-            out.print("No session lies in the last 90 days: with TUTORQ_AS_OF=latest, data of the past are scored.")
+            out.print("There are no sessions in the last 90 days. To score historic data, set TUTORQ_AS_OF=latest.")
         elif statuses:
-            out.print("`tutorq up` shows who they are, and why.")
+            out.print("To see which tutors and why, run `tutorq up`.")
     if new_reference and reference == before:
-        raise TutorqError("no new reference was set: it takes 20 tutors with 5 sessions in 90 days")
+        raise TutorqError("no new reference set: a reference needs 20 tutors with 5 sessions in 90 days")
     if reference and new_reference and not as_json:
-        quality = f"{reference['quality_tutors']:,} tutors" if reference["quality_tutors"] else "the reference before"
-        out.print(f"New reference of {reference['tutors']:,} tutors; quality scores are measured against {quality}.")
+        quality = (
+            plural(reference["quality_tutors"], "tutor") if reference["quality_tutors"] else "the previous reference"
+        )
+        out.print(
+            f"New reference of {plural(reference['tutors'] or 0, 'tutor')}; quality scores compare with {quality}."
+        )
 
 
 def _newest_reference(connection: Connection) -> dict[str, int | None] | None:
@@ -76,7 +81,7 @@ def _newest_reference(connection: Connection) -> dict[str, int | None] | None:
 @app.command()
 @tells_errors
 def verify(as_json: JsonFlag = False) -> None:
-    """Recompute the scores from the raw tables with pandas and SciPy, and compare them with the marts."""
+    """Recompute the scores from the raw tables with pandas and SciPy and compare them with the marts."""
     from verify import verify as run_verify
 
     settings, database = open_platform(DatabaseRole.TRANSFORM)

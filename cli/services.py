@@ -17,11 +17,9 @@ app = typer.Typer()
 @app.command()
 @tells_errors
 def up(
-    demo: Annotated[
-        bool, typer.Option("--demo", help="Fill an empty installation with a made-up marketplace.")
-    ] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Fill an empty installation with a demo marketplace.")] = False,
 ) -> None:
-    """Start everything in the foreground: database, scores, API, Dagster. Ctrl-C stops all of it."""
+    """Start the database, the API and Dagster in the foreground, and score. Ctrl-C stops all services."""
     from cli import up as services
 
     services.run(Settings(), demo=demo, console=out)
@@ -37,13 +35,12 @@ class Queue(StrEnum):
 @app.command()
 @tells_errors
 def worker(
-    queue: Annotated[Queue, typer.Option(help="What it does: whole runs, or steps of trainings and predictions.")],
+    queue: Annotated[Queue, typer.Option(help="Work to take: whole runs, or steps of trainings and predictions.")],
     slots: Annotated[
-        int | None, typer.Option(min=1, help="How many at a time; 4 runs, or a step for each processor, by default.")
+        int | None, typer.Option(min=1, help="Number at a time. Default: 4 runs, or one step per processor.")
     ] = None,
 ) -> None:
-    """Do runs or steps for an installation with TUTORQ_EXECUTOR=celery, in the foreground. Ctrl-C lets the one in hand
-    end."""
+    """Run a worker in the foreground, for TUTORQ_EXECUTOR=celery. Ctrl-C finishes the current work, then stops."""
     import os
 
     from orchestration import worker as workers
@@ -56,14 +53,16 @@ def worker(
 @app.command()
 @tells_errors
 def watch(
-    once: Annotated[bool, typer.Option("--once", help="Look once, for cron; exit code 1 if it is silent.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Check once, for cron; exit with 1 if the daemon is silent.")
+    ] = False,
 ) -> None:
-    """Mail an alert when the Dagster daemon is silent: nobody within Dagster can. `tutorq up` does it by itself."""
+    """Mail an alert when the Dagster daemon goes silent. `tutorq up` includes this watch."""
     from reports import watch as watching
 
     settings, database = open_platform(DatabaseRole.TRANSFORM)
     if not once:
-        out.print("Looking after the Dagster daemon; Ctrl-C ends it.", highlight=False)
+        out.print("Watching the Dagster daemon. Press Ctrl-C to stop.", highlight=False)
         watching.keep_watch(settings, database, time.sleep)
     if troubles := watching.silence(settings, database):
         watching.tell(settings, database, troubles)

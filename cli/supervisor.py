@@ -23,6 +23,7 @@ from rich.console import Console
 from core.database import Database
 from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
+from core.words import plural
 from orchestration import first_run
 from orchestration.workspace import workspace
 
@@ -75,7 +76,7 @@ class ServiceEndedError(TutorqError):
     """A service ended that should have stayed."""
 
     def __init__(self, service: str, log: Path) -> None:
-        super().__init__(f"{service} ended by itself; its log is {log}")
+        super().__init__(f"{service} ended unexpectedly; see its log {log}")
         self.service = service
         self.log = log
 
@@ -105,7 +106,7 @@ class Supervisor:
                 process.kill()
         psutil.wait_procs(leftovers, timeout=GRACE_SECONDS)
         if leftovers:
-            self._console.print(f"Ended {len(leftovers)} processes that an earlier, killed `tutorq up` left behind.")
+            self._console.print(f"Ended {plural(len(leftovers), 'process', 'processes')} of an earlier `tutorq up`.")
         self._state_file.unlink()
 
     def start(self, *names: str) -> None:
@@ -140,7 +141,7 @@ class Supervisor:
         while not _is_ready(self._services[name]):
             self.check()
             if time.monotonic() > deadline:
-                raise TutorqError(f"{name} did not get ready; its log is {self.log(name)}")
+                raise TutorqError(f"{name} did not start in time; see its log {self.log(name)}")
             time.sleep(0.1)
 
     def watch(self) -> None:
@@ -158,7 +159,7 @@ class Supervisor:
         """One look at everything; raises as `watch` does."""
         self.check()
         if self._database.is_embedded and self._database.embedded.has_ended:
-            self._console.print("The embedded Postgres has ended; it is started again.")
+            self._console.print("The embedded Postgres ended; tutorq restarts it.")
             self._database.embedded.start()
 
     def check(self) -> None:
@@ -244,7 +245,7 @@ def check_port(port: int, setting: str) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise TutorqError(f"port {port} is taken; choose another with {setting}") from error
+            raise TutorqError(f"port {port} is in use; set another port in {setting}") from error
 
 
 class StopRequested(KeyboardInterrupt):

@@ -20,7 +20,7 @@ from core.settings import Settings, settings_problem
 out = Console()
 err = Console(stderr=True)
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 

@@ -20,6 +20,7 @@ from core.keys import ensure_local_key
 from core.logins import create_link
 from core.people import Person, ensure_local
 from core.settings import MADE_UP, Settings
+from core.words import plural
 from orchestration import first_run
 
 
@@ -95,8 +96,8 @@ def _bring_up(
         link = create_link(connection, settings, person) if person else settings.dashboard
     console.print(f"[bold green]The dashboard is ready:[/] {link}", soft_wrap=True, highlight=False)
     if person:
-        again = f"`tutorq login-link {person.email}` makes another"
-        once = f"(logs {person.name} in as admin, once, within ten minutes; {again})"
+        again = f"For another link: `tutorq login-link {person.email}`"
+        once = f"(logs in {person.name} as admin; works once, within ten minutes. {again})"
         console.print(once, soft_wrap=True, highlight=False, markup=False)
         if is_made_up:
             _make_up_people_at_work(settings, database, person, console)
@@ -119,11 +120,11 @@ def _make_up_data(settings: Settings, database: Database, console: Console) -> b
 
     if has_landing_files(settings.landing):
         return False
-    with console.status("Making up a marketplace …"):
+    with console.status("Generating a demo marketplace …"):
         summary = write_demo(settings.landing, timezone=settings.timezone)
     console.print(
-        f"Made up {summary.sessions:,} past and {summary.scheduled_sessions:,} planned sessions "
-        f"of {summary.tutors} tutors and {summary.students:,} students."
+        f"Generated {summary.sessions:,} past and {plural(summary.scheduled_sessions, 'planned session')} "
+        f"of {plural(summary.tutors, 'tutor')} and {plural(summary.students, 'student')}."
     )
     return True
 
@@ -142,7 +143,7 @@ def _make_up_people_at_work(settings: Settings, database: Database, person: Pers
         if tutor_id is None:
             return
         page = page_links.create(connection, settings, tutor_id, audit.operator())
-    console.print(f"A tutor's own page, as on a phone: {page.url}", soft_wrap=True, highlight=False)
+    console.print(f"Example of a tutor's own page: {page.url}", soft_wrap=True, highlight=False)
 
 
 def _add_samples(settings: Settings, database: Database, console: Console) -> None:
@@ -152,7 +153,7 @@ def _add_samples(settings: Settings, database: Database, console: Console) -> No
     try:
         add_samples(settings, database)
     except Exception as error:
-        console.print(f"[yellow]There are no samples of mail:[/] {type(error).__name__}", highlight=False)
+        console.print(f"[yellow]Cannot create sample mails:[/] {type(error).__name__}", highlight=False)
 
 
 def _start_dagster(settings: Settings, supervisor: Supervisor, console: Console) -> None:
@@ -182,7 +183,7 @@ def _fill_in(
         supervisor.start("dagster-daemon")
         if run is None and not first_run.is_published(database):
             return
-        with console.status("The history and the predictions follow …"):
+        with console.status("Computing the history and the predictions …"):
             while run is not None:
                 run.wait(supervisor.look)
                 run = next(runs, None)
@@ -240,7 +241,7 @@ class FirstRun:
             pass
         if self._process and self._process.returncode and self._run:
             console.print(
-                f"[red]error:[/] the first run did not succeed; see {self._run.address} "
+                f"[red]error:[/] the first run failed; see {self._run.address} "
                 f"and {self._supervisor.log('first-run')}",
                 soft_wrap=True, highlight=False,
             )  # fmt: skip

@@ -19,11 +19,11 @@ ASSIGNMENT = "NAME=VALUE"
 NAMES = ", ".join(turnable.name for turnable in TURNABLE)
 
 app = typer.Typer()
-settings_app = typer.Typer(help="Settings of scoring: show, apply and revert them.", no_args_is_help=True)
+settings_app = typer.Typer(help="Show, apply and revert scoring settings.", no_args_is_help=True)
 
 Assignments = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar=ASSIGNMENT, help="A setting of `tutorq settings show`; may be given several times."),
+    typer.Option("--set", metavar=ASSIGNMENT, help="Setting from `tutorq settings show`. Repeatable."),
 ]
 
 
@@ -32,18 +32,19 @@ Assignments = Annotated[
 def what_if(
     threshold: Annotated[float | None, typer.Option(help="Let-down limit, 0.01-0.5 (risk_threshold).")] = None,
     raise_from: Annotated[
-        float | None, typer.Option(help="Probability from which a concern is raised (high_risk_probability).")
+        float | None, typer.Option(help="Probability that raises a concern (high_risk_probability).")
     ] = None,
-    half_life: Annotated[int | None, typer.Option(help="Days after which a session counts half.")] = None,
-    cap: Annotated[int | None, typer.Option(help="Sessions that count at most (evidence_cap).")] = None,
+    half_life: Annotated[int | None, typer.Option(help="Half-life of a session's weight, in days.")] = None,
+    cap: Annotated[int | None, typer.Option(help="Maximum weighted number of sessions (evidence_cap).")] = None,
     counts: Annotated[
-        str | None, typer.Option(metavar="CAUSES", help="Let-downs are: reschedules,cancellations,no_shows.")
+        str | None,
+        typer.Option(metavar="CAUSES", help="Events that count as let-downs: reschedules,cancellations,no_shows."),
     ] = None,
     assignments: Assignments = None,
-    weeks: Annotated[int, typer.Option(min=4, max=52, help="How many Mondays are replayed.")] = 26,
+    weeks: Annotated[int, typer.Option(min=4, max=52, help="Number of past Mondays to replay.")] = 26,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what other settings would do: who would be raised or cleared today, and the last 26 weeks. Changes nothing.
+    """Compare scoring settings: who would be raised or cleared today and in the last 26 weeks. Changes nothing.
 
     Example: tutorq what-if --threshold 0.2 --half-life 45 --set no_show_limit=0.05
     """
@@ -60,7 +61,7 @@ def what_if(
     settings, database = open_platform(DatabaseRole.TRANSFORM)
     columns = BarColumn(), TextColumn("{task.description}")
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("waiting for the run in progress …", total=1.0)
+        task = bar.add_task("Waiting for the run in progress …", total=1.0)
         result = answer(
             settings,
             database,
@@ -77,7 +78,7 @@ def what_if(
 @settings_app.command("show")
 @tells_errors
 def show(as_json: JsonFlag = False) -> None:
-    """List every setting that can be turned: as configured, as the next run has it, and who applied it."""
+    """List the scoring settings: configured values, values of the next run, and who applied them."""
     settings, database = open_platform()
     with database.connect() as connection:
         applied = scoring_settings.newest(connection)
@@ -109,10 +110,11 @@ def show(as_json: JsonFlag = False) -> None:
 @tells_errors
 def apply(
     assignments: Annotated[list[str], typer.Argument(metavar=f"{ASSIGNMENT}...", help=f"Of: {NAMES}.")],
-    note: Annotated[str | None, typer.Option(help="Why; for the history and the audit log.")] = None,
+    note: Annotated[str | None, typer.Option(help="Reason, for the history and the audit log.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Apply settings: they count from the next run on. Under `tutorq up` it begins within seconds; else `tutorq score`.
+    """Apply settings from the next run on. Under `tutorq up` that run starts within seconds; otherwise run `tutorq
+    score`.
 
     Example: tutorq settings apply risk_threshold=0.2 --note "agreed on 12 November"
     """
@@ -122,7 +124,7 @@ def apply(
 @settings_app.command("revert")
 @tells_errors
 def revert(as_json: JsonFlag = False) -> None:
-    """Go back to what is configured, from the next run on. The history stays."""
+    """Return to the configured settings from the next run on. The history stays."""
     _apply(None, None, as_json=as_json)
 
 
@@ -135,7 +137,7 @@ def _apply(changes: dict[str, Any] | None, note: str | None, *, as_json: bool) -
         return
     for name, change in changed.items():
         out.print(f"{name}: {_text(change['from'])} → {_text(change['to'])}", highlight=False, markup=False)
-    out.print("The next run uses it." if changed else "Nothing changes.")
+    out.print("The next run uses these settings." if changed else "No changes.")
 
 
 def _assigned(assignments: list[str]) -> dict[str, Any]:
@@ -159,7 +161,7 @@ def _assigned(assignments: list[str]) -> dict[str, Any]:
 
 def _read(changes: dict[str, Any]) -> dict[str, Any]:
     if not changes:
-        raise TutorqError(f"say what is to be changed, as --threshold 0.2 or --set {ASSIGNMENT}")
+        raise TutorqError(f"name a setting to change, such as --threshold 0.2 or --set {ASSIGNMENT}")
     try:
         return ScoringSettings.model_validate(changes).changes()
     except ValidationError as error:
@@ -197,15 +199,18 @@ def _print(result: dict[str, Any]) -> None:
     table = plain_table(f"last {weeks} Mondays", "now", "then")
     before, after = history["present"], history["changed"]
     for label, name, show in (
-        ("tutors newly raised a week", "onsets_per_week", _number),
+        ("tutors newly raised per week", "onsets_per_week", _number),
         ("tutors raised, on average", "raised_on_average", _number),
-        ("of flags for let-downs, proved right", "right_share", percent),
-        ("of tutors without one, above the limit", "missed_share", percent),
+        ("let-down flags that were right", "right_share", percent),
+        ("unflagged tutors above the limit", "missed_share", percent),
     ):
         table.add_row(label, show(before[name]), show(after[name]))
     out.print(table)
-    out.print("Proved right: above the let-down limit in the next 30 days, of 20 sessions or more.", soft_wrap=True)
-    out.print("Nothing was changed. `tutorq settings apply` does it.")
+    out.print(
+        "A flag was right if the tutor was above the limit in the next 30 days, with at least 20 sessions.",
+        soft_wrap=True,
+    )
+    out.print("No settings were changed. To apply them, run `tutorq settings apply`.")
 
 
 def _number(value: float | None) -> str:

@@ -1,8 +1,9 @@
 """Figures as sentences of the API and of mails have them."""
 
 
-def plural(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def plural(number: int, noun: str, many: str | None = None) -> str:
+    """`1 session`, `1,204 sessions`; `many` is the plural of nouns that take more than an `s`."""
+    return f"{number:,} {noun if number == 1 else many or f'{noun}s'}"
 
 
 def percent(fraction: float | None) -> str:

@@ -135,7 +135,8 @@ def text_of(settings: Settings, kind: str, payload: dict[str, Any]) -> str:
     if kind == "daily_digest":
         now = payload["now"]
         lines = [
-            f"{now.get('attention', 0):,} of {plural(now.get('active', 0), 'active tutor')} need attention.",
+            f"{now.get('attention', 0):,} of {plural(now.get('active', 0), 'active tutor')} "
+            f"{'needs' if now.get('attention') == 1 else 'need'} attention.",
             *(f"• {tutor_name(each)}: newly flagged" for each in payload["flagged"][:5]),
             f"{len(payload['better'])} better, {plural(payload['sessions_total'], 'session')} to look at.",
         ]

@@ -105,7 +105,7 @@ KINDS: dict[ReportKind, KindOfMail] = {
         KindOfMail(
             ReportKind.RISK_ALERT,
             "Risk alert",
-            "A tutor is newly flagged: what was counted, how sure it is, and what ends it.",
+            "A tutor is newly flagged: the counts, the certainty, and what ends the flag.",
             Audience.STAFF,
             "When a tutor is flagged",
             "TUTORQ_STAFF_EMAILS",
@@ -140,9 +140,9 @@ KINDS: dict[ReportKind, KindOfMail] = {
         KindOfMail(
             ReportKind.ALERT,
             "Alert",
-            "Something is wrong with tutorq itself: a failed job, lost files, data that stay away.",
+            "tutorq itself has a problem: a failed job, lost files, missing data.",
             Audience.STAFF,
-            "When there is trouble, once while it lasts",
+            "Once per problem, while it lasts",
             "TUTORQ_STAFF_EMAILS",
         ),
         KindOfMail(
@@ -150,13 +150,13 @@ KINDS: dict[ReportKind, KindOfMail] = {
             "Log-in link",
             "A link that logs one person in, once, within ten minutes.",
             Audience.ASKER,
-            "When somebody asks for one",
+            "When a person requests one",
             "TUTORQ_MAIL_PROVIDER",
         ),
         KindOfMail(
             ReportKind.NOTIFICATION,
             "Notification",
-            "What one person chose to be told: concerns, missed sessions, changes of their cases.",
+            "News that one person chose: concerns, missed sessions, changes to their cases.",
             Audience.ASKER,
             "At once or daily, as each person chose",
             "TUTORQ_MAIL_PROVIDER",
@@ -164,7 +164,7 @@ KINDS: dict[ReportKind, KindOfMail] = {
         KindOfMail(
             ReportKind.APPEAL_RECEIVED,
             "Appeal received",
-            "A tutor's appeal has arrived, and when it will be answered.",
+            "Confirms a tutor's appeal and names the answer date.",
             Audience.TUTORS,
             "When a tutor appeals",
             "TUTORQ_MAIL_PROVIDER",
@@ -172,7 +172,7 @@ KINDS: dict[ReportKind, KindOfMail] = {
         KindOfMail(
             ReportKind.APPEAL_ANSWER,
             "Answer to an appeal",
-            "What was decided about a tutor's appeal, and why.",
+            "The decision on a tutor's appeal, with reasons.",
             Audience.TUTORS,
             "When a lead has decided",
             "TUTORQ_MAIL_PROVIDER",
@@ -180,9 +180,9 @@ KINDS: dict[ReportKind, KindOfMail] = {
         KindOfMail(
             ReportKind.APPEAL_REMINDER,
             "Appeal reminder",
-            "An appeal waits for a decision, or its deadline has passed.",
+            "An appeal needs a decision, or is overdue.",
             Audience.LEADS,
-            "When one comes, 3 days before its deadline, and after it",
+            "On arrival, 3 days before the deadline, and after",
             "TUTORQ_STAFF_EMAILS",
         ),
     )
@@ -203,7 +203,7 @@ def off_because(kind: ReportKind, settings: Settings, recipients: Sequence[str])
         case ReportKind.TUTOR_SNAPSHOT if not settings.tutor_snapshots:
             return "TUTORQ_TUTOR_SNAPSHOTS is false."
         case ReportKind.LOG_IN_LINK if settings.mail_provider == "file":
-            return "TUTORQ_MAIL_PROVIDER is file, which reaches no mailbox."
+            return "TUTORQ_MAIL_PROVIDER is file, so no mail is sent."
         case ReportKind.DAILY_DIGEST | ReportKind.WEEKLY_REPORT if settings.as_of not in ("now", "latest"):
             return "TUTORQ_AS_OF is a fixed day, so no day or week ends."
     if about.audience in (Audience.STAFF, Audience.LEADS) and not recipients:

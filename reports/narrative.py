@@ -102,7 +102,7 @@ def told(week: Json, facts: Json) -> Told:
         for is_own in (False, True)
     }
     if not found:
-        said[False] = ["No weekday, time of day or subject stands out on the whole platform."]
+        said[False] = ["No weekday, time of day or subject stands out across the platform."]
     calibration = facts["calibration"]
     return Told(
         week=[_raised(week, facts["concerns"]), *_let_downs(facts["trend"]), _cases(facts["cases"]), *_outcomes(facts)],
@@ -146,7 +146,7 @@ def _cases(known: Json) -> str:
     closed = f"{known['closed']:,} {_were(known['closed'])} closed" if known["closed"] else "none was closed"
     done = f"{opened} {'were' if known['opened'] > 1 else 'was'} opened, {closed}{f': {reasons}' if reasons else ''}."
     if not known["open"]:
-        return f"{done} Today none is open."
+        return f"{done} No case is open today."
     standing = f"Today {known['open']:,} {'is' if known['open'] == 1 else 'are'} open"
     overdue = f"{known['overdue']:,} overdue" if known["overdue"] else "none overdue"
     unowned = f"{known['without_owner']:,} without an owner" if known["without_owner"] else "none without an owner"
@@ -157,14 +157,14 @@ def _outcomes(facts: Json) -> Iterable[str]:
     figures, months = facts["outcomes"]["figures"], facts["outcomes"]["months"]
     if figures["known_after_30_days"]:
         yield (
-            f"Of {plural(figures['known_after_30_days'], 'case')} of the last {months} months whose 30 days are over, "
+            f"Of {plural(figures['known_after_30_days'], 'case')} of the last {months} months that are 30 days old, "
             f"{figures['raised_after_30_days']:,} still had the concern raised."
         )
 
 
 def _coming(week: Json, facts: Json) -> Iterable[str]:
     if date.fromisoformat(week["ends_on"]) + timedelta(days=7) < date.fromisoformat(str(facts["as_of"])):
-        yield "The week after it is over, too."
+        yield "The following week is over, too."
         return
     yield _ahead(facts["upcoming"])
     yield _follow_ups(facts["follow_ups"]["total"])
@@ -172,7 +172,7 @@ def _coming(week: Json, facts: Json) -> Iterable[str]:
 
 def _ahead(upcoming: Json) -> str:
     if not upcoming["sessions"]:
-        return "No planned session is left in the week ahead."
+        return "No planned sessions are left in the week ahead."
     planned = plural(upcoming["sessions"], "planned session")
     if not upcoming["at_risk"]:
         return f"In the week ahead, none of {planned} has a high let-down risk."
@@ -180,7 +180,7 @@ def _ahead(upcoming: Json) -> str:
     return (
         f"In the week ahead, {upcoming['at_risk']:,} of {planned} {have} a high let-down risk, with "
         f"{plural(upcoming['students'], 'student')}; {about(upcoming['expected_let_downs'])} of these "
-        f"sessions will be let down."
+        f"sessions are likely to be let down."
     )
 
 

@@ -21,10 +21,10 @@ UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TEMPLATES = Path(__file__).parent / "templates"
 # A line above mail that tells nobody anything, by the payload's `mark`.
 MARKS = {
-    "test": "This is a test. It was made of figures of today and sent to you alone.",
-    "test of an example": "This is a test. Its facts are made up, and it was sent to you alone.",
-    "sample": "This is a sample. It was made up with the demo and never sent.",
-    "example": "This is an example. Its facts are made up.",
+    "test": "This is a test with the figures of today. tutorq sent it only to you.",
+    "test of an example": "This is a test with invented facts. tutorq sent it only to you.",
+    "sample": "This is a sample of the demo. tutorq never sent this mail.",
+    "example": "This is an example with invented facts.",
 }
 
 
@@ -152,12 +152,12 @@ def notice(hours: float | None) -> str:
     if hours is None:
         return "unknown"
     if hours < 0:
-        return "after it should have begun"
+        return "after the planned start"
     if hours < 1:
         return "less than an hour before"
     if hours < 48:
         return f"{plural(int(hours), 'hour')} before"
-    return f"{int(hours // 24)} days before"
+    return f"{plural(int(hours // 24), 'day')} before"
 
 
 def short(reference: str) -> str:

@@ -26,7 +26,7 @@ insert into app.email_reports
 values
     (
         %(kind)s, %(topic)s, %(topic)s, %(recipient)s, %(subject)s, %(payload)s::jsonb, 'sample',
-        'made up with the demo, and never sent', now(), %(text)s, %(html)s
+        'demo sample, never sent', now(), %(text)s, %(html)s
     )
 on conflict (unique_key) do nothing
 """

@@ -8,10 +8,10 @@ from core.words import plural
 from reports.kinds import ReportKind
 
 REASONS = {
-    "tutor_no_show": "The tutor did not come",
+    "tutor_no_show": "The tutor missed a session",
     "short_notice_reschedule": "Rescheduled by the tutor at short notice",
     "short_notice_cancellation": "Cancelled by the tutor at short notice",
-    "first_no_show": "A first session that did not happen",
+    "first_no_show": "A first session did not take place",
     "first_cancelled": "A first session was cancelled",
     "first_low_rating": "A first session was rated 2 or less",
     "first_rescheduled": "A first session was rescheduled by the tutor",
@@ -25,7 +25,7 @@ STATUSES = {
 }
 CLOSE_REASONS = {
     "improved": "the tutor improved",
-    "no_effect": "nothing helped",
+    "no_effect": "no improvement",
     "excused": "there was an excuse",
     "data_error": "the data were wrong",
     "left": "the tutor left",

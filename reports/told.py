@@ -19,9 +19,9 @@ CASE = {
     "reopened": "case reopened",
     "changed": "case changed",
     "note": "note added to the case",
-    "contact": "contact noted in the case",
+    "contact": "contact logged in the case",
     "withdrawn": "contact withdrawn from the case",
-    "stand_in": "stand-in asked",
+    "stand_in": "stand-in requested",
     "closed": "case closed",
 }
 
@@ -38,7 +38,7 @@ def line(item: Mapping[str, Any], zone: ZoneInfo) -> str:
         case EventKind.CONCERN_CLEARED:
             return f"{name}: no longer of concern for {concerns.label(item['concern'])}"
         case EventKind.SESSION_ALERT:
-            return f"{name} did not come to the session of {moment(item['scheduled_time'], zone)}"
+            return f"{name} missed the session of {moment(item['scheduled_time'], zone)}"
         case EventKind.CASE_CHANGED:
             return f"{name}: {CASE.get(item['what'], 'case changed')}"
         case _:
@@ -59,4 +59,4 @@ def moment(text: str, zone: ZoneInfo) -> str:
 
 def headline(items: list[dict[str, Any]], total: int, zone: ZoneInfo) -> str:
     """The subject: the one line, or how many there are."""
-    return line(items[0], zone) if total == 1 else f"{total:,} things to know about tutors"
+    return line(items[0], zone) if total == 1 else f"{total:,} updates about tutors"

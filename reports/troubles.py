@@ -8,6 +8,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from core.database import Database
+from core.words import plural
 
 OLDEST_CHANGE = timedelta(minutes=15)
 OLDEST_MAIL = timedelta(minutes=15)
@@ -101,8 +102,8 @@ def run_failed(job: str, run_id: str, address: str) -> Condition:
     return Condition(
         name=f"run_failed:{job}",
         title=f"the job {job} has failed",
-        detail="Its steps were tried again and failed each time. Nothing is lost: what it should have done waits.",
-        advice=f"Look at the run in Dagster: {address}/runs/{run_id}",
+        detail="Dagster retried its steps, and each attempt failed. Nothing is lost: the work waits for the next run.",
+        advice=f"Open the run in Dagster: {address}/runs/{run_id}",
         figures=(("job", job), ("run", run_id[:8])),
         is_certain=True,
     )
@@ -112,9 +113,9 @@ def service_ended(name: str, log: str) -> Condition:
     """A service that ended by itself, whereupon `tutorq up` has stopped the others."""
     return Condition(
         name=f"{SERVICE_ENDED}{name}",
-        title=f"{name} has ended, and everything is stopped",
-        detail="Nothing is scored, served or sent until it is started again. What has been taken in is kept.",
-        advice=f"Look at the end of {log}, and start `tutorq up` again.",
+        title=f"{name} ended, and tutorq stopped all services",
+        detail="tutorq scores, serves and sends nothing until you start it again. Received data is safe.",
+        advice=f"Read the end of {log}, then start `tutorq up` again.",
         figures=(("service", name),),
         is_certain=True,
     )
@@ -124,9 +125,9 @@ def check_failed(asset: str, check: str, promise: str) -> Condition:
     """A check of severity ERROR that does not hold. What it found may quote data, so it stays in Dagster."""
     return Condition(
         name=f"check_failed:{asset}:{check}",
-        title=f"the check {check} of {asset} fails",
-        detail=f"It should hold that: {promise}" if promise else "What it found stands in Dagster.",
-        advice=f"Look at the checks of {asset} in Dagster.",
+        title=f"the check {check} of {asset} failed",
+        detail=f"It should hold that: {promise}" if promise else "Dagster shows the details.",
+        advice=f"Open the checks of {asset} in Dagster.",
         figures=(("table", asset), ("check", check)),
     )
 
@@ -138,9 +139,9 @@ def checks_failed(failed: Sequence[tuple[str, str, str]]) -> list[Condition]:
         conditions.append(
             Condition(
                 "check_failed:more",
-                f"{len(more):,} more checks fail",
-                f"Besides those told one by one: {_listed(more)}.",
-                "Look at the checks in Dagster; the first that failed is often the cause of the others.",
+                f"{plural(len(more), 'more check')} failed",
+                f"In addition to the checks mailed one by one: {_listed(more)}.",
+                "Open the checks in Dagster. The first failure often causes the others.",
             )
         )
     return conditions
@@ -150,9 +151,9 @@ def tables_stale(assets: Sequence[str]) -> Condition:
     """Assets that Dagster's freshness policies find too old."""
     return Condition(
         "tables_stale",
-        f"{len(assets):,} {'table is' if len(assets) == 1 else 'tables are'} older than they should be",
-        f"Not renewed in time: {_listed(assets)}.",
-        "Are runs failing, or has the nightly roll-over been missed? Look at the overview in Dagster.",
+        f"{plural(len(assets), 'table is', 'tables are')} out of date",
+        f"Not updated in time: {_listed(assets)}.",
+        "Check the overview in Dagster for failed runs or a missed nightly roll-over.",
         (("tables", f"{len(assets):,}"),),
     )
 
@@ -161,10 +162,10 @@ def no_new_data(hours: int) -> Condition:
     """Neither a file nor the API has brought a new or changed session for so long."""
     return Condition(
         "no_new_data",
-        f"no new sessions for {hours} hours",
-        "Neither a file nor a post has brought a new or changed session. Scores stay as they are.",
-        "Does the export run, and does the marketplace still post? `TUTORQ_SILENT_DATA_HOURS` sets the limit.",
-        (("limit", f"{hours} hours"),),
+        f"no new sessions for {plural(hours, 'hour')}",
+        "No file and no API call brought a new or changed session. Scores do not change.",
+        "Check the export and the posts of the marketplace. `TUTORQ_SILENT_DATA_HOURS` sets the limit.",
+        (("limit", plural(hours, "hour")),),
     )
 
 
@@ -177,8 +178,8 @@ def troubles(connection: psycopg.Connection, oldest_change: timedelta = OLDEST_C
         yield Condition(
             "unprocessed_changes",
             f"changes wait for over {_minutes(oldest_change)}",
-            "Sessions have arrived that are not in the scores yet.",
-            "Is the Dagster daemon running, and are runs failing? Everything is kept and will be taken over.",
+            "Sessions arrived that the scores do not include yet.",
+            "Check that the Dagster daemon is running and look for failed runs. No data is lost.",
             (("oldest change", _age(state["oldest_change"], now)), ("changes waiting", f"{state['changes']:,}")),
         )
     stuck = [
@@ -189,17 +190,17 @@ def troubles(connection: psycopg.Connection, oldest_change: timedelta = OLDEST_C
     if stuck:
         yield Condition(
             "outbox_stuck",
-            "mail does not leave",
-            "Mail has been waiting to be sent for too long.",
-            "Look at column `error` of app.email_reports; is the provider reachable, and its key right?",
+            "mail is not being sent",
+            "Mail has waited too long.",
+            "See the column `error` of app.email_reports. Check that the provider is reachable and the key is valid.",
             (("oldest", _age(min(stuck), now)), ("mails waiting", f"{state['queued']:,}")),
         )
     if state["quarantined"] >= QUARANTINE_ROWS:
         yield Condition(
             "quarantine_growing",
-            "many rows are refused",
-            "Rows that arrive cannot be taken and are put into quarantine.",
-            "Look at column `reason` of raw.quarantine; a source may have changed its format.",
+            "tutorq refuses many rows",
+            "tutorq cannot load incoming rows and puts them into quarantine.",
+            "See the column `reason` of raw.quarantine. A source may have changed its format.",
             (("rows in the last hour", f"{state['quarantined']:,}"),),
         )
     yield from lost_models(connection)
@@ -216,8 +217,8 @@ def lost_models(connection: psycopg.Connection) -> Iterator[Condition]:
         yield Condition(
             f"model_lost:{kind}",
             f"the {kind} model is lost",
-            "Its files are gone from the model store, or damaged. Until it is back, the rules predict.",
-            "Put the files back from a backup, or train another one: `tutorq train`, or the job `train` in Dagster.",
+            "The model files are missing or damaged. Until you restore them, rules make the predictions.",
+            "Restore the files from a backup, or train a new model: `tutorq train`, or the job `train` in Dagster.",
             (("model", version), ("noticed", f"{lost_at:%Y-%m-%d %H:%M} UTC")),
             is_certain=True,
         )
@@ -233,8 +234,8 @@ def disabled_webhooks(connection: psycopg.Connection) -> Iterator[Condition]:
         yield Condition(
             f"webhook_disabled:{endpoint_id}",
             f"the webhook {name} is disabled",
-            f"It is told nothing any more: {why}.",
-            "Mend the receiver, then switch the webhook on again on the page Webhooks.",
+            f"tutorq no longer posts to this webhook: {why}.",
+            "Fix the receiver, then switch the webhook on again on the page Webhooks.",
             (("webhook", str(name)),),
             is_certain=True,
         )
@@ -249,12 +250,12 @@ def newest_arrival(connection: psycopg.Connection) -> datetime | None:
 def failed_files(connection: psycopg.Connection) -> list[Condition]:
     """Landing files of the last day of which nothing could be taken, nor of one of that name since; many in one."""
     rows = connection.execute(FAILED_FILES, {"within": FAILED_FILES_WITHIN}).fetchall()
-    advice = "Mend it and drop it again; it lies in the folder `failed` of the landing directory, with its report."
+    advice = "Fix the file and drop it again. The landing folder `failed` has the file and its report."
     conditions = [
         Condition(
             f"file_failed:{entity}:{checksum[:16]}",
             f"the file {source} could not be loaded",
-            f"{reason[:300]}. Nothing of it is in; all other files are loaded.",
+            f"{reason[:300]}. tutorq loaded nothing from this file, but all other files.",
             advice,
             (("file", source), ("failed", f"{failed_at:%Y-%m-%d %H:%M} UTC")),
             is_certain=True,
@@ -265,9 +266,9 @@ def failed_files(connection: psycopg.Connection) -> list[Condition]:
         conditions.append(
             Condition(
                 "file_failed:more",
-                f"{len(more):,} more files could not be loaded",
-                f"Besides those told one by one: {_listed(more)}.",
-                "Mend them and drop them again; they lie in the folder `failed` of the landing directory.",
+                f"{plural(len(more), 'more file')} could not be loaded",
+                f"In addition to the files mailed one by one: {_listed(more)}.",
+                "Fix the files and drop them again. They are in the folder `failed` of the landing directory.",
                 is_certain=True,
             )
         )
@@ -291,8 +292,8 @@ def dead_daemon(database: Database, silent_for: timedelta = HEARTBEAT_STALE) -> 
         Condition(
             "daemon_dead",
             "the Dagster daemon is silent",
-            "Nothing is scored and no mail is sent by itself until it runs again.",
-            "Start it again (`tutorq up`, or the service `dagster-daemon`). What has arrived is kept.",
+            "No scores and no mail until the daemon runs again.",
+            "Restart the daemon (`tutorq up`, or the service `dagster-daemon`). Received data is safe.",
             (("last sign of life", f"{_minutes(row[0])} ago"),),
             is_certain=True,
         )
@@ -316,5 +317,5 @@ def _age(moment: datetime, now: datetime) -> str:
 def _minutes(duration: timedelta) -> str:
     minutes = int(duration.total_seconds() // 60)
     if minutes < 120:
-        return f"{minutes} minute{'' if minutes == 1 else 's'}"
-    return f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"
+        return plural(minutes, "minute")
+    return plural(minutes // 60, "hour") if minutes < 48 * 60 else plural(minutes // (24 * 60), "day")

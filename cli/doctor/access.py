@@ -12,6 +12,7 @@ from core.errors import TutorqError
 from core.keys import Key, State
 from core.sealing import NO_KEY, SECRETS, TEXTS, text_sealer
 from core.settings import Settings
+from core.words import plural
 
 # Enough time to rotate a key and tell its users.
 ENDS_SOON = timedelta(days=14)
@@ -34,10 +35,12 @@ def keys_in_use(connection: psycopg.Connection) -> Finding:
     advice = None
     if unused:
         found.append(f"not used for {UNUSED.days} days: {_names(unused)}")
-        advice = f"If nobody needs it any more: `tutorq keys revoke {quote(unused[0].name)}`."
+        advice = f"If nobody needs the key, run `tutorq keys revoke {quote(unused[0].name)}`."
     if ending:
         found.append(f"ending within {ENDS_SOON.days} days: {_names(ending)}")
-        advice = f"`tutorq keys rotate {quote(ending[0].name)}` makes a new one while the old one works on."
+        advice = (
+            f"`tutorq keys rotate {quote(ending[0].name)}` creates a new key; the old one keeps working for a while."
+        )
     return Finding("keys", not ending, "; ".join(found), advice)
 
 
@@ -46,8 +49,12 @@ def audit_log(connection: psycopg.Connection) -> Finding:
     try:
         head = audit.verify(connection, last=NEWEST_LINKS)
     except audit.BrokenChainError as error:
-        return Finding("audit log", False, str(error), "Somebody has changed the log: `tutorq audit verify` says more.")
-    return Finding("audit log", True, f"{head.place:,} entries; the newest {NEWEST_LINKS} fit their hashes")
+        return Finding(
+            "audit log", False, str(error), "Somebody changed the log. For details, run `tutorq audit verify`."
+        )
+    return Finding(
+        "audit log", True, f"{plural(head.place, 'entry', 'entries')}; the newest {NEWEST_LINKS} match their hashes"
+    )
 
 
 def encryption(connection: psycopg.Connection, settings: Settings) -> Finding:
@@ -58,9 +65,9 @@ def encryption(connection: psycopg.Connection, settings: Settings) -> Finding:
     except TutorqError as error:
         return Finding(what, False, str(error), "Put the file back from your copy.")
     if box is None:
-        advice = f"Set it, then `tutorq keys rotate-encryption`. {NO_KEY}."
+        advice = f"Set TUTORQ_SECRETS_KEY, then run `tutorq keys rotate-encryption`. {NO_KEY}."
         return Finding(
-            what, True, "TUTORQ_SECRETS_KEY is not set: texts and rows in quarantine are stored as they are", advice
+            what, True, "TUTORQ_SECRETS_KEY is not set: texts and rows in quarantine are not encrypted", advice
         )
     unreadable = sum(
         not box.is_readable(column, stored)
@@ -70,8 +77,10 @@ def encryption(connection: psycopg.Connection, settings: Settings) -> Finding:
         )
     )
     if unreadable:
-        advice = "Put the key that was used behind the present one; everything else goes on without it."
-        return Finding(what, False, f"{unreadable:,} values need a key that TUTORQ_SECRETS_KEY does not hold", advice)
+        advice = "Append the previous key to TUTORQ_SECRETS_KEY. Everything else works without that key."
+        return Finding(
+            what, False, f"{plural(unreadable, 'value')} cannot be decrypted: TUTORQ_SECRETS_KEY lacks the key", advice
+        )
     return Finding(what, True, "secrets and texts can be read")
 
 
@@ -83,7 +92,7 @@ def undeclared_proxies(connection: psycopg.Connection, settings: Settings) -> Fi
     ).fetchall()
     addresses = [address for (address,) in rows if not _is_trusted(address, settings.trusted_proxies)]
     if not addresses:
-        return Finding("proxies", True, "none that is not declared")
+        return Finding("proxies", True, "no undeclared proxy")
     # From the internet anybody may send the header; from inside, it is a proxy.
     inside = [address for address in addresses if _is_inside(address)]
     found = f"X-Forwarded-For came from {', '.join((inside or addresses)[:NAMED])}, not in TUTORQ_TRUSTED_PROXIES"

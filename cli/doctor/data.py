@@ -9,6 +9,7 @@ from core import scoring_settings
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
 from core.settings import Settings
+from core.words import plural
 
 # Mail that is due waits for seconds, pairs of changed people for a minute.
 MAIL_PATIENCE = timedelta(minutes=15)
@@ -21,8 +22,8 @@ WITH_A_LINE = {"unprocessed_changes", "outbox_stuck", "model_lost", "no_new_data
 def waiting(connection: psycopg.Connection, longest: timedelta) -> Finding:
     rows, age = row(connection, "select count(*), now() - min(changed_at) from raw.changes")
     ok = age is None or age < longest
-    found = f"{rows:,} rows" + (f", the oldest for {in_words(age)}" if age is not None else "")
-    advice = None if ok else "Is `tutorq up` (or the Dagster daemon) running? `tutorq score` takes them in by hand."
+    found = plural(rows, "row") + (f", the oldest for {in_words(age)}" if age is not None else "")
+    advice = None if ok else "Is `tutorq up` (or the Dagster daemon) running? To score now, run `tutorq score`."
     return Finding("waiting to be scored", ok, found, advice)
 
 
@@ -38,7 +39,9 @@ def quarantine(connection: psycopg.Connection) -> Finding:
         """,
     )
     advice = "See raw.quarantine: each row has its file, line and reason." if recent or remarks else None
-    found = f"{rows:,} rows, {recent:,} of them seen within a day; {remarks:,} remarks on cells of rows that were taken"
+    found = (
+        f"{plural(rows, 'row')}, {recent:,} seen within a day; {plural(remarks, 'remark')} on cells of accepted rows"
+    )
     return Finding("quarantine", True, found, advice)
 
 
@@ -60,7 +63,7 @@ def erasures(connection: psycopg.Connection, settings: Settings) -> Finding:
     if hashes and erased_ids(settings).check not in hashes:
         return Finding("erasures", False, found, f"{NO_KEY}. Put the key back from your copy.")
     if age is not None and age > ERASURE_PATIENCE:
-        return Finding("erasures", False, found, "`tutorq person erase --requested` does them.")
+        return Finding("erasures", False, found, "To erase them, run `tutorq person erase --requested`.")
     return Finding("erasures", True, found)
 
 
@@ -72,8 +75,8 @@ def unknown_ids(connection: psycopg.Connection) -> Finding:
     found = ", ".join(f"{count:,} {table}" for table, count in counts.items() if count) or "none for a day"
     advice = None
     if any(counts.values()):
-        advice = "Sessions name them, and no tutors or students file does: `tutorq load` says which ids they resemble."
-    return Finding("ids that nobody knows", True, found, advice)
+        advice = "Sessions name these ids, but no tutors or students file does. `tutorq load` lists similar ids."
+    return Finding("unknown ids", True, found, advice)
 
 
 def unnamed_no_shows(connection: psycopg.Connection, settings: Settings) -> Finding:
@@ -92,7 +95,7 @@ def unnamed_no_shows(connection: psycopg.Connection, settings: Settings) -> Find
     if settings.unnamed_no_shows == "student":
         found = f"{count:,} of {no_shows:,}; the students' for models (TUTORQ_UNNAMED_NO_SHOWS), nobody's for scores"
         return Finding(what, True, found)
-    found = f"{count:,} no-shows name nobody; they count for nobody (of {no_shows:,})"
+    found = f"{count:,} no-shows have no initiator and count against nobody (of {no_shows:,})"
     advice = "Have the export fill `initiator`; if most are the students', set TUTORQ_UNNAMED_NO_SHOWS=student."
     return Finding(what, True, found, advice)
 
@@ -101,7 +104,7 @@ def arrivals(connection: psycopg.Connection, settings: Settings) -> Finding:
     """Whether sessions keep coming, by file, post or otherwise; historic data need not."""
     what, hours = "newest sessions", settings.silent_data_hours
     if settings.as_of != "now" or not hours:
-        return Finding(what, True, "historic data" if hours else "TUTORQ_SILENT_DATA_HOURS is 0: nobody looks")
+        return Finding(what, True, "historic data" if hours else "not checked: TUTORQ_SILENT_DATA_HOURS is 0")
     from reports.troubles import newest_arrival
 
     newest = newest_arrival(connection)
@@ -110,7 +113,7 @@ def arrivals(connection: psycopg.Connection, settings: Settings) -> Finding:
     age = datetime.now(UTC) - newest
     if age < timedelta(hours=hours):
         return Finding(what, True, f"arrived {in_words(age)} ago")
-    advice = "Does the export run, and does the marketplace still post? TUTORQ_SILENT_DATA_HOURS sets the limit."
+    advice = "Check the export and the posts of the marketplace. TUTORQ_SILENT_DATA_HOURS sets the limit."
     return Finding(what, False, f"arrived {in_words(age)} ago, by file or post", advice)
 
 
@@ -123,12 +126,12 @@ def troubles(connection: psycopg.Connection) -> list[Finding]:
     for name, title, advice, since in lasting(connection):
         if name.partition(":")[0] not in WITH_A_LINE:
             seen.setdefault(name, Finding("trouble", False, f"{title}, since {since:%Y-%m-%d %H:%M} UTC", advice))
-    return [*seen.values()] or [Finding("troubles", True, "none that lasts")]
+    return [*seen.values()] or [Finding("troubles", True, "none")]
 
 
 def publication(database: Database) -> Finding:
     """Read as the owner of the marts: functions in views run with the rights of the reader."""
-    none = Finding("publication", False, "none yet", "`tutorq load DIR` and `tutorq score` make the first one.")
+    none = Finding("publication", False, "none yet", "To publish scores, run `tutorq load DIR` and `tutorq score`.")
     try:
         with database.as_role(DatabaseRole.TRANSFORM).connect() as connection:
             if row(connection, "select to_regclass('marts.publication')") == (None,):
@@ -141,7 +144,7 @@ def publication(database: Database) -> Finding:
         return Finding("publication", False, str(error.diag.message_primary), advice)
     ok = age < timedelta(hours=26)
     found = f"generation {generation}, as of {as_of}, {in_words(age)} old"
-    return Finding("publication", ok, found, None if ok else "`tutorq score` publishes anew.")
+    return Finding("publication", ok, found, None if ok else "To publish again, run `tutorq score`.")
 
 
 def scoring(settings: Settings, database: Database) -> Finding:
@@ -163,12 +166,12 @@ def scoring(settings: Settings, database: Database) -> Finding:
         values = ", ".join(f"{name} {change['to']} instead of {change['from']}" for name, change in others.items())
         found = f"{values}; applied by {applied.applied_by} on {applied.applied_at:%Y-%m-%d}"
     if wrong := scoring_settings.problem(now):
-        advice = "Set the variable anew, or `tutorq settings apply NAME=VALUE`, or `tutorq settings revert`."
+        advice = "Set the variable again, or `tutorq settings apply NAME=VALUE`, or `tutorq settings revert`."
         return Finding("settings of scoring", False, f"{found}; {wrong}", advice)
     if published is None or not scoring_settings.differences({**now, **published}, now):
         return Finding("settings of scoring", True, found)
-    advice = "The next run takes them over. Is Dagster running? `tutorq score` does it by hand."
-    return Finding("settings of scoring", False, f"{found}; the published scores were made with others", advice)
+    advice = "The next run applies them. Check that Dagster is running, or run `tutorq score`."
+    return Finding("settings of scoring", False, f"{found}; the published scores use other settings", advice)
 
 
 def models(connection: psycopg.Connection, settings: Settings, database: Database) -> Finding:
@@ -191,10 +194,10 @@ def models(connection: psycopg.Connection, settings: Settings, database: Databas
 def predictions(connection: psycopg.Connection) -> Finding:
     people, age = row(connection, "select count(distinct person_id), now() - min(noted_at) from ml.touched_people")
     ok = age is None or age < PREDICTION_PATIENCE
-    found = f"{people:,} changed {'person' if people == 1 else 'people'}" + (
+    found = plural(people, "changed person", "changed people") + (
         f", the first {in_words(age)} ago" if age is not None else ""
     )
-    advice = None if ok else "Is the Dagster daemon running? `tutorq predict` predicts their pairs by hand."
+    advice = None if ok else "Check that the Dagster daemon is running, or run `tutorq predict`."
     return Finding("waiting to be predicted", ok, found, advice)
 
 
@@ -208,11 +211,14 @@ def kept_pairs(connection: psycopg.Connection) -> Finding:
     what = "stored pairs"
     if not kept:
         return Finding(what, True, "none yet")
-    found = f"{' and '.join(kept)}: {pairs:,} of {possible:,} possible ones (TUTORQ_MATCH_PAIRS)"
+    found = f"{' and '.join(kept)}: {pairs:,} of {possible:,} possible pairs (TUTORQ_MATCH_PAIRS)"
     if len(kept) == 1:
         return Finding(what, True, found)
     return Finding(
-        what, False, found, "A run was interrupted: the next one puts it right, or `tutorq predict` by hand."
+        what,
+        False,
+        found,
+        "A run was interrupted. The next run corrects this; to correct it now, run `tutorq predict`.",
     )
 
 
@@ -231,6 +237,6 @@ def mail(connection: psycopg.Connection) -> Finding:
     ok = not due or age < MAIL_PATIENCE
     found = f"{due:,} due" + (f", the first for {in_words(age)}" if due else "")
     if failed:
-        found += f"; {failed:,} of the last 7 days failed, or nobody knows"
-    advice = None if ok else "Is the Dagster daemon running? `tutorq reports send` sends what is due by hand."
+        found += f"; {failed:,} of the last 7 days failed or are unconfirmed"
+    advice = None if ok else "Check that the Dagster daemon is running, or run `tutorq reports send`."
     return Finding("mail", ok, found, advice or ("See `error` in app.email_reports." if failed else None))

@@ -26,7 +26,7 @@ def examine() -> list[Finding]:
     try:
         settings = Settings()
     except ValidationError as error:
-        return [Finding("settings", False, settings_problem(error), "Correct it in the environment or in .env.")]
+        return [Finding("settings", False, settings_problem(error), "Correct the value in the environment or in .env.")]
     database = Database(settings)
     findings = [
         Finding("Python", sys.version_info >= (3, 11), sys.version.split()[0], None),
@@ -88,7 +88,7 @@ def _home(settings: Settings, database: Database) -> Finding:
         if "://" not in settings.model_store_uri:
             folders.append(Path(settings.model_store_uri).expanduser())
     closed = [str(folder) for folder in folders if not _is_writable(folder)]
-    advice = f"This user cannot write to {', '.join(closed)}; choose another place, or give them the right."
+    advice = f"This user cannot write to {', '.join(closed)}; choose another folder, or grant write access."
     return Finding("TUTORQ_HOME", not closed, str(home), advice if closed else None)
 
 
@@ -118,5 +118,5 @@ def _manifest() -> Finding:
         "dbt manifest",
         ok,
         found,
-        None if ok else "`make install` makes it, or another installation; Dagster needs it.",
+        None if ok else "Dagster needs the manifest. Run `make install` or reinstall tutorq.",
     )

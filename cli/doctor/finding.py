@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 
 from core.errors import TutorqError
+from core.words import plural
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,5 @@ def in_words(age: timedelta) -> str:
     seconds = int(age.total_seconds())
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= length:
-            count = seconds // length
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return f"{seconds} seconds"
+            return plural(seconds // length, unit)
+    return plural(seconds, "second")

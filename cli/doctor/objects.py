@@ -64,8 +64,8 @@ order by 2, 1
 """
 OF_SOMEBODY_ELSE = "If it was made by hand: `alter … owner to tutorq_transform`. "
 RESTORED_IN_PART = (
-    "The database was restored in part, or changed by hand. `tutorq db restore FILE --replace` puts a backup back "
-    "whole; see backups in docs/operations.md."
+    "The database was restored in part, or changed by hand. To restore a whole backup, run "
+    "`tutorq db restore FILE --replace`; see backups in docs/operations.md."
 )
 
 

@@ -14,6 +14,7 @@ from core.database import Database
 from core.migrate import MIGRATIONS_DIR
 from core.server import server_problem
 from core.settings import Settings
+from core.words import plural
 
 LARGEST_TABLES = 5
 # A table where most rows are dead is read for nothing; small ones do not matter.
@@ -38,7 +39,7 @@ def schema(connection: psycopg.Connection, database: Database) -> Finding:
         return Finding("schema", False, "tables of tutorq, but no version of them", RESTORED_IN_PART)
     ok = present == newest
     found = f"version {present}" if present else "not there yet"
-    return Finding("schema", ok, found, None if ok else f"`tutorq db migrate` brings it to {newest}.")
+    return Finding("schema", ok, found, None if ok else f"Run `tutorq db migrate` to update to {newest}.")
 
 
 def size(connection: psycopg.Connection) -> Finding:
@@ -84,7 +85,7 @@ def disk(connection: psycopg.Connection, settings: Settings) -> Finding:
     (size,) = row(connection, "select pg_database_size(current_database())")
     free = shutil.disk_usage(settings.home).free
     ok = bool(free > size)
-    advice = None if ok else "Make room: a full refresh needs as much again as the database has."
+    advice = None if ok else "Free some space: a full refresh needs as much space again as the database."
     return Finding("disk", ok, f"{free / 2**30:,.1f} GiB free under TUTORQ_HOME", advice)
 
 
@@ -109,10 +110,10 @@ def dagster(database: Database, longest: timedelta) -> list[Finding]:
     except psycopg.errors.UndefinedTable:
         age = None
     if age is None:
-        return [Finding("Dagster daemon", True, "has never run here", "`tutorq up` starts it.")]
+        return [Finding("Dagster daemon", True, "has never run here", "Start it with `tutorq up`.")]
     ok = age < longest
-    advice = None if ok else "`tutorq up` starts it; without it nothing runs by itself."
-    kept = f"{runs:,} runs" + (f", the oldest {in_words(oldest)} old" if oldest is not None else "") + f"; {size}"
+    advice = None if ok else "Start it with `tutorq up`; without it, no scheduled run starts."
+    kept = plural(runs, "run") + (f", the oldest {in_words(oldest)} old" if oldest is not None else "") + f"; {size}"
     return [
         Finding("Dagster daemon", ok, f"last heard of {in_words(age)} ago", advice),
         Finding("Dagster's records", True, kept, None),

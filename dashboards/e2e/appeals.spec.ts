@@ -92,7 +92,7 @@ test("a tutor appeals on a telephone, a lead decides, and the tutor sees the ans
 
   // Another lead finds it in the navigation and on Today, and decides.
   const lead = await atBrowser(browser, "Lara Appeals", "lead");
-  await expect(lead.getByRole("link", { name: "Look at appeals" })).toBeVisible();
+  await expect(lead.getByRole("link", { name: "View appeals" })).toBeVisible();
   await lead
     .getByRole("navigation", { name: "Pages" })
     .getByRole("link", { name: /^Appeals/ })
@@ -114,9 +114,7 @@ test("a tutor appeals on a telephone, a lead decides, and the tutor sees the ans
     .getByRole("textbox", { name: "Answer to the tutor" })
     .fill("No train ran that day. All is well.");
   await dialog.getByRole("button", { name: "Preview mail" }).click();
-  await expect(dialog.getByRole("region", { name: "Preview of the mail" })).toContainText(
-    "Your appeal was granted",
-  );
+  await expect(dialog.getByRole("region", { name: "Mail preview" })).toContainText("Your appeal was granted");
   await expect(dialog).toContainText(`${TUTOR}@example.org`);
   await expectAccessible(lead);
   await dialog.getByRole("button", { name: "Grant", exact: true }).click();
@@ -149,8 +147,8 @@ test("a coach makes a link to a tutor's own page, and revokes it", async ({ page
   await expect.poll(async () => (await page.request.get(`/api/tutors/${LINKED}`)).status()).toBe(200);
   await page.goto(`/tutors/${LINKED}`);
   const strip = page.getByRole("region", { name: "The tutor’s own page" });
-  await strip.getByRole("button", { name: "Make a link" }).click();
-  await expect(strip).toContainText("Works until");
+  await strip.getByRole("button", { name: "Create link" }).click();
+  await expect(strip).toContainText("Valid until");
   await expect(strip.getByRole("button", { name: "Copy link" })).toBeVisible();
   await strip.getByRole("button", { name: "Revoke all links" }).click();
   await expect(strip).toContainText("All links revoked.");

@@ -29,16 +29,16 @@ test("filters stand in the address, and can be cleared", async ({ page }) => {
   await page.goto("/audit");
   await expect(page.locator("tbody tr").first()).toBeVisible();
   await page.getByLabel("Who").fill("nobody of this name");
-  await expect(page.getByText("No such entries")).toBeVisible();
+  await expect(page.getByText("No entries match these filters")).toBeVisible();
   await expect(page).toHaveURL(/actor=nobody/);
-  await page.getByRole("button", { name: "Clear the filters" }).click();
+  await page.getByRole("button", { name: "Clear filters" }).click();
   await expect(page).toHaveURL("/audit");
   await page.getByRole("combobox", { name: "Action" }).click();
   await page.getByRole("option", { name: "Log-in link created" }).click();
   await expect(page).toHaveURL("/audit?action=login_link.create");
   await expect(page.locator("tbody tr").first()).toContainText("command line");
   await page.goto("/audit?to=2020-01-01");
-  await expect(page.getByText("No such entries")).toBeVisible();
+  await expect(page.getByText("No entries match these filters")).toBeVisible();
 });
 
 test("an export is noted", async ({ page }) => {

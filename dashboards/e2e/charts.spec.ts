@@ -21,15 +21,15 @@ test("the overview says who came to need attention, and with how much notice ses
 }) => {
   await page.goto("/overview");
   const { data } = await ask(page, "/api/platform");
-  const flow = region(page, "Needs attention, in and out");
+  const flow = region(page, "Needs attention: in and out");
   const last = data.attention_weeks.findLast((week: { is_complete: boolean }) => week.is_complete);
   if (last) {
-    const { rows, label } = await chartOf(page, "Needs attention, in and out");
+    const { rows, label } = await chartOf(page, "Needs attention: in and out");
     await expect(rows).toHaveCount(data.attention_weeks.length);
     expect(label).toContain(`${number(last.began)} tutor`);
-    expect(label).toContain(`${number(data.attention_weeks.at(-1).tutors)} need it now`);
+    expect(label).toContain(`${number(data.attention_weeks.at(-1).tutors)} tutor`);
   } else {
-    await expect(flow).toContainText("No full week is known yet");
+    await expect(flow).toContainText("No full week yet");
   }
   const { rows, label } = await chartOf(page, "Notice of moves and cancellations");
   const { totals, bands } = data.notice;
@@ -55,7 +55,7 @@ test("a tutor is seen beside all others", async ({ page }) => {
   await expect(quality.rows).toHaveCount(20);
   const notice = await chartOf(page, "Notice of moves and cancellations");
   expect(notice.label).toContain(`${number(tutor.short_notice_90d)} of`);
-  const retention = await chartOf(page, "New students who come back");
+  const retention = await chartOf(page, "New students who return");
   await expect(retention.rows).toHaveCount(8);
   await expect(retention.rows.nth(1)).toContainText(percent(data.retention.steps[1].platform_share));
 });
@@ -74,7 +74,7 @@ test("few sessions and few new students are said to be few", async ({ page }) =>
   await page.goto(`/tutors/${tutor.tutor_id}`);
   await expect(region(page, "Quality beside all tutors")).toContainText("Not rated");
   await expect(region(page, "Notice of moves and cancellations")).toContainText("Only 3 sessions");
-  await expect(region(page, "New students who come back")).toContainText("Only 2 new students");
+  await expect(region(page, "New students who return")).toContainText("Only 2 new students");
 });
 
 test("where nothing was called off and nobody is new, that is said", async ({ page }) => {
@@ -102,7 +102,7 @@ test("a comparison that cannot be had leaves the rest of the tutor's page, and c
     isDown ? route.fulfill({ status: 503, json: {} }) : route.continue(),
   );
   await page.goto(`/tutors/${tutor.tutor_id}`);
-  const panel = region(page, "New students who come back");
+  const panel = region(page, "New students who return");
   await expect(panel.getByRole("button", { name: "Try again" })).toBeVisible({ timeout: 30_000 });
   await expect(region(page, "Counted")).toBeVisible();
   isDown = false;
@@ -148,7 +148,7 @@ test("the charts of a tutor can be used by everybody, and on a telephone", async
   for (const title of [
     "Quality beside all tutors",
     "Notice of moves and cancellations",
-    "New students who come back",
+    "New students who return",
   ])
     await chartOf(page, title);
   await expectAccessible(page);

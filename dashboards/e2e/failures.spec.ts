@@ -43,7 +43,7 @@ const PAGES = [
     name: "fairness",
     path: "/fairness",
     data: "**/api/fairness",
-    proof: (page: Page) => page.getByRole("region", { name: "Who excuses" }),
+    proof: (page: Page) => page.getByRole("region", { name: "Excuses by person" }),
     hasFigures: false,
   },
   {
@@ -136,7 +136,7 @@ for (const { name, path, data, proof, hasFigures } of PAGES) {
       await page.route(data, (route) => route.abort("connectionrefused"));
       await open(page);
       const alert = page.getByRole("alert").first();
-      await expect(alert).toContainText("The API cannot be reached");
+      await expect(alert).toContainText("Cannot reach the API");
       await expectAccessible(page);
       await page.unroute(data);
       await page.getByRole("button", { name: "Try again" }).first().click();
@@ -182,7 +182,7 @@ for (const { name, path, data, proof, hasFigures } of PAGES) {
       await open(page);
       await expect(page.getByTestId("loading").first()).toBeVisible();
       await page.clock.fastForward(10_000);
-      await expect(page.getByText("The API is slow to answer. Still waiting…").first()).toBeVisible();
+      await expect(page.getByText("The API is slow. Still waiting…").first()).toBeVisible();
       await expectAccessible(page);
       letItCome();
       await expect(proof(page)).toBeVisible();
@@ -192,7 +192,7 @@ for (const { name, path, data, proof, hasFigures } of PAGES) {
     test("malformed numbers: names them, and shows the rest", async ({ page }) => {
       await page.route(data, spoiled);
       await open(page);
-      await expect(page.getByText(/figures that are not numbers.*unreadable.*sessions_90d/)).toBeVisible();
+      await expect(page.getByText(/invalid numbers.*unreadable.*sessions_90d/)).toBeVisible();
       await expect(proof(page)).toBeVisible();
       await expect(proof(page)).toContainText("unreadable");
       await expectAccessible(page);
@@ -246,8 +246,8 @@ test("malformed numbers on every answer at once: no page breaks", async ({ page 
     "/messages",
   ]) {
     await page.goto(path);
-    await expect(page.getByText(/figures that are not numbers/)).toBeVisible();
-    await expect(page.getByText("This page cannot be shown")).toBeHidden();
+    await expect(page.getByText(/invalid numbers/)).toBeVisible();
+    await expect(page.getByText("This page failed to load")).toBeHidden();
     await expect(page.getByTestId("loading")).toHaveCount(0);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
   }
@@ -261,7 +261,7 @@ anonymous(
     );
     await logIn(page);
     await page.goto("/overview");
-    await expect(page.getByRole("heading", { name: "This page cannot be shown" })).toBeVisible();
+    await expect(page.getByRole("heading", { name: "This page failed to load" })).toBeVisible();
     await page.unroute("**/api/overview");
     await page.getByRole("button", { name: "Try again" }).click();
     await expect(page.getByRole("region", { name: "Platform" })).toBeVisible();

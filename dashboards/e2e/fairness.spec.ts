@@ -23,7 +23,7 @@ test("is in the menu, and can be used by everybody who leads, and on a telephone
   await page.getByRole("navigation", { name: "Pages" }).getByRole("button", { name: "More" }).click();
   await page.getByRole("menuitem", { name: "Fairness" }).click();
   await expect(page).toHaveURL("/fairness");
-  await expect(page.getByRole("region", { name: "Who excuses" })).toBeVisible();
+  await expect(page.getByRole("region", { name: "Excuses by person" })).toBeVisible();
   await expectAccessible(page);
   await expectFitsTelephone(page);
 });

@@ -3,10 +3,10 @@ import { ask, expect, expectAccessible, expectFitsTelephone, test } from "./supp
 test("says how honest flags are, as the API has it, and for one month", async ({ page }) => {
   const { data } = await ask(page, "/api/calibration");
   await page.goto("/honesty");
-  await expect(page.getByRole("heading", { level: 1, name: "How honest are the flags?" })).toBeVisible();
+  await expect(page.getByRole("heading", { level: 1, name: "How accurate are the flags?" })).toBeVisible();
   const words = page.getByRole("list", { name: "In words" });
   for (const sentence of data.sentences) await expect(words).toContainText(sentence);
-  const bands = page.getByRole("table", { name: "By what was said" });
+  const bands = page.getByRole("table", { name: "By forecast chance" });
   await expect(bands.locator("tbody tr")).toHaveCount(data.reliability.length);
   const [month] = data.by_month;
   await page.goto(`/honesty?month=${month.month.slice(0, 7)}`);

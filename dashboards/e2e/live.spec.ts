@@ -88,7 +88,7 @@ test("who did not come is told wherever one is, and counted until one looks", as
   });
   await post(page, tutor, missed);
   const alerts = other.getByRole("status", { name: "Alerts" });
-  await expect(alerts).toContainText(`${tutor} did not come`);
+  await expect(alerts).toContainText(`${tutor} missed a session`);
   await expect(other).toHaveTitle(/^\(\d+\) Overview · tutorq$/);
   await expectAccessible(other);
   await other.evaluate(() => {
@@ -96,7 +96,7 @@ test("who did not come is told wherever one is, and counted until one looks", as
     window.dispatchEvent(new Event("focus"));
   });
   await expect(other).toHaveTitle("Overview · tutorq");
-  await alerts.getByRole("link", { name: `${tutor} did not come` }).click();
+  await alerts.getByRole("link", { name: `${tutor} missed a session` }).click();
   await expect(other.getByRole("heading", { level: 1, name: tutor })).toBeVisible();
   await other.context().close();
 });
@@ -110,12 +110,12 @@ test("a coach is told of their own tutors, or of all on demand", async ({ page, 
   const alerts = coach.getByRole("status", { name: "Alerts" });
   await post(page, foreign, missed);
   await post(page, own, missed);
-  await expect(alerts).toContainText(`${own} did not come`);
+  await expect(alerts).toContainText(`${own} missed a session`);
   await expect(alerts).not.toContainText(foreign);
-  await coach.getByRole("button", { name: /your log-in/ }).click();
+  await coach.getByRole("button", { name: /^Account: / }).click();
   await coach.getByRole("menuitem", { name: "Alerts for all tutors" }).click();
   await post(page, later, missed);
-  await expect(alerts).toContainText(`${later} did not come`);
+  await expect(alerts).toContainText(`${later} missed a session`);
   await coach.context().close();
 });
 
@@ -176,7 +176,7 @@ test("nothing is missed while the stream is cut", async ({ page, browser }) => {
   way.mend();
   await expectLive(other);
   await expect(row).toContainText("of 3");
-  await expect(other.getByRole("status", { name: "Alerts" })).toContainText(`${tutor} did not come`);
+  await expect(other.getByRole("status", { name: "Alerts" })).toContainText(`${tutor} missed a session`);
   await other.context().close();
   way.close();
 });

@@ -51,7 +51,7 @@ anonymous("a one-time link logs in once", async ({ page, browser }) => {
   await page.keyboard.press("Enter");
   await expect(page.getByRole("heading", { name: "Today" })).toBeVisible();
   expect(page.url()).not.toContain("token");
-  await expect(page.getByRole("button", { name: "Ann Lee: your log-in" })).toBeVisible();
+  await expect(page.getByRole("button", { name: "Account: Ann Lee" })).toBeVisible();
   const other = await browser.newPage();
   await openLink(other, link);
   await expect(other.getByText("The link has been used, or is too old.")).toBeVisible();
@@ -68,7 +68,7 @@ anonymous("the organisation's log-in leads back to the page that was asked for",
   await comeBackAs(page, "a stranger");
   await expect(page.getByText("Ask an admin to add you.")).toBeVisible();
   await comeBackAs(page, "olga");
-  await expect(page.getByRole("button", { name: "Olga Novak: your log-in" })).toBeVisible();
+  await expect(page.getByRole("button", { name: "Account: Olga Novak" })).toBeVisible();
   await expect(page).toHaveURL("/tutors?concern=no_shows");
   await expect(page.getByText("My tutors")).toBeVisible();
 });
@@ -82,7 +82,7 @@ anonymous(
       await openLink(each, linkOf("lisa@example.org"));
       await expect(each.getByRole("heading", { name: "Today" })).toBeVisible();
     }
-    await page.getByRole("button", { name: "Lisa Berg: your log-in" }).click();
+    await page.getByRole("button", { name: "Account: Lisa Berg" }).click();
     await page.getByRole("menuitem", { name: "Where you are logged in" }).click();
     await expect(page.getByRole("heading", { name: "Where you are logged in" })).toBeVisible();
     await expect(page.locator("tbody tr")).toHaveCount(2);
@@ -107,7 +107,7 @@ test("an admin sees who is logged in", async ({ page }) => {
 
 test("log-out forgets what was seen", async ({ page }) => {
   await page.goto("/");
-  await page.getByRole("button", { name: "Your log-in" }).click();
+  await page.getByRole("button", { name: "Account" }).click();
   await page.getByRole("menuitem", { name: "Log out", exact: true }).click();
   await expect(page.getByRole("heading", { name: "Log in to tutorq" })).toBeVisible();
   await expect(page.getByText("You are logged out.")).toBeVisible();
@@ -135,7 +135,7 @@ test("log-out has the browser forget the answers that it kept", async ({ page })
   await page.goto("/tutors");
   await expect(page.locator("tbody tr").first()).toBeVisible();
   expect(await tagsOf(() => page.reload())).toContainEqual(expect.stringMatching(/^W/));
-  await page.getByRole("button", { name: "Your log-in" }).click();
+  await page.getByRole("button", { name: "Account" }).click();
   await page.getByRole("menuitem", { name: "Log out", exact: true }).click();
   await expect(page.getByText("You are logged out.")).toBeVisible();
   await logIn(page);
@@ -147,7 +147,7 @@ test("a log-out that fails says so", async ({ page }) => {
   await page.route("**/api/auth/session", (route) =>
     route.request().method() === "DELETE" ? route.abort("connectionrefused") : route.continue(),
   );
-  await page.getByRole("button", { name: "Your log-in" }).click();
+  await page.getByRole("button", { name: "Account" }).click();
   await page.getByRole("menuitem", { name: "Log out", exact: true }).click();
   await expect(page.getByText("You are still logged in.")).toBeVisible();
 });

@@ -22,7 +22,7 @@ test("choosing a student and a tutor shows what is predicted for them, in place"
   await page.getByRole("list", { name: "Tutors" }).getByRole("button").first().click();
   await expect(page).toHaveURL(new RegExp(`student=${student.student_id}.*tutor=${best.tutor_id}`));
   await expect(
-    page.getByText(new RegExp(`^${Math.round(best.churn_probability * 100)}% (chance|is what)`)),
+    page.getByText(new RegExp(`^${Math.round(best.churn_probability * 100)}% (chance|leaving risk)`)),
   ).toBeVisible();
   await expect(page.getByRole("progressbar", { name: "Compatibility" })).toHaveAttribute(
     "aria-valuenow",
@@ -105,7 +105,7 @@ test("an assignment is run, and seen against greedy and chance", async ({ page }
   await expect(expected).toContainText(assignment.expected_churn.assigned.toFixed(1));
   await expect(expected).toContainText("Greedy");
   await expect(page.getByRole("region", { name: "Without a tutor" })).toContainText(
-    assignment.unassigned.length === 0 ? "Every student has one." : String(assignment.unassigned.length),
+    assignment.unassigned.length === 0 ? "Every student has a tutor." : String(assignment.unassigned.length),
   );
   const [left] = assignment.unassigned;
   if (left) {
@@ -132,7 +132,7 @@ test("an assignment is accepted, and says so when it is not", async ({ page }) =
   const accept = dialog.getByRole("button", { name: /^Accept \d/ });
   await page.route("**/api/matching/assignments/accept", (route) => route.abort("connectionrefused"));
   await accept.click();
-  await expect(dialog.getByRole("alert")).toContainText("The API cannot be reached");
+  await expect(dialog.getByRole("alert")).toContainText("Cannot reach the API");
   await expectAccessible(page);
   await page.unroute("**/api/matching/assignments/accept");
   await accept.click();

@@ -41,14 +41,14 @@ for (const { what, path, says, button, list } of [
   {
     what: "an address",
     path: "/nowhere/at/all",
-    says: "There is nothing at this address",
+    says: "No page has this address",
     button: "Go to today",
     list: "/",
   },
   {
     what: "an address below a list",
     path: "/tutors/nobody/at/all",
-    says: "There is nothing at this address",
+    says: "No page has this address",
     button: "Go to tutors",
     list: "/tutors",
   },

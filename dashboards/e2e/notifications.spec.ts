@@ -3,12 +3,12 @@ import { ask, atBrowser, expect, expectAccessible, expectFitsTelephone, test } f
 test("a person chooses what to be told, where and when", async ({ browser }) => {
   test.setTimeout(240_000);
   const page = await atBrowser(browser, "Nora Quiet", "coach");
-  await page.getByRole("button", { name: "Nora Quiet: your log-in" }).click();
+  await page.getByRole("button", { name: "Account: Nora Quiet" }).click();
   await page.getByRole("menuitem", { name: "Notifications" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Notifications" })).toBeVisible();
   await expect(page.getByLabel("Nowhere")).toBeChecked();
   await page.getByLabel("By mail to nora.quiet@example.org").check();
-  await page.getByLabel("A tutor did not come").check();
+  await page.getByLabel("A tutor missed a session").check();
   await page.getByLabel(/Quiet hours/).check();
   await page.getByRole("textbox", { name: "From" }).fill("21:30");
   await expectAccessible(page);
@@ -25,7 +25,7 @@ test("a person chooses what to be told, where and when", async ({ browser }) => 
   await expect(page.getByRole("textbox", { name: "From" })).toHaveValue("21:30");
 
   // A chat needs its URL, which is never shown again.
-  await page.getByLabel("In a chat of mine").check();
+  await page.getByLabel("In my own chat").check();
   await page.getByLabel("Apprise URL of the chat").fill("json://127.0.0.1/");
   await page.getByRole("button", { name: "Save" }).click();
   await expect(page.getByText(/chat_url/)).toBeVisible();
@@ -45,5 +45,5 @@ test("a person chooses what to be told, where and when", async ({ browser }) => 
 
 test("a key is nobody who could be notified", async ({ page }) => {
   await page.goto("/notifications");
-  await expect(page.getByText("A key cannot be notified.")).toBeVisible();
+  await expect(page.getByText("API keys receive no notifications.")).toBeVisible();
 });

@@ -15,7 +15,7 @@ test("shows of how many tutors there is which concern, and leads to them", async
   await tiles.getByRole("link", { name: LABELS.unreliable }).click();
   await expect(page).toHaveURL(/\/tutors\?concern=unreliable&active=yes$/);
   const shown = data.concerns.find(({ concern }: { concern: string }) => concern === "unreliable").tutors;
-  await expect(page.getByText(`${shown} tutors that fit the filters`)).toBeVisible();
+  await expect(page.getByText(`${shown} tutors matching the filters`)).toBeVisible();
 });
 
 test("lists the concerns that were raised last, and leads to the tutor", async ({ page }) => {

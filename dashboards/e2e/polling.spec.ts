@@ -49,7 +49,7 @@ test("what cannot be asked anew stays, and is said to be old", async ({ page }) 
   await page.route("**/api/**", (route) => route.abort("connectionrefused"));
   await page.clock.fastForward(31_000);
   await page.clock.runFor(5_000);
-  await expect(page.getByText(/The API cannot be reached.*This is as of/).first()).toBeVisible();
+  await expect(page.getByText(/Cannot reach the API.*These figures are from/).first()).toBeVisible();
   await expect(page.locator("tbody [data-row-link]").first()).toHaveText(data[0].name);
-  await expect(page.getByText("what is shown may be old")).toBeVisible();
+  await expect(page.getByText("figures may be old")).toBeVisible();
 });

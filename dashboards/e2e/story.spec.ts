@@ -70,7 +70,7 @@ test("from a flag to an outcome: a tutor gets worse, is talked to, and improves"
   await expect(prepare).toContainText("What makes it hard to keep sessions as planned?");
   await coach.getByRole("button", { name: "Log contact" }).click();
   const contact = coach.getByRole("dialog");
-  await contact.getByRole("combobox", { name: "Cause, as the tutor sees it" }).click();
+  await contact.getByRole("combobox", { name: "Cause, according to the tutor" }).click();
   await coach.getByRole("option", { name: "Too many sessions" }).click();
   await contact.getByRole("combobox", { name: "Agreed" }).click();
   await coach.getByRole("option", { name: "Fewer sessions" }).click();
@@ -89,7 +89,7 @@ test("from a flag to an outcome: a tutor gets worse, is talked to, and improves"
   await post(page.request, posted("held-again", days(250, 0.01), { status: "completed" }));
   await expect.poll(async () => (await cases("due"))[0]?.suggested_at).toBeTruthy();
   await coach.reload();
-  await expect(coach.locator("tbody tr")).toContainText("Nothing is raised any more: close it?");
+  await expect(coach.locator("tbody tr")).toContainText("No concern is raised any more. Close the case?");
   await coach.goto(`/cases/${case_id}`);
   await coach.getByRole("button", { name: "Close", exact: true }).click();
   const closing = coach.getByRole("dialog");

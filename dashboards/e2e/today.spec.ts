@@ -172,7 +172,7 @@ test("what fails is taken back, and said", async ({ page }) => {
   await rowOf(page, one).getByRole("checkbox").check();
   await page.getByRole("button", { name: "Snooze" }).click();
   await page.getByRole("button", { name: "In 3 days" }).click();
-  await expect(page.getByText(`${one.tutor.name}: The API cannot be reached.`)).toBeVisible();
+  await expect(page.getByText(`${one.tutor.name}: Cannot reach the API.`)).toBeVisible();
   await expect(rowOf(page, one)).toBeVisible();
 });
 
@@ -259,7 +259,7 @@ test("from a case, the next one is a key away, and the way back leads to where o
   browser,
 }) => {
   const lead = await person(browser, "Wera Back", "lead");
-  await lead.getByText("Nobody’s", { exact: true }).first().click();
+  await lead.getByText("Unassigned", { exact: true }).first().click();
   await expect(lead).toHaveURL("/?whose=nobody");
   const links = lead.locator("[data-case]");
   await expect(links.nth(3)).toBeVisible();
@@ -316,15 +316,15 @@ test("a contact is noted for its day, corrected and withdrawn; the history keeps
   await lead.goto(`/cases/${one.case_id}`);
   await lead.getByRole("button", { name: "Log contact" }).click();
   const dialog = lead.getByRole("dialog");
-  await expect(dialog.getByLabel("Day of the contact")).toHaveValue(today);
-  await dialog.getByLabel("Day of the contact").fill(day);
+  await expect(dialog.getByLabel("Date of contact")).toHaveValue(today);
+  await dialog.getByLabel("Date of contact").fill(day);
   await dialog.getByLabel("Note").fill("Called on the way home");
   await dialog.getByRole("button", { name: "Log contact" }).click();
   const happened = lead.getByRole("region", { name: "What happened" });
   await expect(happened).toContainText("Phone call on ");
 
   await happened.getByRole("button", { name: /^Correct the contact of / }).click();
-  await expect(dialog.getByLabel("Day of the contact")).toHaveValue(day);
+  await expect(dialog.getByLabel("Date of contact")).toHaveValue(day);
   await expect(dialog.getByLabel("Note")).toHaveValue("Called on the way home");
   await dialog.getByLabel("Note").fill("Called from the office");
   await dialog.getByRole("button", { name: "Save correction" }).click();
@@ -341,8 +341,8 @@ test("a contact is noted for its day, corrected and withdrawn; the history keeps
 
 test("says what there is where nothing fits", async ({ page }) => {
   await page.goto("/?search=nobody-is-called-this");
-  await expect(page.getByText("No case fits these filters")).toBeVisible();
-  await page.getByRole("button", { name: "Clear the filters" }).click();
+  await expect(page.getByText("No cases match these filters")).toBeVisible();
+  await page.getByRole("button", { name: "Clear filters" }).click();
   await expect(page).toHaveURL("/");
   await expect(page.locator("tbody tr").first()).toBeVisible();
 });
@@ -384,13 +384,15 @@ test("many are assigned at once, and each outcome is told", async ({ page, brows
   await lead.getByRole("option", { name: "Mira Lund" }).click();
   await lead.getByRole("dialog").getByRole("button", { name: "Assign" }).click();
   await expect(
-    lead.getByText(`2 assigned to Mira Lund. Changed meanwhile, and not assigned: ${other.tutor.name}.`),
+    lead.getByText(
+      `2 assigned to Mira Lund. Not assigned because someone else changed them: ${other.tutor.name}.`,
+    ),
   ).toBeInViewport();
   await expect(rows.filter({ hasText: "Mira Lund" })).toHaveCount(2);
   // What was left is still selected, to be looked at and assigned again.
   await expect(lead.getByText("1 selected")).toBeVisible();
   await expect(rowOf(lead, other).getByRole("checkbox")).toBeChecked();
-  await lead.getByRole("button", { name: "Close the message" }).click();
+  await lead.getByRole("button", { name: "Dismiss message" }).click();
   await expect(lead.getByText("2 assigned to Mira Lund")).toHaveCount(0);
   await lead.context().close();
 });

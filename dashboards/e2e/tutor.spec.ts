@@ -31,9 +31,7 @@ test("has a card of each concern: the counts, the limit, since when and what end
   for (const { concern, status, superseded, sentence, ending, events, trials } of data.concerns) {
     const card = page.getByRole("article", { name: LABELS[concern] });
     await expect(card).toContainText(sentence);
-    await expect(
-      card.getByRole("img", { name: /in nine of ten cases between .*; the limit is / }),
-    ).toBeVisible();
+    await expect(card.getByRole("img", { name: /90% likely between .*; the limit is / })).toBeVisible();
     if (events !== null) await expect(card).toContainText(`${events} of ${trials.toLocaleString("en-GB")}`);
     await expect(card.getByText("Raised", { exact: true })).toHaveCount(
       status === "raised" && !superseded ? 1 : 0,
@@ -70,7 +68,7 @@ test("an excuse is given, changes the scores, and is taken back", async ({ page 
   // A run that is under way builds the list of what happened first, and the scores after it.
   await expect.poll(counted, { timeout: SCORED_WITHIN_MS }).toBe(tutor.let_downs_90d - 1);
   await happened.getByRole("button", { name: "Undo excuse" }).click();
-  await dialog.getByRole("button", { name: "Let it count" }).click();
+  await dialog.getByRole("button", { name: "Undo excuse" }).click();
   await expect(excused).toBeHidden({ timeout: SCORED_WITHIN_MS });
   await expect.poll(counted, { timeout: SCORED_WITHIN_MS }).toBe(tutor.let_downs_90d);
 });
@@ -106,7 +104,7 @@ test("a day is excused from the calendar, and counts again", async ({ page }) =>
     /“Ill, with a note” .+, \d+ \w+ \d{4}/,
   );
   await page.getByRole("button", { name: "Undo excuse" }).first().click();
-  await dialog.getByRole("button", { name: "Let it count" }).click();
+  await dialog.getByRole("button", { name: "Undo excuse" }).click();
   await expect(cell).toHaveAccessibleName(LET_DOWN, { timeout: SCORED_WITHIN_MS });
   await expect.poll(async () => inAll((await history()).calendar)).toBe(inAll(calendar));
 });
@@ -159,7 +157,7 @@ test("the notice of a saved excuse stays until the scores are there", async ({ p
     ).sentence,
   );
   await happened.getByRole("button", { name: "Undo excuse" }).click();
-  await dialog.getByRole("button", { name: "Let it count" }).click();
+  await dialog.getByRole("button", { name: "Undo excuse" }).click();
   await expect(happened.getByText("Excused", { exact: true })).toBeHidden({ timeout: SCORED_WITHIN_MS });
   await expect(notice).toBeHidden();
 });
@@ -187,7 +185,7 @@ test("says whether the tutor may stop, and what speaks for it", async ({ page })
   await expect(page.getByText(/stopping risk/)).toBeVisible();
   // The formula is not calibrated: its level is told, no figure.
   const isByRules = attrition.model_version.startsWith("rules-");
-  await expect(page.getByText(/A fixed formula says so/)).toHaveCount(isByRules ? 1 : 0);
+  await expect(page.getByText(/A fixed formula decides/)).toHaveCount(isByRules ? 1 : 0);
   await expect(page.getByText(attrition.factors[0].label).first()).toBeVisible();
 });
 

@@ -32,7 +32,7 @@ test("first sessions stand by risk on request, with what to prepare for", async 
     .getByRole("table", { name: /^First sessions/ })
     .locator("tbody tr")
     .first();
-  await expect(row).toContainText("risk that it fails or is the last one");
+  await expect(row).toContainText("risk that this session fails or is the last");
   for (const fact of data[0].preparation) await expect(row).toContainText(fact);
 });
 
@@ -44,11 +44,11 @@ test("filters narrow the list, and can be cleared", async ({ page }) => {
   await expect(rows.first()).toContainText(data[0].tutor_name);
   await expect(page).toHaveURL(/search=/);
   await page.getByLabel("Tutor or student").fill("nobody of this name");
-  await expect(page.getByText("No planned session fits the filters")).toBeVisible();
-  await page.getByRole("button", { name: "Clear the filters" }).click();
+  await expect(page.getByText("No planned sessions match the filters")).toBeVisible();
+  await page.getByRole("button", { name: "Clear filters" }).click();
   await expect(rows.first()).toBeVisible();
   await page.getByLabel("First day").fill("2999-01-01");
-  await expect(page.getByText("No planned session fits the filters")).toBeVisible();
+  await expect(page.getByText("No planned sessions match the filters")).toBeVisible();
 });
 
 test("a stand-in is one click away: free, of the subject, the likeliest to hold it first", async ({

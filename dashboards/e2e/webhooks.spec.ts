@@ -36,7 +36,7 @@ async function add(page: Page, url: string, name: string): Promise<string> {
   await page.getByRole("button", { name: "Add webhook" }).first().click();
   const dialog = page.getByRole("dialog", { name: "Add webhook" });
   await dialog.getByLabel("Address").fill(url);
-  await dialog.getByLabel("What it is for").fill(name);
+  await dialog.getByLabel("Description").fill(name);
   await dialog.getByRole("button", { name: "Add webhook" }).click();
   const added = page.getByRole("dialog", { name: "Webhook added" });
   const secret = (await added.locator("code").textContent()) ?? "";

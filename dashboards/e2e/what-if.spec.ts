@@ -11,7 +11,7 @@ test("a lead looks, an admin applies, and the audit log says so", async ({ page,
   await lead.getByRole("button", { name: "More" }).click();
   await lead.getByRole("menuitem", { name: "What if" }).click();
   await expect(lead.getByRole("heading", { level: 1, name: "What if?" })).toBeVisible();
-  await expect(lead.getByText("Nothing asked yet")).toBeVisible();
+  await expect(lead.getByText("No replay yet")).toBeVisible();
   const show = lead.getByRole("button", { name: "Show what changes" });
   await expect(show).toBeDisabled();
 
@@ -40,7 +40,7 @@ test("a lead looks, an admin applies, and the audit log says so", async ({ page,
   await expect(changes.getByRole("row").nth(1)).toContainText(first.name);
   await expect(changes.getByRole("row").nth(1)).toContainText(LABELS[first.concern] ?? "");
   // Leads look; admins apply.
-  await expect(lead.getByText("An admin can apply them")).toBeVisible();
+  await expect(lead.getByText("Only admins can apply settings")).toBeVisible();
   await expect(lead.getByRole("button", { name: "Apply…" })).toHaveCount(0);
   await expectAccessible(lead);
   await expectFitsTelephone(lead);
@@ -58,7 +58,7 @@ test("a lead looks, an admin applies, and the audit log says so", async ({ page,
   const applied = page.getByRole("table", { name: "Applied settings" });
   await expect(applied.getByRole("row").nth(1)).toContainText("Ratings in 180 days 6 sessions");
   await expect(applied.getByRole("row").nth(1)).toContainText("Agreed on Monday");
-  const waits = page.getByText("Applied settings count from the next run on.");
+  const waits = page.getByText("Applied settings take effect with the next run.");
   await expect(waits).toBeVisible();
   // The run that takes it over begins by itself.
   await expect(waits).toBeHidden(ANSWERED);
@@ -69,7 +69,7 @@ test("a lead looks, an admin applies, and the audit log says so", async ({ page,
   await page.goto("/audit?action=scoring.apply");
   await expect(page.getByRole("table").getByRole("row").nth(1)).toContainText("Scoring settings applied");
   await page.goto("/what-if");
-  await page.getByRole("button", { name: "Go back to configured" }).click();
-  await expect(applied.getByRole("row").nth(1)).toContainText("Nothing: as configured");
-  await expect(page.getByRole("button", { name: "Go back to configured" })).toHaveCount(0);
+  await page.getByRole("button", { name: "Restore configured settings" }).click();
+  await expect(applied.getByRole("row").nth(1)).toContainText("None: all as configured");
+  await expect(page.getByRole("button", { name: "Restore configured settings" })).toHaveCount(0);
 });

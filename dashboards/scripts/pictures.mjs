@@ -53,7 +53,7 @@ await picture(desk, "today", address, "Sessions of the day");
 await picture(desk, "overview", `${address}/overview`, "Newest concerns");
 await picture(desk, "tutors", `${address}/tutors`, "Funnel plot");
 await picture(desk, "case", `${address}/cases/${first.case_id}`, "Prepare");
-await picture(desk, "honesty", `${address}/honesty`, "What was said, what came");
+await picture(desk, "honesty", `${address}/honesty`, "Forecasts and outcomes");
 const pair = `student=${student.student_id}&tutor=${match.tutor_id}`;
 await picture(desk, "matching", `${address}/matching?${pair}`, "Alternatives");
 await desk.close();

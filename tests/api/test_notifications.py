@@ -197,7 +197,7 @@ def test_a_test_comes_in_ones_own_chat_at_once_and_is_tried_once(
         assert (report["state"], report["channel"]) == ("sent", "chat")
         told = json.loads(receiver.taken[0])
         assert told["title"].startswith("Test: ")
-        assert told["message"].startswith("This is a test. Its facts are made up")
+        assert told["message"].startswith("This is a test with invented facts")
         receiver.answer = replies(503)
         report = told_by(receiver)
         assert (report["state"], report["error"]) == ("failed", "HTTP 503")

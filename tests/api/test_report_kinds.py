@@ -175,7 +175,7 @@ def test_mail_that_answers_somebody_is_shown_with_made_up_facts(
         [kind],
     )
     mail = ann.get(f"/api/reports/kinds/{kind}/preview").json()["data"]["mail"]
-    assert "This is an example. Its facts are made up." in mail["html"]
+    assert "This is an example with invented facts." in mail["html"]
     assert "Ada Example" in mail["text"]
     assert "Bob" not in mail["subject"] + mail["text"]
 
@@ -186,7 +186,7 @@ def test_mail_that_answers_somebody_is_shown_with_made_up_facts(
     sent = ann.get(f"/api/reports/{report_id}").json()["data"]
     assert (sent["state"], sent["subject"]) == ("sent", f"Test: {mail['subject']}")
     assert sent["tutor_ids"] == []
-    assert "This is a test. Its facts are made up" in sent["body_html"]
+    assert "This is a test with invented facts" in sent["body_html"]
     assert "#token=" not in sent["body_text"], "no link to anybody's page"
 
 
@@ -230,7 +230,7 @@ def test_a_test_goes_to_the_person_who_asks_and_to_nobody_else(
     assert sent.accepted == 1
     mail = ann.get(f"/api/reports/{report_id}").json()["data"]
     assert mail["state"] == "sent"
-    assert "This is a test." in mail["body_html"]
+    assert "This is a test with" in mail["body_html"]
     assert kinds(ann)["weekly_report"]["last_report_id"] is None, "it has told nobody anything"
 
 

@@ -24,7 +24,7 @@ from tests.api.test_problems import problem
 from tests.conftest import Postgres
 
 ALERT = {
-    "condition": "x", "title": "mail does not leave", "detail": "It waits.", "advice": "Look.",
+    "condition": "x", "title": "mail is not being sent", "detail": "It waits.", "advice": "Look.",
     "figures": [["mails waiting", "3"]], "since": "2026-01-31T12:00:00+00:00",
 }  # fmt: skip
 ADA, BOB = entity_uuid("T-1"), uuid4()

@@ -63,7 +63,7 @@ def test_an_assignment_is_accepted_from_the_command_line(database: Database) -> 
     assert {row[3:] for row in written if row[0] not in by_hand} == {("assignment", 1.0, True)}
     [(details,)] = rows(database, "select details from app.audit_log where action = 'assignment.accept'")
     assert details == {"pairs": len(found["pairs"]), "model": "rules-v1"}
-    assert "pairs are noted as offers" in tutorq("assign", "--accept").stdout
+    assert "pairs as offers" in tutorq("assign", "--accept").stdout
 
 
 def test_places_that_were_given_are_no_longer_free(database: Database) -> None:
@@ -95,7 +95,7 @@ def test_a_plan_from_before_is_refused_when_its_places_are_gone(database: Databa
 
 def test_evaluate_policy_says_why_it_cannot_tell(database: Database) -> None:
     said = tutorq("evaluate-policy").stdout
-    assert "0 slates; of 0 the outcome is known, 60 days after the offer" in said
+    assert "0 slates, 0 with a known outcome 60 days after the offer" in said
     assert "cannot tell: there is no offer whose outcome is known yet" in said
     assert "cannot tell: no cell was held out" in said
     assert "Does the model's order help, against that of the rules? Cannot tell: there is no offer" in said
@@ -114,7 +114,7 @@ ESTIMATE = {"outcome": "continued", "policy": "model", "against": "rules", "reas
 
 @pytest.mark.parametrize(
     ("low", "high", "says"),
-    [(0.01, 0.2, "Yes: +0.100"), (-0.3, -0.1, "No, it harms: "), (-0.1, 0.3, "No difference is to be seen: ")],
+    [(0.01, 0.2, "Yes: +0.100"), (-0.3, -0.1, "No, it harms: "), (-0.1, 0.3, "No difference found: ")],
 )
 def test_the_answer_in_a_sentence(low: float, high: float, says: str) -> None:
     said = verdict([{**ESTIMATE, "low": low, "high": high}])

@@ -42,8 +42,8 @@ def test_a_what_if_is_answered(database: Database) -> None:
     said = tutorq(*words).stdout
     assert "risk_threshold: 0.15 → 0.04" in said
     assert "evidence_half_life_days: 30 → 20" in said
-    assert "of flags for let-downs, proved right" in said
-    assert "Nothing was changed." in said
+    assert "let-down flags that were right" in said
+    assert "No settings were changed." in said
     result = answer(*words)
     assert set(result["changed"]) == {"risk_threshold", "evidence_half_life_days", "min_sessions"}
     assert result["today"]["raised_then"] > result["today"]["raised_now"]
@@ -62,7 +62,7 @@ def test_settings_are_applied_and_reverted(database: Database) -> None:
     assert shown["applied"]["note"] == "agreed"
     assert "Applied by command line" in tutorq("settings", "show").stdout
     assert answer("settings", "revert")["changed"]["risk_threshold"] == {"from": 0.2, "to": 0.15}
-    assert "Nothing changes." in tutorq("settings", "revert").stdout
+    assert "No changes." in tutorq("settings", "revert").stdout
     with database.connect() as connection:
         entries = audit.find(connection, actions=[audit.Action.SCORING_APPLY], limit=10)
     assert [sorted(entry.details) for entry in entries] == [
@@ -78,7 +78,7 @@ def test_doctor_says_when_what_is_configured_contradicts_what_is_applied(databas
     found = doctor.scoring(settings, database)
     assert not found.ok
     assert "high_risk_probability 0.6 instead of 0.8; applied by command line" in found.found
-    assert "the published scores were made with others" in found.found
+    assert "the published scores use other settings" in found.found
 
     changed = settings.model_copy(update={"watch_probability": 0.7})
     found = doctor.scoring(changed, database)
@@ -90,7 +90,7 @@ def test_doctor_says_when_what_is_configured_contradicts_what_is_applied(databas
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("what-if",), "say what is to be changed"),
+        (("what-if",), "name a setting to change"),
         (("what-if", "--threshold", "0.9"), "risk_threshold: Input should be less than or equal to 0.5"),
         (("what-if", "--set", "broad_share=0.2"), "'broad_share=0.2' is not NAME=VALUE with one of risk_threshold"),
         (("what-if", "--set", "evidence_cap=much"), "'much' is not a number"),

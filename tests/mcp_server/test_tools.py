@@ -299,4 +299,4 @@ def test_without_a_key_it_does_not_start(tmp_path: Path) -> None:
     ended = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert ended.stdout == ""
-    assert ended.stderr.startswith("error: TUTORQ_MCP_KEY is not set; make a key with: tutorq keys create")
+    assert ended.stderr.startswith("error: TUTORQ_MCP_KEY is not set; create a key with: tutorq keys create")

@@ -117,7 +117,7 @@ def test_stale_tables_are_one_alert_and_silent_data_another(tick: Any, instance:
     freshness_is(instance, ARRIVALS, FreshnessState.FAIL)
     tick()
     assert sorted(tick()) == ["no_new_data", "tables_stale"]
-    assert any("2 tables are older than they should be" in line for line in wrong())
+    assert any("2 tables are out of date" in line for line in wrong())
     for name in ("tutor_scores", "publication"):
         freshness_is(instance, dg.AssetKey(["marts", name]), FreshnessState.PASS)
     tick(11)

@@ -126,8 +126,8 @@ def test_a_chat_is_told_in_words_once(database: Database, receiver: Receiver) ->
     assert send(database, settings).accepted == 1
     assert send_again_at_once(database, settings).accepted == 0
     (told,) = [json.loads(body) for body in receiver.taken]
-    assert told["title"] == "2 things to know about tutors"
-    assert "• Ada Novak did not come to the session of Mon 2 Feb, 14:00\n" in told["message"]
+    assert told["title"] == "2 updates about tutors"
+    assert "• Ada Novak missed the session of Mon 2 Feb, 14:00\n" in told["message"]
     assert "• Ada Novak: suddenly worse, 93% chance above the limit\n" in told["message"]
     assert "http://localhost:8000/tutors/8c8d357b-5e87-2bba-cd45-197626bd5759" in told["message"]
 

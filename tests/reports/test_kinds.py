@@ -64,7 +64,7 @@ def test_dagster_looks_at_the_same_hours(kind: ReportKind, cron: str) -> None:
         (
             ReportKind.LOG_IN_LINK,
             {"mail_provider": "file"},
-            "TUTORQ_MAIL_PROVIDER is file, which reaches no mailbox.",
+            "TUTORQ_MAIL_PROVIDER is file, so no mail is sent.",
         ),
     ],
 )

@@ -82,9 +82,9 @@ def test_rules_say_what_happened_what_comes_and_how_far_to_trust_it() -> None:
         "In week 5, from 26 January 2026 to 1 February 2026, 3 concerns were raised: unreliable (2), no-shows (1); 1 "
         "was cleared. 300 of 3,000 sessions were let down, 10.0%, less than in any of the 11 weeks before (10.3% to "
         "13.7%). 4 cases were opened, 1 was closed: the tutor improved (1). Today 12 are open, 2 overdue and 1 without "
-        "an owner. Of 20 cases of the last 6 months whose 30 days are over, 8 still had the concern raised.",
+        "an owner. Of 20 cases of the last 6 months that are 30 days old, 8 still had the concern raised.",
         "In the week ahead, 25 of 900 planned sessions have a high let-down risk, with 21 students; about 8 of these "
-        "sessions will be let down. 14 follow-ups are due then.",
+        "sessions are likely to be let down. 14 follow-ups are due then.",
         "On Fridays, 13% of all sessions are let down, otherwise 9.0%. Of 412 weekly checks of flagged tutors, 30 days "
         "ago or more, 78% were right (84% promised). 93% of 1,180 ranges held what came (92% promised). "
         f"In {SECRET}, 20% of all sessions are let down, otherwise 9.0%.",
@@ -97,7 +97,7 @@ def test_rules_say_what_happened_what_comes_and_how_far_to_trust_it() -> None:
         ({"opened": 0, "closed": 0}, "No case was opened, none was closed. Today 12 are open, 2 overdue and"),
         ({"opened": 1, "closed": 3}, "1 case was opened, 3 were closed: "),
         ({"overdue": 0, "without_owner": 0}, "Today 12 are open, none overdue and none without an owner."),
-        ({"open": 0, "overdue": 0, "without_owner": 0}, "Today none is open."),
+        ({"open": 0, "overdue": 0, "without_owner": 0}, "No case is open today."),
     ],
 )
 def test_cases_in_words(changes: dict[str, int], says: str) -> None:
@@ -121,15 +121,15 @@ def test_an_empty_week_reads_well() -> None:
     assert told.texts == NarrativeTexts(
         "In week 5, from 26 January 2026 to 1 February 2026, no concern was raised; none was cleared. There were no "
         "sessions. 1 case was opened, none was closed. Today 1 is open, none overdue and none without an owner.",
-        "No planned session is left in the week ahead. No follow-up is due then.",
-        "No weekday, time of day or subject stands out on the whole platform. No forecast is 30 days old yet, so it is "
+        "No planned sessions are left in the week ahead. No follow-up is due then.",
+        "No weekday, time of day or subject stands out across the platform. No forecast is 30 days old yet, so it is "
         "not known how often flags are right.",
     )
 
 
 @pytest.mark.parametrize(
     ("as_of", "says"),
-    [("2026-02-08", "In the week ahead, 25 of 900"), ("2026-02-09", "The week after it is over, too.")],
+    [("2026-02-08", "In the week ahead, 25 of 900"), ("2026-02-09", "The following week is over, too.")],
 )
 def test_of_old_weeks_nothing_is_ahead(as_of: str, says: str) -> None:
     assert narrative.told(WEEK, facts(as_of=as_of)).texts.ahead.startswith(says)
@@ -139,7 +139,7 @@ def test_the_sessions_at_risk_are_let_down_and_not_the_students() -> None:
     upcoming = {"sessions": 900, "at_risk": 1, "students": 1, "expected_let_downs": 0.3}
     assert narrative.told(WEEK, facts(upcoming=upcoming)).texts.ahead.startswith(
         "In the week ahead, 1 of 900 planned sessions has a high let-down risk, with 1 student; less than 1 of these "
-        "sessions will be let down."
+        "sessions are likely to be let down."
     )
 
 
@@ -294,7 +294,7 @@ def test_a_language_model_words_the_report_before_it_is_queued(over: "Marketplac
     mail = render(Settings(), "weekly_report", subject_of("weekly_report", payload), payload)
     for text in (mail.text, mail.html):
         assert "A calm week." in text
-        assert "Worded by a language model from the figures of this report" in text
+        assert "A language model wrote this text" in text
     # It is told, so nobody is asked again.
     over.queue(MONDAY, openai_base_url=model.base_url, openai_model="test-model")
     assert len(model.requests) == 1

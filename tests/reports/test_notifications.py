@@ -119,8 +119,8 @@ def test_a_person_is_told_of_their_own_tutors_once(database: Database) -> None:
     assert queue(database).mail == 2
     assert queue(database).mail == 0
     assert told(database) == [
-        ("ann@example.org", "Ada Ray did not come to the session of Mon 2 Feb, 15:00"),
-        ("lee@example.org", "2 things to know about tutors"),
+        ("ann@example.org", "Ada Ray missed the session of Mon 2 Feb, 15:00"),
+        ("lee@example.org", "2 updates about tutors"),
     ]
     happen(database, "tutor.concern_raised", concern="unreliable", probability=0.81, is_active=True)
     assert queue(database).mail == 2
@@ -173,14 +173,14 @@ def test_what_waited_comes_as_one(database: Database, tmp_path: Any) -> None:
         assert queue(database).mail == 0
     assert queue(database, NOON + timedelta(hours=1, minutes=1)).mail == 1
     assert queue(database, NOON + timedelta(hours=2)).mail == 0
-    assert told(database) == [("ann@example.org", "3 things to know about tutors")]
+    assert told(database) == [("ann@example.org", "3 updates about tutors")]
     transform = database.as_role(DatabaseRole.TRANSFORM)
     assert outbox.send_due(SETTINGS, transform, FileProvider(tmp_path)).accepted == 1
     with database.connect() as connection:
         ((text, html),) = connection.execute("select body_text, body_html from app.email_reports").fetchall()
     assert text.startswith(MARK)
     text, html = map(sealer(SETTINGS).open_text, (text, html))
-    assert text.count("Ada Ray did not come to the session of Mon 2 Feb, 15:00") == 3
+    assert text.count("Ada Ray missed the session of Mon 2 Feb, 15:00") == 3
     assert "Times are in Europe/Vienna." in text
     assert "http://localhost:8000/notifications" in html
 
@@ -206,7 +206,7 @@ def test_who_wants_it_no_more_is_not_told_what_waited(database: Database) -> Non
             "update app.notification_preferences set kinds = '{session.alert}' where person_id = %s", [person]
         )
     assert queue(database, NOON + timedelta(hours=2)).mail == 1
-    assert told(database) == [("ann@example.org", "Ada Ray did not come to the session of Mon 2 Feb, 15:00")]
+    assert told(database) == [("ann@example.org", "Ada Ray missed the session of Mon 2 Feb, 15:00")]
     with database.connect() as connection:
         connection.execute("update app.people set is_active = false")
     happen(database)
@@ -242,7 +242,7 @@ def test_a_person_has_a_chat_of_their_own(
     transform = database.as_role(DatabaseRole.TRANSFORM)
     channel = ChatChannel(SETTINGS, ChatClient(allow_private=True))
     assert delivery.send(transform, channel).accepted == 1
-    assert json.loads(receiver.taken[0])["title"] == "Ada Ray did not come to the session of Mon 2 Feb, 15:00"
+    assert json.loads(receiver.taken[0])["title"] == "Ada Ray missed the session of Mon 2 Feb, 15:00"
 
     happen(database)
     queue(database)

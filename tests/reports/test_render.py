@@ -44,7 +44,7 @@ def test_a_session_report_says_what_happened_when_and_what_to_do(reporting: "Mar
     ((_, _, payload),) = reporting.outbox("session_report")
     payload["session"]["scheduled_time"] = "2026-07-01T22:30:00+00:00"
     mail = rendered("session_report", payload)
-    assert mail.subject == f"The tutor did not come: {SCRIPT}"
+    assert mail.subject == f"The tutor missed a session: {SCRIPT}"
     assert "Planned for: Thu 2 Jul 2026, 00:30" in mail.text
     assert "Thu 2 Jul 2026, 00:30" in mail.html
     assert f"https://q.example.org/tutors/{reporting.tutor(2)}" in mail.text
@@ -123,8 +123,8 @@ def test_the_digest_counts_tutors_of_each_concern_and_names_the_newest(reporting
 @pytest.mark.parametrize(
     ("status", "says"),
     [
-        ("ok", "All is well: there is no flag."),
-        ("watch", "The flag ends by itself when this probability falls below 50%."),
+        ("ok", "All is well: you have no flag."),
+        ("watch", "The flag ends automatically when this probability falls below 50%."),
         ("insufficient_data", "too few for a fair judgement"),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_snapshot_is_fair_to_the_tutor(reporting: "Marketplace", status: str, 
     assert mail.subject == "Your teaching in January 2026"
     assert says in mail.text
     assert says in as_text(mail.html)
-    assert "excused does not count" in mail.text
+    assert "Excused sessions do not count" in mail.text
     assert "q.example.org" not in mail.text, "tutors have no access to the dashboard"
     assert f"Sessions in January 2026: {payload['in_month']['sessions']}" in mail.text
 
@@ -146,7 +146,7 @@ def test_all_is_well_only_without_a_concern(reporting: "Marketplace") -> None:
     assert payload["tutor"]["risk_status"] == "ok"
     mail = rendered("tutor_snapshot", payload)
     for text in (mail.text, as_text(mail.html)):
-        assert f"Of concern: no-shows. You {NO_SHOWS} {ENDS}" in text
+        assert f"Concerns: no-shows. You {NO_SHOWS} {ENDS}" in text
         assert "All is well" not in text
 
 
@@ -242,8 +242,8 @@ def test_a_digest_counts_the_sessions_to_look_at_by_reason(reporting: "Marketpla
     assert payload["counts"] == {"tutor_no_show": 2}
     mail = rendered("daily_digest", payload)
     assert "Sessions to look at: 2\n" in mail.text
-    assert "The tutor did not come: 2\n" in mail.text
-    assert "The tutor did not come 2" in as_text(mail.html)
+    assert "The tutor missed a session: 2\n" in mail.text
+    assert "The tutor missed a session 2" in as_text(mail.html)
 
 
 @pytest.mark.parametrize("kind", ["session_report", "risk_alert"])
@@ -289,6 +289,6 @@ def test_numbers_in_words() -> None:
         "unknown", "0%", "less than 0.1%", "5.1%", "19%", "more than 99%", "100%",
     ]  # fmt: skip
     assert [notice(hours) for hours in (None, -0.5, 0.5, 1, 23.9, 72)] == [
-        "unknown", "after it should have begun", "less than an hour before", "1 hour before", "23 hours before",
+        "unknown", "after the planned start", "less than an hour before", "1 hour before", "23 hours before",
         "3 days before",
     ]  # fmt: skip

@@ -45,9 +45,9 @@ def test_each_kind_once_and_marked(demo: "Marketplace") -> None:
     assert [row[0] for row in rows] == KINDS
     for kind, subject, state, error, text, html, recipient in rows:
         text, html = map(sealer(demo.settings).open_text, (text, html))
-        assert (state, error) == ("sample", "made up with the demo, and never sent")
+        assert (state, error) == ("sample", "demo sample, never sent")
         assert subject.startswith("Sample: ")
-        assert "This is a sample. It was made up with the demo and never sent." in html, kind
+        assert "This is a sample of the demo. tutorq never sent this mail." in html, kind
         assert subject in text or kind == "daily_digest"
         assert recipient.endswith("@example.org"), kind
     assert demo.execute("select count(*) - %s from app.email_reports", len(KINDS)) == before

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tests.conftest import Postgres
 
 ALERT = {
-    "condition": "outbox_stuck", "title": "mail does not leave", "detail": "It waits.", "advice": "Look.",
+    "condition": "outbox_stuck", "title": "mail is not being sent", "detail": "It waits.", "advice": "Look.",
     "figures": [["mails waiting", "3"]], "since": "2026-01-31T12:00:00+00:00",
 }  # fmt: skip
 SHORT = 0.3

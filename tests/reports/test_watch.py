@@ -113,9 +113,9 @@ def test_a_service_that_ends_under_up_is_mailed(environment: Settings, monkeypat
     monkeypatch.setattr(processes, "services", lambda *_: [short_lived])
     monkeypatch.setattr(up, "_bring_up", bring_up)
     settings = environment.model_copy(update={"api_port": processes.free_port(), "dagster_port": processes.free_port()})
-    with pytest.raises(TutorqError, match="dagster-daemon ended by itself"):
+    with pytest.raises(TutorqError, match="dagster-daemon ended unexpectedly"):
         up.run(settings, demo=False, console=Console(quiet=True))
-    assert subjects(environment) == ["tutorq: dagster-daemon has ended, and everything is stopped"]
+    assert subjects(environment) == ["tutorq: dagster-daemon ended, and tutorq stopped all services"]
 
 
 def test_what_cannot_be_told_hides_nothing(environment: Settings, tmp_path: Path) -> None:

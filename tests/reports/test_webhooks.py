@@ -40,7 +40,7 @@ OLDER = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 KEY = Fernet.generate_key().decode()
 SETTINGS = Settings(secrets_key=SecretStr(KEY), webhooks_allow_private=True, webhooks_allow_http=True)
 ALERT = {
-    "condition": "x", "title": "mail does not leave", "detail": "It waits.", "advice": "Look.", "figures": [],
+    "condition": "x", "title": "mail is not being sent", "detail": "It waits.", "advice": "Look.", "figures": [],
     "since": "2026-01-31T12:00:00+00:00",
 }  # fmt: skip
 ALL = ["tutor.concern_raised", "tutor.concern_cleared", "session.alert", "case.changed", "publication.done"]

@@ -276,7 +276,7 @@ def test_the_mail_says_first_what_is_new_and_shows_every_section(over: "Marketpl
             assert heading in text
         assert "Were the flags right?" in text
         assert f"Of {plural(known['raised'], 'check')} of flagged tutors and " in text
-        assert f"{plural(known['forecasts'], 'forecast')}, one of each tutor on each Monday" in text
+        assert f"{plural(known['forecasts'], 'forecast')}, one per tutor and Monday" in text
         assert "language model" not in text
         assert "The week ahead" in text
         assert "do not prove that conversations help" in text
@@ -302,7 +302,7 @@ def test_a_quiet_week_says_so(over: "Marketplace") -> None:
     assert mail.subject == "Week 5: no new concern"
     for says in (
         "no concern was raised; none was cleared. There were no sessions.",
-        "No planned session is left in the week ahead. No follow-up is due then.",
+        "No planned sessions are left in the week ahead. No follow-up is due then.",
         "None in the week ahead.",
     ):
         assert says in mail.text

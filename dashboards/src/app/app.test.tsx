@@ -42,9 +42,7 @@ it("asks for a log-in, tells why a key is refused, and goes on with one that is 
     http.get(at("/api/appeals"), () => problem(404, "Nothing is published yet.")),
   );
   render(<App />);
-  expect(
-    await screen.findByText("Ask your admin for a log-in link, and open it in this browser."),
-  ).toBeTruthy();
+  expect(await screen.findByText("Ask your admin for a log-in link and open it here.")).toBeTruthy();
   await user.click(screen.getByRole("button", { name: "Use an API key" }));
   const key = await screen.findByLabelText("API key");
   await user.type(key, "wrong");
@@ -55,7 +53,7 @@ it("asks for a log-in, tells why a key is refused, and goes on with one that is 
   await user.click(screen.getByRole("button", { name: "Log in" }));
   expect(await screen.findByRole("heading", { name: "Today" })).toBeTruthy();
   expect((await screen.findAllByText("Nothing is published yet."))[0]).toBeTruthy();
-  expect(await screen.findByText("No scores have been published yet.")).toBeTruthy();
+  expect(await screen.findByText("No scores are published yet")).toBeTruthy();
 });
 
 it("uses a link up only when its reader says so", async () => {
@@ -83,7 +81,7 @@ it("uses a link up only when its reader says so", async () => {
   await user.click(screen.getByRole("button", { name: "Log in" }));
   expect(await screen.findByText("The link has been used, or is too old.")).toBeTruthy();
   expect(used).toEqual([{ token: "abc" }, { token: "abc" }]);
-  expect(await screen.findByRole("button", { name: "Mail me a log-in link" })).toBeTruthy();
+  expect(await screen.findByRole("button", { name: "Email me a log-in link" })).toBeTruthy();
   expect(window.location.hash).toBe("");
 });
 
@@ -100,11 +98,13 @@ it("mails a link to who asks for one, and says why the provider did not let some
   );
   window.history.replaceState(null, "", "/login#refused=no-role");
   render(<App />);
-  expect(await screen.findByText(/Your organisation has given you no role here/)).toBeTruthy();
+  expect(await screen.findByText(/Your organisation assigned you no role here/)).toBeTruthy();
   const organisation = await screen.findByRole("link", { name: "Continue with your organisation" });
   expect(organisation.getAttribute("href")).toBe("/api/auth/oidc/log-in");
   await user.type(screen.getByLabelText("Your e-mail address"), "ann@example.org");
-  await user.click(screen.getByRole("button", { name: "Mail me a log-in link" }));
-  expect(await screen.findByText(/If ann@example.org is known here, a link is on its way/)).toBeTruthy();
+  await user.click(screen.getByRole("button", { name: "Email me a log-in link" }));
+  expect(
+    await screen.findByText(/If ann@example.org is registered here, we have mailed you a log-in link/),
+  ).toBeTruthy();
   expect(asked).toEqual([{ email: "ann@example.org" }]);
 });

@@ -19,12 +19,10 @@ export function PageProblem({ error, reset }: ErrorComponentProps) {
     router.invalidate();
   };
   return (
-    <Page title="This page cannot be shown">
+    <Page title="This page failed to load">
       <ErrorState
         error={
-          error instanceof ApiProblem
-            ? error
-            : new ApiProblem(0, "Something went wrong in the page", String(error))
+          error instanceof ApiProblem ? error : new ApiProblem(0, "The page hit an error", String(error))
         }
         action={
           <Button size="xs" variant="default" onClick={again}>
@@ -39,10 +37,10 @@ export function PageProblem({ error, reset }: ErrorComponentProps) {
 export function NotFound() {
   const wayBack = useContext(WayBack);
   return (
-    <Page title="No such page">
+    <Page title="Page not found">
       <EmptyState
         icon="search"
-        title="There is nothing at this address"
+        title="No page has this address"
         action={wayBack ?? <WayBackButton to="/" label="Today" />}
       />
     </Page>

@@ -14,13 +14,13 @@ export function Freshness() {
   const now = useNow(5_000);
   const isLive = useIsLive();
   const { tone, short, full } = error
-    ? { tone: "bad", short: "No connection", full: "The API cannot be reached; what is shown may be old." }
+    ? { tone: "bad", short: "No connection", full: "tutorq cannot reach the API; figures may be old" }
     : outlook(data, (now - dataUpdatedAt) / 1000);
   // What needs words has them; all is well in three of them.
   const isBrief = isLive && tone === "ok";
   const rhythm = isLive
     ? "Changes appear as they happen"
-    : `Changes are looked for every ${POLL_MS / 1000} seconds`;
+    : `The page checks for changes every ${POLL_MS / 1000} seconds`;
   return (
     <div
       className={classes.freshness}
@@ -46,7 +46,7 @@ function outlook(health: Health | undefined, sinceAsked: number) {
   const publication = health?.checks.publication;
   if (!health || !publication) return { tone: "none", short: "", full: "" };
   if (publication.age_seconds === null || publication.age_seconds === undefined) {
-    return { tone: "none", short: "No scores yet", full: "No scores have been published yet." };
+    return { tone: "none", short: "No scores yet", full: "No scores are published yet" };
   }
   const age = publication.age_seconds + sinceAsked;
   const waiting = health.checks.unprocessed_changes.oldest_age_seconds;
@@ -54,11 +54,11 @@ function outlook(health: Health | undefined, sinceAsked: number) {
   const full = `Scores as of ${day(publication.as_of)}, updated ${short}`;
   const daemon = health.checks.dagster_daemon.status;
   if (health.status === "failed")
-    return { tone: "bad", short, full: `${full} · the database does not answer` };
+    return { tone: "bad", short, full: `${full} · the database is not responding` };
   if (age > STALE_AFTER_SECONDS) return { tone: "bad", short, full };
   if (daemon !== "ok" && daemon !== "unknown")
     return { tone: "warn", short, full: `${full} · the scheduler is not running` };
-  if (waiting) return { tone: "ok", short, full: `${full} · new data on its way` };
+  if (waiting) return { tone: "ok", short, full: `${full} · processing new data` };
   return { tone: "ok", short, full };
 }
 

@@ -6,6 +6,7 @@ import { use, useEffect, useRef, useState } from "react";
 import { Icon } from "../components/icons";
 import { alertOf, isWanted, type LiveAlert } from "../lib/alerts";
 import type { BrowserSession } from "../lib/api-types";
+import { counted } from "../lib/format";
 import { LiveContext } from "../lib/live-context";
 import { Refresher } from "../lib/live-queries";
 import { isLookedAt, noteAlert } from "../lib/unread";
@@ -83,7 +84,7 @@ export function LiveUpdates({ session }: { session: BrowserSession }) {
       {hidden > 0 && (
         <div className={classes.more}>
           <Link to="/" className={classes.link} onClick={() => setAlerts([])}>
-            {hidden === 1 ? "1 more alert" : `${hidden} more alerts`}
+            {counted(hidden, "more alert")}
           </Link>
         </div>
       )}

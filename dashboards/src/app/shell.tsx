@@ -84,7 +84,7 @@ function Frame({ session }: { session: BrowserSession }) {
           aria-label={isOpen ? "Close the menu" : "Open the menu"}
           aria-expanded={isOpen}
         />
-        <Link to="/" className={classes.brand} aria-label="tutorq, to today">
+        <Link to="/" className={classes.brand} aria-label="tutorq home">
           <img src="/icon.svg" width={22} height={22} alt="" />
           tutorq
         </Link>
@@ -159,9 +159,7 @@ function Unreadable() {
   if (!fields) return null;
   return (
     <div className={classes.banner}>
-      <ErrorNotice
-        text={`The API sent figures that are not numbers, which are shown as “unreadable”: ${fields}.`}
-      />
+      <ErrorNotice text={`The API sent invalid numbers, shown as “unreadable”: ${fields}.`} />
     </div>
   );
 }
@@ -186,8 +184,8 @@ function SchemeSwitch() {
 /** What a role lets its holder do, in the menu. */
 const MAY = {
   read: "You can view everything",
-  coach: "You can change things for your own tutors",
-  lead: "You can change things for all tutors",
+  coach: "You can make changes for your tutors",
+  lead: "You can make changes for all tutors",
   ingest: "You can send sessions",
   admin: "You can change everything",
 } as const satisfies Record<BrowserSession["role"], string>;
@@ -205,7 +203,7 @@ function SessionMenu({ session, onLogOut }: SessionMenuProps) {
           variant="subtle"
           color="gray"
           size="compact-md"
-          aria-label={`${session.name}: your log-in`}
+          aria-label={`Account: ${session.name}`}
           leftSection={<Icon name="person" />}
           classNames={{ root: classes.session, section: classes.sessionIcon }}
         >
@@ -226,10 +224,10 @@ function SessionMenu({ session, onLogOut }: SessionMenuProps) {
         </Menu.Item>
         <AlertsOfAll session={session} />
         <Menu.Item component={Link} to="/words">
-          What the words mean
+          Glossary
         </Menu.Item>
         <Menu.Item component="a" href="/api/docs">
-          Description of the API
+          API documentation
         </Menu.Item>
         <Menu.Item onClick={() => onLogOut("here")}>Log out</Menu.Item>
         <Menu.Item onClick={() => onLogOut("everywhere")}>Log out everywhere</Menu.Item>

@@ -1,4 +1,5 @@
 import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from "@mantine/core";
+import { DECIMAL_SEPARATOR } from "../lib/locale";
 
 const accent: MantineColorsTuple = [
   "#eef2ff",
@@ -40,6 +41,7 @@ export const theme = createTheme({
       styles: { options: { maxHeight: 220, overflowY: "auto" } },
     },
     Button: smallest("compact-xs", { "--button-height": "1.5rem" }),
+    NumberInput: { defaultProps: { decimalSeparator: DECIMAL_SEPARATOR } },
     Chip: smallest("xs", { "--chip-size": "1.5rem" }),
     SegmentedControl: smallest("xs", { "--sc-padding": "0.1875rem 0.375rem" }),
   },

@@ -5,51 +5,53 @@ import classes from "./words-page.module.css";
 /** As in docs/glossary.md, shorter. */
 const WORDS: Record<string, Record<string, string>> = {
   Sessions: {
-    "Let-down": "A session that the tutor moved, cancelled or missed, and nobody excused. It counts once.",
+    "Let-down":
+      "A session that the tutor moved, cancelled or missed without an excuse. Each session counts once.",
     "Let-down risk":
-      "The chance that the tutor lets a planned session down. It is the tutor’s likely rate from now on. High: above the limit. Medium: above what is usual, or the tutor is unreliable, suddenly worse or misses sessions. Low: neither.",
+      "The chance that the tutor moves, cancels or misses a planned session: the tutor’s likely rate from now on. High: above the limit. Medium: above the usual rate, or the tutor is unreliable, suddenly worse or misses sessions. Low: all others.",
     "No-show risk":
-      "The chance that the student does not come to a planned session. High: above the limit. Medium: above half of it.",
-    "At risk":
-      "Planned sessions of the next 7 days times their let-down risk: “about 14 of 72” are likely to be let down.",
-    Excused: "A let-down that does not count, because somebody gave a reason.",
+      "The chance that the student misses a planned session. High: above the limit. Medium: above half the limit.",
+    "At risk": "Expected let-downs among the planned sessions of the next 7 days: “about 14 of 72”.",
+    Excused: "A let-down with an accepted reason. Excused let-downs do not count.",
     "Stand-in": "Another tutor who is free at that time and teaches the subject.",
   },
   Tutors: {
-    Counted: "What happened in the last 90 days, each session once: 129 of 798.",
+    Counted: "Let-downs and sessions of the last 90 days: 129 of 798. Each session counts once.",
     "Likely from now on":
-      "Where the true rate probably lies. The last weeks weigh more than older ones, so it can differ from what was counted.",
-    Raised: "The chance that a limit is passed reached 80%. It ends when the chance falls below 50%.",
-    Watch: "The chance is between 50% and 80%: a reason to look, not to talk.",
-    Superseded: "Suddenly worse, and unreliable as well: both say the same, so only unreliable counts.",
-    "Known start": "A session of which we know when it began; only these can start late.",
+      "The range in which the true rate probably lies. Recent weeks weigh more, so the range can differ from the counted rate.",
+    Raised:
+      "A concern is raised when the chance of a rate above the limit reaches 80%. The concern ends when the chance falls below 50%.",
+    Watch: "The chance is between 50% and 80%: watch the figures, do not contact the tutor yet.",
+    Superseded:
+      "The tutor is suddenly worse and unreliable. Both come from the same sessions, so only unreliable counts.",
+    "Known start": "A session with a recorded start time. Only these sessions can count as late.",
     Slot: "A weekday, a time of day, a subject, or first and later sessions with a student.",
     Pattern:
-      "A slot in which the tutor lets down more than in the tutor’s others, by more than chance. One in ten may be false.",
+      "A slot with more let-downs than the tutor’s other slots, beyond chance. One pattern in ten may be false.",
     "In the same slots":
-      "The rate that a usual tutor would have with the same subjects, weekdays and times of day. It stands beside the rate and changes no score.",
-    "Quality score": "0 to 100; 50 is the mean of the reference.",
-    "Weight, measured": "How much a part should make of the quality score, and how much it does make.",
+      "The rate of a typical tutor with the same subjects, weekdays and times of day. For comparison only: scores do not use this rate.",
+    "Quality score": "From 0 to 100; 50 is the reference mean.",
+    "Weight, measured": "The configured share of a part in the quality score, and its actual share.",
   },
   Honesty: {
-    Forecast: "What was said of one tutor on one Monday about the 30 days after.",
+    Forecast: "A prediction made on a Monday for one tutor and the following 30 days.",
     "Range held":
-      "The let-downs of these days lay in the range that 90% of forecasts should hold, or a little more.",
-    "Flag right": "A flagged tutor was above the limit in the 30 days after, with 20 sessions or more.",
-    "False alarm": "A flagged tutor was not above the limit in the 30 days after; some had improved.",
-    "Days to flag": "From the day on which the rate of 30 days passed the limit to the flag.",
+      "The let-downs of the 30 days fell inside the forecast range. At least 90% of ranges should hold.",
+    "Flag right": "A flagged tutor was above the limit in the next 30 days, with at least 20 sessions.",
+    "False alarm": "A flagged tutor was not above the limit in the next 30 days. Some had improved.",
+    "Days to flag": "Days from the first 30-day rate above the limit to the flag.",
   },
   Matching: {
     "Leaving risk":
-      "The chance that a student leaves after the first session with a tutor: none follows within 30 days. It says nothing of sessions that the tutor lets down.",
-    Fit: "How alike the two are in pace, style, communication and age. A formula, not learnt.",
+      "The chance that a student has no second session with the tutor within 30 days of the first. Let-downs by the tutor are a separate risk.",
+    Fit: "How similar student and tutor are in pace, style, communication and age. A fixed formula computes the fit; no model learns it.",
   },
 };
 
 /** What the words on the other pages mean. */
 export function WordsPage() {
   return (
-    <Page title="What the words mean" note="In short; docs/glossary.md has all of them.">
+    <Page title="Glossary" note="The most used terms; docs/glossary.md has all">
       {Object.entries(WORDS).map(([title, words]) => (
         <Panel key={title} title={title} flush>
           <dl className={classes.words}>

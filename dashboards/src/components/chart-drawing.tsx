@@ -68,6 +68,8 @@ export default function ChartDrawing({
           barGap: 1,
           barCategoryGap: "18%",
           stackOffset: "sign",
+          // The label of the mark stands above the bars.
+          margin: mark && { top: 18, right: 5, bottom: 5, left: 5 },
         }}
         barProps={{ isAnimationActive: false, stackId: isStacked ? "all" : undefined, fillOpacity: 1 }}
         lineProps={{ isAnimationActive: false }}
@@ -77,7 +79,7 @@ export default function ChartDrawing({
               x: mark.place,
               label: mark.label,
               color: "var(--high-text)",
-              labelPosition: "insideTopLeft",
+              labelPosition: "top",
               position: mark.at,
             },
           ]

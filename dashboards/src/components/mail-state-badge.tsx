@@ -6,9 +6,9 @@ export const MAIL_STATE: Record<Report["state"], TagProps> = {
   sending: { label: "Sending", icon: "dots", tone: "none" },
   sent: { label: "Sent", icon: "check", tone: "ok" },
   failed: { label: "Failed", icon: "alert", tone: "high" },
-  unknown: { label: "In doubt", icon: "eye", tone: "watch" },
+  unknown: { label: "Unconfirmed", icon: "eye", tone: "watch" },
   sample: { label: "Sample", icon: "eye", tone: "none" },
-  suppressed: { label: "Not wanted", icon: "dots", tone: "none" },
+  suppressed: { label: "Opted out", icon: "dots", tone: "none" },
 };
 
 /** What became of a mail, in word, sign and colour. */

@@ -6,7 +6,7 @@ import { ApiProblem } from "../lib/problem";
 import { QueryBoundary, type QueryState } from "./query-boundary";
 import { WayBack } from "./way-back";
 
-const down = new ApiProblem(0, "The API cannot be reached", "It may be restarting.");
+const down = new ApiProblem(0, "Cannot reach the API", "The API may be restarting.");
 const missing = new ApiProblem(404, "Not found", "There is no tutor with this id.");
 
 const query = (state: Partial<QueryState<string>>) =>
@@ -34,9 +34,9 @@ const parts = (...states: Partial<QueryState<string>>[]) => (
 
 it("announces once what several parts of the page have", () => {
   render(parts({ error: down }, { error: down }, { error: missing }));
-  expect(screen.getAllByText("The API cannot be reached")).toHaveLength(2);
+  expect(screen.getAllByText("Cannot reach the API")).toHaveLength(2);
   expect(screen.getAllByRole("alert").map(({ textContent }) => textContent)).toEqual([
-    "The API cannot be reachedIt may be restarting.",
+    "Cannot reach the APIThe API may be restarting.",
     "Not foundThere is no tutor with this id.",
   ]);
 });
@@ -73,5 +73,5 @@ it("leads to the list if there is no such thing", () => {
 it("announces that what is shown is old", () => {
   render(parts({ data: "there", error: down }));
   expect(screen.getByText("there")).toBeTruthy();
-  expect(screen.getByRole("alert").textContent).toMatch(/^The API cannot be reached.*This is as of /);
+  expect(screen.getByRole("alert").textContent).toMatch(/^Cannot reach the API.*These figures are from /);
 });

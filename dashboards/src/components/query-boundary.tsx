@@ -47,7 +47,7 @@ export function QueryBoundary<Data>({ query, skeleton, children }: QueryBoundary
         {query.error && (
           <ErrorNotice
             action={retry}
-            text={`${problemOfFailure(query.error).message} This is as of ${moment(new Date(query.dataUpdatedAt).toISOString())}.`}
+            text={`${problemOfFailure(query.error).message} These figures are from ${moment(new Date(query.dataUpdatedAt).toISOString())}.`}
           />
         )}
         {children(query.data)}
@@ -78,7 +78,7 @@ function Waiting({ skeleton }: { skeleton: ReactNode }) {
   }, []);
   return (
     <div aria-busy="true" data-testid="loading">
-      <output className={classes.slow}>{isSlow ? "The API is slow to answer. Still waiting…" : ""}</output>
+      <output className={classes.slow}>{isSlow ? "The API is slow. Still waiting…" : ""}</output>
       {skeleton}
     </div>
   );

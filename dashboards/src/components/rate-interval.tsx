@@ -22,7 +22,7 @@ export function RateInterval(props: RateIntervalProps) {
   const at = (value: number) =>
     `${Math.min(1, Math.max(0, (value - scale.from) / (scale.to - scale.from))) * 100}%`;
   const limit = threshold === undefined ? "" : `; the limit is ${write(threshold)}`;
-  const said = `about ${write(expected)}, in nine of ten cases between ${write(low)} and ${write(high)}${limit}`;
+  const said = `about ${write(expected)}, 90% likely between ${write(low)} and ${write(high)}${limit}`;
   return (
     <span className={classes.track} role="img" aria-label={said} title={said}>
       <span className={classes.band} style={{ left: at(low), right: `calc(100% - ${at(high)})` }} />

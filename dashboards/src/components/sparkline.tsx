@@ -17,7 +17,7 @@ interface SparklineProps {
 /** A trend without axes: gaps stay gaps, and all lines of a page share the scale 0 to 50%. */
 export function Sparkline({ values, label, asOf }: SparklineProps) {
   const known = values.filter(Number.isFinite).length;
-  if (known < 2) return <span className={classes.none}>too short</span>;
+  if (known < 2) return <span className={classes.none}>too few weeks</span>;
   const step = (WIDTH - 2 * MARGIN) / (values.length - 1);
   const points = values.map((value, index) =>
     value !== null && Number.isFinite(value)

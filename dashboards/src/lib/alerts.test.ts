@@ -6,12 +6,12 @@ const tutor = { tutor_id: "00000000-0000-4000-8000-00000000000a", external_id: "
 const concern = (kind: string, name: string) =>
   ({ kind, data: { event_id: "e", tutor, concern: name, events: 12, trials: 45 } }) as unknown as LiveEvent;
 
-it("is told of who did not come, and of who is suddenly worse", () => {
+it("is told of who missed a session, and of who is suddenly worse", () => {
   const missed = {
     kind: "session.alert",
     data: { event_id: "m", tutor, subject: "Maths", scheduled_time: "2026-01-31T10:00:00Z" },
   } as unknown as LiveEvent;
-  expect(alertOf(missed)?.text).toBe("Ada Novak did not come");
+  expect(alertOf(missed)?.text).toBe("Ada Novak missed a session");
   expect(alertOf(missed)?.detail).toMatch(/^Maths, /);
   const worse = alertOf(concern("tutor.concern_raised", "getting_worse"));
   expect(worse?.text).toBe("Ada Novak: suddenly worse");

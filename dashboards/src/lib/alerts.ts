@@ -20,7 +20,7 @@ export function alertOf(event: LiveEvent): LiveAlert | undefined {
     return {
       id: event_id,
       tutor,
-      text: `${tutorName(tutor)} did not come`,
+      text: `${tutorName(tutor)} missed a session`,
       detail: [subject, shortMoment(scheduled_time)].filter(Boolean).join(", "),
     };
   }

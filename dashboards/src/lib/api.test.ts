@@ -41,9 +41,9 @@ describe("an answer that is no success", () => {
 
   it("may be no answer at all, or none that can be read", async () => {
     server.use(http.get(at("/api/overview"), () => HttpResponse.error()));
-    await expect(ask()).rejects.toMatchObject({ status: 0, title: "The API cannot be reached" });
+    await expect(ask()).rejects.toMatchObject({ status: 0, title: "Cannot reach the API" });
     server.use(http.get(at("/api/overview"), () => HttpResponse.html("<h1>Hotel log-in</h1>")));
-    await expect(ask()).rejects.toMatchObject({ status: 0, title: "The answer cannot be read" });
+    await expect(ask()).rejects.toMatchObject({ status: 0, title: "The API response is unreadable" });
   });
 });
 

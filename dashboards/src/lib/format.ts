@@ -1,14 +1,8 @@
 /** Figures, days and moments as people read them. Days are the API's calendar days; moments are in the reader's zone. */
 
+import { LOCALE } from "./locale";
+
 export const UNREADABLE = "unreadable";
-/** English, with numbers and days in the order the reader is used to. Some browsers name a language that is none. */
-const LOCALE = (() => {
-  try {
-    return Intl.getCanonicalLocales(navigator.language).find((locale) => locale.startsWith("en")) ?? "en-GB";
-  } catch {
-    return "en-GB";
-  }
-})();
 
 type Figure = number | null | undefined;
 
@@ -17,16 +11,25 @@ function shown(value: Figure, none: string, write: (value: number) => string): s
   return Number.isFinite(value) ? write(value) : UNREADABLE;
 }
 
+const fixed = (number: number, digits: number) =>
+  number.toLocaleString(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const share = (fraction: number, digits: number) =>
+  fraction.toLocaleString(LOCALE, {
+    style: "percent",
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+
 /** A fraction 0-1 as a percentage; `none` where there is no data, which is not the same as 0%. */
 export function percent(value: Figure, { digits = 1, none = "no sessions" } = {}): string {
-  return shown(value, none, (fraction) => `${(fraction * 100).toFixed(digits)}%`);
+  return shown(value, none, (fraction) => share(fraction, digits));
 }
 
 /** A probability, without pretending to certainty: "> 99%". */
 export function probability(value: Figure, none = "not rated"): string {
   return shown(value, none, (fraction) => {
-    if (fraction > 0.99) return "> 99%";
-    return fraction < 0.01 ? "< 1%" : `${Math.round(fraction * 100)}%`;
+    if (fraction > 0.99) return `> ${share(0.99, 0)}`;
+    return fraction < 0.01 ? `< ${share(0.01, 0)}` : share(fraction, 0);
   });
 }
 
@@ -35,7 +38,7 @@ export function points(value: Figure, none = "–"): string {
   return shown(
     value,
     none,
-    (difference) => `${signOf(difference, 0.0005)}${Math.abs(difference * 100).toFixed(1)} pts`,
+    (difference) => `${signOf(difference, 0.0005)}${fixed(Math.abs(difference * 100), 1)} pts`,
   );
 }
 
@@ -43,12 +46,14 @@ export function count(value: Figure, none = "–"): string {
   return shown(value, none, (number) => number.toLocaleString(LOCALE));
 }
 
-const PLURAL_RULES = new Intl.PluralRules("en", { type: "ordinal" });
+/** Of English, which the nouns are: the reader's own language may have other forms. */
+const PLURALS = new Intl.PluralRules("en");
+const ORDINALS = new Intl.PluralRules("en", { type: "ordinal" });
 const SUFFIX: Partial<Record<Intl.LDMLPluralRule, string>> = { one: "st", two: "nd", few: "rd" };
 
 /** A place in an order: "1st", "112th". */
 export function ordinal(value: Figure, none = "–"): string {
-  return shown(value, none, (number) => `${count(number)}${SUFFIX[PLURAL_RULES.select(number)] ?? "th"}`);
+  return shown(value, none, (number) => `${count(number)}${SUFFIX[ORDINALS.select(number)] ?? "th"}`);
 }
 
 /** A count with its noun: "1 session", "1,204 sessions". */
@@ -56,7 +61,7 @@ export function counted(value: Figure, one: string, many = `${one}s`): string {
   return shown(
     value,
     `no ${many}`,
-    (number) => `${number.toLocaleString(LOCALE)} ${number === 1 ? one : many}`,
+    (number) => `${count(number)} ${PLURALS.select(number) === "one" ? one : many}`,
   );
 }
 
@@ -68,12 +73,12 @@ export function about(value: Figure, none = "–"): string {
 }
 
 export function decimal(value: Figure, digits = 1, none = "–"): string {
-  return shown(value, none, (number) => number.toFixed(digits));
+  return shown(value, none, (number) => fixed(number, digits));
 }
 
 /** A number without more digits than it needs. */
 export function trimmed(value: Figure, none = "not known"): string {
-  return shown(value, none, (number) => String(Number(number.toFixed(2))));
+  return shown(value, none, (number) => number.toLocaleString(LOCALE, { maximumFractionDigits: 2 }));
 }
 
 function signOf(value: number, zero: number): string {
@@ -107,6 +112,7 @@ const SHORT_MOMENT = new Intl.DateTimeFormat(LOCALE, {
   timeZoneName: "short",
 });
 const CLOCK = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+const HOUR = new Intl.DateTimeFormat(LOCALE, { hour: "numeric", minute: "2-digit", timeZone: "UTC" });
 const WEEKDAY = new Intl.DateTimeFormat(LOCALE, {
   weekday: "long",
   day: "numeric",
@@ -133,6 +139,8 @@ export const shortMoment = (value: string | null | undefined, none = "–"): str
   dated(value, none, SHORT_MOMENT);
 /** The time of day of a moment, in the reader's zone, which is named. */
 export const clock = (value: string | null | undefined, none = "–"): string => dated(value, none, CLOCK);
+/** An hour 0-23 of the marketplace's day. */
+export const hourOfDay = (hour: number): string => HOUR.format(Date.UTC(2024, 0, 1, hour));
 /** The day of a moment in the reader's zone, with its weekday. */
 export const weekday = (value: string | null | undefined, none = "–"): string => dated(value, none, WEEKDAY);
 
@@ -143,7 +151,7 @@ export function ago(seconds: number): string {
   if (seconds < 90) return `${Math.round(seconds)} s ago`;
   if (seconds < 90 * 60) return `${Math.round(seconds / 60)} min ago`;
   if (seconds < 36 * 3600) return `${Math.round(seconds / 3600)} h ago`;
-  return `${Math.round(seconds / 86_400)} days ago`;
+  return `${counted(Math.round(seconds / 86_400), "day")} ago`;
 }
 
 /** Hours of notice; below zero the session was over already. */
@@ -151,7 +159,7 @@ export function notice(hours: Figure): string {
   return shown(hours, "not known", (value) => {
     if (value < 0) return "after the start";
     if (value < 1) return `${Math.round(value * 60)} min`;
-    return value < 48 ? `${Math.round(value)} h` : `${Math.round(value / 24)} days`;
+    return value < 48 ? `${Math.round(value)} h` : counted(Math.round(value / 24), "day");
   });
 }
 

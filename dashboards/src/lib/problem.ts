@@ -24,7 +24,7 @@ export function problemOf(response: Response, body: unknown): ApiProblem {
   return new ApiProblem(
     response.status,
     text(fields.title) ?? `The API answered ${response.status}`,
-    wrongFields(fields.errors) ?? text(fields.detail) ?? "It gave no reason.",
+    wrongFields(fields.errors) ?? text(fields.detail) ?? "The API gave no reason.",
     text(fields.request_id) ?? response.headers.get("X-Request-ID") ?? undefined,
     fields,
   );
@@ -34,12 +34,16 @@ export function problemOf(response: Response, body: unknown): ApiProblem {
 export function problemOfFailure(error: unknown): ApiProblem {
   if (error instanceof ApiProblem) return error;
   if (error instanceof DOMException && error.name === "TimeoutError") {
-    return new ApiProblem(0, "The API does not answer", "It was asked 30 seconds ago.");
+    return new ApiProblem(0, "The API is not responding", "The API gave no response within 30 seconds.");
   }
   if (error instanceof SyntaxError) {
-    return new ApiProblem(0, "The answer cannot be read", "It is not JSON. Is a proxy in between?");
+    return new ApiProblem(
+      0,
+      "The API response is unreadable",
+      "The response is not JSON. Check any proxy in between.",
+    );
   }
-  return new ApiProblem(0, "The API cannot be reached", "It may be restarting, or the network is down.");
+  return new ApiProblem(0, "Cannot reach the API", "The API may be restarting, or the network is down.");
 }
 
 function wrongFields(errors: unknown): string | undefined {

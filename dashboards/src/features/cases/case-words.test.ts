@@ -47,7 +47,7 @@ it("says what is awaited: the snooze before the follow-up, and late only when th
   );
   // A snooze that is over says nothing.
   expect(awaited(open({ snoozed_until: TODAY }), TODAY)).toBeNull();
-  expect(awaited(open({ suggested_at: "2026-11-29T10:00:00Z" }), TODAY)?.words).toBe("close it?");
+  expect(awaited(open({ suggested_at: "2026-11-29T10:00:00Z" }), TODAY)?.words).toBe("close case?");
   expect(awaited(open({ due_on: TODAY, closed_at: "2026-11-29T10:00:00Z" }), TODAY)).toBeNull();
 });
 
@@ -112,7 +112,7 @@ it("tells contacts of another day, corrections, withdrawals and stand-ins", () =
     "Agreed: Nothing agreed",
   ]);
   expect(told(event("contact", contact, { corrects: 4 })).title).toBe("corrected a contact");
-  expect(told(event("withdrawn", {}, { corrects: 4 })).title).toBe("withdrew a contact that never was");
+  expect(told(event("withdrawn", {}, { corrects: 4 })).title).toBe("withdrew a contact logged by mistake");
   const asked = { tutor_name: "Ben Ott", answer: "agreed", scheduled_time: "2026-12-02T15:00:00Z" };
   expect(inOneLine(event("stand_in", asked))).toMatch(/^Ann Lee noted that Ben Ott stands in \(Session of /);
 });
@@ -142,7 +142,7 @@ it("says of many cases which were not assigned", () => {
     tutor: { name: `Tutor ${case_id}`, external_id: null, tutor_id: "t" },
   })) as Case[];
   expect(outcomeInWords(results, owner, cases)).toEqual({
-    text: "3 assigned to Ann Lee. Changed meanwhile, and not assigned: Tutor 1.",
+    text: "3 assigned to Ann Lee. Not assigned because someone else changed them: Tutor 1.",
     isGood: false,
   });
   expect(outcomeInWords(results.slice(2), null, cases)).toEqual({
@@ -155,7 +155,7 @@ it("says of many cases which were not assigned", () => {
     version: 2,
   })) as Assigned[];
   expect(outcomeInWords(many, null, cases).text).toBe(
-    "0 assigned to nobody. Closed meanwhile: Tutor 0, Tutor 1, Tutor 2, Tutor 3, case 4 and 2 more.",
+    "0 assigned to nobody. Already closed: Tutor 0, Tutor 1, Tutor 2, Tutor 3, case 4 and 2 more.",
   );
 });
 
@@ -166,8 +166,8 @@ it("says who did what meanwhile, in the order in which it happened", () => {
   ];
   const stale = new ApiProblem(409, "Somebody else has changed it", "", undefined, { changes });
   expect(refusalInWords(stale)).toBe(
-    "Meanwhile Ann Lee took the case; Ann Lee contacted the tutor (Phone call, Agreed: Nothing agreed). " +
-      "Your change was not saved: look, and try again.",
+    "Someone else changed the case: Ann Lee took the case; Ann Lee contacted the tutor (Phone call, Agreed: Nothing agreed). " +
+      "Your change was not saved; check and try again.",
   );
   expect(refusalInWords(new ApiProblem(409, "Conflict", "It is closed; reopen it first."))).toBe(
     "Conflict. It is closed; reopen it first.",

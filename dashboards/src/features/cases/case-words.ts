@@ -22,7 +22,7 @@ export const STATES: Record<CaseState, string> = {
 
 export const REASONS: Record<CloseReason, string> = {
   improved: "The tutor improved",
-  no_effect: "Nothing helped",
+  no_effect: "No improvement",
   excused: "There was an excuse",
   data_error: "The data were wrong",
   left: "The tutor left",
@@ -114,7 +114,7 @@ export function awaited(
     if (due_on === today) return { words: "follow-up today", isLate: false };
     return { words: `follow-up ${shortDay(due_on)}`, isLate: due_on < today };
   }
-  return suggested_at ? { words: "close it?", isLate: false } : null;
+  return suggested_at ? { words: "close case?", isLate: false } : null;
 }
 
 /** A calendar day some days later. */

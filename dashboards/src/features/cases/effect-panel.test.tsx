@@ -73,7 +73,7 @@ it("says what is missing as soon as anything is drawn", async () => {
   const words = "Too few cases to tell yet: 7 of 10 per arm.";
   const later = { ...ARM, cases: 7, talked_to: 0 };
   showEffect({ is_drawn: true, drawn: { ...NOTHING.drawn, now: ARM, later, words } });
-  const answer = within(await screen.findByRole("region", { name: "By drawn order" }));
+  const answer = within(await screen.findByRole("region", { name: "By random order" }));
   expect(answer.getByText(words)).toBeTruthy();
   const texts = (row: RegExp) =>
     within(answer.getByRole("row", { name: row }))
@@ -87,15 +87,15 @@ it("says what is missing as soon as anything is drawn", async () => {
 it("shows what was expected without arms, and how to learn the cause", async () => {
   const words = "Tutors who were talked to let down 34 sessions; 41 were expected without any change.";
   showEffect({ expected: { ...NOTHING.expected, cases: 12, low: 30, high: 53, words } });
-  const answer = within(await screen.findByRole("region", { name: "Beside what was expected" }));
+  const answer = within(await screen.findByRole("region", { name: "Compared with expected let-downs" }));
   expect(answer.getByText(words)).toBeTruthy();
   expect(answer.getByText("TUTORQ_RANDOMISE_FOLLOW_UP=true")).toBeTruthy();
-  expect(screen.queryByRole("region", { name: "By drawn order" })).toBeNull();
+  expect(screen.queryByRole("region", { name: "By random order" })).toBeNull();
 });
 
 it("keeps showing arms when nothing is drawn any more", async () => {
   showEffect({ drawn: { ...NOTHING.drawn, now: ARM, later: ARM } });
-  expect(await screen.findByRole("table", { name: "By drawn order" })).toBeTruthy();
+  expect(await screen.findByRole("table", { name: "By random order" })).toBeTruthy();
 });
 
 it("tells a problem, with a way to try again", async () => {

@@ -1,6 +1,6 @@
 import type { CaseConcern, CaseEvent, CloseReason } from "../../lib/api-types";
 import { concernLabel, countedFor } from "../../lib/concerns";
-import { day, moment, percent, words } from "../../lib/format";
+import { day, decimal, moment, percent, words } from "../../lib/format";
 import { ACTIONS, CAUSES, CHANNELS, PRIORITIES, REASONS, STATES } from "./case-words";
 
 interface Told {
@@ -20,13 +20,13 @@ interface Step {
 const TITLES: Record<CaseEvent["kind"], string> = {
   opened: "opened the case",
   joined: "added a new concern",
-  eased: "saw a concern end",
-  suggested: "saw the last concern end",
+  eased: "recorded the end of a concern",
+  suggested: "recorded the end of the last concern",
   reopened: "reopened the case",
   changed: "changed the case",
   note: "wrote a note",
   contact: "contacted the tutor",
-  withdrawn: "withdrew a contact that never was",
+  withdrawn: "withdrew a contact logged by mistake",
   stand_in: "asked somebody to stand in",
   closed: "closed the case",
 };
@@ -79,7 +79,9 @@ const figures = (value: unknown): string[] =>
   list(value).map((each) => {
     const concern = each as CaseConcern;
     const isRating = concern.concern === "low_ratings";
-    const rate = isRating ? concern.raw_rate?.toFixed(1) : percent(concern.raw_rate, { digits: 0, none: "" });
+    const rate = isRating
+      ? decimal(concern.raw_rate, 1, "")
+      : percent(concern.raw_rate, { digits: 0, none: "" });
     return [`${label(concern.concern)}: ${countedFor(concern)}`, rate].filter(Boolean).join(", ");
   });
 

@@ -14,15 +14,15 @@ export interface Said {
 
 /** Of what was not assigned; of what was, the sentence says to whom. */
 const OUTCOMES: Record<Exclude<Assigned["outcome"], "assigned">, string> = {
-  unchanged: "Had this owner already",
-  stale: "Changed meanwhile, and not assigned",
-  closed: "Closed meanwhile",
+  unchanged: "Already had this owner",
+  stale: "Not assigned because someone else changed them",
+  closed: "Already closed",
   unknown: "Not found",
   not_yours: "Not yours to change",
 };
 const MOST_NAMES = 5;
 
-/** "3 assigned to Ann Lee. Changed meanwhile, and not assigned: Ada Novak." */
+/** "3 assigned to Ann Lee. Not assigned because someone else changed them: Ada Novak." */
 export function outcomeInWords(
   results: readonly Assigned[],
   owner: Owner | null,
@@ -58,7 +58,7 @@ export function refusalInWords(error: Error): string {
   const { changes, errors } = error instanceof ApiProblem ? error.members : {};
   if (Array.isArray(changes) && changes.length > 0) {
     const told = (changes as CaseEvent[]).toReversed().map(inOneLine);
-    return `Meanwhile ${told.join("; ")}. Your change was not saved: look, and try again.`;
+    return `Someone else changed the case: ${told.join("; ")}. Your change was not saved; check and try again.`;
   }
   if (Array.isArray(errors) && errors.length > 0) {
     return errors.map(({ field, message }) => `${FIELDS[field] ?? field}: ${message}.`).join(" ");
@@ -114,11 +114,11 @@ export function useCaseActions(onLeft?: (left: number[]) => void) {
         seen,
         { snoozed_until: until },
         { snoozed_until: until, ...(until && { queue: "waiting" }) },
-        until ? `snoozed until ${day(until)}` : "the snooze has ended",
+        until ? `snoozed until ${day(until)}` : "snooze ended",
       ),
     setPriority: (seen: Case, priority: Case["priority"]) =>
-      patch(seen, { priority }, { priority }, "the priority is changed"),
-    setState: (seen: Case, state: Case["state"]) => patch(seen, { state }, { state }, "the state is changed"),
+      patch(seen, { priority }, { priority }, "priority changed"),
+    setState: (seen: Case, state: Case["state"]) => patch(seen, { state }, { state }, "state changed"),
     setFollowUp: (seen: Case, due_on: string | null) =>
       patch(seen, { due_on }, { due_on }, due_on ? `follow-up on ${day(due_on)}` : "no follow-up"),
     reopen: (seen: Case) => patch(seen, { state: "new" }, {}, "reopened"),

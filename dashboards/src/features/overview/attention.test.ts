@@ -17,10 +17,10 @@ it("speaks of the last full week, and of today", () => {
     inactive_with_attention: 0,
   };
   expect(attentionInWords(known)).toBe(
-    `In the week of ${shortDay("2026-11-23")}, 7 tutors came to need attention and 3 no longer did. 58 need it now.`,
+    `In the week of ${shortDay("2026-11-23")}, 7 tutors came to need attention and 3 no longer did. 58 tutors need attention now.`,
   );
   expect(attentionInWords({ ...known, inactive_with_attention: 2 })).toMatch(
-    / 58 need it now, 2 of them not active\.$/,
+    / 58 tutors need attention now, 2 of them inactive\.$/,
   );
   expect(attentionInWords({ ...known, attention_weeks: [running] })).toBeNull();
   expect(attentionInWords({ ...known, attention_weeks: [] })).toBeNull();

@@ -10,9 +10,8 @@ export function attentionInWords({ attention_weeks, inactive_with_attention }: K
   const last = attention_weeks.findLast(({ is_complete }) => is_complete);
   const newest = attention_weeks.at(-1);
   if (!last || !newest) return null;
-  const inactive =
-    inactive_with_attention > 0 ? `, ${count(inactive_with_attention)} of them not active` : "";
-  return `In the week of ${shortDay(last.week_start)}, ${counted(last.began, "tutor")} came to need attention and ${count(last.ended)} no longer did. ${count(newest.tutors)} need it now${inactive}.`;
+  const inactive = inactive_with_attention > 0 ? `, ${count(inactive_with_attention)} of them inactive` : "";
+  return `In the week of ${shortDay(last.week_start)}, ${counted(last.began, "tutor")} came to need attention and ${count(last.ended)} no longer did. ${counted(newest.tutors, "tutor needs", "tutors need")} attention now${inactive}.`;
 }
 
 /** Of few weeks there is no trend to be seen. */

@@ -31,7 +31,7 @@ const retention: Retention = {
 
 it("says where a score stands, or that there is none", () => {
   expect(qualityInWords(quality)).toBe("A score of 61.4 is higher than 41% of 279 rated tutors.");
-  expect(qualityInWords({ ...quality, percentile: null })).toMatch(/^Not rated: there are too few sessions/);
+  expect(qualityInWords({ ...quality, percentile: null })).toMatch(/^Not rated: too few sessions/);
   expect(qualityInWords({ ...quality, percentile: 0 })).toBe(
     "A score of 61.4 is the lowest of 279 rated tutors.",
   );
@@ -50,11 +50,11 @@ it("says what of the notice is short, beside all tutors", () => {
 it("leaves sessions of unknown notice out of shares, and names them", () => {
   const few = { ...notice, tutor: { called_off: 7, short: 1, unknown: 5, short_share: 0.5 } };
   expect(noticeInWords(few)).toBe(
-    "1 of 2 sessions with less than 24 hours of notice, 50%; all tutors 51%. Of 5 more, the notice is not known.",
+    "1 of 2 sessions with less than 24 hours of notice, 50%; all tutors 51%. The notice of 5 more is unknown.",
   );
-  expect(noticeCaution(few)).toBe("Only 2 sessions: shares of so few say little.");
+  expect(noticeCaution(few)).toBe("Only 2 sessions: too few for meaningful shares.");
   const none = { ...notice, tutor: { called_off: 5, short: 0, unknown: 5, short_share: null } };
-  expect(noticeInWords(none)).toBe("5 sessions moved or cancelled; with how much notice is not known.");
+  expect(noticeInWords(none)).toBe("5 sessions moved or cancelled; the notice is unknown.");
   expect(noticeCaution(none)).toBeUndefined();
 });
 
@@ -63,8 +63,8 @@ it("says how many new students came back, and how much one of them weighs", () =
     "Within 90 days of the first session, 34 of 40 new students came a 2nd time and 20 an 8th time. Of all tutors' new students 75% and 46% did.",
   );
   expect(retentionCaution(retention)).toBeUndefined();
-  expect(retentionCaution({ ...retention, students: 20 })).toBe("A single student is worth 5% here.");
+  expect(retentionCaution({ ...retention, students: 20 })).toBe("One student accounts for 5% here.");
   expect(retentionCaution({ ...retention, students: 4 })).toBe(
-    "Only 4 new students: too few to draw, or to compare.",
+    "Only 4 new students: too few for a comparison.",
   );
 });

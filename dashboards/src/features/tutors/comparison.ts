@@ -12,7 +12,7 @@ const FEW_RATED = 20;
 const SOME_STUDENTS = 25;
 
 export function qualityInWords({ score, percentile, rated_tutors }: QualityComparison): string {
-  if (percentile === null) return "Not rated: there are too few sessions. The bars are the other tutors.";
+  if (percentile === null) return "Not rated: too few sessions. The bars show the other tutors.";
   if (percentile === 0)
     return `A score of ${decimal(score)} is the lowest of ${counted(rated_tutors, "rated tutor")}.`;
   if (percentile === 1)
@@ -22,23 +22,23 @@ export function qualityInWords({ score, percentile, rated_tutors }: QualityCompa
 
 export const qualityCaution = ({ rated_tutors }: QualityComparison): string | undefined =>
   rated_tutors < FEW_RATED
-    ? `Only ${counted(rated_tutors, "tutor is", "tutors are")} rated: a place among so few says little.`
+    ? `Only ${counted(rated_tutors, "tutor is", "tutors are")} rated: too few for a fair comparison.`
     : undefined;
 
 /** Only where the tutor has called something off. */
 export function noticeInWords({ tutor, platform, short_notice_hours }: NoticeComparison): string {
   const known = tutor.called_off - tutor.unknown;
   if (known === 0)
-    return `${counted(tutor.called_off, "session")} moved or cancelled; with how much notice is not known.`;
+    return `${counted(tutor.called_off, "session")} moved or cancelled; the notice is unknown.`;
   const others = platform.short_share === null ? "" : `; all tutors ${whole(platform.short_share)}`;
-  const rest = tutor.unknown > 0 ? ` Of ${count(tutor.unknown)} more, the notice is not known.` : "";
+  const rest = tutor.unknown > 0 ? ` The notice of ${count(tutor.unknown)} more is unknown.` : "";
   return `${count(tutor.short)} of ${counted(known, "session")} with less than ${count(short_notice_hours)} hours of notice, ${whole(tutor.short_share)}${others}.${rest}`;
 }
 
 export function noticeCaution({ tutor }: NoticeComparison): string | undefined {
   const known = tutor.called_off - tutor.unknown;
   return known > 0 && known < FEW
-    ? `Only ${counted(known, "session")}: shares of so few say little.`
+    ? `Only ${counted(known, "session")}: too few for meaningful shares.`
     : undefined;
 }
 
@@ -60,8 +60,7 @@ const an = (number: number) => (number === 8 || number === 11 || number === 18 ?
 
 export function retentionCaution(retention: Retention): string | undefined {
   const { students } = retention;
-  if (!isComparable(retention))
-    return `Only ${counted(students, "new student")}: too few to draw, or to compare.`;
-  if (students < SOME_STUDENTS) return `A single student is worth ${whole(1 / students)} here.`;
+  if (!isComparable(retention)) return `Only ${counted(students, "new student")}: too few for a comparison.`;
+  if (students < SOME_STUDENTS) return `One student accounts for ${whole(1 / students)} here.`;
   return undefined;
 }

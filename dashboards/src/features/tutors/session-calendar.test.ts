@@ -14,9 +14,9 @@ const day = (date: string): SessionDay => ({
   excuses: [],
 });
 
-it("has every day of the range once, in weeks from Monday", () => {
+it("has every day of the range once, in whole weeks", () => {
   // Saturday; 90 days before begin on Monday, 3 November 2025.
-  const weeks = weeksOf([day("2026-01-27")], "2026-01-31");
+  const weeks = weeksOf([day("2026-01-27")], "2026-01-31", 90, 1);
   const cells = weeks.flatMap(({ cells }) => cells);
   expect(cells.filter((cell) => cell !== null)).toHaveLength(90);
   expect(weeks[0]?.cells[0]?.date).toBe("2025-11-03");
@@ -35,8 +35,18 @@ it("has every day of the range once, in weeks from Monday", () => {
 });
 
 it("a range that begins in the middle of a week leaves the days before it out", () => {
-  const [first] = weeksOf([], "2026-01-31", 4);
+  const [first] = weeksOf([], "2026-01-31", 4, 1);
   expect(first?.cells.map((cell) => cell !== null)).toEqual([false, false, true, true, true, true, false]);
+});
+
+it.each([
+  [7, "2026-01-25"],
+  [6, "2026-01-31"],
+  [1, "2026-01-26"],
+])("weeks begin with the reader's first weekday, %s", (weekday, start) => {
+  const weeks = weeksOf([], "2026-01-31", 90, weekday);
+  expect(weeks.at(-1)?.start).toBe(start);
+  expect(weeks.flatMap(({ cells }) => cells).filter((cell) => cell !== null)).toHaveLength(90);
 });
 
 it("says what happened, the gravest first, and why", () => {

@@ -2,6 +2,7 @@ import type { IconName } from "../../components/icons";
 import type { Tone } from "../../components/tag";
 import type { Outcome, SessionDay } from "../../lib/api-types";
 import { count, counted } from "../../lib/format";
+import { firstWeekday } from "../../lib/locale";
 
 const DAY_MS = 86_400_000;
 export const CALENDAR_DAYS = 90;
@@ -30,25 +31,29 @@ export interface Cell {
 }
 
 export interface Week {
-  /** A Monday. */
   start: string;
-  /** Monday to Sunday; null beyond the range. */
+  /** Seven days; null beyond the range. */
   cells: (Cell | null)[];
 }
 
 const written = (time: number) => new Date(time).toISOString().slice(0, 10);
 
-/** The days up to `asOf`, in whole weeks. */
-export function weeksOf(days: readonly SessionDay[], asOf: string, length = CALENDAR_DAYS): Week[] {
+/** The days up to `asOf`, in whole weeks that begin with a weekday: 1 is Monday, 7 is Sunday. */
+export function weeksOf(
+  days: readonly SessionDay[],
+  asOf: string,
+  length = CALENDAR_DAYS,
+  weekday = firstWeekday(),
+): Week[] {
   const known = new Map(days.map((day) => [day.day, day]));
   const last = Date.parse(asOf);
   const first = last - (length - 1) * DAY_MS;
   if (Number.isNaN(last)) return [];
-  const monday = first - ((new Date(first).getUTCDay() + 6) % 7) * DAY_MS;
+  const daysBefore = (new Date(first).getUTCDay() - weekday + 7) % 7;
   const weeks: Week[] = [];
-  for (let start = monday; start <= last; start += 7 * DAY_MS) {
-    const cells = Array.from({ length: 7 }, (_, weekday) => {
-      const time = start + weekday * DAY_MS;
+  for (let start = first - daysBefore * DAY_MS; start <= last; start += 7 * DAY_MS) {
+    const cells = Array.from({ length: 7 }, (_, place) => {
+      const time = start + place * DAY_MS;
       if (time < first || time > last) return null;
       const date = written(time);
       return { date, day: known.get(date) };

@@ -1,6 +1,5 @@
 import type { Slot } from "../../lib/api-types";
 
-export const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 /** From this rate on a cell is darker by a step; with few sessions a rate says little. */
 const STEPS = [0.1, 0.2, 0.35];
 const FEW_SESSIONS = 4;

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { hourOfDay } from "../../lib/format";
 import { dayInWords, everyHour, hourInWords, sessionsIn } from "./hours";
 
 const none = { let_down: 0, other: 0, held: 0, high: 0, medium: 0, low: 0, unknown: 0 };
@@ -15,9 +16,9 @@ it("shows every hour from the first to the last", () => {
 
 it("says of an hour what is in it", () => {
   expect(hourInWords({ ...none, hour: 9, high: 2, held: 1 })).toBe(
-    "09:00: 3 sessions; 1 held; 2 planned, high risk",
+    `${hourOfDay(9)}: 3 sessions; 1 held; 2 planned, high risk`,
   );
-  expect(hourInWords({ ...none, hour: 23 })).toBe("23:00: 0 sessions");
+  expect(hourInWords({ ...none, hour: 23 })).toBe(`${hourOfDay(23)}: 0 sessions`);
 });
 
 it("says of the day what is at risk, and when", () => {
@@ -27,8 +28,8 @@ it("says of the day what is at risk, and when", () => {
   ];
   const totals = { ...none, high: 7, low: 10, let_down: 3, other: 1, held: 1_000 };
   expect(dayInWords(totals, hours)).toBe(
-    "7 of 17 planned sessions with a high let-down risk, most at 10:00 (5). 1,000 held; 4 called off or missed, 3 by tutors.",
+    `7 of 17 planned sessions with a high let-down risk, most at ${hourOfDay(10)} (5). 1,000 held; 4 called off or missed, 3 by tutors.`,
   );
   expect(dayInWords({ ...none, low: 3 }, [])).toBe("0 of 3 planned sessions with a high let-down risk.");
-  expect(dayInWords({ ...none, held: 3 }, [])).toBe("No session of the day is still planned. 3 held.");
+  expect(dayInWords({ ...none, held: 3 }, [])).toBe("No more sessions are planned for this day. 3 held.");
 });

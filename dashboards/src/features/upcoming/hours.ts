@@ -1,7 +1,7 @@
 /** Today's sessions by hour: what a column is made from, and what it says in words. */
 
 import type { SessionCounts, SessionHour } from "../../lib/api-types";
-import { count, counted } from "../../lib/format";
+import { count, counted, hourOfDay } from "../../lib/format";
 
 /** From the foot of a column to its top. */
 export const KINDS: readonly { kind: keyof SessionCounts; label: string; isPlanned: boolean }[] = [
@@ -37,10 +37,8 @@ export function hourInWords(hour: SessionHour): string {
   const parts = KINDS.filter(({ kind }) => hour[kind] > 0).map(
     ({ kind, label }) => `${count(hour[kind])} ${label.toLowerCase()}`,
   );
-  return [`${clockOf(hour.hour)}: ${counted(sessionsIn(hour), "session")}`, ...parts].join("; ");
+  return [`${hourOfDay(hour.hour)}: ${counted(sessionsIn(hour), "session")}`, ...parts].join("; ");
 }
-
-const clockOf = (hour: number): string => `${String(hour).padStart(2, "0")}:00`;
 
 export function dayInWords(totals: SessionCounts, hours: readonly SessionHour[]): string {
   const planned = plannedIn(totals);
@@ -51,10 +49,10 @@ export function dayInWords(totals: SessionCounts, hours: readonly SessionHour[])
   );
   const risk =
     planned === 0
-      ? "No session of the day is still planned"
+      ? "No more sessions are planned for this day"
       : `${count(totals.high)} of ${counted(planned, "planned session")} with a high let-down risk`;
   const peak =
-    riskiest && totals.high > 1 ? `, most at ${clockOf(riskiest.hour)} (${count(riskiest.high)})` : "";
+    riskiest && totals.high > 1 ? `, most at ${hourOfDay(riskiest.hour)} (${count(riskiest.high)})` : "";
   const others = [
     totals.held > 0 && `${count(totals.held)} held`,
     gone > 0 && `${count(gone)} called off or missed, ${count(totals.let_down)} by tutors`,

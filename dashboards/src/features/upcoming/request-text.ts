@@ -1,5 +1,5 @@
 import type { CoveredSession, StandIn } from "../../lib/api-types";
-import { moment } from "../../lib/format";
+import { counted, moment } from "../../lib/format";
 
 interface RequestText {
   subject: string;
@@ -19,8 +19,8 @@ export function requestText(
     body: [
       name ? `Hello ${name},` : "Hello,",
       "",
-      `We are looking for a tutor for ${what} on ${when} (time zone ${zone}), ${minutes} minutes long.`,
-      "Could you give it? Please answer as soon as you can, also if you cannot.",
+      `We are looking for a tutor for ${what} on ${when} (time zone ${zone}), ${counted(minutes, "minute")} long.`,
+      "Could you take this session? Please reply soon, even if you cannot.",
     ].join("\n"),
   };
 }

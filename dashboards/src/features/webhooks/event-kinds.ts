@@ -7,7 +7,7 @@ export type Kind = WebhookEndpoint["kinds"][number];
 export const KINDS: Record<Kind, string> = {
   "tutor.concern_raised": "Concern raised",
   "tutor.concern_cleared": "Concern cleared",
-  "session.alert": "Tutor did not come",
+  "session.alert": "Tutor missed a session",
   "case.changed": "Case changed",
   "publication.done": "Scores published",
 };

@@ -1,6 +1,6 @@
 import type { TagProps } from "../../components/tag";
 import type { WebhookEndpoint } from "../../lib/api-types";
-import { counted, moment } from "../../lib/format";
+import { count, counted, moment } from "../../lib/format";
 
 /** Whether it is told anything, in word, sign and colour. */
 export function standing(webhook: WebhookEndpoint): TagProps {
@@ -19,5 +19,5 @@ export function standingDetail(webhook: WebhookEndpoint): string {
   if (webhook.failing_since) {
     return `since ${moment(webhook.failing_since)}, ${counted(webhook.failures, "attempt")}`;
   }
-  return webhook.waiting > 0 ? `${webhook.waiting} waiting` : "";
+  return webhook.waiting > 0 ? `${count(webhook.waiting)} waiting` : "";
 }

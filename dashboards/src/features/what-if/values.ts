@@ -1,5 +1,5 @@
 import type { ScoringSetting } from "../../lib/api-types";
-import { percent, trimmed } from "../../lib/format";
+import { counted, percent, trimmed } from "../../lib/format";
 
 export type Value = ScoringSetting["value"];
 /** Settings that are turned, by name. */
@@ -13,6 +13,12 @@ const CAUSES: Record<string, string> = {
 export const CAUSE_NAMES = Object.keys(CAUSES);
 export const causeLabel = (cause: string): string => CAUSES[cause] ?? cause;
 
+const NOUNS: Partial<Record<ScoringSetting["unit"], string>> = {
+  days: "day",
+  minutes: "minute",
+  sessions: "session",
+};
+
 export const isSame = (one: Value, other: Value): boolean => String(one) === String(other);
 
 /** A value as people write it: "15%", "30 days", "moved, missed". */
@@ -20,8 +26,8 @@ export function inWords(value: unknown, unit: ScoringSetting["unit"] | undefined
   if (Array.isArray(value)) return value.map((cause) => causeLabel(String(cause))).join(", ");
   if (typeof value !== "number") return String(value);
   if (unit === "share") return percent(value, { digits: Number.isInteger(value * 100) ? 0 : 1 });
-  if (unit === "days" || unit === "minutes" || unit === "sessions") return `${trimmed(value)} ${unit}`;
-  return trimmed(value);
+  const noun = unit && NOUNS[unit];
+  return noun ? counted(value, noun) : trimmed(value);
 }
 
 /** What is turned away from what is in force. */
@@ -34,7 +40,7 @@ export function changesOf(settings: readonly ScoringSetting[], draft: Changes): 
 export function problemOf(settings: readonly ScoringSetting[], draft: Changes): string | null {
   const now = Object.fromEntries(settings.map(({ name, value }) => [name, draft[name] ?? value]));
   if (Number(now.watch_probability) > Number(now.high_risk_probability)) {
-    return "“Keep down to” must not be above “Raise from”.";
+    return "“Keep down to” must not exceed “Raise from”.";
   }
   const weights = settings.filter(({ name }) => name.endsWith("_weight"));
   if (weights.length > 0 && weights.every(({ name }) => now[name] === 0))

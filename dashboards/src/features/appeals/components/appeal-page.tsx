@@ -24,7 +24,7 @@ export function AppealPage() {
   if (!/^[1-9]\d{0,15}$/.test(appealId)) {
     return (
       <Page back={<BackLink list={ALL} />} title="Appeal">
-        <EmptyState icon="search" title="There is no such appeal" />
+        <EmptyState icon="search" title="Appeal not found" />
       </Page>
     );
   }
@@ -100,7 +100,7 @@ function Parts({ appeal }: { appeal: AppealDetail }) {
             ))}
           </ul>
         ) : (
-          <p className={classes.quiet}>About the concern as a whole. Look at the tutor’s page.</p>
+          <p className={classes.quiet}>About the concern as a whole. See the tutor’s page.</p>
         )}
       </Panel>
       {appeal.state !== "open" && <Outcome appeal={appeal} />}
@@ -110,7 +110,7 @@ function Parts({ appeal }: { appeal: AppealDetail }) {
 }
 
 const notShown = ({ forgotten_at }: AppealDetail): string =>
-  forgotten_at ? `Deleted ${moment(forgotten_at)}.` : "Shown to those who work on it.";
+  forgotten_at ? `Deleted ${moment(forgotten_at)}.` : "Only people who decide appeals can read the text.";
 
 function Session({ session, isSettled }: { session: AppealSession; isSettled: boolean }) {
   return (
@@ -124,7 +124,7 @@ function Session({ session, isSettled }: { session: AppealSession; isSettled: bo
       {session.remedy ? (
         <Tag tone="ok" icon="check" label={REMEDIES[session.remedy]} />
       ) : (
-        isSettled && <span className={classes.quiet}>Left as it is</span>
+        isSettled && <span className={classes.quiet}>Unchanged</span>
       )}
     </li>
   );

@@ -9,7 +9,7 @@ import { SearchField } from "../../../components/search-field";
 import { type Column, QueryTable, ROW_LINK } from "../../../components/table";
 import { Tag } from "../../../components/tag";
 import type { Appeal, AppealState } from "../../../lib/api-types";
-import { counted, day } from "../../../lib/format";
+import { count, counted, day } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import { filtersOf, PAGE_SIZE, useAppeals } from "../api/appeals";
 import type { AppealSearch } from "../appeal-search";
@@ -27,7 +27,10 @@ export function AppealsPage() {
   return (
     <Page
       title="Appeals"
-      note={meta && `${counted(meta.open, "open appeal")}${meta.overdue ? `, ${meta.overdue} overdue` : ""}`}
+      note={
+        meta &&
+        `${counted(meta.open, "open appeal")}${meta.overdue ? `, ${count(meta.overdue)} overdue` : ""}`
+      }
       actions={<ExportLink path="/api/appeals" query={filtersOf(search)} disabled={!meta?.total} />}
     >
       <search className={classes.filters}>
@@ -116,7 +119,7 @@ function NoAppeals({ search, onClear }: { search: AppealSearch; onClear: () => v
     return (
       <EmptyState
         icon="search"
-        title="No such appeal"
+        title="No appeals match"
         action={
           <Button size="xs" variant="default" onClick={onClear}>
             Show open appeals

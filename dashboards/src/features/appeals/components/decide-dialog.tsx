@@ -75,11 +75,11 @@ function Form({ appeal, decision, onClose }: DecideDialogProps & { decision: Dec
         </fieldset>
       )}
       {isGrant && appeal.concern && (
-        <p className={classes.hint}>Ratings and returning students are corrected where they come from.</p>
+        <p className={classes.hint}>Correct ratings and returning students in the source system.</p>
       )}
       <Textarea
         label="Answer to the tutor"
-        description="Say why. It is mailed as it stands."
+        description="Explain why. The tutor receives this text unchanged."
         value={answer}
         onChange={(changed) => {
           preview.reset();
@@ -93,10 +93,10 @@ function Form({ appeal, decision, onClose }: DecideDialogProps & { decision: Dec
         required
       />
       {preview.data && (
-        <section aria-label="Preview of the mail" className={classes.preview}>
+        <section aria-label="Mail preview" className={classes.preview}>
           <strong>{preview.data.subject}</strong>
           <span className={classes.to}>
-            {preview.data.recipient ?? "No e-mail address: shown on the tutor’s own page."}
+            {preview.data.recipient ?? "No e-mail address; the tutor’s page shows the answer."}
           </span>
           <pre className={classes.mail}>{preview.data.text}</pre>
         </section>

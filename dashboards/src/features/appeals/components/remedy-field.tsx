@@ -18,7 +18,7 @@ export function RemedyField({ session, choice, onChange }: RemedyFieldProps) {
   const options = [
     ...(session.happened === "late" ? [] : [{ value: "excused", label: "Excuse" }]),
     ...corrections.map((as) => ({ value: as, label: `Correct: ${CORRECTED_AS[as].toLowerCase()}` })),
-    { value: "none", label: "Leave as it is" },
+    { value: "none", label: "No change" },
   ];
   return (
     <div className={classes.field}>

@@ -44,7 +44,7 @@ export function OwnPageLink({ tutorId }: { tutorId: string }) {
     <section className={classes.strip} aria-label="The tutor’s own page">
       <div className={classes.appeal}>
         <span>
-          {link ? `Works until ${day(link.expires_at)}. Only for the tutor.` : "The tutor’s own page"}
+          {link ? `Valid until ${day(link.expires_at)}. Share only with the tutor.` : "The tutor’s own page"}
         </span>
         {revoke.isSuccess && <span className={classes.quiet}>All links revoked.</span>}
         <span className={classes.buttons}>
@@ -66,7 +66,7 @@ export function OwnPageLink({ tutorId }: { tutorId: string }) {
                 make.mutate();
               }}
             >
-              Make a link
+              Create link
             </Button>
           )}
           <Button

@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { Notice } from "../../../components/notice";
-import { counted } from "../../../lib/format";
+import { count, counted } from "../../../lib/format";
 import { useWaiting } from "../api/appeals";
 import classes from "./waiting.module.css";
 
@@ -25,11 +25,11 @@ export function WaitingNotice() {
       icon={waiting.overdue ? "alert" : "inbox"}
       action={
         <Link to="/appeals" className={classes.link}>
-          Look at appeals
+          View appeals
         </Link>
       }
     >
-      {counted(waiting.open, "appeal")} open{waiting.overdue > 0 && `, ${waiting.overdue} overdue`}
+      {counted(waiting.open, "appeal")} open{waiting.overdue > 0 && `, ${count(waiting.overdue)} overdue`}
     </Notice>
   );
 }

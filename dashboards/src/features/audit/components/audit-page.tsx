@@ -28,7 +28,7 @@ export function AuditPage() {
       <Page title="Audit log">
         <Panel>
           <EmptyState icon="lock" title="Needs the admin role">
-            Ask an admin who did what.
+            Ask an admin for access.
           </EmptyState>
         </Panel>
       </Page>
@@ -57,18 +57,18 @@ export function AuditPage() {
           data={Object.entries(ACTIONS).map(([value, label]) => ({ value, label }))}
           value={search.action ?? null}
           onChange={(action) => change({ action: (action as Action) ?? undefined })}
-          nothingFoundMessage="No such action"
+          nothingFoundMessage="No matching action"
         />
         <TextInput
           type="date"
-          aria-label="From day"
+          label="From day"
           value={search.from ?? ""}
           max={search.to}
           onChange={(event) => change({ from: event.currentTarget.value || undefined })}
         />
         <TextInput
           type="date"
-          aria-label="To day"
+          label="To day"
           value={search.to ?? ""}
           min={search.from}
           onChange={(event) => change({ to: event.currentTarget.value || undefined })}
@@ -86,10 +86,10 @@ export function AuditPage() {
             data.length === 0 && (
               <EmptyState
                 icon="search"
-                title="No such entries"
+                title="No entries match these filters"
                 action={
                   <Button size="xs" variant="default" onClick={() => navigate({ search: {} })}>
-                    Clear the filters
+                    Clear filters
                   </Button>
                 }
               />

@@ -11,11 +11,11 @@ import classes from "./log-in-page.module.css";
 
 /** Why somebody came back from the OpenID provider without a session, as the API says it behind the `#`. */
 const REFUSED: Record<string, string> = {
-  unknown: "Nobody with your address is known here. Ask an admin to add you.",
-  "no-role": "Your organisation has given you no role here. Ask an admin.",
+  unknown: "Your address is not registered here. Ask an admin to add you.",
+  "no-role": "Your organisation assigned you no role here. Ask an admin.",
   "shut-out": "Your access has ended. Ask an admin.",
   failed: "The log-in was not completed. Try again.",
-  unavailable: "Your organisation's log-in does not answer. Try again later.",
+  unavailable: "Your organisation's log-in is not responding. Try again later.",
 };
 
 /**
@@ -55,7 +55,9 @@ export function LogInPage() {
     return (
       <Card>
         {failed && <ErrorNotice text={reason(failed)} />}
-        <p className={classes.note}>Your link logs you in at this browser. Go on only if you expected it.</p>
+        <p className={classes.note}>
+          This link logs you in on this browser. Continue only if you requested the link.
+        </p>
         {/* On a click only: programs that check the links of mails open them, too, and must not use them up. */}
         <Button onClick={() => openWith(token)} loading={logIn.isPending} autoFocus>
           Log in
@@ -84,7 +86,7 @@ export function LogInPage() {
       )}
       {methods?.mail && <LinkForm />}
       {methods && !methods.oidc && !methods.mail && (
-        <p className={classes.note}>Ask your admin for a log-in link, and open it in this browser.</p>
+        <p className={classes.note}>Ask your admin for a log-in link and open it here.</p>
       )}
       <div className={classes.key}>
         {isByKey ? (
@@ -123,7 +125,8 @@ function LinkForm() {
   if (isSuccess) {
     return (
       <p className={classes.note} role="status">
-        If {email.trim()} is known here, a link is on its way. It works once, within ten minutes.
+        If {email.trim()} is registered here, we have mailed you a log-in link. The link works once, within
+        ten minutes.
       </p>
     );
   }
@@ -141,7 +144,7 @@ function LinkForm() {
         withAsterisk={false}
       />
       <Button type="submit" variant="default" loading={isPending}>
-        Mail me a log-in link
+        Email me a log-in link
       </Button>
     </form>
   );

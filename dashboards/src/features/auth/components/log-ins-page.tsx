@@ -48,7 +48,7 @@ export function LogInsPage() {
   return (
     <Page
       title={isEverybody ? "Who is logged in" : "Where you are logged in"}
-      note="End what you do not know: that browser is logged out at once."
+      note="End any log-in you do not recognise."
       actions={
         isAdmin && (
           <SegmentedControl

@@ -20,8 +20,8 @@ it("says what each has to do and whose tutor it is, the tutor's coaches first", 
     "Cora Beck · 0 open cases",
   ]);
   expect(choicesOf(owners, [of(1, 3), of(3), of()])).toEqual([
-    { value: "3", label: "Cora Beck · 0 open cases · coach of 2 of the tutors" },
-    { value: "1", label: "Ann Lee · 12 open cases · coach of 1 of the tutors" },
+    { value: "3", label: "Cora Beck · 0 open cases · coach of 2 tutors" },
+    { value: "1", label: "Ann Lee · 12 open cases · coach of 1 tutor" },
     { value: "2", label: "Ben Ott · 1 open case" },
   ]);
 });

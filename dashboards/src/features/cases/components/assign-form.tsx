@@ -41,7 +41,7 @@ function Choice({ owners, cases, onChoose, onCancel }: AssignFormProps & { owner
     >
       <p className={classes.about}>
         {cases.length === 1 && first
-          ? `${tutorName(first.tutor)}, now with ${first.owner?.name ?? "nobody"}`
+          ? `${tutorName(first.tutor)}; current owner: ${first.owner?.name ?? "nobody"}`
           : counted(cases.length, "case")}
       </p>
       <Select
@@ -52,11 +52,11 @@ function Choice({ owners, cases, onChoose, onCancel }: AssignFormProps & { owner
         value={chosen}
         onChange={choose}
         searchable
-        nothingFoundMessage="No such person"
+        nothingFoundMessage="No matching person"
         description={
           owners.length === 0
             ? "Add people with “tutorq people add”."
-            : "With the open cases that each has; the tutor’s coaches come first."
+            : "With open cases; the tutor’s coaches come first"
         }
         data-autofocus
       />
@@ -76,7 +76,7 @@ export function choicesOf(owners: readonly LoadedOwner[], cases: readonly Case[]
       label: [
         owner.name,
         counted(owner.open_cases, "open case"),
-        tutors > 0 && (cases.length === 1 ? "coach of the tutor" : `coach of ${tutors} of the tutors`),
+        tutors > 0 && (cases.length === 1 ? "coach of the tutor" : `coach of ${counted(tutors, "tutor")}`),
       ]
         .filter(Boolean)
         .join(" · "),

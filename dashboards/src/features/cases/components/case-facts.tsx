@@ -49,7 +49,7 @@ export function CaseFacts({ subject, actions }: { subject: CaseDetail; actions: 
         <dt>Owner</dt>
         <dd>{subject.owner?.name ?? "Nobody"}</dd>
         <dt>Tutor’s coach</dt>
-        <dd>{subject.coaches.map(({ name }) => name).join(", ") || "In nobody’s team"}</dd>
+        <dd>{subject.coaches.map(({ name }) => name).join(", ") || "On no team"}</dd>
         <dt>Opened</dt>
         <dd>
           {moment(subject.opened_at)} by {subject.opened_by}

@@ -33,7 +33,7 @@ export function CaseNav({ caseId }: { caseId: number }) {
   }, [caseId, next, client]);
   if (!list || !known) return null;
   return (
-    <nav className={classes.nav} aria-label="Cases of the list">
+    <nav className={classes.nav} aria-label="Cases in this list">
       <span className={classes.place}>
         {known.place} of {known.total} in {QUEUES[list.queue]}
       </span>
@@ -78,7 +78,7 @@ export function NextCase({ caseId }: { caseId: number }) {
   const { neighbours: known } = useCaseNav(caseId);
   if (!known) return null;
   return known.next === undefined ? (
-    <span className={classes.place}>This was the last case of the list.</span>
+    <span className={classes.place}>That was the last case in the list.</span>
   ) : (
     <Button
       size="compact-sm"

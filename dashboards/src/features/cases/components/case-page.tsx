@@ -44,8 +44,8 @@ const today = () => ({ to: "/", search: readWorklist()?.search, label: "Today" }
 function NoSuchCase() {
   return (
     <Page back={<BackLink list={today()} />} title="Case">
-      <EmptyState icon="search" title="There is no such case">
-        The address should end with the number of a case.
+      <EmptyState icon="search" title="Case not found">
+        The address must end with a case number.
       </EmptyState>
     </Page>
   );
@@ -112,7 +112,7 @@ function Parts({ subject, isHelp, onHelp }: PartsProps) {
       <div className={`${classes.doing} ${classes.screen}`}>
         {subject.suggested_at && !subject.closed_at && (
           <Notice icon="check" isGood>
-            Nothing is raised any more: close it?
+            No concern is raised any more. Close the case?
           </Notice>
         )}
         <CaseButtons subject={subject} today={today} actions={actions} onAsk={ask} />

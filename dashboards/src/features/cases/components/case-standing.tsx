@@ -20,9 +20,9 @@ export function CaseStanding({ subject, today }: { subject: Case; today: string 
       )}
       <span>
         {[
-          subject.owner?.name ?? "nobody’s",
+          subject.owner?.name ?? "no owner",
           subject.reason && REASONS[subject.reason],
-          next && next.words !== "close it?" && next.words,
+          next && next.words !== "close case?" && next.words,
         ]
           .filter(Boolean)
           .join(" · ")}

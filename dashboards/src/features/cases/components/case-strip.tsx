@@ -49,7 +49,7 @@ function OpenCase({ subject, today }: { subject: Case; today: string }) {
           </Link>
           <CaseStanding subject={subject} today={today} />
           {subject.sudden_change && <strong>{capitalised(subject.sudden_change.words)}</strong>}
-          {subject.suggested_at && <strong>Nothing is raised any more: close it?</strong>}
+          {subject.suggested_at && <strong>No concern is raised any more. Close the case?</strong>}
         </div>
         <CaseButtons subject={subject} today={today} actions={actions} onAsk={ask} isShort />
       </div>

@@ -9,7 +9,7 @@ import { Sparkline } from "../../../components/sparkline";
 import { CELL_LINK, type Column, QueryTable, ROW_LINK } from "../../../components/table";
 import { Tag } from "../../../components/tag";
 import type { Case, CaseList } from "../../../lib/api-types";
-import { capitalised, count, day } from "../../../lib/format";
+import { capitalised, count, counted, day } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import { PAGE_SIZE, useCases } from "../api/get-cases";
 import { age, awaited, harm, PRIORITIES, REASONS, STATES, weeklyRange } from "../case-words";
@@ -117,7 +117,7 @@ const columnsOfAll = (asOf: string | undefined): Column<Case>[] => [
         .join(" · "),
   },
   {
-    header: "What is raised",
+    header: "Raised concerns",
     width: "32%",
     phone: { row: 2, side: "both" },
     cell: (row) => <Raised row={row} />,
@@ -239,7 +239,7 @@ function Raised({ row }: { row: Case }) {
 
 const nothingRaised = ({ closed_at, suggested_at }: Case): string => {
   if (closed_at) return "Nothing is raised";
-  return suggested_at ? "Nothing is raised any more: close it?" : "Opened by hand";
+  return suggested_at ? "No concern is raised any more. Close the case?" : "Opened manually";
 };
 
 interface NoCasesProps {
@@ -252,8 +252,8 @@ interface NoCasesProps {
 }
 
 const NOTHING = {
-  todo: { title: "All done for now", text: "New and reopened cases come here by themselves." },
-  due: { title: "Nothing is due", text: "Follow-ups come here on their day." },
+  todo: { title: "All done for now", text: "New and reopened cases appear here automatically." },
+  due: { title: "Nothing is due", text: "Follow-ups appear here on their due date." },
   waiting: { title: "Nothing is waiting", text: "Snoozed cases and later follow-ups wait here." },
   closed: { title: "Nothing is closed yet", text: "Resolved and dismissed cases stay here." },
 };
@@ -263,10 +263,10 @@ function NoCases({ search, whose, isFirst, onChange, onClear }: NoCasesProps) {
     return (
       <EmptyState
         icon="search"
-        title="No case fits these filters"
+        title="No cases match these filters"
         action={
           <Button size="xs" variant="default" onClick={onClear}>
-            Clear the filters
+            Clear filters
           </Button>
         }
       />
@@ -274,15 +274,15 @@ function NoCases({ search, whose, isFirst, onChange, onClear }: NoCasesProps) {
   }
   const others = whose !== "all" && (
     <Button size="xs" variant="default" onClick={() => onChange({ whose: "all" })}>
-      Show everybody’s
+      Show all cases
     </Button>
   );
   if (whose === "mine") return <NothingOfMine search={search} onChange={onChange} others={others} />;
   if (isFirst && whose === "all") {
     return (
       <EmptyState title="No cases yet">
-        A case opens by itself when a concern about a tutor is raised. It comes here with the reason, the
-        sessions at risk, and who looks after it.
+        tutorq opens a case when a concern about a tutor is raised. The case shows the reason, the sessions at
+        risk and the owner.
       </EmptyState>
     );
   }
@@ -310,14 +310,14 @@ function NothingOfMine({ search, onChange, others }: NothingOfMineProps) {
   return (
     <EmptyState
       icon="inbox"
-      title="Nothing here is yours"
+      title="You have no cases here"
       action={
         <Button size="xs" onClick={() => onChange({ whose: "nobody" })}>
-          Show nobody’s ({count(free)})
+          Show unassigned ({count(free)})
         </Button>
       }
     >
-      {free === 1 ? "1 case has" : `${count(free)} cases have`} no owner.
+      {counted(free, "case has", "cases have")} no owner.
     </EmptyState>
   );
 }

@@ -47,16 +47,16 @@ export function CloseForm({ subject, onDone, onCancel }: FormProps) {
       </Radio.Group>
       {reason === "excused" && (
         <p className={classes.hint}>
-          Closing excuses nothing: the sessions still count, and the concern stays.{" "}
+          Closing a case excuses no sessions: they still count, and the concern stays.{" "}
           <Link to="/tutors/$tutorId" params={{ tutorId: subject.tutor.tutor_id }} hash="calendar">
             Excuse the days on the tutor’s page
           </Link>{" "}
-          first. If nothing is raised then, the case asks to be closed.
+          first. If no concern remains, tutorq asks you to close the case.
         </p>
       )}
       <Textarea
         label="In words"
-        description="The next coach will want to know."
+        description="Helps the next coach"
         value={text}
         onChange={(changed) => setText(changed.currentTarget.value)}
         maxLength={LONGEST_TEXT}

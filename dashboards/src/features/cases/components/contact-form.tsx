@@ -92,7 +92,7 @@ export function ContactForm(props: ContactFormProps) {
         />
         <TextInput
           type="date"
-          label="Day of the contact"
+          label="Date of contact"
           min={daysLater(today, -LONGEST_AGO_DAYS)}
           max={today}
           value={happenedOn}
@@ -100,7 +100,7 @@ export function ContactForm(props: ContactFormProps) {
           required
         />
         <Select
-          label="Cause, as the tutor sees it"
+          label="Cause, according to the tutor"
           data={choices(CAUSES)}
           value={cause}
           onChange={(chosen) => setCause((chosen as Cause) ?? cause)}
@@ -124,7 +124,7 @@ export function ContactForm(props: ContactFormProps) {
       </div>
       <Textarea
         label="Note"
-        description="Everybody who can see the case reads it."
+        description="Visible to everyone who can view the case"
         value={text}
         onChange={(changed) => setText(changed.currentTarget.value)}
         maxLength={LONGEST_TEXT}
@@ -149,7 +149,7 @@ function Withdraw({ subject, wrong, onDone }: WithdrawProps) {
   const seen = caseNow(withdraw.error) ?? subject;
   return (
     <p className={classes.about}>
-      Never happened, or with another tutor?{" "}
+      Logged by mistake, or for another tutor?{" "}
       <Button
         size="compact-xs"
         variant="default"

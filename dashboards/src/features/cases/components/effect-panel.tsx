@@ -40,9 +40,9 @@ function Effect({ effect }: { effect: CaseEffect }) {
   return (
     <div className={classes.answers}>
       {(is_drawn || isAnyDrawn) && (
-        <Answer title="By drawn order" words={drawn.words} isKnown={drawn.rate_ratio !== null}>
+        <Answer title="By random order" words={drawn.words} isKnown={drawn.rate_ratio !== null}>
           <Table
-            label="By drawn order"
+            label="By random order"
             columns={ARM_COLUMNS}
             rows={arms}
             keyOf={({ name }) => name}
@@ -50,13 +50,14 @@ function Effect({ effect }: { effect: CaseEffect }) {
           />
         </Answer>
       )}
-      <Answer title="Beside what was expected" words={expected.words} isKnown={expected.low !== null}>
+      <Answer title="Compared with expected let-downs" words={expected.words} isKnown={expected.low !== null}>
         <p className={classes.note}>
-          Says nothing of the cause.
+          This comparison does not show cause and effect.
           {!is_drawn && (
             <>
               {" "}
-              For that, draw the order: <code>TUTORQ_RANDOMISE_FOLLOW_UP=true</code>
+              To measure cause and effect, randomise the follow-up:{" "}
+              <code>TUTORQ_RANDOMISE_FOLLOW_UP=true</code>
             </>
           )}
         </p>

@@ -25,7 +25,7 @@ export function FollowUpField({ subject, isDisabled, onSave }: FollowUpFieldProp
     const input = field.current;
     if (!input) return;
     const wanted = input.value || null;
-    if (input.validity.badInput) setProblem("Enter a whole date, or clear the field");
+    if (input.validity.badInput) setProblem("Enter a complete date or clear the field");
     else if (wanted && wanted !== due_on && wanted < today) setProblem(`Choose ${day(today)} or later`);
     else {
       setProblem(null);

@@ -6,9 +6,9 @@ import classes from "./keys-help.module.css";
 type Keys = readonly (readonly [key: string, what: string])[];
 
 export const TODAY_KEYS: Keys = [
-  ["j / k", "Next, previous case"],
-  ["x", "Select, or not"],
-  ["a", "Assign; coaches take"],
+  ["j / k", "Next or previous case"],
+  ["x", "Select or deselect"],
+  ["a", "Assign (coaches: take)"],
   ["e", "Log a contact"],
   ["s", "Snooze"],
   ["Enter", "Open the case"],
@@ -16,9 +16,9 @@ export const TODAY_KEYS: Keys = [
   ["?", "Show these keys"],
 ];
 export const CASE_KEYS: Keys = [
-  ["j / k", "Next, previous case of the list"],
-  ["u", "Back to where you came from"],
-  ["a", "Assign; coaches take"],
+  ["j / k", "Next or previous case in the list"],
+  ["u", "Back to the previous page"],
+  ["a", "Assign (coaches: take)"],
   ["e", "Log a contact"],
   ["s", "Snooze"],
   ["n", "Add a note"],
@@ -72,7 +72,7 @@ export function KeysHelp({ keys, isOpen, close }: KeysHelpProps) {
       <Switch
         size="xs"
         className={classes.switch}
-        label="Use single keys"
+        label="Use single-key shortcuts"
         checked={areOn}
         onChange={(event) => setAreOn(event.currentTarget.checked)}
       />

@@ -28,7 +28,7 @@ export function OutcomesPage() {
   return (
     <Page
       title="Outcomes"
-      note="What became of the cases opened in these months"
+      note="Results of the cases opened in these months"
       actions={
         <SegmentedControl
           size="xs"
@@ -46,7 +46,7 @@ export function OutcomesPage() {
           data.all_cases.opened === 0 ? (
             <Panel>
               <EmptyState title="No cases in these months">
-                Cases open by themselves when a concern is raised. What became of them is counted here.
+                tutorq opens a case when a concern is raised. This page counts the results.
               </EmptyState>
             </Panel>
           ) : (
@@ -93,7 +93,7 @@ function Figures({
         />
       </Tiles>
       <EffectPanel />
-      <Panel title="Closed for what reason" flush>
+      <Panel title="Reasons for closing" flush>
         {reasons.length === 0 ? (
           <EmptyState title="No case is closed yet" />
         ) : (
@@ -123,7 +123,7 @@ function Figures({
           />
         )}
       </Panel>
-      <Panel title="By month" note="Of the opening" flush>
+      <Panel title="By month" note="Month of opening" flush>
         <Table
           label="By month"
           rows={by_month}
@@ -131,7 +131,7 @@ function Figures({
           columns={columns<MonthOutcomes>("Month", (row) => month(row.month))}
         />
       </Panel>
-      <Panel title="By owner" note="Cases differ, so this is no ranking" flush>
+      <Panel title="By owner" note="Not a ranking: cases differ" flush>
         <Table
           label="By owner"
           rows={by_owner}
@@ -139,7 +139,7 @@ function Figures({
           columns={columns<OwnerOutcomes>("Owner", ({ owner_name }) => owner_name ?? "Nobody")}
         />
       </Panel>
-      <Panel title="By agreed action" note="Agreed last; hard cases may get strong actions" flush>
+      <Panel title="By agreed action" note="Last agreed action; harder cases get stronger ones" flush>
         <Table
           label="By agreed action"
           rows={by_action}
@@ -156,7 +156,7 @@ function Figures({
 const days = (value: number | null): string => (value === null ? "–" : `${decimal(value)} days`);
 /** How much stands behind a share. */
 const of = (some: number, all: number): string =>
-  all === 0 ? "no case is that old yet" : `${count(some)} of ${counted(all, "case")}`;
+  all === 0 ? "no case is old enough yet" : `${count(some)} of ${counted(all, "case")}`;
 
 const columns = <Row extends OutcomeFigures>(header: string, nameOf: (row: Row) => string): Column<Row>[] => [
   { header, isRowHeader: true, width: "24%", phone: { row: 1, side: "start" }, cell: nameOf },

@@ -34,8 +34,8 @@ export function PreparePanel({ caseId }: { caseId: number }) {
             {data.facts.length > 0 ? (
               <ThenAndNow facts={data.facts} />
             ) : (
-              <EmptyState icon="check" title="Nothing was or is raised">
-                Somebody opened this case by hand.
+              <EmptyState icon="check" title="No concern at opening or today">
+                Someone opened this case manually.
               </EmptyState>
             )}
           </Panel>
@@ -52,9 +52,9 @@ function Parts({ known }: { known: Preparation }) {
   const raised = known.facts.filter(({ is_raised }) => is_raised);
   return (
     <div className={classes.parts}>
-      <Part title="Facts" items={known.facts.map(sentenceOf)} none="Nothing is raised." />
+      <Part title="Facts" items={known.facts.map(sentenceOf)} none="No concern is raised." />
       {known.patterns.length > 0 && <Part title="Patterns" items={known.patterns} none="None." />}
-      <Part title="Fair to concede" items={known.concessions} none="Nothing that we know of." />
+      <Part title="Fair to concede" items={known.concessions} none="None known." />
       <Part title="Questions to ask" items={known.questions} none="None." />
       <Part
         title="Students affected next"
@@ -66,7 +66,7 @@ function Parts({ known }: { known: Preparation }) {
       <Part
         title="What clears it"
         items={raised.map(({ concern, ending }) => `${concernLabel(concern)}: ${ending}`)}
-        none="Nothing is raised any more."
+        none="No concern is raised any more."
       />
     </div>
   );
@@ -76,7 +76,7 @@ function Parts({ known }: { known: Preparation }) {
 function sentenceOf({ concern, change, sentence, is_raised, superseded }: Fact): string {
   const changed = change && `${concernLabel(concern)}: ${change}.`;
   if (superseded) return changed ?? sentence ?? concernLabel(concern);
-  const now = sentence ?? `${concernLabel(concern)}: nothing is counted any more.`;
+  const now = sentence ?? `${concernLabel(concern)}: no longer counted.`;
   return [changed, now, !is_raised && "Not raised any more."].filter(Boolean).join(" ");
 }
 
@@ -149,7 +149,7 @@ function Ways({ known }: { known: Preparation }) {
         Print
       </Button>
       {clipboard.error && (
-        <Notice icon="alert">The browser does not allow copying. Print it, or mark the text.</Notice>
+        <Notice icon="alert">Your browser blocks copying. Print, or select the text.</Notice>
       )}
       <Modal
         opened={isInviting}

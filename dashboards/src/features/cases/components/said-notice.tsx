@@ -23,7 +23,7 @@ export function SaidNotice({ said, onClose, action }: SaidNoticeProps) {
           <Icon name={said.isGood ? "check" : "alert"} />
           <span className={classes.text}>{said.text}</span>
           {action}
-          <CloseButton size={24} aria-label="Close the message" onClick={onClose} />
+          <CloseButton size={24} aria-label="Dismiss message" onClick={onClose} />
         </div>
       )}
     </div>

@@ -28,8 +28,8 @@ export function TodayFilters({ search, whose, onChange }: TodayFiltersProps) {
         data={[
           // Nobody looks after anything with a key.
           ...(me ? [{ value: "mine", label: "Mine" }] : []),
-          { value: "all", label: "Everybody’s" },
-          { value: "nobody", label: "Nobody’s" },
+          { value: "all", label: "All" },
+          { value: "nobody", label: "Unassigned" },
         ]}
       />
       <SearchField

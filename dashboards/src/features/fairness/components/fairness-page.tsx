@@ -22,7 +22,7 @@ const DIMENSIONS = {
 export function FairnessPage() {
   const fairness = useFairness();
   return (
-    <Page title="Are tutors treated alike?" note="Each group beside all others, made at night">
+    <Page title="Are tutors treated alike?" note="Each group against all others, updated nightly">
       <QueryBoundary query={fairness} skeleton={<Skeleton height={520} radius={10} />}>
         {({ data }) => <Groups known={data} />}
       </QueryBoundary>
@@ -33,14 +33,14 @@ export function FairnessPage() {
 function Groups({ known }: { known: Fairness }) {
   return (
     <>
-      <ul className={classes.sentences} aria-label="In words">
+      <ul className={classes.sentences} aria-label="Summary">
         {known.sentences.map((sentence) => (
           <li key={sentence}>{sentence}</li>
         ))}
       </ul>
       <p className={classes.about}>
         A difference is a question, not a verdict: groups may differ in what happened, and the figures do not
-        say why. Look at what is behind it before you change anything. Groups of fewer than{" "}
+        say why. Check the sessions behind a difference before you change anything. Groups of fewer than{" "}
         {counted(known.least_tutors, "tutor")} are too few to say.
       </p>
       <Measure
@@ -52,16 +52,21 @@ function Groups({ known }: { known: Fairness }) {
       />
       <Measure
         title="Sessions excused"
-        note={`Of those that tutors moved, cancelled or missed in ${counted(known.days, "day")}`}
+        note={`Share of let-downs in ${counted(known.days, "day")}`}
         groups={known.excused}
         columns={EXCUSED}
-        none="No tutor moved, cancelled or missed a session"
+        none="No tutor let a session down"
       />
-      <Panel title="Who excuses" note={`Sessions of the last ${counted(known.days, "day")}`} flush>
+      <Panel title="Excuses by person" note={`Sessions of the last ${counted(known.days, "day")}`} flush>
         {known.people.length === 0 ? (
           <EmptyState title="No session is excused" />
         ) : (
-          <Table label="Who excuses" rows={known.people} keyOf={({ person }) => person} columns={PERSON} />
+          <Table
+            label="Excuses by person"
+            rows={known.people}
+            keyOf={({ person }) => person}
+            columns={PERSON}
+          />
         )}
       </Panel>
     </>
@@ -130,6 +135,7 @@ const others: Column<FairnessGroup> = {
 };
 const difference = {
   header: "Difference",
+  align: "right",
   width: "16%",
   phone: { row: 4, side: "both" },
   cell: verdict,

@@ -25,8 +25,8 @@ export function HonestyPage() {
   const calibration = useCalibration(search);
   return (
     <Page
-      title="How honest are the flags?"
-      note="Each Monday's forecasts of the last year, against the 30 days after"
+      title="How accurate are the flags?"
+      note="A year of Monday forecasts, each for 30 days"
       actions={<Filters search={search} known={calibration.data?.data} />}
     >
       <QueryBoundary query={calibration} skeleton={<Skeleton height={520} radius={10} />}>
@@ -34,7 +34,7 @@ export function HonestyPage() {
           data.totals.forecasts === 0 ? (
             <Panel>
               <EmptyState title="No forecast is 30 days old yet">
-                Forecasts are compared as soon as their 30 days are over.
+                tutorq checks each forecast after 30 days.
               </EmptyState>
             </Panel>
           ) : (
@@ -73,7 +73,7 @@ function Filters({ search, known }: { search: HonestySearch; known: Calibration 
       />
       <Select
         aria-label="Sessions in 90 days"
-        placeholder="Any number of sessions"
+        placeholder="Any volume"
         clearable
         data={VOLUMES.map((volume) => ({ value: String(volume), label: `${volumeLabel(volume)} sessions` }))}
         value={search.volume === undefined ? null : String(search.volume)}
@@ -89,14 +89,14 @@ function Figures({ known }: { known: Calibration }) {
   const { totals } = known;
   return (
     <>
-      <ul className={classes.sentences} aria-label="In words">
+      <ul className={classes.sentences} aria-label="Summary">
         {known.sentences.map((sentence) => (
           <li key={sentence}>{sentence}</li>
         ))}
         {totals.noted_later > 0 && (
           <li>
-            {count(totals.noted_later)} of {counted(totals.forecasts, "forecast")} are from before the
-            installation: computed afterwards, from what was known on their day.
+            {count(totals.noted_later)} of {counted(totals.forecasts, "forecast")} predate the installation.
+            tutorq computed these forecasts later, from the data of their day.
           </li>
         )}
       </ul>
@@ -122,7 +122,7 @@ function Figures({ known }: { known: Calibration }) {
           detail={`${count(totals.rises_flagged)} of ${counted(totals.rises, "rise")} flagged`}
         />
       </Tiles>
-      <Panel title="What was said, what came" note="Tutors with 20 sessions or more in the 30 days after">
+      <Panel title="Forecasts and outcomes" note="Tutors with at least 20 sessions">
         {known.reliability.length === 0 ? (
           <EmptyState title="No tutor had 20 sessions" />
         ) : (
@@ -137,7 +137,7 @@ function Figures({ known }: { known: Calibration }) {
           columns={columns<MonthHonesty>("Month", (row) => monthOf(row.month))}
         />
       </Panel>
-      <Panel title="By subject" note="What the tutor mostly taught" flush>
+      <Panel title="By subject" note="Main subject of the tutor" flush>
         <Table
           label="By subject"
           rows={known.by_subject}
@@ -175,14 +175,14 @@ const columns = <Row extends Honesty>(header: string, nameOf: (row: Row) => stri
     align: "right",
     phone: { row: 2, side: "start", isLabelled: true },
     cell: ({ coverage }) => share(coverage),
-    detail: ({ coverage_expected }) => `${share(coverage_expected)} should`,
+    detail: ({ coverage_expected }) => `${share(coverage_expected)} expected`,
   },
   {
     header: "Flags right",
     align: "right",
     phone: { row: 2, side: "end", isLabelled: true },
     cell: ({ right_share }) => share(right_share),
-    detail: ({ raised, right_share_expected }) => raised > 0 && `${share(right_share_expected)} should`,
+    detail: ({ raised, right_share_expected }) => raised > 0 && `${share(right_share_expected)} expected`,
   },
   {
     header: "False alarms",

@@ -30,7 +30,7 @@ export function ReliabilityCurve({ bands, threshold }: ReliabilityCurveProps) {
         <svg
           viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
           role="img"
-          aria-label={`Shares above ${limit}, forecast against came; the table has the figures`}
+          aria-label={`Forecast and actual shares above ${limit}, as in the table`}
         >
           {TICKS.map((tick) => (
             <g key={tick} className={classes.tick}>
@@ -56,14 +56,16 @@ export function ReliabilityCurve({ bands, threshold }: ReliabilityCurveProps) {
             />
           ))}
           <text className={classes.axis} x={x(0.5)} y={HEIGHT - 4} textAnchor="middle">
-            Should be above {limit}
+            Forecast share above {limit}
           </text>
         </svg>
-        <figcaption>Up: were above {limit}. On the dashed line, forecasts are right.</figcaption>
+        <figcaption>
+          Vertical axis: actual share above {limit}. On the dashed line, forecast and outcome match.
+        </figcaption>
       </figure>
       <div className={classes.table}>
         <Table
-          label="By what was said"
+          label="By forecast chance"
           rows={bands}
           keyOf={({ probability_from }) => probability_from}
           columns={COLUMNS}
@@ -77,14 +79,14 @@ export function ReliabilityCurve({ bands, threshold }: ReliabilityCurveProps) {
 const whole = (share: number) => percent(share, { digits: 0 });
 const COLUMNS: Column<ProbabilityBand>[] = [
   {
-    header: "Chance said",
+    header: "Forecast chance",
     isRowHeader: true,
     cell: ({ probability_from, probability_to }) => `${whole(probability_from)}–${whole(probability_to)}`,
   },
   { header: "Checks", align: "right", cell: ({ judged }) => count(judged) },
-  { header: "Should be above", align: "right", cell: (band) => whole(band.above_share_expected) },
+  { header: "Expected above", align: "right", cell: (band) => whole(band.above_share_expected) },
   {
-    header: "Were above",
+    header: "Actually above",
     align: "right",
     cell: (band) => whole(band.above_share),
     detail: ({ above }) => count(above),

@@ -39,8 +39,8 @@ export function AcceptAssignment({ assignment, asked }: AcceptAssignmentProps) {
         centered
       >
         <p className={classes.what}>
-          {pairs} are noted as offers, so that you can see later what became of them. Each takes a place of
-          its tutor until a session shows it. Nobody is told, and nothing is booked.
+          {pairs} become offers, so that you can follow their outcome. Each offer takes one place of the tutor
+          until the first session. tutorq informs nobody and books nothing.
         </p>
         {accept.error && <ErrorNotice text={accept.error.message} />}
         <div className={classes.buttons}>

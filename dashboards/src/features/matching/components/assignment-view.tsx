@@ -37,8 +37,8 @@ export function AssignmentView() {
       <Panel>
         <div className={classes.form}>
           <p className={classes.what}>
-            Gives students a tutor within the free places of each, so that as few as possible are expected to
-            leave after their first session. Nothing is stored until you accept it.
+            tutorq assigns students to free places so that the fewest are expected to leave after their first
+            session. tutorq stores the assignment only when you accept it.
           </p>
           <Switch
             label="Only students who need a tutor"
@@ -67,8 +67,8 @@ export function AssignmentView() {
       )}
       {!data && !error && (
         <Panel>
-          <EmptyState icon="wand" title={isPending ? "Working it out…" : "No assignment yet"}>
-            It is compared with giving each student the best tutor left, one after the other, and with chance.
+          <EmptyState icon="wand" title={isPending ? "Computing…" : "No assignment yet"}>
+            tutorq compares each assignment with a greedy one and with chance.
           </EmptyState>
         </Panel>
       )}
@@ -93,7 +93,7 @@ function Outcome({ assignment, asked }: { assignment: Assignment; asked: Assignm
         </Panel>
         <Panel title="Without a tutor" note={counted(unassigned.length, "student")}>
           {unassigned.length === 0 ? (
-            <p className={classes.what}>Every student has one.</p>
+            <p className={classes.what}>Every student has a tutor.</p>
           ) : (
             <ul className={classes.reasons}>
               {[...reasons].map(([why, students]) => (
@@ -114,10 +114,10 @@ function Outcome({ assignment, asked }: { assignment: Assignment; asked: Assignm
 
 /** Behind a number of students. */
 const WHY: Record<UnassignedStudent["why"], string> = {
-  no_eligible_tutor: "have no tutor of their subjects",
-  forbidden: "may have none of their tutors",
+  no_eligible_tutor: "have no tutor for their subjects",
+  forbidden: "are barred from all their tutors",
   no_capacity: "have only full tutors",
-  places_taken: "lost the last places to others",
+  places_taken: "lost the last places to other students",
 };
 
 /** Students whom the assignment gives nobody, each with the reason. */
@@ -156,7 +156,7 @@ const LEFT_OVER_COLUMNS: Column<UnassignedStudent>[] = [
   {
     header: "Subjects",
     phone: { row: 1, side: "end" },
-    cell: ({ subjects }) => subjects.join(", ") || "names none",
+    cell: ({ subjects }) => subjects.join(", ") || "no subjects",
   },
   { header: "Why", phone: { row: 2, side: "both" }, cell: ({ reason }) => reason },
 ];
@@ -182,7 +182,7 @@ function Comparison({ assignment }: { assignment: Assignment }) {
   const most = Math.max(...[assigned, greedy ?? 0, random ?? 0].filter(Number.isFinite), 0.001);
   const bars = [
     { label: "This assignment", value: assigned, isOurs: true },
-    { label: "Greedy: the best tutor left, one by one", value: greedy, isOurs: false },
+    { label: "Greedy: best remaining tutor for each student", value: greedy, isOurs: false },
     { label: "Chance", value: random, isOurs: false },
   ];
   return (

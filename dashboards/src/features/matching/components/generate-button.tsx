@@ -8,8 +8,8 @@ import classes from "./generate-button.module.css";
 const SAID = {
   queued: "Waiting to start…",
   running: "Predicting pairs…",
-  succeeded: "Pairs are predicted anew.",
-  failed: "The run failed; Dagster says why.",
+  succeeded: "Predictions are up to date.",
+  failed: "The run failed. Open Dagster for the reason.",
   cancelled: "The run was cancelled.",
 };
 
@@ -36,7 +36,7 @@ export function GenerateButton() {
         loading={isUnderWay && !problem}
         onClick={() => start.mutate()}
       >
-        Predict all anew
+        Predict all again
       </Button>
     </>
   );

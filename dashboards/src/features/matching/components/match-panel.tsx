@@ -75,7 +75,7 @@ function Prediction({ pair }: { pair: PairPrediction }) {
         <strong>{percent(pair.churn_probability, { digits: 0 })}</strong>{" "}
         {pair.sessions_together === 0
           ? `chance that ${student} leaves after the first session`
-          : `is what a first session would have been predicted; the two have had ${counted(pair.sessions_together, "session")}`}
+          : `leaving risk predicted for a first session; ${student} and ${tutor} have had ${counted(pair.sessions_together, "session")}`}
       </p>
       <p className={classes.held}>
         <Risk of="let-down" level={pair.tutor_let_down_level} probability={pair.tutor_let_down_probability} />{" "}
@@ -151,27 +151,20 @@ function Explained({ explanation, onChooseTutor }: ExplainedProps) {
         </blockquote>
       </Panel>
       <div className={classes.pair}>
-        <Panel title="Differences" note="Between what the two prefer">
+        <Panel title="Differences" note="Between both sets of preferences">
           <ul className={classes.bars}>
             {explanation.mismatches.map((mismatch) => (
               <MismatchBar key={mismatch.name} mismatch={mismatch} />
             ))}
           </ul>
         </Panel>
-        <Panel
-          title="Risk factors"
-          note="Of leaving; bars to the right increase it. Estimates and counts are the model’s: scores count a moved session on the day of its move."
-        >
+        <Panel title="Risk factors" note="Bars to the right increase the leaving risk">
           <Contributions all={explanation.contributions} />
         </Panel>
       </div>
-      <Panel
-        title="Alternatives"
-        note="Tutors of the subject with a free place and a lower leaving risk"
-        flush
-      >
+      <Panel title="Alternatives" note="Free tutors of the subject with lower risk" flush>
         {explanation.alternatives.length === 0 ? (
-          <p className={classes.none}>No tutor with a free place has a lower leaving risk.</p>
+          <p className={classes.none}>No free tutor has a lower leaving risk.</p>
         ) : (
           <ul className={classes.alternatives}>
             {explanation.alternatives.map((alternative) => (
@@ -210,7 +203,7 @@ const LEAST_CONTRIBUTION = 0.005;
 
 function Contributions({ all }: { all: Contribution[] }) {
   const moving = all.filter(({ contribution }) => !(Math.abs(contribution) < LEAST_CONTRIBUTION));
-  if (moving.length === 0) return <p className={classes.dim}>Nothing about this pair raises or lowers it.</p>;
+  if (moving.length === 0) return <p className={classes.dim}>No factor changes the risk of this pair.</p>;
   return (
     <ul className={classes.bars}>
       {moving.slice(0, SHOWN_CONTRIBUTIONS).map((contribution) => (
@@ -230,7 +223,7 @@ function ContributionBar({ contribution, all }: { contribution: Contribution; al
         <span>
           {words(contribution.label)}: {trimmed(contribution.value)}
         </span>
-        <span className={classes.dim}>{raises ? "raises it" : "lowers it"}</span>
+        <span className={classes.dim}>{raises ? "raises risk" : "lowers risk"}</span>
       </div>
       <div className={classes.balance} data-raises={raises}>
         <div style={{ left: raises ? "50%" : `${50 - share}%`, width: `${share}%` }} />

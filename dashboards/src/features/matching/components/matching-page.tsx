@@ -29,7 +29,7 @@ export function MatchingPage() {
           {isLead && <GenerateButton />}
           <SegmentedControl
             size="xs"
-            aria-label="What to look at"
+            aria-label="View"
             value={search.view ?? "pairs"}
             onChange={(view) => change({ view: view === "assignment" ? "assignment" : undefined })}
             data={[

@@ -4,7 +4,7 @@ import { ConcernBadges } from "../../../components/concern-badges";
 import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
 import { Tag } from "../../../components/tag";
-import { count } from "../../../lib/format";
+import { count, counted } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useMatchTutors, useStudent, useStudents } from "../api/people";
 import { useMatches } from "../api/predictions";
@@ -30,7 +30,7 @@ export function PairView({ search, onChange }: PairViewProps) {
     <>
       <SegmentedControl
         className={classes.parts}
-        aria-label="Part of the page"
+        aria-label="Section"
         value={part}
         onChange={(value) => setPart(value as Part)}
         data={[
@@ -64,8 +64,8 @@ export function PairView({ search, onChange }: PairViewProps) {
                 title={student ? "Now choose a tutor" : "Choose a student and a tutor"}
               >
                 {student
-                  ? "The tutors who fit best come first."
-                  : "You will see how likely it is that the two go on after the first session, why, and who else would do."}
+                  ? "The best-fitting tutors come first."
+                  : "You will see the leaving risk, its factors and alternatives."}
               </EmptyState>
             </Panel>
           )}
@@ -97,7 +97,7 @@ function Students({ search, onChange, onChoose }: ColumnProps) {
       name: studentName(student),
       about: [
         student.name && (student.external_id ?? student.student_id.slice(0, 8)),
-        student.age !== null && `${student.age} years`,
+        student.age !== null && counted(student.age, "year"),
         student.subjects.join(", "),
       ]
         .filter(Boolean)
@@ -175,10 +175,10 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
     <PeopleList
       className={classes.tutors}
       title="Tutors"
-      nobody="No tutor fits the filters, or nothing is predicted yet."
+      nobody="No tutors match the filters, or no predictions yet."
       note={
         isByFit && student.data
-          ? `Best for ${studentName(student.data.data)} first${student.data.data.subjects.length === 0 ? ", who names no subject: all fit" : ""}`
+          ? `Best for ${studentName(student.data.data)} first${student.data.data.subjects.length === 0 ? ", who has no subjects: all tutors match" : ""}`
           : wantsFit && !isPredicted
             ? `No predictions${sharesSubject ? " for these subjects" : ""}; sorted by name`
             : "By name"

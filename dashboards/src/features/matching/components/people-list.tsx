@@ -74,7 +74,7 @@ export function PeopleList(props: PeopleListProps) {
         {() =>
           !cards || cards.length === 0 ? (
             <EmptyState icon="search" title={`No ${title.toLowerCase()} here`}>
-              {searched ? "Nobody has such a name or id." : nobody}
+              {searched ? "No name or id matches." : nobody}
             </EmptyState>
           ) : (
             <>

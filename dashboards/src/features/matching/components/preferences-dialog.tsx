@@ -22,7 +22,7 @@ export function PreferencesDialog({ whose, studentId, tutorId, onClose }: Prefer
     <Modal
       opened={whose !== null}
       onClose={onClose}
-      title={whose === "student" ? "What the student prefers" : "How the tutor works"}
+      title={whose === "student" ? "Student preferences" : "Tutor preferences"}
       closeButtonProps={{ "aria-label": "Close" }}
       centered
     >
@@ -123,7 +123,7 @@ function TutorFields({
       />
       <NumberInput
         label="Capacity"
-        description="Students at a time; empty if not known"
+        description="Maximum students; empty if unknown"
         min={0}
         max={1000}
         allowDecimal={false}
@@ -157,7 +157,7 @@ function Form({ who, isBusy, error, onSave, children }: FormProps) {
         </p>
       )}
       <Button type="submit" loading={isBusy}>
-        Save, and predict anew
+        Save and predict again
       </Button>
     </form>
   );

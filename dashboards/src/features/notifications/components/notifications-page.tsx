@@ -15,8 +15,8 @@ type ToldBy = NotificationPreferences["told_by"];
 const KINDS: Record<NotificationPreferences["kinds"][number], string> = {
   "tutor.concern_raised": "A concern is raised",
   "tutor.concern_cleared": "A concern has cleared",
-  "session.alert": "A tutor did not come",
-  "case.changed": "A case of mine changed",
+  "session.alert": "A tutor missed a session",
+  "case.changed": "One of my cases changed",
   daily_digest: "The daily digest",
 };
 const ZONES = Intl.supportedValuesOf("timeZone");
@@ -25,13 +25,13 @@ const ZONES = Intl.supportedValuesOf("timeZone");
 export function NotificationsPage() {
   const isPerson = useSession().data?.person_id !== null;
   return (
-    <Page title="Notifications" note="What you are told, where and when.">
+    <Page title="Notifications" note="What tutorq tells you, where and when">
       <Panel>
         {isPerson ? (
           <Preferences />
         ) : (
           <EmptyState icon="person" title="Log in as a person">
-            A key cannot be notified.
+            API keys receive no notifications.
           </EmptyState>
         )}
       </Panel>
@@ -78,13 +78,13 @@ function PreferencesForm({ known }: { known: NotificationPreferences }) {
         <div className={classes.options}>
           <Radio value="nothing" label="Nowhere" />
           <Radio value="mail" label={`By mail to ${known.email}`} />
-          <Radio value="chat" label={known.chat_service ? `In ${known.chat_service}` : "In a chat of mine"} />
+          <Radio value="chat" label={known.chat_service ? `In ${known.chat_service}` : "In my own chat"} />
         </div>
       </Radio.Group>
       {draft.told_by === "chat" && (
         <PasswordInput
           label="Apprise URL of the chat"
-          description={known.chat_service ? "One is kept. Enter another to replace it." : undefined}
+          description={known.chat_service ? "A URL is stored. Enter another to replace it." : undefined}
           placeholder="slack://TokenA/TokenB/TokenC"
           value={draft.chat_url}
           onChange={(changed) => change({ chat_url: changed.currentTarget.value })}
@@ -118,11 +118,11 @@ function PreferencesForm({ known }: { known: NotificationPreferences }) {
           >
             <div className={classes.options}>
               <Radio value="at once" label="At once" />
-              <Radio value="daily" label="Once a day, from seven in the morning" />
+              <Radio value="daily" label="Once a day, from 7:00" />
             </div>
           </Radio.Group>
           <Switch
-            label="Quiet hours: what waits comes as one"
+            label="Quiet hours: waiting messages arrive together"
             checked={isQuiet}
             onChange={(changed) =>
               change(
@@ -188,7 +188,7 @@ function TestResult({ reportId }: { reportId: string }) {
   if (test?.state === "sent") {
     return (
       <Notice icon="check" isGood>
-        Test sent. Look into your chat.
+        Test sent. Check your chat.
       </Notice>
     );
   }

@@ -12,10 +12,10 @@ import classes from "./newest-concerns.module.css";
 /** Raised concerns, those first that were raised last. */
 export function NewestConcerns({ concerns }: { concerns: RaisedConcern[] }) {
   return (
-    <Panel title="Newest concerns" note="What was counted, and how likely it is beyond the limit" flush>
+    <Panel title="Newest concerns" note="Counts, and the chance above the limit" flush>
       {concerns.length === 0 ? (
         <EmptyState icon="check" title="No concern is raised">
-          Of no active tutor.
+          No active tutor has a raised concern.
         </EmptyState>
       ) : (
         <RowList className={classes.concerns}>

@@ -43,7 +43,7 @@ function Rule({ overview: { rules } }: { overview: Overview }) {
   const whole = { digits: 0 };
   return (
     <>
-      A concern is raised when the chance that a limit is passed reaches{" "}
+      A concern is raised when the chance of exceeding a limit reaches{" "}
       {percent(rules.high_risk_probability, whole)}, and ends below {percent(rules.watch_probability, whole)}.
       A tutor is unreliable with more than {percent(rules.risk_threshold, whole)} of sessions{" "}
       {letDownsInWords(rules.reliability_counts)}.

@@ -16,12 +16,15 @@ export function PlatformCharts() {
   const platform = usePlatform();
   return (
     <div className={classes.charts}>
-      <Panel title="Needs attention, in and out" note="Tutors by week; also those who are not active now">
+      <Panel title="Needs attention: in and out" note="Tutors by week, including inactive tutors">
         <QueryBoundary query={platform} skeleton={<Skeleton height={260} />}>
           {({ data }) => <Attention platform={data} />}
         </QueryBoundary>
       </Panel>
-      <Panel title="Notice of moves and cancellations" note="By tutors, last 90 days, excused ones left out">
+      <Panel
+        title="Notice of moves and cancellations"
+        note="By tutors, last 90 days, without excused sessions"
+      >
         <QueryBoundary query={platform} skeleton={<Skeleton height={260} />}>
           {({ data }) => <Notice notice={data.notice} />}
         </QueryBoundary>
@@ -33,11 +36,11 @@ export function PlatformCharts() {
 function Attention({ platform }: { platform: Platform }) {
   const sentence = attentionInWords(platform);
   if (sentence === null)
-    return <EmptyState title="No full week is known yet">A week counts when it is over.</EmptyState>;
+    return <EmptyState title="No full week yet">Weeks appear when they are complete.</EmptyState>;
   const weeks = platform.attention_weeks;
   return (
     <DescribedChart
-      label="Tutors who came to need attention and who no longer did, by week"
+      label="Tutors newly needing attention, and no longer, by week"
       sentence={sentence}
       caution={attentionCaution(platform)}
       chart={{
@@ -73,7 +76,7 @@ function Notice({ notice }: { notice: PlatformNotice }) {
       </EmptyState>
     );
   const limit = limitOf(bands);
-  const rest = totals.unknown > 0 ? ` Of ${count(totals.unknown)} more, the notice is not known.` : "";
+  const rest = totals.unknown > 0 ? ` The notice of ${count(totals.unknown)} more is unknown.` : "";
   return (
     <DescribedChart
       label="Sessions moved or cancelled by tutors, by notice"

@@ -65,7 +65,7 @@ export function PlatformTrend({ weeks, asOf, rates, counts }: PlatformTrendProps
       actions={
         <SegmentedControl
           size="xs"
-          aria-label="What to draw"
+          aria-label="Metric"
           value={chosen}
           onChange={(name) => choose(name as MetricName)}
           data={NAMES.map((name) => ({ value: name, label: METRICS[name].label }))}
@@ -79,14 +79,14 @@ export function PlatformTrend({ weeks, asOf, rates, counts }: PlatformTrendProps
         />
         <Figure label="Missed by tutors" value={METRICS.noShows.now(rates)} />
         <Figure
-          label="First sessions that go on"
+          label="New students who continue"
           value={percent(rates.first_session_rate, { none: "none yet" })}
         />
         <Figure label="Mean rating" value={METRICS.ratings.now(rates)} />
       </dl>
       {weeks.length === 0 ? (
         <EmptyState title="No sessions in the last year">
-          A line appears with the first week that has sessions.
+          The line starts with the first week of sessions.
         </EmptyState>
       ) : (
         <WeeklyChart

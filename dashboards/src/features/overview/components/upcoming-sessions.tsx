@@ -19,8 +19,8 @@ export function UpcomingSessions() {
       title="Upcoming sessions at risk"
       note={
         upcoming.data
-          ? `The first session of those likeliest to let one down, of ${counted(upcoming.data.meta.total, "tutor")} with planned sessions`
-          : "The first session of the tutors likeliest to let one down"
+          ? `Riskiest tutors first, one session each, of ${counted(upcoming.data.meta.total, "tutor")}`
+          : "Riskiest tutors first, one session each"
       }
       actions={
         <Button size="xs" variant="default" renderRoot={(props) => <Link to="/upcoming" {...props} />}>

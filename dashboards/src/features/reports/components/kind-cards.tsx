@@ -39,10 +39,10 @@ export function KindCards(actions: KindCardsProps) {
 }
 
 function noteOf({ provider, has_begun }: KindsMeta): string {
-  if (!has_begun) return "Mail begins with the first scores.";
+  if (!has_begun) return "tutorq sends mail after the first scores.";
   return provider === "file"
-    ? "Mail is written to files and reaches nobody: TUTORQ_MAIL_PROVIDER is file."
-    : `Mail is sent by ${provider}.`;
+    ? "tutorq writes mail to files and sends none (TUTORQ_MAIL_PROVIDER=file)."
+    : `${provider} sends the mail.`;
 }
 
 function Card({
@@ -129,7 +129,7 @@ function Card({
 
 function recipientsOf({ audience, recipients }: KindOfMail): string {
   if (audience === "tutors") return "Each tutor with an address";
-  if (audience === "asker") return "Whoever asked for it";
+  if (audience === "asker") return "The person who requested it";
   return recipients?.length ? recipients.join(", ") : "Nobody";
 }
 

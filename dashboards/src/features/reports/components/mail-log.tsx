@@ -121,10 +121,10 @@ function NoMail({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => v
     return (
       <EmptyState
         icon="search"
-        title="No such mail"
+        title="No messages match these filters"
         action={
           <Button size="xs" variant="default" onClick={onClear}>
-            Clear the filters
+            Clear filters
           </Button>
         }
       />
@@ -132,8 +132,7 @@ function NoMail({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => v
   }
   return (
     <EmptyState icon="mail" title="Nothing has been sent yet">
-      Every message is listed here from the moment it is queued. The previews above show what each will look
-      like.
+      Queued and sent messages appear here. Preview each kind above.
     </EmptyState>
   );
 }

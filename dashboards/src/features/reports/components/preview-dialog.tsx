@@ -76,7 +76,7 @@ function Preview({
               <iframe
                 className={classes.frame}
                 style={{ width: Number(look) }}
-                title="The mail as it would look"
+                title="Mail preview"
                 src={`/api/reports/kinds/${kind}/preview/html`}
                 sandbox="allow-popups"
               />

@@ -48,7 +48,7 @@ function Mail({ reportId }: { reportId: string }) {
               {data.attempts > 1 && ` after ${counted(data.attempts, "attempt")}`}
             </dd>
             <dt>Delivered</dt>
-            <dd>{moment(data.delivered_at, "not told by the provider")}</dd>
+            <dd>{moment(data.delivered_at, "not reported by the provider")}</dd>
           </dl>
           <Body report={data} />
         </div>
@@ -60,15 +60,15 @@ function Mail({ reportId }: { reportId: string }) {
 function Body({ report }: { report: ReportDetail }) {
   if (!report.has_body) {
     return (
-      <EmptyState icon="mail" title="Nothing to look at yet">
-        The text is made when the mail is first handed to a provider.
+      <EmptyState icon="mail" title="No text yet">
+        tutorq writes the text when it first hands the mail to a provider.
       </EmptyState>
     );
   }
   if (report.body_text === null && report.body_html === null) {
     return (
-      <EmptyState icon="lock" title="Shown to those who work on appeals">
-        It repeats what the tutor wrote.
+      <EmptyState icon="lock" title="Only people who decide appeals can read it">
+        The mail repeats what the tutor wrote.
       </EmptyState>
     );
   }

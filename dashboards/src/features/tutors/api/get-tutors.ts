@@ -64,7 +64,7 @@ export async function allTutors(search: TutorSearch, again = true): Promise<Tuto
     const { data, meta } = await body(api.GET("/api/tutors", { params: { query } }));
     if (generation !== undefined && meta.generation !== generation) {
       if (again) return allTutors(search, false);
-      throw new Error("New scores arrive too quickly to export them; try again in a minute.");
+      throw new Error("Scores changed during the export. Try again in a minute.");
     }
     generation = meta.generation;
     rows.push(...data);

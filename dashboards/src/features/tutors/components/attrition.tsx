@@ -39,7 +39,9 @@ function Known({ attrition }: { attrition: TutorAttrition }) {
       sessions_28d_before !== null &&
       `${counted(sessions_28d, "session")} in 4 weeks, ${count(sessions_28d_before)} in the 4 before`,
     days_since_session !== null &&
-      (days_since_session === 0 ? "last one that day" : `${counted(days_since_session, "day")} without one`),
+      (days_since_session === 0
+        ? "last session that day"
+        : `${counted(days_since_session, "day")} without a session`),
     planned_sessions_14d !== null && `${count(planned_sessions_14d)} planned for 2 weeks`,
   ];
   return (
@@ -51,13 +53,13 @@ function Known({ attrition }: { attrition: TutorAttrition }) {
       />
       <p className={classes.facts}>
         A reason to talk, not a verdict.
-        {isByRules && " A fixed formula says so until a model has learnt from your data."}
+        {isByRules && " A fixed formula decides until a model is trained on your data."}
       </p>
       <p className={classes.facts}>
-        {facts.filter(Boolean).join(" · ")} (as of {day(attrition.as_of)}; platform-wide breaks left out)
+        {facts.filter(Boolean).join(" · ")} (as of {day(attrition.as_of)}; without platform-wide breaks)
       </p>
-      <Factors title="Raises it" factors={attrition.factors.filter(({ effect }) => effect > 0)} />
-      <Factors title="Lowers it" factors={attrition.factors.filter(({ effect }) => effect < 0)} />
+      <Factors title="Raises the risk" factors={attrition.factors.filter(({ effect }) => effect > 0)} />
+      <Factors title="Lowers the risk" factors={attrition.factors.filter(({ effect }) => effect < 0)} />
     </div>
   );
 }

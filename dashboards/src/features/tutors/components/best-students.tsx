@@ -24,10 +24,10 @@ export function BestStudents({ tutorId, subjects, attention }: BestStudentsProps
       title="Best-matching students"
       note={
         attention
-          ? "A concern is raised: settle it before new students come"
+          ? "Resolve the raised concern before adding students"
           : subjects.length > 0
             ? `Students of ${subjects.join(", ")}`
-            : "This tutor names no subject: all students fit"
+            : "This tutor has no subjects: all students match"
       }
       flush
     >
@@ -35,7 +35,7 @@ export function BestStudents({ tutorId, subjects, attention }: BestStudentsProps
         {({ data }) =>
           data.length === 0 ? (
             <EmptyState title="No student fits">
-              No active student of these subjects has a prediction with this tutor.
+              No active student of these subjects has a prediction for this tutor.
             </EmptyState>
           ) : (
             <RowList>

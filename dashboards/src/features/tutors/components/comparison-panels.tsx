@@ -93,7 +93,7 @@ export function NoticePanel({ tutorId, name }: PanelOfTutor) {
   return (
     <ComparisonPanel
       title="Notice of moves and cancellations"
-      note="By the tutor, last 90 days, excused ones left out"
+      note="By the tutor, last 90 days, without excused sessions"
       tutorId={tutorId}
     >
       {({ notice }) =>
@@ -158,14 +158,14 @@ const NOTICE_COLUMNS: Column<NoticeBand>[] = [
 export function RetentionPanel({ tutorId, name }: PanelOfTutor) {
   return (
     <ComparisonPanel
-      title="New students who come back"
-      note="Each followed for 90 days after the first session"
+      title="New students who return"
+      note="Followed for 90 days after the first session"
       tutorId={tutorId}
     >
       {({ retention }) =>
         retention.students === 0 ? (
           <EmptyState title="No new students to follow">
-            Those of the last year count as soon as their {retention.days} days are over.
+            New students of the last year appear when their {retention.days} days are over.
           </EmptyState>
         ) : (
           <Retained retention={retention} name={name} />

@@ -17,9 +17,7 @@ export function ConcernCards({ sentence, concerns }: { sentence: string; concern
   return (
     <Panel title="Concerns" note={sentence}>
       {cards.length === 0 ? (
-        <EmptyState title="No sessions to judge by">
-          Concerns are looked for as soon as sessions have taken place.
-        </EmptyState>
+        <EmptyState title="No sessions to judge by">Concerns appear after the first sessions.</EmptyState>
       ) : (
         <ul className={classes.cards}>
           {cards.map((concern) => (

@@ -35,8 +35,8 @@ export function EventTable({ tutorId, events, total, onChanged }: EventTableProp
   const mayExcuse = useMayChangeTutor(tutorId);
   if (events.length === 0) {
     return (
-      <EmptyState icon="check" title="Nothing happened">
-        No reschedule, no-show, cancellation or low rating in this time.
+      <EmptyState icon="check" title="No events">
+        No reschedules, no-shows, cancellations or low ratings in this period.
       </EmptyState>
     );
   }

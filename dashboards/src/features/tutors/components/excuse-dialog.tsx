@@ -27,7 +27,7 @@ export function ExcuseDialog({ tutorId, excusable, onClose, onChanged }: ExcuseD
     <Modal
       opened={excusable !== null}
       onClose={onClose}
-      title={excusable?.isExcused ? "Take back the excuse" : `Excuse ${excusable?.title ?? ""}`}
+      title={excusable?.isExcused ? "Undo excuse" : `Excuse ${excusable?.title ?? ""}`}
       closeButtonProps={{ "aria-label": "Close" }}
       centered
     >
@@ -74,13 +74,13 @@ function Form({ tutorId, excusable, onClose, onChanged }: ExcuseDialogProps & { 
       <p className={classes.what}>
         {about}.{" "}
         {isExcused
-          ? "It will count against the tutor again."
-          : "What the tutor caused stays visible, and no longer counts."}
+          ? "The let-downs will count against the tutor again."
+          : "The let-downs stay visible but no longer count."}
       </p>
       {!isExcused && (
         <Textarea
           label="Reason"
-          description="The next reader of this page will want to know."
+          description="Shown to everyone who opens this page"
           placeholder="Storm: all schools were closed"
           value={reason}
           onChange={(changed) => setReason(changed.currentTarget.value)}
@@ -94,7 +94,7 @@ function Form({ tutorId, excusable, onClose, onChanged }: ExcuseDialogProps & { 
       {"countedOn" in what && (
         <Checkbox
           classNames={{ body: classes.box }}
-          label={`All of ${day(what.countedOn)}, the day this session counts on`}
+          label={`All sessions counted on ${day(what.countedOn)}`}
           checked={isWholeDay}
           onChange={(changed) => setWholeDay(changed.currentTarget.checked)}
         />
@@ -113,7 +113,7 @@ function Form({ tutorId, excusable, onClose, onChanged }: ExcuseDialogProps & { 
           loading={excuse.isPending || undo.isPending}
           disabled={!isExcused && !reason.trim()}
         >
-          {isExcused ? "Let it count" : "Excuse"}
+          {isExcused ? "Undo excuse" : "Excuse"}
         </Button>
       </div>
     </form>

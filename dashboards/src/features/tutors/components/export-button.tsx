@@ -40,7 +40,7 @@ const COLUMNS = [
   "last_session_at",
 ] as const satisfies readonly (keyof TutorRow)[];
 
-/** All tutors that fit the filters, not only this page of them, as a file under the API's names. */
+/** All tutors matching the filters, not only this page of them, as a file under the API's names. */
 export function ExportButton({ search, disabled }: { search: TutorSearch; disabled: boolean }) {
   const { mutate, isPending, error } = useMutation({
     mutationFn: async () => {

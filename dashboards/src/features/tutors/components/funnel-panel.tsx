@@ -8,15 +8,12 @@ import { FunnelPlot } from "./funnel-plot";
 
 export function FunnelPanel({ query }: { query: UseQueryResult<{ funnel: FunnelResponse }> }) {
   return (
-    <Panel
-      title="Funnel plot"
-      note="Outside the funnel, a tutor differs from the platform by more than chance."
-    >
+    <Panel title="Funnel plot" note="Tutors outside differ by more than chance">
       <QueryBoundary query={query} skeleton={<Skeleton height={420} />}>
         {({ funnel: { data } }) =>
           data.points.length === 0 || !isKnown(data.platform_let_down_rate_90d) ? (
             <EmptyState title="Nothing to draw">
-              No tutor that fits has sessions in the last 90 days.
+              No matching tutor has sessions in the last 90 days.
             </EmptyState>
           ) : (
             <FunnelPlot

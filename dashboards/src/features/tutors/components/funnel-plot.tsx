@@ -98,7 +98,7 @@ export function FunnelPlot({ points, rate, threshold }: FunnelPlotProps) {
           viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
           className={classes.plot}
           role="img"
-          aria-label={`${count(points.length)} tutors by sessions and rate of let-downs; ${count(flagged)} need attention. The platform's rate is ${percent(rate)}.`}
+          aria-label={`${count(points.length)} tutors by sessions and rate of let-downs; ${counted(flagged, "tutor needs", "tutors need")} attention. The platform's rate is ${percent(rate)}.`}
         >
           <Frame scale={scale} rate={rate} threshold={threshold} />
           <Points points={drawable} scale={scale} />
@@ -282,11 +282,11 @@ function Legend() {
       </li>
       <li>
         <span className={classes.swatch} data-band="inner" />
-        95%
+        {percent(INNER, { digits: 0 })} range
       </li>
       <li>
         <span className={classes.swatch} data-band="outer" />
-        99.8% of chance
+        {percent(OUTER)} range
       </li>
     </ul>
   );

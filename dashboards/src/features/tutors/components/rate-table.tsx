@@ -32,8 +32,8 @@ export function RateTable({ tutor, threshold, counts }: RateTableProps) {
         isCompact
       />
       <p className={classes.note}>
-        {count(tutor.let_downs_90d)} sessions {letDowns} in 90 days are {count(tutor.episodes_90d)} when those
-        of one day and reason are counted once. Excused ones are left out.
+        {count(tutor.let_downs_90d)} sessions {letDowns} in 90 days; {count(tutor.episodes_90d)} when sessions
+        of one day and reason count once. Excused sessions are not included.
         {tutor.case_mix_expected !== null && (
           <> Expected for the same slots: {percent(tutor.case_mix_expected)}.</>
         )}

@@ -7,6 +7,7 @@ import { Panel } from "../../../components/panel";
 import type { Episode, Outcome, SessionDay } from "../../../lib/api-types";
 import { useMayChangeTutor } from "../../../lib/auth";
 import { count, counted, day as dayOf, shortDay } from "../../../lib/format";
+import { WEEKDAYS } from "../../../lib/locale";
 import type { ExcuseChange } from "../awaited";
 import { CALENDAR_DAYS, dayInWords, dayWithReason, OUTCOMES, weeksOf } from "../session-calendar";
 import { type Excusable, ExcuseDialog } from "./excuse-dialog";
@@ -16,7 +17,6 @@ import classes from "./session-calendar.module.css";
 /** So many let-downs on one day stand out. */
 const MANY = 3;
 const ANCHOR = "calendar";
-const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 interface SessionCalendarProps {
   tutorId: string;
@@ -43,13 +43,9 @@ export function SessionCalendar({ tutorId, asOf, days, episodes, onChanged }: Se
   const button = (day: SessionDay | undefined) =>
     mayExcuse && day && <ExcuseButton day={day} onExcuse={excuse} />;
   return (
-    <Panel
-      anchor={ANCHOR}
-      title="Day by day"
-      note={`Sessions of the last ${CALENDAR_DAYS} days by what became of them`}
-    >
+    <Panel anchor={ANCHOR} title="Day by day" note={`Sessions of the last ${CALENDAR_DAYS} days by outcome`}>
       {shown.length === 0 ? (
-        <EmptyState title="No sessions in this time">Days appear with their first session.</EmptyState>
+        <EmptyState title="No sessions in this period">Days appear with their first session.</EmptyState>
       ) : (
         <>
           {worst && (
@@ -62,9 +58,9 @@ export function SessionCalendar({ tutorId, asOf, days, episodes, onChanged }: Se
             <thead>
               <tr>
                 <td />
-                {WEEKDAYS.map((weekday) => (
-                  <th key={weekday} scope="col">
-                    {weekday}
+                {WEEKDAYS.map(({ day, name }) => (
+                  <th key={day} scope="col">
+                    {name}
                   </th>
                 ))}
               </tr>
@@ -73,8 +69,8 @@ export function SessionCalendar({ tutorId, asOf, days, episodes, onChanged }: Se
               {weeks.map(({ start, cells }) => (
                 <tr key={start}>
                   <th scope="row">{shortDay(start)}</th>
-                  {cells.map((cell, weekday) => (
-                    <td key={WEEKDAYS[weekday]}>
+                  {cells.map((cell, place) => (
+                    <td key={WEEKDAYS[place]?.day}>
                       {cell?.day && (
                         <DayCell
                           day={cell.day}

@@ -1,8 +1,9 @@
 import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
 import type { Slot, TutorPattern } from "../../../lib/api-types";
-import { counted, percent } from "../../../lib/format";
-import { hoursOf, inSlot, toneOf, WEEKDAYS } from "../slot-map";
+import { counted, hourOfDay, percent } from "../../../lib/format";
+import { WEEKDAYS } from "../../../lib/locale";
+import { hoursOf, inSlot, toneOf } from "../slot-map";
 import classes from "./slot-map.module.css";
 
 interface SlotMapProps {
@@ -14,9 +15,9 @@ interface SlotMapProps {
 export function SlotMap({ slots, patterns }: SlotMapProps) {
   const hours = hoursOf(slots);
   return (
-    <Panel title="When sessions are let down" note="Last 180 days, by the time that was promised">
+    <Panel title="When sessions are let down" note="Last 180 days, by originally planned time">
       {slots.length === 0 ? (
-        <EmptyState title="No sessions in this time">The map is made at night.</EmptyState>
+        <EmptyState title="No sessions in this period">tutorq updates the map nightly.</EmptyState>
       ) : (
         <>
           {patterns.length === 0 ? (
@@ -40,12 +41,12 @@ export function SlotMap({ slots, patterns }: SlotMapProps) {
               </tr>
             </thead>
             <tbody>
-              {WEEKDAYS.map((weekday, place) => (
-                <tr key={weekday}>
-                  <th scope="row">{weekday}</th>
+              {WEEKDAYS.map(({ day, name }) => (
+                <tr key={day}>
+                  <th scope="row">{name}</th>
                   {hours.map((hour) => (
                     <td key={hour}>
-                      <Cell slot={inSlot(slots, place + 1, hour)} name={`${weekday} ${hour}:00`} />
+                      <Cell slot={inSlot(slots, day, hour)} name={`${name} ${hourOfDay(hour)}`} />
                     </td>
                   ))}
                 </tr>

@@ -35,7 +35,7 @@ export function TutorHistory(props: TutorHistoryProps) {
   const range = (
     <SegmentedControl
       size="xs"
-      aria-label="How far back"
+      aria-label="Period"
       value={String(days)}
       onChange={(chosen) => onDays(Number(chosen))}
       data={RANGES}
@@ -49,8 +49,8 @@ export function TutorHistory(props: TutorHistoryProps) {
         actions={range}
       >
         {data.weeks.length === 0 ? (
-          <EmptyState title="No sessions in this time">
-            A line appears with the first week that has sessions.
+          <EmptyState title="No sessions in this period">
+            The line starts with the first week of sessions.
           </EmptyState>
         ) : (
           <WeeklyChart

@@ -129,7 +129,7 @@ const columns = (
     overflow: "nowrap",
     phone: "hidden",
     cell: (tutor) => (
-      <span title="Of the sessions planned for the next 7 days, how many the tutor is likely to let down">
+      <span title="Expected let-downs among sessions of the next 7 days">
         {tutor.planned_sessions_7d === 0
           ? "none planned"
           : `${about(tutor.harm_sessions, "unknown")} of ${count(tutor.planned_sessions_7d)}`}
@@ -195,18 +195,16 @@ const probabilityOf = (concern: ConcernName): Column<TutorRow, Sort> => ({
 function NobodyFits({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {
   if (!isFiltered) {
     return (
-      <EmptyState title="No tutors yet">
-        They appear here with the first sessions that are loaded and scored.
-      </EmptyState>
+      <EmptyState title="No tutors yet">Tutors appear here once their first sessions are scored.</EmptyState>
     );
   }
   return (
     <EmptyState
       icon="search"
-      title="No tutor fits these filters"
+      title="No tutors match these filters"
       action={
         <Button size="xs" variant="default" onClick={onClear}>
-          Clear the filters
+          Clear filters
         </Button>
       }
     >

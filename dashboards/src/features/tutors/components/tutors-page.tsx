@@ -31,14 +31,14 @@ export function TutorsPage() {
       title="Tutors"
       note={
         total !== undefined &&
-        `${counted(total, "tutor")}${isFiltered(search) ? " that fit the filters" : ""}`
+        `${counted(total, "tutor")}${isFiltered(search) ? " matching the filters" : ""}`
       }
       actions={<ExportButton search={search} disabled={!total} />}
     >
       <TutorFilters search={search} subjects={tutors.data?.funnel.data.subjects ?? []} onChange={change} />
       <SegmentedControl
         className={classes.switch}
-        aria-label="How to show them"
+        aria-label="View"
         value={view}
         onChange={setView}
         data={[

@@ -49,8 +49,7 @@ function StandIns({ sessionId }: { sessionId: string }) {
           <About session={list.session} total={list.meta.total} />
           {list.data.length === 0 ? (
             <EmptyState icon="person" title="No tutor is free">
-              Every other tutor of {list.session.subject ?? "these subjects"} has a session then, or none
-              teaches it.
+              No other tutor of {list.session.subject ?? "these subjects"} is free at that time.
             </EmptyState>
           ) : (
             <Tutors list={list} />
@@ -84,8 +83,8 @@ function About({ session, total }: { session: CoveredSession; total: number }) {
         {tutorName({ ...session, name: session.tutor_name, external_id: null })}.
       </p>
       <p>
-        {counted(total, "free tutor")} {total === 1 ? "fits" : "fit"} this session. Who is likeliest to hold
-        it comes first; tutors with a raised concern come last.
+        {counted(total, "free tutor")} {total === 1 ? "fits" : "fit"} this session. The lowest risk comes
+        first; tutors with a raised concern come last.
       </p>
     </div>
   );
@@ -98,9 +97,9 @@ function Tutors({ list: { data, session } }: { list: StandInList }) {
     <>
       <p className={classes.about}>
         {arranged === null
-          ? `${tutor} has no open case, so nothing you arrange is noted here.`
-          : arranged && `What you note here goes into case ${arranged.caseId} of ${tutor}.`}{" "}
-        The session is moved on your marketplace, not here.
+          ? `${tutor} has no open case, so tutorq records nothing here.`
+          : arranged && `tutorq adds your notes to case ${arranged.caseId} of ${tutor}.`}{" "}
+        Move the session in your marketplace.
       </p>
       <ul className={classes.tutors} aria-label="Stand-ins">
         {data.map((tutor) => (
@@ -128,7 +127,7 @@ function TutorRow({ tutor, session, arranged }: TutorRowProps) {
         </Link>{" "}
         <ConcernBadges concerns={concerns} />
         <span className={classes.subjects}>
-          {[tutor.name && tutor.external_id, subjects.join(", ") || "names no subject"]
+          {[tutor.name && tutor.external_id, subjects.join(", ") || "no subjects"]
             .filter(Boolean)
             .join(" · ")}
         </span>

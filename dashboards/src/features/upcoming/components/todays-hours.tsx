@@ -32,7 +32,9 @@ export function TodaysHours() {
       <QueryBoundary query={query} skeleton={<Skeleton height={126} />}>
         {({ data, meta }) =>
           data.sessions === 0 ? (
-            <EmptyState title="No sessions on this day">Planned ones appear as they are booked.</EmptyState>
+            <EmptyState title="No sessions on this day">
+              Planned sessions appear here when they are booked.
+            </EmptyState>
           ) : (
             <Hours sessions={data} asOf={meta.as_of} />
           )

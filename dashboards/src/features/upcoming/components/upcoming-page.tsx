@@ -40,7 +40,7 @@ export function UpcomingPage() {
       note={
         <>
           {total !== undefined &&
-            `${counted(total, "planned session")}${isFiltered(search) ? " that fit the filters" : ""}. `}
+            `${counted(total, "planned session")}${isFiltered(search) ? " matching the filters" : ""}. `}
           {upcoming.data && <Levels meta={upcoming.data.meta} />}
         </>
       }
@@ -86,7 +86,7 @@ export function UpcomingPage() {
 function Levels({ meta }: { meta: UpcomingList["meta"] }) {
   const usual =
     meta.let_down_usual === null ? "" : `; usual is ${percent(meta.let_down_usual, { digits: 0 })}`;
-  return `Let-down risk: the chance that the tutor moves, cancels or misses the session${usual}. No-show risk: the chance that the student does not come. Either is high above the limit of ${percent(meta.let_down_limit, { digits: 0 })}.`;
+  return `Let-down risk: the chance that the tutor moves, cancels or misses the session${usual}. No-show risk: the chance that the student misses the session. Both are high above the limit of ${percent(meta.let_down_limit, { digits: 0 })}.`;
 }
 
 interface FiltersProps {
@@ -214,7 +214,7 @@ const PREPARATION: Column<UpcomingSession> = {
         ))}
       </ul>
     ) : (
-      "nothing in particular"
+      "no special preparation"
     ),
 };
 
@@ -276,7 +276,7 @@ function columns(by: By, areFirst: boolean): Column<UpcomingSession>[] {
               <Risk of="leaving" level={session.churn_risk_level} probability={session.churn_probability} />
               {session.first_session_risk !== null && (
                 <span className={classes.both}>
-                  {probability(session.first_session_risk)} risk that it fails or is the last one
+                  {probability(session.first_session_risk)} risk that this session fails or is the last
                 </span>
               )}
               <Link
@@ -310,10 +310,10 @@ function Nothing({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => 
       {isFiltered ? (
         <EmptyState
           icon="search"
-          title="No planned session fits the filters"
+          title="No planned sessions match the filters"
           action={
             <Button size="xs" variant="default" onClick={onClear}>
-              Clear the filters
+              Clear filters
             </Button>
           }
         />

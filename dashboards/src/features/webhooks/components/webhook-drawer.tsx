@@ -163,7 +163,7 @@ function DeleteWebhook({ webhook, isOpen, onClose, onGone }: DialogProps & { onG
       closeButtonProps={{ "aria-label": "Close" }}
     >
       <div className={classes.parts}>
-        <p>Its secret is lost, and what waits is not sent.</p>
+        <p>tutorq deletes the secret and drops waiting deliveries.</p>
         {remove.error && <ErrorNotice text={remove.error.message} />}
         <div className={classes.buttons}>
           <Button

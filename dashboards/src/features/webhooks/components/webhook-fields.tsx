@@ -30,7 +30,7 @@ export function WebhookFields({ draft, onChange, host }: WebhookFieldsProps) {
     <>
       <TextInput
         label="Address"
-        description={host && `One at ${host} is kept. Enter another to replace it.`}
+        description={host && `An address at ${host} is stored. Enter another to replace it.`}
         placeholder="https://example.org/hooks/tutorq"
         value={draft.url}
         onChange={(changed) => onChange({ ...draft, url: changed.currentTarget.value })}
@@ -40,12 +40,12 @@ export function WebhookFields({ draft, onChange, host }: WebhookFieldsProps) {
         data-autofocus
       />
       <TextInput
-        label="What it is for"
+        label="Description"
         value={draft.description}
         onChange={(changed) => onChange({ ...draft, description: changed.currentTarget.value })}
         maxLength={200}
       />
-      <Checkbox.Group label="Told of" value={draft.kinds} onChange={(kinds) => onChange({ ...draft, kinds })}>
+      <Checkbox.Group label="Events" value={draft.kinds} onChange={(kinds) => onChange({ ...draft, kinds })}>
         <div className={classes.kinds}>
           {Object.entries(KINDS).map(([kind, label]) => (
             <Checkbox key={kind} value={kind} label={label} />

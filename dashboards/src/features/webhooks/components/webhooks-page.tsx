@@ -26,7 +26,7 @@ export function WebhooksPage() {
   return (
     <Page
       title="Webhooks"
-      note="Other programs hear of events here, signed."
+      note="Send signed events to other programs"
       actions={webhooks.data && webhooks.data.data.length > 0 && add}
     >
       <Panel flush>
@@ -40,7 +40,7 @@ export function WebhooksPage() {
           empty={({ data }) =>
             data.length === 0 && (
               <EmptyState icon="move" title="No webhooks yet" action={add}>
-                A webhook posts events to an address of yours as they happen.
+                A webhook posts events to your address as they happen.
               </EmptyState>
             )
           }
@@ -71,7 +71,7 @@ const columns = (open: (endpointId: string) => void): Column<WebhookEndpoint>[] 
     detail: (webhook) => webhook.description && webhook.host,
   },
   {
-    header: "Told of",
+    header: "Events",
     phone: { row: 2, side: "both" },
     cell: (webhook) => webhook.kinds.map(kindLabel).join(", "),
   },

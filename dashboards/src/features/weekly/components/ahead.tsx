@@ -52,5 +52,5 @@ export function Ahead({ upcoming, followUps, isOver }: AheadProps) {
 function riskOf({ sessions, at_risk, students, expected_let_downs }: WeekAhead): string {
   if (sessions === 0) return "No planned session is left in that week.";
   if (at_risk === 0) return `None of ${counted(sessions, "planned session")} has a high risk.`;
-  return `${count(at_risk)} of ${counted(sessions, "planned session")}, with ${counted(students, "student")}; ${about(expected_let_downs)} will be let down.`;
+  return `${count(at_risk)} of ${counted(sessions, "planned session")}, with ${counted(students, "student")}; ${about(expected_let_downs)} likely let down.`;
 }

@@ -28,8 +28,8 @@ export function WeeklyCalibrationPanel({
       </dl>
       <p className={classes.careful}>
         Of {counted(totals.raised, "check")} of flagged tutors and {counted(totals.forecasts, "forecast")},
-        one of each tutor on each Monday. A flag was right if the tutor was above the limit in the{" "}
-        {counted(days, "day")} after. <Link to="/honesty">How honest the flags are</Link>
+        one per tutor and Monday. A flag was right if the tutor was above the limit in the{" "}
+        {counted(days, "day")} after. <Link to="/honesty">Accuracy of the flags</Link>
       </p>
     </Panel>
   );
@@ -37,4 +37,4 @@ export function WeeklyCalibrationPanel({
 
 const share = (value: number | null): string => percent(value, { digits: 0, none: "–" });
 const against = (came: number | null, promised: number | null): string =>
-  came === null ? "none can be judged yet" : `${share(came)}, promised ${share(promised)}`;
+  came === null ? "too early to judge" : `${share(came)}, promised ${share(promised)}`;

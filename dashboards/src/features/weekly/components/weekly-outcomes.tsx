@@ -48,4 +48,4 @@ export function WeeklyOutcomesPanel({
 }
 
 const of = (some: number, all: number): string =>
-  all === 0 ? "no case is that old yet" : `${count(some)} of ${count(all)}`;
+  all === 0 ? "no case is old enough yet" : `${count(some)} of ${count(all)}`;

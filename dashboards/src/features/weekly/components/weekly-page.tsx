@@ -58,14 +58,12 @@ function Sections({ report }: { report: WeeklyReport }) {
   const { narrative, concerns, trend, cases, outcomes, calibration, upcoming, follow_ups } = report;
   return (
     <>
-      <section className={classes.narrative} aria-label="In words">
+      <section className={classes.narrative} aria-label="Summary">
         {narrative.paragraphs.map((paragraph) => (
           <p key={paragraph}>{paragraph}</p>
         ))}
         {narrative.source === "model" && (
-          <p className={classes.worded}>
-            Worded by a language model from the figures of this report; its numbers were checked.
-          </p>
+          <p className={classes.worded}>A language model wrote this text; tutorq checked its numbers.</p>
         )}
       </section>
       <div className={classes.sections}>

@@ -35,8 +35,8 @@ export function Answer({ whatIfId, known }: { whatIfId: string | undefined; know
   if (whatIfId === undefined) {
     return (
       <Panel>
-        <EmptyState title="Nothing asked yet">
-          Change a setting, then choose “Show what changes”. It takes up to a few minutes.
+        <EmptyState title="No replay yet">
+          Change a setting, then choose “Show what changes”. The replay takes a few minutes.
         </EmptyState>
       </Panel>
     );
@@ -44,7 +44,7 @@ export function Answer({ whatIfId, known }: { whatIfId: string | undefined; know
   return (
     <QueryBoundary query={question} skeleton={<Working step="" progress={0} />}>
       {({ data }) => {
-        if (data.state === "failed") return <ErrorNotice text={`No answer: ${data.error}.`} />;
+        if (data.state === "failed") return <ErrorNotice text={`The replay failed: ${data.error}.`} />;
         if (!data.result) return <Working step={stepOf(data)} progress={data.progress} />;
         return <Result question={data} result={data.result} known={known} />;
       }}
@@ -57,7 +57,7 @@ const stepOf = ({ state, step }: WhatIfDetail): string =>
 
 function Working({ step, progress }: { step: string; progress: number }) {
   return (
-    <Panel title="Replaying" note="You can leave this page; the answer is kept for a week.">
+    <Panel title="Replaying" note="You can leave this page. tutorq keeps the result for a week.">
       <div className={classes.working} role="status">
         <Progress value={Math.max(2, progress * 100)} aria-label="Progress" striped animated />
         <span>{step}</span>
@@ -81,24 +81,24 @@ function Result({ question, result, known }: ResultProps) {
     <>
       <Panel
         title="With these settings"
-        note={`On ${day(result.as_of)}, exactly as a run would publish it`}
+        note={`Scores of ${day(result.as_of)} with these settings`}
         actions={
           isAdmin ? (
             <Button onClick={() => setApplying(true)}>Apply…</Button>
           ) : (
-            <span className={classes.was}>An admin can apply them</span>
+            <span className={classes.was}>Only admins can apply settings</span>
           )
         }
       >
         <DifferenceList changed={result.changed} settings={known.settings} />
-        <Tiles label="Now and then">
+        <Tiles label="Current and new settings">
           <Tile
             label="Tutors raised today"
             figure={change(count(today.raised_now), count(today.raised_then))}
             detail={raisedAndCleared(today.by_concern)}
           />
           <Tile
-            label="Newly raised a week"
+            label="Newly raised per week"
             figure={change(decimal(present.onsets_per_week), decimal(changed.onsets_per_week))}
             detail={`mean of ${counted(present.weeks.length, "week")}`}
           />
@@ -129,12 +129,9 @@ function Result({ question, result, known }: ResultProps) {
         />
       </Panel>
       <ChangesPanel changes={today.changes} />
-      <Panel
-        title="Tutors raised, each Monday"
-        note="Past Mondays are computed from what is known now, one day a week."
-      >
+      <Panel title="Tutors raised, each Monday" note="Recomputed for each past Monday from today’s data">
         {present.weeks.length === 0 ? (
-          <EmptyState title="No week to replay">They begin five weeks after the first session.</EmptyState>
+          <EmptyState title="No week to replay">Replays start five weeks after the first session.</EmptyState>
         ) : (
           <WeeklyChart
             label="Tutors raised, each Monday"
@@ -146,7 +143,7 @@ function Result({ question, result, known }: ResultProps) {
             }))}
             series={[
               { name: "changed", label: "With these settings" },
-              { name: "now", label: "As it is", isReference: true },
+              { name: "now", label: "Current settings", isReference: true },
             ]}
             write={(value) => count(value)}
           />
@@ -168,7 +165,7 @@ const share = (value: number | null): string => percent(value, { digits: 0, none
 
 function raisedAndCleared(concerns: readonly ConcernToday[]): string {
   const total = (of: "raised" | "cleared") => concerns.reduce((sum, concern) => sum + concern[of], 0);
-  return `${count(total("raised"))} concerns raised, ${count(total("cleared"))} cleared`;
+  return `${counted(total("raised"), "concern")} raised, ${count(total("cleared"))} cleared`;
 }
 
 const checks = (present: Replay, changed: Replay): string =>
@@ -182,13 +179,13 @@ const BY_CONCERN: Column<ConcernToday>[] = [
     cell: ({ concern }) => concernLabel(concern),
   },
   {
-    header: "Raised now",
+    header: "Raised today",
     align: "right",
     phone: { row: 2, side: "start", isLabelled: true },
     cell: ({ raised_now }) => count(raised_now),
   },
   {
-    header: "Raised then",
+    header: "Raised with changes",
     align: "right",
     phone: { row: 2, side: "end", isLabelled: true },
     cell: ({ raised_then }) => count(raised_then),
@@ -210,9 +207,9 @@ const BY_CONCERN: Column<ConcernToday>[] = [
 function ChangesPanel({ changes }: { changes: readonly WhatIfChange[] }) {
   const [isAll, setAll] = useState(false);
   return (
-    <Panel title="Raised or cleared today" note="The greatest differences first" flush>
+    <Panel title="Raised or cleared today" note="Largest differences first" flush>
       {changes.length === 0 ? (
-        <EmptyState title="Nobody is raised or cleared today" />
+        <EmptyState title="No concern is raised or cleared today" />
       ) : (
         <>
           <Table
@@ -254,13 +251,13 @@ const CHANGES: Column<WhatIfChange>[] = [
     ),
   },
   {
-    header: "Then",
+    header: "With new settings",
     phone: { row: 1, side: "end" },
     cell: (row) => <Outcome {...row} />,
   },
   { header: "Concern", phone: { row: 2, side: "start" }, cell: ({ concern }) => concernLabel(concern) },
   {
-    header: "Probability now → then",
+    header: "Probability: now → new",
     align: "right",
     phone: { row: 2, side: "end" },
     cell: (row) => `${probability(row.probability_now, "–")} → ${probability(row.probability_then, "–")}`,

@@ -35,8 +35,8 @@ export function ApplyDialog({ isOpen, question, changed, settings, onClose }: Ap
       <form className={classes.form} onSubmit={send}>
         <DifferenceList changed={changed} settings={settings} />
         <p className={classes.note}>
-          The next run scores everybody with them. Cases, mails and webhooks follow. The audit log says who
-          applied them.
+          The next run scores all tutors with these settings, then updates cases, mail and webhooks. The audit
+          log records who applied them.
         </p>
         <Textarea
           label="Why"

@@ -18,12 +18,12 @@ export function InForce({ known }: { known: Scoring }) {
   return (
     <Panel
       title="Applied settings"
-      note="The newest ones are in force from the run after them on."
+      note="Each takes effect with the next run"
       actions={
         isAdmin &&
         !isReverted && (
           <Button variant="default" loading={revert.isPending} onClick={() => revert.mutate()}>
-            Go back to configured
+            Restore configured settings
           </Button>
         )
       }
@@ -31,7 +31,7 @@ export function InForce({ known }: { known: Scoring }) {
     >
       {revert.error && <ErrorNotice text={revert.error.message} />}
       {newest === undefined ? (
-        <EmptyState title="Nothing has been applied">Scores are made with what is configured.</EmptyState>
+        <EmptyState title="No settings applied">Scores use the configured settings.</EmptyState>
       ) : (
         <Table
           label="Applied settings"
@@ -65,5 +65,5 @@ function listed({ settings: applied }: AppliedSettings, settings: readonly Scori
   const parts = settings
     .filter(({ name }) => name in applied)
     .map(({ name, label, unit }) => `${label} ${inWords(applied[name], unit)}`);
-  return parts.length > 0 ? parts.join(" · ") : "Nothing: as configured";
+  return parts.length > 0 ? parts.join(" · ") : "None: all as configured";
 }

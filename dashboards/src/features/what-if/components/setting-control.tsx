@@ -47,7 +47,7 @@ interface NumberControlProps {
 
 const SUFFIXES: Partial<Record<ScoringSetting["unit"], string>> = {
   share: "%",
-  days: " days",
+  days: " d",
   minutes: " min",
 };
 

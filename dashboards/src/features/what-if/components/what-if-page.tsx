@@ -25,13 +25,13 @@ export function WhatIfPage() {
   const scoring = useScoring();
   const { answer } = useSearch({ from: "/what-if" });
   return (
-    <Page title="What if?" note="Turn settings and see whom they would flag. Looking changes nothing.">
+    <Page title="What if?" note="Try settings and see whom they would flag">
       <QueryBoundary query={scoring} skeleton={<Skeleton height={420} radius={10} />}>
         {({ data }) => (
           <>
             {!data.is_published && (
               <Notice icon="clock">
-                Applied settings count from the next run on. The scores shown are still from before.
+                Applied settings take effect with the next run. These scores use the previous settings.
               </Notice>
             )}
             <Question key={String(data.history[0]?.settings_id)} known={data} />
@@ -60,7 +60,7 @@ function Question({ known }: { known: Scoring }) {
   return (
     <Panel
       title="Settings"
-      note={count === 0 ? "As the next run has them" : `${counted(count, "setting")} changed`}
+      note={count === 0 ? "Values for the next run" : `${counted(count, "setting")} changed`}
       actions={
         <div className={classes.actions}>
           <Button variant="default" disabled={count === 0} onClick={() => setDraft({})}>

@@ -1,0 +1,20 @@
+import { ask, expect, test } from "./support";
+
+for (const { locale, first, rate } of [
+  { locale: "en-US", first: "Sun", rate: /\d\.\d%/ },
+  { locale: "de-DE", first: "Mo", rate: /\d,\d\s%/ },
+]) {
+  test.describe(locale, () => {
+    test.use({ locale });
+
+    test("figures and weeks are those of the reader", async ({ page }) => {
+      const [tutor] = (await ask(page, "/api/tutors?limit=1&sort_by=sessions_90d")).data;
+      await page.goto(`/tutors/${tutor.external_id}`);
+      for (const name of ["Sessions by day", "Let-downs by weekday and hour"]) {
+        const table = page.getByRole("table", { name });
+        await expect(table.getByText(/^(Mon?|Tue|Die?|Sun|So)$/).first()).toHaveText(first);
+      }
+      await expect(page.getByRole("table", { name: "Counts by window" })).toContainText(rate);
+    });
+  });
+}
