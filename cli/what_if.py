@@ -40,7 +40,7 @@ def what_if(
         str | None, typer.Option(metavar="CAUSES", help="Let-downs are: reschedules,cancellations,no_shows.")
     ] = None,
     assignments: Assignments = None,
-    weeks: Annotated[int, typer.Option(min=4, max=52, help="How many Mondays are replayed.")] = 26,
+    weeks: Annotated[int, typer.Option(min=4, max=52, help="Number of Mondays to replay.")] = 26,
     as_json: JsonFlag = False,
 ) -> None:
     """Say what other settings would do: who would be raised or cleared today, and the last 26 weeks. Changes nothing.
@@ -122,7 +122,7 @@ def apply(
 @settings_app.command("revert")
 @tells_errors
 def revert(as_json: JsonFlag = False) -> None:
-    """Go back to what is configured, from the next run on. The history stays."""
+    """Go back to the configured settings, from the next run on. The history stays."""
     _apply(None, None, as_json=as_json)
 
 

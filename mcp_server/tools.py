@@ -99,7 +99,9 @@ def make_server(reader: Reader, masks: Masks, dashboard: str) -> MCPServer:
     async def list_tutors(
         context: Context,
         concern: Concerns = None,
-        needs_attention: Annotated[bool | None, Field(description="Whether any concern is raised.")] = None,
+        needs_attention: Annotated[
+            bool | None, Field(description="Only tutors with (true) or without (false) a raised concern.")
+        ] = None,
         risk_status: Annotated[RiskStatus | None, Field(description="By the chance to be above the limit.")] = None,
         subject: Annotated[str | None, Field(description="A subject the tutor teaches, spelt exactly.")] = None,
         sort_by: Annotated[Sort, Field(description="`attention`: who got suddenly worse, then by harm.")] = "attention",

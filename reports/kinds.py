@@ -34,7 +34,7 @@ class ReportKind(StrEnum):
 
 
 class Audience(StrEnum):
-    """Who gets it: `TUTORQ_STAFF_EMAILS`; these with leads and admins; each tutor; who has asked for it."""
+    """Recipients: `TUTORQ_STAFF_EMAILS`; these with leads and admins; each tutor; the person who asked."""
 
     STAFF = "staff"
     LEADS = "leads"
