@@ -83,8 +83,8 @@ def make_server(reader: Reader, masks: Masks, dashboard: str) -> MCPServer:
 
     @server.tool(annotations=READ_ONLY)
     async def overview(context: Context) -> Answer:
-        """The platform today: active tutors, tutors who need attention by concern, the let-down rate of 90 days over all
-        tutors, the rules behind a flag, the last weeks (oldest first; the newest may not be over), and the concerns
+        """The platform today: active tutors, tutors who need attention by concern, the let-down rate of 90 days over
+        all tutors, the rules behind a flag, the last weeks (oldest first; the newest may not be over), and the concerns
         raised last."""
         answer = await reader.get(context, "overview")
         data = answer["data"]
@@ -198,7 +198,7 @@ def make_server(reader: Reader, masks: Masks, dashboard: str) -> MCPServer:
         limit: Limit = 20,
     ) -> Answer:
         """Cases about tutors in the order of today's work, with the state of each and its raised concerns, in words.
-        `queues` counts them: to do, due for a follow-up, waiting, closed. Answers leave out notes and people's names."""
+        `queues` counts them: to do, due for a follow-up, waiting, closed. Answers omit notes and people's names."""
         answer = await reader.get(context, "cases", queue=queue, limit=limit)
         return {
             **picked(answer["meta"], "as_of", "today", "total", "queues"),
