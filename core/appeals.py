@@ -21,7 +21,7 @@ class AppealState(StrEnum):
 
 
 class AppealReason(StrEnum):
-    """What the tutor says is wrong."""
+    """The tutor's objection."""
 
     NOT_ME = "not_me"
     ILLNESS = "illness"

@@ -18,7 +18,7 @@ NEXT_WITHIN_DAYS = 32
 
 
 class ReportKind(StrEnum):
-    """What a mail is for."""
+    """Purpose of a mail."""
 
     SESSION_REPORT = "session_report"
     RISK_ALERT = "risk_alert"

@@ -130,7 +130,7 @@ class AppealSession(BaseModel):
 
     session_id: UUID
     external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["S-1042"])
-    happened: Happened = Field(description="What the record said when the appeal was sent.")
+    happened: Happened = Field(description="How the session counted when the appeal was sent.")
     remedy: Remedy | None = Field(description="What granting the appeal changed.")
     scheduled_time: AwareDatetime | None = Field(description="Null if the session was deleted.")
     subject: str | None = Field(examples=["maths"])

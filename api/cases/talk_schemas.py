@@ -32,7 +32,7 @@ class Fact(BaseModel):
     sentence: str | None = Field(description="Today's facts in words; null if there are no data any longer.")
     now: CaseConcern | None = Field(description="Today's figures; null if there are none any longer.")
     opening: CaseConcern | None = Field(description="Figures at the opening; null if the concern was not raised then.")
-    ending: str | None = Field(description="What ends it; null if it is not raised.")
+    ending: str | None = Field(description="How it ends; null if it is not raised.")
 
 
 class AffectedStudent(BaseModel):
@@ -66,7 +66,7 @@ class Preparation(BaseModel):
         description="Slots in which the tutor lets down more than in others, in sentences; empty for other concerns."
     )
     concessions: list[str] = Field(description="What is fair to concede, in sentences.")
-    questions: list[str] = Field(description="What to ask.")
+    questions: list[str] = Field(description="Questions to ask.")
     students: list[AffectedStudent] = Field(description="Students with planned sessions in the next 7 days, by time.")
     text: str = Field(description="All of it as plain text.")
     mail: TutorMail | None = Field(description="Null if the tutor's address is unknown.")

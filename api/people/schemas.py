@@ -233,12 +233,12 @@ class _BatchReceipt(BaseModel):
 
 
 class StudentBatchReceipt(_BatchReceipt):
-    """What became of a batch."""
+    """Results of a batch."""
 
     rows: list[StudentBatchRow] = Field(description="In the order sent.")
 
 
 class TutorBatchReceipt(_BatchReceipt):
-    """What became of a batch."""
+    """Results of a batch."""
 
     rows: list[TutorBatchRow] = Field(description="In the order sent.")

@@ -20,7 +20,7 @@ class RefusedFields(BaseModel):
     """What is known of a row in quarantine beside its content."""
 
     quarantine_id: int = Field(examples=[1042])
-    entity: EntityName = Field(description="What the row is about.")
+    entity: EntityName = Field(description="Kind of data in the row.")
     source: str = Field(description="Name of the file, or `api`.", examples=["sessions-2026-01.csv"])
     line: int = Field(
         description="Line in the file, counted from 1 with the header; row number in Parquet; 0 if posted.",

@@ -22,7 +22,7 @@ class KindOfMail(BaseModel):
         "and askers.",
         examples=[["h…@example.org"]],
     )
-    when: str = Field(description="What makes it due.", examples=["Every Monday"])
+    when: str = Field(description="When it is due.", examples=["Every Monday"])
     next_at: AwareDatetime | None = Field(
         description="Next time it is due, in the reporting zone; null if it is not due at fixed hours, is off, or "
         "nothing is published yet."

@@ -209,7 +209,7 @@ class TutorConcern(Concern):
         ],
     )
     ending: str | None = Field(
-        description="What ends the concern; null if it is not raised.",
+        description="How the concern ends; null if it is not raised.",
         examples=["Ends on 14 March 2026 if no session is missed until then."],
     )
 
@@ -289,7 +289,7 @@ class TutorResponse(BaseModel):
 
 
 class TutorEventKind(StrEnum):
-    """What happened to a session. One session may have several events."""
+    """Kinds of session events. One session may have several."""
 
     RESCHEDULE = "reschedule"
     NO_SHOW = "no_show"

@@ -157,7 +157,7 @@ class WebhookDelivery(BaseModel):
     attempts: int = Field(ge=0, description="Attempts since it was queued, or last replayed by a person.")
     replays: int = Field(ge=0, description="How often a person replayed it.")
     answer_code: int | None = Field(description="The HTTP status of the last answer.", examples=[200])
-    error: str | None = Field(description="What went wrong at the last attempt.")
+    error: str | None = Field(description="Error of the last attempt.")
     created_at: AwareDatetime = Field(description="When it was queued.")
     next_attempt_at: AwareDatetime | None = Field(description="Next attempt; null unless it is queued.")
     settled_at: AwareDatetime | None = Field(description="When it got its final state; null before.")

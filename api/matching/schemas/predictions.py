@@ -92,7 +92,7 @@ class PredictionModel(BaseModel):
 
 
 class Contribution(BaseModel):
-    """What one feature adds to the prediction."""
+    """Contribution of one feature to the prediction."""
 
     feature: str = Field(examples=["pace_mismatch"])
     label: str = Field(examples=["Difference in pace"])
