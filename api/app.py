@@ -148,7 +148,8 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
     app = Api(
         title="tutorq",
         version="1",
-        description="Tutor quality: who is becoming unreliable, how sure that is, and what ends a flag.",
+        description="Tutor quality: which tutors are becoming unreliable, how certain that is, and when each flag "
+        "ends.",
         lifespan=lifespan(settings, instruments, undeclared_proxies, traces),
         # A request passes them in this order, and then comes to FastAPI's own routes.
         middleware=[

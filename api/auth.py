@@ -29,7 +29,7 @@ SAFE_METHODS = ("GET", "HEAD")
 _header = APIKeyHeader(
     name="X-API-Key",
     scheme_name="ApiKey",
-    description="A key made with `tutorq keys create`; the local one is in `$TUTORQ_HOME/api-key`.",
+    description="A key from `tutorq keys create`; the local one is in `$TUTORQ_HOME/api-key`.",
     auto_error=False,
 )
 _cookie = APIKeyCookie(
@@ -44,7 +44,7 @@ _cookie = APIKeyCookie(
 _bearer = HTTPBearer(
     scheme_name="ProviderToken",
     bearerFormat="JWT",
-    description="A token of the OpenID provider for a program, if `TUTORQ_OIDC_AUDIENCE` is set.",
+    description="An OpenID provider's token for a program, if `TUTORQ_OIDC_AUDIENCE` is set.",
     auto_error=False,
 )
 _CHALLENGE = {"WWW-Authenticate": f'ApiKey header="{_header.model.name}"'}

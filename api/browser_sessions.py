@@ -75,7 +75,7 @@ CLOSE = "delete from app.browser_sessions where browser_session_id = $1"
 
 
 class OpenedBy(StrEnum):
-    """What somebody logged in with: a key, a link given to them, a link mailed to them, or their organisation."""
+    """Means of log-in: a key, a link given to them, a link mailed to them, or their organisation."""
 
     KEY = "key"
     LINK = "link"

@@ -34,7 +34,8 @@ PARAMETER: dict[str, Any] = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "pattern": f"^{PATTERN.pattern}$"},
-    "description": "Any name of the request, for 24 hours: sent again under it, it gets its first answer.",
+    "description": "A unique name of the request, remembered for 24 hours: a repeated request under it gets the first "
+    "answer again.",
 }
 # The largest body of any operation; each has its own limit besides.
 MOST_BYTES = 20 << 20

@@ -44,23 +44,23 @@ class PageFilters(BaseModel, extra="forbid"):
     offset: int = Field(default=0, ge=0, le=10_000_000)
     cursor: Cursor | None = Field(
         default=None,
-        description="`next_cursor` of the page before, with the same filters and order. Takes the place of `offset`.",
+        description="`next_cursor` of the page before, with the same filters and order. Replaces `offset`.",
     )
     format: Literal["json", "csv", "parquet"] = Field(
         default="json",
         description=(
-            "`csv` (text/csv) and `parquet` (application/vnd.apache.parquet) give a file with every row that fits the "
-            "filters, without `limit`, `offset` and `cursor`."
+            "`csv` (text/csv) and `parquet` (application/vnd.apache.parquet) return a file with every row "
+            "that matches the filters, without `limit`, `offset` and `cursor`."
         ),
     )
 
 
 class PagePlace(BaseModel):
-    """Where in a list a page is."""
+    """Position of a page in a list."""
 
-    total: int = Field(description="Rows that match, on all pages.", examples=[3000])
-    limit: int = Field(description="Most rows on a page.", examples=[50])
-    offset: int = Field(description="Rows before this page; 0 if a cursor was sent.", examples=[0])
+    total: int = Field(description="Number of matching rows on all pages.", examples=[3000])
+    limit: int = Field(description="Maximum number of rows on a page.", examples=[50])
+    offset: int = Field(description="Number of rows before this page; 0 with a cursor.", examples=[0])
     next_cursor: str | None = Field(
         description="`cursor` of the next page; null on the last one.", examples=["WyJhYmMiLCIwLjkiXQ"]
     )

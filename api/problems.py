@@ -35,12 +35,12 @@ class Problem(BaseModel):
         description="Kind of problem; `about:blank` says no more than the status.",
         examples=["urn:tutorq:problem:not-found"],
     )
-    title: str = Field(description="The kind of problem in words.", examples=["Not found"])
+    title: str = Field(description="Kind of problem in words.", examples=["Not found"])
     status: int = Field(description="HTTP status.", examples=[404])
-    detail: str = Field(description="What happened in this case.", examples=["There is no tutor with this id."])
-    request_id: str = Field(description="Names the request in the server's log; also in `X-Request-ID`.")
+    detail: str = Field(description="What happened in this request.", examples=["There is no tutor with this id."])
+    request_id: str = Field(description="Identifies the request in the server's log; also in `X-Request-ID`.")
     errors: list[FieldError] | None = Field(
-        default=None, description="One entry per wrong field; only when the request is not valid."
+        default=None, description="One entry per wrong field; only for an invalid request."
     )
 
 

@@ -20,15 +20,15 @@ class Meta(BaseModel):
     """The publication behind an answer."""
 
     as_of: date = Field(description="The day the scores are for, in the reporting zone.", examples=[AS_OF])
-    generation: int = Field(description="Counts the publications; every run adds one.", examples=[412])
+    generation: int = Field(description="Number of the publication; every run adds one.", examples=[412])
     published_at: AwareDatetime = Field(description="When the run finished.", examples=[PUBLISHED_AT])
     refreshed_at: AwareDatetime = Field(
-        description="When scores last changed: with the run, or with what was posted since.", examples=[PUBLISHED_AT]
+        description="When scores last changed, by the run or by a later post.", examples=[PUBLISHED_AT]
     )
 
 
 class PageMeta(PagePlace, Meta):
-    """The publication behind a list, and where in the list this page is."""
+    """The publication behind a list, and the position of the page."""
 
 
 class NoParameters(BaseModel, extra="forbid"):

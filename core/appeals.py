@@ -12,7 +12,7 @@ HAS_ADDRESS = """{email} ~ '^[^[:space:]@<>,;"()]+@[^[:space:]@<>,;"()]+$'"""
 
 
 class AppealState(StrEnum):
-    """Where an appeal stands. All but `open` are final."""
+    """State of an appeal. All except `open` are final."""
 
     OPEN = "open"
     GRANTED = "granted"
@@ -21,7 +21,7 @@ class AppealState(StrEnum):
 
 
 class AppealReason(StrEnum):
-    """What the tutor says is wrong."""
+    """The tutor's objection."""
 
     NOT_ME = "not_me"
     ILLNESS = "illness"
@@ -32,7 +32,7 @@ class AppealReason(StrEnum):
 
 
 class Happened(StrEnum):
-    """What the record says of a session that counts against its tutor."""
+    """How a session counts against its tutor, by the record."""
 
     MISSED = "missed"
     CANCELLED = "cancelled"
@@ -41,7 +41,7 @@ class Happened(StrEnum):
 
 
 class Remedy(StrEnum):
-    """What a granted appeal changes of a session: it is excused, or its record is corrected."""
+    """The change to a session when an appeal is granted: an excuse, or a corrected record."""
 
     EXCUSED = "excused"
     CORRECTED = "corrected"

@@ -22,7 +22,7 @@ from core.errors import TutorqError
 
 
 class Action(StrEnum):
-    """What the log tells of. A value is never renamed: old entries keep it."""
+    """Kinds of log entries. A value is never renamed: old entries keep it."""
 
     KEY_CREATE = "key.create"
     KEY_ROTATE = "key.rotate"

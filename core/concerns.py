@@ -14,7 +14,7 @@ Share = Annotated[float, Field(ge=0, le=1, examples=[0.93])]
 
 
 class ConcernName(StrEnum):
-    """What can be a concern about a tutor, in the order in which concerns are listed."""
+    """Concerns about a tutor, in their fixed order."""
 
     UNRELIABLE = "unreliable"
     GETTING_WORSE = "getting_worse"
@@ -58,7 +58,7 @@ UNTIL_THEN = {
 
 
 class ConcernStatus(StrEnum):
-    """Whether a concern is raised: `watch` is likely, but not likely enough."""
+    """Status of a concern. `watch`: likely, but not likely enough to be raised."""
 
     INSUFFICIENT_DATA = "insufficient_data"
     OK = "ok"
@@ -72,33 +72,37 @@ class Concern(BaseModel):
     concern: ConcernName
     status: ConcernStatus
     superseded: bool = Field(
-        description="Whether it counts for nothing because a graver one says the same: suddenly worse, but unreliable."
+        description="Whether it does not count because a more serious concern covers it: suddenly worse, while also "
+        "unreliable."
     )
     probability: Share | None = Field(
-        description="Probability that the rate is above the threshold; of ratings, that the mean is below it."
+        description="Probability that the rate is above the threshold; for ratings, that the mean is below it."
     )
-    threshold: float = Field(description="The rate, 0-1, or the mean rating, 1-5, at which there is a concern.")
+    threshold: float = Field(description="The limit: a rate, 0-1, or a mean rating, 1-5.")
     trials: int = Field(
         ge=0,
-        description="What was looked at: sessions or starts of 90 days, first meetings of 365, ratings of 180.",
+        description="Number of sessions or starts in 90 days, first meetings in 365, or ratings in 180.",
         examples=[45],
     )
-    events: int | None = Field(description="Of these, what should not happen; null for ratings.", examples=[12])
+    events: int | None = Field(description="Of these, unwanted events; null for ratings.", examples=[12])
     raw_rate: float | None = Field(
-        description="Events per trial, 0-1, or the mean rating, 1-5, as counted: chance and all; null without trials.",
+        description="Events per trial, 0-1, or the mean rating, 1-5, as counted, including chance; null without "
+        "trials.",
         examples=[0.27],
     )
     expected: float | None = Field(description="Estimated true rate, 0-1, or mean rating, 1-5.", examples=[0.24])
     low: float | None = Field(description="5% quantile of the estimate.", examples=[0.18])
     high: float | None = Field(description="95% quantile of the estimate.", examples=[0.31])
-    raised_on: date | None = Field(description="Raised without a break since; null if it is not raised.")
+    raised_on: date | None = Field(
+        description="First day of the unbroken stretch on which it is raised; null if it is not raised."
+    )
     last_high_on: date | None = Field(
-        description="Last day on which the probability was high enough to raise it; null if it is not raised."
+        description="Last day with a probability high enough to raise it; null if it is not raised."
     )
     clears_on: date | None = Field(
         description=(
-            "First day on which it would not be raised any more if sessions go on as in the last 30 days and nothing "
-            "is added; null if it is not raised, or beyond a year. As of the last run."
+            "First day on which it would no longer be raised if sessions continue as in the last 30 days "
+            "without further events; null if it is not raised, or beyond a year. As of the last run."
         )
     )
 

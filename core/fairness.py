@@ -30,7 +30,7 @@ class Measure(StrEnum):
 
 
 class GroupDimension(StrEnum):
-    """By what tutors are divided."""
+    """How tutors are grouped."""
 
     ALL = "all"
     SUBJECT = "subject"
@@ -43,41 +43,41 @@ class GroupDimension(StrEnum):
 class Compared(BaseModel):
     """Some share beside that of all others."""
 
-    tutors: Number = Field(description="Tutors of whom something was counted.", examples=[64])
-    is_too_few: bool = Field(description="Fewer than 20 tutors: nothing is said, and figures are null.")
-    events: Number | None = Field(description="How many, of the trials.", examples=[9])
+    tutors: Number = Field(description="Number of tutors with data.", examples=[64])
+    is_too_few: bool = Field(description="Fewer than 20 tutors: figures are null.")
+    events: Number | None = Field(description="Number of events among the trials.", examples=[9])
     share: Share | None = Field(description="events / trials.")
-    low: Share | None = Field(description="Low end of its 95% interval.", examples=[0.08])
-    high: Share | None = Field(description="High end of its 95% interval.", examples=[0.25])
-    other_share: Share | None = Field(description="Of all others; null where nothing is compared.", examples=[0.07])
+    low: Share | None = Field(description="Lower end of its 95% interval.", examples=[0.08])
+    high: Share | None = Field(description="Upper end of its 95% interval.", examples=[0.25])
+    other_share: Share | None = Field(description="Share of all others; null without a comparison.", examples=[0.07])
     q_value: Share | None = Field(
-        description="Share of false ones among all differences as striking; null where nothing is compared.",
+        description="Expected share of false ones among all differences as large; null without a comparison.",
         examples=[0.04],
     )
     is_difference: bool = Field(description="More than chance: q_value is at most 0.1.")
 
 
 class FairnessGroup(Compared):
-    """Tutors who have something in common: rows of `marts.fairness_groups`."""
+    """Tutors with something in common: rows of `marts.fairness_groups`."""
 
     dimension: GroupDimension
-    level: str = Field(description="The group; of bands, where it begins.", examples=["60"])
+    level: str = Field(description="The group; for bands, their lower end.", examples=["60"])
     label: str = Field(default="", description="The same in words.", examples=["60 to 149"])
-    trials: Number = Field(description="Tutors, or sessions, among which was counted.", examples=[64])
+    trials: Number = Field(description="Number of tutors or sessions.", examples=[64])
     let_down_rate: Share | None = Field(
-        default=None, description="Of raised: let-downs per session in 90 days.", examples=[0.09]
+        default=None, description="For raised concerns: let-downs per session in 90 days.", examples=[0.09]
     )
     other_let_down_rate: Share | None = Field(default=None, description="The same of all others.", examples=[0.06])
 
 
 class FairnessPerson(Compared):
-    """One who excuses; events are excuses given while the tutor had an open case."""
+    """A person who excuses; events are excuses given while the tutor had an open case."""
 
     person: str = Field(description="As in the audit log.", examples=["Ann Lee (person 3)"])
     excuses: Number = Field(description="Excused sessions of the last 180 days.", examples=[31])
-    given_share: Share | None = Field(description="Of all excuses.", examples=[0.4])
-    given_low: Share | None = Field(description="Low end of its 95% interval.", examples=[0.3])
-    given_high: Share | None = Field(description="High end of it.", examples=[0.52])
+    given_share: Share | None = Field(description="Share of all excuses.", examples=[0.4])
+    given_low: Share | None = Field(description="Lower end of its 95% interval.", examples=[0.3])
+    given_high: Share | None = Field(description="Upper end of its interval.", examples=[0.52])
 
 
 def label(group: FairnessGroup) -> str:

@@ -42,37 +42,42 @@ FIGURES = f"""
 
 
 class Honesty(BaseModel):
-    """Forecasts of let-downs against what came in the 30 days after. A forecast is of one tutor on one Monday."""
+    """Forecasts of let-downs against the outcomes of the next 30 days. Each forecast is about one tutor on one
+    Monday."""
 
-    forecasts: Number = Field(description="Those with sessions in the 30 days after.", examples=[1180])
-    noted_later: Number = Field(description="Of these, computed afterwards, as those of before the first run.")
+    forecasts: Number = Field(description="Forecasts with sessions in the next 30 days.", examples=[1180])
+    noted_later: Number = Field(
+        description="Of these, forecasts computed afterwards, such as those from before the first run."
+    )
     sessions: Number = Field(description="Sessions in these days.", examples=[26400])
     let_downs: Number = Field(description="Of these, let-downs.", examples=[2310])
-    let_downs_expected: float = Field(ge=0, description="Let-downs that were forecast.", examples=[2398.4])
-    covered: Number = Field(description="Forecasts whose range held what came.", examples=[1101])
+    let_downs_expected: float = Field(ge=0, description="Forecast number of let-downs.", examples=[2398.4])
+    covered: Number = Field(description="Forecasts whose range contained the outcome.", examples=[1101])
     coverage: Share | None = Field(description="covered / forecasts.")
     coverage_expected: Share | None = Field(
-        description="How often the range had to hold it: 90%, and a little more because let-downs are whole numbers."
+        description="Expected coverage: 90%, plus a little because let-downs are whole numbers."
     )
-    judged: Number = Field(description="Forecasts with 20 sessions or more in the 30 days after.", examples=[820])
-    above: Number = Field(description="Of these, how many then had a rate above the limit.", examples=[96])
+    judged: Number = Field(description="Forecasts with 20 sessions or more in the next 30 days.", examples=[820])
+    above: Number = Field(description="Of these, the number with a rate above the limit.", examples=[96])
     above_share: Share | None = Field(description="above / judged.", examples=[0.12])
-    above_share_expected: Share | None = Field(description="The same as forecast.", examples=[0.13])
+    above_share_expected: Share | None = Field(description="The forecast of this share.", examples=[0.13])
     raised: Number = Field(description="Judged forecasts with `unreliable` or `getting_worse` raised.", examples=[74])
-    raised_above: Number = Field(description="Of these, how many then had a rate above the limit.", examples=[58])
+    raised_above: Number = Field(description="Of these, the number with a rate above the limit.", examples=[58])
     right_share: Share | None = Field(description="raised_above / raised.", examples=[0.78])
-    right_share_expected: Share | None = Field(description="The same as forecast.", examples=[0.84])
+    right_share_expected: Share | None = Field(description="The forecast of this share.", examples=[0.84])
     false_alarm_share: Share | None = Field(
         description="1 - right_share: false alarms, and tutors who improved in time.", examples=[0.22]
     )
-    missed: Number = Field(description="Tutors above the limit, though nothing was raised.", examples=[38])
-    missed_share: Share | None = Field(description="missed / judged forecasts with nothing raised.", examples=[0.05])
-    rises: Number = Field(
-        description="Tutors whose rate of 30 days (20 sessions at least) got above the limit.", examples=[41]
+    missed: Number = Field(description="Tutors above the limit without a raised concern.", examples=[38])
+    missed_share: Share | None = Field(
+        description="missed / judged forecasts without a raised concern.", examples=[0.05]
     )
-    rises_flagged: Number = Field(description="Of these, how many were flagged within 30 days.", examples=[22])
+    rises: Number = Field(
+        description="Tutors whose 30-day rate (at least 20 sessions) rose above the limit.", examples=[41]
+    )
+    rises_flagged: Number = Field(description="Of these, the number flagged within 30 days.", examples=[22])
     flagged_share: Share | None = Field(description="rises_flagged / rises.", examples=[0.54])
-    days_to_flag: float | None = Field(ge=0, description="Of these, mean days until the flag.", examples=[6.2])
+    days_to_flag: float | None = Field(ge=0, description="Mean days until the flag, for these.", examples=[6.2])
 
 
 def sentences(known: Honesty, limit: float) -> list[str]:

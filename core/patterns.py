@@ -18,7 +18,7 @@ IN_SHORT = {"first": "first sessions", "repeated": "later sessions"}
 
 
 class Dimension(StrEnum):
-    """By what sessions are divided."""
+    """How sessions are grouped."""
 
     WEEKDAY = "weekday"
     DAYPART = "daypart"
@@ -39,11 +39,9 @@ class Pattern(BaseModel):
     other_sessions: int = Field(ge=0, description="The tutor's other sessions.", examples=[160])
     other_let_downs: int = Field(ge=0, description="Of these, let-downs.", examples=[18])
     other_rate: Share = Field(description="Let-downs per session in the other slots.", examples=[0.11])
-    rate_expected: Share = Field(
-        description="The rate to expect in this slot: what stands out by chance is drawn towards the tutor's own rate."
-    )
+    rate_expected: Share = Field(description="The expected rate in this slot, shrunk towards the tutor's own rate.")
     q_value: Share = Field(
-        description="Share of false ones among all slots that stand out as much; at most 0.1.", examples=[0.02]
+        description="Expected share of false ones among all slots that stand out as much; at most 0.1.", examples=[0.02]
     )
 
 

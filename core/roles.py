@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """`ingest` writes and does not read; each of the others may also do what those named before it may."""
+    """`ingest` writes and does not read; each of the others includes the rights of those named before it."""
 
     READ = "read"
     # Changes what concerns their own tutors.

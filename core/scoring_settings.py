@@ -54,7 +54,7 @@ LIMITS, EVIDENCE, NEEDS, QUALITY = "Limits", "Evidence", "Least data", "Quality 
 
 
 class ScoringSettings(BaseModel, extra="forbid", strict=True):
-    """What is changed; null leaves a setting as it is. Names are those of the vars of dbt."""
+    """Settings to change; null leaves a setting unchanged. Names are those of the dbt vars."""
 
     risk_threshold: float | None = _share(
         "Let-down limit", LIMITS, 0.01, 0.5, "A rate of let-downs above it is a concern."
@@ -62,11 +62,15 @@ class ScoringSettings(BaseModel, extra="forbid", strict=True):
     no_show_limit: float | None = _share("No-show limit", LIMITS, 0.005, 0.5, "The same for missed sessions.")
     late_start_limit: float | None = _share("Late-start limit", LIMITS, 0.01, 0.9, "The same for late starts.")
     first_meeting_margin: float | None = _share(
-        "Lost students above usual", LIMITS, 0, 0.5, "So much above the platform's share, losing students is a concern."
+        "Lost students above usual",
+        LIMITS,
+        0,
+        0.5,
+        "Losing students is a concern from this much above the platform's share.",
     )
     rating_margin: float | None = _turned(
         "Rating below usual", LIMITS, "rating", 0.05, ge=0.05, le=2,
-        description="So much below the platform's mean, ratings are a concern.",
+        description="Ratings are a concern from this much below the platform's mean.",
     )  # fmt: skip
     high_risk_probability: float | None = _share(
         "Raise from", LIMITS, 0.5, 0.99, "From this probability on, a concern is raised."
@@ -75,16 +79,16 @@ class ScoringSettings(BaseModel, extra="forbid", strict=True):
         "Keep down to", LIMITS, 0.1, 0.95, "A raised concern ends below this probability."
     )
     reliability_counts: Annotated[list[Cause], Field(min_length=1, max_length=3)] | None = _turned(
-        "Let-downs are", LIMITS, "causes", 1, description="Which of these by the tutor are let-downs."
+        "Let-downs are", LIMITS, "causes", 1, description="Which of these, by the tutor, count as let-downs."
     )
     late_start_minutes: float | None = _turned(
         "Late after", LIMITS, "minutes", 1, ge=0, le=60, description="A session that begins later is a late start."
     )
     # From 10 days on, the square of the oldest day's weight is above 0 in units of 2^-36.
     evidence_half_life_days: int | None = _whole(
-        "Half-life", EVIDENCE, "days", 10, 180, "After so many days, a session counts half."
+        "Half-life", EVIDENCE, "days", 10, 180, "Days after which a session counts half."
     )
-    evidence_cap: int | None = _whole("Cap", EVIDENCE, "sessions", 10, 500, "So many sessions count at most.")
+    evidence_cap: int | None = _whole("Cap", EVIDENCE, "sessions", 10, 500, "Maximum number of sessions that count.")
     no_show_half_life_days: int | None = _whole(
         "Half-life of no-shows", EVIDENCE, "days", 10, 365, "The half-life for missed sessions."
     )
@@ -92,17 +96,15 @@ class ScoringSettings(BaseModel, extra="forbid", strict=True):
         "Cap of no-shows", EVIDENCE, "sessions", 10, 1000, "The cap for missed sessions."
     )
     min_sessions: int | None = _whole(
-        "Sessions in 90 days", NEEDS, "sessions", 1, 50, "With fewer, nothing is said of let-downs and no-shows."
+        "Sessions in 90 days", NEEDS, "sessions", 1, 50, "Minimum number of sessions for let-downs and no-shows."
     )
     starts_needed: int | None = _whole(
-        "Known starts in 90 days", NEEDS, "sessions", 1, 100, "With fewer, nothing is said of late starts."
+        "Known starts in 90 days", NEEDS, "sessions", 1, 100, "Minimum number of known starts for late starts."
     )
     first_meetings_needed: int | None = _whole(
-        "First meetings in a year", NEEDS, "sessions", 1, 50, "With fewer, nothing is said of lost students."
+        "First meetings in a year", NEEDS, "sessions", 1, 50, "Minimum number of first meetings for lost students."
     )
-    ratings_needed: int | None = _whole(
-        "Ratings in 180 days", NEEDS, "sessions", 1, 50, "With fewer, nothing is said of ratings."
-    )
+    ratings_needed: int | None = _whole("Ratings in 180 days", NEEDS, "sessions", 1, 50, "Minimum number of ratings.")
     reliability_weight: float | None = _share("Reliability", QUALITY, 0, 1, "Weight of keeping to agreed times.")
     attendance_weight: float | None = _share("Attendance", QUALITY, 0, 1, "Weight of turning up.")
     first_session_weight: float | None = _share("First sessions", QUALITY, 0, 1, "Weight of first sessions that last.")

@@ -148,21 +148,21 @@ class RescheduleInfo(BaseModel):
     )
 
     initiator: Initiator
-    original_time: Time | None = Field(default=None, description=f"When the session was to be. {TIME_HELP}")
+    original_time: Time | None = Field(default=None, description=f"Original time of the session. {TIME_HELP}")
     new_time: Time | None = Field(default=None, description=TIME_HELP)
-    requested_at: Time | None = Field(default=None, description=f"When the change was asked for. {TIME_HELP}")
+    requested_at: Time | None = Field(default=None, description=f"When the change was requested. {TIME_HELP}")
     cancelled_at: Time | None = Field(default=None, description="Another name of requested_at; send one of them.")
     reason_code: Name | None = Field(default=None, examples=["illness"])
     reason: LongText | None = None
     hours_before_session: Hours | None = Field(
         default=None,
-        description="Gives requested_at if that is missing: hours before original_time, or before scheduled_time.",
+        description="Replaces a missing requested_at: hours before original_time, or before scheduled_time.",
         examples=[5.5],
     )
 
 
 class SessionPost(BaseModel):
-    """A session, whole: what is left out is unknown. The newest updated_at wins, whatever the order of arrival."""
+    """A complete session: a missing field means unknown. The newest updated_at wins, in any order of arrival."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -180,7 +180,7 @@ class SessionPost(BaseModel):
     status: Status
     subject: Name | None = Field(default=None, examples=["maths"])
     booked_at: Time | None = None
-    started_at: Time | None = Field(default=None, description="When the lesson really began.")
+    started_at: Time | None = Field(default=None, description="When the lesson actually began.")
     completed_time: Time | None = None
     cancelled_at: Time | None = Field(default=None, description="When it was called off.")
     duration_minutes: int | None = Field(default=None, ge=DURATION.low, le=DURATION.high, examples=[60])
@@ -190,11 +190,11 @@ class SessionPost(BaseModel):
         default=None, description="Why it was cancelled or missed.", examples=["power_cut"]
     )
     technical_issue: bool | None = Field(
-        default=None, description="Whether technical trouble disturbed the lesson; null if nobody said."
+        default=None, description="Whether technical problems disturbed the lesson; null if unknown."
     )
     lesson_id: Name | None = Field(
         default=None,
-        description="The same in all sessions of one lesson with several students, which counts once for its tutor.",
+        description="Shared by all sessions of one lesson with several students; the lesson counts once for its tutor.",
     )
     updated_at: Version | None = Field(
         default=None,
@@ -202,7 +202,8 @@ class SessionPost(BaseModel):
     )
     reschedule_info: RescheduleInfo | None = Field(
         default=None,
-        description="One move of the session; required when status is rescheduled. Another one (requested_at, else "
-        "original_time, else new_time, differs) is kept beside it. Its version is updated_at of the session. With "
-        "hours_before_session send original_time, too, or the move is another one once the session has a new time.",
+        description="One move of the session; required if status is rescheduled. A move with another requested_at "
+        "(else original_time, else new_time) is stored beside it. Its version is updated_at of the "
+        "session. With hours_before_session, also send original_time; otherwise it becomes another move "
+        "once the session has a new time.",
     )

@@ -30,8 +30,8 @@ tutor in the dashboard, where people with a log-in see the name. Do not guess wh
 """
 READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
-Limit = Annotated[int, Field(ge=1, le=50, description="Most rows of the answer.")]
-TutorText = Annotated[str, Field(description='As answers call the tutor ("Tutor 3f2a"), or tutor_id.')]
+Limit = Annotated[int, Field(ge=1, le=50, description="Maximum number of rows.")]
+TutorText = Annotated[str, Field(description='The tutor\'s name in answers ("Tutor 3f2a"), or tutor_id.')]
 Concerns = Annotated[list[ConcernName] | None, Field(description="Any of these concerns is raised now.")]
 RiskStatus = Literal["insufficient_data", "ok", "watch", "high_risk"]
 RiskLevel = Literal["high", "medium", "low"]
@@ -83,9 +83,9 @@ def make_server(reader: Reader, masks: Masks, dashboard: str) -> MCPServer:
 
     @server.tool(annotations=READ_ONLY)
     async def overview(context: Context) -> Answer:
-        """The platform today: how many tutors are active, how many need attention and for which concern, the rate of
-        let-downs of 90 days over all tutors, the rules behind a flag, the last weeks (oldest first; the newest may
-        not be over), and concerns that were raised last."""
+        """The platform today: active tutors, tutors who need attention by concern, the let-down rate of 90 days over
+        all tutors, the rules behind a flag, the last weeks (oldest first; the newest may not be over), and the concerns
+        raised last."""
         answer = await reader.get(context, "overview")
         data = answer["data"]
         return {
@@ -99,10 +99,12 @@ def make_server(reader: Reader, masks: Masks, dashboard: str) -> MCPServer:
     async def list_tutors(
         context: Context,
         concern: Concerns = None,
-        needs_attention: Annotated[bool | None, Field(description="Whether any concern is raised.")] = None,
-        risk_status: Annotated[RiskStatus | None, Field(description="By the chance to be above the limit.")] = None,
+        needs_attention: Annotated[
+            bool | None, Field(description="Only tutors with (true) or without (false) a raised concern.")
+        ] = None,
+        risk_status: Annotated[RiskStatus | None, Field(description="By the chance of being above the limit.")] = None,
         subject: Annotated[str | None, Field(description="A subject the tutor teaches, spelt exactly.")] = None,
-        sort_by: Annotated[Sort, Field(description="`attention`: who got suddenly worse, then by harm.")] = "attention",
+        sort_by: Annotated[Sort, Field(description="`attention`: suddenly worse first, then by harm.")] = "attention",
         sort_order: Literal["desc", "asc"] = "desc",
         limit: Limit = 20,
     ) -> Answer:
@@ -140,12 +142,12 @@ def make_server(reader: Reader, masks: Masks, dashboard: str) -> MCPServer:
     @server.tool(annotations=READ_ONLY)
     async def upcoming_sessions(
         context: Context,
-        risk_level: Annotated[RiskLevel | None, Field(description="Of a let-down by the tutor.")] = None,
+        risk_level: Annotated[RiskLevel | None, Field(description="Risk of a let-down by the tutor.")] = None,
         first_meetings_only: bool = False,
-        tutor: Annotated[str | None, Field(description="As answers call the tutor, or tutor_id.")] = None,
+        tutor: Annotated[str | None, Field(description="The tutor's name in answers, or tutor_id.")] = None,
         limit: Limit = 20,
     ) -> Answer:
-        """Planned sessions, the likeliest to be let down first: time (UTC), subject, the chance that the tutor moves,
+        """Planned sessions, most likely to be let down first: time (UTC), subject, the chance that the tutor moves,
         cancels or misses it, the chance that the student does not come, and for first meetings the chance that the
         student leaves afterwards."""
         answer = await reader.get(
@@ -167,8 +169,8 @@ def make_server(reader: Reader, masks: Masks, dashboard: str) -> MCPServer:
     @server.tool(annotations=READ_ONLY)
     async def patterns(context: Context) -> Answer:
         """Slots (weekday, time of day, subject, first or later lessons) in which all tutors together let down more
-        sessions than in others, in 180 days, the surest first. Patterns of one tutor are in explain_tutor. At most a
-        tenth of what is listed is expected to be there by chance (`q_value`)."""
+        sessions than in others, in 180 days, most certain first. Patterns of one tutor are in explain_tutor. At most a
+        tenth of the list is expected to be chance (`q_value`)."""
         answer = await reader.get(context, "overview")
         return {**picked(answer["meta"], "as_of"), "patterns": answer["data"]["patterns"]}
 
@@ -176,11 +178,11 @@ def make_server(reader: Reader, masks: Masks, dashboard: str) -> MCPServer:
     async def calibration(
         context: Context,
         month: Annotated[str | None, Field(description="Month of the forecasts, such as 2026-07.")] = None,
-        subject: Annotated[str | None, Field(description="Subject mostly taught, spelt exactly.")] = None,
+        subject: Annotated[str | None, Field(description="The tutors' main subject, spelt exactly.")] = None,
     ) -> Answer:
-        """How far to trust a flag: forecasts of Mondays against what came in the 30 days after. `coverage` is how often
-        the range held what came, `right_share` the share of flagged tutors who then were above the limit, and
-        `reliability` compares what was said with what came, by bands of probability."""
+        """How far to trust a flag: forecasts of Mondays against the outcomes of the next 30 days. `coverage` is how
+        often the range contained the outcome, `right_share` the share of flagged tutors who were then above the limit,
+        and `reliability` compares forecasts with outcomes, by bands of probability."""
         answer = await reader.get(context, "calibration", month=month, subject=subject)
         return {
             **picked(answer["meta"], "as_of"),
@@ -191,12 +193,12 @@ def make_server(reader: Reader, masks: Masks, dashboard: str) -> MCPServer:
     async def cases(
         context: Context,
         queue: Annotated[
-            Literal["todo", "due", "waiting", "closed"] | None, Field(description="Left out: all open cases.")
+            Literal["todo", "due", "waiting", "closed"] | None, Field(description="Default: all open cases.")
         ] = None,
         limit: Limit = 20,
     ) -> Answer:
-        """Cases about tutors in the order of today's work, with the state of each and what is raised now, in words.
-        `queues` counts them: to do, due for a follow-up, waiting, closed. Notes and people's names are not told."""
+        """Cases about tutors in the order of today's work, with the state of each and its raised concerns, in words.
+        `queues` counts them: to do, due for a follow-up, waiting, closed. Answers omit notes and people's names."""
         answer = await reader.get(context, "cases", queue=queue, limit=limit)
         return {
             **picked(answer["meta"], "as_of", "today", "total", "queues"),

@@ -18,7 +18,7 @@ NEXT_WITHIN_DAYS = 32
 
 
 class ReportKind(StrEnum):
-    """What a mail is for."""
+    """Purpose of a mail."""
 
     SESSION_REPORT = "session_report"
     RISK_ALERT = "risk_alert"
@@ -34,7 +34,7 @@ class ReportKind(StrEnum):
 
 
 class Audience(StrEnum):
-    """Who gets it: `TUTORQ_STAFF_EMAILS`; these with leads and admins; each tutor; who has asked for it."""
+    """Recipients: `TUTORQ_STAFF_EMAILS`; these with leads and admins; each tutor; the person who asked."""
 
     STAFF = "staff"
     LEADS = "leads"

@@ -44,12 +44,12 @@ class NarrativeTexts:
 
 
 class Narrative(BaseModel):
-    """The week in words; every number stands in the figures below it."""
+    """The week in words; every number also appears in the figures."""
 
     source: Literal["rules", "model"] = Field(
-        description="Who worded it: fixed rules, or a language model whose numbers are checked."
+        description="Author: fixed rules, or a language model whose numbers are checked."
     )
-    paragraphs: list[str] = Field(description="What the week brought, what comes, what to know about the figures.")
+    paragraphs: list[str] = Field(description="The week, the week ahead, notes on the figures.")
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ WRITTEN = documented(404, 409, 413, 415)
 async def list_appeals(
     request: Request, caller: CurrentReader, queries: AppealQueriesDep, filters: Annotated[AppealFilters, Query()]
 ) -> Response:
-    """Appeals of all tutors, those that are due first unless sorted otherwise."""
+    """Appeals of all tutors; by default, those due first come first."""
     return await answer_pages(request, caller, "appeals", Appeal, filters, lambda part: queries.page(part, caller))
 
 
@@ -64,7 +64,7 @@ async def post_appeal(
     request: Request, caller: CurrentIngester, appeals: AppealsDep, queries: AppealQueriesDep, _: NoQuery
 ) -> Response:
     """Send an appeal for a tutor, from a marketplace's own pages or by phone. The tutor gets a mail with the last day
-    for an answer; whoever sends it does not decide it."""
+    for an answer. The sender cannot decide it."""
     wanted = await bodies.read_model(request, AppealPost, MOST_BYTES)
     appeal_id = await appeals.open_for(wanted.tutor_id, wanted, caller.actor)
     return Response(response_of(await queries.one(appeal_id, caller)), 201, media_type=bodies.JSON)
@@ -74,7 +74,8 @@ async def post_appeal(
 async def get_appeal(
     request: Request, caller: CurrentReaderOrIngester, queries: AppealQueriesDep, appeal_id: AppealId, _: NoQuery
 ) -> Response:
-    """One appeal with its sessions, and whether you may decide it. Keys of the role `ingest`: those that they sent."""
+    """One appeal with its sessions, and whether you may decide it. Keys of the role `ingest`: only appeals that they
+    sent."""
     return answer_by_content(request, response_of(await queries.one(appeal_id, caller)))
 
 
@@ -92,8 +93,8 @@ async def post_appeal_decision(
     appeal_id: AppealId,
     _: NoQuery,
 ) -> Response:
-    """Grant or decline an appeal, as a person who had no part in what it is about. Granted sessions are excused, or
-    corrected by a newer version; the scores follow, and the tutor gets the answer by mail."""
+    """Grant or decline an appeal, as a person who had no part in the matter. Granted sessions are excused, or corrected
+    by a newer version; the scores follow, and the tutor gets the answer by mail."""
     wanted = await bodies.read_model(request, DecisionPost, MOST_BYTES)
     await appeals.decide(appeal_id, wanted, caller)
     return Response(response_of(await queries.one(appeal_id, caller)), media_type=bodies.JSON)
@@ -116,5 +117,5 @@ async def post_appeal_decision_preview(
 
 @router.post("/{appeal_id:int}/withdrawal", status_code=204, response_class=Response, responses=documented(404, 409))
 async def post_appeal_withdrawal(caller: CurrentIngester, appeals: AppealsDep, appeal_id: AppealId, _: NoQuery) -> None:
-    """Take an open appeal back that you sent for a tutor. Tutors take back their own on their page."""
+    """Take back an open appeal that you sent for a tutor. Tutors take back their own on their page."""
     await appeals.withdraw_for(appeal_id, caller)

@@ -49,17 +49,17 @@ class AppealPost(Objection):
 
 
 class Correction(Body):
-    """What is done about one session."""
+    """The decision on one session."""
 
     session_id: UUID = Field(strict=False)
-    remedy: Remedy = Field(strict=False, description="`excused`: its record stays, and no longer counts.")
+    remedy: Remedy = Field(strict=False, description="`excused`: its record stays, but no longer counts.")
     status: Literal["completed", "cancelled", "no_show"] | None = Field(
-        default=None, description="Of a corrected one: what became of it."
+        default=None, description="For a corrected session: its status."
     )
     caused_by: Literal["student", "platform"] | None = Field(
-        default=None, description="Of a corrected one: who moved, cancelled or missed it."
+        default=None, description="For a corrected session: who moved, cancelled or missed it."
     )
-    began_on_time: bool = Field(default=False, description="Of a corrected one: it did not start late.")
+    began_on_time: bool = Field(default=False, description="For a corrected session: it did not start late.")
 
     @model_validator(mode="after")
     def _corrects_something(self) -> Self:
@@ -70,14 +70,14 @@ class Correction(Body):
 
 
 class DecisionPost(Body):
-    """A decision about an open appeal, and what the tutor is told."""
+    """A decision about an open appeal, and the answer to the tutor."""
 
     decision: Literal["granted", "declined"]
     answer: Answer = Field(description="The reasons, for the tutor.", examples=["You are right: the app was down."])
     sessions: list[Correction] = Field(
         default=[],
         max_length=MOST_SESSIONS,
-        description="What changes. Of an appeal about a concern, any session that counts against the tutor.",
+        description="Changes to sessions. For an appeal about a concern, any session that counts against the tutor.",
     )
 
     @model_validator(mode="after")
@@ -90,7 +90,7 @@ class DecisionPost(Body):
 
 
 class AppealTutor(BaseModel):
-    """Whose appeal it is."""
+    """The tutor of the appeal."""
 
     tutor_id: UUID
     external_id: str | None = Field(description="The id as delivered.", examples=["T-1042"])
@@ -102,38 +102,36 @@ class AppealFields(BaseModel):
 
     appeal_id: AppealNumber
     state: AppealState
-    concern: ConcernName | None = Field(description="Null if it is about sessions.")
+    concern: ConcernName | None = Field(description="Null if the appeal is about sessions.")
     reason: AppealReason
-    created_by: str = Field(description="`tutor`, or who sent it for them.", examples=["tutor"])
+    created_by: str = Field(description="`tutor`, or the sender on the tutor's behalf.", examples=["tutor"])
     created_at: AwareDatetime
     due_on: date = Field(description="The last day for an answer, in the reporting zone.")
     settled_at: AwareDatetime | None = Field(description="When it was decided or withdrawn.")
     answer: str | None = Field(
-        description="What the tutor was told; null while it is open, for the role `read`, and once it was deleted."
+        description="The answer to the tutor; null while the appeal is open, for the role `read`, and after deletion."
     )
-    text: str | None = Field(description="In the tutor's words; null for the role `read`, and once it was deleted.")
-    forgotten_at: AwareDatetime | None = Field(
-        description="When text and answer were deleted; null while they are kept."
-    )
+    text: str | None = Field(description="In the tutor's words; null for the role `read`, and after deletion.")
+    forgotten_at: AwareDatetime | None = Field(description="When text and answer were deleted; null if they were not.")
 
 
 class Appeal(AppealFields):
     """One appeal, as a row of the list."""
 
     tutor: AppealTutor
-    sessions: Count = Field(description="Sessions that it is about; 0 if it is about a concern.")
-    is_overdue: bool = Field(description="It is open, and the last day for an answer is over.")
-    decided_by: str | None = Field(description="Who decided; null while nobody has.", examples=["Ann Lee"])
+    sessions: Count = Field(description="Number of sessions; 0 if the appeal is about a concern.")
+    is_overdue: bool = Field(description="The appeal is open and the last day for an answer has passed.")
+    decided_by: str | None = Field(description="The person who decided; null before a decision.", examples=["Ann Lee"])
     case_id: int | None = Field(description="The tutor's open case; null if there is none.")
 
 
 class AppealSession(BaseModel):
-    """A session that an appeal is about, as it stands now."""
+    """A session of an appeal, in its present state."""
 
     session_id: UUID
     external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["S-1042"])
-    happened: Happened = Field(description="What the record said when the appeal was sent.")
-    remedy: Remedy | None = Field(description="What granting it has changed.")
+    happened: Happened = Field(description="How the session counted when the appeal was sent.")
+    remedy: Remedy | None = Field(description="What granting the appeal changed.")
     scheduled_time: AwareDatetime | None = Field(description="Null if the session was deleted.")
     subject: str | None = Field(examples=["maths"])
     notice_hours: float | None = Field(description="Hours between the change and the session.", examples=[3.5])
@@ -144,16 +142,16 @@ class AppealSession(BaseModel):
 class AppealDetail(Appeal):
     """One appeal with its sessions, and whether the caller may decide it."""
 
-    appealed: list[AppealSession] = Field(description="What it is about, by time.")
+    appealed: list[AppealSession] = Field(description="The sessions of the appeal, by time.")
     candidates: list[AppealSession] = Field(
-        description="Of an open appeal about a concern: sessions that count against the tutor, the newest 50."
+        description="For an open appeal about a concern: the newest 50 sessions that count against the tutor."
     )
     may_decide: bool
     why_not: str | None = Field(
-        description="Why the caller may not decide it; null if they may, or if it is settled.",
+        description="Why the caller may not decide; null if they may, or if the appeal is settled.",
         examples=["You look after the tutor's case. Somebody else decides."],
     )
-    recipient: str | None = Field(description="Where the answer is mailed; null: the tutor has no e-mail address.")
+    recipient: str | None = Field(description="Where the answer is mailed; null if the tutor has no e-mail address.")
 
 
 class AppealResponse(BaseModel):
@@ -165,21 +163,23 @@ class AppealResponse(BaseModel):
 class AppealFilters(PageFilters):
     """Which appeals, in which order, and which page of them."""
 
-    state: list[AppealState] = Field(default=[], description="Any of these; may be given several times.")
+    state: list[AppealState] = Field(default=[], description="Any of these values; may be repeated.")
     tutor_id: Id | None = Field(default=None, description="UUID, or the external id as delivered.")
-    overdue: bool | None = Field(default=None, description="Open ones whose last day is over; or all others.")
-    due_before: date | None = Field(default=None, description="Open ones to be answered before this day.")
+    overdue: bool | None = Field(
+        default=None, description="True: open appeals whose last day has passed. False: all others."
+    )
+    due_before: date | None = Field(default=None, description="Open appeals due before this day.")
     search: SearchText | None = Field(default=None, description="Part of the tutor's name or external id.")
     sort_by: Literal["due_on", "created_at", "settled_at", "name"] = "due_on"
     sort_order: Literal["asc", "desc"] = "asc"
 
 
 class AppealPage(PageMeta):
-    """Where in the list this page is, and how many appeals wait."""
+    """Position of the page in the list, and number of waiting appeals."""
 
     open: Count = Field(description="Open appeals of all tutors.")
-    overdue: Count = Field(description="Of these, those whose last day is over.")
-    today: date = Field(description="The day that this goes by, in the reporting zone.")
+    overdue: Count = Field(description="Of these, appeals whose last day has passed.")
+    today: date = Field(description="Today in the reporting zone.")
 
 
 class AppealList(BaseModel):
@@ -192,7 +192,9 @@ class AppealList(BaseModel):
 class AnswerPreview(BaseModel):
     """The mail that a decision would send."""
 
-    recipient: str | None = Field(description="Null: the tutor has no e-mail address, and reads it on their page.")
+    recipient: str | None = Field(
+        description="Null if the tutor has no e-mail address and reads the answer on their page."
+    )
     subject: str
     text: str
 

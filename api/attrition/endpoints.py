@@ -22,5 +22,5 @@ router = APIRouter(
 
 @router.get("", response_model=TutorAttritionResponse)
 async def get_tutor_attrition(request: Request, tutor_id: IdPath, _: NoQuery) -> Response:
-    """How probable it is that the tutor stops within 60 days, and what speaks for it. Not for the tutor's own eyes."""
+    """The probability that the tutor stops within 60 days, and the reasons. Do not show it to the tutor."""
     return await answer(request, queries.attrition(names_of(tutor_id, NO_TUTOR)), with_labels)

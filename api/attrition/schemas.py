@@ -10,35 +10,33 @@ from api.matching.schemas.people import MatchMeta
 
 
 class AttritionFactor(BaseModel):
-    """Something that moves the risk that a tutor stops."""
+    """A factor of the risk that a tutor stops."""
 
     feature: str = Field(examples=["days_since_session"])
     label: str = Field(examples=["days since the last session held"])
     value: float | None = Field(description="Null if it is unknown.", examples=[12])
-    effect: float = Field(description="What it adds to the log-odds; above 0 it raises the risk.", examples=[0.8])
+    effect: float = Field(description="Contribution to the log-odds; above 0 it increases the risk.", examples=[0.8])
 
 
 class TutorAttrition(BaseModel):
-    """How probable it is that a tutor stops, and why."""
+    """The probability that a tutor stops, and the reasons."""
 
     stop_probability: Fraction = Field(
         description="Probability that no session with the tutor is held in the last 30 of the 60 days after `as_of`. "
-        "Rules (`rules-v1`) are not calibrated: their order tells something, their figures do not."
+        "Rules (`rules-v1`) are not calibrated: use their order, not their figures."
     )
     level: Literal["low", "medium", "high"] = Field(description="`high` from 30% on, `medium` from 15% on.")
-    as_of: date = Field(description="The day whose end it is as of: the last one that was over at the roll-over.")
+    as_of: date = Field(description="The last complete day before the roll-over.")
     model_version: str = Field(examples=["rules-v1"])
-    sessions_28d: Count | None = Field(description="Sessions held in 28 days, days of a platform-wide break apart.")
-    sessions_28d_before: Count | None = Field(description="The same of the 28 days before.")
-    days_since_session: Count | None = Field(description="Days since the last one, breaks apart.")
+    sessions_28d: Count | None = Field(description="Sessions held in 28 days, without days of a platform-wide break.")
+    sessions_28d_before: Count | None = Field(description="The same for the 28 days before.")
+    days_since_session: Count | None = Field(description="Days since the last session, without breaks.")
     planned_sessions_14d: Count | None = Field(description="Sessions planned for the next 14 days.")
-    factors: list[AttritionFactor] = Field(description="What moves it most, strongest first.")
+    factors: list[AttritionFactor] = Field(description="Factors of the risk, strongest first.")
 
 
 class TutorAttritionResponse(BaseModel):
-    """How probable it is that one tutor stops."""
+    """The probability that one tutor stops."""
 
-    data: TutorAttrition | None = Field(
-        description="Null for a tutor who is not active, or of whom too few sessions are known lately."
-    )
+    data: TutorAttrition | None = Field(description="Null for an inactive tutor, or one with too few recent sessions.")
     meta: MatchMeta

@@ -31,7 +31,7 @@ ExportLimitDep = Annotated[ActionLimit, from_state("export_limit")]
 async def list_audit_entries(
     request: Request, caller: CurrentAdmin, log: AuditLogDep, filters: Annotated[AuditFilters, Query()]
 ) -> Response:
-    """Who did what by hand, and who was refused, the newest first. For admins."""
+    """Manual actions and refused requests, newest first. For admins."""
     return await answer_pages(request, caller, "audit", AuditEntry, filters, log.page)
 
 
@@ -45,7 +45,7 @@ async def list_audit_entries(
 async def post_export(
     request: Request, caller: CurrentReader, audit: AuditWriterDep, limit: ExportLimitDep, _: NoQuery
 ) -> None:
-    """Note that data were taken out as a file; the dashboard does so before it offers one."""
+    """Record that data were exported as a file; the dashboard does this before it offers one."""
     note = await bodies.read_model(request, ExportNote, MOST_BYTES)
     await limit.spend(caller.actor)
     await audit.record(Entry(caller.actor, Action.EXPORT, "export", note.what, {"rows": note.rows}))

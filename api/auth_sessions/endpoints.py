@@ -101,14 +101,13 @@ async def post_auth_session(
 
 @router.get("/session", response_model=BrowserSession)
 async def get_auth_session(caller: CurrentBrowser, teams: TeamsDep) -> Response:
-    """Who is logged in at this browser, and what they may change."""
+    """The person logged in at this browser, and their rights."""
     return await _answer(caller, teams, 200)
 
 
 @router.delete("/session", status_code=204, response_class=Response)
 async def delete_auth_session(request: Request, sessions: BrowserSessionsDep) -> Response:
-    """Log out, and have the browser forget what it has kept. Without a session there is nothing to do, which is no
-    error."""
+    """Log out, and let the browser clear its caches. Without a session, this does nothing and is not an error."""
     if cookie := request.cookies.get(COOKIE):
         forbid_forgery(request)
         await sessions.close(cookie)
@@ -119,7 +118,7 @@ async def delete_auth_session(request: Request, sessions: BrowserSessionsDep) ->
 
 @router.get("/methods", response_model=LogInMethods)
 async def get_log_in_methods(methods: Annotated[LogInMethods, from_state("log_in_methods")]) -> LogInMethods:
-    """How people can log in here. Needs no key."""
+    """Ways to log in here. Needs no key."""
     return methods
 
 
@@ -181,7 +180,7 @@ async def get_oidc_callback(
     openapi_extra=body_of(LinkRequest, bodies.JSON),
 )
 async def post_log_in_link(request: Request, links: LinkRequestsDep, limit: LinkLimitDep) -> Response:
-    """Have a one-time link mailed to yourself. The answer is the same whether the address is known or not."""
+    """Mail yourself a one-time link. The answer is the same whether the address is known or not."""
     wanted = await bodies.read_model(request, LinkRequest, MOST_BYTES)
     address = address_of(request)
     await limit.spend(network_of(address))
@@ -193,7 +192,7 @@ async def post_log_in_link(request: Request, links: LinkRequestsDep, limit: Link
 async def list_auth_sessions(
     caller: CurrentReader, sessions: SessionsDep, filters: Annotated[SessionFilters, Query()]
 ) -> Response:
-    """Open sessions: your own, or for admins everybody's."""
+    """Open browser sessions: your own; for admins, everybody's."""
     if filters.everybody and caller.role is not Role.ADMIN:
         raise ForbiddenError("Only admins see the sessions of others.")
     page = SessionList(data=await sessions.listed(caller, everybody=filters.everybody))
@@ -204,7 +203,7 @@ async def list_auth_sessions(
 async def delete_auth_sessions(
     caller: CurrentReader, sessions: SessionsDep, filters: Annotated[EndFilters, Query()]
 ) -> None:
-    """End all your sessions, also this one; or, for admins, all of one person."""
+    """End all your sessions, including this one; for admins, all sessions of one person."""
     if filters.person_id is not None and caller.role is not Role.ADMIN:
         raise ForbiddenError("Only admins end the sessions of others.")
     await sessions.end_all(caller, filters.person_id)
@@ -214,7 +213,7 @@ async def delete_auth_sessions(
 async def delete_listed_session(
     caller: CurrentReader, sessions: SessionsDep, browser_session_id: SessionId, _: NoQuery
 ) -> None:
-    """End one of your sessions; admins: anybody's."""
+    """End one of your sessions; for admins, anybody's."""
     await sessions.end(caller, browser_session_id)
 
 

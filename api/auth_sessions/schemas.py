@@ -37,53 +37,54 @@ class LogIn(Body):
 
 
 class LogInMethods(BaseModel):
-    """How people can log in here, besides with a key."""
+    """Ways to log in here, besides a key."""
 
     mail: bool = Field(description="A link can be mailed to them (`POST /api/auth/link`).")
     oidc: bool = Field(description="At the organisation's OpenID provider (`/api/auth/oidc/log-in`).")
 
 
 class LinkRequest(Body):
-    """Who wants a link."""
+    """A request for a log-in link."""
 
     email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[!-~]+@[!-~]+$")] = Field(
-        repr=False, description="The address that an admin has made known.", examples=["ann@example.org"]
+        repr=False, description="The address that an admin entered for the person.", examples=["ann@example.org"]
     )
 
 
 class BrowserSession(BaseModel):
     """A browser that is logged in."""
 
-    person_id: int | None = Field(description="Whose it is; null if a key opened it.", examples=[7])
+    person_id: int | None = Field(description="The person; null if a key opened the session.", examples=[7])
     name: str = Field(description="Name of the person, or of the key.", examples=["Ann Lee"])
-    role: Role = Field(description="read, coach, lead or admin, as of now.")
+    role: Role = Field(description="Present role: read, coach, lead or admin.")
     tutor_ids: list[UUID] | None = Field(
-        description="The tutors a coach may change something for; null if the role is not bound to some."
+        description="Tutors for whom a coach may make changes; null if the role is not limited to some tutors."
     )
     expires_at: AwareDatetime = Field(
-        description="When it ends unless it is used before: 12 hours after its last use, and 7 days after log-in."
+        description="When the session ends if it is not used again: 12 hours after its last use, at most 7 days after "
+        "log-in."
     )
 
 
 class SessionFilters(BaseModel, extra="forbid"):
     """Whose sessions."""
 
-    everybody: bool = Field(default=False, description="Everybody's, for admins; otherwise your own.")
+    everybody: bool = Field(default=False, description="Everybody's sessions, for admins; default: your own.")
 
 
 class EndFilters(BaseModel, extra="forbid"):
     """Whose sessions."""
 
     person_id: int | None = Field(
-        default=None, ge=1, le=MOST_ID, description="Of this person, for admins; by default your own."
+        default=None, ge=1, le=MOST_ID, description="Sessions of this person, for admins; default: your own."
     )
 
 
 class ListedSession(BaseModel):
-    """An open session, with what tells it from others."""
+    """An open browser session with details to recognise it."""
 
     browser_session_id: int = Field(examples=[12])
-    person_id: int | None = Field(description="Whose it is; null if a key opened it.", examples=[7])
+    person_id: int | None = Field(description="The person; null if a key opened the session.", examples=[7])
     name: str = Field(description="Name of the person, or of the key.", examples=["Ann Lee"])
     role: Role
     opened_by: OpenedBy
@@ -91,8 +92,8 @@ class ListedSession(BaseModel):
     last_seen_at: AwareDatetime = Field(description="When it was last used, to the minute.")
     expires_at: AwareDatetime
     address: str | None = Field(description="The client's address at log-in.", examples=["192.0.2.7"])
-    user_agent: str | None = Field(description="What the browser called itself at log-in.")
-    is_current: bool = Field(description="Whether it is the one that asks.")
+    user_agent: str | None = Field(description="The browser's user agent at log-in.")
+    is_current: bool = Field(description="Whether it is the session of this request.")
 
 
 class SessionList(BaseModel):

@@ -1,4 +1,4 @@
-"""How honest flags are."""
+"""How well flags and forecasts hold."""
 
 from typing import Annotated
 
@@ -22,8 +22,8 @@ router = APIRouter(
 
 @router.get("", response_model=CalibrationResponse)
 async def get_calibration(request: Request, filters: Annotated[CalibrationFilters, Query()]) -> Response:
-    """Forecasts of the last year against what came: flags, ranges, and how soon a rise was flagged.
+    """Forecasts of the last year against outcomes: flags, ranges, and how soon a rise was flagged.
 
-    Every Monday, each tutor's forecast is compared with the 30 days after it. Made at night.
+    For every Monday, each tutor's forecast is compared with the next 30 days. Computed at night.
     """
     return await answer(request, queries.calibration(filters), queries.describe)

@@ -27,11 +27,11 @@ class CalibrationFilters(BaseModel, extra="forbid"):
         default=None, description="Month of the forecast.", examples=["2026-07"]
     )
     subject: SearchText | None = Field(
-        default=None, description="The subject that the tutor mostly taught, spelt exactly.", examples=["maths"]
+        default=None, description="The tutor's main subject, spelt exactly.", examples=["maths"]
     )
     volume: Annotated[int, AfterValidator(_known_band)] | None = Field(
         default=None,
-        description="Sessions of the tutor in 90 days: the band that begins with this number.",
+        description="The tutor's sessions in 90 days: the first number of the band.",
         json_schema_extra={"enum": list(VOLUMES)},
         examples=[60],
     )
@@ -40,14 +40,15 @@ class CalibrationFilters(BaseModel, extra="forbid"):
 class ProbabilityBand(BaseModel):
     """Forecasts with about the same probability that the rate is above the limit."""
 
-    probability_from: Fraction = Field(description="Least probability of the band.", examples=[0.8])
-    probability_to: Fraction = Field(description="Where the next one begins.", examples=[0.9])
-    judged: Count = Field(description="Forecasts with 20 sessions or more in the 30 days after.")
-    probability: Fraction = Field(description="What was said, on average.", examples=[0.85])
+    probability_from: Fraction = Field(description="Lower end of the band.", examples=[0.8])
+    probability_to: Fraction = Field(description="Upper end of the band.", examples=[0.9])
+    judged: Count = Field(description="Forecasts with 20 sessions or more in the next 30 days.")
+    probability: Fraction = Field(description="Mean forecast.", examples=[0.85])
     above_share_expected: Fraction = Field(
-        description="Share that should be above the limit in 30 days: a month adds chance to the rate.", examples=[0.78]
+        description="Expected share above the limit in 30 days, including the chance variation of a month.",
+        examples=[0.78],
     )
-    above: Count = Field(description="How many were.", examples=[41])
+    above: Count = Field(description="Number above the limit.", examples=[41])
     above_share: Fraction = Field(description="above / judged.", examples=[0.75])
 
 
@@ -64,28 +65,30 @@ class SubjectHonesty(Honesty):
 
 
 class VolumeHonesty(Honesty):
-    """Forecasts of tutors with about as many sessions."""
+    """Forecasts of tutors with a similar number of sessions."""
 
-    sessions_from: Count = Field(description="Least number of sessions in 90 days.", examples=[60])
-    sessions_to: int | None = Field(description="Greatest; null for the last band.", examples=[149])
+    sessions_from: Count = Field(description="Minimum number of sessions in 90 days.", examples=[60])
+    sessions_to: int | None = Field(description="Maximum; null for the last band.", examples=[149])
 
 
 class Calibration(BaseModel):
-    """Forecasts against what came, and the same by month, subject and volume."""
+    """Forecasts against outcomes, in all and by month, subject and volume."""
 
     risk_threshold: Fraction = Field(description="The limit of the rate of let-downs.", examples=[0.15])
-    sentences: list[str] = Field(description="What the figures say, the most important first.")
+    sentences: list[str] = Field(description="Conclusions in words, most important first.")
     totals: Honesty
-    reliability: list[ProbabilityBand] = Field(description="By what was said; bands without forecasts are absent.")
+    reliability: list[ProbabilityBand] = Field(
+        description="By forecast probability; bands without forecasts are absent."
+    )
     by_month: list[MonthHonesty] = Field(description="Oldest first.")
-    by_subject: list[SubjectHonesty] = Field(description="In the order of the alphabet.")
+    by_subject: list[SubjectHonesty] = Field(description="In alphabetical order.")
     by_volume: list[VolumeHonesty] = Field(description="Fewest sessions first.")
-    subjects: list[str] = Field(description="Of all forecasts, whatever was asked for.")
+    subjects: list[str] = Field(description="Of all forecasts, whatever the filters.")
     months: list[date] = Field(description="Of all forecasts, oldest first.")
 
 
 class CalibrationResponse(BaseModel):
-    """How honest flags are."""
+    """How well flags and forecasts hold."""
 
     data: Calibration
     meta: Meta

@@ -26,18 +26,18 @@ STATEMENT = Statement(
 
 
 class EffectArm(BaseModel):
-    """Cases that were drawn to be talked about at once, or in 30 days."""
+    """Cases drawn for a talk at once, or in 30 days."""
 
-    cases: Count = Field(description="Whose 30 days are over, with a session in them.")
-    running: Count = Field(description="Whose 30 days are not over.")
-    talked_to: Count = Field(description="Of `cases`, with a contact within the 30 days.")
+    cases: Count = Field(description="Cases whose 30 days are over, with a session in them.")
+    running: Count = Field(description="Cases whose 30 days are not over.")
+    talked_to: Count = Field(description="Of `cases`, those with a contact within the 30 days.")
     sessions: Count
     let_downs: Count
     let_down_rate: Fraction | None = Field(description="Null without sessions.")
 
 
 class DrawnEffect(BaseModel):
-    """Let-downs per session in the 30 days after the opening, by the arm that was drawn, whatever was done then."""
+    """Let-downs per session in the 30 days after the opening, by drawn arm, whatever was actually done."""
 
     now: EffectArm
     later: EffectArm
@@ -54,18 +54,20 @@ class DrawnEffect(BaseModel):
 
 
 class ExpectedEffect(BaseModel):
-    """Let-downs in the 30 days after the opening of tutors who were talked to in them, beside what was expected of them
-    at the opening. It says nothing of a cause."""
+    """Let-downs in the 30 days after the opening, of tutors with a talk in that time, compared with the expectation at
+    the opening. It does not show a cause."""
 
-    cases: Count = Field(description="Whose 30 days are over, with a session and a contact in them.")
+    cases: Count = Field(description="Cases whose 30 days are over, with a session and a contact in them.")
     sessions: Count
     let_downs: Count
-    expected: float = Field(description="Let-downs, if every tutor had gone on as before.", ge=0, examples=[41.2])
+    expected: float = Field(
+        description="Expected let-downs if every tutor had continued as before.", ge=0, examples=[41.2]
+    )
     low: float | None = Field(
         description=f"Lower end of the 95% interval of that; null with fewer than {CASES_NEEDED} cases.",
         examples=[30.5],
     )
-    high: float | None = Field(description="Upper end of it.", examples=[53.1])
+    high: float | None = Field(description="Upper end of its 95% interval.", examples=[53.1])
     words: str = Field(
         examples=[
             "Tutors who were talked to let down 34 sessions; 41 were expected without any change (30 to 53 by chance). "
@@ -75,11 +77,11 @@ class ExpectedEffect(BaseModel):
 
 
 class CaseEffect(BaseModel):
-    """Whether talks help, of all cases that let-downs opened. Never before against after: a tutor with a bad month has
-    a better one next by chance alone."""
+    """Whether talks help, over all cases opened by let-downs. Never compares before with after: after a bad month, a
+    better one follows by chance alone."""
 
-    is_drawn: bool = Field(description="Whether it is drawn now when to talk (`TUTORQ_RANDOMISE_FOLLOW_UP`).")
-    cases_needed: Count = Field(description="In each arm, or with a talk, before anything is said.")
+    is_drawn: bool = Field(description="Whether new cases are randomised at present (`TUTORQ_RANDOMISE_FOLLOW_UP`).")
+    cases_needed: Count = Field(description="Cases needed in each arm, or with a talk, for an answer.")
     drawn: DrawnEffect
     expected: ExpectedEffect
 

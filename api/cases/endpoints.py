@@ -63,7 +63,7 @@ WRITTEN = documented(404, 409, 413, 415)
 CHANGED = WRITTEN | {
     409: {
         "model": CaseConflict | Problem,
-        "description": "Somebody else has changed it; or, without `case`, it is closed",
+        "description": "Somebody else has changed it; or, without `case` in the answer, it is closed",
     }
 }
 
@@ -72,7 +72,7 @@ CHANGED = WRITTEN | {
 async def list_cases(
     request: Request, caller: CurrentReader, queries: CaseQueriesDep, filters: Annotated[CaseFilters, Query()]
 ) -> Response:
-    """The work queue: open cases, the most urgent first unless sorted otherwise."""
+    """The work queue: open cases, most urgent first by default."""
     asker = Asker.of(caller)
     return await answer_pages(request, caller, "cases", Case, filters, lambda part: queries.page(part, asker))
 
@@ -87,7 +87,7 @@ async def list_cases(
 async def post_case(
     request: Request, caller: CurrentCoach, cases: CasesDep, queries: CaseQueriesDep, _: NoQuery
 ) -> Response:
-    """Open a case by hand; a tutor has one open case at most. Coaches: of their own tutors."""
+    """Open a case by hand; a tutor has at most one open case. Coaches: only for their own tutors."""
     wanted = await bodies.read_model(request, CasePost, MOST_BYTES)
     case_id = await cases.open(wanted, caller)
     return _as_it_is(await queries.one(case_id, Asker.of(caller)), 201)
@@ -95,14 +95,14 @@ async def post_case(
 
 @router.get("/effect", response_model=CaseEffectResponse, responses=NOT_MODIFIED)
 async def get_case_effect(request: Request, _caller: CurrentReader, queries: CaseQueriesDep, _: NoQuery) -> Response:
-    """Did it help? Let-downs after a talk at once beside those after a later one, as it was drawn, and beside those
-    expected at the opening. Null where there are too few cases to tell."""
+    """Did it help? Let-downs after an immediate talk compared with those after a later one, as drawn at random, and
+    with those expected at the opening. Null if there are too few cases."""
     return answer_by_content(request, await queries.effect())
 
 
 @router.get("/owners", response_model=Owners, responses=NOT_MODIFIED)
 async def list_case_owners(request: Request, _caller: CurrentReader, queries: CaseQueriesDep, _: NoQuery) -> Response:
-    """Whom cases can be given to: active coaches, leads and admins."""
+    """People who can own cases: active coaches, leads and admins."""
     return answer_by_content(request, await queries.owners())
 
 
@@ -110,8 +110,8 @@ async def list_case_owners(request: Request, _caller: CurrentReader, queries: Ca
 async def get_case_outcomes(
     request: Request, _caller: CurrentReader, queries: CaseQueriesDep, wanted: Annotated[OutcomeRange, Query()]
 ) -> Response:
-    """What became of the cases of the last months, by month, owner and agreed action. It is no proof of an effect: many
-    of those who are flagged by chance improve by chance."""
+    """Outcomes of the cases of the last months, by month, owner and agreed action. They prove no effect: many tutors
+    flagged by chance improve by chance."""
     return answer_by_content(request, await queries.outcomes(wanted.months))
 
 
@@ -122,7 +122,7 @@ async def get_case_outcomes(
     openapi_extra=body_of(BulkAssignment, bodies.JSON),
 )
 async def post_case_assignments(request: Request, caller: CurrentCoach, cases: CasesDep, _: NoQuery) -> Response:
-    """Give up to 200 cases to one person, or to nobody. Coaches: theirs, to themselves or to nobody."""
+    """Assign up to 200 cases to one person, or to nobody. Coaches: only their own cases, to themselves or to nobody."""
     wanted = await bodies.read_model(request, BulkAssignment, MOST_BYTES)
     result = BulkAssignmentResult(data=await cases.assign(wanted, caller))
     return Response(result.model_dump_json(), media_type=bodies.JSON)
@@ -132,7 +132,7 @@ async def post_case_assignments(request: Request, caller: CurrentCoach, cases: C
 async def get_case(
     request: Request, caller: CurrentReader, queries: CaseQueriesDep, case_id: CaseId, _: NoQuery
 ) -> Response:
-    """One case, with the figures of its opening."""
+    """One case, with its figures when it opened."""
     return answer_by_content(request, response_of(await queries.one(case_id, Asker.of(caller))))
 
 
@@ -145,8 +145,8 @@ async def get_case(
 async def patch_case(
     request: Request, caller: CurrentCoach, cases: CasesDep, queries: CaseQueriesDep, case_id: CaseId, _: NoQuery
 ) -> Response:
-    """Give it to somebody, snooze it, set its priority, its state or the day of its follow-up; close or reopen it.
-    Coaches: their own cases, and those of their own tutors."""
+    """Assign a case, snooze it, set its priority, state or follow-up day, close or reopen it. Coaches: only their own
+    cases and those of their own tutors."""
     wanted = await bodies.read_model(request, CasePatch, MOST_BYTES)
     async with _told_what_has_changed(queries, case_id, wanted.version, caller):
         await cases.change(case_id, wanted, caller)
@@ -157,7 +157,7 @@ async def patch_case(
 async def list_case_events(
     request: Request, caller: CurrentReader, queries: CaseQueriesDep, case_id: CaseId, _: NoQuery
 ) -> Response:
-    """What happened to a case, the newest first. Private notes are shown to their author."""
+    """The history of a case, newest first. Private notes are shown only to their author."""
     events = CaseEvents(data=await queries.events(case_id, Asker.of(caller)))
     return answer_by_content(request, events.model_dump_json().encode())
 
@@ -166,8 +166,8 @@ async def list_case_events(
 async def get_case_preparation(
     request: Request, caller: CurrentReader, queries: CaseQueriesDep, case_id: CaseId, _: NoQuery
 ) -> Response:
-    """What to know before a conversation with the tutor: facts, what is fair to concede, questions, students affected
-    next, what clears it; as plain text and as a mail, too."""
+    """Notes for a conversation with the tutor: facts, what is fair to concede, questions, students affected next, and
+    what clears the concern; also as plain text and as a mail."""
     return answer_by_content(request, await queries.preparation(case_id, Asker.of(caller)))
 
 
@@ -179,7 +179,7 @@ async def get_case_preparation(
 async def get_case_invitation(
     caller: CurrentReader, queries: CaseQueriesDep, case_id: CaseId, talk: Annotated[Talk, Query()]
 ) -> Response:
-    """The conversation for a calendar (iCalendar). Nothing of concerns or students is in it."""
+    """A calendar invitation (iCalendar) for the conversation. It names no concerns or students."""
     tutor, host = await queries.participants(case_id, Asker.of(caller))
     uid = f"case-{case_id}-{talk.at.timestamp():.0f}@tutorq"
     try:
@@ -201,7 +201,7 @@ async def get_case_invitation(
     openapi_extra=body_of(NotePost, bodies.JSON),
 )
 async def post_case_note(request: Request, caller: CurrentCoach, cases: CasesDep, case_id: CaseId, _: NoQuery) -> None:
-    """Add a note, for everybody or for its author only."""
+    """Add a note, visible to everybody or only to its author."""
     await cases.add_note(case_id, await bodies.read_model(request, NotePost, MOST_BYTES), caller)
 
 
@@ -219,8 +219,8 @@ async def post_case_contact(
     case_id: CaseId,
     _: NoQuery,
 ) -> Response:
-    """Note a contact with the tutor. The case waits for its follow-up, and is the caller's if it was nobody's. With
-    `corrects`, it takes the place of one that was noted wrongly; both stay in the history."""
+    """Log a contact with the tutor. The case then waits for its follow-up; without an owner, it becomes the caller's.
+    With `corrects`, the contact replaces a wrong one; both stay in the history."""
     wanted = await bodies.read_model(request, ContactPost, MOST_BYTES)
     async with _told_what_has_changed(queries, case_id, wanted.version, caller):
         await contacts.add(case_id, wanted, caller)
@@ -242,7 +242,8 @@ async def post_case_contact_withdrawal(
     event_id: EventId,
     _: NoQuery,
 ) -> Response:
-    """Take a contact back that never was, or was with somebody else. It stays in the history, and counts no more."""
+    """Withdraw a contact that never happened, or was with somebody else. It stays in the history, but no longer
+    counts."""
     wanted = await bodies.read_model(request, Withdrawal, MOST_BYTES)
     async with _told_what_has_changed(queries, case_id, wanted.version, caller):
         await contacts.withdraw(case_id, event_id, wanted, caller)
@@ -259,7 +260,7 @@ async def post_case_contact_withdrawal(
 async def post_case_stand_in(
     request: Request, caller: CurrentCoach, contacts: CaseContactsDep, case_id: CaseId, _: NoQuery
 ) -> None:
-    """Note that somebody was asked to give a planned session in place of the tutor, has agreed or has declined. The
+    """Record that somebody was asked to hold a planned session instead of the tutor, has agreed or has declined. The
     session stays with its tutor: the marketplace moves it."""
     await contacts.add_stand_in(case_id, await bodies.read_model(request, StandInPost, MOST_BYTES), caller)
 

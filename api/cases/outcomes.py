@@ -69,12 +69,15 @@ class OutcomeRange(BaseModel, extra="forbid"):
     """Which cases."""
 
     months: int = Field(
-        default=6, ge=1, le=MOST_MONTHS, description="Opened in the month of `as_of`, and in so many with it."
+        default=6,
+        ge=1,
+        le=MOST_MONTHS,
+        description="Number of months in which cases were opened, including that of `as_of`.",
     )
 
 
 class OutcomeFigures(BaseModel):
-    """What became of some cases."""
+    """Outcomes of some cases."""
 
     opened: Count
     closed: Count = Field(description="Closed by now.")
@@ -83,10 +86,10 @@ class OutcomeFigures(BaseModel):
         ge=0, description="From the opening to the first contact, of those with one.", examples=[2.4]
     )
     known_after_30_days: Count = Field(description="Opened 30 days ago or earlier.")
-    raised_after_30_days: Count = Field(description="Of these, some concern of the case was raised after 30 days.")
+    raised_after_30_days: Count = Field(description="Number of these with a concern of the case raised after 30 days.")
     share_raised_after_30_days: Fraction | None
     known_after_90_days: Count = Field(description="Opened 90 days ago or earlier.")
-    raised_after_90_days: Count = Field(description="Of these, some concern of the case was raised after 90 days.")
+    raised_after_90_days: Count = Field(description="Number of these with a concern of the case raised after 90 days.")
     share_raised_after_90_days: Fraction | None
 
 
@@ -104,30 +107,30 @@ class MonthOutcomes(OutcomeFigures):
 
 
 class OwnerOutcomes(OutcomeFigures):
-    """Cases that one person looks after, or did until they were closed."""
+    """Cases that one person owns, or owned until they were closed."""
 
     owner_id: PersonNumber | None = Field(description="Null: nobody.")
     owner_name: str | None = Field(examples=["Ann Lee"])
 
 
 class ActionOutcomes(OutcomeFigures):
-    """Cases in which this was agreed last."""
+    """Cases with this as the last agreement."""
 
     action: AgreedAction | None = Field(description="Null: no contact yet.")
 
 
 class Outcomes(BaseModel):
-    """What became of cases. No proof of an effect: whoever is flagged by chance improves by chance."""
+    """Outcomes of cases. They prove no effect: a tutor flagged by chance improves by chance."""
 
     all_cases: OutcomeFigures
-    reasons: list[ReasonCount] = Field(description="Of the closed ones; the most frequent first.")
+    reasons: list[ReasonCount] = Field(description="Reasons of closed cases, most frequent first.")
     by_month: list[MonthOutcomes] = Field(description="Every month, the newest first.")
-    by_owner: list[OwnerOutcomes] = Field(description="The most cases first.")
-    by_action: list[ActionOutcomes] = Field(description="The most cases first.")
+    by_owner: list[OwnerOutcomes] = Field(description="Most cases first.")
+    by_action: list[ActionOutcomes] = Field(description="Most cases first.")
 
 
 class OutcomesResponse(BaseModel):
-    """What became of the cases of some months."""
+    """Outcomes of the cases of some months."""
 
     data: Outcomes
     meta: Meta

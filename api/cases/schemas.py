@@ -28,7 +28,12 @@ EventNumber = Annotated[int, Field(ge=1, le=GREATEST_ID, examples=[42])]
 PersonNumber = Annotated[int, Field(ge=1, le=GREATEST_ID, examples=[3])]
 Version = Annotated[
     int,
-    Field(ge=1, le=2**31 - 1, description="The version that the sender has seen; with another one: 409.", examples=[4]),
+    Field(
+        ge=1,
+        le=2**31 - 1,
+        description="The version that the sender has seen; 409 if the case has another one.",
+        examples=[4],
+    ),
     WHOLE,
 ]
 Text = Annotated[
@@ -37,7 +42,7 @@ Text = Annotated[
 
 
 class CaseState(StrEnum):
-    """How far a case has come. `resolved` and `dismissed` are closed, all others open."""
+    """State of a case. `resolved` and `dismissed` are closed, all others open."""
 
     NEW = "new"
     ASSIGNED = "assigned"
@@ -65,8 +70,8 @@ REASONS = {
 
 
 class Queue(StrEnum):
-    """Where a case stands in the day's work: to do (new, reopened, assigned), due (follow-up, or it can be closed),
-    waiting (snoozed, or the follow-up is later), closed."""
+    """Queue of a case: to do (new, reopened, assigned), due (follow-up, or can be closed), waiting (snoozed, or the
+    follow-up is later), closed."""
 
     TODO = "todo"
     DUE = "due"
@@ -75,7 +80,7 @@ class Queue(StrEnum):
 
 
 class Priority(StrEnum):
-    """How urgent people say it is."""
+    """Priority set by people."""
 
     HIGH = "high"
     NORMAL = "normal"
@@ -93,7 +98,7 @@ class Channel(StrEnum):
 
 
 class Cause(StrEnum):
-    """What the tutor says it comes from."""
+    """The cause as the tutor sees it."""
 
     HEALTH = "health"
     FAMILY = "family"
@@ -120,8 +125,8 @@ class AgreedAction(StrEnum):
 
 
 class CaseEventKind(StrEnum):
-    """What happened to a case. `eased`: one of several concerns is not raised any more; `suggested`: none is;
-    `withdrawn`: a contact that was none; `stand_in`: somebody was asked to give a session in place of the tutor."""
+    """Kinds of case events. `eased`: one of several concerns is no longer raised; `suggested`: none is; `withdrawn`: a
+    contact was withdrawn; `stand_in`: somebody was asked to hold a session instead of the tutor."""
 
     OPENED = "opened"
     JOINED = "joined"
@@ -137,22 +142,22 @@ class CaseEventKind(StrEnum):
 
 
 class Owner(BaseModel):
-    """A person who can look after cases."""
+    """A person who can own cases."""
 
     person_id: PersonNumber
     name: str = Field(examples=["Ann Lee"])
     role: Role
-    is_active: bool = Field(description="False: known, and let in by nothing.")
+    is_active: bool = Field(description="False: the person cannot log in.")
 
 
 class LoadedOwner(Owner):
-    """One of them with what they look after."""
+    """A case owner with their number of cases."""
 
-    open_cases: Count = Field(description="Cases that they look after and that are not closed.")
+    open_cases: Count = Field(description="Number of open cases that they own.")
 
 
 class Coach(BaseModel):
-    """A person in whose team a tutor is."""
+    """A person with the tutor in their team."""
 
     person_id: PersonNumber
     name: str = Field(examples=["Ann Lee"])
@@ -163,7 +168,7 @@ class CaseConcern(BaseModel):
 
     concern: ConcernName
     probability: Fraction | None
-    threshold: float = Field(description="The rate, 0-1, or the mean rating, 1-5, at which there is a concern.")
+    threshold: float = Field(description="The limit: a rate, 0-1, or a mean rating, 1-5.")
     trials: Count
     events: Count | None = Field(description="Null for ratings.")
     raw_rate: float | None = Field(description="Events per trial, or the mean rating, as counted.")
@@ -174,31 +179,35 @@ class CaseConcern(BaseModel):
 
 
 class StandingConcern(CaseConcern):
-    """One that is raised now."""
+    """A concern that is raised now."""
 
-    words: str = Field(description="It in a few words.", examples=["suddenly worse: 0% → 46% in the last 30 days"])
+    words: str = Field(
+        description="The concern in a few words.", examples=["suddenly worse: 0% → 46% in the last 30 days"]
+    )
 
 
 class SuddenFields(BaseModel):
     """Of `getting_worse`, what is told of a sudden change."""
 
     raised_on: date | None
-    superseded: bool = Field(description="Whether the tutor is unreliable as well, which counts in its place.")
+    superseded: bool = Field(description="Whether the tutor is also unreliable, which counts instead.")
 
 
 class SuddenChange(SuddenFields):
-    """That the tutor got worse suddenly: what puts a case first."""
+    """A sudden change for the worse, which puts a case first."""
 
-    words: str = Field(description="It in a few words.", examples=["suddenly worse: 7.0% → 30% in the last 30 days"])
+    words: str = Field(
+        description="The concern in a few words.", examples=["suddenly worse: 7.0% → 30% in the last 30 days"]
+    )
 
 
 class CaseTutor(BaseModel):
-    """Whom a case is about."""
+    """The tutor of a case."""
 
     tutor_id: UUID
     external_id: str | None = Field(description="The id as delivered.", examples=["T-1042"])
     name: str | None = Field(examples=["Ada Novak"])
-    is_active: bool | None = Field(description="Null if the tutor is not published any more.")
+    is_active: bool | None = Field(description="Null if the tutor is no longer published.")
 
 
 class CaseFields(BaseModel):
@@ -209,32 +218,32 @@ class CaseFields(BaseModel):
     reason: CloseReason | None = Field(description="Why it is closed; null while it is open.")
     priority: Priority
     due_on: date | None = Field(description="Day of the follow-up.")
-    snoozed_until: date | None = Field(description="It waits until this day.")
-    concerns: list[ConcernName] = Field(description="Raised at any time while it was open.")
+    snoozed_until: date | None = Field(description="The case waits until this day.")
+    concerns: list[ConcernName] = Field(description="Concerns raised at any time while the case was open.")
     opened_on: date = Field(description="As-of day of the scores at the opening.")
     opened_at: AwareDatetime
     opened_by: str = Field(description="`tutorq` if a concern opened it.", examples=["tutorq"])
     contacted_at: AwareDatetime | None = Field(description="First contact since it was opened or reopened.")
-    suggested_at: AwareDatetime | None = Field(description="Since when nothing has been raised any more.")
+    suggested_at: AwareDatetime | None = Field(description="Since when no concern is raised any longer.")
     reopened_at: AwareDatetime | None
     closed_at: AwareDatetime | None
-    version: int = Field(ge=1, description="Counts changes; send it with yours.", examples=[4])
+    version: int = Field(ge=1, description="Number of changes so far; send it with a change.", examples=[4])
     changed_at: AwareDatetime
 
 
 class Case(CaseFields):
-    """One case, as it stands in the day's work."""
+    """One case as a row of the work queue."""
 
     tutor: CaseTutor
     queue: Queue
     owner: Owner | None
-    coaches: list[Coach] = Field(description="In whose team the tutor is, by name.")
+    coaches: list[Coach] = Field(description="People with this tutor in their team, by name.")
     closed_by: str | None = Field(description="Who closed it; null while it is open.", examples=["Ann Lee"])
-    raised: list[StandingConcern] = Field(description="Raised now, in a fixed order; the superseded left out.")
+    raised: list[StandingConcern] = Field(description="Concerns raised now, in a fixed order, without superseded ones.")
     sudden_change: SuddenChange | None = Field(
-        description="`getting_worse` while it is raised; if superseded, for four weeks. Null: nothing changed suddenly."
+        description="`getting_worse` while it is raised; if superseded, for four weeks. Null without a sudden change."
     )
-    age_days: Count = Field(description="Days since it was opened, or reopened last.")
+    age_days: Count = Field(description="Days since the case was opened or last reopened.")
     planned_sessions_7d: Count | None = Field(description="As `planned_sessions_7d` of the tutor.")
     harm_sessions: float | None = Field(description="As `harm_sessions` of the tutor.", ge=0)
     harm_students: Count | None = Field(description="As `harm_students` of the tutor.")
@@ -243,26 +252,24 @@ class Case(CaseFields):
 
 
 class CaseDetail(Case):
-    """One case with the figures of its opening."""
+    """One case with its figures when it opened."""
 
-    today: date = Field(description="The day that `queue` goes by, in the reporting zone.")
-    as_of: date = Field(description="The day of the scores, up to which `weekly_let_down_rates` count.")
-    snapshot: list[CaseConcern] = Field(description="What was raised at the opening, with its figures then.")
+    today: date = Field(description="The day used for `queue`, in the reporting zone.")
+    as_of: date = Field(description="The day of the scores and the end of `weekly_let_down_rates`.")
+    snapshot: list[CaseConcern] = Field(description="Concerns raised at the opening, with their figures then.")
 
 
 class CaseFilters(PageFilters):
     """Which cases, in which order, and which page of them."""
 
-    queue: list[Queue] = Field(default=[], description="Any of these; may be given several times. None: all open ones.")
-    state: list[CaseState] = Field(default=[], description="Any of these; may be given several times.")
+    queue: list[Queue] = Field(default=[], description="Any of these values; may be repeated. Default: all open cases.")
+    state: list[CaseState] = Field(default=[], description="Any of these values; may be repeated.")
     owner: Annotated[str, StringConstraints(pattern=r"^(me|nobody|[1-9]\d{0,17})$")] | None = Field(
-        default=None, description="`me`, `nobody`, or the number of a person.", examples=["me"]
+        default=None, description="`me`, `nobody`, or the id of a person.", examples=["me"]
     )
-    mine: bool = Field(
-        default=False, description="Those that you look after, and those of your tutors that nobody looks after."
-    )
+    mine: bool = Field(default=False, description="Cases that you own, and cases of your tutors without an owner.")
     tutor_id: Id | None = Field(default=None, description="UUID, or the external id as delivered.")
-    concern: list[ConcernName] = Field(default=[], description="Any of these is raised now.")
+    concern: list[ConcernName] = Field(default=[], description="Any of these concerns is raised now.")
     search: SearchText | None = Field(default=None, description="Part of the tutor's name or external id.")
     sort_by: Literal["urgency", "due_on", "opened_at", "harm_sessions", "name", "changed_at"] = Field(
         default="urgency",
@@ -274,7 +281,7 @@ class CaseFilters(PageFilters):
 
 
 class QueueCounts(BaseModel):
-    """Cases that match, whatever `queue` says."""
+    """Number of matching cases per queue, whatever the filter `queue`."""
 
     todo: Count
     due: Count
@@ -283,9 +290,9 @@ class QueueCounts(BaseModel):
 
 
 class CasePage(PageMeta):
-    """Where in the list this page is, and how many cases there are in each queue."""
+    """Position of the page in the list, and number of cases in each queue."""
 
-    today: date = Field(description="The day that `queue` goes by, in the reporting zone.")
+    today: date = Field(description="The day used for `queue`, in the reporting zone.")
     queues: QueueCounts
 
 
@@ -303,19 +310,19 @@ class CaseResponse(BaseModel):
 
 
 class CaseEvent(BaseModel):
-    """Something that happened to a case. Events are added and never changed."""
+    """An entry in the history of a case. Events are added and never changed."""
 
     event_id: int
     kind: CaseEventKind
-    happened_at: AwareDatetime = Field(description="When it was noted.")
+    happened_at: AwareDatetime = Field(description="When it was recorded.")
     actor: str = Field(description="A person's name, a key, or `tutorq` if scores did it.", examples=["Ann Lee"])
-    person_id: int | None = Field(description="The same as a person; null if it was none.")
-    is_private: bool = Field(description="A note that only its author sees.")
+    person_id: int | None = Field(description="The actor, if a person; otherwise null.")
+    is_private: bool = Field(description="Whether only the author sees this note.")
     happened_on: date | None = Field(
-        description="Of a contact: its day. Null if it was noted before days were kept: that of `happened_at`."
+        description="Day of a contact. Null for old contacts: use the day of `happened_at`."
     )
-    corrects: int | None = Field(description="Number of the contact that this one takes the place of, or withdraws.")
-    corrected_by: int | None = Field(description="Number of the event that corrects or withdraws this contact.")
+    corrects: int | None = Field(description="Id of the contact that this one replaces or withdraws.")
+    corrected_by: int | None = Field(description="Id of the event that corrects or withdraws this contact.")
     details: dict[str, Any] = Field(
         description=(
             "`opened`, `joined`, `reopened`: `concerns` with figures. `eased`, `suggested`: `concerns`, their names. "
@@ -327,31 +334,31 @@ class CaseEvent(BaseModel):
 
 
 class CaseEvents(BaseModel):
-    """What happened to a case, the newest first."""
+    """The history of a case, newest first."""
 
     data: list[CaseEvent]
 
 
 class CaseConflict(Problem):
-    """Somebody else has changed the case: as it is now, and what has changed since the version that was sent."""
+    """Somebody else has changed the case: the present case, and the changes since the version that was sent."""
 
     case: CaseDetail
     changes: list[CaseEvent]
 
 
 class CasePost(Body):
-    """A case to be opened by hand."""
+    """A case to open by hand."""
 
     tutor_id: Id = Field(description="UUID, or the external id as delivered.")
     text: Text | None = Field(default=None, description="A first note, for everybody.")
 
 
 class CasePatch(Body):
-    """What is to be changed; what is left out stays. null takes an owner or a day away."""
+    """Fields to change; others stay. null removes an owner or a day."""
 
     version: Version
     owner_id: Annotated[PersonNumber, WHOLE] | None = Field(
-        default=None, description="Leads give cases to anybody; coaches take them, or give theirs back."
+        default=None, description="Leads assign cases to anybody; coaches take cases, or give theirs back."
     )
     due_on: date | None = Field(default=None, strict=False)
     snoozed_until: date | None = Field(default=None, strict=False)
@@ -366,7 +373,7 @@ class CasePatch(Body):
         strict=False,
         description="`resolved`: improved or no_effect; `dismissed`: excused, data_error or left.",
     )
-    text: Text | None = Field(default=None, description="Why, for everybody; with a state only.")
+    text: Text | None = Field(default=None, description="Reason in words, visible to everybody; only with `state`.")
 
 
 class NotePost(Body):
@@ -387,8 +394,8 @@ class ContactPost(Body):
     happened_on: date | None = Field(
         default=None,
         strict=False,
-        description="Its day in the reporting zone, not in the future and at most a year ago. Left out: today, or that "
-        "of the contact that it corrects.",
+        description="Day in the reporting zone, not in the future and at most a year ago. Default: today, or the day "
+        "of the corrected contact.",
     )
     follow_up_on: date | None = Field(
         default=None,
@@ -396,19 +403,19 @@ class ContactPost(Body):
         description=f"Left out: in {FOLLOW_UP_DAYS} days, or as it is if this corrects a contact. null: no follow-up.",
     )
     corrects: Annotated[EventNumber, WHOLE] | None = Field(
-        default=None, description="Number of a contact of the case that was noted wrongly: this one takes its place."
+        default=None, description="Id of a wrong contact of the case that this one replaces."
     )
 
 
 class Withdrawal(Body):
-    """A contact is withdrawn: it never was, or it was with somebody else."""
+    """Withdrawal of a contact that never happened, or was with somebody else."""
 
     version: Version
-    text: Text | None = Field(default=None, description="Why, for everybody.")
+    text: Text | None = Field(default=None, description="Reason in words, visible to everybody.")
 
 
 class StandInAnswer(StrEnum):
-    """What a stand-in has said."""
+    """The answer of a stand-in."""
 
     ASKED = "asked"
     AGREED = "agreed"
@@ -416,29 +423,29 @@ class StandInAnswer(StrEnum):
 
 
 class StandInPost(Body):
-    """Somebody was asked to give a planned session in place of its tutor, or has answered."""
+    """Somebody was asked to hold a planned session instead of its tutor, or has answered."""
 
     session_id: Id = Field(description="A planned session of the tutor of the case: UUID, or the external id.")
-    tutor_id: Id = Field(description="Who was asked: UUID, or the external id as delivered.")
+    tutor_id: Id = Field(description="The tutor who was asked: UUID, or the external id as delivered.")
     answer: StandInAnswer = Field(strict=False)
 
 
 class SeenCase(Body):
-    """A case as the sender has seen it."""
+    """A case and the version that the sender has seen."""
 
     case_id: Annotated[CaseNumber, WHOLE]
     version: Version
 
 
 class BulkAssignment(Body):
-    """Cases to be given to one person."""
+    """Cases to assign to one person."""
 
     cases: list[SeenCase] = Field(min_length=1, max_length=MOST_AT_ONCE)
-    owner_id: Annotated[PersonNumber, WHOLE] | None = Field(description="null: to nobody.")
+    owner_id: Annotated[PersonNumber, WHOLE] | None = Field(description="null: nobody.")
 
 
 class AssignOutcome(StrEnum):
-    """What became of one case of many."""
+    """Result for one of several cases."""
 
     ASSIGNED = "assigned"
     UNCHANGED = "unchanged"
@@ -449,20 +456,20 @@ class AssignOutcome(StrEnum):
 
 
 class Assigned(BaseModel):
-    """One case of many."""
+    """One of several cases."""
 
     case_id: CaseNumber
     outcome: AssignOutcome
-    version: int | None = Field(description="The version now; null if there is no such case.")
+    version: int | None = Field(description="The present version; null if the case does not exist.")
 
 
 class BulkAssignmentResult(BaseModel):
-    """What became of each case, in the order in which they were sent."""
+    """Result for each case, in the order sent."""
 
     data: list[Assigned]
 
 
 class Owners(BaseModel):
-    """Whom cases can be given to, by name."""
+    """People who can own cases, by name."""
 
     data: list[LoadedOwner]

@@ -14,25 +14,25 @@ TALK_MINUTES = 30
 
 
 class PreparedTutor(CaseTutor):
-    """Whom the conversation is with."""
+    """The tutor of the conversation."""
 
     email: str | None = Field(examples=["ada@example.org"])
 
 
 class Fact(BaseModel):
-    """A concern that is raised, or was at the opening."""
+    """A concern that is raised now, or was at the opening."""
 
     concern: ConcernName
-    is_raised: bool = Field(description="Whether it is raised now, and counts.")
-    superseded: bool = Field(description="Raised, and counted by `unreliable`: a sudden change that is confirmed.")
+    is_raised: bool = Field(description="Whether it is raised now and counts.")
+    superseded: bool = Field(description="A sudden change that `unreliable` confirms and counts instead.")
     change: str | None = Field(
-        description="Of `getting_worse`, the rates of let-downs before and now.",
+        description="For `getting_worse`: the rates of let-downs before and now.",
         examples=["7.0% → 30% in the last 30 days"],
     )
-    sentence: str | None = Field(description="What is known today; null if nothing is known any more.")
-    now: CaseConcern | None = Field(description="Today's figures; null if there are none any more.")
-    opening: CaseConcern | None = Field(description="The figures at the opening; null if it was not raised then.")
-    ending: str | None = Field(description="What ends it; null if it is not raised.")
+    sentence: str | None = Field(description="Today's facts in words; null if there are no data any longer.")
+    now: CaseConcern | None = Field(description="Today's figures; null if there are none any longer.")
+    opening: CaseConcern | None = Field(description="Figures at the opening; null if the concern was not raised then.")
+    ending: str | None = Field(description="How it ends; null if it is not raised.")
 
 
 class AffectedStudent(BaseModel):
@@ -43,12 +43,12 @@ class AffectedStudent(BaseModel):
     name: str | None = Field(examples=["Max Lang"])
     sessions: int = Field(ge=1, description="Planned in the 7 days after `as_of`.", examples=[2])
     next_at: AwareDatetime = Field(description="The first of them.")
-    next_session_id: UUID = Field(description="The same, for `/api/sessions/{session_id}/stand-ins`.")
-    is_first_meeting: bool = Field(description="Whether that is their first session with the tutor.")
+    next_session_id: UUID = Field(description="Id of that session, for `/api/sessions/{session_id}/stand-ins`.")
+    is_first_meeting: bool = Field(description="Whether it is their first session with the tutor.")
 
 
 class TutorMail(BaseModel):
-    """A mail to the tutor, to be read over before it is sent."""
+    """A mail to the tutor, to review before sending."""
 
     to: str = Field(examples=["ada@example.org"])
     subject: str
@@ -56,20 +56,20 @@ class TutorMail(BaseModel):
 
 
 class Preparation(BaseModel):
-    """What to know before a conversation with the tutor. Nothing of notes is in it."""
+    """Notes for a conversation with the tutor, without the case's notes."""
 
     case_id: CaseNumber
     tutor: PreparedTutor
     opened_on: date
     facts: list[Fact]
     patterns: list[str] = Field(
-        description="In which slots the tutor lets down more than in others, in sentences; empty beside other concerns."
+        description="Slots in which the tutor lets down more than in others, in sentences; empty for other concerns."
     )
     concessions: list[str] = Field(description="What is fair to concede, in sentences.")
-    questions: list[str] = Field(description="What to ask.")
-    students: list[AffectedStudent] = Field(description="Who has planned sessions in the next 7 days, by time.")
+    questions: list[str] = Field(description="Questions to ask.")
+    students: list[AffectedStudent] = Field(description="Students with planned sessions in the next 7 days, by time.")
     text: str = Field(description="All of it as plain text.")
-    mail: TutorMail | None = Field(description="Null if the address of the tutor is not known.")
+    mail: TutorMail | None = Field(description="Null if the tutor's address is unknown.")
 
 
 class PreparationResponse(BaseModel):
@@ -82,5 +82,7 @@ class PreparationResponse(BaseModel):
 class Talk(BaseModel, extra="forbid"):
     """When the conversation is to take place."""
 
-    at: Instant = Field(description="Its start, with an offset.", examples=["2026-02-03T16:00:00+01:00"])
+    at: Instant = Field(
+        description="Start of the conversation, with an offset.", examples=["2026-02-03T16:00:00+01:00"]
+    )
     minutes: int = Field(default=TALK_MINUTES, ge=5, le=480)

@@ -1,1 +1,1 @@
-"""One tutor beside all others."""
+"""One tutor compared with all others."""

@@ -1,4 +1,4 @@
-"""One tutor beside all others."""
+"""One tutor compared with all others."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -21,5 +21,6 @@ router = APIRouter(
 
 @router.get("", response_model=ComparisonResponse)
 async def get_tutor_comparison(request: Request, tutor_id: IdPath, _: NoQuery) -> Response:
-    """One tutor beside all others: quality score, notice of moves and cancellations, how often new students come."""
+    """One tutor compared with all others: quality score, notice of moves and cancellations, how often new students come
+    back."""
     return await answer(request, queries.comparison(names_of(tutor_id, NO_TUTOR)))

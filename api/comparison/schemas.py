@@ -18,17 +18,17 @@ class QualityBin(BaseModel):
 
     from_score: Annotated[int, Field(examples=[60])]
     to_score: Annotated[int, Field(examples=[65])] = Field(
-        description="The next range begins here; 100 is in the last."
+        description="Upper end of the range; the last one includes 100."
     )
     tutors: Count
 
 
 class QualityComparison(BaseModel):
-    """Where one tutor's quality score stands among all rated tutors."""
+    """One tutor's quality score among all rated tutors."""
 
     score: float | None = Field(examples=[61.4])
     percentile: Fraction | None = Field(description="Share of rated tutors with a lower score; null if not rated.")
-    rated_tutors: Count = Field(description="Tutors with enough sessions, this one among them if rated.")
+    rated_tutors: Count = Field(description="Number of tutors with enough sessions, including this one if rated.")
     bins: list[QualityBin] = Field(description="20 ranges of 5 points, the lowest first.")
 
 
@@ -37,39 +37,39 @@ class NoticeCounts(BaseModel):
 
     called_off: Count
     short: Count = Field(description="With less notice than `short_notice_hours`.")
-    unknown: Count = Field(description="Nobody knows with how much notice.")
-    short_share: Fraction | None = Field(description="Of those whose notice is known; null without any.")
+    unknown: Count = Field(description="With unknown notice.")
+    short_share: Fraction | None = Field(description="Share of those with known notice; null without any.")
 
 
 class NoticeHours(BaseModel):
     """A range of notice."""
 
-    from_hours: float | None = Field(description="Null: called off after the session should have begun.", examples=[12])
+    from_hours: float | None = Field(description="Null: called off after the planned start.", examples=[12])
     to_hours: float | None = Field(description="Null: no upper end.", examples=[24])
     is_short: bool = Field(description="Whether this is short notice.")
 
 
 class NoticeBand(NoticeHours):
-    """Sessions that one tutor, and all tutors, called off with so much notice."""
+    """Sessions that one tutor, and all tutors, called off with notice in this range."""
 
     tutor: Count
-    tutor_share: Fraction | None = Field(description="Of the tutor's sessions whose notice is known.")
+    tutor_share: Fraction | None = Field(description="Share of the tutor's sessions with known notice.")
     platform: Count
-    platform_share: Fraction | None = Field(description="The same of all tutors together.")
+    platform_share: Fraction | None = Field(description="The same for all tutors together.")
 
 
 class NoticeComparison(BaseModel):
-    """With how much notice one tutor moves or cancels sessions, beside all tutors."""
+    """Notice of one tutor's moves and cancellations, compared with all tutors."""
 
-    days: int = Field(description="Sessions of so many days.", examples=[NOTICE_DAYS])
-    short_notice_hours: float = Field(description="Less notice is short.", examples=[24])
+    days: int = Field(description="Number of days of sessions.", examples=[NOTICE_DAYS])
+    short_notice_hours: float = Field(description="Notice below this is short.", examples=[24])
     tutor: NoticeCounts
     platform: NoticeCounts = Field(description="All tutors, as of the last night.")
     bands: list[NoticeBand] = Field(description="The shortest notice first.")
 
 
 class RetentionStep(BaseModel):
-    """New students who came so often."""
+    """New students with at least this many sessions."""
 
     session_number: int = Field(description="1 is the first session with the tutor.", examples=[2])
     tutor: Count
@@ -79,17 +79,17 @@ class RetentionStep(BaseModel):
 
 
 class Retention(BaseModel):
-    """How often new students come back to one tutor, beside those of all tutors."""
+    """How many new students come back to one tutor, compared with all tutors."""
 
-    days: int = Field(description="Each new student is followed for so many days.", examples=[RETENTION_DAYS])
+    days: int = Field(description="Number of days each new student is followed.", examples=[RETENTION_DAYS])
     students: Count = Field(description="The tutor's students whose first session was between a year and `days` ago.")
-    platform_students: Count = Field(description="The same of all tutors, as of the last night.")
-    least_students: int = Field(description="Of fewer students, nothing can be said.", examples=[5])
+    platform_students: Count = Field(description="The same for all tutors, as of the last night.")
+    least_students: int = Field(description="With fewer students there are no figures.", examples=[5])
     steps: list[RetentionStep] = Field(description="The first session first.")
 
 
 class Comparison(BaseModel):
-    """One tutor beside all others."""
+    """One tutor compared with all others."""
 
     tutor_id: UUID
     external_id: str | None
@@ -100,7 +100,7 @@ class Comparison(BaseModel):
 
 
 class ComparisonResponse(BaseModel):
-    """One tutor beside all others."""
+    """One tutor compared with all others."""
 
     data: Comparison
     meta: Meta

@@ -34,8 +34,8 @@ BODY = {
 
 @router.post("/{name}/webhook", response_model=ConnectorReceipt, openapi_extra={"requestBody": BODY})
 async def post_connector_event(request: Request, connectors: ConnectorsDep, name: Name) -> Response:
-    """One event of a booking tool, as the tool sends and signs it: JSON, or a form from Acuity. Its signature takes the
-    place of a key. Sending it again changes nothing."""
+    """Receive one event of a booking tool, as the tool sends and signs it: JSON, or a form from Acuity. The signature
+    replaces a key. Sending it again changes nothing."""
     kind = bodies.media_type(request, (bodies.JSON, FORM))
     data = await bodies.read(request, MOST_BYTES)
     connector = connectors.require(name, data, request.headers)

@@ -6,9 +6,9 @@ from pydantic import BaseModel, Field
 
 
 class ConnectorReceipt(BaseModel):
-    """What became of the event."""
+    """Result for the event."""
 
     status: Literal["queued", "duplicate", "stale", "conflict", "rejected", "ignored"] = Field(
-        description="As of a posted session. `rejected` is in quarantine with its reason; `ignored` tells of no "
+        description="As for a posted session. `rejected`: in quarantine with its reason. `ignored`: not about a "
         "booking, or nothing new."
     )

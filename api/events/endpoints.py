@@ -33,7 +33,9 @@ HubDep = Annotated[Hub, from_state("events")]
 READER = Require(Role.READ)
 LastEventId = Annotated[
     str | None,
-    Header(alias=HEADER, max_length=LONGEST, description="Go on behind this event: the last `id:` that you got."),
+    Header(
+        alias=HEADER, max_length=LONGEST, description="Continue after this event: the last `id:` that you received."
+    ),
 ]
 
 
@@ -72,9 +74,9 @@ async def stream_events(
     filters: Annotated[EventFilters, Query()],
     last_event_id: LastEventId = None,
 ) -> EventStream:
-    """What has changed, as it happens: server-sent events, each with its kind in `event:` and JSON in `data:`. Whoever
-    comes back with the last `id:` gets what came in between; `reset` says that some of it is not there any more.
-    Without an id, the stream begins now. 20 streams at a time for each key or person."""
+    """Changes as they happen: server-sent events, each with its kind in `event:` and JSON in `data:`. A client that
+    reconnects with the last `id:` gets the events in between; `reset` means that some are already deleted. Without an
+    id, the stream begins now. At most 20 streams at a time for each key or person."""
     is_mine = filters.scope == "mine"
     if is_mine and not (isinstance(caller, BrowserCaller) and caller.person_id is not None):
         raise invalid([FieldError(field="scope", message="only people have tutors of their own")])

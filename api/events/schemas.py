@@ -18,18 +18,18 @@ class EventFilters(BaseModel, extra="forbid"):
     """Which events, from where on, and for how long."""
 
     scope: Literal["all", "mine"] = Field(
-        default="all", description="`mine`: of events about one tutor, those about your own tutors only. For people."
+        default="all", description="`mine`: among events about one tutor, only those about your own tutors. For people."
     )
     last_event_id: str | None = Field(
         default=None,
         max_length=LONGEST,
-        description="Go on behind this event, as by the header `Last-Event-ID`, which wins.",
+        description="Continue after this event, like the header `Last-Event-ID`, which takes precedence.",
     )
     seconds: float | None = Field(
         default=None,
         ge=0,
         le=86_400,
-        description="End the stream after this time. 0: what there is since `last_event_id`, and no waiting.",
+        description="End the stream after this time. 0: return the events since `last_event_id` without waiting.",
     )
 
 
@@ -41,7 +41,7 @@ class Told(BaseModel):
 
 
 class EventTutor(BaseModel):
-    """The tutor whom an event is about."""
+    """The tutor of an event."""
 
     tutor_id: UUID
     external_id: str = Field(description="The id as delivered, or the UUID.", examples=["T-1042"])
@@ -57,28 +57,30 @@ class PublicationDone(Told):
 
 
 class TutorsRefreshed(Told):
-    """Scores of these tutors follow what was posted."""
+    """Posts changed the scores of these tutors."""
 
-    tutor_ids: list[UUID] = Field(description="Empty if they are many.")
-    many: bool = Field(description="Whether they are more than 100: any tutor may have changed.")
+    tutor_ids: list[UUID] = Field(description="Empty if `many` is true.")
+    many: bool = Field(description="More than 100 tutors changed: any tutor may be among them.")
 
 
 class ConcernChanged(Told):
-    """A concern about a tutor is raised, or has cleared."""
+    """A concern about a tutor was raised or cleared."""
 
     tutor: EventTutor
-    is_active: bool = Field(description="Whether the tutor is active: of one who has left, all concerns clear.")
+    is_active: bool = Field(description="Whether the tutor is active. When a tutor leaves, all concerns clear.")
     concern: ConcernName
-    previous_status: ConcernStatus = Field(description="The status before: of what is raised, that of the day before.")
+    previous_status: ConcernStatus = Field(
+        description="The previous status; for a raised concern, that of the day before."
+    )
     status: ConcernStatus
     probability: Fraction | None
     expected: float | None = Field(description="Estimated true rate, 0-1, or mean rating, 1-5.")
     low: float | None = Field(description="5% quantile of the estimate.")
     high: float | None = Field(description="95% quantile of the estimate.")
-    threshold: float | None = Field(description="The rate, 0-1, or the mean rating, 1-5, at which there is a concern.")
-    events: int | None = Field(description="What should not happen; null for ratings.")
-    trials: int | None = Field(description="Of how many sessions, starts, first meetings or ratings.")
-    raised_on: date | None = Field(description="First day of the stretch on which it is raised; null if it is not.")
+    threshold: float | None = Field(description="The limit: a rate, 0-1, or a mean rating, 1-5.")
+    events: int | None = Field(description="Number of unwanted events; null for ratings.")
+    trials: int | None = Field(description="Number of sessions, starts, first meetings or ratings.")
+    raised_on: date | None = Field(description="First day of the present stretch; null if the concern is not raised.")
 
 
 class SessionAlert(Told):
@@ -93,21 +95,21 @@ class SessionAlert(Told):
 
 
 class CaseChanged(Told):
-    """Something happened to a case. Private notes are not told."""
+    """A case changed. Private notes send no event."""
 
     tutor: EventTutor
     case_id: int
     what: CaseEventKind
-    version: int = Field(description="The version of the case after it.")
-    person_id: int | None = Field(description="Who did it; null if it was tutorq, or a key.")
+    version: int = Field(description="Version of the case after this event.")
+    person_id: int | None = Field(description="The person; null for tutorq or a key.")
 
 
 class Reset(BaseModel):
-    """Something has been missed that is not there any more: read everything again."""
+    """You missed events that are deleted by now: read everything again."""
 
 
 class Heartbeat(BaseModel):
-    """Nothing has happened: at the beginning, and every 15 seconds. Its `id:` is a place to go on from."""
+    """No news: sent at the beginning and every 15 seconds. Its `id:` is a position to continue from."""
 
 
 # What follows `event:`, and what its `data:` is.
@@ -130,7 +132,7 @@ def described() -> dict[str, Any]:
         [(model, "serialization") for model in models.values()], ref_template="#/components/schemas/{model}"
     )
     schema = {
-        "description": "Server-sent events. `x-events` says what `data:` is, by `event:`.",
+        "description": "Server-sent events. `x-events` describes `data:` for each `event:`.",
         "x-events": {name: {"$ref": f"#/components/schemas/{model.__name__}"} for name, model in DATA.items()},
         **definitions,
     }

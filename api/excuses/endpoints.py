@@ -35,7 +35,7 @@ FIRST_PATH = Deprecation(date(2026, 11, 30), date(2027, 12, 1), "/api/sessions/{
     name="post_reschedule_excuse",
     status_code=201,
     response_model=Excuse,
-    responses={200: {"model": Excuse, "description": "Excused already for this reason"}, **documented(409, 413, 415)},
+    responses={200: {"model": Excuse, "description": "Already excused for this reason"}, **documented(409, 413, 415)},
     deprecated=True,
     openapi_extra=body_of(ExcusePost, bodies.JSON) | FIRST_PATH.extra,
 )
@@ -43,13 +43,14 @@ FIRST_PATH = Deprecation(date(2026, 11, 30), date(2027, 12, 1), "/api/sessions/{
     "/sessions/{session_id}/excuse",
     status_code=201,
     response_model=Excuse,
-    responses={200: {"model": Excuse, "description": "Excused already for this reason"}, **documented(409, 413, 415)},
+    responses={200: {"model": Excuse, "description": "Already excused for this reason"}, **documented(409, 413, 415)},
     openapi_extra=body_of(ExcusePost, bodies.JSON),
 )
 async def post_excuse(
     request: Request, caller: CurrentCoach, teams: TeamsDep, excuses: ExcusesDep, session_id: IdPath, _: NoQuery
 ) -> Response:
-    """Excuse a session that was moved, cancelled or missed. The tutor's scores follow. Coaches: of their own tutors."""
+    """Excuse a session that was moved, cancelled or missed. The tutor's scores follow. Coaches: only for their own
+    tutors."""
     wanted = await bodies.read_model(request, ExcusePost, MOST_BYTES)
     key = uuid_of(session_id, NO_SESSION)
     await teams.check_session(caller, key)
@@ -69,7 +70,7 @@ async def post_excuse(
 async def delete_excuse(
     caller: CurrentCoach, teams: TeamsDep, excuses: ExcusesDep, session_id: IdPath, _: NoQuery
 ) -> None:
-    """Let the session count again. Coaches: of their own tutors."""
+    """Let the session count again. Coaches: only for their own tutors."""
     key = uuid_of(session_id, NO_SESSION)
     await teams.check_session(caller, key)
     await excuses.remove(key, caller.actor)
@@ -77,7 +78,7 @@ async def delete_excuse(
 
 @router.get("/sessions/{session_id}/excuse", response_model=Excuse, dependencies=[REQUIRE_READER])
 async def get_excuse(excuses: ExcusesDep, session_id: IdPath, _: NoQuery) -> Excuse:
-    """Why a session is excused, by whom and since when."""
+    """The reason, author and time of a session's excuse."""
     return await excuses.find(uuid_of(session_id, NO_SESSION))
 
 
@@ -85,7 +86,7 @@ async def get_excuse(excuses: ExcusesDep, session_id: IdPath, _: NoQuery) -> Exc
     "/tutors/{tutor_id}/days/{day}/excuse",
     status_code=201,
     response_model=DayExcuses,
-    responses={200: {"model": DayExcuses, "description": "All excused already"}, **documented(413, 415)},
+    responses={200: {"model": DayExcuses, "description": "All already excused"}, **documented(413, 415)},
     openapi_extra=body_of(ExcusePost, bodies.JSON),
 )
 async def post_day_excuse(
@@ -97,8 +98,8 @@ async def post_day_excuse(
     day: Day,
     _: NoQuery,
 ) -> Response:
-    """Excuse all that the tutor moved, cancelled or missed and that counts on one day, such as a day of illness.
-    Coaches: of their own tutors."""
+    """Excuse all sessions that the tutor moved, cancelled or missed and that count on one day, such as a day of
+    illness. Coaches: only for their own tutors."""
     wanted = await bodies.read_model(request, ExcusePost, MOST_BYTES)
     key = uuid_of(tutor_id, NO_TUTOR)
     await teams.check_tutor(caller, key)
@@ -110,7 +111,7 @@ async def post_day_excuse(
 async def delete_day_excuse(
     caller: CurrentCoach, teams: TeamsDep, excuses: ExcusesDep, tutor_id: IdPath, day: Day, _: NoQuery
 ) -> None:
-    """Let all sessions of the day count again. Coaches: of their own tutors."""
+    """Let all sessions of the day count again. Coaches: only for their own tutors."""
     key = uuid_of(tutor_id, NO_TUTOR)
     await teams.check_tutor(caller, key)
     await excuses.remove_day(key, day, caller.actor)

@@ -20,11 +20,11 @@ class ExcusePost(Body):
 
 
 class ExcuseNote(BaseModel):
-    """Why something does not count against the tutor, who said so, and when."""
+    """Why something does not count against the tutor, who excused it, and when."""
 
     reason: str = Field(examples=["Storm: all schools were closed"])
     created_by: str = Field(
-        description="The person, API key or browser session that excused it.", examples=["quality-team"]
+        description="The person, API key or browser session that excused the session.", examples=["quality-team"]
     )
     created_at: AwareDatetime
 

@@ -23,9 +23,10 @@ router = APIRouter(
 
 @router.get("", response_model=FairnessResponse)
 async def get_fairness(request: Request, _query: NoQuery) -> Response:
-    """Groups of tutors beside all others: concerns raised, sessions excused; and who excuses. For leads and admins.
+    """Groups of tutors compared with all others: raised concerns, excused sessions, and who excuses. For leads and
+    admins.
 
-    Made at night. A difference is named only if it is more than chance, with false ones controlled. It is a question,
-    not a verdict.
+    Computed at night. A difference is named only if it is more than chance, with a controlled share of false ones. It
+    is a question, not a verdict.
     """
     return await answer(request, queries.FAIRNESS, queries.describe)

@@ -8,18 +8,18 @@ from core.fairness import CAUSED_DAYS, LEAST_TUTORS, FairnessGroup, FairnessPers
 
 
 class Fairness(BaseModel):
-    """What was compared, and what it says."""
+    """The comparisons and their conclusions."""
 
-    sentences: list[str] = Field(description="What is more than chance, and how much was compared.")
-    days: Count = Field(description="Sessions of so many days may be excused.", examples=[CAUSED_DAYS])
+    sentences: list[str] = Field(description="Differences that are more than chance, and the number of comparisons.")
+    days: Count = Field(description="Number of days of sessions in the comparison of excuses.", examples=[CAUSED_DAYS])
     least_tutors: Count = Field(description="Smaller groups have no figures.", examples=[LEAST_TUTORS])
     raised: list[FairnessGroup] = Field(
-        description="Active tutors of whom enough is known: those with a concern raised. By dimension, then level."
+        description="Active tutors with enough sessions: share with a raised concern. By dimension, then level."
     )
     excused: list[FairnessGroup] = Field(
-        description="Sessions that the tutor moved, cancelled or missed: those that are excused. By dimension."
+        description="Sessions that the tutor moved, cancelled or missed: share excused. By dimension."
     )
-    people: list[FairnessPerson] = Field(description="Who excuses, most excuses first.")
+    people: list[FairnessPerson] = Field(description="People who excuse, most excuses first.")
 
 
 class FairnessResponse(BaseModel):

@@ -23,5 +23,5 @@ router = APIRouter(
 
 @router.get("", response_model=FunnelResponse)
 async def get_funnel(request: Request, conditions: Annotated[TutorConditions, Query()]) -> Response:
-    """Sessions against reschedule rates: all tutors that fit in one answer, without pages."""
+    """Sessions against let-down rates of all matching tutors, in one answer without pages."""
     return await answer(request, queries.funnel(conditions))

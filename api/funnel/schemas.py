@@ -17,7 +17,7 @@ class FunnelPoint(BaseModel):
     external_id: str | None
     name: str | None
     risk_status: RiskStatus
-    attention: bool = Field(description="Whether any concern is raised.")
+    attention: bool = Field(description="Only tutors with (true) or without (false) a raised concern.")
     concerns: list[ConcernName] = Field(description="Those that are raised.")
     sessions_90d: Count
     let_down_rate_90d: Fraction | None = Field(description="Let-downs per session.")
@@ -31,12 +31,12 @@ class SubjectCount(BaseModel):
 
 
 class Funnel(BaseModel):
-    """Sessions against rates, and what they are to be seen against."""
+    """Sessions against rates, with the reference values."""
 
-    points: list[FunnelPoint] = Field(description="Those with the most sessions first.")
+    points: list[FunnelPoint] = Field(description="Tutors with the most sessions first.")
     platform_let_down_rate_90d: Fraction | None = Field(description="The rate of all tutors together.")
     risk_threshold: Fraction = Field(description="Rate of let-downs that should not be exceeded.", examples=[0.15])
-    subjects: list[SubjectCount] = Field(description="Of all tutors, whatever was asked for; in order of the alphabet.")
+    subjects: list[SubjectCount] = Field(description="Of all tutors, whatever the filters; in alphabetical order.")
 
 
 class FunnelResponse(BaseModel):

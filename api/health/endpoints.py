@@ -23,14 +23,14 @@ router = APIRouter(prefix="/api", tags=["health"], responses=documented(400), ro
 @router.get(
     "/health",
     response_model=Health,
-    responses={503: {"model": Health, "description": "Starting or failed; or degraded, if asked strictly"}},
+    responses={503: {"model": Health, "description": "Starting or failed; with `strict`, also degraded"}},
 )
 async def get_health(
     probe: HealthProbeDep,
-    strict: Annotated[bool, Query(description="For monitoring: 503 when anything is degraded, too.")] = False,
+    strict: Annotated[bool, Query(description="For monitoring: 503 also for `degraded`.")] = False,
 ) -> Response:
-    """Needs no key. 503 only if the database cannot be read or nothing has been published yet: what can be read is
-    served, even if nothing new comes. `degraded`: the Dagster daemon is silent, or changes wait for too long."""
+    """Needs no key. 503 only if the database cannot be read or nothing has been published yet; old scores are still
+    served. `degraded`: the Dagster daemon is silent, or changes have waited too long."""
     health = await probe.health()
     bad = (Status.STARTING, Status.FAILED, Status.DEGRADED) if strict else (Status.STARTING, Status.FAILED)
     status = 503 if health.status in bad else 200
@@ -41,9 +41,9 @@ async def get_health(
     "/ready", response_model=Readiness, responses={503: {"model": Readiness, "description": "Send requests elsewhere"}}
 )
 async def get_readiness(probe: HealthProbeDep, drain: DrainDep, _: NoQuery) -> Response:
-    """For load balancers; needs no key. 503 until this process has reached the database once, and from the moment at
-    which it is told to end. A database that is away later does not count: all processes would be taken away at once,
-    and nobody would tell clients when to try again."""
+    """For load balancers; needs no key. 503 until this process has reached the database once, and after SIGTERM. A
+    later outage of the database does not count: the load balancer would drop all processes at once, and nobody could
+    tell clients when to try again."""
     found = Readiness(status="ready")
     if drain.has_begun:
         found.status = "draining"
@@ -55,6 +55,6 @@ async def get_readiness(probe: HealthProbeDep, drain: DrainDep, _: NoQuery) -> R
 
 @router.get("/live", response_model=Liveness)
 async def get_liveness(_: NoQuery) -> Response:
-    """For what starts processes again; needs no key, and asks nothing of the database: a new process would not mend
-    that."""
+    """For supervisors that restart processes; needs no key. Does not check the database: a restart would not repair
+    it."""
     return Response(Liveness().model_dump_json(), 200, {"Cache-Control": "no-store"}, "application/json")

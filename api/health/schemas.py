@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 
 class Status(StrEnum):
-    """`starting`: it has not come yet, and may still; `unknown`: this could not be looked at."""
+    """`starting`: not there yet, but may still come; `unknown`: could not be checked."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -24,9 +24,11 @@ class DatabaseCheck(BaseModel):
 
 
 class PublicationCheck(BaseModel):
-    """What is published."""
+    """The state of the publication."""
 
-    status: Status = Field(description="Degraded after an upgrade, until a run has made the scores of this version.")
+    status: Status = Field(
+        description="Degraded after an upgrade, until a run has computed the scores of this version."
+    )
     generation: int | None = Field(default=None, examples=[412])
     as_of: date | None = None
     published_at: AwareDatetime | None = None
@@ -34,18 +36,18 @@ class PublicationCheck(BaseModel):
 
 
 class DaemonCheck(BaseModel):
-    """Dagster's daemon, which notices new rows and starts runs."""
+    """Dagster's daemon, which detects new rows and starts runs."""
 
     status: Status
     heartbeat_age_seconds: float | None = Field(
         default=None,
-        description="Degraded above TUTORQ_DAEMON_SILENT_SECONDS; null if it was never heard of.",
+        description="Degraded above TUTORQ_DAEMON_SILENT_SECONDS; null if there was never a heartbeat.",
         examples=[14.2],
     )
 
 
 class ChangesCheck(BaseModel):
-    """Rows that have arrived and are not in the marts yet."""
+    """Rows that have arrived but are not in the marts yet."""
 
     status: Status
     oldest_age_seconds: float | None = Field(
@@ -58,18 +60,18 @@ class ChangesCheck(BaseModel):
 class LimitsCheck(BaseModel):
     """Whether limits hold for all API processes together (TUTORQ_LIMITS_URL)."""
 
-    status: Status = Field(description="Degraded while the server is away, and each process limits by itself.")
+    status: Status = Field(description="Degraded while the server is unavailable and each process uses its own limits.")
 
 
 class ReplicaCheck(BaseModel):
-    """The standby that is read from while it is as new as the primary (TUTORQ_READ_DATABASE_URL)."""
+    """The standby that the API reads from while it is as new as the primary (TUTORQ_READ_DATABASE_URL)."""
 
-    status: Status = Field(description="Degraded while it does not answer, and the primary does alone.")
-    generation: int | None = Field(default=None, description="Of what it has.", examples=[412])
+    status: Status = Field(description="Degraded while it does not answer and only the primary does.")
+    generation: int | None = Field(default=None, description="Generation on the standby.", examples=[412])
 
 
 class Checks(BaseModel):
-    """Everything that was looked at. `limits` and `read_replica` are null where they are not set up."""
+    """All checks. `limits` and `read_replica` are null if they are not set up."""
 
     database: DatabaseCheck
     publication: PublicationCheck

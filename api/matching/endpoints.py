@@ -71,7 +71,12 @@ router = APIRouter(
 
 RunPath = Annotated[
     str,
-    Path(min_length=1, max_length=LONGEST_ID, pattern=NO_NUL, description="`run_id` of the answer to its start."),
+    Path(
+        min_length=1,
+        max_length=LONGEST_ID,
+        pattern=NO_NUL,
+        description="`run_id` from the answer that started the run.",
+    ),
 ]
 
 ONE = NOT_MODIFIED | documented(404)
@@ -83,7 +88,7 @@ LIST = NOT_MODIFIED | LINKED
 async def list_match_students(
     request: Request, caller: CurrentReader, filters: Annotated[StudentFilters, Query()]
 ) -> Response:
-    """Students with what matching knows of them, by name unless sorted otherwise."""
+    """Students with their data for matching, sorted by name by default."""
     return await answer_list(request, caller, "students", MatchStudent, filters, queries.student_list)
 
 
@@ -101,7 +106,7 @@ async def post_match_student(
     people: PeopleDep,
     _: NoQuery,
 ) -> Response:
-    """Add a student; the answer comes when the student can be matched."""
+    """Add a student. The answer comes when the student can be matched."""
     post = await bodies.read_model(request, StudentPost, MOST_BYTES)
     # Without marts the row could be written, but not be shown.
     await marts.version(MATCH_VERSION_QUERY)
@@ -112,7 +117,7 @@ async def post_match_student(
 
 @router.get("/students/{student_id}", response_model=MatchStudentResponse, dependencies=[REQUIRE_READER], responses=ONE)
 async def get_match_student(request: Request, student_id: IdPath, _: NoQuery) -> Response:
-    """One student with what matching knows of them."""
+    """One student with their data for matching."""
     return await answer(request, queries.student(uuid_of(student_id, NO_STUDENT)))
 
 
@@ -130,7 +135,7 @@ async def patch_match_student(
     student_id: IdPath,
     _: NoQuery,
 ) -> Response:
-    """Change preferences of a student; the answer comes when the predictions follow them."""
+    """Change a student's preferences. The answer comes when predictions are up to date."""
     patch = await bodies.read_model(request, StudentPreferences, MOST_BYTES)
     await marts.version(MATCH_VERSION_QUERY)
     key = uuid_of(student_id, NO_STUDENT)
@@ -148,8 +153,8 @@ async def list_matches_of_student(
     student_id: IdPath,
     filters: Annotated[MatchesOfStudentFilters, Query()],
 ) -> Response:
-    """The tutors a student could have, those with the lowest risk first unless sorted otherwise. With
-    `TUTORQ_MATCH_PAIRS=top` the best of those who have a free place and share a subject."""
+    """Possible tutors for a student, lowest risk first by default. With `TUTORQ_MATCH_PAIRS=top`, the best tutors who
+    have a free place and share a subject."""
     query = partial(queries.matches_of_student, uuid_of(student_id, NO_STUDENT))
     return await answer_list(request, caller, "matches", Match, filters, query)
 
@@ -158,13 +163,13 @@ async def list_matches_of_student(
 async def list_match_tutors(
     request: Request, caller: CurrentReader, filters: Annotated[TutorMatchFilters, Query()]
 ) -> Response:
-    """Tutors with what matching knows of them, by name unless sorted otherwise."""
+    """Tutors with their data for matching, sorted by name by default."""
     return await answer_list(request, caller, "match-tutors", MatchTutor, filters, queries.tutor_list)
 
 
 @router.get("/tutors/{tutor_id}", response_model=MatchTutorResponse, dependencies=[REQUIRE_READER], responses=ONE)
 async def get_match_tutor(request: Request, tutor_id: IdPath, _: NoQuery) -> Response:
-    """One tutor with what matching knows of them."""
+    """One tutor with their data for matching."""
     return await answer(request, queries.tutor(uuid_of(tutor_id, NO_TUTOR)))
 
 
@@ -183,7 +188,8 @@ async def patch_match_tutor(
     tutor_id: IdPath,
     _: NoQuery,
 ) -> Response:
-    """Change preferences of a tutor; the answer comes when the predictions follow them. Coaches: of their own."""
+    """Change a tutor's preferences. The answer comes when predictions are up to date. Coaches: only for their own
+    tutors."""
     patch = await bodies.read_model(request, TutorPreferences, MOST_BYTES)
     key = uuid_of(tutor_id, NO_TUTOR)
     await teams.check_tutor(caller, key)
@@ -202,8 +208,8 @@ async def list_matches_of_tutor(
     tutor_id: IdPath,
     filters: Annotated[MatchesOfTutorFilters, Query()],
 ) -> Response:
-    """The students a tutor could have, those with the lowest risk first unless sorted otherwise. With
-    `TUTORQ_MATCH_PAIRS=top` those who have the tutor among their best."""
+    """Possible students for a tutor, lowest risk first by default. With `TUTORQ_MATCH_PAIRS=top`, students who have the
+    tutor among their best."""
     query = partial(queries.matches_of_tutor, uuid_of(tutor_id, NO_TUTOR))
     return await answer_list(request, caller, "matches", Match, filters, query)
 
@@ -221,8 +227,8 @@ async def get_prediction(
     tutor_id: IdPath,
     options: Annotated[PredictOptions, Query()],
 ) -> Response:
-    """How likely it is that a pair does not go on after its first session, and on request why. Of a pair that is not
-    stored it is worked out on the spot, with the same result."""
+    """The probability that a pair ends after its first session, and on request the reasons. For a pair that is not
+    stored, it is computed at once, with the same result."""
     student, tutor = uuid_of(student_id, NO_STUDENT), uuid_of(tutor_id, NO_TUTOR)
     async with pairs.turn(caller):
         predicted = await pairs.predict(student, tutor, with_explanation=options.explain)
@@ -235,7 +241,7 @@ async def get_prediction(
 async def post_generation(
     caller: CurrentLead, generation: GenerationDep, audit: AuditWriterDep, _: NoQuery
 ) -> GenerationAccepted:
-    """Predict all pairs, or the best of each student, anew, in the background."""
+    """Start a new prediction of all pairs, or of the best of each student, in the background."""
     accepted = await generation.start()
     await audit.record(Entry(caller.actor, Action.PREDICTIONS_START, "run", accepted.run_id))
     return accepted
@@ -245,7 +251,7 @@ async def post_generation(
     "/generate-all/{run_id}", response_model=GenerationStatus, dependencies=[REQUIRE_READER], responses=documented(404)
 )
 async def generation_status(generation: GenerationDep, run_id: RunPath, _: NoQuery) -> GenerationStatus:
-    """How far such a run has come."""
+    """The progress of a prediction run."""
     return await generation.status(run_id)
 
 
@@ -258,8 +264,8 @@ async def generation_status(generation: GenerationDep, run_id: RunPath, _: NoQue
 async def post_assignment(
     request: Request, caller: CurrentReader, assignments: AssignmentsDep, audit: AuditWriterDep, _: NoQuery
 ) -> Assignment:
-    """Which tutor each student should get, so that as few as possible are expected to leave. Stores no plan, only that
-    one was asked for."""
+    """A plan of tutors for students that minimises the expected number who leave. The plan is not stored; the audit log
+    records the request."""
     async with assignments.turn(caller):
         wanted = await bodies.read_model(request, AssignmentRequest, MOST_ASSIGNMENT_BYTES)
         plan = await assignments.assign(wanted, caller)

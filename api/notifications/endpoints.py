@@ -39,7 +39,7 @@ PreferenceQueriesDep = Annotated[PreferenceQueries, from_state("preference_queri
 async def get_my_notifications(
     request: Request, caller: CurrentReader, queries: PreferenceQueriesDep, _: NoQuery
 ) -> Response:
-    """What you are told, where and when. For people who are logged in; a key is nobody who could be told."""
+    """Your notification settings. For logged-in people; keys have none."""
     return answer_by_content(request, await queries.of(_person(caller)))
 
 
@@ -52,7 +52,7 @@ async def get_my_notifications(
 async def put_my_notifications(
     request: Request, caller: CurrentReader, preferences: PreferencesDep, queries: PreferenceQueriesDep, _: NoQuery
 ) -> Response:
-    """Say what you want to be told, where and when, from now on."""
+    """Set your notifications from now on: which, where and when."""
     person_id = _person(caller)
     wanted = await bodies.read_model(request, NotificationPreferencesPut, MOST_BYTES)
     await preferences.save(person_id, wanted, caller.actor)
@@ -63,8 +63,8 @@ async def put_my_notifications(
 async def post_my_notifications_test(
     caller: CurrentReader, preferences: PreferencesDep, limit: TestLimitDep, _: NoQuery
 ) -> Response:
-    """Send a test with made-up facts to your own chat. It is tried once; the log of mail says what came of it. A test
-    by mail is `/api/reports/kinds/notification/test`."""
+    """Send a test with made-up facts to your own chat, once; the log of mail shows the result. For a test by mail, use
+    `/api/reports/kinds/notification/test`."""
     return Response(await preferences.test_chat(_person(caller), caller.actor, limit), 202, media_type=bodies.JSON)
 
 

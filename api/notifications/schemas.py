@@ -15,7 +15,7 @@ LONGEST_ZONE = 64
 
 
 class NotificationKind(StrEnum):
-    """What a person can be told of."""
+    """Kinds of notifications."""
 
     CONCERN_RAISED = "tutor.concern_raised"
     CONCERN_CLEARED = "tutor.concern_cleared"
@@ -42,24 +42,25 @@ Zone = Annotated[
     str, StringConstraints(min_length=1, max_length=LONGEST_ZONE, pattern=NO_NUL), AfterValidator(_known_zone)
 ]
 TOLD_BY = "`mail` to their address, `chat` by their own Apprise URL, or `nothing`."
-QUIET = "From `quiet_from` until `quiet_to`, on the clock of their zone, nothing is sent; what waited comes as one."
+QUIET = "Nothing is sent from `quiet_from` until `quiet_to` in their time zone; afterwards one message covers "
+"what waited."
 
 
 class NotificationPreferencesPut(Body):
-    """What a person wants to be told. It takes the place of what they wanted before."""
+    """A person's new notification settings. They replace the old ones."""
 
     kinds: Annotated[
         list[Annotated[NotificationKind, Field(strict=False)]], Field(max_length=50), AfterValidator(_distinct)
-    ] = Field(description="What they are told of; cases are those that they own.")
+    ] = Field(description="Kinds of events; `case` means cases that they own.")
     told_by: ToldBy = Field(description=TOLD_BY)
     is_daily: bool = Field(default=False, description="True: once a day, from seven in the morning; false: at once.")
-    only_own_tutors: bool = Field(default=True, description="True: of tutors of their team only.")
+    only_own_tutors: bool = Field(default=True, description="True: only tutors of their team.")
     quiet_from: Clock | None = Field(default=None, description=QUIET, examples=["20:00"])
     quiet_to: Clock | None = Field(default=None, examples=["07:30"])
-    time_zone: Zone = Field(description="The zone of their clock.", examples=["Europe/Vienna"])
+    time_zone: Zone = Field(description="Their time zone.", examples=["Europe/Vienna"])
     chat_url: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_URL, pattern=NO_NUL)] | None = Field(
         default=None,
-        description="An Apprise URL of their own. It is never shown again; left out, it stays; null takes it away.",
+        description="Their own Apprise URL. It is never shown again; if left out, it stays; null removes it.",
         examples=["slack://TokenA/TokenB/TokenC"],
     )
 
@@ -81,7 +82,7 @@ class NotificationPreferencesPut(Body):
 
 
 class NotificationPreferences(BaseModel):
-    """What a person is told."""
+    """A person's notification settings."""
 
     kinds: list[NotificationKind]
     told_by: ToldBy = Field(description=TOLD_BY)
@@ -97,6 +98,6 @@ class NotificationPreferences(BaseModel):
 
 
 class NotificationPreferencesResponse(BaseModel):
-    """What the person who asks is told."""
+    """The caller's notification settings."""
 
     data: NotificationPreferences

@@ -51,8 +51,8 @@ SlateId = Annotated[UUID, Path(description="`slate_id` of the slate.")]
 async def post_offers(
     request: Request, caller: CurrentIngester, offers: OffersDep, student_id: IdPath, _: NoQuery
 ) -> OfferSlate:
-    """Tutors to be shown to a student, best first. Writes who was offered, with which probability: ask for it when you
-    are about to show it, and show it in this order. Tutors who have met the student or are full are not offered."""
+    """Tutors to show to a student, best first. Records who was offered, with which probability: request it when you are
+    about to show it, and keep the order. Leaves out tutors who have met the student or are full."""
     student = uuid_of(student_id, NO_STUDENT)
     async with offers.turn(caller):
         wanted = await bodies.read_model(request, OfferRequest, MOST_BYTES)
@@ -68,8 +68,8 @@ async def post_offers(
 async def post_offer_acceptance(
     request: Request, caller: CurrentIngester, offers: OffersDep, slate_id: SlateId, _: NoQuery
 ) -> OfferSlate:
-    """Note that a tutor of a slate was chosen. The place counts as taken until a session shows it, for
-    `TUTORQ_OFFER_DAYS`. Sent again, nothing changes."""
+    """Record that a tutor of a slate was chosen. The place counts as taken until the pair has a session, for
+    `TUTORQ_OFFER_DAYS`. Sending it again changes nothing."""
     accepted = await bodies.read_model(request, OfferAcceptance, MOST_BYTES)
     return await offers.accept(slate_id, entity_uuid(accepted.tutor_id), caller.actor)
 
@@ -82,7 +82,7 @@ async def post_offer_acceptance(
 async def post_assignment_acceptance(
     request: Request, caller: CurrentIngester, offers: OffersDep, _: NoQuery
 ) -> AcceptedAssignment:
-    """Accept an assignment: its pairs are noted as offers, with what was predicted. 409 if a tutor has too few places
-    by now. Sent again, nothing changes."""
+    """Accept an assignment: its pairs are recorded as offers with their predictions. 409 if a tutor has too few open
+    places by now. Sending it again changes nothing."""
     accepted = await bodies.read_model(request, AssignmentAcceptance, MOST_ASSIGNMENT_BYTES)
     return await offers.accept_assignment(accepted, caller.actor)

@@ -12,17 +12,17 @@ from ml.offers import MOST_PLACES
 
 
 class OfferRequest(Body):
-    """How many tutors are to be offered, and for what."""
+    """The number of tutors to offer, and the subject."""
 
-    count: Annotated[int, Field(ge=1, le=MOST_PLACES, description="Tutors at most; fewer if fewer fit."), WHOLE] = 3
+    count: Annotated[int, Field(ge=1, le=MOST_PLACES, description="Maximum number of tutors."), WHOLE] = 3
     subject: Subject | None = Field(
-        default=None, description="By default, tutors of any subject of the student.", examples=["maths"]
+        default=None, description="Default: any subject of the student.", examples=["maths"]
     )
     # A UUID as text: bodies are strict.
     slate_id: str | None = Field(
         default=None,
         pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
-        description="A name of your own for the slate, a random UUID: asked for again under it, it is the same slate.",
+        description="Your own id for the slate, a random UUID: a repeated request with it returns the same slate.",
         examples=["5f0c6a52-7a0e-4f5f-9d0e-6f5a4c3b2a10"],
     )
 
@@ -30,28 +30,30 @@ class OfferRequest(Body):
 class OfferedTutor(BaseModel):
     """A tutor of a slate."""
 
-    place: int = Field(description="1 is to be shown first.", examples=[1])
+    place: int = Field(description="Position in the slate; show 1 first.", examples=[1])
     tutor_id: UUID
     external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["T-17"])
-    churn_probability: Fraction = Field(description="As predicted when it was offered.")
+    churn_probability: Fraction = Field(description="Prediction at the time of the offer.")
     propensity: float | None = Field(
         description="Probability, before the draw, of this tutor at this place; null if not known.", examples=[0.92]
     )
-    accepted_at: AwareDatetime | None = Field(description="When somebody said that this tutor was chosen.")
+    accepted_at: AwareDatetime | None = Field(description="When the choice of this tutor was reported.")
 
 
 class OfferSlate(BaseModel):
-    """Tutors to be shown to a student, in this order."""
+    """Tutors to show to a student, in this order."""
 
     slate_id: UUID
     student_id: UUID
     subject: str | None
     policy: Literal["model", "rules", "chance", "assignment", "by_hand"] = Field(
-        description="Whose order this is, but for exploration."
+        description="The order that is followed, except for exploration."
     )
-    model_version: str = Field(description="What predicted the churn.", examples=["rules-v1"])
-    exploration_share: Fraction = Field(description="Share of such slates that are drawn otherwise.")
-    is_holdout: bool = Field(description="Whether this subject and week is held out, and not offered by the model.")
+    model_version: str = Field(description="Version of the model that predicted churn.", examples=["rules-v1"])
+    exploration_share: Fraction = Field(description="Share of slates that do not follow this order.")
+    is_holdout: bool = Field(
+        description="Whether this subject and week is held out, so that the model does not decide."
+    )
     offered_at: AwareDatetime
     offers: list[OfferedTutor]
 
@@ -63,7 +65,7 @@ class OfferAcceptance(Body):
 
 
 class AcceptedPair(Body):
-    """A pair of an assignment, as it was answered."""
+    """A pair of an assignment, as in the answer."""
 
     student_id: Id = Field(examples=["P-230"])
     tutor_id: Id = Field(examples=["T-17"])
@@ -72,22 +74,24 @@ class AcceptedPair(Body):
 
 
 class AssignmentAcceptance(Body):
-    """An assignment that is accepted: what was answered, all of it or some of its pairs."""
+    """Acceptance of an assignment, with all or some of its pairs."""
 
     plan_id: str = Field(
         pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
-        description="Of the assignment. It is accepted once; sent again, nothing changes.",
+        description="`plan_id` of the assignment. It is accepted once; sending it again changes nothing.",
         examples=["8d1b5f0e-53c4-4f0e-8f57-0f6b1f0f3a55"],
     )
     model_version: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$", examples=["rules-v1"])]
-    exploration_share: float = Field(default=0, ge=0, le=1, description="As it was asked for.")
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="As it was asked for."), WHOLE] = 0
+    exploration_share: float = Field(default=0, ge=0, le=1, description="As in the request for the assignment.")
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="As in the request for the assignment."), WHOLE] = 0
     pairs: list[AcceptedPair] = Field(min_length=1, max_length=MOST_STUDENTS)
     capacities: list[CapacityOverride] = Field(
-        default=[], max_length=MOST_TUTORS, description="As they were asked for; by default the free capacity."
+        default=[],
+        max_length=MOST_TUTORS,
+        description="As in the request for the assignment; default: the free capacity.",
     )
     default_capacity: Annotated[
-        int, Field(ge=0, le=1000, description="For tutors whose capacity is neither given nor known."), WHOLE
+        int, Field(ge=0, le=1000, description="For tutors without a given or known capacity."), WHOLE
     ] = 1
 
     @model_validator(mode="after")
@@ -98,8 +102,8 @@ class AssignmentAcceptance(Body):
 
 
 class AcceptedAssignment(BaseModel):
-    """What became of it."""
+    """The result of accepting."""
 
     plan_id: UUID
-    pairs: Count = Field(description="Pairs accepted under this id.")
-    is_new: bool = Field(description="False if it had been accepted before.")
+    pairs: Count = Field(description="Pairs accepted with this id.")
+    is_new: bool = Field(description="False if the assignment was accepted before.")

@@ -25,7 +25,7 @@ class StatusCount(BaseModel):
 
 
 class PlatformRates(BaseModel):
-    """All tutors together, and the priors that single tutors are drawn to."""
+    """All tutors together, and the priors towards which single tutors are shrunk."""
 
     tutors: Count = Field(description="Tutors with sessions in the last 90 days.")
     sessions_90d: Count
@@ -59,12 +59,12 @@ class PlatformWeek(WeekCounts, Week):
 
 
 class ConcernCount(BaseModel):
-    """Active tutors about whom one concern is raised."""
+    """Active tutors with one concern raised."""
 
     concern: ConcernName
     tutors: Count
-    raised_today: Count = Field(description="Those of them about whom it is raised since as_of.")
-    cleared_today: Count = Field(description="Other active tutors, about whom it was raised until the day before.")
+    raised_today: Count = Field(description="Of these, tutors for whom it was raised on as_of.")
+    cleared_today: Count = Field(description="Other active tutors, for whom it was raised until the day before.")
 
 
 class TutorName(BaseModel):
@@ -76,7 +76,7 @@ class TutorName(BaseModel):
 
 
 class RaisedConcern(Concern, TutorName):
-    """A raised concern, and about whom it is."""
+    """A raised concern and its tutor."""
 
 
 class PlatformPattern(Pattern):
@@ -94,20 +94,21 @@ class Overview(BaseModel):
     """The platform at a glance."""
 
     active_tutors: Count
-    attention: Count = Field(description="Active tutors about whom any concern is raised.")
-    attention_began_today: Count = Field(description="Those of them about whom none was raised the day before.")
+    attention: Count = Field(description="Active tutors with a raised concern.")
+    attention_began_today: Count = Field(description="Of these, tutors without a raised concern the day before.")
     attention_ended_today: Count = Field(
-        description="Other active tutors, about whom a concern was raised until the day before."
+        description="Other active tutors, who had a raised concern until the day before."
     )
     concerns: list[ConcernCount] = Field(description="Every concern, in a fixed order; a tutor may have several.")
-    risk_status: list[StatusCount] = Field(description="All four statuses, the gravest first.")
+    risk_status: list[StatusCount] = Field(description="All four statuses, most serious first.")
     compared_with: date | None = Field(description="The newest day before as_of that has scores.")
     platform: PlatformRates
     rules: Rules
     weeks: list[PlatformWeek] = Field(description="Oldest first.")
-    newest_concerns: list[RaisedConcern] = Field(description="Raised about active tutors, the newest first.")
+    newest_concerns: list[RaisedConcern] = Field(description="Concerns about active tutors, newest first.")
     patterns: list[PlatformPattern] = Field(
-        description="Slots in which all tutors let down more than in others, the surest first. As of the last night."
+        description="Slots in which all tutors together let down more than in others, most certain first. As of the "
+        "last night."
     )
 
 

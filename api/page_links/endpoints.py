@@ -37,7 +37,7 @@ async def post_page_link(
     tutor_id: IdPath,
     _: NoQuery,
 ) -> Response:
-    """Make a link that opens the tutor's own page without a log-in. Coaches: of their own tutors."""
+    """Create a link that opens the tutor's own page without a log-in. Coaches: only for their own tutors."""
     key = uuid_of(tutor_id, NO_TUTOR)
     await teams.check_tutor(caller, key)
     made = PageLinkResponse(data=await links.create(key, caller.actor))
@@ -52,7 +52,7 @@ async def delete_page_links(
     tutor_id: IdPath,
     _: NoQuery,
 ) -> None:
-    """End all links of the tutor, and the pages that they have opened. Coaches: of their own tutors."""
+    """Revoke all links of the tutor, and the pages opened with them. Coaches: only for their own tutors."""
     key = uuid_of(tutor_id, NO_TUTOR)
     await teams.check_tutor(caller, key)
     await links.revoke(key, caller.actor)

@@ -4,13 +4,13 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 
 class PageLink(BaseModel):
-    """A link to a tutor's own page. It cannot be had again."""
+    """A link to a tutor's own page. It is shown only once."""
 
     url: str = Field(
-        description="Opens the page without a log-in. Give it to the tutor only.",
+        description="Opens the page without a log-in. Give it only to the tutor.",
         examples=["https://quality.example.org/my/open#token=…"],
     )
-    expires_at: AwareDatetime = Field(description="Until when it opens the page.")
+    expires_at: AwareDatetime = Field(description="When it expires.")
 
 
 class PageLinkResponse(BaseModel):

@@ -73,7 +73,7 @@ async def post_tutor(
     records: PeopleRecordsDep,
     _: NoQuery,
 ) -> Response:
-    """Add a tutor. One who is known only from sessions is described by this; 409 if there is one already."""
+    """Add a tutor, or describe one known only from sessions. 409 if the tutor exists already."""
     post = await bodies.read_model(request, TutorPost, MOST_BYTES)
     key = await people.add(TUTOR, person_of(TUTOR, post), caller.actor)
     return Response(await records.tutor(key), 201, media_type=bodies.JSON)
@@ -87,8 +87,8 @@ async def post_tutor(
     openapi_extra=body_of(TutorPost, bodies.NDJSON, many=bodies.JSON),
 )
 async def post_tutor_batch(request: Request, caller: CurrentIngester, people: PeopleBatchesDep, _: NoQuery) -> Response:
-    """Add or change up to 10,000 tutors, as a landing file does: as a JSON array or as NDJSON, 20 MiB at most. The
-    status is 200 whatever becomes of single rows: each has its own result, in the order sent."""
+    """Add or change up to 10,000 tutors, like a landing file, as a JSON array or as NDJSON of at most 20 MiB. The
+    status is 200 even if rows are rejected: each row has its own result, in the order sent."""
     return await _batch(request, caller, people, TUTOR)
 
 
@@ -96,7 +96,7 @@ async def post_tutor_batch(request: Request, caller: CurrentIngester, people: Pe
 async def get_tutor_profile(
     request: Request, _: CurrentReaderOrIngester, records: PeopleRecordsDep, tutor_id: IdPath, __: NoQuery
 ) -> Response:
-    """One tutor as stored, also before there is any score."""
+    """One tutor as stored, even before the first score."""
     return answer_by_content(request, await records.tutor(uuid_of(tutor_id, NO_TUTOR)))
 
 
@@ -129,7 +129,7 @@ async def list_students(
     records: PeopleRecordsDep,
     filters: Annotated[StudentRecordFilters, Query()],
 ) -> Response:
-    """Students as stored, by name. For who may change them; others see those at `/api/matching/students`."""
+    """Students as stored, by name. For callers who may change students; others use `/api/matching/students`."""
     return await answer_pages(request, caller, "students", StudentRecord, filters, records.students)
 
 
@@ -148,7 +148,7 @@ async def post_student(
     records: PeopleRecordsDep,
     _: NoQuery,
 ) -> Response:
-    """Add a student. One who is known only from sessions is described by this; 409 if there is one already."""
+    """Add a student, or describe one known only from sessions. 409 if the student exists already."""
     post = await bodies.read_model(request, StudentPost, MOST_BYTES)
     key = await people.add(STUDENT, person_of(STUDENT, post), caller.actor)
     return Response(await records.student(key), 201, media_type=bodies.JSON)
@@ -172,7 +172,7 @@ async def post_student_batch(
 async def get_student(
     request: Request, _: CurrentIngester, records: PeopleRecordsDep, student_id: IdPath, __: NoQuery
 ) -> Response:
-    """One student as stored. For who may change them."""
+    """One student as stored. For callers who may change students."""
     return answer_by_content(request, await records.student(uuid_of(student_id, NO_STUDENT)))
 
 

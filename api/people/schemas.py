@@ -85,7 +85,7 @@ IsActive = Annotated[bool, Field(description="False for tutors who left: they ge
 
 
 class StudentPreferences(Body):
-    """What to change for matching; what is left out stays, null clears."""
+    """Fields for matching to change; others stay, null clears."""
 
     age: Age | None = None
     subjects: Subjects | None = None
@@ -96,22 +96,20 @@ class StudentPreferences(Body):
 
 
 class StudentPatch(StudentPreferences):
-    """What to change; what is left out stays, null clears."""
+    """Fields to change; others stay, null clears."""
 
     name: Name | None = Field(default=None, examples=["Lea Berg"])
-    learning_goals: LongText | None = Field(
-        default=None, description="Kept, and never shown or sent to anybody by matching."
-    )
+    learning_goals: LongText | None = Field(default=None, description="Stored; matching never shows or sends it.")
 
 
 class StudentPost(StudentPatch):
-    """A student; what is left out is unknown, or in a batch stays as it is."""
+    """A student; a missing field is unknown, or in a batch stays unchanged."""
 
     student_id: PersonId = Field(description="A UUID, or any other id.", examples=["P-231"])
 
 
 class TutorPreferences(Body):
-    """What to change for matching; what is left out stays, null clears."""
+    """Fields for matching to change; others stay, null clears."""
 
     age: Age | None = None
     subjects: Subjects | None = None
@@ -123,21 +121,21 @@ class TutorPreferences(Body):
 
 
 class TutorPatch(TutorPreferences):
-    """What to change; what is left out stays, null clears."""
+    """Fields to change; others stay, null clears."""
 
     name: Name | None = Field(default=None, examples=["Ada Novak"])
     email: Email | None = Field(
-        default=None, description="Where the monthly snapshot goes.", examples=["ada.novak@example.org"]
+        default=None, description="Address for the monthly snapshot.", examples=["ada.novak@example.org"]
     )
     hired_at: Day | None = None
     experience_years: Experience | None = None
     time_zone: Name | None = Field(
-        default=None, description="Where the tutor lives; groups of the fairness audit.", examples=["Europe/Vienna"]
+        default=None, description="The tutor's time zone; a group of the fairness audit.", examples=["Europe/Vienna"]
     )
 
 
 class TutorPost(TutorPatch):
-    """A tutor; what is left out is unknown, or in a batch stays as it is."""
+    """A tutor; a missing field is unknown, or in a batch stays unchanged."""
 
     tutor_id: PersonId = Field(description="A UUID, or any other id.", examples=["T-17"])
 
@@ -192,7 +190,7 @@ class StudentRecordFilters(PageFilters):
     """Which students, and which page of them."""
 
     search: Annotated[str, Field(min_length=1, max_length=MAX_SEARCH, pattern=NO_NUL)] | None = Field(
-        default=None, description="Part of the name or of the external id, without regard to accents and case."
+        default=None, description="Part of the name or the external id, ignoring accents and case."
     )
     subject: Annotated[str, Field(min_length=1, max_length=MAX_SEARCH, pattern=NO_NUL)] | None = Field(
         default=None, description="One of the student's subjects, spelt exactly."
@@ -212,35 +210,35 @@ PersonStatus = Literal["created", "updated", "duplicate", "rejected"]
 
 class _BatchRow(BaseModel):
     status: PersonStatus
-    errors: list[FieldError] = Field(default_factory=list, description="Only of a rejected row.")
+    errors: list[FieldError] = Field(default_factory=list, description="Only for a rejected row.")
 
 
 class StudentBatchRow(_BatchRow):
-    """What became of one row."""
+    """Result for one row."""
 
     student_id: str | None = Field(description="As delivered; null if it could not be read.", examples=["P-231"])
 
 
 class TutorBatchRow(_BatchRow):
-    """What became of one row."""
+    """Result for one row."""
 
     tutor_id: str | None = Field(description="As delivered; null if it could not be read.", examples=["T-17"])
 
 
 class _BatchReceipt(BaseModel):
-    created: int = Field(description="Rows of people who are new, or were known only from sessions.", examples=[2])
-    updated: int = Field(description="Rows that changed somebody.", examples=[40])
-    duplicate: int = Field(description="Rows that changed nothing: the same is stored already.", examples=[57])
-    rejected: int = Field(description="Rows that cannot be taken; they are in quarantine.", examples=[1])
+    created: int = Field(description="Rows about people who are new, or were known only from sessions.", examples=[2])
+    updated: int = Field(description="Rows that changed a person.", examples=[40])
+    duplicate: int = Field(description="Rows that changed nothing: the same version is already stored.", examples=[57])
+    rejected: int = Field(description="Refused rows; they are in quarantine.", examples=[1])
 
 
 class StudentBatchReceipt(_BatchReceipt):
-    """What became of a batch."""
+    """Results of a batch."""
 
-    rows: list[StudentBatchRow] = Field(description="In the order in which they were sent.")
+    rows: list[StudentBatchRow] = Field(description="In the order sent.")
 
 
 class TutorBatchReceipt(_BatchReceipt):
-    """What became of a batch."""
+    """Results of a batch."""
 
-    rows: list[TutorBatchRow] = Field(description="In the order in which they were sent.")
+    rows: list[TutorBatchRow] = Field(description="In the order sent.")

@@ -24,7 +24,7 @@ KINDS: dict[PersonKind, Kind] = {PersonKind.TUTORS: "tutor", PersonKind.STUDENTS
 
 @router.get("/erasures", response_model=ErasureList)
 async def list_erasures(caller: CurrentAdmin, persons: PersonsDep, _: NoQuery) -> ErasureList:  # noqa: ARG001
-    """The newest 500 erasures, those that wait among them."""
+    """The newest 500 erasures, including waiting ones."""
     return await persons.erasures()
 
 
@@ -32,7 +32,7 @@ async def list_erasures(caller: CurrentAdmin, persons: PersonsDep, _: NoQuery) -
 async def get_person_data(
     caller: CurrentAdmin, persons: PersonsDep, kind: PersonKind, person_id: IdPath, _: NoQuery
 ) -> PersonExport:
-    """All that is stored of a tutor or a student, table by table. The audit log notes that it was read."""
+    """All stored data of a tutor or a student, table by table. The audit log records this request."""
     return await persons.export(KINDS[kind], uuid_of(person_id, NOBODY), person_id, caller.actor)
 
 
@@ -40,8 +40,8 @@ async def get_person_data(
 async def delete_person_data(
     caller: CurrentAdmin, persons: PersonsDep, kind: PersonKind, person_id: IdPath, _: NoQuery
 ) -> Erasure:
-    """Ask for the erasure of a tutor or a student, everywhere. A job does it, usually within a minute; asking again
-    changes nothing. There is no way back but a backup."""
+    """Request the erasure of a tutor or a student from everything. A job erases, usually within a minute; repeating the
+    request changes nothing. Only a backup can undo it."""
     return await persons.request(KINDS[kind], uuid_of(person_id, NOBODY), person_id, caller.actor)
 
 
@@ -49,5 +49,6 @@ async def delete_person_data(
 async def post_person_allowed(
     caller: CurrentAdmin, persons: PersonsDep, kind: PersonKind, person_id: IdPath, _: NoQuery
 ) -> None:
-    """Take rows that name an erased tutor or student again. What was erased comes back only with its sources."""
+    """Accept rows that name an erased tutor or student again. Erased data come back only if their sources are loaded
+    again."""
     await persons.allow(KINDS[kind], uuid_of(person_id, NOBODY), caller.actor)

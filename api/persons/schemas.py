@@ -7,23 +7,25 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 
 class PersonKind(StrEnum):
-    """Whose data, as it stands in the path."""
+    """Kind of person, as in the path."""
 
     TUTORS = "tutors"
     STUDENTS = "students"
 
 
 class ExportedTable(BaseModel):
-    """What one table holds of the person."""
+    """One table's rows about the person."""
 
     table: str = Field(examples=["raw.sessions"])
-    about: str = Field(description="What a row of the table is.")
-    is_mention: bool = Field(description="Rows of others name the person: each entry is a column, and how many rows.")
+    about: str = Field(description="Meaning of a row.")
+    is_mention: bool = Field(
+        description="Rows about others that name the person: each entry is a column and a number of rows."
+    )
     rows: list[dict[str, Any]]
 
 
 class PersonExport(BaseModel):
-    """All that is stored of one tutor or student, without secrets."""
+    """All stored data of one tutor or student, without secrets."""
 
     kind: str = Field(examples=["tutor"])
     person_id: str = Field(description="Their UUID.")
@@ -31,13 +33,13 @@ class PersonExport(BaseModel):
 
 
 class Erasure(BaseModel):
-    """One erasure; it does not say of whom."""
+    """One erasure; it does not name the person."""
 
     erasure_id: int
     kind: str = Field(examples=["student"])
     asked_by: str
     asked_at: AwareDatetime
-    done_at: AwareDatetime | None = Field(description="Null while it waits for the job that erases.")
+    done_at: AwareDatetime | None = Field(description="Null while it waits for the erasing job.")
     counts: dict[str, int] = Field(description="Rows and files that were deleted or changed, by table or folder.")
 
 

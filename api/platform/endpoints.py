@@ -20,5 +20,5 @@ router = APIRouter(
 
 @router.get("", response_model=PlatformResponse)
 async def get_platform(request: Request, _: NoQuery) -> Response:
-    """Notice of moves and cancellations, and week by week how many tutors began and ceased to need attention."""
+    """Notice of moves and cancellations, and the number of tutors who began or ceased to need attention, by week."""
     return await answer(request, queries.platform())

@@ -10,19 +10,19 @@ from api.publication import Meta
 
 
 class PlatformNoticeBand(NoticeHours):
-    """Sessions that all tutors called off with so much notice."""
+    """Sessions that all tutors called off with notice in this range."""
 
     moved: Count
     cancelled: Count = Field(description="Cancelled, and not moved before.")
     called_off: Count = Field(description="Both together.")
-    share: Fraction | None = Field(description="Of those whose notice is known.")
+    share: Fraction | None = Field(description="Share of those with known notice.")
 
 
 class PlatformNotice(BaseModel):
-    """With how much notice tutors move or cancel sessions. As of the last night."""
+    """Notice of moves and cancellations by all tutors. As of the last night."""
 
-    days: int = Field(description="Sessions of so many days.", examples=[NOTICE_DAYS])
-    short_notice_hours: float = Field(description="Less notice is short.", examples=[24])
+    days: int = Field(description="Number of days of sessions.", examples=[NOTICE_DAYS])
+    short_notice_hours: float = Field(description="Notice below this is short.", examples=[24])
     totals: NoticeCounts
     bands: list[PlatformNoticeBand] = Field(description="The shortest notice first.")
 
@@ -32,9 +32,9 @@ class AttentionWeek(BaseModel):
 
     week_start: date = Field(description="A Monday.")
     is_complete: bool = Field(description="Whether the week is over.")
-    began: Count = Field(description="A concern was raised, and none had been.")
-    ended: Count = Field(description="The last concern was cleared.")
-    tutors: Count = Field(description="With a raised concern at the end of the week, or on the as-of day.")
+    began: Count = Field(description="Tutors with a raised concern who had none before.")
+    ended: Count = Field(description="Tutors whose last concern was cleared.")
+    tutors: Count = Field(description="Tutors with a raised concern at the end of the week, or on the as-of day.")
 
 
 class Platform(BaseModel):
@@ -42,9 +42,9 @@ class Platform(BaseModel):
 
     notice: PlatformNotice
     attention_weeks: list[AttentionWeek] = Field(
-        description="Oldest first, 52 at most, from when concerns are known. Also of tutors who are not active now."
+        description="Oldest first, at most 52, since concerns are known. Includes tutors who are inactive now."
     )
-    inactive_with_attention: Count = Field(description="Tutors with a raised concern who are not active.")
+    inactive_with_attention: Count = Field(description="Inactive tutors with a raised concern.")
 
 
 class PlatformResponse(BaseModel):

@@ -30,7 +30,7 @@ QuarantineId = Annotated[int, Path(ge=1, le=2**63 - 1, description="`quarantine_
 async def delete_quarantine_row(
     caller: CurrentIngester, dismissals: DismissalsDep, quarantine_id: QuarantineId, _: NoQuery
 ) -> None:
-    """Dismiss one row. If the same row comes again, it is in quarantine again."""
+    """Dismiss one row. If the same row arrives again, it returns to quarantine."""
     await dismissals.dismiss(quarantine_id, caller.actor)
 
 
@@ -38,8 +38,8 @@ async def delete_quarantine_row(
 async def list_quarantine(
     request: Request, caller: CurrentIngester, quarantine: QuarantineDep, filters: Annotated[QuarantineFilters, Query()]
 ) -> Response:
-    """Rows of files and posts that could not be taken, with their reasons, those seen last first. Remarks on rows that
-    were taken but for some cells are among them (`is_remark`)."""
+    """Refused rows of files and posts with their reasons, the last seen first. Includes remarks on rows stored without
+    some cells (`is_remark`)."""
     return await answer_pages(request, caller, "quarantine", RefusedRow, filters, quarantine.page)
 
 
@@ -47,7 +47,7 @@ async def list_quarantine(
 async def delete_quarantine_rows(
     caller: CurrentIngester, dismissals: DismissalsDep, conditions: Annotated[QuarantineConditions, Query()]
 ) -> Dismissed:
-    """Dismiss all rows that match; name at least one condition. With `until`, rows that came since stay."""
+    """Dismiss all rows that match; at least one condition is required. With `until`, newer rows stay."""
     if not conditions.model_dump(exclude_none=True):
         message = "name at least one condition: entity, source, id, search, is_remark, since or until"
         raise bodies.invalid([FieldError(field="query", message=message)])

@@ -20,7 +20,7 @@ class RefusedFields(BaseModel):
     """What is known of a row in quarantine beside its content."""
 
     quarantine_id: int = Field(examples=[1042])
-    entity: EntityName = Field(description="What the row is about.")
+    entity: EntityName = Field(description="Kind of data in the row.")
     source: str = Field(description="Name of the file, or `api`.", examples=["sessions-2026-01.csv"])
     line: int = Field(
         description="Line in the file, counted from 1 with the header; row number in Parquet; 0 if posted.",
@@ -29,18 +29,16 @@ class RefusedFields(BaseModel):
     delivered_id: str | None = Field(
         description="Id of the tutor, student or session, as delivered; null if unreadable.", examples=["S-1042"]
     )
-    is_remark: bool = Field(
-        description="True for a row that was taken: only the cells that `reason` names were left empty."
-    )
+    is_remark: bool = Field(description="True for a stored row: only the cells named in `reason` were left empty.")
     reason: str = Field(
-        description="Why it was refused, or what was left empty.", examples=["rating: 9 is not between 1 and 5"]
+        description="Why it was refused, or which cells were left empty.", examples=["rating: 9 is not between 1 and 5"]
     )
     first_seen_at: AwareDatetime
-    last_seen_at: AwareDatetime = Field(description="When the same row came the last time.")
+    last_seen_at: AwareDatetime = Field(description="When the same row last arrived.")
 
 
 class RefusedRow(RefusedFields):
-    """One row that could not be taken, or that contradicts a version that was taken; or a remark on one that was."""
+    """One refused row, one that contradicts a stored version, or a remark on a stored one."""
 
     content: str = Field(description=CONTENT, examples=CONTENT_EXAMPLES)
 
@@ -56,13 +54,13 @@ class QuarantineConditions(BaseModel, extra="forbid"):
         default=None, description="Id of a tutor, student or session, as delivered.", examples=["S-1042"]
     )
     search: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_SEARCH, pattern=NOT_BLANK)] | None = (
-        Field(default=None, description="Part of the reason or of the content, in any case.", examples=["rating"])
+        Field(default=None, description="Part of the reason or the content, ignoring case.", examples=["rating"])
     )
     is_remark: bool | None = Field(
-        default=None, description="True: only rows that were taken but for some cells. False: only what was refused."
+        default=None, description="True: only rows stored without some cells. False: only refused rows."
     )
-    since: Instant | None = Field(default=None, description="Last seen at this moment or later.")
-    until: Instant | None = Field(default=None, description="Last seen before this moment.")
+    since: Instant | None = Field(default=None, description="Last seen at this time or later.")
+    until: Instant | None = Field(default=None, description="Last seen before this time.")
 
 
 class QuarantineFilters(QuarantineConditions, PageFilters):
@@ -77,6 +75,6 @@ class QuarantineList(BaseModel):
 
 
 class Dismissed(BaseModel):
-    """What became of a dismissal."""
+    """Result of a dismissal."""
 
     dismissed: int = Field(description="Rows that were deleted.", examples=[12])

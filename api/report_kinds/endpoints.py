@@ -29,7 +29,7 @@ TestsDep = Annotated[MailTests, from_state("mail_tests")]
 
 @router.get("", response_model=KindsResponse, responses=NOT_MODIFIED)
 async def list_report_kinds(request: Request, caller: CurrentReader, kinds: KindsDep, _: NoQuery) -> Response:
-    """What is sent, to whom, and when next. Addresses are shown to admins only."""
+    """Kinds of mail, their recipients and next times. Only admins see addresses."""
     return answer_by_content(request, await kinds.listed(with_addresses=caller.role is Role.ADMIN))
 
 
@@ -37,19 +37,19 @@ async def list_report_kinds(request: Request, caller: CurrentReader, kinds: Kind
 async def get_report_preview(
     request: Request, caller: CurrentReader, kinds: KindsDep, kind: KindName, _: NoQuery
 ) -> Response:
-    """A mail of this kind as it would look now: made of the newest figures, or of made-up facts if it answers what one
-    person did. Nothing is queued."""
+    """A mail of this kind as it would look now, with the newest figures, or with made-up facts if it answers one
+    person's action. Nothing is queued."""
     return answer_by_content(request, await kinds.preview(kind, caller))
 
 
 @router.get("/{kind}/preview/html", response_class=HTMLResponse, responses=documented(404, 429))
 async def get_report_preview_html(caller: CurrentReader, kinds: KindsDep, kind: KindName, _: NoQuery) -> Response:
-    """Its HTML part as a page that can do nothing; for a frame with `sandbox="allow-popups"`."""
+    """The HTML part as an inert page, for a frame with `sandbox="allow-popups"`."""
     html = await kinds.html(kind, caller)
     return HTMLResponse(html.replace("<head>", f"<head>{LINKS_IN_NEW_WINDOW}", 1), headers=MAIL_HEADERS)
 
 
 @router.post("/{kind}/test", status_code=202, response_model=QueuedTestResponse, responses=documented(404, 409, 429))
 async def post_report_test(caller: CurrentReader, tests: TestsDep, kind: KindName, _: NoQuery) -> Response:
-    """Mail yourself a test of this kind. Needs the log-in of a person: a key has no address."""
+    """Mail yourself a test of this kind. You must be logged in as a person: a key has no address."""
     return Response(await tests.send(kind, caller), 202, media_type=bodies.JSON)

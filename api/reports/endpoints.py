@@ -68,8 +68,7 @@ MailPreferencesDep = Annotated[MailPreferences, from_state("mail_preferences")]
 async def list_reports(
     request: Request, caller: CurrentReader, trail: AuditTrailDep, filters: Annotated[ReportFilters, Query()]
 ) -> Response:
-    """Mail and chat messages that were sent, are to be sent, or were not, the newest first. Addresses are shown to
-    admins only."""
+    """Sent, queued and unsent mail and chat messages, newest first. Only admins see addresses."""
     read = partial(trail.page, with_addresses=caller.role is Role.ADMIN)
     return await answer_pages(request, caller, "reports", Report, filters, read)
 
@@ -78,14 +77,14 @@ async def list_reports(
 async def get_report(
     request: Request, caller: CurrentReader, trail: AuditTrailDep, report_id: ReportId, _: NoQuery
 ) -> Response:
-    """One mail, with its text as it was handed to the provider. The role `read` does not see the text of mail about
-    appeals, which repeats what the tutor wrote."""
+    """One mail, with its text as given to the provider. The role `read` does not see the text of mail about appeals,
+    which quotes the tutor."""
     return answer_by_content(request, await trail.report(report_id, caller.role))
 
 
 @router.get("/{report_id}/html", response_class=HTMLResponse, responses=documented(401, 403, 404))
 async def get_report_html(caller: CurrentReader, trail: AuditTrailDep, report_id: ReportId, _: NoQuery) -> Response:
-    """The HTML part as a page that can do nothing; for a frame with `sandbox="allow-popups"`."""
+    """The HTML part as an inert page, for a frame with `sandbox="allow-popups"`."""
     html = await trail.html(report_id, caller.role)
     return HTMLResponse(html.replace("<head>", f"<head>{LINKS_IN_NEW_WINDOW}", 1), headers=MAIL_HEADERS)
 
@@ -94,7 +93,7 @@ async def get_report_html(caller: CurrentReader, trail: AuditTrailDep, report_id
 async def post_unsubscribe(
     preferences: MailPreferencesDep, report_id: ReportId, token: Token | None = None
 ) -> Response:
-    """Stop this kind of mail for its receiver (one click, RFC 8058). Links from before links had a token: 410."""
+    """Stop this kind of mail for its recipient (one click, RFC 8058). 410 for old links without a token."""
     if token is None:
         raise GoneError(OLD_LINK)
     kind = await preferences.unsubscribe(report_id, token)
@@ -104,7 +103,7 @@ async def post_unsubscribe(
 @router.get(
     "/{report_id}/unsubscribe",
     response_class=HTMLResponse,
-    responses={410: {"description": "The link is from before links had a token", "content": {"text/html": {}}}},
+    responses={410: {"description": "An old link without a token", "content": {"text/html": {}}}},
 )
 async def get_unsubscribe(report_id: ReportId, token: Token | None = None) -> Response:  # noqa: ARG001
     """The page behind the link in a mail: a button that posts."""

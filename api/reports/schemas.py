@@ -14,8 +14,8 @@ AddressPart = Annotated[str, StringConstraints(min_length=1, max_length=254, pat
 
 
 class ReportState(StrEnum):
-    """`unknown`: the provider may have it; `suppressed`: not wanted, or told in another mail; `error` says why.
-    `sample`: made up with the demo, and never sent."""
+    """`unknown`: the provider may have it; `suppressed`: not wanted, or covered by another mail; `error` says why.
+    `sample`: made up with the demo and never sent."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -29,17 +29,17 @@ class ReportState(StrEnum):
 class ReportFilters(PageFilters):
     """Which mail, and which page of it."""
 
-    kind: list[ReportKind] = Field(default=[], description="Any of these; may be given several times.")
-    state: list[ReportState] = Field(default=[], description="Any of these; may be given several times.")
+    kind: list[ReportKind] = Field(default=[], description="Any of these values; may be repeated.")
+    state: list[ReportState] = Field(default=[], description="Any of these values; may be repeated.")
     tutor_id: Id | None = Field(
-        default=None, description="Mail that speaks of this tutor: UUID, or the external id as delivered."
+        default=None, description="Mail about this tutor: UUID, or the external id as delivered."
     )
     recipient: AddressPart | None = Field(
         default=None,
-        description="Part of the receiver's address, in any case; for admins only.",
+        description="Part of the recipient's address, ignoring case; for admins only.",
         examples=["@example.org"],
     )
-    since: Instant | None = Field(default=None, description="Queued at this moment or later.")
+    since: Instant | None = Field(default=None, description="Queued at this time or later.")
 
 
 class Report(BaseModel):
@@ -50,30 +50,30 @@ class Report(BaseModel):
     kind: ReportKind
     state: ReportState
     recipient: str = Field(
-        description="The address, its first letter and the domain unless an admin asks; or which chat.",
+        description="The address (only first letter and domain unless an admin asks), or the chat.",
         examples=["h…@example.org"],
     )
     subject: str = Field(examples=["High risk: Ada Novak"])
     topic: str = Field(
-        description="What it is about, whoever gets it.", examples=["risk_alert:T-1042:2026-01-31:high_risk"]
+        description="Subject matter, the same for all recipients.", examples=["risk_alert:T-1042:2026-01-31:high_risk"]
     )
-    tutor_ids: list[UUID] = Field(description="Tutors it speaks of.")
+    tutor_ids: list[UUID] = Field(description="Tutors named in it.")
     attempts: int = Field(ge=0, examples=[1])
     error: str | None = Field(description="Why it was not sent, or not at once; without addresses unless for an admin.")
     provider: str | None = Field(examples=["sendgrid"])
     created_at: AwareDatetime = Field(description="When it was queued.")
-    next_attempt_at: AwareDatetime | None = Field(description="When it is tried next; null unless it is queued.")
-    settled_at: AwareDatetime | None = Field(description="When it got its state; null until that is a final one.")
+    next_attempt_at: AwareDatetime | None = Field(description="Next attempt; null unless it is queued.")
+    settled_at: AwareDatetime | None = Field(description="When it got its final state; null before.")
     delivered_at: AwareDatetime | None = Field(
-        description="When the receiver's server took it; null if the provider does not tell."
+        description="When the recipient's server accepted it; null if the provider does not report it."
     )
-    has_body: bool = Field(description="Whether its text is there to look at: since it was first handed to a provider.")
+    has_body: bool = Field(description="Whether its text is stored: after it was first given to a provider.")
 
 
 class ReportDetail(Report):
-    """One mail with its text, as it was handed to the provider."""
+    """One mail with its text, as given to the provider."""
 
-    body_text: str | None = Field(description="The plain part; null of mail about appeals, for the role `read`.")
+    body_text: str | None = Field(description="The plain part; null for the role `read` in mail about appeals.")
     body_html: str | None = Field(description="The HTML part; to show it, use `/html` in a sandboxed frame.")
 
 

@@ -31,7 +31,7 @@ QueriesDep = Annotated[ScoringQueries, from_state("scoring_queries")]
 
 @router.get("", response_model=ScoringResponse, responses=NOT_MODIFIED)
 async def get_scoring_settings(request: Request, _: CurrentLead, queries: QueriesDep, __: NoQuery) -> Response:
-    """Every setting of scoring that can be turned: what is configured, in force and published, and who applied what."""
+    """Every adjustable setting of scoring: its configured, effective and published value, and who applied which."""
     return answer_by_content(request, await queries.current())
 
 
@@ -44,7 +44,8 @@ async def get_scoring_settings(request: Request, _: CurrentLead, queries: Querie
 async def patch_scoring_settings(
     request: Request, caller: CurrentAdmin, commands: CommandsDep, queries: QueriesDep, _: NoQuery
 ) -> Response:
-    """Apply settings: they count from the next run on, which begins within seconds. The audit log says what changed."""
+    """Apply settings. They count from the next run on, which begins within seconds. The audit log records the
+    changes."""
     patch = await bodies.read_model(request, ScoringPatch, MOST_BYTES)
     await commands.apply(patch.changes.changes(), patch.note, caller.actor)
     return Response(await queries.current(), media_type=bodies.JSON)
@@ -54,6 +55,6 @@ async def patch_scoring_settings(
 async def delete_scoring_settings(
     caller: CurrentAdmin, commands: CommandsDep, queries: QueriesDep, _: NoQuery
 ) -> Response:
-    """Go back to what is configured, from the next run on. The history stays."""
+    """Go back to the configured settings, from the next run on. The history stays."""
     await commands.apply(None, None, caller.actor)
     return Response(await queries.current(), media_type=bodies.JSON)

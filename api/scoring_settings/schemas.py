@@ -13,37 +13,39 @@ Note = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO
 
 
 class ScoringSetting(BaseModel):
-    """One setting that can be turned."""
+    """One adjustable setting."""
 
     name: str = Field(description="As in `changes`.", examples=["risk_threshold"])
     label: str = Field(examples=["Let-down limit"])
     description: str = Field(examples=["A rate of let-downs above it is a concern."])
     group: str = Field(examples=["Limits"])
     unit: Unit = Field(description="`share`: 0-1; `rating`: of 1-5; `causes`: a list of causes.")
-    step: float = Field(description="By how much a slider moves.", examples=[0.01])
-    least: float | None = Field(description="Least value; null for causes.", examples=[0.01])
-    most: float | None = Field(description="Greatest value; null for causes.", examples=[0.5])
-    configured: Value = Field(description="By the environment and the dbt project.", examples=[0.15])
-    value: Value = Field(description="What the next run has.", examples=[0.18])
-    published: Value | None = Field(description="What the published scores were made with.", examples=[0.15])
+    step: float = Field(description="Step of a slider.", examples=[0.01])
+    least: float | None = Field(description="Minimum; null for causes.", examples=[0.01])
+    most: float | None = Field(description="Maximum; null for causes.", examples=[0.5])
+    configured: Value = Field(description="Value from the environment and the dbt project.", examples=[0.15])
+    value: Value = Field(description="Value for the next run.", examples=[0.18])
+    published: Value | None = Field(description="Value behind the published scores.", examples=[0.15])
 
 
 class AppliedSettings(BaseModel):
-    """One time that settings were applied."""
+    """One application of settings."""
 
     settings_id: int = Field(examples=[3])
-    settings: dict[str, Any] = Field(description="All that differed from what was configured, from then on.")
+    settings: dict[str, Any] = Field(description="All settings that differed from the configured ones from then on.")
     note: str | None = Field(examples=["Fewer talks, agreed on 12 November"])
     applied_at: AwareDatetime
     applied_by: str = Field(examples=["Ann Lee (person 7)"])
 
 
 class Scoring(BaseModel):
-    """Settings in force, and how they came to be."""
+    """Effective settings and their history."""
 
     settings: list[ScoringSetting] = Field(description="In the order of a form.")
     is_published: bool = Field(description="Whether the published scores were made with these settings.")
-    history: list[AppliedSettings] = Field(description="The last 50, newest first; the first one is in force.")
+    history: list[AppliedSettings] = Field(
+        description="The last 50 applications, newest first; the first one is in force."
+    )
 
 
 class ScoringResponse(BaseModel):

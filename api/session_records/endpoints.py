@@ -34,8 +34,8 @@ CurrentDeleter = Annotated[AnyCaller, Depends(Require(Role.INGEST))]
 async def get_session(
     request: Request, caller: CurrentReaderOrIngester, records: SessionRecordsDep, session_id: IdPath, _: NoQuery
 ) -> Response:
-    """One session as it is stored: its version, its moves, where it came from, and what was refused of it. The role
-    `read` sees neither the reasons of moves nor the content of refused rows."""
+    """One stored session: its version, its moves, its source, and its refused rows. The role `read` sees neither the
+    reasons of moves nor the content of refused rows."""
     key = uuid_of(session_id, NO_SESSION)
     with_texts = caller.role is not Role.READ
     return answer_by_content(request, await records.find(key, external_id(session_id), with_texts=with_texts))
@@ -43,6 +43,6 @@ async def get_session(
 
 @router.delete("/{session_id}", status_code=204, response_class=Response)
 async def delete_session(caller: CurrentDeleter, deletions: DeletionsDep, session_id: IdPath, _: NoQuery) -> None:
-    """Delete a session and its moves; the scores follow. A version with an `updated_at` after this moment brings it
-    back, any other one is answered `stale`. Deleting it again changes nothing."""
+    """Delete a session and its moves; the scores follow. A version with an `updated_at` after this moment restores it,
+    any other version is `stale`. Deleting it again changes nothing."""
     await deletions.delete(uuid_of(session_id, NO_SESSION), caller.actor)

@@ -17,8 +17,8 @@ class StoredMove(BaseModel):
     initiator: Initiator
     reason_code: str | None = Field(examples=["illness"])
     reason: str | None = Field(description="In the sender's words; null for the role `read`.")
-    requested_at: AwareDatetime | None = Field(description="When the change was asked for.")
-    original_time: AwareDatetime | None = Field(description="When the session was to be.")
+    requested_at: AwareDatetime | None = Field(description="When the change was requested.")
+    original_time: AwareDatetime | None = Field(description="Original time of the session.")
     new_time: AwareDatetime | None
     updated_at: AwareDatetime | None = Field(description="Version of the move; null if its source states none.")
     created_at: AwareDatetime = Field(description="When the move first arrived.")
@@ -26,7 +26,7 @@ class StoredMove(BaseModel):
 
 
 class Load(BaseModel):
-    """The load of a landing file that brought what is stored."""
+    """The load of the landing file with the stored content."""
 
     load_id: int = Field(examples=[812])
     source: str = Field(description="Name of the file.", examples=["sessions-2026-01.csv"])
@@ -39,7 +39,7 @@ class RefusedOfSession(RefusedFields):
 
 
 class StoredSession(BaseModel):
-    """A session in the version that is stored."""
+    """A session in its stored version."""
 
     session_id: UUID
     external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["S-1042"])
@@ -68,7 +68,7 @@ class StoredSession(BaseModel):
     load: Load | None = Field(description="Null if the present content was posted, or written with SQL.")
     moves: list[StoredMove] = Field(description="Oldest first.")
     refused: list[RefusedOfSession] = Field(
-        description="Rows of this session, and of its moves, in quarantine, remarks among them: the 50 seen last."
+        description="Rows of this session and its moves in quarantine, including remarks: the 50 last seen."
     )
 
 

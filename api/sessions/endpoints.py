@@ -29,8 +29,8 @@ OVERRIDE_PARAMETER = {
     "in": "query",
     "required": False,
     "schema": {"type": "boolean", "default": False},
-    "description": "Replace what is stored, even if that is newer. Needs the role admin; the audit log keeps what was "
-    "replaced.",
+    "description": "Replace the stored version, even if it is newer. Needs the role admin; the audit log keeps the "
+    "replaced version.",
 }
 
 PATH = "/api/sessions"
@@ -52,7 +52,7 @@ router = APIRouter(
     openapi_extra={"parameters": [OVERRIDE_PARAMETER], **body_of(SessionPost, bodies.JSON)},
 )
 async def post_session(request: Request) -> Response:
-    """One session. Answered when it is durably stored; sending it again changes nothing."""
+    """Post one session. The answer comes when the session is durably stored; sending it again changes nothing."""
     caller = await INGESTER_KEY.caller(request)
     limit: RateLimit = request.state.rate_limit
     writer: SessionWriter = request.state.session_writer
@@ -80,8 +80,8 @@ async def post_session(request: Request) -> Response:
     },
 )
 async def post_session_batch(request: Request) -> Response:
-    """Up to 10,000 sessions and 20 MiB, as a JSON array or as NDJSON. The status is 200 whatever becomes of
-    single rows: each has its own result, in the order sent."""
+    """Post up to 10,000 sessions and 20 MiB, as a JSON array or as NDJSON. The status is 200 even if rows are rejected:
+    each row has its own result, in the order sent."""
     caller = await INGESTER_KEY.caller(request)
     limit: RateLimit = request.state.rate_limit
     writer: BatchWriter = request.state.batch_writer

@@ -14,17 +14,18 @@ class Remarks(BaseModel):
     """What else there is to say of a posted session."""
 
     conflict: Literal[True] = Field(
-        default=True, description="Only if it contradicts a stored version that is as new; it is in quarantine."
+        default=True,
+        description="Only if it contradicts a stored version with the same `updated_at`; it is in quarantine.",
     )
     stored_updated_at: AwareDatetime | None = Field(
         default=None,
-        description="Only of a stale one and of a conflict: the version that it lost against; null if that has none.",
+        description="Only for stale and conflicting rows: `updated_at` of the stored version; null if it has none.",
         examples=[EARLIER],
     )
     deleted: Literal[True] = Field(
         default=True,
-        description="Only if the session was deleted, and this version is no newer than that. A newer one brings it "
-        "back, or an admin by `override`.",
+        description="Only if the session was deleted and this version is not newer. A newer version restores it, or "
+        "an admin with `override`.",
     )
 
 
@@ -34,7 +35,7 @@ class SessionReceipt(Remarks):
     session_id: str = Field(description="As delivered.", examples=["S-1042"])
     status: Literal["queued"]
     duplicate: Literal[True] = Field(
-        default=True, description="Only if both session and move, as they are, are stored already."
+        default=True, description="Only if both session and move are already stored unchanged."
     )
     stale: Literal[True] = Field(
         default=True,
@@ -43,24 +44,25 @@ class SessionReceipt(Remarks):
 
 
 class BatchRow(Remarks):
-    """What became of one row."""
+    """Result for one row."""
 
     session_id: str | None = Field(description="As delivered; null if it could not be read.", examples=["S-1042"])
     status: Literal["queued", "duplicate", "stale", "conflict", "rejected"]
-    errors: list[FieldError] = Field(default_factory=list, description="Only of a rejected row.")
+    errors: list[FieldError] = Field(default_factory=list, description="Only for a rejected row.")
 
 
 class BatchReceipt(BaseModel):
-    """What became of a batch. Queued and duplicate rows are durably stored, of stale ones a newer version is; rejected
-    ones, and those in conflict, are in quarantine."""
+    """Results of a batch. Queued and duplicate rows are durably stored; for stale rows, a newer version is stored;
+    rejected and conflicting rows are in quarantine."""
 
     queued: int = Field(description="Rows that changed something.", examples=[998])
-    duplicate: int = Field(description="Rows that changed nothing: the same is stored already.", examples=[1])
+    duplicate: int = Field(description="Rows that changed nothing: the same version is already stored.", examples=[1])
     stale: int = Field(
         description="Rows that changed nothing: a newer version is stored, or was deleted.", examples=[0]
     )
     conflict: int = Field(
-        description="Rows that changed nothing: they contradict a stored version that is as new.", examples=[0]
+        description="Rows that changed nothing: they contradict a stored version with the same `updated_at`.",
+        examples=[0],
     )
-    rejected: int = Field(description="Rows that cannot be taken.", examples=[1])
-    rows: list[BatchRow] = Field(description="In the order in which they were sent.")
+    rejected: int = Field(description="Refused rows.", examples=[1])
+    rows: list[BatchRow] = Field(description="In the order sent.")

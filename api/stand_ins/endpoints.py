@@ -28,13 +28,13 @@ router = APIRouter(
 async def list_stand_ins(
     request: Request, caller: CurrentReader, session_id: IdPath, page: Annotated[StandInPage, Query()]
 ) -> Response:
-    """Active tutors who could give a planned session, tutors with a raised concern last.
+    """Active tutors who could hold a planned session; tutors with a raised concern come last.
 
-    Otherwise, those come first who are likeliest to hold it, by `let_down_probability`, then `churn_probability`.
+    Within each group, tutors most likely to hold it come first, by `let_down_probability`, then `churn_probability`.
 
-    They have no planned session that overlaps, where a session without a known length takes 60 minutes; and they teach
-    its subject, or a subject of the student if the session has none. A tutor who names no subject fits. The session's
-    own tutor is not among them. 404 if there is no such session, or if it is not planned.
+    They have no overlapping planned session (a session of unknown length counts as 60 minutes), and they teach its
+    subject, or a subject of the student if the session has none. A tutor without subjects fits every subject. The
+    session's own tutor is left out. 404 if the session does not exist or is not planned.
     """
     query = partial(queries.stand_ins, uuid_of(session_id, queries.NOT_PLANNED))
     return await answer_list(request, caller, "stand-ins", StandIn, page, query)

@@ -21,27 +21,27 @@ class StandIn(RaisedConcerns):
     let_down_probability: Fraction | None = Field(
         description="Probability that this tutor moves, cancels or misses a session; null without sessions."
     )
-    let_down_level: RiskLevel | None = Field(description="As `risk_level` of upcoming sessions.")
+    let_down_level: RiskLevel | None = Field(description="Like `risk_level` of upcoming sessions.")
     churn_probability: Fraction | None = Field(
         description=(
-            "Probability that the student leaves after the first session with this tutor; null until predicted, and "
-            "with `TUTORQ_MATCH_PAIRS=top` for tutors who are not on the student's list."
+            "Probability that the student leaves after the first session with this tutor; null before a "
+            "prediction, and with `TUTORQ_MATCH_PAIRS=top` for tutors not on the student's list."
         )
     )
     risk_level: RiskLevel | None = Field(description="Of `churn_probability`.")
     rank: Count | None = Field(
-        description="Place by churn_probability among the stand-ins, 1 the lowest; equals share one.", examples=[3]
+        description="Rank by churn_probability among the stand-ins, 1 is the lowest; ties share a rank.", examples=[3]
     )
     compatibility_score: Fraction | None = Field(description="1 is the best fit of preferences, 0 the worst.")
 
 
 class CoveredSession(BaseModel):
-    """The planned session that a stand-in is wanted for."""
+    """The planned session that needs a stand-in."""
 
     session_id: UUID
     external_id: str | None = Field(description="The id as delivered, where it was not a UUID.", examples=["S-1042"])
     scheduled_time: AwareDatetime
-    minutes: Count = Field(description="Its length; 60 where none is known.", examples=[60])
+    minutes: Count = Field(description="Length; 60 if unknown.", examples=[60])
     subject: str | None = Field(examples=["maths"])
     student_id: UUID
     student_name: str | None = Field(examples=["Lea Berg"])
@@ -50,7 +50,7 @@ class CoveredSession(BaseModel):
 
 
 class StandInList(BaseModel):
-    """A page of stand-ins, and for which session."""
+    """A page of stand-ins and their session."""
 
     session: CoveredSession
     data: list[StandIn]

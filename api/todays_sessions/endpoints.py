@@ -20,5 +20,5 @@ router = APIRouter(
 
 @router.get("", response_model=TodaysSessionsResponse)
 async def get_todays_sessions(request: Request, _: NoQuery) -> Response:
-    """Sessions of the as-of day by hour: planned ones by the risk of a let-down, others by what became of them."""
+    """Sessions of the as-of day by hour: planned ones by let-down risk, others by outcome."""
     return await answer(request, queries.todays_sessions())

@@ -12,7 +12,7 @@ class SessionCounts(BaseModel):
     high: Count = Field(description="Planned, with a high risk of a let-down by the tutor.")
     medium: Count = Field(description="Planned, medium risk.")
     low: Count = Field(description="Planned, low risk.")
-    unknown: Count = Field(description="Planned, and nothing is known of the tutor.")
+    unknown: Count = Field(description="Planned, with a tutor without data.")
     held: Count
     let_down: Count = Field(description="Moved, cancelled or missed by the tutor.")
     other: Count = Field(description="Moved, cancelled or missed, but not by the tutor, or excused.")

@@ -34,7 +34,7 @@ class WindowCounts(BaseModel):
     late_starts_7d: Count = Field(
         description="Sessions that began more than 5 minutes late, of those whose start is known, in the last 7 days."
     )
-    started_7d: Count = Field(description="Sessions of which is known when they began, in the last 7 days.")
+    started_7d: Count = Field(description="Sessions with a known start, in the last 7 days.")
     moved_sessions_7d: Count = Field(description="Sessions that were rescheduled, whoever asked, in the last 7 days.")
     student_reschedules_7d: Count = Field(
         description="Sessions that the student rescheduled without excuse, and the tutor did not, in the last 7 days."
@@ -75,7 +75,7 @@ class WindowCounts(BaseModel):
     late_starts_30d: Count = Field(
         description="Sessions that began more than 5 minutes late, of those whose start is known, in the last 30 days."
     )
-    started_30d: Count = Field(description="Sessions of which is known when they began, in the last 30 days.")
+    started_30d: Count = Field(description="Sessions with a known start, in the last 30 days.")
     moved_sessions_30d: Count = Field(description="Sessions that were rescheduled, whoever asked, in the last 30 days.")
     student_reschedules_30d: Count = Field(
         description="Sessions that the student rescheduled without excuse, and the tutor did not, in the last 30 days."
@@ -116,7 +116,7 @@ class WindowCounts(BaseModel):
     late_starts_90d: Count = Field(
         description="Sessions that began more than 5 minutes late, of those whose start is known, in the last 90 days."
     )
-    started_90d: Count = Field(description="Sessions of which is known when they began, in the last 90 days.")
+    started_90d: Count = Field(description="Sessions with a known start, in the last 90 days.")
     moved_sessions_90d: Count = Field(description="Sessions that were rescheduled, whoever asked, in the last 90 days.")
     student_reschedules_90d: Count = Field(
         description="Sessions that the student rescheduled without excuse, and the tutor did not, in the last 90 days."
@@ -152,7 +152,7 @@ class WeekCounts(BaseModel):
     late_starts: Count = Field(
         description="Sessions that began more than 5 minutes late, of those whose start is known, in that week."
     )
-    started: Count = Field(description="Sessions of which is known when they began, in that week.")
+    started: Count = Field(description="Sessions with a known start, in that week.")
     moved_sessions: Count = Field(description="Sessions that were rescheduled, whoever asked, in that week.")
     student_reschedules: Count = Field(
         description="Sessions that the student rescheduled without excuse, and the tutor did not, in that week."
@@ -194,9 +194,7 @@ class RecordedCounts(BaseModel):
     late_starts_90d: Count | None = Field(
         description="Sessions that began more than 5 minutes late, of those whose start is known, in 90 days; null if not counted yet."
     )
-    started_90d: Count | None = Field(
-        description="Sessions of which is known when they began, in 90 days; null if not counted yet."
-    )
+    started_90d: Count | None = Field(description="Sessions with a known start, in 90 days; null if not counted yet.")
     moved_sessions_90d: Count | None = Field(
         description="Sessions that were rescheduled, whoever asked, in 90 days; null if not counted yet."
     )

@@ -35,7 +35,7 @@ router = APIRouter(
 
 @router.get("", response_model=TutorList, responses=LINKED)
 async def list_tutors(request: Request, caller: CurrentReader, filters: Annotated[TutorFilters, Query()]) -> Response:
-    """Tutors with their scores, those most likely above the threshold first unless sorted otherwise."""
+    """Tutors with their scores. By default, tutors most likely above the threshold come first."""
     return await answer_list(request, caller, "tutors", TutorRow, filters, queries.tutor_list)
 
 
@@ -51,7 +51,7 @@ async def get_tutor_history(
     tutor_id: IdPath,
     wanted: Annotated[HistoryRange, Query()],
 ) -> Response:
-    """What happened to one tutor's sessions, the weekly trend beside the platform's, and the scores day by day."""
+    """The events of one tutor's sessions, the weekly trend of tutor and platform, and the scores day by day."""
     return await answer(request, queries.tutor_history(names_of(tutor_id, NO_TUTOR), wanted))
 
 

@@ -23,7 +23,7 @@ SearchText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=NO_
 
 ReliabilityCounts = Annotated[
     list[Literal["reschedules", "cancellations", "no_shows"]],
-    Field(description="What makes a let-down, if the tutor caused it."),
+    Field(description="What counts as a let-down if the tutor caused it."),
 ]
 
 
@@ -50,9 +50,9 @@ class ScoredTutor(BaseModel):
 class TutorScore(WindowCounts, ScoredTutor):
     """One tutor's scores. Rates are fractions 0-1; null means that there is no data."""
 
-    episodes_90d: Count = Field(description="Let-downs, those of one day for one reason counted once.")
+    episodes_90d: Count = Field(description="Let-downs, counting those of one day for one reason once.")
     let_down_rate_expected: Fraction | None = Field(
-        description="Estimated true rate of let-downs: the 90-day rate, drawn to the platform's the less data there is."
+        description="Estimated true rate of let-downs, shrunk towards the platform's rate if there are few data."
     )
     let_down_rate_low: Fraction | None = Field(description="5% quantile of the estimate.")
     let_down_rate_high: Fraction | None = Field(description="95% quantile of the estimate.")
@@ -61,7 +61,7 @@ class TutorScore(WindowCounts, ScoredTutor):
     is_high_risk: bool
     attention: bool = Field(description="Whether any concern is raised. A tutor is fine only if none is.")
     risk_status_since: date | None = Field(
-        description="First day of the present unbroken stretch of this status; null until history has been recorded."
+        description="First day of the present unbroken stretch of this status; null without recorded history."
     )
     tutor_no_show_rate_expected: Fraction | None = Field(description="Estimated true no-show rate of the tutor.")
     first_meetings: Count = Field(description="First sessions with a student whose follow-up time is over.")
@@ -69,7 +69,7 @@ class TutorScore(WindowCounts, ScoredTutor):
     first_session_rate_expected: Fraction | None = Field(description="Estimated true share of continued meetings.")
     ratings_90d: Count = Field(description="Ratings in the last 90 days.")
     rating_mean_90d: float | None = Field(description="Their mean, 1-5.", examples=[4.6])
-    rating_expected: float | None = Field(description="The mean drawn to the platform's, 1-5.", examples=[4.5])
+    rating_expected: float | None = Field(description="The mean, shrunk towards the platform's, 1-5.", examples=[4.5])
     reliability_component: Fraction | None = Field(description="Few let-downs; 1 is best.")
     attendance_component: Fraction | None = Field(description="Few no-shows; 1 is best.")
     first_session_component: Fraction | None = Field(description="Students who stay; 1 is best.")
@@ -86,17 +86,18 @@ class TutorScore(WindowCounts, ScoredTutor):
     planned_sessions_7d: Count = Field(description="Sessions planned for the next 7 days. As of the last run.")
     harm_sessions: float | None = Field(
         description=(
-            "How many of those the tutor is likely to let down: `planned_sessions_7d` times `let_down_rate_expected`; "
-            "null without an estimate. A post changes the rate at once; the plan is that of the last run."
+            "Expected let-downs among these: `planned_sessions_7d` times `let_down_rate_expected`; null "
+            "without an estimate. A post updates the rate at once, a run the plan."
         ),
         ge=0,
         examples=[3.4],
     )
-    harm_students: Count = Field(description="Students of the sessions planned for these days. As of the last run.")
+    harm_students: Count = Field(description="Number of students in these sessions. As of the last run.")
     case_mix_expected: Fraction | None = Field(
         description=(
-            "The rate of let-downs that a usual tutor would have in the slots (subject, weekday, time of day) of the "
-            "last 90 days; to be seen beside `let_down_rate_90d`, and part of no score. As of the last night."
+            "The rate of let-downs that a typical tutor would have in the slots (subject, weekday, time "
+            "of day) of the last 90 days, to compare with `let_down_rate_90d`; not part of any score. As "
+            "of the last night."
         )
     )
 
@@ -139,18 +140,23 @@ def _sortable(name: str) -> str:
 class TutorConditions(BaseModel, extra="forbid"):
     """Which tutors."""
 
-    risk_status: list[RiskStatus] = Field(default=[], description="Any of these; may be given several times.")
+    risk_status: list[RiskStatus] = Field(default=[], description="Any of these values; may be repeated.")
     search: SearchText | None = Field(
-        default=None, description="Part of the name or of the external id, without regard to accents and case."
+        default=None, description="Part of the name or the external id, ignoring accents and case."
     )
     subject: SearchText | None = Field(default=None, description="A subject the tutor teaches, spelt exactly.")
     is_active: bool | None = None
-    attention: bool | None = Field(default=None, description="Whether any concern is raised.")
+    attention: bool | None = Field(
+        default=None, description="Only tutors with (true) or without (false) a raised concern."
+    )
     concern: list[ConcernName] = Field(
-        default=[], description="Any of these is raised; may be given several times.", examples=[["no_shows"]]
+        default=[], description="Tutors with any of these concerns raised; may be repeated.", examples=[["no_shows"]]
     )
     team_of: int | None = Field(
-        default=None, ge=1, le=2**63 - 1, description="Tutors of this person (`person_id` of a session), such as yours."
+        default=None,
+        ge=1,
+        le=2**63 - 1,
+        description="Tutors in the team of this person (`person_id` of a browser session).",
     )
 
 
@@ -160,9 +166,10 @@ class TutorFilters(PageFilters, TutorConditions):
     sort_by: Annotated[str, AfterValidator(_sortable)] = Field(
         default="risk_probability",
         description=(
-            "A numeric score column, the probability of a concern or of stopping, `name`, `last_session_at`, "
-            "`risk_status_since`, or `attention`: who got worse suddenly, within the last four weeks; then others with "
-            "a raised concern, and of these who is expected to let down the most sessions. Null comes last."
+            "A numeric score column, the probability of a concern or of stopping, `name`, "
+            "`last_session_at`, `risk_status_since`, or `attention`: first tutors who got worse suddenly "
+            "within the last four weeks, then others with a raised concern, those with the most expected "
+            "let-downs first. Null comes last."
         ),
         json_schema_extra={"enum": list(SORTABLE)},
     )
@@ -173,12 +180,12 @@ class TutorFilters(PageFilters, TutorConditions):
 class HistoryRange(BaseModel, extra="forbid"):
     """How far back, and how many events at most."""
 
-    days: int = Field(default=90, ge=1, le=730, description="Days up to as_of.")
-    limit: int = Field(default=100, ge=1, le=500, description="Most events; the newest are given.")
+    days: int = Field(default=90, ge=1, le=730, description="Number of days up to `as_of`.")
+    limit: int = Field(default=100, ge=1, le=500, description="Maximum number of events, newest first.")
 
 
 class TutorProfile(BaseModel):
-    """What is known of a tutor beside the scores."""
+    """The tutor's data besides the scores."""
 
     email: str | None = Field(examples=["ada@example.org"])
     hired_at: date | None
@@ -195,14 +202,14 @@ class TutorConcern(Concern):
     """One concern about one tutor, with its words."""
 
     sentence: str = Field(
-        description="What was counted, between what the truth lies, and how likely it is beyond the threshold.",
+        description="Counts, interval, and probability of being beyond the threshold.",
         examples=[
             "The tutor missed 4 of 45 sessions in 90 days, 8.9%. From now on, 2.9% to 11% is likely, because the "
             "last weeks weigh more; the chance that it is above the limit of 3.0% is 94%."
         ],
     )
     ending: str | None = Field(
-        description="What ends the concern; null if it is not raised.",
+        description="How the concern ends; null if it is not raised.",
         examples=["Ends on 14 March 2026 if no session is missed until then."],
     )
 
@@ -219,7 +226,7 @@ class TutorPattern(Pattern):
 
 
 class Slot(BaseModel):
-    """Sessions of one weekday and hour, by the time that was promised."""
+    """Sessions of one weekday and hour, by original time."""
 
     weekday: int = Field(ge=1, le=7, description="1 Monday to 7 Sunday, in the reporting zone.", examples=[5])
     hour: int = Field(ge=0, le=23, description="In the reporting zone.", examples=[17])
@@ -229,8 +236,8 @@ class Slot(BaseModel):
 
 PATTERNS = Field(
     description=(
-        "Slots in which the tutor lets down more sessions than in the tutor's others, the surest first; at most a "
-        "tenth of those of all tutors is expected to be false. As of the last night."
+        "Slots in which the tutor lets down more sessions than in other slots, most certain first; over "
+        "all tutors, at most a tenth is expected to be false. As of the last night."
     )
 )
 
@@ -239,16 +246,14 @@ class TutorDetail(TutorScore):
     """One tutor's scores and profile."""
 
     profile: TutorProfile
-    concerns: list[TutorConcern] = Field(
-        description="All concerns of which anything is known, raised or not, in a fixed order."
-    )
+    concerns: list[TutorConcern] = Field(description="All concerns with data, raised or not, in a fixed order.")
     patterns: list[TutorPattern] = PATTERNS
 
 
 class TutorRow(TutorScore):
-    """One tutor's scores and concerns, with the trend if it was asked for."""
+    """One tutor's scores and concerns, with the trend if requested."""
 
-    concerns: list[ConcernName] = Field(description="Those that are raised, in a fixed order.")
+    concerns: list[ConcernName] = Field(description="Raised concerns, in a fixed order.")
     unreliable_probability: Fraction | None = Field(
         description="Probability that the rate of let-downs is above the threshold."
     )
@@ -260,7 +265,7 @@ class TutorRow(TutorScore):
     )
     low_ratings_probability: Fraction | None = Field(description="Probability that the mean rating is too low.")
     stop_probability: Fraction | None = Field(
-        description="Probability that the tutor stops within 60 days; null if it is not predicted."
+        description="Probability that the tutor stops within 60 days; null without a prediction."
     )
     weekly_let_down_rates: list[Fraction | None] = Field(
         default=[],
@@ -284,7 +289,7 @@ class TutorResponse(BaseModel):
 
 
 class TutorEventKind(StrEnum):
-    """What happened to a session. One session may have several events."""
+    """Kinds of session events. One session may have several."""
 
     RESCHEDULE = "reschedule"
     NO_SHOW = "no_show"
@@ -299,7 +304,7 @@ class TutorEvent(BaseModel):
     kind: TutorEventKind
     session_id: UUID
     session_external_id: str | None = Field(examples=["S-99310"])
-    happened_at: AwareDatetime = Field(description="When it was asked for if that is known, else when it was due.")
+    happened_at: AwareDatetime = Field(description="When it was requested, if known; otherwise the planned time.")
     counted_on: date = Field(description="The day on which the session counts, in the reporting zone.")
     scheduled_time: AwareDatetime
     subject: str | None = Field(examples=["maths"])
@@ -310,7 +315,7 @@ class TutorEvent(BaseModel):
     student_name: str | None
     initiator: Literal["tutor", "student", "platform"] | None = Field(description="Who caused it, if known.")
     notice_hours: float | None = Field(
-        description="Hours from asking to the session's original time; below 0 is after it.", examples=[5.5]
+        description="Hours from the request to the session's original time; negative if after it.", examples=[5.5]
     )
     reason_code: str | None = Field(examples=["illness"])
     is_excused: bool = Field(description="Excused sessions do not count against the tutor.")
@@ -321,7 +326,7 @@ class TutorEvent(BaseModel):
 
 
 class Outcome(StrEnum):
-    """What became of a session, as far as it concerns the tutor; the gravest first. Each session has one."""
+    """Outcome of a session from the tutor's side, most serious first. Each session has one."""
 
     MISSED = "missed"
     CANCELLED = "cancelled"
@@ -337,8 +342,9 @@ class OutcomeCount(BaseModel):
 
     outcome: Outcome = Field(
         description=(
-            "`missed`, `cancelled`, `moved`: by the tutor, not excused. `late`: begun late. `excused`: does not count. "
-            "`other`: not held as planned, but not by the tutor, or nobody said by whom. `held`: as planned."
+            "`missed`, `cancelled`, `moved`: by the tutor, not excused. `late`: started late. `excused`: "
+            "does not count. `other`: not held as planned, but not because of the tutor, or the cause is "
+            "unknown. `held`: as planned."
         )
     )
     sessions: Count
@@ -356,9 +362,9 @@ class SessionDay(BaseModel):
     day: date = Field(description="The day on which they count, in the reporting zone.")
     sessions: Count
     let_downs: Count
-    can_be_excused: Count = Field(description="Caused by the tutor and not excused yet.")
-    outcomes: list[OutcomeCount] = Field(description="The gravest first; together all sessions of the day.")
-    excuses: list[DayExcuse] = Field(description="Of the excused sessions, the oldest first.")
+    can_be_excused: Count = Field(description="Number caused by the tutor and not excused yet.")
+    outcomes: list[OutcomeCount] = Field(description="Most serious first; together all sessions of the day.")
+    excuses: list[DayExcuse] = Field(description="Excuses of the day's sessions, oldest first.")
 
 
 class Episode(BaseModel):
@@ -369,7 +375,7 @@ class Episode(BaseModel):
     let_downs: int = Field(
         description="Let-downs of this day for this reason: at least 3, and a tenth of all.", examples=[5]
     )
-    let_downs_in_all: int = Field(description="Let-downs of all days that were asked for.", examples=[16])
+    let_downs_in_all: int = Field(description="Let-downs of all requested days.", examples=[16])
 
 
 class Week(BaseModel):
@@ -398,24 +404,26 @@ class TutorScoreDay(RecordedCounts):
 
 
 class TutorHistory(BaseModel):
-    """What happened to one tutor's sessions, and how the scores went."""
+    """The events of one tutor's sessions, and the course of the scores."""
 
     tutor_id: UUID
     external_id: str | None
     name: str | None
     events: list[TutorEvent] = Field(description="Newest first.")
     calendar: list[SessionDay] = Field(description="Oldest first; days without sessions are absent.")
-    episodes: list[Episode] = Field(description="Those with the most let-downs first.")
+    episodes: list[Episode] = Field(description="Most let-downs first.")
     weeks: list[TutorWeek] = Field(description="Oldest first; weeks without sessions are absent.")
     scores: list[TutorScoreDay] = Field(description="Oldest first; days without a score are absent.")
 
 
 class HistoryMeta(Meta):
-    """The publication, and the part of the history that was asked for."""
+    """The publication, and the requested part of the history."""
 
     days: int
     limit: int
-    total_events: int = Field(description="Events in these days, also those beyond the limit.", examples=[17])
+    total_events: int = Field(
+        description="Number of events in these days, including those beyond the limit.", examples=[17]
+    )
 
 
 class TutorHistoryResponse(BaseModel):
@@ -428,10 +436,12 @@ class TutorHistoryResponse(BaseModel):
 class ComponentEvidence(BaseModel):
     """The numbers behind a component."""
 
-    n: int = Field(description="Cases looked at: sessions, first meetings or ratings.", examples=[24])
+    n: int = Field(description="Number of sessions, first meetings or ratings.", examples=[24])
     k: int | None = Field(description="Those that were let-downs, missed or continued; null for ratings.")
     mean: float | None = Field(description="Mean of the ratings; null for the others.")
-    expected: float | None = Field(description="The tutor's estimated true value, which the component is made from.")
+    expected: float | None = Field(
+        description="The tutor's estimated true value, from which the component is computed."
+    )
     platform: float | None = Field(description="The same value over all tutors.")
 
 
@@ -439,12 +449,12 @@ class Component(BaseModel):
     """One part of the quality score."""
 
     name: Literal["reliability", "attendance", "first_session", "rating"]
-    value: Fraction | None = Field(description="1 is best; null without data, and then it does not count.")
+    value: Fraction | None = Field(description="1 is best; null without data: the component then does not count.")
     weight: Fraction = Field(description="Its weight among all four.", examples=[0.4])
     variance_share: float | None = Field(
         description=(
-            "Its measured share in how the score varies among the tutors of the reference, 0-1. It would be the weight "
-            "if components had nothing to do with each other."
+            "Measured share of the score's variance among the tutors of the reference, 0-1. It would "
+            "equal the weight if components were uncorrelated."
         ),
         examples=[0.36],
     )
@@ -467,7 +477,7 @@ class EvidenceSession(BaseModel):
 
 
 class TutorExplanation(BaseModel):
-    """A tutor's status in words, with all that it rests on."""
+    """A tutor's status in words, with its reasons."""
 
     tutor_id: UUID
     external_id: str | None
@@ -477,10 +487,10 @@ class TutorExplanation(BaseModel):
     risk_probability: Fraction | None
     risk_threshold: Fraction = Field(description="The rate of let-downs that should not be exceeded.", examples=[0.15])
     reliability_counts: ReliabilityCounts
-    attention: bool = Field(description="Whether any concern is raised.")
-    concerns: list[TutorConcern] = Field(description="All concerns of which anything is known, in a fixed order.")
+    attention: bool = Field(description="Only tutors with (true) or without (false) a raised concern.")
+    concerns: list[TutorConcern] = Field(description="All concerns with data, in a fixed order.")
     patterns: list[TutorPattern] = PATTERNS
-    slots: list[Slot] = Field(description="Those with sessions in 180 days, by weekday and hour. As of the last night.")
+    slots: list[Slot] = Field(description="Slots with sessions in 180 days, by weekday and hour. As of the last night.")
     quality_score: float | None = Field(examples=[81.4])
     sentence: str = Field(description="The status in one sentence.")
     components: list[Component]

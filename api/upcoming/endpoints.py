@@ -26,5 +26,5 @@ router = APIRouter(
 async def list_upcoming_sessions(
     request: Request, caller: CurrentReader, filters: Annotated[UpcomingFilters, Query()]
 ) -> Response:
-    """Sessions to come, those that their tutor is likeliest to let down first unless sorted otherwise."""
+    """Planned sessions. By default, sessions that the tutor is most likely to let down come first."""
     return await answer_list(request, caller, "upcoming-sessions", UpcomingSession, filters, queries.upcoming_sessions)

@@ -56,7 +56,7 @@ ONE = documented(404)
 async def list_webhook_endpoints(
     request: Request, _: CurrentAdmin, queries: WebhookQueriesDep, __: NoQuery
 ) -> Response:
-    """All webhooks and how they do."""
+    """All webhooks and their state."""
     return answer_by_content(request, await queries.endpoints())
 
 
@@ -70,7 +70,7 @@ async def list_webhook_endpoints(
 async def post_webhook_endpoint(
     request: Request, caller: CurrentAdmin, webhooks: WebhooksDep, queries: WebhookQueriesDep, _: NoQuery
 ) -> Response:
-    """Add a webhook, which is told of what happens from now on. The secret is shown once, in this answer."""
+    """Add a webhook, which receives events from now on. The secret is shown once, in this answer."""
     post = await bodies.read_model(request, WebhookEndpointPost, MOST_BYTES)
     endpoint_id, secret = await webhooks.add(post, caller.actor)
     endpoint = WebhookEndpoint.model_validate(from_json(await queries.endpoint(endpoint_id))["data"])
@@ -100,7 +100,7 @@ async def patch_webhook_endpoint(
     endpoint_id: EndpointId,
     _: NoQuery,
 ) -> Response:
-    """Change a webhook, or switch it on or off. What waits for one that is switched off is not sent."""
+    """Change, enable or disable a webhook. Waiting deliveries to a disabled webhook are not sent."""
     patch = await bodies.read_model(request, WebhookEndpointPatch, MOST_BYTES)
     await webhooks.change(endpoint_id, patch, caller.actor)
     return Response(await queries.endpoint(endpoint_id), media_type=bodies.JSON)
@@ -110,7 +110,7 @@ async def patch_webhook_endpoint(
 async def delete_webhook_endpoint(
     caller: CurrentAdmin, webhooks: WebhooksDep, endpoint_id: EndpointId, _: NoQuery
 ) -> None:
-    """Delete a webhook and its secret. What waits for it is not sent."""
+    """Delete a webhook and its secret. Waiting deliveries are not sent."""
     await webhooks.remove(endpoint_id, caller.actor)
 
 
@@ -118,7 +118,8 @@ async def delete_webhook_endpoint(
 async def post_webhook_secret(
     caller: CurrentAdmin, webhooks: WebhooksDep, endpoint_id: EndpointId, _: NoQuery
 ) -> Response:
-    """Renew the secret, which is shown once, in this answer. For 24 hours the old one signs, too."""
+    """Renew the secret, which is shown once, in this answer. For 24 hours, deliveries are also signed with the old
+    one."""
     renewed = await webhooks.renew_secret(endpoint_id, caller.actor)
     secret = WebhookSecret(secret=renewed.secret, old_secret_until=renewed.old_secret_until)
     return OnceResponse(secret.model_dump_json(), secret.model_copy(update={"secret": None}).model_dump_json())
@@ -128,7 +129,7 @@ async def post_webhook_secret(
 async def post_webhook_test(
     caller: CurrentAdmin, webhooks: WebhooksDep, queries: WebhookQueriesDep, endpoint_id: EndpointId, _: NoQuery
 ) -> Response:
-    """Queue a test (`webhook.test`), which is tried once within seconds; the delivery says what came of it."""
+    """Queue a test (`webhook.test`), which is sent once within seconds; the delivery shows the result."""
     delivery_id = await webhooks.test(endpoint_id, caller.actor)
     return Response(await queries.delivery(endpoint_id, delivery_id), 202, media_type=bodies.JSON)
 
@@ -141,7 +142,7 @@ async def list_webhook_deliveries(
     endpoint_id: EndpointId,
     filters: Annotated[DeliveryFilters, Query()],
 ) -> Response:
-    """Deliveries to one webhook, the newest first, and what became of each."""
+    """Deliveries to one webhook with their results, newest first."""
     read = partial(queries.deliveries, endpoint_id)
     return await answer_pages(request, caller, "deliveries", WebhookDelivery, filters, read)
 
@@ -177,6 +178,6 @@ async def post_webhook_replay(
     delivery_id: DeliveryId,
     _: NoQuery,
 ) -> Response:
-    """Send a delivery again, with the same `webhook-id` and body; one that waits is tried at once."""
+    """Send a delivery again, with the same `webhook-id` and body; a waiting one is sent at once."""
     await webhooks.replay(endpoint_id, delivery_id, caller.actor)
     return Response(await queries.delivery(endpoint_id, delivery_id), 202, media_type=bodies.JSON)

@@ -15,7 +15,7 @@ LONGEST_DESCRIPTION = 200
 
 
 class WebhookKind(StrEnum):
-    """What an endpoint can be told of."""
+    """Kinds of events for endpoints."""
 
     CONCERN_RAISED = "tutor.concern_raised"
     CONCERN_CLEARED = "tutor.concern_cleared"
@@ -25,7 +25,7 @@ class WebhookKind(StrEnum):
 
 
 class WebhookState(StrEnum):
-    """Of an endpoint. A disabled one is told nothing."""
+    """State of an endpoint. A disabled one receives nothing."""
 
     ACTIVE = "active"
     DISABLED = "disabled"
@@ -53,9 +53,7 @@ Kinds = Annotated[
 Description = Annotated[
     str, StringConstraints(min_length=1, max_length=LONGEST_DESCRIPTION, pattern=NOT_BLANK), AfterValidator(str.strip)
 ]
-URL_HELP = (
-    "Where events are posted to: https, without a password in it, and to no private network. It is never shown again."
-)
+URL_HELP = "Where tutorq posts events: https, without a password, not in a private network. It is never shown again."
 URL_EXAMPLES = ["https://marketplace.example.org/hooks/tutorq"]
 
 
@@ -63,27 +61,27 @@ class WebhookEndpointPost(Body):
     """A new endpoint."""
 
     url: Url = Field(description=URL_HELP, examples=URL_EXAMPLES)
-    kinds: Kinds = Field(description="What it is told of.")
-    description: Description | None = Field(default=None, description="What it is for.", examples=["Back office"])
+    kinds: Kinds = Field(description="Kinds of events.")
+    description: Description | None = Field(default=None, description="Purpose.", examples=["Back office"])
 
 
 class WebhookEndpointPatch(Body):
-    """What is to be changed; what is left out stays."""
+    """Fields to change; others stay."""
 
     url: Url | None = Field(default=None, description=URL_HELP, examples=URL_EXAMPLES)
-    kinds: Kinds | None = Field(default=None, description="What it is told of, from now on.")
-    description: Description | None = Field(default=None, description="What it is for; null takes it away.")
+    kinds: Kinds | None = Field(default=None, description="Kinds of events from now on.")
+    description: Description | None = Field(default=None, description="Purpose; null removes it.")
     state: Annotated[WebhookState | None, Field(strict=False)] = Field(
-        default=None, description="`active` switches it on, from now on; `disabled` switches it off."
+        default=None, description="`active` enables it from now on; `disabled` disables it."
     )
 
 
 class WebhookEndpoint(BaseModel):
-    """An address that is told of events."""
+    """An address that receives events."""
 
     endpoint_id: UUID
     host: str = Field(
-        description="The host of its address, which is kept encrypted: its path may hold a secret.",
+        description="The host of its address. The address is stored encrypted, because its path may contain a secret.",
         examples=["marketplace.example.org"],
     )
     description: str | None = Field(examples=["Back office"])
@@ -95,10 +93,10 @@ class WebhookEndpoint(BaseModel):
     disabled_why: str | None = Field(description="The same in words.")
     failing_since: AwareDatetime | None = Field(description="The first failure since the last success.")
     failures: int = Field(ge=0, description="Attempts that failed since the last success.")
-    last_accepted_at: AwareDatetime | None = Field(description="When it last took something.")
-    waiting: int = Field(ge=0, description="Deliveries that wait, also for another attempt.")
+    last_accepted_at: AwareDatetime | None = Field(description="When it last accepted a delivery.")
+    waiting: int = Field(ge=0, description="Waiting deliveries, including those that wait for another attempt.")
     old_secret_until: AwareDatetime | None = Field(
-        description="Until then the secret before the present one signs, too; null if there is none."
+        description="Until then, deliveries are also signed with the previous secret; null if there is none."
     )
     created_by: str = Field(examples=["Ann Lee (person 7)"])
     created_at: AwareDatetime
@@ -134,20 +132,20 @@ class WebhookSecret(BaseModel):
         description="Signs every delivery from now on. Null if an Idempotency-Key gives this answer again.",
         examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
     )
-    old_secret_until: AwareDatetime = Field(description="Until then the old one signs, too.")
+    old_secret_until: AwareDatetime = Field(description="Until then, deliveries are also signed with the old one.")
 
 
 class DeliveryFilters(PageFilters):
     """Which deliveries, and which page of them."""
 
     kind: list[WebhookKind | Literal["webhook.test"]] = Field(
-        default=[], description="Any of these; may be given several times."
+        default=[], description="Any of these values; may be repeated."
     )
-    state: list[DeliveryState] = Field(default=[], description="Any of these; may be given several times.")
+    state: list[DeliveryState] = Field(default=[], description="Any of these values; may be repeated.")
 
 
 class WebhookDelivery(BaseModel):
-    """One event on its way to one endpoint."""
+    """One event for one endpoint."""
 
     delivery_id: UUID
     webhook_id: str = Field(
@@ -156,13 +154,13 @@ class WebhookDelivery(BaseModel):
     )
     kind: str = Field(examples=["tutor.concern_raised"])
     state: DeliveryState
-    attempts: int = Field(ge=0, description="Since it was queued, or last sent again by a person.")
-    replays: int = Field(ge=0, description="How often a person had it sent again.")
+    attempts: int = Field(ge=0, description="Attempts since it was queued, or last replayed by a person.")
+    replays: int = Field(ge=0, description="How often a person replayed it.")
     answer_code: int | None = Field(description="The HTTP status of the last answer.", examples=[200])
-    error: str | None = Field(description="What went wrong at the last attempt.")
+    error: str | None = Field(description="Error of the last attempt.")
     created_at: AwareDatetime = Field(description="When it was queued.")
-    next_attempt_at: AwareDatetime | None = Field(description="When it is tried next; null unless it is queued.")
-    settled_at: AwareDatetime | None = Field(description="When it got its state; null until that is a final one.")
+    next_attempt_at: AwareDatetime | None = Field(description="Next attempt; null unless it is queued.")
+    settled_at: AwareDatetime | None = Field(description="When it got its final state; null before.")
 
 
 class WebhookAttempt(BaseModel):
@@ -170,7 +168,7 @@ class WebhookAttempt(BaseModel):
 
     attempted_at: AwareDatetime = Field(description="When it ended.")
     outcome: Literal["accepted", "later", "unknown"] = Field(
-        description="`later`: the receiver has not taken it; `unknown`: it may have."
+        description="`later`: the receiver has not accepted it; `unknown`: it may have."
     )
     answer_code: int | None = Field(description="The HTTP status; null if there was no answer.", examples=[503])
     seconds: float = Field(ge=0, description="How long it took.")

@@ -46,7 +46,7 @@ def _header(name: str) -> dict[str, object]:
     response_model=WebhookReceipt,
     openapi_extra={
         "parameters": [_header(SIGNATURE_HEADER), _header(TIMESTAMP_HEADER)],
-        **body_of(SendGridEvent, many=bodies.JSON, or_else="What makes no sense is counted as ignored."),
+        **body_of(SendGridEvent, many=bodies.JSON, or_else="Invalid events are counted as ignored."),
     },
 )
 async def post_sendgrid_events(
@@ -54,7 +54,7 @@ async def post_sendgrid_events(
     signatures: SignaturesDep,
     mail_events: MailEventsDep,
 ) -> Response:
-    """Takes SendGrid's events, each once. Instead of a key there is SendGrid's signature."""
+    """Receive SendGrid's events, each once. SendGrid's signature replaces a key."""
     bodies.media_type(request, (bodies.JSON,))
     data = await bodies.read(request, MOST_BYTES)
     signature, timestamp = request.headers.get(SIGNATURE_HEADER), request.headers.get(TIMESTAMP_HEADER)

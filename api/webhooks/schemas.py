@@ -27,13 +27,13 @@ EVENTS = {
 
 
 class SendGridEvent(BaseModel):
-    """One event, as SendGrid's event webhook sends it; the fields that are needed here."""
+    """One event, as SendGrid's event webhook sends it; only the fields used here."""
 
-    sg_event_id: Text = Field(min_length=1, max_length=200, description="The same when it is sent again.")
+    sg_event_id: Text = Field(min_length=1, max_length=200, description="Stays the same when the event is sent again.")
     event: Text = Field(examples=["delivered"])
     timestamp: int = Field(ge=0, le=4_000_000_000, description="Unix time.", examples=[1769853600])
     report_id: UUID | None = Field(default=None, description="From `custom_args`, which tutorq sends with each mail.")
-    type: Text | None = Field(default=None, description="Of a bounce: `blocked` means for now.")
+    type: Text | None = Field(default=None, description="For a bounce: `blocked` means temporary.")
     reason: Text | None = None
 
     @property
@@ -53,9 +53,9 @@ class SendGridEvent(BaseModel):
 
 
 class WebhookReceipt(BaseModel):
-    """What became of the events; the counts add up to what was sent."""
+    """Results for the events; the counts add up to the number sent."""
 
-    taken: int = Field(ge=0, description="New events of our mail.")
-    repeated: int = Field(ge=0, description="Events that were here before.")
-    unknown: int = Field(ge=0, description="Events of mail that is not ours, or is gone.")
-    ignored: int = Field(ge=0, description="Events of other kinds, or that make no sense.")
+    taken: int = Field(ge=0, description="New events about tutorq's mail.")
+    repeated: int = Field(ge=0, description="Events received before.")
+    unknown: int = Field(ge=0, description="Events about mail that is not tutorq's, or was deleted.")
+    ignored: int = Field(ge=0, description="Events of other kinds, or invalid ones.")

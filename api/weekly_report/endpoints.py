@@ -25,6 +25,6 @@ WeeklyReportsDep = Annotated[WeeklyReports, from_state("weekly_reports")]
 async def get_weekly_report(
     request: Request, _caller: CurrentReader, reports: WeeklyReportsDep, wanted: Annotated[WeekWanted, Query()]
 ) -> Response:
-    """One week for leads: concerns, let-downs, cases, outcomes, and the week ahead. The mail of Monday has the same."""
+    """One week for leads: concerns, let-downs, cases, outcomes, and the week ahead; the same as Monday's mail."""
     week = Week.named(wanted.week) if wanted.week else None
     return answer_by_content(request, await reports.report(week))

@@ -30,19 +30,19 @@ class WeekWanted(BaseModel, extra="forbid"):
 
     week: WeekParameter | None = Field(
         default=None,
-        description="As ISO 8601 numbers weeks, Monday to Sunday in the reporting zone; else the last whole one.",
+        description="ISO 8601 week, Monday to Sunday in the reporting zone; default: the last complete one.",
         examples=["2026-W05"],
     )
 
 
 class WeekTold(BaseModel):
-    """The week that is told of."""
+    """The week of the report."""
 
     name: WeekName
     number: int = Field(ge=1, le=53, examples=[5])
     starts_on: date
     ends_on: date
-    is_over: bool = Field(description="Whether all of its days are counted.")
+    is_over: bool = Field(description="Whether all of its days are over and counted.")
 
 
 class WeeklyTutor(BaseModel):
@@ -58,10 +58,10 @@ class ConcernChange(BaseModel):
 
     tutor: WeeklyTutor
     concern: ConcernName
-    is_new: bool = Field(description="Raised in the week; else cleared in it.")
+    is_new: bool = Field(description="True: raised in the week. False: cleared in it.")
     happened_on: date
     raised_on: date
-    probability: Fraction = Field(description="Of the concern, on the day on which it was raised.")
+    probability: Fraction = Field(description="Probability of the concern on the day it was raised.")
 
 
 class ConcernChanges(BaseModel):
@@ -72,7 +72,7 @@ class ConcernChanges(BaseModel):
 
 
 class WeeklyConcerns(BaseModel):
-    """What was raised and cleared. A sudden change of a tutor who is unreliable anyway is no news."""
+    """Concerns raised and cleared. A sudden change of a tutor who is already unreliable is left out."""
 
     by_concern: list[ConcernChanges] = Field(description="Raised in the week, most first.")
     new: Count
@@ -90,42 +90,44 @@ class WeekOfLetDowns(BaseModel):
 
 
 class CaseMentioned(BaseModel):
-    """A case that somebody should see to."""
+    """A case that needs attention."""
 
     case_id: int
     tutor: WeeklyTutor
-    day: date = Field(description="Of the follow-up; of cases without an owner, of the opening.")
+    day: date = Field(description="Day of the follow-up; for cases without an owner, of the opening.")
     owner_name: str | None
 
 
 class WeeklyCases(BaseModel):
-    """Cases: what the week did, and how it stands today. Waiting cases are neither overdue nor without an owner."""
+    """Cases: changes in the week, and the state today. Waiting cases are neither overdue nor without an owner."""
 
     opened: Count = Field(description="In the week.")
     closed: Count = Field(description="In the week.")
     reasons: list[ReasonCount] = Field(description="Of those closed in the week.")
     open: Count = Field(description="Today.")
-    overdue: Count = Field(description="Today: the day of the follow-up is over.")
+    overdue: Count = Field(description="Today: cases whose follow-up day has passed.")
     without_owner: Count = Field(description="Today.")
     overdue_cases: list[CaseMentioned] = Field(description=f"The {MOST_LISTED} that wait longest.")
     unowned_cases: list[CaseMentioned] = Field(description=f"The {MOST_LISTED} that are open longest.")
 
 
 class WeeklyOutcomes(BaseModel):
-    """What became of cases, and whether talks help. No proof of an effect unless the order was drawn."""
+    """Outcomes of cases, and whether talks help. They prove no effect unless the order was randomised."""
 
-    months: int = Field(description="Months of the opening, that of `as_of` included.", examples=[OUTCOME_MONTHS])
+    months: int = Field(
+        description="Months in which the cases were opened, including that of `as_of`.", examples=[OUTCOME_MONTHS]
+    )
     figures: OutcomeFigures
     answers: list[str] = Field(
-        description="Did it help? By drawn order if there is one, then beside what was expected.",
+        description="Did it help? By randomised order if there is one, then compared with the expectation.",
         examples=[["Too few cases to tell yet: 3 of 10 with a talk."]],
     )
 
 
 class WeeklyCalibration(BaseModel):
-    """Forecasts of a year against what came, as of the last night."""
+    """Forecasts of a year against outcomes, as of the last night."""
 
-    horizon_days: Count = Field(description="A forecast is about so many days.", examples=[HORIZON_DAYS])
+    horizon_days: Count = Field(description="Number of days a forecast covers.", examples=[HORIZON_DAYS])
     totals: Honesty
 
 
@@ -137,30 +139,32 @@ class TutorAtRisk(BaseModel):
     students: Count
     student_ids: list[str] = Field(description=f"Their ids as delivered, at most {MOST_STUDENTS}.")
     first_at: AwareDatetime
-    let_down_probability: Fraction = Field(description="Of each of the sessions.")
+    let_down_probability: Fraction = Field(description="Probability for each of the sessions.")
     expected_let_downs: float = Field(ge=0, description="Sessions times probability.", examples=[3.4])
 
 
 class WeekAhead(BaseModel):
-    """Planned sessions of the week after, those that have not begun; nothing once it is over."""
+    """Planned sessions of the following week that have not begun; empty once it is over."""
 
     sessions: Count
-    at_risk: Count = Field(description="Of high let-down risk.")
-    students: Count = Field(description="With a session of high risk.")
-    tutors: Count = Field(description="With a session of high risk.")
-    expected_let_downs: float = Field(ge=0, description="Of the sessions at risk.", examples=[12.5])
+    at_risk: Count = Field(description="Sessions with a high let-down risk.")
+    students: Count = Field(description="Students with a high-risk session.")
+    tutors: Count = Field(description="Students with a high-risk session.")
+    expected_let_downs: float = Field(
+        ge=0, description="Expected let-downs among the sessions at risk.", examples=[12.5]
+    )
     riskiest: list[TutorAtRisk] = Field(description=f"The {MOST_LISTED} with most let-downs to be expected.")
 
 
 class FollowUps(BaseModel):
-    """Follow-ups due in the week after."""
+    """Follow-ups due in the following week."""
 
     total: Count
     coming: list[CaseMentioned] = Field(description=f"The first {MOST_LISTED}.")
 
 
 class WeeklyReport(BaseModel):
-    """One week for leads; the mail of Monday has the same."""
+    """One week for leads; the same as Monday's mail."""
 
     week: WeekTold
     previous: WeekName

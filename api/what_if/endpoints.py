@@ -28,12 +28,12 @@ router = APIRouter(
 
 WhatIfsDep = Annotated[WhatIfs, from_state("what_ifs")]
 QueriesDep = Annotated[WhatIfQueries, from_state("what_if_queries")]
-WhatIfId = Annotated[UUID, Path(description="`what_if_id` of the answer to the question.")]
+WhatIfId = Annotated[UUID, Path(description="`what_if_id` from the answer to the POST.")]
 
 
 @router.get("", response_model=WhatIfList, responses=NOT_MODIFIED)
 async def list_what_ifs(request: Request, _: CurrentLead, queries: QueriesDep, __: NoQuery) -> Response:
-    """Questions of the last week."""
+    """What-ifs of the last week."""
     return answer_by_content(request, await queries.newest())
 
 
@@ -45,8 +45,8 @@ async def list_what_ifs(request: Request, _: CurrentLead, queries: QueriesDep, _
     openapi_extra=body_of(WhatIfPost, bodies.JSON),
 )
 async def post_what_if(request: Request, caller: CurrentLead, what_ifs: WhatIfsDep, _: NoQuery) -> WhatIfAccepted:
-    """Ask what other settings would do today, and would have done in the last weeks. Changes nothing. One question is
-    answered at a time; 503 while there is another one."""
+    """Compute the effect of other settings today and in the last weeks. Changes nothing. One what-if is computed at a
+    time; 503 while another one is in progress."""
     post = await bodies.read_model(request, WhatIfPost, MOST_BYTES)
     what_if_id = await what_ifs.ask(post, caller.actor)
     return WhatIfAccepted(what_if_id=what_if_id, status_url=f"/api/what-if/{what_if_id}")
@@ -56,5 +56,5 @@ async def post_what_if(request: Request, caller: CurrentLead, what_ifs: WhatIfsD
 async def get_what_if(
     request: Request, _: CurrentLead, queries: QueriesDep, what_if_id: WhatIfId, __: NoQuery
 ) -> Response:
-    """How far a question has come, and its answer once it is done."""
+    """The progress of a what-if, and its result once it is done."""
     return answer_by_content(request, await queries.one(what_if_id))

@@ -13,45 +13,46 @@ from core.scoring_settings import ScoringSettings
 
 
 class WhatIfPost(Body):
-    """A question."""
+    """Settings to try."""
 
-    changes: ScoringSettings = Field(description="What is changed; what is left out stays.")
+    changes: ScoringSettings = Field(description="Settings to change; others stay.")
     weeks: Annotated[int, Field(ge=4, le=52), WHOLE] = Field(
-        default=26, description="How many Mondays are replayed.", examples=[26]
+        default=26, description="Number of Mondays to replay.", examples=[26]
     )
 
 
 class WhatIfAccepted(BaseModel):
-    """It is being answered."""
+    """The what-if is being computed."""
 
     what_if_id: UUID
     status_url: str = Field(
-        description="Ask there until `state` is `done`.", examples=["/api/what-if/6f1f6c6e-8a0c-4a5e-9e6c-1f9be2b1a3d7"]
+        description="Poll it until `state` is `done` or `failed`.",
+        examples=["/api/what-if/6f1f6c6e-8a0c-4a5e-9e6c-1f9be2b1a3d7"],
     )
 
 
 class SettingChange(BaseModel, serialize_by_alias=True):
-    """A setting that is another one."""
+    """A changed setting."""
 
-    before: Any = Field(alias="from", description="In force.", examples=[0.15])
+    before: Any = Field(alias="from", description="Value in force.", examples=[0.15])
     after: Any = Field(alias="to", examples=[0.2])
 
 
 class ConcernToday(BaseModel):
-    """Tutors about whom one concern is raised today. What counts for nothing beside a graver one is left out."""
+    """Tutors with one concern raised today, without superseded ones."""
 
     concern: ConcernName
     raised_now: Count
-    raised_then: Count = Field(description="With the changed settings.")
-    raised: Count = Field(description="Of these, not raised now.")
-    cleared: Count = Field(description="Raised now, and not with the changed settings.")
+    raised_then: Count = Field(description="Raised with the changed settings.")
+    raised: Count = Field(description="Of these, not raised at present.")
+    cleared: Count = Field(description="Raised at present, but not with the changed settings.")
 
 
 class WhatIfChange(BaseModel):
     """A concern that would be raised or cleared today."""
 
     tutor_id: UUID
-    external_id: str | None = Field(description="Null if the tutor is not known any more.", examples=["T-1042"])
+    external_id: str | None = Field(description="Null if the tutor is no longer known.", examples=["T-1042"])
     name: str | None = Field(examples=["Ann Lee"])
     concern: ConcernName
     change: Literal["raised", "cleared"]
@@ -62,7 +63,7 @@ class WhatIfChange(BaseModel):
 
 
 class QualityToday(BaseModel):
-    """Quality scores that would be others today."""
+    """Quality scores that would differ today."""
 
     changed: Count
     scored: Count = Field(description="Tutors with a score.")
@@ -73,9 +74,9 @@ class WhatIfToday(BaseModel):
     """The as-of day with the changed settings: exactly what a run with them would publish."""
 
     raised_now: Count = Field(description="Tutors with a raised concern.", examples=[42])
-    raised_then: Count = Field(description="With the changed settings.", examples=[31])
+    raised_then: Count = Field(description="Raised with the changed settings.", examples=[31])
     by_concern: list[ConcernToday]
-    changes: list[WhatIfChange] = Field(description="At most 1,000; the greatest differences first.")
+    changes: list[WhatIfChange] = Field(description="At most 1,000, largest differences first.")
     quality: QualityToday
 
 
@@ -96,41 +97,41 @@ class ReplayedConcern(BaseModel):
 
 
 class Replay(BaseModel):
-    """Past Mondays with one set of settings, from what is known now. Let-downs are judged as the calibration does."""
+    """Past Mondays with one set of settings, computed from present data. Let-downs are judged as in the calibration."""
 
     weeks: list[ReplayedWeek] = Field(description="Oldest first.")
     by_concern: list[ReplayedConcern]
     onsets_per_week: float | None = Field(ge=0, description="Tutors newly raised, on average.", examples=[4.1])
     raised_on_average: float | None = Field(ge=0, description="Tutors raised, on average.", examples=[38.0])
-    judged: Count = Field(description="Weekly checks of tutors with 20 sessions or more in the 30 days after.")
-    above: Count = Field(description="Of these, how many then had a raw rate of let-downs above the limit.")
+    judged: Count = Field(description="Weekly checks of tutors with 20 sessions or more in the next 30 days.")
+    above: Count = Field(description="Of these, the number with a raw rate of let-downs above the limit.")
     judged_raised: Count = Field(description="Of these, with `unreliable` or `getting_worse` raised.")
-    raised_above: Count = Field(description="Of the raised, how many were above the limit.")
+    raised_above: Count = Field(description="Of the raised ones, the number above the limit.")
     right_share: Fraction | None = Field(description="raised_above / judged_raised.", examples=[0.78])
     missed_share: Fraction | None = Field(
-        description="Of judged checks with nothing raised, how many were above the limit.", examples=[0.04]
+        description="Of judged checks without a raised concern, the share above the limit.", examples=[0.04]
     )
 
 
 class WhatIfHistory(BaseModel):
-    """The same Mondays twice. Each is judged by its own let-down limit."""
+    """The same Mondays with both settings. Each is judged by its own let-down limit."""
 
     present: Replay = Field(description="With the settings in force.")
-    changed: Replay = Field(description="With the changed settings.")
+    changed: Replay = Field(description="Raised with the changed settings.")
 
 
 class WhatIfResult(BaseModel):
-    """The answer."""
+    """The result."""
 
     as_of: date
-    generation: int = Field(description="The publication that it was compared with.")
+    generation: int = Field(description="Generation of the publication used for comparison.")
     changed: dict[str, SettingChange]
     today: WhatIfToday
     history: WhatIfHistory
 
 
 class WhatIf(BaseModel):
-    """A question and how far it has come."""
+    """A what-if and its progress."""
 
     what_if_id: UUID
     changes: dict[str, Any] = Field(examples=[{"risk_threshold": 0.2}])
@@ -138,24 +139,24 @@ class WhatIf(BaseModel):
     asked_by: str = Field(examples=["Ann Lee (person 7)"])
     asked_at: AwareDatetime
     state: Literal["queued", "running", "done", "failed"]
-    step: str = Field(description="What is done now.", examples=["with the changed settings: int_concern_days"])
+    step: str = Field(description="Present step.", examples=["with the changed settings: int_concern_days"])
     progress: Fraction
     error: str | None = Field(description="Why it failed.")
 
 
 class WhatIfDetail(WhatIf):
-    """With its answer."""
+    """A what-if with its result."""
 
     result: WhatIfResult | None = Field(description="Null until it is done.")
 
 
 class WhatIfResponse(BaseModel):
-    """One question."""
+    """One what-if."""
 
     data: WhatIfDetail
 
 
 class WhatIfList(BaseModel):
-    """Questions of the last week, newest first."""
+    """What-ifs of the last week, newest first."""
 
     data: list[WhatIf]

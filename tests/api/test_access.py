@@ -22,10 +22,10 @@ from tests.conftest import Postgres
 EXPECTED = PROJECT_ROOT / "docs" / "access.md"
 INTRODUCTION = """# Who may do what
 
-Every operation of the API, as each caller got it in a test (`tests/api/test_access.py`, which writes this page).
-● is let in, · gets 401 or 403. *own*: coaches are let in for tutors of their own team, and get 403 for others.
-Programs with a [token of the OpenID provider](log-in.md#tokens-for-programs) are let in like keys of their role, but
-for `POST /api/sessions` and `/batch`.
+Every operation of the API with every role, as measured by `tests/api/test_access.py`, which writes this page.
+● is allowed, · gets 401 or 403. *own*: coaches are allowed for tutors of their own team, and get 403 for others.
+Programs with a [token of the OpenID provider](log-in.md#tokens-for-programs) have the rights of keys of their role,
+except `POST /api/sessions` and `/batch`.
 
 """
 COLUMNS = ["nobody", *(f"key: {role}" for role in KEY_ROLES), *PERSON_ROLES]

@@ -15,7 +15,7 @@ MOST_TUTORS = 5_000
 
 
 class CapacityOverride(Body):
-    """How many students a tutor may get, whatever is stored."""
+    """Number of students a tutor may get, in place of the stored capacity."""
 
     tutor_id: Id = Field(examples=["T-17"])
     capacity: Annotated[int, Field(ge=0, le=1000, examples=[5]), WHOLE]
@@ -29,41 +29,49 @@ class AssignmentPair(Body):
 
 
 class AssignmentRequest(Body):
-    """Who is to be assigned, and under which conditions. Ids are UUIDs, or external ids as delivered."""
+    """Students and tutors to assign, and the conditions. Ids are UUIDs, or external ids as delivered."""
 
     student_ids: list[Id] | None = Field(
-        default=None, max_length=MOST_STUDENTS, description="By default all active students."
+        default=None, max_length=MOST_STUDENTS, description="Default: all active students."
     )
     needs_tutor: bool = Field(
         default=False,
-        description="Without `student_ids`: only students whom no active tutor taught in 30 days or is to teach, and "
-        "for whom none has been accepted meanwhile.",
+        description="Without `student_ids`: only students without a session with an active tutor in 30 days or "
+        "planned, and without an accepted pair since.",
     )
     tutor_ids: list[Id] | None = Field(
         default=None,
         max_length=MOST_TUTORS,
-        description="By default all active tutors; inactive ones cannot be chosen.",
+        description="Default: all active tutors; inactive ones cannot be chosen.",
     )
     capacities: list[CapacityOverride] = Field(
         default=[],
         max_length=MOST_TUTORS,
-        description="By default the free capacity of each tutor. Accepted pairs without a session yet take a place.",
+        description="Default: the free capacity of each tutor. Accepted pairs without a session yet take a place.",
     )
     default_capacity: Annotated[
-        int, Field(ge=0, le=1000, description="For tutors whose capacity is neither given nor known."), WHOLE
+        int, Field(ge=0, le=1000, description="For tutors without a given or known capacity."), WHOLE
     ] = 1
-    fixed: list[AssignmentPair] = Field(default=[], max_length=MOST_STUDENTS, description="Pairs that must be.")
+    fixed: list[AssignmentPair] = Field(
+        default=[], max_length=MOST_STUDENTS, description="Pairs that the plan must contain."
+    )
     forbidden: list[AssignmentPair] = Field(
-        default=[], max_length=10 * MOST_STUDENTS, description="Pairs that must not be."
+        default=[], max_length=10 * MOST_STUDENTS, description="Pairs that the plan must not contain."
     )
     require_subject: bool = Field(
-        default=True, description="Whether the two must share a subject; who names none fits everybody."
+        default=True, description="Whether the two must share a subject; people without subjects fit everybody."
     )
     exploration_share: float = Field(
-        default=0, ge=0, le=1, description="Share of the students that go to tutors with little history."
+        default=0, ge=0, le=1, description="Share of students to assign to tutors with little history."
     )
     seed: Annotated[
-        int, Field(ge=0, le=2**32 - 1, description="The same request with it gives the same answer."), WHOLE
+        int,
+        Field(
+            ge=0,
+            le=2**32 - 1,
+            description="Seed of random choices: the same request with the same seed gets the same answer.",
+        ),
+        WHOLE,
     ] = 0
 
 
@@ -77,13 +85,13 @@ class AssignedPair(TutorConcerns):
     churn_probability: Fraction
     risk_level: RiskLevel
     rank: Count = Field(
-        description="Place of the tutor by churn_probability, 1 the lowest, among those who fit by subject, "
-        "full or not."
+        description="Rank of the tutor by churn_probability, 1 is the lowest, among tutors who fit by subject, full "
+        "or not."
     )
-    rank_of: Count = Field(description="How many these are.", examples=[27])
+    rank_of: Count = Field(description="Number of these tutors.", examples=[27])
     compatibility_score: Fraction
     is_fixed: bool
-    is_exploration: bool = Field(description="Given to a tutor with little history, to learn how it goes.")
+    is_exploration: bool = Field(description="Assigned to a tutor with little history, to learn about them.")
     reasons: list[str] = Field(examples=[["Both prefer the same pace", "Same teaching style"]])
 
 
@@ -102,26 +110,26 @@ class UnassignedStudent(BaseModel):
 
 
 class PlanFigures(BaseModel):
-    """One figure, by how tutors are chosen under the same conditions."""
+    """One figure for different ways to choose tutors under the same conditions."""
 
     assigned: float = Field(description="As in this answer.", examples=[41.2])
-    greedy: float = Field(description="The best pair that is left, again and again.", examples=[44.7])
+    greedy: float = Field(description="Repeatedly taking the best remaining pair.", examples=[44.7])
     random: float = Field(description="By chance.", examples=[61.0])
 
 
 class Assignment(BaseModel):
     """The assignment with the least expected churn."""
 
-    plan_id: UUID = Field(description="Names this answer when it is accepted; another one each time.")
+    plan_id: UUID = Field(description="Identifies this answer when you accept it; new for each answer.")
     pairs: list[AssignedPair]
     unassigned: list[UnassignedStudent]
     expected_churn: PlanFigures = Field(
-        description="Students expected not to go on after the first session: the sum over the pairs."
+        description="Expected number of students who leave after the first session: the sum over the pairs."
     )
     students_with_tutor: PlanFigures = Field(
-        description="Pairs in all. A plan with fewer of them has less expected churn for the wrong reason."
+        description="Number of pairs. A plan with fewer pairs has less expected churn only because of that."
     )
     students: Count = Field(description="Students to be assigned.")
     tutors: Count = Field(description="Tutors to choose from.")
-    model_version: str = Field(description="What predicted the churn.", examples=["rules-v1"])
+    model_version: str = Field(description="Version of the model that predicted churn.", examples=["rules-v1"])
     seconds: float = Field(description="Time it took to compute.", examples=[1.2])

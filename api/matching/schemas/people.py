@@ -30,10 +30,12 @@ class MatchStudent(BaseModel):
     communication_style: int | None = Field(description="1 formal to 5 casual.", examples=[4])
     urgency_level: int | None = Field(description="1 relaxed to 5 urgent.", examples=[2])
     is_stub: bool = Field(description="True while the student is known only from sessions.")
-    is_active: bool = Field(description="Described, and new or with a session in the last 180 days; else not matched.")
-    student_first_meetings: Count = Field(description="Tutors the student had met.")
+    is_active: bool = Field(
+        description="Described (not a stub), and new or with a session in the last 180 days; otherwise not matched."
+    )
+    student_first_meetings: Count = Field(description="Number of tutors the student has met.")
     student_pending_meetings: Count = Field(
-        description="Of these, those without another session whose 30 days are not over."
+        description="Of these, meetings without another session whose 30 days are not over."
     )
     student_continuation_rate: Fraction = Field(
         description="Estimated share of these meetings that were followed by another session in time."
@@ -46,7 +48,8 @@ class MatchStudent(BaseModel):
     )
     last_session_on: date | None = Field(description="Day of the newest session, in the reporting zone.")
     needs_tutor: bool = Field(
-        description="No active tutor taught the student in the last 30 days or is to; sessions posted meanwhile count."
+        description="No session with an active tutor in the last 30 days or planned; sessions posted since the last "
+        "run count."
     )
 
 
@@ -54,14 +57,14 @@ class RaisedConcerns(BaseModel):
     """What is of concern about a tutor."""
 
     attention: bool = Field(description="Whether any concern about the tutor is raised.")
-    concerns: list[ConcernName] = Field(description="Concerns that are raised, in a fixed order.")
+    concerns: list[ConcernName] = Field(description="Raised concerns, in a fixed order.")
 
 
 class TutorConcerns(BaseModel):
     """The same of a row that is not about a tutor alone."""
 
     tutor_attention: bool = Field(description="Whether any concern about the tutor is raised.")
-    tutor_concerns: list[ConcernName] = Field(description="Those that are raised, in a fixed order.")
+    tutor_concerns: list[ConcernName] = Field(description="Raised concerns, in a fixed order.")
 
 
 class MatchTutor(RaisedConcerns):
@@ -81,14 +84,16 @@ class MatchTutor(RaisedConcerns):
     let_down_probability: Fraction | None = Field(
         description="Probability that the tutor moves, cancels or misses a session; null without sessions."
     )
-    let_down_level: Literal["low", "medium", "high"] | None = Field(description="As `risk_level` of upcoming sessions.")
+    let_down_level: Literal["low", "medium", "high"] | None = Field(
+        description="Like `risk_level` of upcoming sessions."
+    )
     tutor_sessions_90d: Count = Field(
         description="Sessions planned for the last 90 days. `sessions_90d` of the scores counts a moved one on the day "
         "of its move, so the two may differ by a few."
     )
     tutor_let_down_rate: Fraction = Field(
-        description="Estimated share of the sessions of 90 days that the tutor moved, cancelled or missed. Models "
-        "look at it; pages show `let_down_probability`."
+        description="Estimated share of the sessions of 90 days that the tutor moved, cancelled or missed. A model "
+        "feature; pages show `let_down_probability`."
     )
     tutor_reschedule_rate: Fraction = Field(description="Estimated share of sessions the tutor reschedules.")
     tutor_no_show_rate: Fraction = Field(description="Estimated share of sessions the tutor misses.")
@@ -103,15 +108,15 @@ class MatchMeta(Meta):
     """The publication and the state of predictions behind an answer."""
 
     prediction_version: int = Field(
-        description="Rises with every change of predictions, and of people through the API.", examples=[97]
+        description="Increases with every change of predictions, and of people through the API.", examples=[97]
     )
 
 
 class MatchPageMeta(PageMeta):
-    """The same behind a list, and where in the list this page is."""
+    """The same for a list, with the position of the page."""
 
     prediction_version: int = Field(
-        description="Rises with every change of predictions, and of people through the API.", examples=[97]
+        description="Increases with every change of predictions, and of people through the API.", examples=[97]
     )
 
 
@@ -166,7 +171,7 @@ class _One:
 
 class _PeopleFilters(PageFilters):
     search: SearchText | None = Field(
-        default=None, description="Part of the name or of the external id, without regard to accents and case."
+        default=None, description="Part of the name or the external id, ignoring accents and case."
     )
     subject: SearchText | None = Field(default=None, description="One of the person's subjects, spelt exactly.")
     is_active: bool | None = None
@@ -178,7 +183,8 @@ class StudentFilters(_PeopleFilters):
 
     needs_tutor: bool | None = Field(
         default=None,
-        description="Whether no active tutor taught the student in the last 30 days or is to.",
+        description="Only students without a session with an active tutor in the last 30 days or planned (true), or "
+        "only others (false).",
     )
 
     sort_by: Annotated[str, AfterValidator(_One(STUDENTS_SORTABLE))] = Field(
@@ -190,7 +196,8 @@ class TutorMatchFilters(_PeopleFilters):
     """Which tutors, in which order, and which page of them."""
 
     has_capacity: bool | None = Field(
-        default=None, description="Whether another student would fit; a tutor without a known capacity always can."
+        default=None,
+        description="Only tutors with room for another student; a tutor with unknown capacity always has room.",
     )
     sort_by: Annotated[str, AfterValidator(_One(TUTORS_SORTABLE))] = Field(
         default="name", description="Null comes last.", json_schema_extra={"enum": list(TUTORS_SORTABLE)}

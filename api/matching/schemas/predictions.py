@@ -19,9 +19,9 @@ class Prediction(BaseModel):
     student_id: UUID
     tutor_id: UUID
     churn_probability: Fraction = Field(description="Probability of no second session within 30 days of the first.")
-    risk_level: RiskLevel = Field(description="Of that. It says nothing of sessions that the tutor lets down.")
+    risk_level: RiskLevel = Field(description="Level of `churn_probability`. It does not cover let-downs by the tutor.")
     compatibility_score: Fraction = Field(
-        description="1 is the best fit of preferences, 0 the worst; 0.5 if no preference of the two can be compared."
+        description="1 is the best fit of preferences, 0 the worst; 0.5 if no preferences can be compared."
     )
     pace_mismatch: float | None = Field(description="0 to 4; null if a preference is unknown.", examples=[1])
     style_mismatch: float | None = Field(description="0 same, 0.5 if either is flexible, else 1.", examples=[0.5])
@@ -32,16 +32,17 @@ class Prediction(BaseModel):
 
 
 class Match(RaisedConcerns, Prediction):
-    """A prediction, and who the other person is. Concerns are about tutors: of a student there are none."""
+    """A prediction and the other person. Concerns are about tutors; students have none."""
 
     rank: Count = Field(
-        description="Place by churn_probability among the pairs that match the filters, 1 the lowest; equals share one."
+        description="Rank by churn_probability among the pairs that match the filters, 1 is the lowest; ties share a "
+        "rank."
     )
     external_id: str | None = Field(description="The other person's id as delivered, where it was not a UUID.")
     name: str | None = Field(description="The other person's name.", examples=["Ada Novak"])
     subjects: list[str] = Field(description="The other person's subjects.", examples=[["maths"]])
     free_capacity: int | None = Field(
-        description="If the other person is a tutor with a known capacity: places that are free.", examples=[3]
+        description="If the other person is a tutor with a known capacity: number of free places.", examples=[3]
     )
 
 
@@ -53,19 +54,19 @@ class MatchList(BaseModel):
 
 
 class _MatchFilters(PageFilters):
-    risk_level: list[RiskLevel] = Field(default=[], description="Any of these; may be given several times.")
-    min_compatibility: float | None = Field(default=None, ge=0, le=1, description="Least compatibility_score.")
+    risk_level: list[RiskLevel] = Field(default=[], description="Any of these values; may be repeated.")
+    min_compatibility: float | None = Field(default=None, ge=0, le=1, description="Minimum compatibility_score.")
     subject: SearchText | None = Field(default=None, description="One of the other person's subjects, spelt exactly.")
     shares_subject: bool = Field(
         default=True,
         description=(
-            "Only people who share a subject with the person; who names no subject fits everybody. False gives people "
-            "of all subjects. If `subject` is given, only that counts."
+            "Only people who share a subject with the person; people without subjects fit everybody. "
+            "False returns people of all subjects. With `subject`, only that filter counts."
         ),
     )
     sort_by: Literal["churn_probability", "compatibility_score", "name"] = "churn_probability"
     sort_order: SortOrder | None = Field(
-        default=None, description="By default the best first: asc, and desc for compatibility_score."
+        default=None, description="Default: best first, which is asc, or desc for compatibility_score."
     )
 
 
@@ -77,12 +78,13 @@ class MatchesOfStudentFilters(_MatchFilters):
     """Which tutors, in which order, and which page of them."""
 
     has_capacity: bool | None = Field(
-        default=None, description="Whether another student would fit; a tutor without a known capacity always can."
+        default=None,
+        description="Only tutors with room for another student; a tutor with unknown capacity always has room.",
     )
 
 
 class PredictionModel(BaseModel):
-    """What made a prediction."""
+    """The source of a prediction."""
 
     version: str = Field(examples=["match-20260131T120004"])
     kind: Literal["model", "rules"] = Field(description="`rules` until a trained model has been promoted.")
@@ -90,21 +92,21 @@ class PredictionModel(BaseModel):
 
 
 class Contribution(BaseModel):
-    """What one feature adds to the prediction."""
+    """Contribution of one feature to the prediction."""
 
     feature: str = Field(examples=["pace_mismatch"])
     label: str = Field(examples=["Difference in pace"])
     value: float | None = Field(description="Null if unknown.", examples=[3])
-    contribution: float = Field(description="In log-odds of churn: above 0 raises the risk.", examples=[0.41])
+    contribution: float = Field(description="In log-odds of churn; above 0 increases the risk.", examples=[0.41])
 
 
 class Mismatch(BaseModel):
-    """How far the two are apart in one respect."""
+    """Distance between the two in one respect."""
 
     name: Literal["pace_mismatch", "style_mismatch", "communication_mismatch", "age_mismatch"]
     label: str = Field(examples=["Pace"])
     value: float | None = Field(description="Null if a preference is unknown.", examples=[3])
-    max: float = Field(description="The most it can be, or that counts.", examples=[4])
+    max: float = Field(description="Maximum, or the largest value that counts.", examples=[4])
     severity: Literal["none", "low", "medium", "high"] | None = Field(description="Null if unknown.")
 
 
@@ -113,11 +115,12 @@ class Ranked(BaseModel):
 
     rank: Count = Field(
         description=(
-            "Place of the tutor by churn_probability, 1 the lowest, among the active tutors who share a subject with "
-            "the student or name none; if the student names none, with the tutor."
+            "Rank of the tutor by churn_probability, 1 is the lowest, among active tutors who share a "
+            "subject with the student or have none; if the student has none, among those who share one "
+            "with the tutor."
         )
     )
-    rank_of: Count = Field(description="How many these are, this tutor among them.", examples=[27])
+    rank_of: Count = Field(description="Number of these tutors, including this one.", examples=[27])
 
 
 class Alternative(RaisedConcerns, Ranked):
@@ -132,10 +135,10 @@ class Alternative(RaisedConcerns, Ranked):
 
 
 class MatchExplanation(BaseModel):
-    """A prediction in words for both sides, with all that it rests on."""
+    """A prediction in words for student and tutor, with its reasons."""
 
     source: Literal["model", "rules"] = Field(
-        description="Who wrote the texts: a language model, or rules on the same numbers."
+        description="Author of the texts: a language model, or rules with the same numbers."
     )
     for_student: str = Field(description="Two to three sentences: why the tutor suits the student or may not.")
     for_tutor: str = Field(description="Two to three sentences: what the tutor should know.")
@@ -147,17 +150,17 @@ class MatchExplanation(BaseModel):
 
 
 class PairPrediction(TutorConcerns, Ranked, Prediction):
-    """The prediction for one pair, and what made it."""
+    """The prediction for one pair, and its source."""
 
     student_name: str | None = Field(examples=["Lea Berg"])
     tutor_name: str | None = Field(examples=["Ada Novak"])
     tutor_let_down_probability: Fraction | None = Field(
         description="Probability that the tutor moves, cancels or misses a session; null without sessions."
     )
-    tutor_let_down_level: RiskLevel | None = Field(description="As `risk_level` of upcoming sessions.")
+    tutor_let_down_level: RiskLevel | None = Field(description="Like `risk_level` of upcoming sessions.")
     sessions_together: Count = Field(
-        description="Completed sessions of the two. Above 0 they have met, and `churn_probability` is what it would be "
-        "for a first session."
+        description="Completed sessions of the two. Above 0 they have met, and `churn_probability` is the value for a "
+        "first session."
     )
     is_stored: bool = Field(description="False if it was computed for this answer.")
     model: PredictionModel
@@ -174,18 +177,18 @@ class PairPredictionResponse(BaseModel):
 class PredictOptions(BaseModel, extra="forbid"):
     """What beside the numbers."""
 
-    explain: bool = Field(default=False, description="Whether to explain it; takes up to eight seconds.")
+    explain: bool = Field(default=False, description="Add an explanation; takes up to eight seconds.")
 
 
 class GenerationAccepted(BaseModel):
-    """The run that predicts all pairs anew."""
+    """The run that makes new predictions of all pairs."""
 
     run_id: str = Field(examples=["0b5e2c8e-7f0d-4a3e-9f43-3f0c6f1f2a11"])
     status_url: str = Field(examples=["/api/matching/generate-all/0b5e2c8e-7f0d-4a3e-9f43-3f0c6f1f2a11"])
 
 
 class GenerationStatus(BaseModel):
-    """How far that run has come."""
+    """Progress of that run."""
 
     run_id: str
     status: Literal["queued", "running", "succeeded", "failed", "cancelled"]
