@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -190,9 +190,13 @@ def _postmaster(database: Database) -> psutil.Process:
 
 def _processor_seconds(process: psutil.Process) -> float:
     """Of a process and its children, also of those that have ended."""
-    own = process.cpu_times()
-    children = (_processor_seconds(child) for child in process.children())
-    return own.user + own.system + own.children_user + own.children_system + sum(children)
+    while True:
+        children = process.children(recursive=True)
+        with suppress(psutil.NoSuchProcess):
+            spent = [each.cpu_times() for each in (process, *children)]
+            # One that ended meanwhile would be counted twice or not at all.
+            if process.children(recursive=True) == children:
+                return sum(each.user + each.system + each.children_user + each.children_system for each in spent)
 
 
 def main(name: str, size: str) -> None:
