@@ -13,6 +13,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -163,10 +164,9 @@ def _git(repository: Path, *arguments: str) -> str:
 
 @contextmanager
 def worker(commit: Commit, task: str, size: str) -> Iterator[Callable[[], Figures]]:
-    """A process of the commit that has prepared the task. What is yielded measures once.
+    """A process of the commit that prepares the task. What is yielded measures once, when that is done.
 
-    Raises:
-        CompareError: the process has ended.
+    It raises a CompareError if the process has ended.
     """
     with (
         tempfile.TemporaryFile("w+") as log,
@@ -184,7 +184,10 @@ def worker(commit: Commit, task: str, size: str) -> Iterator[Callable[[], Figure
         assert process.stdout is not None
         orders, answers = process.stdin, process.stdout
 
-        def answer() -> Figures:
+        def measure() -> Figures:
+            with suppress(BrokenPipeError):  # the answer tells why
+                orders.write("\n")
+                orders.flush()
             if not (line := answers.readline()):
                 process.wait()
                 log.seek(0)
@@ -192,14 +195,7 @@ def worker(commit: Commit, task: str, size: str) -> Iterator[Callable[[], Figure
                 raise CompareError(f"the {commit.name} ({commit.sha[:7]}) failed: {last}")
             return {f"{commit.name} {figure}": cost for figure, cost in json.loads(line).items()}
 
-        def measure() -> Figures:
-            with suppress(BrokenPipeError):  # the answer tells why
-                orders.write("\n")
-                orders.flush()
-            return answer()
-
         try:
-            answer()
             yield measure
         finally:
             # With its input it ends, and its server with it.
@@ -209,7 +205,7 @@ def worker(commit: Commit, task: str, size: str) -> Iterator[Callable[[], Figure
 
 
 def measure(commits: Sequence[Commit], task: str, size: str, rounds: int) -> Rounds:
-    """Costs of each round, by (`base` or `head`, figure); before them, one that does not count.
+    """Costs of each round, by (`base` or `head`, figure). A first round, for which both get ready, does not count.
 
     Raises:
         CompareError: one of the commits cannot do the task.
@@ -249,6 +245,7 @@ def main(
     for values, known, what in ((tasks or [], TASKS, "task"), ([size], SIZES, "size")):
         if unknown := [each for each in values if each not in known]:
             raise typer.BadParameter(f"no {what} is called {unknown[0]!r}; there are {', '.join(known)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # worktrees are removed then, too
     console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
     measured: dict[str, Rounds] = {}
     failed: dict[str, str] = {}

@@ -1,7 +1,7 @@
 """What `benchmarks.compare` measures at two commits: the same small work again and again, in a platform of its own.
 
-`python -m benchmarks.tasks NAME SIZE` prepares the task and writes `{}`. Then it measures once for every line that it
-reads, and writes one line of JSON: the figures by name. It ends with its input.
+`python -m benchmarks.tasks NAME SIZE` prepares the task. Then it measures once for every line that it reads, and writes
+one line of JSON: the figures by name. It ends with its input.
 
 All figures are costs: less is better. Processor time is that of the processes that do the work: other work on the
 machine hardly changes it.
@@ -204,7 +204,6 @@ def main(name: str, size: str) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what others print is no answer
     with fresh_platform() as (home, database), TASKS[name](SIZES[size], home, database) as measure:
-        print("{}", file=answers, flush=True)
         for _ in sys.stdin:
             print(json.dumps(measure()), file=answers, flush=True)
 
