@@ -270,8 +270,8 @@ def main(
     for task, reason in failed.items():
         console.print(f"{task} could not be compared: {reason}", style="red", highlight=False, markup=False)
     if json_file is not None:
-        hashes = (commit.sha for commit in commits)
-        comparison = Comparison(datetime.now(UTC), *hashes, size, rounds, figures, failed)
+        theirs, ours = (commit.sha for commit in commits)
+        comparison = Comparison(datetime.now(UTC), theirs, ours, size, rounds, figures, failed)
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_bytes(TypeAdapter(Comparison).dump_json(comparison) + b"\n")
     if failed or any(figure.verdict is Verdict.SLOWER for figure in figures):
