@@ -35,6 +35,8 @@ from benchmarks import (
 from benchmarks.harness import TABLE_WIDTH, fresh_platform
 from core.database import Database
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
 Benchmark = Callable[[Console, Path, Database], None]
 
 BENCHMARKS: dict[str, dict[str, Benchmark]] = {
@@ -63,6 +65,7 @@ BENCHMARKS: dict[str, dict[str, Benchmark]] = {
 SIZES = ("small", "full")
 
 
+@app.command()
 def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(BENCHMARKS)}; all by default.")] = None,
     size: Annotated[str, typer.Option(envvar="SIZE", help="small, or full: the size of our claims.")] = "small",
@@ -81,4 +84,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -37,6 +37,8 @@ from scipy import stats
 from benchmarks.harness import TABLE_WIDTH, Rounds, alternate, number
 from benchmarks.tasks import SIZES, TASKS, Figures
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
 CHANCE_OF_A_MISS = 0.05
 # What nobody notices: a ratio of 1.05, or its inverse.
 TOLERANCE = 1.05
@@ -230,6 +232,7 @@ def show(figures: Sequence[Figure], console: Console) -> None:
     console.print(table)
 
 
+@app.command()
 def main(
     base: Annotated[str, typer.Argument(help="The commit to compare with: a hash, a tag or a branch.")],
     tasks: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(TASKS)}; all by default.")] = None,
@@ -292,4 +295,4 @@ def _remarks(commits: tuple[Commit, Commit], rounds: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()
