@@ -1,7 +1,7 @@
 # `make up` and `make test` are all that is needed; both install first, and are quick the second time.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --jobs=2
-.PHONY: help install up check test soak cloud connectors workers lint lint-python lint-sql lint-dashboard format generate bench clients dist sbom docs pictures lock advisories clean
+.PHONY: help install up check test soak cloud connectors workers lint lint-python lint-sql lint-dashboard format generate bench bench-compare clients dist sbom docs pictures lock advisories clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -28,7 +28,7 @@ DASHBOARD_FILES := $(shell find dashboards -name node_modules -prune -o -name di
 DBT_FILES := $(shell find dbt_project/*.yml dbt_project/models dbt_project/functions dbt_project/macros dbt_project/materializations dbt_project/analyses dbt_project/tests)
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 install: .venv/installed dbt_project/target/manifest.json dashboards/dist/index.html ## Install everything into .venv, build the dashboard
 
@@ -85,6 +85,10 @@ generate: .venv/installed ## Write what follows from the declared metrics, and t
 
 bench: install ## Measure what we claim (SIZE=full for the large sizes)
 	$(BIN)/python -m benchmarks
+
+# BASE is a commit; ONLY names some of its tasks, JSON a file for the result.
+bench-compare: install ## Say whether HEAD is slower than the commit BASE=… (ONLY="load read" for some tasks)
+	$(BIN)/python -m benchmarks.compare $(if $(JSON),--json "$(JSON)") $(if $(ROUNDS),--rounds $(ROUNDS)) -- "$(or $(BASE),$(error BASE is missing: make bench-compare BASE=COMMIT))" $(ONLY)
 
 clients: install ## Build the Python client, to be published, into clients/python/dist
 	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --clear clients/python

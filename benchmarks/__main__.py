@@ -1,11 +1,12 @@
 """`python -m benchmarks [NAME…]`: run all benchmarks, or those named; SIZE=full for the large sizes."""
 
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 
 from benchmarks import (
@@ -31,8 +32,10 @@ from benchmarks import (
     top,
     workers,
 )
-from benchmarks.harness import fresh_platform
+from benchmarks.harness import TABLE_WIDTH, fresh_platform
 from core.database import Database
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 Benchmark = Callable[[Console, Path, Database], None]
 
@@ -60,26 +63,25 @@ BENCHMARKS: dict[str, dict[str, Benchmark]] = {
     "no_shows": {"small": partial(no_shows.run, no_shows.SMALL), "full": partial(no_shows.run, no_shows.FULL)},
 }
 SIZES = ("small", "full")
-TABLE_WIDTH = 140
 
 
-def main() -> None:
-    """Run what the command line names.
+@app.command()
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(BENCHMARKS)}; all by default.")] = None,
+    size: Annotated[str, typer.Option(envvar="SIZE", help="small, or full: the size of our claims.")] = "small",
+) -> None:
+    """Measure what we claim; each benchmark prints a table (benchmarks/README.md says what each answers).
 
-    Raises:
-        SystemExit: it names something else.
+    `python -m benchmarks.compare` compares two commits.
     """
-    names = sys.argv[1:] or list(BENCHMARKS)
-    size = os.environ.get("SIZE", "small")
-    if unknown := [name for name in names if name not in BENCHMARKS]:
-        sys.exit(f"no benchmark is called {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
-    if size not in SIZES:
-        sys.exit(f"SIZE is {size!r}; it may be small or full")
+    for values, known, what in ((names or [], BENCHMARKS, "benchmark"), ([size], SIZES, "size")):
+        if unknown := [each for each in values if each not in known]:
+            raise typer.BadParameter(f"no {what} is called {unknown[0]!r}; there are {', '.join(known)}")
     console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
-    for name in names:
+    for name in names or BENCHMARKS:
         with fresh_platform() as (home, database):
             BENCHMARKS[name][size](console, home, database)
 
 
 if __name__ == "__main__":
-    main()
+    app()

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks import history
 from benchmarks.harness import Report, settings_of
-from benchmarks.read import free_port, server
+from benchmarks.ingest import free_port, server
 from core import dbt_runner, keys
 from core.database import Database
 from core.roles import Role

@@ -27,6 +27,8 @@ from core.settings import Settings
 
 MIB = 1 << 20
 SAMPLE_SECONDS = 0.05
+# Where the output is no terminal.
+TABLE_WIDTH = 140
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

@@ -100,6 +100,19 @@ def drive(port: int, requests: Sequence[Request], connections: int, seconds: flo
     return [uvloop.run(main(request)) for request in requests]
 
 
+def ask_times(port: int, request: Request, connections: int, times: int) -> float:
+    """Ask a server of this machine `times` times from several connections at once; seconds.
+
+    Raises:
+        RuntimeError: an answer has another status.
+    """
+
+    async def main() -> float:
+        return await repeat_times(await _connect(port, request, connections), times)
+
+    return uvloop.run(main())
+
+
 def pace(
     port: int, requests: Sequence[Request], per_second: Sequence[float], connections: int, seconds: float
 ) -> list[float]:
@@ -148,6 +161,19 @@ async def repeat(askers: list[Callable[[], Awaitable[None]]], seconds: float) ->
     duration = await all_asking(seconds)
     p50, p99 = np.quantile(times, [0.5, 0.99]) * 1000
     return Throughput(len(times) / duration, float(p50), float(p99), (time.process_time() - cpu) / duration)
+
+
+async def repeat_times(askers: list[Callable[[], Awaitable[None]]], times: int) -> float:
+    """Let askers ask `times` times in all, each time whoever is free first; seconds."""
+    left = iter(range(times))
+
+    async def keep_asking(ask: Callable[[], Awaitable[None]]) -> None:
+        for _ in left:
+            await ask()
+
+    started = time.perf_counter()
+    await asyncio.gather(*map(keep_asking, askers))
+    return time.perf_counter() - started
 
 
 async def keep_pace(askers: list[Callable[[], Awaitable[None]]], per_second: float, seconds: float) -> float:

@@ -24,7 +24,7 @@ from rich.console import Console
 
 from api.database import open_pool
 from benchmarks.harness import Report, Rounds, alternate, ratios, run_apart, settings_of
-from benchmarks.http_client import Throughput, repeat
+from benchmarks.http_client import Throughput, repeat, repeat_times
 from benchmarks.ingest_twin import UPSERT, Session, values
 from core import keys
 from core.database import Database
@@ -193,17 +193,35 @@ def drive(port: int, headers: Mapping[str, str], clients: int, seconds: float, s
     """
 
     async def main() -> Throughput:
-        async def ask(poster: Poster, bodies: Iterator[dict[str, Any]]) -> None:
-            status = await poster.post(next(bodies))
-            if status != 202:
-                raise RuntimeError(f"the answer was {status}")
-
-        askers: list[Callable[[], Awaitable[None]]] = [
-            partial(ask, await Poster.connect(port, headers), sessions(f"{seed}-{client}")) for client in range(clients)
-        ]
-        return await repeat(askers, seconds)
+        return await repeat(await _askers(port, headers, clients, seed), seconds)
 
     return uvloop.run(main())
+
+
+def post_times(port: int, headers: Mapping[str, str], clients: int, times: int, seed: float) -> float:
+    """Post `times` sessions, as `drive` does; seconds.
+
+    Raises:
+        RuntimeError: an answer is not 202.
+    """
+
+    async def main() -> float:
+        return await repeat_times(await _askers(port, headers, clients, seed), times)
+
+    return uvloop.run(main())
+
+
+async def _askers(
+    port: int, headers: Mapping[str, str], clients: int, seed: float
+) -> list[Callable[[], Awaitable[None]]]:
+    async def ask(poster: Poster, bodies: Iterator[dict[str, Any]]) -> None:
+        status = await poster.post(next(bodies))
+        if status != 202:
+            raise RuntimeError(f"the answer was {status}")
+
+    return [
+        partial(ask, await Poster.connect(port, headers), sessions(f"{seed}-{client}")) for client in range(clients)
+    ]
 
 
 def insert(url: str, clients: int, seconds: float, seed: float) -> Throughput:

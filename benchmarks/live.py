@@ -117,7 +117,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
             f"5/s during runs: 202 to score, {what}", busy[f"5 busy visible {what}"], "ms", note="dbt on the same cores"
         )
     for sessions in (1, 8, 32, 200):
-        report.add(f"the refresh alone, {sessions} sessions", _refresh(database, sessions, size.calls), "ms")
+        report.add(f"the refresh alone, {sessions} sessions", refresh(database, sessions, size.calls), "ms")
     report.remarks = [_compare(database, settings, size)]
     report.show(console, database)
 
@@ -203,7 +203,7 @@ def _post_during_runs(post: partial[Mapping[str, float]], database: Database, se
         thread.join()
 
 
-def _refresh(database: Database, sessions: int, calls: int) -> list[float]:
+def refresh(database: Database, sessions: int, calls: int) -> list[float]:
     """Milliseconds of each call of the function, with its commit, in a warm session."""
     with database.connect(autocommit=True) as connection:
         ids = [row[0] for row in connection.execute("select session_id from raw.sessions order by random() limit 3000")]

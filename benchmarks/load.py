@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pyarrow as pa
 import pyarrow.csv
 from rich.console import Console
@@ -68,11 +69,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
     """
     settings = settings_of(home, database_url=database.url)
     with database.connect() as connection:
-        for table, key, count in (("tutors", "tutor_id", TUTORS), ("students", "student_id", size.students)):
-            connection.execute(
-                f"insert into raw.{table} ({key}) select lpad(to_hex(i), 32, '0')::uuid "
-                f"from generate_series(0, {count} - 1) as i".encode()
-            )
+        add_people(connection, size.students)
         connection.execute(PEER_TABLE)
     peaks = [*_measure_file(size, console, home, database, settings)]
     peaks += _measure_sheet(size, console, home, database, settings)
@@ -98,16 +95,16 @@ def _measure_file(size: Size, console: Console, home: Path, database: Database, 
     run_apart(write_sessions, folder / SESSIONS_FILE, size)
 
     def load() -> Mapping[str, float]:
-        _empty(database, "raw.sessions, raw.changes, raw.loads")
+        empty(database, "raw.sessions, raw.changes, raw.loads")
         seconds, peak = run_apart(load_sessions, settings, folder)
         return {"load": size.sessions / seconds, "load, peak": peak}
 
     def copy() -> Mapping[str, float]:
-        _empty(database, "public.sessions")
+        empty(database, "public.sessions")
         return {"copy": size.sessions / _copy_on_server(database, folder / SESSIONS_FILE)}
 
     def pandas() -> Mapping[str, float]:
-        _empty(database, "public.sessions")
+        empty(database, "public.sessions")
         seconds, peak = run_apart(insert_with_pandas, settings, folder / SESSIONS_FILE, size.sampled)
         return {"pandas": size.sampled / seconds, "pandas, peak": peak}
 
@@ -146,7 +143,7 @@ def _measure_sheet(size: Size, console: Console, home: Path, database: Database,
     run_apart(write_sheet, folders["sheet"] / SHEET_FILE, folders["csv"] / SESSIONS_FILE, size)
 
     def load(name: str) -> Mapping[str, float]:
-        _empty(database, "raw.sessions, raw.changes, raw.loads")
+        empty(database, "raw.sessions, raw.changes, raw.loads")
         seconds, peak = run_apart(load_sessions, settings, folders[name])
         return {name: seconds, f"{name}, peak": peak}
 
@@ -163,6 +160,15 @@ def _measure_sheet(size: Size, console: Console, home: Path, database: Database,
     report.add("CSV, peak memory", figures["csv, peak"], "MiB", ratios(figures["sheet, peak"], figures["csv, peak"]))
     report.show(console, database)
     return figures["sheet, peak"]
+
+
+def add_people(connection: psycopg.Connection, students: int) -> None:
+    """The tutors and students of `write_sessions`."""
+    for table, key, count in (("tutors", "tutor_id", TUTORS), ("students", "student_id", students)):
+        connection.execute(
+            f"insert into raw.{table} ({key}) select lpad(to_hex(i), 32, '0')::uuid "
+            f"from generate_series(0, {count} - 1) as i".encode()
+        )
 
 
 def load_sessions(settings: Settings, folder: Path) -> tuple[float, float]:
@@ -277,7 +283,7 @@ def _copy_on_server(database: Database, path: Path) -> float:
         return time.perf_counter() - started
 
 
-def _empty(database: Database, tables: str) -> None:
+def empty(database: Database, tables: str) -> None:
     """Truncate, and have what is dirty written now rather than while the next contestant is measured."""
     with database.connect(autocommit=True) as connection:
         connection.execute(f"truncate {tables}".encode())

@@ -1,12 +1,7 @@
 """How many answers a second the read API gives, beside a usual one (read_twin.py) and asyncpg alone (the limit)."""
 
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http.client import HTTPResponse
 from pathlib import Path
@@ -22,17 +17,16 @@ from api.tutors.schemas import TutorFilters, TutorList, TutorResponse
 from benchmarks import history
 from benchmarks.harness import Report, Rounds, alternate, ratios, run_apart, settings_of, summary
 from benchmarks.http_client import Request, Throughput, drive, pace, repeat
+from benchmarks.ingest import free_port, server
 from core import dbt_runner, keys
 from core.database import Database
 from core.roles import Role
-from core.settings import PROJECT_ROOT, Settings
 
 LIST = "/api/tutors?limit=50"
 # Of what a contestant gives at most: the load at which its answers are timed.
 LOAD = 0.7
 # Enough that a slow answer does not keep the next requests waiting here.
 PACED_CONNECTIONS = 64
-START_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -183,39 +177,6 @@ def run_bare(url: str, questions: Sequence[Question], connections: int, seconds:
             return await repeat([ask] * connections, seconds)
 
     return [uvloop.run(main(question)) for question in questions]
-
-
-@contextmanager
-def server(settings: Settings, port: int, module: str, *arguments: str) -> Iterator[None]:
-    """`python -m module`, until the block is left."""
-    # Nothing of this process's environment, and a directory without `.env`: settings are what is given here.
-    environment = {**settings.as_environment(), "PYTHONPATH": str(PROJECT_ROOT)}
-    command = [sys.executable, "-m", module, *arguments]
-    with subprocess.Popen(command, cwd=settings.home, env=environment, stdout=subprocess.DEVNULL) as process:
-        try:
-            _wait_for(process, port)
-            yield
-        finally:
-            process.terminate()
-
-
-def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    raise RuntimeError(f"{process.args!r} did not start")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def _get(port: int, path: str, headers: Mapping[str, str]) -> HTTPResponse:

@@ -60,7 +60,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
     runs = {}
     for sessions in size.histories:
         console.print(f"making a history of {sessions:,} sessions …", style="dim", highlight=False)
-        runs[f"{sessions:,}"] = _ScoringRun(home, database, size, sessions)
+        runs[f"{sessions:,}"] = ScoringRun(home, database, size, sessions)
     figures = alternate({name: scoring.measure for name, scoring in runs.items()}, size.rounds)
     smallest, largest = f"{size.histories[0]:,}", f"{size.histories[-1]:,}"
     for part, note in (
@@ -97,7 +97,7 @@ class _Spent:
     cpu: float = 0.0
 
 
-class _ScoringRun:
+class ScoringRun:
     """One history in a database of its own, built once."""
 
     def __init__(self, home: Path, server: Database, size: Size, sessions: int) -> None:

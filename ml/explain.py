@@ -14,7 +14,6 @@ from ml.model import Model
 from ml.texts import TextTask, check_text, tidied
 
 Severity = Literal["none", "low", "medium", "high"]
-Side = Literal["student", "tutor"]
 
 # Goes with every stored text: a text of another prompt is not used again.
 PROMPT_VERSION = "1"

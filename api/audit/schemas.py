@@ -12,7 +12,6 @@ from core.audit import Action
 from ingest.contract import NOT_BLANK
 
 LONGEST_FILTER = 200
-MOST_FILTERS = 50
 
 
 class AuditFilters(PageFilters):

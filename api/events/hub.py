@@ -50,10 +50,6 @@ class Hub:
         """Whether the database says when there is something to read."""
         return self._listener.is_listening
 
-    @property
-    def open_streams(self) -> int:
-        return len(self._streams)
-
     def end_streams(self) -> None:
         """For good, at once: the process ends."""
         self._streams.end()

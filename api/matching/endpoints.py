@@ -80,7 +80,6 @@ RunPath = Annotated[
 ]
 
 ONE = NOT_MODIFIED | documented(404)
-LIST_OF_ONE = ONE | LINKED
 LIST = NOT_MODIFIED | LINKED
 
 

@@ -25,7 +25,6 @@ from tests.core.test_concerns import RULES, concern
 if TYPE_CHECKING:
     import httpx2
 
-SURE = {"low": 0.18, "threshold": 0.15}
 PLATFORM = {
     "let_down_rate_90d": 0.08,
     "tutor_no_show_rate_90d": 0.011,

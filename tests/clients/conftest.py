@@ -32,10 +32,6 @@ class Platform:
     def url(self) -> str:
         return self.served.base_url
 
-    @property
-    def admin_key(self) -> str:
-        return self.served.key
-
 
 @pytest.fixture(scope="session")
 def platform(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:

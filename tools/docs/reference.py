@@ -1,4 +1,4 @@
-"""Reference pages, from what the program itself says: the command line, settings, tables and the API."""
+"""Reference pages, from what the program itself says: the command line, settings, tables, the API, and its speed."""
 
 import json
 import re
@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 import yaml
+
+from tools.docs import speed
 
 LEADS = {
     "cli": "Every verb of `tutorq`, as `--help` has it. Errors are one sentence and a non-zero exit code.",
@@ -33,6 +35,7 @@ def pages(root: Path) -> dict[str, str]:
         "reference/cli.md": command_line(),
         "reference/settings.md": settings((root / ".env.example").read_text()),
         "reference/tables.md": tables(root / "dbt_project" / "models" / "marts"),
+        "reference/speed.md": speed.page(speed.history(root / "build" / "benchmarks" / "history.jsonl")),
         **{f"reference/api/{name}.md": text for name, text in operations(api).items()},
     }
 

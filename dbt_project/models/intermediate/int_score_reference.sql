@@ -14,7 +14,6 @@ final as (
         of_filter.as_of,
         coalesce(of_filter.filter_prior, array{{ var('shipped_filter_prior') }}::double precision[]) as filter_prior,
         coalesce(of_filter.design_effect, {{ var('shipped_design_effect') }}) as design_effect,
-        newest.quality_reference_id,
         coalesce(of_quality.means, array{{ var('shipped_quality_means') }}::double precision[]) as means,
         coalesce(of_quality.covariance, array{{ var('shipped_quality_covariance') }}::double precision[])
             as covariance

@@ -2,7 +2,6 @@
 
 select
     session_id,
-    reason as excuse_reason,
     created_by as excused_by,
     created_at as excused_at
 from {{ source('app', 'excuses') }}
