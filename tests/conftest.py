@@ -28,7 +28,7 @@ pytest_plugins = ["tests.failures"]
 for name in [name for name in os.environ if name.startswith("TUTORQ_") and name != "TUTORQ_CHROMIUM"]:
     del os.environ[name]
 
-MIGRATED, PUBLISHED = "migrated", "published"
+MIGRATED, MADE, PUBLISHED = "migrated", "made", "published"
 # Longest first, so that workers end with something short. Files of one row go to one worker, in this order: those of
 # the first row share one `tutorq up`, those of the second such row make roles, which belong to the server.
 LONGEST_FIRST = (
@@ -135,14 +135,20 @@ class Postgres:
     def new_database(self, home: Path, template: str = MIGRATED) -> Database:
         """A copy of the template, with `home` for files.
 
-        MIGRATED has no rows and no marts, PUBLISHED has the marts of tests/marketplace.sql, as dbt builds them.
+        MIGRATED has no rows and no marts. MADE has marts without rows: what runs after the first one find, in a third
+        of its time. PUBLISHED has the marts of tests/marketplace.sql, as dbt builds them.
         """
-        if template == PUBLISHED:
-            self.make_template(PUBLISHED, self._published)
+        if template in (MADE, PUBLISHED):
+            self.make_template(template, {MADE: self._made, PUBLISHED: self._published}[template])
         name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{next(self._numbers)}"
         with self.server.connect(autocommit=True) as connection:
             connection.execute(f"create database {name} template {template}".encode())
         return self.database(name, home)
+
+    def drop(self, database: Database) -> None:
+        """End all who are connected, and remove it: hundreds of copies would fill the disk."""
+        with self.server.connect(autocommit=True) as connection:
+            connection.execute(f"drop database {self._name(database)} with (force)".encode())
 
     def database(self, name: str, home: Path) -> Database:
         return Database(
@@ -153,11 +159,19 @@ class Postgres:
         """Keep the database that `make` returns under this name, unless this gate has it; nobody may be connected."""
 
         def keep() -> None:
-            made = make().url.partition("?")[0].rpartition("/")[2]
+            made = self._name(make())
             with self.server.connect(autocommit=True) as connection:
                 connection.execute(f"alter database {made} rename to {name}".encode())
 
         made_once(self.gate_folder, name, keep)
+
+    def _made(self) -> Database:
+        from core.dbt_runner import build
+
+        database = self.new_database(self.gate_folder)
+        home = self.gate_folder / "made"
+        build(Settings(home=home, database_url=database.url), database, exclude=["resource_type:test"])
+        return database
 
     def _published(self) -> Database:
         from tests.marts import MARKETPLACE, publish
@@ -167,6 +181,10 @@ class Postgres:
             connection.execute(MARKETPLACE.read_bytes())
         publish(database, self.gate_folder / "published")
         return database
+
+    @staticmethod
+    def _name(database: Database) -> str:
+        return database.url.partition("?")[0].rpartition("/")[2]
 
     def url(self, name: str) -> str:
         return self.server.url.replace("/postgres?", f"/{name}?")
@@ -205,8 +223,10 @@ def forget_audit(connection: psycopg.Connection) -> None:
 
 
 @pytest.fixture
-def database(postgres: Postgres, tmp_path: Path) -> Database:
-    return postgres.new_database(tmp_path)
+def database(request: pytest.FixtureRequest, postgres: Postgres, tmp_path: Path) -> Database:
+    """A copy of the template that the mark of the test names, or of MIGRATED."""
+    mark = request.node.get_closest_marker("template")
+    return postgres.new_database(tmp_path, *(mark.args if mark else ()))
 
 
 @pytest.fixture
