@@ -18,7 +18,8 @@ endif
 # One more than there are processors: tests of whole installations wait much of the time.
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 3); echo $$(( n < 3 ? n + 1 : 4 )))
 PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --quiet --durations=30 --durations-min=10
-QUICK := tests/api tests/backup tests/cli tests/connectors tests/core tests/demo tests/deploy tests/docs tests/ingest tests/mcp_server tests/ml tests/persons tests/reports tests/tools tests/verify
+# What needs no marts: dbt builds them for longer than all of these take.
+QUICK := tests/cli tests/core tests/deploy tests/docs tests/ingest tests/mcp_server tests/ml tests/tools tests/verify
 # Where the demo runs that `make pictures` looks at.
 ADDRESS ?= http://localhost:8000
 DAGSTER ?= http://127.0.0.1:3000
@@ -35,15 +36,15 @@ install: .venv/installed dbt_project/target/manifest.json dashboards/dist/index.
 up: install ## Start tutorq with demo data; Ctrl-C stops it
 	@$(BIN)/tutorq up --demo
 
-check: lint ## Lint, types, and the quick tests (some minutes)
+check: lint ## Lint, types, and the quick tests (90 seconds on two cores)
 	$(NPM) test
 	$(PYTEST) -m "not slow and not soak and not cloud and not connectors and not workers" $(QUICK)
 
-test: lint ## The whole gate: check, and everything else that is to pass before a merge (half an hour on two cores)
+test: lint ## The whole gate: check, and everything else that is to pass before a merge (8 minutes on two cores)
 	$(NPM) test
 	$(PYTEST) -m "not soak and not cloud and not connectors and not workers"
 
-soak: install cloud connectors workers ## What takes too long for the gate: kills at every step, a full disk, the compose file, benchmarks (longer than the gate)
+soak: install cloud connectors workers ## What takes too long for the gate: kills at every step, a full disk, the compose file, benchmarks, all of the browser (hours)
 	$(PYTEST) -m "soak and not connectors and not workers" -o faulthandler_timeout=3600
 	SCHEMATHESIS_EXAMPLES=100 $(PYTEST) tests/api/test_schemathesis.py
 

@@ -16,6 +16,8 @@ from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
 from tests.conftest import Postgres
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

@@ -7,6 +7,8 @@ import pytest
 from verify.inputs import Floats
 from verify.recompute.fairness import compare, wilson
 
+pytestmark = pytest.mark.slow
+
 TUTORS = 300
 # As many as it takes to see the difference, and in the nightly run many more.
 WORLDS = pytest.mark.parametrize("worlds", [40, pytest.param(200, marks=pytest.mark.soak)])
