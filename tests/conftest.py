@@ -30,32 +30,38 @@ for name in [name for name in os.environ if name.startswith("TUTORQ_") and name 
 
 MIGRATED, MADE, PUBLISHED = "migrated", "made", "published"
 # Longest first, so that workers end with something short. Files of one row go to one worker, in this order: those of
-# the first row share one `tutorq up`, those of the second such row make roles, which belong to the server.
+# the first row share one `tutorq up`, those of the row of dbt/test_roles.py make roles, which belong to the server.
 LONGEST_FIRST = (
     ("tests/e2e/test_start.py", "tests/e2e/test_dashboard.py", "tests/e2e/test_up.py"),
-    ("tests/dbt/test_live.py",),
-    ("tests/dbt/test_concerns.py",),
     ("tests/api/test_schemathesis.py",),
-    ("tests/dbt/test_events.py",),
     (
         "tests/dbt/test_roles.py", "tests/core/test_roles.py", "tests/core/test_servers.py",
         "tests/verify/test_verify.py", "tests/api/test_pooler.py",
     ),
-    ("tests/dbt/test_score_reference.py",),
-    ("tests/dbt/test_build.py",),
-    ("tests/orchestration/test_graph.py",),
-    ("tests/orchestration/test_alert_over_http.py",),
+    ("tests/dbt/test_live.py",),
+    ("tests/dbt/test_concerns.py",),
     ("tests/e2e/test_ledger.py",),
-    ("tests/orchestration/test_automation.py",),
     ("tests/orchestration/test_predictions.py",),
+    ("tests/dbt/test_build.py",),
+    ("tests/dbt/test_events.py",),
+    ("tests/dbt/test_made_before.py",),
+    ("tests/dbt/test_score_reference.py",),
+    ("tests/orchestration/test_automation.py",),
+    ("tests/orchestration/test_graph.py",),
+    ("tests/orchestration/test_top_pairs.py",),
     ("tests/dbt/test_incremental.py",),
-    ("tests/dbt/test_leakage.py",),
-    ("tests/dbt/test_cases.py",),
-    ("tests/dbt/test_case_effects.py",),
+    ("tests/cli/test_app.py",),
+    ("tests/api/test_main.py",),
+    ("tests/api/test_oidc.py",),
+    ("tests/backup/test_refusals.py",),
+    ("tests/persons/test_erase.py",),
     ("tests/dbt/test_histories.py",),
-    ("tests/verify/test_extremes.py",),
-    ("tests/verify/test_other_settings.py",),
+    ("tests/cli/test_secrets.py",),
+    ("tests/orchestration/test_spread.py",),
+    ("tests/dbt/test_clearing.py",),
+    ("tests/orchestration/test_alert_over_http.py",),
     ("tests/orchestration/test_crashes.py",),
+    ("tests/verify/test_other_settings.py",),
 )  # fmt: skip
 ROWS = {name: f"row {row:02}" for row, names in enumerate(LONGEST_FIRST) for name in names}
 PLACES = {name: place for place, name in enumerate(name for names in LONGEST_FIRST for name in names)}

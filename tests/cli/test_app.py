@@ -386,7 +386,7 @@ def test_db_url_is_the_url_alone(database: Database) -> None:
     assert all(line.startswith("export PG") for line in lines)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_doctor_before_and_after(tmp_path: Path) -> None:
     findings = answer_of_doctor()
     assert findings["schema"]["ok"] is True

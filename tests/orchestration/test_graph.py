@@ -306,6 +306,7 @@ def test_a_failed_blocking_check_keeps_the_marts_as_they_are(
         assert connection.execute("select to_regclass('marts.publication')").fetchone() == (None,)
 
 
+@pytest.mark.soak
 @pytest.mark.template(MADE)
 def test_a_broken_file_is_named_and_the_others_are_loaded(
     definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
