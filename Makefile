@@ -47,6 +47,7 @@ test: lint ## The whole gate: check, and everything else that is to pass before 
 soak: install cloud connectors workers ## What takes too long for the gate: kills at every step, a full disk, the compose file, benchmarks, all of the browser (hours)
 	$(PYTEST) -m "soak and not connectors and not workers" -o faulthandler_timeout=3600
 	SCHEMATHESIS_EXAMPLES=100 $(PYTEST) tests/api/test_schemathesis.py
+	EXAMPLES_TIMES=10 $(PYTEST) -m "hypothesis and not soak and not connectors and not workers"
 
 cloud: .venv-cloud/bin/helm ## Check what deploy has for AWS and Kubernetes, with tools of its own (minutes; 0.8 GB the first time)
 	PATH="$(CURDIR)/.venv-cloud/bin:$$PATH" .venv-cloud/bin/pytest --quiet --confcutdir=tests/deploy tests/deploy/cloud
