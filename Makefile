@@ -1,7 +1,7 @@
 # `make up` and `make test` are all that is needed; both install first, and are quick the second time.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --jobs=2
-.PHONY: help install up check test soak cloud connectors workers lint lint-python lint-sql lint-dashboard format generate bench clients dist sbom docs pictures lock advisories clean
+.PHONY: help install up check test soak cloud connectors workers lint lint-python lint-sql lint-dashboard test-dashboard format generate bench clients dist sbom docs pictures lock advisories clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -36,12 +36,10 @@ install: .venv/installed dbt_project/target/manifest.json dashboards/dist/index.
 up: install ## Start tutorq with demo data; Ctrl-C stops it
 	@$(BIN)/tutorq up --demo
 
-check: lint ## Lint, types, and the quick tests (90 seconds on two cores)
-	$(NPM) test
+check: lint test-dashboard ## Lint, types, and the quick tests (90 seconds on two cores)
 	$(PYTEST) -m "not slow and not soak and not cloud and not connectors and not workers" $(QUICK)
 
-test: lint ## The whole gate: check, and everything else that is to pass before a merge (8 minutes on two cores)
-	$(NPM) test
+test: lint test-dashboard ## The whole gate: check, and everything else that is to pass before a merge (8 minutes on two cores)
 	$(PYTEST) -m "not soak and not cloud and not connectors and not workers"
 
 soak: install cloud connectors workers ## What takes too long for the gate: kills at every step, a full disk, the compose file, benchmarks, all of the browser (hours)
@@ -75,6 +73,9 @@ lint-sql: install dbt_project/target/linted
 
 lint-dashboard: install
 	$(NPM) run lint
+
+test-dashboard: install
+	$(NPM) test
 
 format: install ## Reformat the code
 	$(BIN)/ruff check --fix
