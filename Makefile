@@ -1,6 +1,8 @@
 # `make up` and `make test` are all that is needed; both install first, and are quick the second time.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --jobs=2
+# Images of containers set it. Each worker of the tests, and each process that they start, would compile all of ours anew.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help install up check test soak cloud connectors workers lint lint-python lint-sql lint-dashboard test-dashboard format generate bench clients dist sbom docs pictures lock advisories clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
