@@ -28,34 +28,40 @@ pytest_plugins = ["tests.failures"]
 for name in [name for name in os.environ if name.startswith("TUTORQ_") and name != "TUTORQ_CHROMIUM"]:
     del os.environ[name]
 
-MIGRATED, PUBLISHED = "migrated", "published"
+MIGRATED, MADE, PUBLISHED = "migrated", "made", "published"
 # Longest first, so that workers end with something short. Files of one row go to one worker, in this order: those of
-# the first row share one `tutorq up`, those of the second such row make roles, which belong to the server.
+# the first row share one `tutorq up`, those of the row of dbt/test_roles.py make roles, which belong to the server.
 LONGEST_FIRST = (
     ("tests/e2e/test_start.py", "tests/e2e/test_dashboard.py", "tests/e2e/test_up.py"),
-    ("tests/dbt/test_live.py",),
-    ("tests/dbt/test_concerns.py",),
     ("tests/api/test_schemathesis.py",),
-    ("tests/dbt/test_events.py",),
     (
         "tests/dbt/test_roles.py", "tests/core/test_roles.py", "tests/core/test_servers.py",
         "tests/verify/test_verify.py", "tests/api/test_pooler.py",
     ),
-    ("tests/dbt/test_score_reference.py",),
-    ("tests/dbt/test_build.py",),
-    ("tests/orchestration/test_graph.py",),
-    ("tests/orchestration/test_alert_over_http.py",),
+    ("tests/dbt/test_live.py",),
+    ("tests/dbt/test_concerns.py",),
     ("tests/e2e/test_ledger.py",),
-    ("tests/orchestration/test_automation.py",),
     ("tests/orchestration/test_predictions.py",),
+    ("tests/dbt/test_build.py",),
+    ("tests/dbt/test_events.py",),
+    ("tests/dbt/test_made_before.py",),
+    ("tests/dbt/test_score_reference.py",),
+    ("tests/orchestration/test_automation.py",),
+    ("tests/orchestration/test_graph.py",),
+    ("tests/orchestration/test_top_pairs.py",),
     ("tests/dbt/test_incremental.py",),
-    ("tests/dbt/test_leakage.py",),
-    ("tests/dbt/test_cases.py",),
-    ("tests/dbt/test_case_effects.py",),
+    ("tests/cli/test_app.py",),
+    ("tests/api/test_main.py",),
+    ("tests/api/test_oidc.py",),
+    ("tests/backup/test_refusals.py",),
+    ("tests/persons/test_erase.py",),
     ("tests/dbt/test_histories.py",),
-    ("tests/verify/test_extremes.py",),
-    ("tests/verify/test_other_settings.py",),
+    ("tests/cli/test_secrets.py",),
+    ("tests/orchestration/test_spread.py",),
+    ("tests/dbt/test_clearing.py",),
+    ("tests/orchestration/test_alert_over_http.py",),
     ("tests/orchestration/test_crashes.py",),
+    ("tests/verify/test_other_settings.py",),
 )  # fmt: skip
 ROWS = {name: f"row {row:02}" for row, names in enumerate(LONGEST_FIRST) for name in names}
 PLACES = {name: place for place, name in enumerate(name for names in LONGEST_FIRST for name in names)}
@@ -135,14 +141,20 @@ class Postgres:
     def new_database(self, home: Path, template: str = MIGRATED) -> Database:
         """A copy of the template, with `home` for files.
 
-        MIGRATED has no rows and no marts, PUBLISHED has the marts of tests/marketplace.sql, as dbt builds them.
+        MIGRATED has no rows and no marts. MADE has marts without rows: what runs after the first one find, in a third
+        of its time. PUBLISHED has the marts of tests/marketplace.sql, as dbt builds them.
         """
-        if template == PUBLISHED:
-            self.make_template(PUBLISHED, self._published)
+        if template in (MADE, PUBLISHED):
+            self.make_template(template, {MADE: self._made, PUBLISHED: self._published}[template])
         name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{next(self._numbers)}"
         with self.server.connect(autocommit=True) as connection:
             connection.execute(f"create database {name} template {template}".encode())
         return self.database(name, home)
+
+    def drop(self, database: Database) -> None:
+        """End all who are connected, and remove it: hundreds of copies would fill the disk."""
+        with self.server.connect(autocommit=True) as connection:
+            connection.execute(f"drop database {self._name(database)} with (force)".encode())
 
     def database(self, name: str, home: Path) -> Database:
         return Database(
@@ -153,11 +165,19 @@ class Postgres:
         """Keep the database that `make` returns under this name, unless this gate has it; nobody may be connected."""
 
         def keep() -> None:
-            made = make().url.partition("?")[0].rpartition("/")[2]
+            made = self._name(make())
             with self.server.connect(autocommit=True) as connection:
                 connection.execute(f"alter database {made} rename to {name}".encode())
 
         made_once(self.gate_folder, name, keep)
+
+    def _made(self) -> Database:
+        from core.dbt_runner import build
+
+        database = self.new_database(self.gate_folder)
+        home = self.gate_folder / "made"
+        build(Settings(home=home, database_url=database.url), database, exclude=["resource_type:test"])
+        return database
 
     def _published(self) -> Database:
         from tests.marts import MARKETPLACE, publish
@@ -167,6 +187,10 @@ class Postgres:
             connection.execute(MARKETPLACE.read_bytes())
         publish(database, self.gate_folder / "published")
         return database
+
+    @staticmethod
+    def _name(database: Database) -> str:
+        return database.url.partition("?")[0].rpartition("/")[2]
 
     def url(self, name: str) -> str:
         return self.server.url.replace("/postgres?", f"/{name}?")
@@ -205,8 +229,10 @@ def forget_audit(connection: psycopg.Connection) -> None:
 
 
 @pytest.fixture
-def database(postgres: Postgres, tmp_path: Path) -> Database:
-    return postgres.new_database(tmp_path)
+def database(request: pytest.FixtureRequest, postgres: Postgres, tmp_path: Path) -> Database:
+    """A copy of the template that the mark of the test names, or of MIGRATED."""
+    mark = request.node.get_closest_marker("template")
+    return postgres.new_database(tmp_path, *(mark.args if mark else ()))
 
 
 @pytest.fixture

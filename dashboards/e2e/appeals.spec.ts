@@ -142,7 +142,7 @@ test("a tutor appeals on a telephone, a lead decides, and the tutor sees the ans
   for (const each of [tutor, involved, lead, other]) await each.context().close();
 });
 
-test("a coach makes a link to a tutor's own page, and revokes it", async ({ page }) => {
+test("a coach makes a link to a tutor's own page, and revokes it", { tag: "@soak" }, async ({ page }) => {
   await post(page.request, LINKED);
   await expect.poll(async () => (await page.request.get(`/api/tutors/${LINKED}`)).status()).toBe(200);
   await page.goto(`/tutors/${LINKED}`);

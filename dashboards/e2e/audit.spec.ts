@@ -15,7 +15,7 @@ test("lists who did what, the newest first", async ({ page }) => {
   await expect(row).toContainText("address: 127.0.0.1");
 });
 
-test("a refused log-in is told with its address", async ({ page }) => {
+test("a refused log-in is told with its address", { tag: "@soak" }, async ({ page }) => {
   const refused = await page.request.post("/api/auth/session", { data: { token: "x".repeat(43) } });
   expect([401, 429]).toContain(refused.status());
   await expect
@@ -25,7 +25,7 @@ test("a refused log-in is told with its address", async ({ page }) => {
   await expect(page.locator("tbody tr").first()).toContainText("unknown (127.0.0.1)");
 });
 
-test("filters stand in the address, and can be cleared", async ({ page }) => {
+test("filters stand in the address, and can be cleared", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/audit");
   await expect(page.locator("tbody tr").first()).toBeVisible();
   await page.getByLabel("Who").fill("nobody of this name");
@@ -41,7 +41,7 @@ test("filters stand in the address, and can be cleared", async ({ page }) => {
   await expect(page.getByText("No entries match these filters")).toBeVisible();
 });
 
-test("an export is noted", async ({ page }) => {
+test("an export is noted", { tag: "@soak" }, async ({ page }) => {
   const before = (await ask(page, "/api/audit?action=export")).meta.total;
   await page.goto("/tutors");
   const download = page.waitForEvent("download");
@@ -52,7 +52,7 @@ test("an export is noted", async ({ page }) => {
   expect(data[0].subject_id).toBe("tutors");
 });
 
-test("is for admins", async ({ page }) => {
+test("is for admins", { tag: "@soak" }, async ({ page }) => {
   await logIn(page, READ_KEY);
   await page.goto("/audit");
   await expect(page.getByText("Needs the admin role")).toBeVisible();
@@ -62,7 +62,7 @@ test("is for admins", async ({ page }) => {
   expect((await page.request.get("/api/audit")).status()).toBe(403);
 });
 
-test("can be used by everybody, and on a telephone", async ({ page }) => {
+test("can be used by everybody, and on a telephone", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/audit");
   await expect(page.locator("tbody tr").first()).toBeVisible();
   await expectAccessible(page);

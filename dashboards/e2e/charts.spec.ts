@@ -43,7 +43,7 @@ test("the overview says who came to need attention, and with how much notice ses
   }
 });
 
-test("a tutor is seen beside all others", async ({ page }) => {
+test("a tutor is seen beside all others", { tag: "@soak" }, async ({ page }) => {
   const { data: all } = await ask(page, "/api/tutors?limit=500&sort_by=let_downs_90d");
   const tutor = all.find(
     ({ peer_percentile }: { peer_percentile: number | null }) => (peer_percentile ?? 0) > 0.01,
@@ -60,7 +60,7 @@ test("a tutor is seen beside all others", async ({ page }) => {
   await expect(retention.rows.nth(1)).toContainText(percent(data.retention.steps[1].platform_share));
 });
 
-test("few sessions and few new students are said to be few", async ({ page }) => {
+test("few sessions and few new students are said to be few", { tag: "@soak" }, async ({ page }) => {
   const [tutor] = (await ask(page, "/api/tutors?limit=1&sort_by=let_downs_90d")).data;
   const path = `/api/tutors/${tutor.tutor_id}/comparison`;
   await page.route(`**${path}`, async (route) => {
@@ -77,7 +77,7 @@ test("few sessions and few new students are said to be few", async ({ page }) =>
   await expect(region(page, "New students who return")).toContainText("Only 2 new students");
 });
 
-test("where nothing was called off and nobody is new, that is said", async ({ page }) => {
+test("where nothing was called off and nobody is new, that is said", { tag: "@soak" }, async ({ page }) => {
   const [tutor] = (await ask(page, "/api/tutors?limit=1")).data;
   await page.route(`**/api/tutors/${tutor.tutor_id}/comparison`, async (route) => {
     const response = await route.fetch();
@@ -93,9 +93,9 @@ test("where nothing was called off and nobody is new, that is said", async ({ pa
   await expect(page.getByText("No new students to follow")).toBeVisible();
 });
 
-test("a comparison that cannot be had leaves the rest of the tutor's page, and can be tried again", async ({
-  page,
-}) => {
+test("a comparison that cannot be had leaves the rest of the tutor's page, and can be tried again", {
+  tag: "@soak",
+}, async ({ page }) => {
   const [tutor] = (await ask(page, "/api/tutors?limit=1")).data;
   let isDown = true;
   await page.route(`**/api/tutors/${tutor.tutor_id}/comparison`, (route) =>
@@ -130,7 +130,9 @@ test("today says when its sessions are, and how many are at risk", async ({ page
 });
 
 for (const path of ["/", "/overview"]) {
-  test(`${path} with its charts can be used by everybody, and on a telephone`, async ({ page }) => {
+  test(`${path} with its charts can be used by everybody, and on a telephone`, { tag: "@soak" }, async ({
+    page,
+  }) => {
     await page.goto(path);
     if (path !== "/") {
       await chartOf(page, "Notice of moves and cancellations");
@@ -142,7 +144,9 @@ for (const path of ["/", "/overview"]) {
   });
 }
 
-test("the charts of a tutor can be used by everybody, and on a telephone", async ({ page }) => {
+test("the charts of a tutor can be used by everybody, and on a telephone", { tag: "@soak" }, async ({
+  page,
+}) => {
   const [tutor] = (await ask(page, "/api/tutors?limit=1&sort_by=let_downs_90d")).data;
   await page.goto(`/tutors/${tutor.tutor_id}`);
   for (const title of [

@@ -18,7 +18,9 @@ test("compares groups as the API has them, in words and in tables", async ({ pag
     if (is_too_few) await expect(panel).toContainText(`${label} (${tutors})`);
 });
 
-test("is in the menu, and can be used by everybody who leads, and on a telephone", async ({ page }) => {
+test("is in the menu, and can be used by everybody who leads, and on a telephone", { tag: "@soak" }, async ({
+  page,
+}) => {
   await page.goto("/");
   await page.getByRole("navigation", { name: "Pages" }).getByRole("button", { name: "More" }).click();
   await page.getByRole("menuitem", { name: "Fairness" }).click();

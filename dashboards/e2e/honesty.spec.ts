@@ -15,7 +15,7 @@ test("says how honest flags are, as the API has it, and for one month", async ({
   await expect(months).toContainText(month.forecasts.toLocaleString("en-GB"));
 });
 
-test("honesty can be used by everybody, and on a telephone", async ({ page }) => {
+test("honesty can be used by everybody, and on a telephone", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/honesty");
   await expect(page.getByRole("region", { name: "By volume" })).toBeVisible();
   await expectAccessible(page);

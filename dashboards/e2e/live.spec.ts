@@ -101,7 +101,10 @@ test("who did not come is told wherever one is, and counted until one looks", as
   await other.context().close();
 });
 
-test("a coach is told of their own tutors, or of all on demand", async ({ page, browser }) => {
+test("a coach is told of their own tutors, or of all on demand", { tag: "@soak" }, async ({
+  page,
+  browser,
+}) => {
   const [own, foreign, later] = [newTutor("own"), newTutor("foreign"), newTutor("later")];
   for (const tutor of [own, foreign, later]) await post(page, tutor);
   const coach = await (await browser.newContext()).newPage();
@@ -181,7 +184,7 @@ test("nothing is missed while the stream is cut", async ({ page, browser }) => {
   way.close();
 });
 
-test("one stream serves all tabs, and another tab takes it over", async ({ page }) => {
+test("one stream serves all tabs, and another tab takes it over", { tag: "@soak" }, async ({ page }) => {
   const tutor = newTutor("tabs");
   await post(page, tutor);
   const streams: string[] = [];
@@ -204,7 +207,7 @@ test("one stream serves all tabs, and another tab takes it over", async ({ page 
   await expect(second.locator("tbody tr")).toContainText("of 3");
 });
 
-test("pages ask by themselves where there is no stream", async ({ page }) => {
+test("pages ask by themselves where there is no stream", { tag: "@soak" }, async ({ page }) => {
   const tutor = newTutor("poll");
   await post(page, tutor);
   await page.route("**/api/events*", (route) => route.fulfill({ status: 503, body: "" }));

@@ -97,7 +97,7 @@ anonymous(
   },
 );
 
-test("an admin sees who is logged in", async ({ page }) => {
+test("an admin sees who is logged in", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/log-ins");
   await page.getByText("Everybody", { exact: true }).click();
   await expect(page.getByRole("heading", { name: "Who is logged in" })).toBeVisible();
@@ -114,7 +114,7 @@ test("log-out forgets what was seen", async ({ page }) => {
   expect((await page.request.get("/api/overview")).status()).toBe(401);
 });
 
-test("log-out has the browser forget the answers that it kept", async ({ page }) => {
+test("log-out has the browser forget the answers that it kept", { tag: "@soak" }, async ({ page }) => {
   const cdp = await page.context().newCDPSession(page);
   await cdp.send("Network.enable");
   const urls = new Map<string, string>();
@@ -142,7 +142,7 @@ test("log-out has the browser forget the answers that it kept", async ({ page })
   expect(await tagsOf(() => page.reload())).not.toContainEqual(expect.stringMatching(/^W/));
 });
 
-test("a log-out that fails says so", async ({ page }) => {
+test("a log-out that fails says so", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/");
   await page.route("**/api/auth/session", (route) =>
     route.request().method() === "DELETE" ? route.abort("connectionrefused") : route.continue(),
@@ -152,7 +152,7 @@ test("a log-out that fails says so", async ({ page }) => {
   await expect(page.getByText("You are still logged in.")).toBeVisible();
 });
 
-anonymous("can be used by everybody", async ({ page }) => {
+anonymous("can be used by everybody", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/login#refused=unknown");
   await expect(page.getByText("Ask an admin to add you.")).toBeVisible();
   await expectAccessible(page);

@@ -39,9 +39,9 @@ test("choosing a student and a tutor shows what is predicted for them, in place"
     await expect(differences).toContainText(label);
 });
 
-test("students who need a tutor are found, and each tutor has a leaving risk and concerns", async ({
-  page,
-}) => {
+test("students who need a tutor are found, and each tutor has a leaving risk and concerns", {
+  tag: "@soak",
+}, async ({ page }) => {
   const { meta } = await ask(page, "/api/matching/students?is_active=true&needs_tutor=true&limit=1");
   const student = await studentAt(page, 5);
   const address = `/api/matching/students/${student.student_id}/matches?limit=50`;
@@ -61,7 +61,7 @@ test("students who need a tutor are found, and each tutor has a leaving risk and
   await expect(page.getByText(`${meta.total} active without an active tutor`)).toBeVisible();
 });
 
-test("an alternative can be chosen", async ({ page }) => {
+test("an alternative can be chosen", { tag: "@soak" }, async ({ page }) => {
   const student = await studentAt(page, 1);
   const { data } = await ask(page, `/api/matching/students/${student.student_id}/matches?limit=500`);
   const worst = data.at(-1);
@@ -74,7 +74,7 @@ test("an alternative can be chosen", async ({ page }) => {
   );
 });
 
-test("an edited preference changes the prediction at once", async ({ page }) => {
+test("an edited preference changes the prediction at once", { tag: "@soak" }, async ({ page }) => {
   const student = await studentAt(page, 2);
   const { data } = await ask(page, `/api/matching/students/${student.student_id}/matches?limit=5`);
   const tutor = await ask(page, `/api/matching/tutors/${data[0].tutor_id}`);
@@ -121,7 +121,7 @@ test("an assignment is run, and seen against greedy and chance", async ({ page }
   await expectAccessible(page);
 });
 
-test("an assignment is accepted, and says so when it is not", async ({ page }) => {
+test("an assignment is accepted, and says so when it is not", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/matching?view=assignment");
   const answered = page.waitForResponse("**/api/matching/assignments");
   await page.getByRole("button", { name: "Run the assignment" }).click();
@@ -159,7 +159,7 @@ test("who may only read is offered no changes", async ({ page }) => {
   await expect(page.getByRole("button", { name: /Edit|Predict all/ })).toHaveCount(0);
 });
 
-test("can be used by everybody, and on a telephone", async ({ page }) => {
+test("can be used by everybody, and on a telephone", { tag: "@soak" }, async ({ page }) => {
   const student = await studentAt(page, 4);
   const { data } = await ask(page, `/api/matching/students/${student.student_id}/matches?limit=1`);
   await page.goto(`/matching?student=${student.student_id}&tutor=${data[0].tutor_id}`);

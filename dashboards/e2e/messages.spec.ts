@@ -26,7 +26,7 @@ const KINDS = [
 ];
 const card = (page: Page, title: string) => page.getByRole("region", { name: title, exact: true });
 
-test("a card for each kind says to whom it goes, and when next", async ({ page }) => {
+test("a card for each kind says to whom it goes, and when next", { tag: "@soak" }, async ({ page }) => {
   const { data } = await ask(page, "/api/reports/kinds");
   await page.goto("/messages");
   const cards = page.getByRole("list", { name: "Kinds of mail" }).getByRole("heading", { level: 2 });
@@ -41,7 +41,7 @@ test("a card for each kind says to whom it goes, and when next", async ({ page }
   await expectFitsTelephone(page);
 });
 
-test("a preview is made of real figures, wide, narrow and as text", async ({ page }) => {
+test("a preview is made of real figures, wide, narrow and as text", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/messages");
   await card(page, "Weekly report").getByRole("button", { name: "Preview: Weekly report" }).click();
   const dialog = page.getByRole("dialog");
@@ -68,7 +68,7 @@ test("a preview is made of real figures, wide, narrow and as text", async ({ pag
   await expect(page).toHaveURL("/messages");
 });
 
-test("mails can be read by everybody, light and dark, and on a phone", async ({ page }) => {
+test("mails can be read by everybody, light and dark, and on a phone", { tag: "@soak" }, async ({ page }) => {
   const { data } = await ask(page, "/api/reports/kinds");
   for (const { kind, has_preview } of data) {
     if (!has_preview) continue;
@@ -102,13 +102,13 @@ test("a person mails themselves a test, and finds it in the log", async ({ brows
   await page.context().close();
 });
 
-test("a key cannot mail itself", async ({ page }) => {
+test("a key cannot mail itself", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/messages");
   await expect(card(page, "Alert").getByRole("button", { name: "Preview: Alert" })).toBeVisible();
   await expect(page.getByRole("button", { name: /^Send me a test/ })).toHaveCount(0);
 });
 
-test("the old address leads here, with its filters", async ({ page }) => {
+test("the old address leads here, with its filters", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/reports?state=failed&kind=alert");
   await expect(page).toHaveURL("/messages?state=failed&kind=alert");
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Messages");
@@ -127,7 +127,7 @@ test("lists mail with its state, and shows each as it was sent", async ({ page }
   await expect(mail).toBeHidden();
 });
 
-test("filters stand in the address", async ({ page }) => {
+test("filters stand in the address", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/messages?state=failed&kind=alert");
   await expect(page.getByText("No messages match these filters")).toBeVisible();
   await page.getByRole("button", { name: "Clear filters" }).click();
@@ -137,7 +137,7 @@ test("filters stand in the address", async ({ page }) => {
   await expect(page.getByText("No messages match these filters")).toBeVisible();
 });
 
-test("addresses are for admins", async ({ page }) => {
+test("addresses are for admins", { tag: "@soak" }, async ({ page }) => {
   await logIn(page, READ_KEY);
   const { data } = await ask(page, "/api/reports");
   await page.goto("/messages?to=example");
@@ -146,7 +146,7 @@ test("addresses are for admins", async ({ page }) => {
   expect(data[0].recipient).toMatch(/^.…@/);
 });
 
-test("the log can be used by everybody, and on a telephone", async ({ page }) => {
+test("the log can be used by everybody, and on a telephone", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/messages?state=sent");
   await expect(page.locator("tbody tr").first()).toBeVisible();
   await expectAccessible(page);

@@ -43,7 +43,7 @@ test("a person chooses what to be told, where and when", async ({ browser }) => 
   await page.context().close();
 });
 
-test("a key is nobody who could be notified", async ({ page }) => {
+test("a key is nobody who could be notified", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/notifications");
   await expect(page.getByText("API keys receive no notifications.")).toBeVisible();
 });

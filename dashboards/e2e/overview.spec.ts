@@ -18,7 +18,9 @@ test("shows of how many tutors there is which concern, and leads to them", async
   await expect(page.getByText(`${shown} tutors matching the filters`)).toBeVisible();
 });
 
-test("lists the concerns that were raised last, and leads to the tutor", async ({ page }) => {
+test("lists the concerns that were raised last, and leads to the tutor", { tag: "@soak" }, async ({
+  page,
+}) => {
   const { data } = await ask(page, "/api/overview");
   const [newest] = data.newest_concerns;
   await page.goto("/overview");
@@ -40,7 +42,9 @@ test("shows the rates of the platform as the API has them", async ({ page }) => 
   await expect(platform.getByRole("img", { name: /Rating by week/ })).toBeVisible();
 });
 
-test("says of the newest week that it is not over, and nothing of one that is", async ({ page }) => {
+test("says of the newest week that it is not over, and nothing of one that is", { tag: "@soak" }, async ({
+  page,
+}) => {
   const openOn = async (days: number) => {
     const { data, meta } = await ask(page, "/api/overview");
     const first = Date.parse(data.weeks.at(-1).week_start);
@@ -61,12 +65,12 @@ test("says of the newest week that it is not over, and nothing of one that is", 
   await expect(page.getByText(/so far, \d of 7 days/)).toHaveCount(0);
 });
 
-test("says how fresh the scores are", async ({ page }) => {
+test("says how fresh the scores are", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/overview");
   await expect(page.getByText(/Scores as of \d+ \w+ \d{4}, updated/)).toBeVisible();
 });
 
-test("can be used by everybody, and on a telephone", async ({ page }) => {
+test("can be used by everybody, and on a telephone", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/overview");
   await expect(page.getByRole("img", { name: /Let-downs by week/ })).toBeVisible();
   await expectAccessible(page);

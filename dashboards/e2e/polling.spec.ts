@@ -41,7 +41,7 @@ test("asks again every 30 seconds, is told 304, and moves nothing", async ({ pag
   await expect(page.locator("tbody tr[data-kept=yes]")).toHaveCount(1);
 });
 
-test("what cannot be asked anew stays, and is said to be old", async ({ page }) => {
+test("what cannot be asked anew stays, and is said to be old", { tag: "@soak" }, async ({ page }) => {
   await page.clock.install();
   const { data } = await ask(page, "/api/tutors?limit=1&sort_by=attention");
   await page.goto("/tutors");

@@ -14,14 +14,14 @@ const down = (page: Page, address: string) =>
     route.request().method() === "GET" ? route.continue() : route.abort("connectionrefused"),
   );
 
-test("the menu of the log-in", async ({ page }) => {
+test("the menu of the log-in", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/");
   await page.getByRole("button", { name: "Account" }).click();
   await expect(page.getByRole("menuitem", { name: "Log out", exact: true })).toBeVisible();
   await expectAccessible(page);
 });
 
-test("the pages that are in the menu", async ({ page }) => {
+test("the pages that are in the menu", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/honesty");
   await page.getByRole("navigation", { name: "Pages" }).getByRole("button", { name: "Honesty" }).click();
   await expect(page.getByRole("menuitem", { name: "Honesty" })).toHaveAttribute("aria-current", "page");
@@ -32,7 +32,7 @@ test("the pages that are in the menu", async ({ page }) => {
   ).toBeVisible();
 });
 
-test("the pages' menu on a telephone", async ({ page }) => {
+test("the pages' menu on a telephone", { tag: "@soak" }, async ({ page }) => {
   await page.setViewportSize(TELEPHONE);
   await page.goto("/");
   await page.getByRole("button", { name: "Open the menu" }).click();
@@ -40,7 +40,7 @@ test("the pages' menu on a telephone", async ({ page }) => {
   await expectAccessible(page);
 });
 
-test("tutors: chosen filters, an open list, nobody who fits", async ({ page }) => {
+test("tutors: chosen filters, an open list, nobody who fits", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/tutors?concern=unreliable,no_shows&active=yes&attention=yes");
   await expect(page.locator("tbody tr").first()).toBeVisible();
   await page.getByRole("combobox", { name: "Subject" }).click();
@@ -53,7 +53,7 @@ test("tutors: chosen filters, an open list, nobody who fits", async ({ page }) =
   await expectAccessible(page);
 });
 
-test("tutors: the plot with the keyboard on it, also on a telephone", async ({ page }) => {
+test("tutors: the plot with the keyboard on it, also on a telephone", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/tutors");
   const plot = page.getByRole("region", { name: "Tutors on the plot" });
   await plot.getByRole("link").focus();
@@ -66,7 +66,7 @@ test("tutors: the plot with the keyboard on it, also on a telephone", async ({ p
   await expectAccessible(page);
 });
 
-test("tutors: an export that fails is announced", async ({ page }) => {
+test("tutors: an export that fails is announced", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/tutors");
   await expect(page.locator("tbody tr").first()).toBeVisible();
   await page.route("**/api/tutors?*", (route) => route.abort("connectionrefused"));
@@ -75,7 +75,7 @@ test("tutors: an export that fails is announced", async ({ page }) => {
   await expectAccessible(page);
 });
 
-test("tutor: a chosen day, and a dialog whose request fails", async ({ page }) => {
+test("tutor: a chosen day, and a dialog whose request fails", { tag: "@soak" }, async ({ page }) => {
   const tutor = await anyTutor(page);
   await page.goto(`/tutors/${tutor.tutor_id}`);
   await page.getByRole("table", { name: "Sessions by day" }).getByRole("button").last().click();
@@ -94,7 +94,9 @@ test("tutor: a chosen day, and a dialog whose request fails", async ({ page }) =
   await expectAccessible(page);
 });
 
-test("matching: nobody chosen, nobody found, a dialog whose request fails", async ({ page }) => {
+test("matching: nobody chosen, nobody found, a dialog whose request fails", { tag: "@soak" }, async ({
+  page,
+}) => {
   const tutor = await anyTutor(page);
   const student = await anyStudent(page);
   await page.goto("/matching");
@@ -115,13 +117,13 @@ test("matching: nobody chosen, nobody found, a dialog whose request fails", asyn
   await expectAccessible(page);
 });
 
-test("messages: no such mail", async ({ page }) => {
+test("messages: no such mail", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/messages?state=failed&kind=alert");
   await expect(page.getByText("No messages match these filters")).toBeVisible();
   await expectAccessible(page);
 });
 
-test("audit log: an open list, no entries, not for this reader", async ({ page }) => {
+test("audit log: an open list, no entries, not for this reader", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/audit?action=export&from=2020-01-01&to=2020-01-02");
   await expect(page.getByText("No entries match these filters")).toBeVisible();
   await expectAccessible(page);
@@ -134,7 +136,7 @@ test("audit log: an open list, no entries, not for this reader", async ({ page }
   await expectAccessible(page);
 });
 
-test("log-ins: everybody's, and one that cannot be ended", async ({ page, browser }) => {
+test("log-ins: everybody's, and one that cannot be ended", { tag: "@soak" }, async ({ page, browser }) => {
   const other = await browser.newContext();
   await logIn(await other.newPage());
   await other.close();
@@ -148,7 +150,7 @@ test("log-ins: everybody's, and one that cannot be ended", async ({ page, browse
   await expectAccessible(page);
 });
 
-test("a log-out that fails is announced", async ({ page }) => {
+test("a log-out that fails is announced", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/overview");
   await expect(page.getByRole("region", { name: "Platform" })).toBeVisible();
   await down(page, "**/api/auth/session");
@@ -158,7 +160,7 @@ test("a log-out that fails is announced", async ({ page }) => {
   await expectAccessible(page);
 });
 
-test("what is shown is old", async ({ page }) => {
+test("what is shown is old", { tag: "@soak" }, async ({ page }) => {
   await page.clock.install();
   await page.goto("/tutors");
   await expect(page.locator("tbody tr").first()).toBeVisible();
@@ -172,7 +174,7 @@ test("what is shown is old", async ({ page }) => {
   await expectAccessible(page);
 });
 
-anonymous("a page that breaks", async ({ page }) => {
+anonymous("a page that breaks", { tag: "@soak" }, async ({ page }) => {
   await page.route("**/api/overview", (route) =>
     route.fulfill({ json: { data: { risk_status: 7 }, meta: {} } }),
   );
@@ -182,18 +184,22 @@ anonymous("a page that breaks", async ({ page }) => {
   await expectAccessible(page);
 });
 
-anonymous("the log-in: a key that is refused, a link that cannot be mailed", async ({ page }) => {
-  await page.route("**/api/auth/methods", (route) => route.fulfill({ json: { mail: true, oidc: true } }));
-  await page.route("**/api/auth/link", (route) => route.abort("connectionrefused"));
-  await page.goto("/");
-  await page.getByLabel("Your e-mail address").fill("ann@example.org");
-  await page.getByRole("button", { name: "Email me a log-in link" }).click();
-  await expect(page.getByRole("alert")).toContainText("Cannot reach the API");
-  await expect(page.getByLabel("Your e-mail address")).toHaveAccessibleDescription(/Cannot reach the API/);
-  await expectAccessible(page);
-  await page.getByRole("button", { name: "Use an API key" }).click();
-  await page.getByLabel("API key").fill("tq_wrong_key");
-  await page.getByRole("button", { name: "Log in", exact: true }).click();
-  await expect(page.getByRole("alert").filter({ hasText: /key|attempts/i })).toHaveCount(1);
-  await expectAccessible(page);
-});
+anonymous(
+  "the log-in: a key that is refused, a link that cannot be mailed",
+  { tag: "@soak" },
+  async ({ page }) => {
+    await page.route("**/api/auth/methods", (route) => route.fulfill({ json: { mail: true, oidc: true } }));
+    await page.route("**/api/auth/link", (route) => route.abort("connectionrefused"));
+    await page.goto("/");
+    await page.getByLabel("Your e-mail address").fill("ann@example.org");
+    await page.getByRole("button", { name: "Email me a log-in link" }).click();
+    await expect(page.getByRole("alert")).toContainText("Cannot reach the API");
+    await expect(page.getByLabel("Your e-mail address")).toHaveAccessibleDescription(/Cannot reach the API/);
+    await expectAccessible(page);
+    await page.getByRole("button", { name: "Use an API key" }).click();
+    await page.getByLabel("API key").fill("tq_wrong_key");
+    await page.getByRole("button", { name: "Log in", exact: true }).click();
+    await expect(page.getByRole("alert").filter({ hasText: /key|attempts/i })).toHaveCount(1);
+    await expectAccessible(page);
+  },
+);

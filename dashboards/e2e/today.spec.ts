@@ -176,7 +176,7 @@ test("what fails is taken back, and said", async ({ page }) => {
   await expect(rowOf(page, one)).toBeVisible();
 });
 
-test("a coach starts with their own cases, and is told what they cannot change", async ({
+test("a coach starts with their own cases, and is told what they cannot change", { tag: "@soak" }, async ({
   page,
   browser,
 }) => {
@@ -254,10 +254,9 @@ test("a case is prepared, closed, counted, and opened anew from the tutor's page
   await expect(strip.getByText("New", { exact: true })).toBeVisible();
 });
 
-test("from a case, the next one is a key away, and the way back leads to where one was", async ({
-  page,
-  browser,
-}) => {
+test("from a case, the next one is a key away, and the way back leads to where one was", {
+  tag: "@soak",
+}, async ({ page, browser }) => {
   const lead = await person(browser, "Wera Back", "lead");
   await lead.getByText("Unassigned", { exact: true }).first().click();
   await expect(lead).toHaveURL("/?whose=nobody");
@@ -303,10 +302,9 @@ test("from a case, the next one is a key away, and the way back leads to where o
   await lead.context().close();
 });
 
-test("a contact is noted for its day, corrected and withdrawn; the history keeps all of it", async ({
-  page,
-  browser,
-}) => {
+test("a contact is noted for its day, corrected and withdrawn; the history keeps all of it", {
+  tag: "@soak",
+}, async ({ page, browser }) => {
   const one = await caseAt(page, 6);
   const lead = await person(browser, "Dana Day", "lead");
   const { today } = (await ask(page, "/api/cases?limit=1")).meta;
@@ -339,7 +337,7 @@ test("a contact is noted for its day, corrected and withdrawn; the history keeps
   await lead.context().close();
 });
 
-test("says what there is where nothing fits", async ({ page }) => {
+test("says what there is where nothing fits", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/?search=nobody-is-called-this");
   await expect(page.getByText("No cases match these filters")).toBeVisible();
   await page.getByRole("button", { name: "Clear filters" }).click();
@@ -352,7 +350,8 @@ for (const [name, path, proof] of [
   ["a case", "/cases/1", "What clears it"],
   ["outcomes", "/outcomes", "By agreed action"],
 ] as const) {
-  test(`${name} can be used by everybody, and on a telephone`, async ({ page }) => {
+  const tag = name === "Today" ? [] : "@soak";
+  test(`${name} can be used by everybody, and on a telephone`, { tag }, async ({ page }) => {
     await page.goto(path);
     await expect(page.getByText(proof).first()).toBeVisible();
     await expectAccessible(page);
@@ -361,7 +360,7 @@ for (const [name, path, proof] of [
 }
 
 // Last, as it takes whichever cases stand last.
-test("many are assigned at once, and each outcome is told", async ({ page, browser }) => {
+test("many are assigned at once, and each outcome is told", { tag: "@soak" }, async ({ page, browser }) => {
   const lead = await person(browser, "Mira Lund", "lead");
   const rows = lead.locator("tbody tr");
   const { meta } = await ask(page, "/api/cases?queue=todo&limit=1");

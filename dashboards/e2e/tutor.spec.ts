@@ -73,7 +73,7 @@ test("an excuse is given, changes the scores, and is taken back", async ({ page 
   await expect.poll(counted, { timeout: SCORED_WITHIN_MS }).toBe(tutor.let_downs_90d);
 });
 
-test("a day is excused from the calendar, and counts again", async ({ page }) => {
+test("a day is excused from the calendar, and counts again", { tag: "@soak" }, async ({ page }) => {
   test.setTimeout(4 * SCORED_WITHIN_MS + 60_000);
   const [tutor] = (await ask(page, "/api/tutors?limit=1&sort_by=let_downs_90d")).data;
   const history = async () => (await ask(page, `/api/tutors/${tutor.tutor_id}/history?days=90`)).data;
@@ -109,7 +109,7 @@ test("a day is excused from the calendar, and counts again", async ({ page }) =>
   await expect.poll(async () => inAll((await history()).calendar)).toBe(inAll(calendar));
 });
 
-test("the notice of a saved excuse stays until the scores are there", async ({ page }) => {
+test("the notice of a saved excuse stays until the scores are there", { tag: "@soak" }, async ({ page }) => {
   // None of those that the tests above change.
   const { data: all } = await ask(page, "/api/tutors?limit=500&sort_by=let_downs_90d");
   const tutor = all.findLast(({ let_downs_90d }: { let_downs_90d: number }) => let_downs_90d > 0);
@@ -162,7 +162,7 @@ test("the notice of a saved excuse stays until the scores are there", async ({ p
   await expect(notice).toBeHidden();
 });
 
-test("an event names its student, and leads to the two", async ({ page }) => {
+test("an event names its student, and leads to the two", { tag: "@soak" }, async ({ page }) => {
   const [tutor] = (await ask(page, "/api/tutors?limit=1&sort_by=let_downs_90d")).data;
   const { data } = await ask(page, `/api/tutors/${tutor.tutor_id}/history?limit=200`);
   const [event] = data.events;
@@ -197,7 +197,7 @@ test("who may only read is offered no excuses", async ({ page }) => {
   await expect(page.getByRole("button", { name: "Excuse" })).toHaveCount(0);
 });
 
-test("can be used by everybody, and on a telephone", async ({ page }) => {
+test("can be used by everybody, and on a telephone", { tag: "@soak" }, async ({ page }) => {
   const [tutor] = (await ask(page, "/api/tutors?limit=1")).data;
   await page.goto(`/tutors/${tutor.tutor_id}`);
   await expect(page.getByRole("img", { name: /by week/ })).toBeVisible();

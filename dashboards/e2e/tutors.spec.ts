@@ -51,13 +51,15 @@ test("keeps filters, order and page in the address, also over a reload and back"
   await expect(page.locator(rowNames).first()).toHaveText(second.data[0].name);
 });
 
-test("an address that makes no sense shows all tutors", async ({ page }) => {
+test("an address that makes no sense shows all tutors", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/tutors?concern=nonsense&page=-3&sort=drop%20table");
   const { meta } = await ask(page, "/api/tutors?limit=1");
   await expect(page.getByText(`${meta.total} tutors`, { exact: true })).toBeVisible();
 });
 
-test("filters by several concerns, and shows how likely the first of them is", async ({ page }) => {
+test("filters by several concerns, and shows how likely the first of them is", { tag: "@soak" }, async ({
+  page,
+}) => {
   const query = "concern=loses_new_students&concern=low_ratings&sort_by=attention&limit=500";
   const { data, meta } = await ask(page, `/api/tutors?${query}`);
   await page.goto("/tutors");
@@ -80,7 +82,7 @@ test("filters by several concerns, and shows how likely the first of them is", a
   );
 });
 
-test("a tutor is fine only if no concern is raised", async ({ page }) => {
+test("a tutor is fine only if no concern is raised", { tag: "@soak" }, async ({ page }) => {
   const { data } = await ask(page, "/api/tutors?risk_status=ok&attention=true&limit=1");
   expect(data).toHaveLength(1);
   await page.goto(`/tutors?search=${data[0].external_id}`);
@@ -89,7 +91,7 @@ test("a tutor is fine only if no concern is raised", async ({ page }) => {
   await expect(row).not.toContainText("Fine");
 });
 
-test("is sorted on a telephone", async ({ page }) => {
+test("is sorted on a telephone", { tag: "@soak" }, async ({ page }) => {
   await page.setViewportSize({ width: 360, height: 740 });
   await page.goto("/tutors");
   await page.getByRole("combobox", { name: "Sort by" }).click();
@@ -100,7 +102,7 @@ test("is sorted on a telephone", async ({ page }) => {
   await expect(page).toHaveURL("/tutors?sort=low_ratings_probability&order=asc");
 });
 
-test("a search needs no accents", async ({ page }) => {
+test("a search needs no accents", { tag: "@soak" }, async ({ page }) => {
   const { data } = await ask(page, "/api/tutors?limit=500");
   const accented = data.find(({ name }: Row) => /[áéíóúñçöü]/.test(name));
   const plain = accented.name.normalize("NFD").replace(/[\u0300-\u036f]/g, "");
@@ -109,7 +111,7 @@ test("a search needs no accents", async ({ page }) => {
   await expect(page.locator(rowNames).first()).toHaveText(accented.name);
 });
 
-test("is searched and walked through with the keyboard alone", async ({ page }) => {
+test("is searched and walked through with the keyboard alone", { tag: "@soak" }, async ({ page }) => {
   const { data } = await ask(page, "/api/tutors?limit=3");
   await page.goto("/tutors");
   await expect(page.locator(rowNames).first()).toBeVisible();
@@ -125,7 +127,7 @@ test("is searched and walked through with the keyboard alone", async ({ page }) 
   await expect(page.locator(rowNames).nth(1)).toBeFocused();
 });
 
-test("says so when nobody fits, and offers the way back", async ({ page }) => {
+test("says so when nobody fits, and offers the way back", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/tutors?search=nobody-is-called-this");
   await expect(page.getByText("No tutors match these filters")).toBeVisible();
   await page.getByRole("button", { name: "Clear filters" }).click();
@@ -148,9 +150,9 @@ test("a click on a point of the funnel opens the tutor", async ({ page }) => {
   await expect(page.getByRole("heading", { level: 1, name: name ?? "" })).toBeVisible();
 });
 
-test("the funnel is gone through with the keyboard: each tutor with figures, and Enter opens", async ({
-  page,
-}) => {
+test("the funnel is gone through with the keyboard: each tutor with figures, and Enter opens", {
+  tag: "@soak",
+}, async ({ page }) => {
   const { data } = await ask(page, "/api/funnel?attention=true");
   const [first, second] = data.points.toSorted(
     (one: Row, other: Row) => other.let_down_rate_90d - one.let_down_rate_90d,
@@ -190,7 +192,7 @@ test("exports every tutor that fits, not only the page", async ({ page }) => {
   expect(lines.length - 1).toBe(meta.total);
 });
 
-test("can be used by everybody, and on a telephone", async ({ page }) => {
+test("can be used by everybody, and on a telephone", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/tutors");
   await expect(page.locator(rowNames).first()).toBeVisible();
   await expectAccessible(page);

@@ -18,7 +18,9 @@ test("planned sessions stand by day in order of time, and by student on request"
   ).toBeVisible();
 });
 
-test("first sessions stand by risk on request, with what to prepare for", async ({ page }) => {
+test("first sessions stand by risk on request, with what to prepare for", { tag: "@soak" }, async ({
+  page,
+}) => {
   await page.goto("/upcoming?first=yes");
   const answered = page.waitForResponse("**/api/sessions/upcoming*sort_by=first_session_risk*");
   await page.getByText("Risk", { exact: true }).first().click();
@@ -84,12 +86,12 @@ test("a stand-in is one click away: free, of the subject, the likeliest to hold 
   await expect(page).toHaveURL(`/matching?student=${session.student_id}&tutor=${data[0].tutor_id}`);
 });
 
-test("says so where there is no such session", async ({ page }) => {
+test("says so where there is no such session", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/upcoming?session=nothing");
   await expect(page.getByRole("dialog")).toContainText("There is no planned session with this id.");
 });
 
-test("leads here from the overview", async ({ page }) => {
+test("leads here from the overview", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/overview");
   const risky = page.getByRole("region", { name: "Upcoming sessions at risk" });
   await risky.getByRole("link", { name: "Find a stand-in" }).first().click();
@@ -98,7 +100,7 @@ test("leads here from the overview", async ({ page }) => {
 });
 
 for (const address of ["/upcoming", "/upcoming?by=student"]) {
-  test(`${address} can be used by everybody, and on a telephone`, async ({ page }) => {
+  test(`${address} can be used by everybody, and on a telephone`, { tag: "@soak" }, async ({ page }) => {
     await page.goto(address);
     await expect(page.getByRole("table").first()).toBeVisible();
     await expectAccessible(page);
@@ -106,7 +108,7 @@ for (const address of ["/upcoming", "/upcoming?by=student"]) {
   });
 }
 
-test("stand-ins can be used by everybody, and on a telephone", async ({ page }) => {
+test("stand-ins can be used by everybody, and on a telephone", { tag: "@soak" }, async ({ page }) => {
   const { data } = await ask(page, "/api/sessions/upcoming?limit=1");
   await page.goto(`/upcoming?session=${data[0].session_id}`);
   await expect(page.getByRole("list", { name: "Stand-ins" })).toBeVisible();

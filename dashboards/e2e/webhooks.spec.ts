@@ -51,7 +51,9 @@ const SENT_WITHIN = { timeout: 120_000 };
 
 test.describe.configure({ timeout: 240_000 });
 
-test("a webhook is added, tested with its secret, and a failed delivery sent again", async ({ page }) => {
+test("a webhook is added, tested with its secret, and a failed delivery sent again", {
+  tag: "@soak",
+}, async ({ page }) => {
   const { server, url, received } = await receiver(500, 200);
   const secret = await add(page, url, "Back office");
   const drawer = page.getByRole("dialog", { name: "Back office" });
@@ -81,7 +83,9 @@ test("a webhook is added, tested with its secret, and a failed delivery sent aga
   server.close();
 });
 
-test("a receiver that is gone is switched off, said in words, and switched on again", async ({ page }) => {
+test("a receiver that is gone is switched off, said in words, and switched on again", {
+  tag: "@soak",
+}, async ({ page }) => {
   const { server, url } = await receiver(410);
   await add(page, url, "Old office");
   const { data } = await ask(page, "/api/webhook-endpoints");
@@ -132,7 +136,7 @@ test("webhooks are for admins", async ({ page }) => {
   await expect(page.getByRole("menuitem", { name: "Webhooks" })).toHaveCount(0);
 });
 
-test("can be used by everybody, and on a telephone", async ({ page }) => {
+test("can be used by everybody, and on a telephone", { tag: "@soak" }, async ({ page }) => {
   const { server, url } = await receiver(200);
   await add(page, url, "Reachable");
   const drawer = page.getByRole("dialog", { name: "Reachable" });

@@ -24,20 +24,22 @@ test("tells the last whole week, and leads to those beside it", async ({ page })
   await expect(page.getByRole("button", { name: "Next week" })).toBeDisabled();
 });
 
-test("an address that names no week shows the last one", async ({ page }) => {
+test("an address that names no week shows the last one", { tag: "@soak" }, async ({ page }) => {
   const { data } = await ask(page, "/api/weekly-report");
   await page.goto("/weekly?week=soon");
   await expect(page.getByRole("heading", { level: 1 })).toHaveText(`Week ${data.week.number}`);
 });
 
-test("can be used by everybody, and on a telephone", async ({ page }) => {
+test("can be used by everybody, and on a telephone", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/weekly");
   await expect(page.getByRole("table", { name: "Let-downs by week" })).toBeVisible();
   await expectAccessible(page);
   await expectFitsTelephone(page);
 });
 
-test("prints on white paper without menus and buttons, from the dark page, too", async ({ page }) => {
+test("prints on white paper without menus and buttons, from the dark page, too", { tag: "@soak" }, async ({
+  page,
+}) => {
   await page.emulateMedia({ colorScheme: "dark" });
   await page.goto("/weekly");
   await expect(page.getByRole("table", { name: "Let-downs by week" })).toBeVisible();

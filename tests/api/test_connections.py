@@ -182,7 +182,13 @@ def test_a_head_that_dribbles_ends(guarded: Served) -> None:
     pytest.fail("the server went on waiting")
 
 
-@pytest.mark.parametrize("last", [b"Connection: close\r\n", b""], ids=["that says close", "that goes on"])
+@pytest.mark.parametrize(
+    "last",
+    [
+        pytest.param(b"Connection: close\r\n", id="that says close"),
+        pytest.param(b"", id="that goes on", marks=pytest.mark.soak),
+    ],
+)
 def test_clients_that_do_not_read_their_answers_are_given_up(guarded: Served, last: bytes) -> None:
     """However much of them is left: a transport keeps a little by itself, and tells nobody."""
     port = httpx2.URL(guarded.base_url).port

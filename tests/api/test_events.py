@@ -422,6 +422,7 @@ def test_a_heartbeat_moves_the_place_on(
             next(stream.messages())
 
 
+@pytest.mark.soak
 def test_a_key_that_is_revoked_hears_no_more(quick: str, platform: Served) -> None:
     name = str(uuid4())
     headers = {"X-API-Key": new_key(platform, name, Role.READ)}

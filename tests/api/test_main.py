@@ -59,7 +59,10 @@ def test_the_process_logs_lines_without_personal_data_and_finishes_what_it_start
     assert sum(line.get("request_id") == "found-again" for line in lines) == 1
 
 
-@pytest.mark.parametrize(("proxies", "last"), [("", 429), ("192.0.2.1, 127.0.0.0/8", 401), ("192.0.2.1", 429)])
+@pytest.mark.parametrize(
+    ("proxies", "last"),
+    [("", 429), ("192.0.2.1, 127.0.0.0/8", 401), pytest.param("192.0.2.1", 429, marks=pytest.mark.soak)],
+)
 def test_clients_behind_a_trusted_proxy_are_told_apart(
     published: Served, tmp_path: Path, proxies: str, last: int
 ) -> None:
@@ -89,13 +92,22 @@ SECRETS = {
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
-        {"host": "127.0.0.1", "port": "1"},
-        {"dbname": "no_such_database"},
-        {"sslmode": "verify-full", "sslrootcert": "/nowhere", "host": "127.0.0.1", "port": "1"},
-        {"channel_binding": "require"},
+        pytest.param({}, id="well"),
+        pytest.param({"host": "127.0.0.1", "port": "1"}, id="no server"),
+        *(
+            pytest.param(changes, id=name, marks=pytest.mark.soak)
+            for name, changes in {
+                "no database": {"dbname": "no_such_database"},
+                "no certificate": {
+                    "sslmode": "verify-full",
+                    "sslrootcert": "/nowhere",
+                    "host": "127.0.0.1",
+                    "port": "1",
+                },
+                "without a parameter": {"channel_binding": "require"},
+            }.items()
+        ),
     ],
-    ids=["well", "no server", "no database", "no certificate", "without a parameter"],
 )
 def test_no_answer_and_no_line_tells_a_secret(published: Served, tmp_path: Path, changes: dict[str, str]) -> None:
     url = render({**parse(published.database.login_url), "password": f"{CANARY} %/@#", **changes})

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import httpx2
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from api.paging import Order, SortKey
 from api.tutors.schemas import SORTABLE
@@ -18,6 +18,7 @@ from tests.api.conftest import Served, served
 from tests.api.lists import fill
 from tests.api.test_problems import problem
 from tests.conftest import Postgres
+from tests.examples import examples
 
 LISTS = {
     "/api/tutors": [{"sort_by": name, "sort_order": order} for name in SORTABLE for order in ("asc", "desc")],
@@ -156,7 +157,7 @@ def made(value: object) -> str:
     st.booleans(),
     st.integers(1, 4),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60)
 def test_any_rows_are_on_one_page_each(
     database: Database,
     rows: list[tuple[float | None, str | None]],

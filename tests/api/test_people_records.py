@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.bodies import NDJSON
@@ -35,6 +35,7 @@ from tests.api.conftest import Served
 from tests.api.test_openapi import assert_is
 from tests.api.test_problems import problem
 from tests.api.test_sessions import rows, session
+from tests.examples import examples
 
 TUTOR: dict[str, Any] = {
     "name": "Ada Novak", "email": "ada@novak.example", "subjects": ["maths", "physics"], "is_active": True,
@@ -115,7 +116,7 @@ def test_somebody_known_only_from_sessions_is_described(
 
 @both
 @given(data=st.data())
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15)
 def test_a_change_changes_what_is_sent_and_nothing_else(
     intake: Served, ingester: httpx2.Client, kind: str, content: dict[str, Any], data: st.DataObject
 ) -> None:

@@ -79,6 +79,7 @@ def limits_of(apis: Several) -> list[str]:
     return [client.get("/api/health").json()["checks"]["limits"]["status"] for client in apis.clients]
 
 
+@pytest.mark.soak
 def test_limits_hold_for_all_processes_while_valkey_is_there_and_for_each_while_not(
     served: Served, valkey: ValkeyServer, tmp_path: Path
 ) -> None:

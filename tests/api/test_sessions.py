@@ -21,7 +21,7 @@ from uuid import uuid4
 import httpx2
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from api.key_ring import Caller
 from api.limits import MemoryBuckets, RateLimit
@@ -39,6 +39,7 @@ from ingest.ids import entity_uuid
 from ingest.rows import Row, check
 from tests.api.conftest import ZONE, Served, served
 from tests.api.test_problems import problem
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from tests.conftest import Postgres
@@ -725,7 +726,7 @@ def content(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     return found | {"quarantine": lost}
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(12)
 @given(bodies=st.lists(_post, min_size=1, max_size=8), data=st.data())
 def test_posts_files_and_sql_give_the_same_content(
     intake: Served, client: httpx2.Client, tmp_path: Path, bodies: list[dict[str, Any]], data: st.DataObject

@@ -101,7 +101,7 @@ def rights(database: Database) -> tuple[object, object]:
         return [row for row in grants if row[2] != "public"], connection.execute(DEFAULTS).fetchall()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_sessions_of_other_logins_count(database: Database, server: Server, target: Database, tmp_path: Path) -> None:
     """What they are is kept from a plain owner; that they are there is not."""
     make_backup(settings_of(database), database, tmp_path / "tutorq.zip")

@@ -373,7 +373,7 @@ def test_encrypted_by_age(source: Database, target: Database, tmp_path: Path, mo
     assert not list(tmp_path.glob("target/tmp*"))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_through_pipes(source: Database, target: Database, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cli.app", "db"]
 

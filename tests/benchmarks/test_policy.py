@@ -10,6 +10,7 @@ from benchmarks import policy
 from core.database import Database
 
 
+@pytest.mark.soak
 def test_intervals_hold_the_truth_and_nothing_is_told_without_exploration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "POPULATION", 4_000)
     size, busy = policy.TINY, policy.weeks_of()

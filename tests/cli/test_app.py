@@ -22,6 +22,7 @@ from core.sealing import Sealer, sealer
 from core.settings import Settings
 from demo import write_demo
 from ingest.ids import entity_uuid
+from tests.conftest import MADE
 
 pytestmark = pytest.mark.usefixtures("environment")
 
@@ -49,6 +50,7 @@ def test_the_version() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.template(MADE)
 def test_load_score_verify(tmp_path: Path, database: Database) -> None:
     made = answer("demo", str(tmp_path / "demo"), "--tutors", "12", "--students", "40", "--days", "45")
     loaded = answer("load", str(tmp_path / "demo"))
@@ -384,7 +386,7 @@ def test_db_url_is_the_url_alone(database: Database) -> None:
     assert all(line.startswith("export PG") for line in lines)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_doctor_before_and_after(tmp_path: Path) -> None:
     findings = answer_of_doctor()
     assert findings["schema"]["ok"] is True

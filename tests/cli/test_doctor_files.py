@@ -76,7 +76,7 @@ def test_a_landing_directory_elsewhere_may_be_the_groups_but_not_everybodys(fold
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("depth", ["short", "a path too long for a socket " * 4])
+@pytest.mark.parametrize("depth", [pytest.param("short", marks=pytest.mark.soak), "a path too long for a socket " * 4])
 def test_the_embedded_server_runs_in_a_closed_home(folder: Path, depth: str) -> None:
     """Started by root it is another user's, who must get to its data, now and at the next start."""
     before = os.umask(0o077)

@@ -36,7 +36,7 @@ def answer(*arguments: str) -> Any:
     return json.loads(tutorq(*arguments, "--json").stdout)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_what_if_is_answered(database: Database) -> None:
     words = ("what-if", "--threshold", "0.04", "--half-life", "20", "--set", "min_sessions=3", "--weeks", "4")
     said = tutorq(*words).stdout

@@ -86,6 +86,7 @@ def test_python(platform: Platform, python_client: Path, tmp_path: Path) -> None
     assert parquet.read_table(tmp_path / "tutors.parquet").num_rows >= TUTORS / 2
 
 
+@pytest.mark.soak
 def test_typescript(platform: Platform, tmp_path: Path) -> None:
     typescript_project(tmp_path, program("ts"))
     lines = run_typescript(tmp_path, environment(platform)).splitlines()

@@ -18,7 +18,7 @@ from core.settings import PROJECT_ROOT
 from tests.api.test_openapi import OPERATIONS
 from tests.clients.conftest import NODE_MODULES, Platform
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 PACKAGE = "generated_tutorq"
 # An array of JSON can be sent in its place.

@@ -267,6 +267,7 @@ def test_errors_in_another_shape_are_a_problem_too(tutorq_client: ModuleType, er
     assert tutorq_client.ProblemError.of(httpx.Response(400, json=known)).fields == {"rating": ["is 9"]}
 
 
+@pytest.mark.soak
 def test_its_types_are_whole(python_client: Path, tmp_path: Path) -> None:
     """A type checker sees what a list gives; what is generated is read for its types."""
     program = tmp_path / "program.py"

@@ -16,6 +16,8 @@ from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
 from tests.conftest import Postgres
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -38,9 +40,14 @@ def home(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("postgresql.conf", "max_connections = many\n", 'invalid value for parameter "max_connections"'),
         ("postgresql.conf", "this is no setting\n", "syntax error in file"),
-        ("PG_VERSION", "9\n", "database files are incompatible with server"),
+        *(
+            pytest.param(*case, marks=pytest.mark.soak)
+            for case in (
+                ("postgresql.conf", "max_connections = many\n", 'invalid value for parameter "max_connections"'),
+                ("PG_VERSION", "9\n", "database files are incompatible with server"),
+            )
+        ),
     ],
 )
 def test_what_will_not_pass_is_told_once(

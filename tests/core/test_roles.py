@@ -16,6 +16,8 @@ from core.settings import Settings
 if TYPE_CHECKING:
     from tests.conftest import Postgres
 
+pytestmark = pytest.mark.slow
+
 WHO = "select current_user::text, session_user::text"
 
 

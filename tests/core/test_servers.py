@@ -126,7 +126,7 @@ def post(database: Database, **changes: Any) -> Ledger:
     return asyncio.run(work())
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_whole_way_of_a_row_on_the_oldest_server_at_hand(
     installation: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,9 +91,9 @@ def failures(result: Any) -> list[str]:
     return [f"{each.node.name}: {each.message}" for each in result if each.status in ("fail", "error", "warn")]
 
 
-@pytest.fixture(scope="module")
-def database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Database:
-    """DATA with everything built, for the tests of one file: a copy of what is built once per gate."""
+@pytest.fixture(scope="session")
+def template(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database of DATA with everything built, once per gate, to be copied."""
 
     def built() -> Database:
         database = postgres.new_database(postgres.gate_folder)
@@ -105,7 +105,21 @@ def database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Da
         return database
 
     postgres.make_template(BUILT, built)
-    return postgres.new_database(tmp_path_factory.mktemp("dbt"), BUILT)
+    return BUILT
+
+
+@pytest.fixture(scope="module")
+def database(postgres: Postgres, template: str, tmp_path_factory: pytest.TempPathFactory) -> Database:
+    """A copy of the template for the tests of one file."""
+    return postgres.new_database(tmp_path_factory.mktemp("dbt"), template)
+
+
+@pytest.fixture
+def alone(postgres: Postgres, template: str, tmp_path: Path) -> Iterator[Database]:
+    """A copy for one test, which may leave in it what it likes: cheaper than a run that puts things right."""
+    database = postgres.new_database(tmp_path, template)
+    yield database
+    postgres.drop(database)
 
 
 @pytest.fixture(scope="module")

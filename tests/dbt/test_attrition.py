@@ -113,7 +113,7 @@ def let_down_on(row: Any) -> date:
     return max(row["scheduled_on"], min(first, default=row["scheduled_on"]))
 
 
-@pytest.mark.parametrize("what", ["as it is", pytest.param("holidays", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("what", ["as it is", pytest.param("holidays", marks=pytest.mark.soak)])
 def test_features_and_label_are_those_of_the_sessions(built: Dbt, connection: psycopg.Connection, what: str) -> None:
     until = date.fromisoformat(AS_OF)
     connection.execute("create temporary table kept_sessions as select * from raw.sessions")

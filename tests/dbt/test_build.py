@@ -172,6 +172,7 @@ def test_another_time_zone_moves_every_date(built: Dbt, added: psycopg.Connectio
     assert added.execute("select count(*) from pg_indexes where tablename = 'int_session_facts'").fetchone() == indexes
 
 
+@pytest.mark.soak
 def test_history_of_a_day_is_what_the_scores_were_on_it_and_stays(built: Dbt, connection: psycopg.Connection) -> None:
     columns = (
         "tutor_id, as_of, sessions_90d, tutor_reschedules_90d, reschedule_rate_90d, let_down_rate_expected, "

@@ -221,7 +221,14 @@ def naive_look(probability: Floats, needed: Floats, since_high: int, window: Win
     return int(first_clear_day(past[np.newaxis], probability[np.newaxis], has_needs[np.newaxis], RULES)[0])
 
 
-@pytest.mark.parametrize("name", sorted(WINDOWS))
+@pytest.mark.parametrize(
+    "name",
+    [
+        "loses_new_students",
+        "low_ratings",
+        *(pytest.param(name, marks=pytest.mark.soak) for name in ("late_starts", "no_shows", "unreliable")),
+    ],
+)
 def test_the_first_day_is_that_of_a_look_at_each_day(built: Dbt, connection: psycopg.Connection, name: str) -> None:
     """Whatever the evidence: spells that leave the window with a jump, none today, a pace of 0, levels met again."""
     rng = np.random.default_rng(9)

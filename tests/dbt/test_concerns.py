@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from tests.dbt.conftest import Dbt
 from verify.compare import compare_concerns
 from verify.frames import load_concerns, load_kept, load_publication, load_raw
 from verify.recompute import recompute
@@ -28,12 +29,12 @@ from verify.recompute.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import numpy.typing as npt
     import psycopg
 
     from core.database import Database
-    from tests.dbt.conftest import Dbt
 
 HISTORY_DAYS = 420
 # The models of concerns, and what changes with a session before them.
@@ -85,11 +86,15 @@ def change_filter(connection: psycopg.Connection, limit: float = 0.15) -> Change
 
 
 @pytest.fixture
-def concerns(built: Dbt, connection: psycopg.Connection) -> Dbt:
-    """Built with priors and stretches of what is known now, whatever other tests have done."""
-    connection.execute("truncate app.concern_priors, app.concern_stretches")
-    build(built, "--full-refresh")
-    return built
+def concerns(alone: Database, tmp_path: Path) -> Dbt:
+    """Built with priors and stretches of what is known now."""
+    return Dbt(alone, tmp_path)
+
+
+@pytest.fixture
+def connection(alone: Database) -> Iterator[psycopg.Connection]:
+    with alone.connect(autocommit=True) as connection:
+        yield connection
 
 
 def daily_counts(connection: psycopg.Connection, as_of: date) -> tuple[dict[Any, int], DailyCounts]:
@@ -134,7 +139,6 @@ BETTER_AND_WORSE = """
 
 def test_concerns_are_those_of_the_reference(concerns: Dbt, connection: psycopg.Connection) -> None:
     connection.execute(BETTER_AND_WORSE.encode())
-    build(concerns)
     connection.execute("truncate app.concern_priors, app.concern_stretches")
     build(concerns)
     ((as_of,),) = rows(connection, "select as_of from intermediate.int_scoring_days where is_as_of")
@@ -180,7 +184,10 @@ def test_concerns_are_those_of_the_reference(concerns: Dbt, connection: psycopg.
         assert abs(probability - expected[name].daily_probability[places[tutor], -1 - (as_of - day).days]) <= error
 
 
-@pytest.mark.parametrize(("on", "is_before_checkpoints"), [("2024-06-18", False), ("2024-04-02", True)])
+@pytest.mark.parametrize(
+    ("on", "is_before_checkpoints"),
+    [pytest.param("2024-06-18", False, marks=pytest.mark.soak), ("2024-04-02", True)],
+)
 def test_a_late_session_changes_days_as_a_rebuild_does(
     concerns: Dbt, connection: psycopg.Connection, on: str, is_before_checkpoints: bool
 ) -> None:
@@ -215,10 +222,9 @@ MANY_SESSIONS = """
         timestamptz '2024-06-20 10:00+00' - i * interval '4 hours', 'completed', 'student'
     from generate_series(1, %s) as i
 """
-NAMES_OF_MANY = "select md5('one of many ' || i)::uuid from generate_series(1, 800) as i"
 
 
-@pytest.mark.parametrize(("sessions", "is_made_anew"), [(100, False), (800, True)])
+@pytest.mark.parametrize(("sessions", "is_made_anew"), [pytest.param(100, False, marks=pytest.mark.soak), (800, True)])
 def test_a_closed_day_of_which_a_fifth_changes_gets_new_priors(
     concerns: Dbt, connection: psycopg.Connection, sessions: int, is_made_anew: bool
 ) -> None:
@@ -226,20 +232,17 @@ def test_a_closed_day_of_which_a_fifth_changes_gets_new_priors(
     query = "select to_jsonb(p)::text from app.concern_priors as p order by concern_day, concern"
     before = rows(connection, query)
     connection.execute(MANY_SESSIONS.encode(), [sessions])
-    try:
-        build(concerns)
-        assert (rows(connection, query) != before) == is_made_anew
-        days = rows(connection, DAYS)
-        build(concerns, "--full-refresh")
-        assert rows(connection, DAYS) == days
-        connection.execute("truncate app.concern_priors")
-        build(concerns)
-        assert (rows(connection, DAYS) == days) == is_made_anew
-    finally:
-        connection.execute(f"delete from raw.sessions where session_id in ({NAMES_OF_MANY})".encode())
-        build(concerns)
+    build(concerns)
+    assert (rows(connection, query) != before) == is_made_anew
+    days = rows(connection, DAYS)
+    build(concerns, "--full-refresh")
+    assert rows(connection, DAYS) == days
+    connection.execute("truncate app.concern_priors")
+    build(concerns)
+    assert (rows(connection, DAYS) == days) == is_made_anew
 
 
+@pytest.mark.soak
 def test_closed_days_survive_a_dropped_schema(concerns: Dbt, connection: psycopg.Connection) -> None:
     post(connection, "before the schema is dropped", 3, "2024-06-12", "no_show")
     build(concerns)
@@ -316,11 +319,11 @@ def test_what_comes_late_leaves_stretches_of_before(concerns: Dbt, connection: p
     assert rows(connection, FLAGS) != flags
 
 
-def test_verify_agrees(concerns: Dbt, database: Database, connection: psycopg.Connection) -> None:
+def test_verify_agrees(concerns: Dbt, alone: Database, connection: psycopg.Connection) -> None:
     """With what closed days have kept: later facts say something else."""
     post(connection, "verified", 4, "2024-06-14", "no_show")
     concerns("build", "--exclude-resource-type", "test", "unit_test")
-    with database.connect() as reader:
+    with alone.connect() as reader:
         basis, frames, kept = load_publication(reader), load_raw(reader), load_kept(reader)
         published = load_concerns(reader)
     report = compare_concerns(recompute(frames, basis, kept).concerns, published, basis)
@@ -333,32 +336,30 @@ def test_verify_agrees(concerns: Dbt, database: Database, connection: psycopg.Co
     assert not compare_concerns(recompute(frames, basis, distorted).concerns, published, basis).ok
 
 
+@pytest.mark.soak  # the gate has it in verify/test_other_settings.py
 def test_other_limits_hold_for_all_days(concerns: Dbt, connection: psycopg.Connection) -> None:
     everything = ("build", "--exclude-resource-type", "test", "unit_test")
     before, references = rows(connection, DAYS), rows(connection, FILTER_REFERENCES)
-    try:
-        concerns(*everything, risk_threshold=0.25)
-        assert rows(connection, FILTER_REFERENCES) == references
-        days, stored = rows(connection, DAYS), rows(connection, STORED)
-        assert days != before
-        ((as_of,),) = rows(connection, "select as_of from intermediate.int_scoring_days where is_as_of")
-        places, counts = daily_counts(connection, as_of)
-        expected = assess(counts, change_filter(connection, 0.25), risk_threshold=0.25)["getting_worse"]
-        states = rows(
-            connection,
-            "select tutor_id, status, superseded, probability from marts.tutor_concerns "
-            "where concern = 'getting_worse'",
-        )
-        assert len({status for _, status, *_ in states}) > 1
-        for tutor, status, superseded, probability in states:
-            assert (status, superseded) == (expected.status[places[tutor]], expected.superseded[places[tutor]])
-            assert abs(probability - expected.probability[places[tutor]]) <= 1e-6
-        connection.execute("truncate app.concern_priors")
-        build(concerns, "--full-refresh")
-        assert rows(connection, DAYS) == days
-        assert rows(connection, STORED) == stored
-    finally:
-        concerns(*everything)
+    concerns(*everything, risk_threshold=0.25)
+    assert rows(connection, FILTER_REFERENCES) == references
+    days, stored = rows(connection, DAYS), rows(connection, STORED)
+    assert days != before
+    ((as_of,),) = rows(connection, "select as_of from intermediate.int_scoring_days where is_as_of")
+    places, counts = daily_counts(connection, as_of)
+    expected = assess(counts, change_filter(connection, 0.25), risk_threshold=0.25)["getting_worse"]
+    states = rows(
+        connection,
+        "select tutor_id, status, superseded, probability from marts.tutor_concerns where concern = 'getting_worse'",
+    )
+    assert len({status for _, status, *_ in states}) > 1
+    for tutor, status, superseded, probability in states:
+        assert (status, superseded) == (expected.status[places[tutor]], expected.superseded[places[tutor]])
+        assert abs(probability - expected.probability[places[tutor]]) <= 1e-6
+    connection.execute("truncate app.concern_priors")
+    build(concerns, "--full-refresh")
+    assert rows(connection, DAYS) == days
+    assert rows(connection, STORED) == stored
+    concerns(*everything)
     assert rows(connection, DAYS) == before
 
 

@@ -11,13 +11,13 @@ import pytest
 
 from core.dbt_runner import build
 from core.settings import Settings
-from tests.dbt.conftest import AS_OF, DATA, Tutor
+from tests.dbt.conftest import AS_OF, DATA, Dbt, Tutor
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from core.database import Database
     from tests.conftest import Postgres
-    from tests.dbt.conftest import Dbt
 
 RAISED, CLEARED = "tutor.concern_raised", "tutor.concern_cleared"
 STUDENT = "md5('student 1')::uuid"
@@ -37,23 +37,21 @@ def concerns(connection: psycopg.Connection, tutor: Tutor) -> list[tuple[str, st
     return [(kind, payload["concern"]) for kind, payload in told(connection, RAISED, CLEARED, tutor_id=tutor.tutor_id)]
 
 
-@pytest.fixture(autouse=True)
-def _taken_back(built: Dbt, connection: psycopg.Connection) -> Iterator[None]:
-    """Sessions of now have no place in the data of other tests."""
-    yield
-    ours = "(select session_id from raw.sessions where subject = 'Math')"
-    for table in ("app.excuses", "raw.reschedules", "raw.sessions"):
-        connection.execute(f"delete from {table} where session_id in {ours}".encode())
+@pytest.fixture
+def settled(alone: Database) -> Iterator[psycopg.Connection]:
+    """A connection to a database in which nothing is left to be scored or told."""
+    with alone.connect(autocommit=True) as connection:
+        connection.execute("delete from app.events")
+        yield connection
 
 
 @pytest.fixture
-def settled(built: Dbt, connection: psycopg.Connection) -> psycopg.Connection:
-    """A connection, after whatever other tests have left to be scored and told."""
-    built("run")
-    connection.execute("delete from app.events")
-    return connection
+def dbt(alone: Database, tmp_path: Path) -> Dbt:
+    """On the same database."""
+    return Dbt(alone, tmp_path)
 
 
+@pytest.mark.soak
 def test_the_first_scores_are_no_news(postgres: Postgres, tmp_path: Path) -> None:
     """In a database that has been scored once: cases are opened, and nobody is told."""
     database = postgres.new_database(tmp_path)
@@ -193,7 +191,10 @@ def alerts(connection: psycopg.Connection) -> list[uuid.UUID]:
     return [uuid.UUID(payload["session_id"]) for _, payload in told(connection, "session.alert")]
 
 
-def test_a_missed_session_is_told_by_the_post_and_not_again_by_the_run(settled: psycopg.Connection, built: Dbt) -> None:
+@pytest.mark.parametrize("options", [[], pytest.param(["--full-refresh"], marks=pytest.mark.soak)])
+def test_a_missed_session_is_told_by_the_post_and_not_again_by_the_run(
+    settled: psycopg.Connection, dbt: Dbt, options: list[str]
+) -> None:
     session_id = missed(settled)
     refresh(settled, session_id)
     ((_, payload),) = told(settled, "session.alert")
@@ -201,16 +202,18 @@ def test_a_missed_session_is_told_by_the_post_and_not_again_by_the_run(settled: 
     assert payload["session_external_id"] == f"lesson {session_id}"
     assert (payload["reason"], payload["subject"]) == ("tutor_no_show", "Math")
     assert str(settled.execute(f"select {STUDENT}::text".encode()).fetchone()) not in str(payload)
-    built("run")
-    built("run", "--full-refresh")
+    dbt("run", *options)
     assert alerts(settled) == [session_id]
 
 
-def test_a_missed_session_of_a_file_is_told_by_the_run(settled: psycopg.Connection, built: Dbt) -> None:
+def test_a_run_tells_its_publication_and_a_missed_session_of_a_file(settled: psycopg.Connection, dbt: Dbt) -> None:
     session_id = missed(settled)
-    built("run")
+    dbt("run")
     refresh(settled, session_id)
     assert alerts(settled) == [session_id]
+    ((_, payload),) = told(settled, "publication.done")
+    row = settled.execute("select generation, as_of::text from marts.publication").fetchone()
+    assert (payload["generation"], payload["as_of"]) == row
 
 
 def test_what_is_no_alert(settled: psycopg.Connection) -> None:
@@ -269,10 +272,3 @@ def test_what_is_taken_back_is_not_told(settled: psycopg.Connection) -> None:
         refresh(settled, missed(settled))
         assert alerts(settled) != []
     assert told(settled) == []
-
-
-def test_each_run_tells_its_publication(settled: psycopg.Connection, built: Dbt) -> None:
-    built("run")
-    ((_, payload),) = told(settled, "publication.done")
-    row = settled.execute("select generation, as_of::text from marts.publication").fetchone()
-    assert (payload["generation"], payload["as_of"]) == row

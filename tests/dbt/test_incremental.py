@@ -94,10 +94,12 @@ def change_something(connection: psycopg.Connection, chance: random.Random) -> N
     )
 
 
-def test_incremental_runs_equal_a_full_refresh(built: Dbt, database: Database, marts: Marts) -> None:
+# Two at least: since when a status lasts is known with the run after the one that records the day before.
+@pytest.mark.parametrize("steps", [[40, 400], pytest.param([1, 40, 400], marks=pytest.mark.soak)], ids=["some", "all"])
+def test_incremental_runs_equal_a_full_refresh(built: Dbt, database: Database, marts: Marts, steps: list[int]) -> None:
     chance = random.Random(1)
     days = ["2024-06-28", "2024-06-29"]
-    for changes in (1, 40, 400):
+    for changes in steps:
         with database.connect() as writer:
             for _ in range(changes):
                 change_something(writer, chance)
@@ -143,14 +145,22 @@ insert into app.excuses select * from kept_excuses;
 """
 
 
+@pytest.mark.parametrize(
+    "days",
+    [
+        ["2024-05-20", "2024-06-30"],
+        pytest.param(["2024-06-29", "2024-06-30", "2024-05-20", "2024-06-30"], marks=pytest.mark.soak),
+    ],
+    ids=["some", "all"],
+)
 def test_histories_of_pairs_follow_late_changes_and_the_day(
-    built: Dbt, database: Database, connection: psycopg.Connection
+    built: Dbt, database: Database, connection: psycopg.Connection, days: list[str]
 ) -> None:
     chance = random.Random(4)
     connection.execute(KEEP.encode())
     built("run", "--select", "+match_outcomes")
     try:
-        for day in ("2024-06-29", "2024-06-30", "2024-05-20", "2024-06-30"):
+        for day in days:
             before = connection.execute(PAIRS.encode()).fetchall()
             with database.connect() as writer:
                 for _ in range(5):

@@ -19,7 +19,7 @@ from core.database import Database, DatabaseRole
 from core.dbt_runner import build_events
 from core.migrate import migrate
 from core.settings import Settings
-from tests.dbt.conftest import DATA, PROJECT, Dbt
+from tests.dbt.conftest import PROJECT, Dbt
 from tests.marts import DATA_OF_BEFORE
 
 if TYPE_CHECKING:
@@ -104,11 +104,9 @@ where defaclnamespace = 0 group by 1, 2 order by 1, 2
 
 
 @pytest.fixture(scope="module")
-def database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Database:
-    """A database of its own: other tests leave things behind in theirs."""
-    database = postgres.new_database(tmp_path_factory.mktemp("roles"))
+def database(database: Database) -> Database:
+    """Built once, and with names in it."""
     with database.connect() as connection:
-        connection.execute(DATA)
         connection.execute(NAMES)
     return database
 
@@ -120,8 +118,7 @@ def dbt(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Dbt:
 
 @pytest.fixture(scope="module")
 def built_twice(dbt: Dbt) -> Dbt:
-    dbt("build", "--exclude-resource-type", "unit_test")
-    dbt("build", "--exclude-resource-type", "unit_test")
+    dbt("run")
     return dbt
 
 
@@ -312,7 +309,6 @@ def test_views_of_analysts_are_never_away(built_twice: Dbt, database: Database) 
         reader.start()
     try:
         built_twice("run")
-        built_twice("run")
     finally:
         over.set()
         for reader in readers:
@@ -346,6 +342,7 @@ def test_a_build_that_is_given_up_ends_its_sessions(built_twice: Dbt, database: 
     assert left == (0,)
 
 
+@pytest.mark.soak
 def test_what_an_earlier_version_has_built_changes_hands(
     postgres: Postgres, dbt: Dbt, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -8,17 +8,19 @@ import numpy as np
 import pytest
 
 from tests import worlds
+from tests.dbt.conftest import Dbt
 from tests.dbt.test_concerns import MODELS, build, daily_counts, post
 from verify.recompute.change_filter import design_effect
 from verify.recompute.quality import components
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import psycopg
 
     from core.database import Database
-    from tests.dbt.conftest import Dbt
+    from tests.conftest import Postgres
 
 REFERENCES = """
 select reference_id, as_of, tutors, filter_prior, filter_limit, design_effect, quality_tutors, means, covariance
@@ -48,24 +50,35 @@ def score(dbt: Dbt, enough: int = ENOUGH, **variables: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def continued(built: Dbt, database: Database) -> Dbt:
-    with database.connect() as connection:
-        connection.execute(CONTINUED.encode())
-        # Made-up let-downs come one by one; those of people also come in spells.
-        for tutor in range(1, 9):
-            for number in range(4):
-                post(connection, f"spell {tutor} {number}", tutor, f"2024-05-{20 + tutor % 5:02}", "no_show")
-    return built
+def template(postgres: Postgres, template: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same, with a reference of what is known."""
+
+    def continued() -> Database:
+        database = postgres.new_database(tmp_path_factory.mktemp("continued"), template)
+        with database.connect() as connection:
+            connection.execute(CONTINUED.encode())
+            # Made-up let-downs come one by one; those of people also come in spells.
+            for tutor in range(1, 9):
+                for number in range(4):
+                    post(connection, f"spell {tutor} {number}", tutor, f"2024-05-{20 + tutor % 5:02}", "no_show")
+            connection.execute("truncate app.score_reference")
+            connection.execute("truncate app.concern_priors, app.concern_stretches")
+        score(Dbt(database, tmp_path_factory.mktemp("target")))
+        return database
+
+    postgres.make_template("with_reference", continued)
+    return "with_reference"
 
 
 @pytest.fixture
-def scored(continued: Dbt, connection: psycopg.Connection) -> Iterator[Dbt]:
-    """With a reference of what is known now, whatever other tests have done."""
-    connection.execute("truncate app.score_reference")
-    connection.execute("truncate app.concern_priors, app.concern_stretches")
-    score(continued)
-    yield continued
-    score(continued, enough=20)
+def scored(alone: Database, tmp_path: Path) -> Dbt:
+    return Dbt(alone, tmp_path)
+
+
+@pytest.fixture
+def connection(alone: Database) -> Iterator[psycopg.Connection]:
+    with alone.connect(autocommit=True) as connection:
+        yield connection
 
 
 def test_a_reference_is_measured_on_today(scored: Dbt, connection: psycopg.Connection) -> None:
@@ -123,7 +136,11 @@ def test_too_few_tutors_make_no_reference(scored: Dbt, connection: psycopg.Conne
 
 
 @pytest.mark.parametrize(
-    "change", ["design_effect = case when design_effect < 1.5 then 2 else 1 end", "filter_prior = '{60, 40, 2, 2}'"]
+    "change",
+    [
+        "design_effect = case when design_effect < 1.5 then 2 else 1 end",
+        pytest.param("filter_prior = '{60, 40, 2, 2}'", marks=pytest.mark.soak),
+    ],
 )
 def test_a_reference_far_from_today_is_told(scored: Dbt, connection: psycopg.Connection, change: str) -> None:
     def status() -> str:
@@ -136,7 +153,7 @@ def test_a_reference_far_from_today_is_told(scored: Dbt, connection: psycopg.Con
     assert status() == "warn"
 
 
-def test_a_jump_is_noticed_within_a_fortnight(built: Dbt, connection: psycopg.Connection) -> None:
+def test_a_jump_is_noticed_within_a_fortnight(connection: psycopg.Connection) -> None:
     """Tutors who go from 8% to 30%, at 3 sessions a day: half of them are raised by the 13th day, φ = 1."""
     on = 150
     world = worlds.jump(200, on + 60, on=on, until=on + 60, sessions_per_day=3, seed=7)

@@ -15,7 +15,7 @@ from demo.coaching import write_cases
 from ingest import load_folder
 from tests.conftest import Postgres
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 EFFECTS = """
 select

@@ -17,6 +17,8 @@ from moto import mock_aws
 
 from core.settings import PROJECT_ROOT
 
+pytestmark = pytest.mark.slow
+
 AWS = PROJECT_ROOT / "deploy" / "aws"
 EXAMPLE = AWS / "installation.example.toml"
 REGION = "eu-central-1"

@@ -1,6 +1,7 @@
 """The first starts of `tutorq up`: ended and killed in the middle, they lose nothing; today comes first."""
 
 import httpx2
+import pytest
 
 from tests.e2e.installation import START_SECONDS, Installation
 from tests.e2e.processes import wait_for
@@ -12,6 +13,7 @@ def test_ctrl_c_before_there_is_a_database(installation: Installation) -> None:
     installation.interrupt()
 
 
+@pytest.mark.soak
 def test_killed_in_the_middle_of_its_first_run(installation: Installation) -> None:
     installation.start()
     dbt_has_begun = installation.home / "dbt" / "dbt.log"

@@ -16,6 +16,7 @@ PAUSE_SECONDS = 8  # longer than a file has to be left alone
 SURVIVED = ("run", "postgres")
 
 
+@pytest.mark.soak
 def test_a_dropped_file_is_scored_by_itself(complete: Installation) -> None:
     installation = complete
     before = installation.get("/api/tutors?limit=1")
@@ -94,6 +95,7 @@ def test_ctrl_c_stops_everything(complete: Installation) -> None:
     complete.interrupt()
 
 
+@pytest.mark.soak
 def test_incremental_runs_and_a_full_refresh_agree(installation: Installation) -> None:
     """After the end of `up`, which would predict pairs of new people between two looks."""
     platform = installation.platform()

@@ -17,6 +17,8 @@ from cli.app import app
 from core.database import Database
 from tests.ingest.conftest import empty_raw
 
+pytestmark = pytest.mark.slow
+
 CASES = Path(__file__).parent / "cases"
 
 

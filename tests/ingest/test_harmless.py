@@ -7,7 +7,7 @@ from uuid import UUID
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from core.database import Database, DatabaseRole
 from ingest import FolderSummary, load_folder
@@ -16,6 +16,7 @@ from ingest.headers import OfContract
 from ingest.notes import Notes
 from ingest.parser import BatchParser
 from ingest.readers import open_reader
+from tests.examples import examples
 from tests.ingest.conftest import empty_raw
 from tests.ingest.harmless import CHANGES, CLEAN, FREE, LETTERS, WORDS, ZONE, Sheet, sheet, write
 
@@ -69,7 +70,7 @@ def read(folder: Path, written: Sheet) -> tuple[list[dict[str, Any]], int, int, 
 
 
 @pytest.mark.parametrize("entity", list(CLEAN))
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60)
 @given(chain=_chains, data=st.data())
 def test_harmless_changes_are_read_the_same(tmp_path: Path, entity: str, chain: Chain, data: st.DataObject) -> None:
     rows = data.draw(_rows(entity))
@@ -81,7 +82,7 @@ def test_harmless_changes_are_read_the_same(tmp_path: Path, entity: str, chain: 
     assert {note.kind for note in found[3].all} <= {"understood", *(["guessed"] if is_guessed(written) else [])}
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(25)
 @given(chain=_chains, data=st.data())
 def test_of_a_file_with_faults_the_same_rows_are_refused(tmp_path: Path, chain: Chain, data: st.DataObject) -> None:
     rows = data.draw(_rows("sessions"))
@@ -112,7 +113,7 @@ def load(database: Database, folder: Path) -> tuple[FolderSummary, dict[str, lis
     return summary, stored
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(5)
 @given(data=st.data())
 def test_harmless_changes_load_the_same(shared_database: Database, tmp_path: Path, data: st.DataObject) -> None:
     rows = {entity: data.draw(_rows(entity)) for entity in CLEAN}

@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.database import Database
@@ -41,6 +41,7 @@ from ingest.checksums import checksum
 from ingest.csv_reader import CsvReader
 from ingest.files import NOT_FOLLOWED
 from ingest.filing import Outcome, destination
+from tests.examples import examples
 from tests.ingest.conftest import empty_raw
 
 HEADER = "session_id,tutor_id,student_id,scheduled_time,status"
@@ -737,7 +738,7 @@ _dropped = st.tuples(st.sampled_from(["", "a/", "a/b/", "b/"]), st.sampled_from(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("at_once")
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(25)
 @given(drops=st.lists(st.one_of(st.none(), _dropped), max_size=10), compress=st.booleans())
 def test_nothing_is_lost_and_nothing_comes_twice(
     shared_database: Database,

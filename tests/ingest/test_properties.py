@@ -11,7 +11,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from core.database import Database, DatabaseRole
 from ingest import FileSummary, load_folder
@@ -22,6 +22,7 @@ from ingest.notes import Notes
 from ingest.parser import BatchParser
 from ingest.spelling import EMPTY_MARKS
 from ingest.times import parse_times
+from tests.examples import examples
 
 pytestmark = pytest.mark.slow
 
@@ -99,7 +100,7 @@ def content(database: Database) -> dict[str, list[tuple[Any, ...]]]:
         }
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(8)
 @given(rows=st.lists(_row, min_size=1, max_size=12), data=st.data())
 def test_order_and_split_of_rows_never_change_the_content(
     database: Database, tmp_path: Path, rows: list[tuple[str, tuple[str, ...]]], data: st.DataObject
@@ -143,7 +144,7 @@ _version = st.tuples(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(30)
 @given(versions=st.lists(_version, min_size=2, max_size=4, unique=True), data=st.data())
 def test_versions_one_by_one_end_like_all_at_once(
     database: Database, tmp_path: Path, versions: list[tuple[str, ...]], data: st.DataObject
@@ -185,7 +186,7 @@ def _entity_uuid(text: str) -> UUID | None:
         return None
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(30)
 @given(st.lists(st.builds("{1}{0}{2}".format, _ids, _blank, _blank), min_size=1, max_size=40))
 def test_sql_and_python_and_files_give_an_id_the_same_uuid(database: Database, texts: list[str]) -> None:
     expected = [_entity_uuid(text) for text in texts]
@@ -215,7 +216,7 @@ def test_local_times_are_read_as_zoneinfo_reads_them(wall: datetime, zone: str) 
     assert not any(mask[0].as_py() for mask, _ in rules)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(25)
 @given(st.binary(max_size=400))
 def test_no_bytes_at_all_make_the_loader_crash(database: Database, tmp_path: Path, noise: bytes) -> None:
     (tmp_path / "tutors.csv").write_bytes(b"tutor_id,name\n" + noise)

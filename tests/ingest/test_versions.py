@@ -6,12 +6,13 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from psycopg.types.json import Jsonb
 
 from core.database import Database
 from ingest.contract import RESCHEDULES, SESSIONS
 from ingest.merge_files import FileMergeSql
+from tests.examples import examples
 
 WINS = {"newer", "fills", "overrules"}
 ID = "00000000-0000-0000-0000-000000000001"
@@ -139,7 +140,7 @@ order by raw.session_version(s.updated_at, s.status, to_jsonb(s) - '{created_at,
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40)
 @given(versions=_versions)
 def test_versions_have_a_total_order(database: Database, versions: Sequence[dict[str, Any]]) -> None:
     rows = Jsonb([session(**columns) for columns in versions])

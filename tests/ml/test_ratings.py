@@ -37,6 +37,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return paths
 
 
+@pytest.mark.soak
 def test_the_command_prints_figures_of_all_predictors(files):
     options = [part for name, path in files.items() for part in (f"--{name}", str(path))]
     answer = CliRunner().invoke(app, ["evaluate-matching", *options, "--folds", "3", "--seed", "4", "--json"])

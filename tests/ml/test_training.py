@@ -16,6 +16,8 @@ from ml.rules import MatchRules, rules_for
 from ml.store import ModelStore, model_bytes
 from ml.training import train
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_model_that_found_something_is_promoted(candidate):
     assert candidate.is_promoted, candidate.reason

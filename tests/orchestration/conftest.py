@@ -3,7 +3,6 @@ marketplace with its marts."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import dagster as dg
 import pytest
@@ -13,7 +12,7 @@ from core.database import Database, DatabaseRole
 from core.settings import Settings
 from demo import write_demo
 from ingest import load_folder
-from tests.conftest import Postgres
+from tests.conftest import MADE, Postgres
 
 
 @pytest.fixture
@@ -23,26 +22,27 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture(scope="session")
-def template(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Database:
-    """A small marketplace with its marts, made once; tests get copies of it."""
-    home = tmp_path_factory.mktemp("marketplace")
-    database = postgres.new_database(home)
-    write_demo(home / "demo", tutors=20, students=60, days=120, seed=3)
-    load_folder(database.as_role(DatabaseRole.INGEST), home / "demo", timezone="UTC")
-    dbt_runner.build(Settings(home=home, database_url=database.url), database)
-    return database
+def template(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database with a small marketplace and its marts, made once per gate; tests get copies of it."""
+
+    def made() -> Database:
+        home = tmp_path_factory.mktemp("marketplace")
+        database = postgres.new_database(home, MADE)
+        write_demo(home / "demo", tutors=20, students=60, days=120, seed=3)
+        load_folder(database.as_role(DatabaseRole.INGEST), home / "demo", timezone="UTC")
+        dbt_runner.build(Settings(home=home, database_url=database.url), database)
+        return database
+
+    postgres.make_template("marketplace", made)
+    return "marketplace"
 
 
 @pytest.fixture
 def marketplace(
-    template: Database, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    template: str, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Settings, Database]:
-    name = f"copy_{uuid4().hex[:8]}"
-    of = template.url.partition("?")[0].rpartition("/")[2]
-    server = Database(Settings(home=tmp_path, database_url=template.url.replace(f"/{of}?", "/postgres?")))
-    with server.connect(autocommit=True) as connection:
-        connection.execute(f"create database {name} template {of}".encode())
+    copy = postgres.new_database(tmp_path, template)
     monkeypatch.setenv("TUTORQ_HOME", str(tmp_path))
-    monkeypatch.setenv("TUTORQ_DATABASE_URL", template.url.replace(f"/{of}?", f"/{name}?"))
+    monkeypatch.setenv("TUTORQ_DATABASE_URL", copy.url)
     settings = Settings()
     return settings, Database(settings)

@@ -18,6 +18,7 @@ from orchestration.defs import automation
 from orchestration.defs.automation import REASON, ROLL_OVER_OVERDUE, daily_roll_over, new_data
 from orchestration.defs.ingest.excuses import DATA_VERSION, EXCUSES
 from orchestration.resources import Platform
+from tests.conftest import MADE
 
 
 @pytest.fixture(autouse=True)
@@ -158,6 +159,7 @@ def test_failures_slow_the_asking_down(instance: dg.DagsterInstance, database: D
     assert "failed" in (answer.skip_message or "")
 
 
+@pytest.mark.template(MADE)
 def test_a_new_day_another_version_and_changed_settings_are_noticed(
     instance: dg.DagsterInstance, environment: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +191,7 @@ def test_a_new_day_another_version_and_changed_settings_are_noticed(
     assert answer.tags[REASON] == "settings changed"
 
 
+@pytest.mark.template(MADE)
 def test_a_run_that_died_before_publishing_is_made_up_for(
     instance: dg.DagsterInstance, environment: Settings, database: Database
 ) -> None:

@@ -21,6 +21,7 @@ from orchestration.defs.marts.dbt_models import LIVE_WAITING, MANIFEST, dbt_mode
 from orchestration.policies import SCORED, freshness
 from orchestration.resources import Platform
 from orchestration.run_limits import TAG
+from tests.conftest import MADE
 from verify import verify
 
 SNAPSHOT = Path(__file__).with_name("graph.txt")
@@ -183,6 +184,7 @@ def test_steps_retry_and_runs_end(definitions: dg.Definitions) -> None:
     assert (policy.max_retries, policy.backoff, policy.jitter) == (3, dg.Backoff.EXPONENTIAL, dg.Jitter.PLUS_MINUS)
 
 
+@pytest.mark.template(MADE)
 def test_files_become_published_and_correct_scores_live_and_in_runs(
     definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
 ) -> None:
@@ -304,6 +306,8 @@ def test_a_failed_blocking_check_keeps_the_marts_as_they_are(
         assert connection.execute("select to_regclass('marts.publication')").fetchone() == (None,)
 
 
+@pytest.mark.soak
+@pytest.mark.template(MADE)
 def test_a_broken_file_is_named_and_the_others_are_loaded(
     definitions: dg.Definitions, instance: dg.DagsterInstance, landed: Settings, database: Database
 ) -> None:

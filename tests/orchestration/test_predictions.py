@@ -482,6 +482,7 @@ def lost(database: Database) -> set[str]:
         return {str(kind) for (kind,) in rows(connection, "select kind from ml.models where lost_at is not null")}
 
 
+@pytest.mark.soak
 def test_a_lost_model_counts_as_none_until_it_is_back_or_another_is_trained(
     marketplace: tuple[Settings, Database],
     promoted: dict[str, str],
@@ -547,6 +548,7 @@ def test_a_lost_model_counts_as_none_until_it_is_back_or_another_is_trained(
     assert champion(settings, as_runs_do(database), "match").model.version == promoted["match"]
 
 
+@pytest.mark.soak
 def test_training_takes_a_sample_of_many_rows_and_says_so(marketplace: tuple[Settings, Database]) -> None:
     settings, database = marketplace
     database = as_runs_do(database)

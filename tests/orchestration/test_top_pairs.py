@@ -300,6 +300,7 @@ def test_at_the_limit_a_refresh_keeps_to_it_and_the_nightly_run_evens_out(
     assert 0 < evened <= LISTS_PER_PLACE * 6
 
 
+@pytest.mark.soak
 def test_a_change_of_mode_leaves_nothing_of_the_other(
     crowded: tuple[Settings, Database], instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -386,6 +387,7 @@ def test_a_run_that_is_killed_changes_nothing_and_is_made_up_for(
         assert rows(connection, "select count(*) from ml.touched_people") == [(0,)]
 
 
+@pytest.mark.soak
 def test_where_buckets_keep_different_pairs_single_people_wait(crowded: tuple[Settings, Database]) -> None:
     settings, database = crowded
     everything(settings, database, RULES)

@@ -143,7 +143,7 @@ def erase_again(marketplace: Marketplace) -> Erased:
     return erase(marketplace.settings, marketplace.database, identity, actor="test")
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_next_build_is_as_one_from_scratch(joined: Marketplace) -> None:
     # A student who stays, and came to another tutor after this one.
     student = entity_uuid("St-Two-Tutors")

@@ -5,6 +5,7 @@ import pytest
 from core import dbt_runner
 from core.database import Database, DatabaseRole
 from core.settings import Settings
+from tests.conftest import MADE
 from verify import verify
 
 pytestmark = pytest.mark.slow
@@ -17,7 +18,7 @@ MARKETPLACES = {
     "one bad tutor among the perfect": [(60, 10, 0), (1, 10, 10)],
     "one enormous tutor": [(1, 3000, 600), (5, 4, 0)],
 }
-IN_THE_GATE = ("everybody always does", "one bad tutor among the perfect")
+IN_THE_GATE = ("one bad tutor among the perfect",)
 
 SESSIONS = """
     with tutors as (
@@ -43,6 +44,7 @@ SESSIONS = """
 """
 
 
+@pytest.mark.template(MADE)
 @pytest.mark.parametrize(
     "kinds",
     [

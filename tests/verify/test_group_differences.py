@@ -7,8 +7,11 @@ import pytest
 from verify.inputs import Floats
 from verify.recompute.fairness import compare, wilson
 
+pytestmark = pytest.mark.slow
+
 TUTORS = 300
-WORLDS = 200
+# As many as it takes to see the difference, and in the nightly run many more.
+WORLDS = pytest.mark.parametrize("worlds", [40, pytest.param(200, marks=pytest.mark.soak)])
 # Shares of tutors by level: unequal, and one too small to be compared.
 LEVELS = {
     "subject": (0.3, 0.25, 0.2, 0.12, 0.08, 0.05),
@@ -52,12 +55,13 @@ def world(rng: np.random.Generator, *, raised: Floats | float = 0.1, favour: flo
     return pd.concat(parts, ignore_index=True)
 
 
-def test_worlds_without_differences_have_no_words() -> None:
+@WORLDS
+def test_worlds_without_differences_have_no_words(worlds: int) -> None:
     """With false discoveries at 10%, at most one such world in ten says anything; 3 standard errors are let pass."""
     rng = np.random.default_rng(68)
-    found = [int(compare(world(rng))["is_difference"].sum()) for _ in range(WORLDS)]
+    found = [int(compare(world(rng))["is_difference"].sum()) for _ in range(worlds)]
     speaking = sum(count > 0 for count in found)
-    assert speaking <= WORLDS * 0.1 + 3 * np.sqrt(WORLDS * 0.1 * 0.9), (speaking, sum(found))
+    assert speaking <= worlds * 0.1 + 3 * np.sqrt(worlds * 0.1 * 0.9), (speaking, sum(found))
 
 
 def test_one_in_ten_of_what_is_said_may_be_false_and_true_differences_are_found() -> None:
@@ -80,11 +84,12 @@ def test_one_in_ten_of_what_is_said_may_be_false_and_true_differences_are_found(
     assert false <= 0.15 * (true + false), (true, false)
 
 
-def test_intervals_hold_the_truth_though_excuses_come_together() -> None:
+@WORLDS
+def test_intervals_hold_the_truth_though_excuses_come_together(worlds: int) -> None:
     rng = np.random.default_rng(70)
     held = total = 0
     truth = 0.1  # mean of `prone`
-    for _ in range(WORLDS):
+    for _ in range(worlds):
         groups = compare(world(rng)).reset_index()
         known = groups[(groups["measure"] == "excused") & groups["share"].notna()]
         held += int(((known["low"] <= truth) & (truth <= known["high"])).sum())

@@ -250,6 +250,7 @@ def test_groups_are_those_of_the_recomputation(scored: Scored) -> None:
     assert of_excuses["share"].sum() == pytest.approx(1)
 
 
+@pytest.mark.soak
 def test_a_late_fact_changes_what_came_and_not_what_was_said(scored: Scored) -> None:
     """A session of two months ago is reported as missed; incremental runs and a full refresh agree."""
     said = "select * from app.forecasts order by tutor_id, forecast_on"

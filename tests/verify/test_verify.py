@@ -28,6 +28,8 @@ from verify.inputs import Basis, RawFrames
 from verify.recompute import recompute
 from verify.recompute.rules import Rules
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Database:

@@ -84,7 +84,11 @@ def _everything(database: Database) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", CHANGES, ids=lambda changes: "-".join(changes)[:60])
+@pytest.mark.parametrize(
+    "changes",
+    [*(pytest.param(changes, marks=pytest.mark.soak) for changes in CHANGES[:-1]), CHANGES[-1]],
+    ids=lambda changes: "-".join(changes)[:60],
+)
 def test_today_is_what_a_run_makes_of_it(
     postgres: Postgres, looked_at: Database, tmp_path: Path, changes: Mapping[str, Any]
 ) -> None:
