@@ -299,7 +299,8 @@ def last_error(log: Path) -> str | None:
             text = file.read().decode(errors="replace")
     except OSError:
         return None
-    found, newest = None, len(text)
+    found: re.Match[str] | None = None
+    newest = len(text)
     for match in reversed(list(LOGGED_ERROR.finditer(text))):
         if found is not None and not CAUSE.search(text[match.end() : newest]):
             break

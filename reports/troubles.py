@@ -329,7 +329,8 @@ def records_lost(database: Database) -> datetime | None:
             row = connection.execute("select started_at from app.code_location").fetchone()
     except (TutorqError, psycopg.Error):
         return None
-    return row[0].astimezone(UTC) if row else None
+    started: datetime | None = row[0] if row else None
+    return started and started.astimezone(UTC)
 
 
 def _listed(names: Sequence[str]) -> str:
