@@ -2,6 +2,7 @@
 minute. The prediction ends, with each pair once, and no post that was acknowledged is missing."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -155,7 +156,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def _database(home: Path, server: str) -> Database:
-    url = {name: server.replace("/postgres", f"/{name}", 1) for name in ("tutorq", "dagster")}
+    url = {name: re.sub(r"/postgres(?=\?|$)", f"/{name}", server) for name in ("tutorq", "dagster")}
     return Database(Settings(home=home, database_url=url["tutorq"], dagster_database_url=url["dagster"]))
 
 
