@@ -36,13 +36,16 @@ class Clock:
     file: Path
 
     def set(self, seconds: int) -> None:
-        self.file.write_text(f"{seconds:+d}\n")
+        part = self.file.with_suffix(".part")  # nobody reads half of it
+        part.write_text(f"{seconds:+d}\n")
+        part.chmod(0o644)
+        part.replace(self.file)
 
     def environment(self) -> dict[str, str]:
         return {
             "LD_PRELOAD": str(LIBRARIES[0]),
             "FAKETIME_TIMESTAMP_FILE": str(self.file),
-            "FAKETIME_CACHE_DURATION": "1",
+            "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
         }
@@ -57,7 +60,6 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
     for folder in (tmp_path, *tmp_path.parents):  # the server is another user
         if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
             folder.chmod(folder.stat().st_mode | 0o001)
-    clock.file.chmod(0o644)
     for name, value in clock.environment().items():
         monkeypatch.setenv(name, value)
     return clock
