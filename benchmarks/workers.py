@@ -88,6 +88,7 @@ class Valkey:
                 [
                     *self._through, str(get_binary_path()), "--bind", self._address, "--port", str(self.port),
                     "--dir", str(self._folder), "--appendonly", "yes", "--appendfsync", "always", "--save", "",
+                    "--protected-mode", "no",  # others come from the network that it is told to listen to alone
                 ],
                 stdout=output,
             )  # fmt: skip

@@ -68,7 +68,7 @@ def test_logins_are_the_servers_and_rights_are_the_backups(servers: tuple[Server
             psycopg.connect(there.url(login, "tutorq"))
 
     # One command makes the processes' logins, with the passwords of the new settings.
-    assert migrate_with_logins(restored) == ["ingest", "transform", "api", "dagster"]
+    assert migrate_with_logins(restored) == ["api", "dagster", "ingest", "transform"]
     with restored.as_role(DatabaseRole.API).connect() as connection:
         assert connection.execute("select count(*) from marts.tutor_scores").fetchone() == (scores,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
