@@ -12,14 +12,17 @@ import httpx2
 import pytest
 
 from core import audit, keys, logins, people
+from core.database import Database
+from core.migrate import migrate
 from core.roles import Role
+from core.settings import Settings
 from ingest.ids import entity_uuid
 from orchestration.backoff import pause_after_failures
 from tests.api.conftest import Served
 from tests.api.processes import started
-from tests.crashes.conftest import serving
-from tests.crashes.harness import Platform, change, named
+from tests.crashes.harness import Platform, change, join, named
 from tests.e2e.processes import wait_for
+from tests.marts import AS_OF, DATA
 
 HOUR = 3600
 PATIENCE_SECONDS = 120
@@ -67,8 +70,18 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def platform(clock: Clock, tmp_path: Path) -> Iterator[Platform]:
-    with serving(tmp_path / "home") as server:
-        yield server.original
+    """A scored marketplace on a server of its own."""
+    settings = Settings(home=tmp_path / "home", as_of=AS_OF)
+    database = Database(settings)
+    try:
+        migrate(database)
+        with database.connect() as connection:
+            connection.execute(DATA)
+        platform = Platform(database, settings.model_copy(update={"database_url": database.url}))
+        join(platform.start_build())
+        yield platform
+    finally:
+        database.release()
 
 
 def offset_of_database(platform: Platform) -> float:
@@ -131,7 +144,7 @@ def test_the_clock_is_set_forth_and_back(platform: Platform, clock: Clock, tmp_p
             assert client.get("/api/health").status_code == 200
             # A run, with its locks, beside a post; it has published everything when it ends.
             change(platform, moment + 2 * HOUR)
-            platform.build()
+            join(platform.start_build())
             assert platform.is_settled()
         with platform.connect() as connection:
             row = connection.execute(STORED, [[entity_uuid(name) for name in posted]]).fetchone()
@@ -140,9 +153,7 @@ def test_the_clock_is_set_forth_and_back(platform: Platform, clock: Clock, tmp_p
     # Whole again, as if made in one go.
     content = platform.content()
     assert content.keys() == scored.keys()
-    rebuilt = platform.start_build(full_refresh=True)
-    rebuilt.join(PATIENCE_SECONDS * 3)
-    assert rebuilt.exitcode == 0
+    join(platform.start_build(full_refresh=True))
     assert platform.content() == content
 
 
