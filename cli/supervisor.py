@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -34,6 +35,12 @@ GRACE_SECONDS = 4
 MAKE_RUNS = ("orchestration.code_location", "orchestration.first_run", "multiprocessing.forkserver")
 START_TIMEOUT_SECONDS = 90
 PR_SET_PDEATHSIG = 1
+LOG_TAIL = 20_000
+LONGEST_ERROR = 200
+# Of tracebacks, as Python writes them.
+LOGGED_ERROR = re.compile(r"^(?:\w+\.)*[A-Z]\w*(?:Error|Exception)\b.*$", re.MULTILINE)
+LOGGED_PLACE = re.compile(r'File "([^"]+)", line (\d+)')
+CAUSE = re.compile(r"^(?:The above exception was|During handling of the above)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,8 @@ class ServiceEndedError(TutorqError):
     """A service ended that should have stayed."""
 
     def __init__(self, service: str, log: Path) -> None:
-        super().__init__(f"{service} ended unexpectedly; see its log {log}")
+        reason = last_error(log)
+        super().__init__(f"{service} ended unexpectedly{f' ({reason})' if reason else ''}; see its log {log}")
         self.service = service
         self.log = log
 
@@ -282,6 +290,27 @@ def stop_on_signals() -> Iterator[Interruption]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def last_error(log: Path) -> str | None:
+    """What Python said last in this log and where, in one line; of errors that caused each other, the first."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - LOG_TAIL))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return None
+    found: re.Match[str] | None = None
+    newest = len(text)
+    for match in reversed(list(LOGGED_ERROR.finditer(text))):
+        if found is not None and not CAUSE.search(text[match.end() : newest]):
+            break
+        found, newest = match, match.start()
+    if found is None:
+        return None
+    places = LOGGED_PLACE.findall(text[: found.start()])
+    where = f", {places[-1][0]}, line {places[-1][1]}" if places else ""
+    return " ".join(found[0].split())[:LONGEST_ERROR] + where
 
 
 def _environment(process: psutil.Process) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Every advisory lock of tutorq, and the order in which locks are taken.
 
 An erasure (persons/erase.py) takes LANDING of all entities, then DBT, then PAIRS_BUCKET of all buckets, then
-PAIRS_WRITE alone, then rows of raw, the gates and the tutors as a live writer does.
+PAIRS_WRITE and PREDICTIONS alone, then those of the three senders and the two queues, then rows of raw, the gates and
+the tutors as a live writer does. Who sends or queues waits for nothing that an erasure has.
 
 Postgres has one space of numbers for advisory locks in a database (and a second one of pairs of numbers), so two
 meanings of one number would wait for each other. Every number stands here once; SQL repeats those that only it takes
@@ -17,7 +18,7 @@ A process that holds a lock may wait only for locks further down this list, so n
 3. DBT, for one dbt at a time; then LIVE_MODEL alone, each model its own; then
    CASE_DRAW, then rows of app.cases in the order of tutors, then marts.publication, by a batch of scores
 4. PAIRS_BUCKET, in the order of buckets; then PAIRS_WRITE, shared by whole buckets and alone for single people; then
-   rows of ml.prediction_plans
+   rows of ml.prediction_plans; or PREDICTIONS, shared, until the predictions of tutors or sessions are written
 5. NEW_PERSON, by who adds one person, or APPEAL, by who sends an appeal, or the row of an appeal, by who decides
    it; then rows of `raw` by a writer of people or of sessions; then LIVE_MODEL shared, then LIVE_TUTOR in the order
    of hashes, then CASE_DRAW, then rows of app.cases in the order of tutors, then marts.publication (all within
@@ -49,6 +50,8 @@ EVENT_QUEUE: Final = 7_461_014
 # With the number of the bucket.
 PAIRS_BUCKET: Final = 7_461_020
 PAIRS_WRITE: Final = 7_461_021
+# Shared by who predicts tutors or sessions, from before they are read to after their predictions are written.
+PREDICTIONS: Final = 7_461_022
 # With the place of the entity among those of the landing contract.
 LANDING: Final = 7_461_030
 # One start of a service at a time compares its settings with those of the last one, and one at a time applies some.

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 from psycopg import sql
 
+from core import locks
 from core.database import Database
 from ml.features import feature_matrix
 from ml.marts import history_day, read_frame
@@ -28,6 +29,7 @@ def predict_sessions(database: Database, tutor_model: Model, student_model: Mode
         exists = connection.execute("select to_regclass('marts.upcoming_session_features') is not null").fetchone()
         if not (exists and exists[0]):
             return 0
+        connection.execute("select pg_advisory_xact_lock_shared(%s)", [locks.PREDICTIONS])
         as_of = history_day(connection)
         names = sorted({*tutor_model.features, *student_model.features})
         # A boolean is a number to a model; only by way of an integer does Postgres make one of it.

@@ -6,6 +6,7 @@ from typing import Any, LiteralString
 import numpy as np
 import numpy.typing as npt
 
+from core import locks
 from core.database import Database
 from ml.features import feature_matrix
 from ml.marts import read_frame
@@ -37,6 +38,7 @@ def predict_tutors(database: Database, model: Model) -> int:
         exists = connection.execute("select to_regclass('marts.attrition_features') is not null").fetchone()
         if not (exists and exists[0]):
             return 0
+        connection.execute("select pg_advisory_xact_lock_shared(%s)", [locks.PREDICTIONS])
         columns = ", ".join(f"{name}::float8" for name in model.features)
         frame = read_frame(connection, f"select tutor_id, as_of, {columns} from marts.attrition_features")
         ids = list(frame["tutor_id"])

@@ -27,4 +27,5 @@ def pause_after_failures(runs: Sequence[dg.RunRecord]) -> timedelta:
     if failures == 0 or runs[0].end_time is None:
         return timedelta(0)
     pause = min(timedelta(minutes=2 ** (failures - 1)), LONGEST_PAUSE)
-    return datetime.fromtimestamp(runs[0].end_time, UTC) + pause - datetime.now(UTC)
+    # No longer than the pause itself: the clock may have been set back since.
+    return min(pause, datetime.fromtimestamp(runs[0].end_time, UTC) + pause - datetime.now(UTC))

@@ -7,6 +7,9 @@ lock in Dagster's database while it does a task, which Postgres frees within mom
 out again, and Dagster's run monitoring ends a run, which is tried again from where it stopped (run_retries).
 """
 
+import os
+import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -21,7 +24,10 @@ from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from dagster_celery.tasks import create_execute_job_task, create_resume_job_task, create_task
 
 from core.database import Database
+from core.errors import DatabaseUnreachableError, TutorqError
 from core.settings import Settings
+from orchestration.resources import Platform
+from orchestration.shared import check_code_version
 from orchestration.task_locks import held, is_held
 
 RUNS, STEPS = "runs", "steps"
@@ -57,9 +63,18 @@ def app_arguments(settings: Settings) -> dict[str, Any]:
 
 
 class HeldTask(Task):  # type: ignore[misc]
-    """A task whose worker holds a lock, by which others see that it lives."""
+    """A task whose worker holds a lock, by which others see that it lives. A worker whose code is no longer the code
+    location's gives the task back, and ends."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            check_code_version(Platform().database)
+        except DatabaseUnreachableError:
+            pass  # it comes back, or the task fails by itself
+        except TutorqError as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            os.kill(os.getppid(), signal.SIGTERM)  # the worker; this is one of its processes
+            raise self.retry(countdown=0, max_retries=None) from error
         with held(Database(Settings()).dagster_url, self.request.id):
             return super().__call__(*args, **kwargs)
 

@@ -32,6 +32,11 @@ from persons.registry import DELETED_IF_NAMED, SCHEMAS, Fate, Holds, Table, hold
 from persons.sealed import SealedTexts
 
 WRITERS_SECONDS = 600
+# Of who reads people, and writes predictions of them or mail about them after.
+READERS = (
+    *(locks.PREDICTIONS, locks.MAIL_SENDER, locks.CHAT_SENDER, locks.WEBHOOK_SENDER, locks.MAIL_QUEUE),
+    locks.EVENT_QUEUE,
+)
 # Writers that read what had been erased before the connection's hashes were committed.
 WRITERS = """
 select virtualtransaction from pg_locks
@@ -283,7 +288,7 @@ def _with_late_sessions(connection: psycopg.Connection, erased: ErasedIds, ident
 @contextmanager
 def _alone(database: Database, tell: Callable[[str], None]) -> Iterator[psycopg.Connection]:
     """Without a landing run, a dbt run or a writer of predictions beside, in the order of core/locks.py. Nor is a part
-    of a prediction being made, of people who were read before."""
+    of a prediction being made, or a mail being written or sent, of people who were read before."""
     tell("waiting for runs to end")
     with database.connect(autocommit=True) as keeper:
         free_locks_of_vanished_hosts(keeper)
@@ -292,7 +297,8 @@ def _alone(database: Database, tell: Callable[[str], None]) -> Iterator[psycopg.
         keeper.execute("select pg_advisory_lock(%s)", [locks.DBT])
         for bucket in range(BUCKETS):
             keeper.execute("select pg_advisory_lock(%s, %s)", [locks.PAIRS_BUCKET, bucket])
-        keeper.execute("select pg_advisory_lock(%s)", [locks.PAIRS_WRITE])
+        for alone in (locks.PAIRS_WRITE, *READERS):
+            keeper.execute("select pg_advisory_lock(%s)", [alone])
         yield keeper
 
 

@@ -1,13 +1,15 @@
 """What can be wrong with the platform, in the words of an alert: what its database tells, and what others found."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 from psycopg.rows import dict_row
 
 from core.database import Database
+from core.errors import TutorqError
 from core.words import plural
 
 OLDEST_CHANGE = timedelta(minutes=15)
@@ -276,7 +278,20 @@ def failed_files(connection: psycopg.Connection) -> list[Condition]:
 
 
 def dead_daemon(database: Database, silent_for: timedelta = HEARTBEAT_STALE) -> list[Condition]:
-    """The Dagster daemon, if it has run here and is silent now. Only somebody outside the daemon can notice."""
+    """The Dagster daemon, if it has run here and is silent now, or its records are gone. Only somebody outside the
+    daemon can notice."""
+    if since := records_lost(database):
+        return [
+            Condition(
+                "daemon_dead",
+                "Dagster's database is gone",
+                "Nothing is scored and no mail is sent by itself until Dagster is started again. It then begins with "
+                "an empty one. Records of runs are lost, data and scores are not.",
+                "Start Dagster again (`tutorq db migrate` makes its database, `tutorq up` does both).",
+                (("code location started", f"{since:%Y-%m-%d %H:%M} UTC"),),
+                is_certain=True,
+            )
+        ]
     try:
         with psycopg.connect(database.dagster_url, connect_timeout=5) as connection:
             row = connection.execute(
@@ -298,6 +313,25 @@ def dead_daemon(database: Database, silent_for: timedelta = HEARTBEAT_STALE) -> 
             is_certain=True,
         )
     ]
+
+
+def records_lost(database: Database) -> datetime | None:
+    """When a code location was started here last, if Dagster's database or its tables are gone since; None if they are
+    there, cannot be looked at, or Dagster has not been started yet."""
+    try:
+        with psycopg.connect(database.dagster_url, connect_timeout=5) as connection:
+            if connection.execute("select to_regclass('daemon_heartbeats')").fetchone() != (None,):
+                return None
+    except psycopg.OperationalError as error:
+        if not re.search(r'database ".*" does not exist', str(error)):
+            return None
+    try:
+        with database.connect() as connection:
+            row = connection.execute("select started_at from app.code_location").fetchone()
+    except (TutorqError, psycopg.Error):
+        return None
+    started: datetime | None = row[0] if row else None
+    return started and started.astimezone(UTC)
 
 
 def _listed(names: Sequence[str]) -> str:

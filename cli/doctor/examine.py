@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from cli.doctor import data, server
 from cli.doctor.access import audit_log, encryption, keys_in_use, undeclared_proxies
+from cli.doctor.code_locations import code_locations
 from cli.doctor.files import open_files
 from cli.doctor.finding import Finding
 from cli.doctor.logins import logins
@@ -72,6 +73,7 @@ def examine() -> list[Finding]:
                         findings.append(server.disk(connection, settings))
                     findings += data.troubles(connection)
         findings += server.dagster(database, timedelta(seconds=settings.daemon_silent_seconds))
+        findings.append(code_locations(settings))
     except TutorqError as error:
         advice = "Check TUTORQ_DATABASE_URL." if not database.is_embedded else "Look at its log under TUTORQ_HOME."
         findings.append(Finding("database", False, str(error), advice))

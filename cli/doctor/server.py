@@ -19,6 +19,10 @@ from core.words import plural
 LARGEST_TABLES = 5
 # A table where most rows are dead is read for nothing; small ones do not matter.
 DEAD_ROWS = 1_000_000
+RECORDS_LOST = (
+    "Start Dagster again: `tutorq up`, or `tutorq db migrate` and its services. It begins with an empty database; "
+    "records of runs are lost, data and scores are not."
+)
 
 
 def version(connection: psycopg.Connection, database: Database) -> Finding:
@@ -110,6 +114,11 @@ def dagster(database: Database, longest: timedelta) -> list[Finding]:
     except psycopg.errors.UndefinedTable:
         age = None
     if age is None:
+        from reports.troubles import records_lost  # takes a moment to import
+
+        if since := records_lost(database):
+            found = f"its database or the tables in it are gone; it was started at {since:%Y-%m-%d %H:%M} UTC"
+            return [Finding("Dagster's records", False, found, RECORDS_LOST)]
         return [Finding("Dagster daemon", True, "has never run here", "Start it with `tutorq up`.")]
     ok = age < longest
     advice = None if ok else "Start it with `tutorq up`; without it, no scheduled run starts."

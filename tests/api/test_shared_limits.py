@@ -73,6 +73,39 @@ def test_a_bucket_fills_with_time_and_is_forgotten_when_it_is_full(url: str) -> 
     assert 0 < left <= 1100
 
 
+def test_a_clock_that_was_set_back_keeps_nobody_out(url: str) -> None:
+    """The server's; what a bucket had at a time to come, it has now."""
+    fast = Rate("set back", 50, 2)
+
+    async def live() -> None:
+        async with open_buckets(Settings(limits_url=url), DATABASE, CollectorRegistry()) as buckets:
+            assert await buckets.spend(fast, "ada", 3) is None
+            async with Valkey.from_url(url) as client:
+                key = name_of(installation_of(DATABASE), fast, "ada")
+                known = await client.hget(key, "at")
+                assert known is not None
+                await client.hset(key, "at", str(float(known) + 3600))
+                await client.pexpire(key, 3_600_000)
+                async with asyncio.timeout(30):
+                    while await buckets.spend(fast, "ada", 1) is not None:
+                        pass
+                assert await client.pttl(key) <= 1100
+
+    asyncio.run(live())
+
+
+def test_buckets_can_be_closed_at_any_moment(url: str) -> None:
+    """Also while the first look at the server is under way, in which a cancellation may be swallowed."""
+
+    async def live() -> None:
+        for turns in range(60):
+            async with asyncio.timeout(30), open_buckets(Settings(limits_url=url), DATABASE, CollectorRegistry()):
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+
+    asyncio.run(live())
+
+
 def test_an_address_is_checked_and_not_repeated() -> None:
     for address in ("http://:s3cret@valkey:6379", "s3cret", "valkey://"):
         with pytest.raises(ValidationError) as refused:

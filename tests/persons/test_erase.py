@@ -256,19 +256,23 @@ def test_writers_that_began_before_are_waited_for(joined: Marketplace) -> None:
     assert SESSION not in joined.dump()
 
 
-def test_no_part_of_a_prediction_is_being_made_meanwhile(joined: Marketplace) -> None:
-    """It has read people before, and would write them down after."""
+@pytest.mark.parametrize("lock", [(locks.PAIRS_BUCKET, 3), *((each,) for each in erasing.READERS)], ids=str)
+def test_nobody_who_has_read_people_writes_them_down_after(joined: Marketplace, lock: tuple[int, ...]) -> None:
+    """Parts of a prediction, predictions of tutors and sessions, mail: erasures wait for whoever is making them."""
     import threading
 
     with joined.database.connect() as connection:
         identity = identify(connection, TUTOR)
     maker = psycopg.connect(joined.database.url, autocommit=True)
-    maker.execute("select pg_advisory_lock(%s, 3)", [locks.PAIRS_BUCKET])
+    maker.execute(f"select pg_advisory_lock({', '.join(map(str, lock))})".encode())
     thread = threading.Thread(target=erase, args=(joined.settings, joined.database, identity))
     thread.start()
-    waits = "select count(*) from pg_locks where classid = %s and objid = 3 and not granted"
+    waits = (
+        "select count(*) from pg_locks where locktype = 'advisory' and not granted and %s in (classid, objid)"
+        " and database = (select oid from pg_database where datname = current_database())"
+    )
     deadline = time.monotonic() + 30
-    while joined.value(waits, [locks.PAIRS_BUCKET]) == 0:
+    while joined.value(waits, [lock[0]]) == 0:
         assert time.monotonic() < deadline
     assert joined.value("select count(*) from raw.tutors where tutor_id = %s", [identity.person_id]) == 1
     maker.close()

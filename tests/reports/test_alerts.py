@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from cli.doctor.server import dagster as dagster_of_doctor
 from core.database import Database, DatabaseRole
 from core.settings import Settings
 from reports.conditions import lasting, observe, report, services_run_again
 from reports.troubles import Condition, dead_daemon, run_failed, service_ended
+from tests.conftest import Postgres
 
 SETTINGS = Settings(staff_emails=["ops@example.org"])
 FAILED = run_failed("score", "0123456789", "http://localhost:3000")
@@ -157,3 +159,18 @@ def test_a_silent_daemon_is_noticed_from_outside(database: Database) -> None:
     execute(dagster, """update daemon_heartbeats set "timestamp" = "timestamp" - interval '2 minutes'""")
     (condition,) = dead_daemon(database)
     assert condition.figures == (("last sign of life", "3 minutes ago"),)
+
+
+def test_a_lost_database_of_dagster_is_noticed_from_outside(database: Database, postgres: Postgres) -> None:
+    as_transform = database.as_role(DatabaseRole.TRANSFORM)
+    database.ensure_databases()
+    assert dead_daemon(as_transform) == [], "it has not been started"
+    execute(database, "insert into app.code_location (code_version) values ('1.0.0')")
+    name = database.dagster_url.partition("?")[0].rpartition("/")[2]
+    for lost in ("its tables", "the database"):
+        (condition,) = dead_daemon(as_transform)
+        assert (condition.name, condition.title) == ("daemon_dead", "Dagster's database is gone")
+        [finding] = dagster_of_doctor(database, timedelta(minutes=2))
+        assert (finding.what, finding.ok) == ("Dagster's records", False), lost
+        with postgres.server.connect(autocommit=True) as connection:
+            connection.execute(f"drop database if exists {name}".encode())

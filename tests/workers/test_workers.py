@@ -17,6 +17,7 @@ from ml.predictions import predict_all
 from ml.rules import MatchRules
 from orchestration.first_run import prepare_dagster_home
 from orchestration.partitions import ALL_BUCKETS
+from orchestration.shared import note_code_version
 from tests.workers.conftest import Installation, wait_until
 
 pytestmark = pytest.mark.workers
@@ -178,6 +179,21 @@ def test_a_worker_ends_when_the_code_location_has_other_code(installation: Insta
     assert worker.process.wait(timeout=120) == 1
     (log,) = Path(installation.settings.home).glob("steps-*.log")
     assert "the code location is 9.9.9+abc; start both from one version" in log.read_text().replace("\n", " ")
+
+
+def test_a_worker_with_other_code_gives_its_task_back_and_ends(
+    installation: Installation, instance: dg.DagsterInstance
+) -> None:
+    outdated = installation.start_worker("runs", slots=2)
+    wait_until(lambda: outdated.is_ready, "the worker")
+    with installation.database.connect() as connection:
+        connection.execute("update app.code_location set code_version = '9.9.9+abc'")
+    run_id = launch(instance, "score", {})
+    assert outdated.process.wait(timeout=120) == 0
+    assert status(instance, run_id) is dg.DagsterRunStatus.STARTING, "it has not begun"
+    note_code_version(installation.database.as_role(DatabaseRole.TRANSFORM))
+    installation.start_worker("runs", slots=2)
+    assert ended(instance, run_id) is dg.DagsterRunStatus.SUCCESS
 
 
 @pytest.mark.soak
