@@ -5,6 +5,7 @@ That a cut dbt rolls its models back is tested by killing runs (`tests/crashes`,
 
 import inspect
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def test_adapters_can_be_cut() -> None:
     assert isinstance(FACTORY.adapters, dict)
     for method in ("connection_named", "execute", "cancel_open_connections"):
         assert callable(getattr(BaseAdapter, method))
-    warm_up()
+    warm_up(DBT_PROJECT_DIR, PARSED_PATH)
 
 
 def test_a_run_leaves_no_work_to_later_runs_of_the_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -88,10 +89,45 @@ def test_what_install_parsed_is_what_dbt_parses_whatever_the_settings_and_the_da
         ]
     )
     assert outcome.success
-    parsed = read_parsed(PARSED_PATH, "another")
+    # A copy of its own: what is kept of the other one may have been compiled by a run before.
+    copy = shutil.copy(PARSED_PATH, tmp_path / "parsed.msgpack")
+    parsed = read_parsed(copy, "another")
     assert parsed is not None
     assert parsed.flat_graph["nodes"]
     assert described(parsed) == described(outcome.result)
+
+
+def test_what_was_parsed_is_read_once_and_named_for_each_database(tmp_path: Path) -> None:
+    copy = shutil.copy(PARSED_PATH, tmp_path / "parsed.msgpack")
+    one = read_parsed(copy, "one")
+    assert one is not None
+    assert one.nodes["model.tutorq.dim_tutors"].relation_name == '"one"."marts"."dim_tutors"'
+    other = read_parsed(copy, "other")
+    assert other is one
+    assert one.nodes["model.tutorq.dim_tutors"].relation_name == '"other"."marts"."dim_tutors"'
+    assert one.flat_graph["nodes"]["model.tutorq.dim_tutors"]["database"] == "other"
+    os.utime(copy, (2**31, 2**31))
+    assert read_parsed(copy, "other") is not one
+
+
+def test_no_model_is_ephemeral_whose_code_dbt_would_take_from_an_earlier_run() -> None:
+    parsed = read_parsed(PARSED_PATH, "any")
+    assert parsed is not None
+    assert not [node for node in parsed.nodes.values() if node.config.materialized == "ephemeral"]
+
+
+def test_macros_are_compiled_beforehand() -> None:
+    from dbt_common.clients.jinja import template_cache
+
+    warm_up(DBT_PROJECT_DIR, PARSED_PATH)
+    parsed = read_parsed(PARSED_PATH, "any")
+    assert parsed is not None
+    for name in (
+        "macro.tutorq.replace_view",
+        "macro.dbt.run_hooks",
+        "macro.dbt_postgres.postgres__list_relations_without_caching",
+    ):
+        assert parsed.macros[name].macro_sql in template_cache.file_cache, name
 
 
 def test_an_edit_of_a_model_is_another_version_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
