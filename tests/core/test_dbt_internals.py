@@ -116,18 +116,26 @@ def test_no_model_is_ephemeral_whose_code_dbt_would_take_from_an_earlier_run() -
     assert not [node for node in parsed.nodes.values() if node.config.materialized == "ephemeral"]
 
 
-def test_macros_are_compiled_beforehand() -> None:
-    from dbt_common.clients.jinja import template_cache
+def test_templates_are_compiled_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dbt_common.clients.jinja import MacroFuzzEnvironment, get_template, template_cache
 
     warm_up(DBT_PROJECT_DIR, PARSED_PATH)
     parsed = read_parsed(PARSED_PATH, "any")
     assert parsed is not None
-    for name in (
-        "macro.tutorq.replace_view",
-        "macro.dbt.run_hooks",
-        "macro.dbt_postgres.postgres__list_relations_without_caching",
-    ):
-        assert parsed.macros[name].macro_sql in template_cache.file_cache, name
+    macros = ("tutorq.replace_view", "dbt.run_hooks", "dbt_postgres.postgres__list_relations_without_caching")
+    for name in macros:
+        assert parsed.macros[f"macro.{name}"].macro_sql in template_cache.file_cache, name
+
+    def fail(*_: Any) -> None:
+        raise AssertionError("compiled anew")
+
+    monkeypatch.setattr(MacroFuzzEnvironment, "_parse", fail)
+    for name in ("dim_tutors", "tutor_scores", "publication"):
+        code = parsed.nodes[f"model.tutorq.{name}"].raw_code
+        template = get_template(code, {"x": 1})
+        assert template.globals["x"] == 1, "with the context of each run"
+    with pytest.raises(AssertionError, match="compiled anew"):
+        get_template("{{ other }}", {})
 
 
 def test_an_edit_of_a_model_is_another_version_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
