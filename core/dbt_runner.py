@@ -120,7 +120,8 @@ def build(
 def build_events(
     settings: Settings, database: Database, selection: Sequence[str], *, scoring_days: Sequence[date] = ()
 ) -> Iterator[dict[str, Any]]:
-    """`dbt build` of a selection in a thread of this process; yields dbt's events as its JSON log has them.
+    """`dbt build` of a selection in a thread of this process; yields dbt's events as its JSON log has them,
+    without those for debugging, of which each statement has several.
 
     In this process, because a dbt of its own takes 3 s and more to start, longer than a small run takes. Whoever
     closes the iterator before its end stops dbt: its connections are cut, and the models at work roll back.
@@ -134,9 +135,13 @@ def build_events(
         arguments = [*_build_arguments(settings, variables, scoring_days), *selection]
         everything = "--full-refresh" in selection
 
+        def tell(event: "EventMsg") -> None:
+            if event.info.level != "debug":
+                told.put(event)
+
         def run() -> None:
             with making_what_is_new(database, variables, everything=everything) as done:
-                done(_invoke(database, arguments, told.put))
+                done(_invoke(database, arguments, tell))
 
         dbt = pool.submit(run)
         dbt.add_done_callback(lambda _: told.put(None))
