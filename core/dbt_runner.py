@@ -135,13 +135,9 @@ def build_events(
         arguments = [*_build_arguments(settings, variables, scoring_days), *selection]
         everything = "--full-refresh" in selection
 
-        def tell(event: "EventMsg") -> None:
-            if event.info.level != "debug":
-                told.put(event)
-
         def run() -> None:
             with making_what_is_new(database, variables, everything=everything) as done:
-                done(_invoke(database, arguments, tell))
+                done(_invoke(database, arguments, told.put))
 
         dbt = pool.submit(run)
         dbt.add_done_callback(lambda _: told.put(None))

@@ -48,6 +48,20 @@ def test_results_name_their_nodes() -> None:
     assert list(inspect.signature(dbtRunner).parameters)[:2] == ["manifest", "callbacks"]
 
 
+def test_events_are_told_but_for_those_for_debugging() -> None:
+    from dbt.adapters.events.types import ConnectionReused
+    from dbt_common.events.event_manager import EventManager
+    from dbt_common.events.types import Note
+
+    runner()
+    told: list[Any] = []
+    manager = EventManager()
+    manager.callbacks.append(told.append)
+    manager.fire_event(ConnectionReused(conn_name="a", orig_conn_name="b"))
+    manager.fire_event(Note(msg="what users read"))
+    assert [event.info.msg for event in told] == ["what users read"]
+
+
 def test_adapters_can_be_cut() -> None:
     from dbt.adapters.base.impl import BaseAdapter
     from dbt.adapters.factory import FACTORY
