@@ -72,7 +72,7 @@ def runner(parsed: "ParsedProject | None" = None, on_event: "Callable[[EventMsg]
     Each adapter of dbt-postgres 1.11 appends its behavior flags to a list of the module, and finds out for each flag
     in it who asked, by reading the source of every frame of the stack: 20 ms more with each run.
 
-    Events for debugging are dropped: of the 1,900 of a run, dbt makes a line each before it looks at the level.
+    Events for debugging are dropped, most of 2,000 in a run: dbt makes a line of each before it looks at the level.
     """
     from dbt.adapters.base.impl import DEFAULT_BASE_BEHAVIOR_FLAGS
     from dbt.cli.main import dbtRunner
