@@ -168,7 +168,7 @@ def keep_connections() -> None:
 
     def kept(*args: Any, **options: Any) -> Any:
         # A server that has begun anew is noticed by the ping; the age keeps clear of firewalls that forget quiet ones.
-        kept_open = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": -1}
+        kept_open = {"poolclass": QueuePool, "pool_size": 2, "max_overflow": -1}
         kept_open |= {"pool_pre_ping": True, "pool_recycle": 300}
         return create_pg_engine(*args, **{**options, **kept_open})
 

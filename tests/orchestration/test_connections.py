@@ -37,12 +37,11 @@ def test_a_run_connects_once_and_again_where_it_was_cut(kept: dg.DagsterInstance
     with psycopg.connect(database.dagster_url, autocommit=True) as watcher:
         assert dg.materialize([thing], instance=kept).success
         first = set(watcher.execute(BACKENDS).fetchall())
-        assert first
         assert dg.materialize([thing], instance=kept).success
-        assert set(watcher.execute(BACKENDS).fetchall()) == first
-        for (pid,) in first:
+        second = set(watcher.execute(BACKENDS).fetchall())
+        assert first & second, "connections of the first run"
+        for (pid,) in second:
             watcher.execute("select pg_terminate_backend(%s, 10000)", [pid])
         assert dg.materialize([thing], instance=kept).success
-        assert not first & set(watcher.execute(BACKENDS).fetchall())
-        events = kept.get_event_records(dg.EventRecordsFilter(dg.DagsterEventType.ASSET_MATERIALIZATION))
-        assert len(events) == 3
+        assert not second & set(watcher.execute(BACKENDS).fetchall())
+    assert len(kept.fetch_materializations(dg.AssetKey("thing"), limit=10).records) == 3
