@@ -173,7 +173,7 @@ def keep_connections() -> None:
         return create_pg_engine(*args, **{**options, **kept_open})
 
     for storage in (event_log, run_storage, schedule_storage):
-        storage.create_pg_engine = kept
+        storage.create_pg_engine = kept  # type: ignore[attr-defined]
 
 
 def dbt_selection(
