@@ -29,6 +29,7 @@ from benchmarks import (
     push,
     read,
     scoring,
+    start,
     top,
     workers,
 )
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, dict[str, Benchmark]] = {
     "load": {"small": partial(load.run, load.SMALL), "full": partial(load.run, load.FULL)},
     "scoring": {"small": partial(scoring.run, scoring.SMALL), "full": partial(scoring.run, scoring.FULL)},
     "freshness": {"small": partial(freshness.run, freshness.SMALL), "full": partial(freshness.run, freshness.FULL)},
+    "start": {"small": partial(start.run, start.SMALL), "full": partial(start.run, start.FULL)},
     "ingest": {"small": partial(ingest.run, ingest.SMALL), "full": partial(ingest.run, ingest.FULL)},
     "burst": {"small": partial(burst.run, burst.SMALL), "full": partial(burst.run, burst.FULL)},
     "abuse": {"small": partial(abuse.run, abuse.SMALL), "full": partial(abuse.run, abuse.FULL)},

@@ -26,7 +26,8 @@ from core.database import Database
 from core.settings import PROJECT_ROOT, Settings
 from demo import write_demo
 
-LIMIT_SECONDS = 15.0
+# What we want on two cores: of nineteen files in twenty, and of posts until their run has published.
+LIMIT_SECONDS = {"file": 8.0, "post": 6.0}
 FILE_ROWS = 100
 START_SECONDS = 600
 ROUND_SECONDS = 120
@@ -72,7 +73,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
     )
     report = Report(
         title="freshness: from new rows to published marts",
-        ratio=f"÷ {LIMIT_SECONDS:g} s",
+        ratio="÷ limit",
         sizes=f"{summary.sessions:,} sessions of {size.tutors:,} tutors, scored before; {size.rounds} rounds",
         packages=["dagster", "dbt-core"],
     )
@@ -87,7 +88,8 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
 def _add_lines(report: Report, way: str, what: str, figures: Rounds) -> None:
     total = figures[way]
     p95 = statistics.quantiles(total, n=20, method="inclusive")[-1] if len(total) > 1 else total[0]
-    report.add(what, total, "s", [seconds / LIMIT_SECONDS for seconds in total], f"p95 {p95:.1f} s")
+    limit = LIMIT_SECONDS[way]
+    report.add(what, total, "s", [seconds / limit for seconds in total], f"p95 {p95:.1f} s; limit {limit:g} s")
     for stage, note in {
         "noticed": "until the sensor has asked for a run"
         + (", 2 s of it until the file counts as settled" * (way == "file")),

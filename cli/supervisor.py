@@ -26,7 +26,7 @@ from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
 from core.words import plural
 from orchestration import first_run
-from orchestration.workspace import workspace
+from orchestration.workspace import WAIT_FOR_PORT, workspace
 
 UP_ID = "TUTORQ_UP_ID"
 VIEWER = "dagster-viewer"
@@ -99,7 +99,8 @@ class Supervisor:
         self._console = console
         self._up_id = uuid.uuid4().hex
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._services = {service.name: service for service in services(settings, free_port())}
+        self._grpc_port = free_port()
+        self._services = {service.name: service for service in services(settings, self._grpc_port)}
         self._state_file = settings.home / "up.id"
         self._logs = settings.home / "logs"
 
@@ -220,6 +221,7 @@ class Supervisor:
             **self._settings.as_environment(),
             **({"TUTORQ_DAGSTER_DATABASE_URL": self._database.dagster_url} if has_database else {}),
             UP_ID: self._up_id,
+            WAIT_FOR_PORT: str(self._grpc_port),
             "DAGSTER_HOME": str(first_run.prepare_dagster_home(self._settings)),
             "DO_NOT_TRACK": "1",
         }

@@ -158,9 +158,8 @@ def _add_samples(settings: Settings, database: Database, console: Console) -> No
 
 def _start_dagster(settings: Settings, supervisor: Supervisor, console: Console) -> None:
     with console.status("Starting Dagster …"):
+        supervisor.start("code-location", "dagster-webserver")
         for name in ("code-location", "dagster-webserver"):
-            # The webserver looks for the code location once, at its start.
-            supervisor.start(name)
             supervisor.wait_until_ready(name)
     console.print(f"[bold green]tutorq is up.[/]  API       http://127.0.0.1:{settings.api_port}/api/docs")
     console.print(f"               Dagster   http://127.0.0.1:{settings.dagster_port}")

@@ -120,7 +120,8 @@ def build(
 def build_events(
     settings: Settings, database: Database, selection: Sequence[str], *, scoring_days: Sequence[date] = ()
 ) -> Iterator[dict[str, Any]]:
-    """`dbt build` of a selection in a thread of this process; yields dbt's events as its JSON log has them.
+    """`dbt build` of a selection in a thread of this process; yields dbt's events as its JSON log has them,
+    without those for debugging, of which each statement has several.
 
     In this process, because a dbt of its own takes 3 s and more to start, longer than a small run takes. Whoever
     closes the iterator before its end stops dbt: its connections are cut, and the models at work roll back.

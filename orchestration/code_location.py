@@ -31,7 +31,7 @@ def main() -> None:
         note_code_version(platform.database)
     except (TutorqError, psycopg.Error) as error:
         sys.exit(f"error: {error}")
-    serve_code_location(preload="orchestration.warm")
+    serve_code_location(preload=["orchestration.warm", "orchestration.one_run"])
 
 
 def note_history_start(settings: Settings, platform: Platform) -> None:

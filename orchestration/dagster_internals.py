@@ -14,8 +14,9 @@ import dagster as dg
 # Imported where they are used: dagster-dbt needs no server, and the other way round.
 
 
-def serve_code_location(preload: str) -> None:
-    """`dagster api grpc` with the arguments of the command line, its runs forked from a process that has `preload`.
+def serve_code_location(preload: Sequence[str]) -> None:
+    """`dagster api grpc` with the arguments of the command line, its runs forked from a process that has imported
+    `preload`.
 
     Dagster starts a new Python for every run, because `DagsterApiServer` takes multiprocessing's context "spawn".
     """
@@ -28,7 +29,7 @@ def serve_code_location(preload: str) -> None:
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             forkserver = multiprocessing.get_context("forkserver")
-            forkserver.set_forkserver_preload([preload])
+            forkserver.set_forkserver_preload(list(preload))
             ensure_running()  # now, so that even the first run finds it warm
             self._mp_ctx = forkserver  # type: ignore[assignment]
 
@@ -150,6 +151,29 @@ def serve_daemon() -> None:
 def warm_up() -> None:
     """Import what the process of a run needs of Dagster."""
     import dagster._grpc.impl  # noqa: F401
+
+
+def keep_connections() -> None:
+    """Let Dagster's storages in this process keep their connection from one statement to the next.
+
+    dagster-postgres connects anew for each statement, twice and more per event. The daemon writes a hundred events when
+    it makes a run, and the run some hundreds more. Dagster's web server is told to keep connections
+    (`optimize_for_webserver`), but runs and the daemon make their instance by themselves.
+    """
+    from dagster_postgres.event_log import event_log
+    from dagster_postgres.run_storage import run_storage
+    from dagster_postgres.schedule_storage import schedule_storage
+    from dagster_postgres.utils import create_pg_engine
+    from sqlalchemy.pool import QueuePool
+
+    def kept(*args: Any, **options: Any) -> Any:
+        # A server that has begun anew is noticed by the ping; the age keeps clear of firewalls that forget quiet ones.
+        kept_open = {"poolclass": QueuePool, "pool_size": 2, "max_overflow": -1}
+        kept_open |= {"pool_pre_ping": True, "pool_recycle": 300}
+        return create_pg_engine(*args, **{**options, **kept_open})
+
+    for storage in (event_log, run_storage, schedule_storage):
+        storage.create_pg_engine = kept  # type: ignore[attr-defined]
 
 
 def dbt_selection(

@@ -220,10 +220,12 @@ def main() -> None:
     import dagster as dg
 
     import orchestration.warm  # noqa: F401
+    from orchestration.dagster_internals import keep_connections
     from orchestration.definitions import defs
     from orchestration.partitions import partition_range
     from orchestration.resources import Platform
 
+    keep_connections()
     line = sys.stdin.readline()
     if not line:
         return

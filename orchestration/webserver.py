@@ -3,6 +3,9 @@
 With `--read-only` it shows everything and changes nothing: a second one for people who should only look.
 """
 
+import os
+import socket
+import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -12,6 +15,9 @@ from core.processes import prepare_dagster
 from core.settings import Settings
 from orchestration.dagster_internals import serve_webserver
 from orchestration.guard import Guard
+from orchestration.workspace import WAIT_FOR_PORT
+
+LOOK_EVERY_SECONDS = 0.1
 
 
 def guarded(settings: Settings) -> Callable[[ASGIApp, bool], ASGIApp]:
@@ -30,8 +36,23 @@ def guarded(settings: Settings) -> Callable[[ASGIApp, bool], ASGIApp]:
     return guard
 
 
+def wait_for_code_location() -> None:
+    """Dagster looks for the code location once, at its start. Whoever starts both gives up by itself."""
+    while port := os.environ.get(WAIT_FOR_PORT):
+        try:
+            socket.create_connection(("127.0.0.1", int(port)), timeout=1).close()
+        except OSError:
+            time.sleep(LOOK_EVERY_SECONDS)
+        else:
+            return
+
+
 def main() -> None:
-    serve_webserver(guarded(prepare_dagster()))
+    settings = prepare_dagster()
+    import dagster_webserver.webserver  # noqa: F401  # for seconds, while the code location does the same
+
+    wait_for_code_location()
+    serve_webserver(guarded(settings))
 
 
 if __name__ == "__main__":

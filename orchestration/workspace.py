@@ -8,6 +8,9 @@ import yaml
 
 from core.errors import TutorqError
 
+# For the web server of `tutorq up`: the port of the code location that starts beside it.
+WAIT_FOR_PORT = "TUTORQ_UP_CODE_LOCATION_PORT"
+
 
 def workspace(host: str, port: int, code_locations: Sequence[str]) -> str:
     """The text of a workspace file: tutorq's code location server, then each module or file of the user.

@@ -5,6 +5,7 @@ That a cut dbt rolls its models back is tested by killing runs (`tests/crashes`,
 
 import inspect
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,20 @@ def test_results_name_their_nodes() -> None:
     assert list(inspect.signature(dbtRunner).parameters)[:2] == ["manifest", "callbacks"]
 
 
+def test_events_are_told_but_for_those_for_debugging() -> None:
+    from dbt.adapters.events.types import ConnectionReused
+    from dbt_common.events.event_manager import EventManager
+    from dbt_common.events.types import Note
+
+    runner()
+    told: list[Any] = []
+    manager = EventManager()
+    manager.callbacks.append(told.append)
+    manager.fire_event(ConnectionReused(conn_name="a", orig_conn_name="b"))
+    manager.fire_event(Note(msg="what users read"))
+    assert [event.info.msg for event in told] == ["what users read"]
+
+
 def test_adapters_can_be_cut() -> None:
     from dbt.adapters.base.impl import BaseAdapter
     from dbt.adapters.factory import FACTORY
@@ -54,7 +69,7 @@ def test_adapters_can_be_cut() -> None:
     assert isinstance(FACTORY.adapters, dict)
     for method in ("connection_named", "execute", "cancel_open_connections"):
         assert callable(getattr(BaseAdapter, method))
-    warm_up()
+    warm_up(DBT_PROJECT_DIR, PARSED_PATH)
 
 
 def test_a_run_leaves_no_work_to_later_runs_of_the_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -88,10 +103,54 @@ def test_what_install_parsed_is_what_dbt_parses_whatever_the_settings_and_the_da
         ]
     )
     assert outcome.success
-    parsed = read_parsed(PARSED_PATH, "another")
+    # A copy of its own: what is kept of the other one may have been compiled by a run before.
+    copy = shutil.copy(PARSED_PATH, tmp_path / "parsed.msgpack")
+    parsed = read_parsed(copy, "another")
     assert parsed is not None
     assert parsed.flat_graph["nodes"]
     assert described(parsed) == described(outcome.result)
+
+
+def test_what_was_parsed_is_read_once_and_named_for_each_database(tmp_path: Path) -> None:
+    copy = shutil.copy(PARSED_PATH, tmp_path / "parsed.msgpack")
+    one = read_parsed(copy, "one")
+    assert one is not None
+    assert one.nodes["model.tutorq.dim_tutors"].relation_name == '"one"."marts"."dim_tutors"'
+    other = read_parsed(copy, "other")
+    assert other is one
+    assert one.nodes["model.tutorq.dim_tutors"].relation_name == '"other"."marts"."dim_tutors"'
+    assert one.flat_graph["nodes"]["model.tutorq.dim_tutors"]["database"] == "other"
+    os.utime(copy, (2**31, 2**31))
+    assert read_parsed(copy, "other") is not one
+
+
+def test_no_model_is_ephemeral_whose_code_dbt_would_take_from_an_earlier_run() -> None:
+    parsed = read_parsed(PARSED_PATH, "any")
+    assert parsed is not None
+    assert not [node for node in parsed.nodes.values() if node.config.materialized == "ephemeral"]
+
+
+def test_templates_are_compiled_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dbt_common.clients.jinja import MacroFuzzEnvironment, get_template, template_cache
+    from dbt_common.exceptions import CompilationError
+
+    warm_up(DBT_PROJECT_DIR, PARSED_PATH)
+    parsed = read_parsed(PARSED_PATH, "any")
+    assert parsed is not None
+    macros = ("tutorq.replace_view", "dbt.run_hooks", "dbt_postgres.postgres__list_relations_without_caching")
+    for name in macros:
+        assert parsed.macros[f"macro.{name}"].macro_sql in template_cache.file_cache, name
+
+    def fail(*_: Any) -> None:
+        raise AssertionError("compiled anew")
+
+    monkeypatch.setattr(MacroFuzzEnvironment, "_parse", fail)
+    for name in ("dim_tutors", "tutor_scores", "publication"):
+        code = parsed.nodes[f"model.tutorq.{name}"].raw_code
+        template = get_template(code, {"x": 1})
+        assert template.globals["x"] == 1, "with the context of each run"
+    with pytest.raises(CompilationError, match="compiled anew"):
+        get_template("{{ other }}", {})
 
 
 def test_an_edit_of_a_model_is_another_version_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Code locations of the user, beside tutorq's."""
 
 import re
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ import yaml
 
 from core.errors import TutorqError
 from core.settings import PROJECT_ROOT, Settings
-from orchestration.workspace import workspace
+from orchestration.webserver import wait_for_code_location
+from orchestration.workspace import WAIT_FOR_PORT, workspace
 
 EXAMPLE = re.compile(r"```python\n# (?P<name>\w+\.py)\n(?P<code>.*?)```", re.DOTALL)
 
@@ -58,3 +61,18 @@ def test_the_example_of_the_documentation_loads_as_the_server_loads_it(tmp_path:
     assert loaded.returncode == 0, loaded.stderr
     assert "marts" in found["code"]
     assert "tutor_scores" in found["code"]
+
+
+def test_the_web_server_waits_for_the_code_location(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        monkeypatch.setenv(WAIT_FOR_PORT, str(listener.getsockname()[1]))
+        waiting = threading.Thread(target=wait_for_code_location, daemon=True)
+        waiting.start()
+        waiting.join(timeout=0.3)
+        assert waiting.is_alive()
+        listener.listen()
+        waiting.join(timeout=30)
+        assert not waiting.is_alive()
+    monkeypatch.delenv(WAIT_FOR_PORT)
+    wait_for_code_location()  # where each is started by itself

@@ -15,6 +15,7 @@ from dagster_dbt import (
     dbt_assets,
 )
 from dagster_shared.record import replace
+from psycopg import Connection
 from psycopg.rows import dict_row
 
 from core.database import Database
@@ -169,14 +170,17 @@ def dbt_models(context: dg.AssetExecutionContext, platform: Platform) -> Iterato
         selection = dbt_selection(context, MANIFEST, TRANSLATOR, excluded)
         # Cautious: a test that also reads a model outside the run waits for a run with all that it reads.
         selection.append("--indirect-selection=cautious")
-        for message in build_events(platform.settings, platform.database, selection, scoring_days=days):
-            for event in dagster_events(message, MANIFEST, TRANSLATOR, context, PROJECT):
-                if isinstance(event, dg.Output):
-                    target = dbt_target_path(platform.settings, days)
-                    columns = lineage.metadata(message["data"]["node_info"]["unique_id"], target)
-                    yield event.with_metadata({**event.metadata, **columns, **_row_count(context, platform, event)})
-                else:
-                    yield event
+        # One connection for all outputs, which holds no lock from one statement to the next.
+        with platform.database.connect(autocommit=True) as connection:
+            for message in build_events(platform.settings, platform.database, selection, scoring_days=days):
+                for event in dagster_events(message, MANIFEST, TRANSLATOR, context, PROJECT):
+                    if isinstance(event, dg.Output):
+                        node = message["data"]["node_info"]
+                        columns = lineage.metadata(node["unique_id"], dbt_target_path(platform.settings, days))
+                        rows = {} if node["materialized"] == "view" else _row_count(context, connection, event)
+                        yield event.with_metadata({**event.metadata, **columns, **rows})
+                    else:
+                        yield event
 
     days = _scoring_days(context)
     prolong(context, platform.settings, days=len(days), stored_sessions=_stored_sessions(platform))
@@ -233,11 +237,10 @@ def _asset_key(context: dg.AssetExecutionContext, event: Any) -> dg.AssetKey | N
     return key
 
 
-def _row_count(context: dg.AssetExecutionContext, platform: Platform, output: dg.Output[Any]) -> dict[str, int]:
+def _row_count(context: dg.AssetExecutionContext, connection: Connection, output: dg.Output[Any]) -> dict[str, int]:
     """The rows of an output's table; views are not counted, they may be large."""
     schema, table = context.asset_key_for_output(output.output_name).path[-2:]
-    with platform.database.connect() as connection:
-        rows = table_rows(connection, schema, table)
+    rows = table_rows(connection, schema, table)
     return {} if rows is None else {"dagster/row_count": rows}
 
 
