@@ -1,0 +1,150 @@
+"""Answers from memory: never older than what was acknowledged, for those who may read them, and bounded."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import httpx2
+import pytest
+
+from api.answer_memory import OVERHEAD_BYTES, AnswerMemory, Kept
+from api.database import VERSION_QUERY, Marts, open_pool
+from core import keys
+from core.roles import Role
+from tests.api.conftest import Served
+from tests.api.processes import several
+from tests.conftest import PUBLISHED, Postgres
+
+
+@pytest.fixture
+def own(postgres: Postgres, tmp_path: Path) -> Iterator[Served]:
+    """A published database of this test, and nobody who serves it."""
+    from core.settings import Settings
+
+    database = postgres.new_database(tmp_path, PUBLISHED)
+    settings = Settings(home=tmp_path)
+    with database.connect() as connection:
+        yield Served(database, settings, "http://nowhere", keys.ensure_local_key(connection, settings.api_key_file))
+
+
+@pytest.mark.slow
+def test_what_one_process_acknowledges_every_process_answers(own: Served, tmp_path: Path) -> None:
+    """Both hold the answers of the version before when a session is posted to the one or the other."""
+    with several(own, tmp_path, ingest_rate_per_second="1000000") as apis:
+        [row] = apis.any().get("/api/tutors?limit=1&sort_by=name").json()["data"]
+        as_of = apis.any().get("/api/overview").json()["meta"]["as_of"]
+        one, every = f"/api/tutors/{row['tutor_id']}", "/api/tutors?limit=500"
+        held = row["sessions_30d"]
+        for number in range(20):
+            for client in apis.clients:
+                for path in (one, every):
+                    for _ in range(3):
+                        assert client.get(path).status_code == 200
+            posted = {
+                "session_id": str(uuid4()),
+                "tutor_id": row["tutor_id"],
+                "student_id": "S-1",
+                "scheduled_time": f"{as_of}T10:00:00Z",
+                "status": "completed",
+                "updated_at": f"{as_of}T12:00:00Z",
+            }
+            assert apis.clients[number % 2].post("/api/sessions", json=posted).status_code == 202
+            for client in apis.clients:
+                assert client.get(one).json()["data"]["sessions_30d"] == held + number + 1
+                found = {each["tutor_id"]: each for each in client.get(every).json()["data"]}
+                assert found[row["tutor_id"]]["sessions_30d"] == held + number + 1
+
+
+def test_answers_from_memory_are_those_of_the_database(published: Served, client: httpx2.Client) -> None:
+    for path in ("/api/tutors?limit=3&trend_weeks=4", "/api/tutors/T-1", "/api/overview", "/api/tutors/T-1/history"):
+        first, second, third = (client.get(path, headers={"Accept-Encoding": "identity"}) for _ in range(3))
+        packed = [client.get(path, headers={"Accept-Encoding": "gzip"}) for _ in range(2)]
+        for answer in (second, third, *packed):
+            assert answer.content == first.content
+            for name in ("etag", "cache-control", "content-type", "link"):
+                assert answer.headers.get(name) == first.headers.get(name)
+        for answer in packed:
+            assert answer.headers["content-encoding"] == "gzip"
+        assert len({answer.headers["vary"] for answer in (first, second, third, *packed)}) == 1
+
+
+def test_an_answer_from_memory_is_for_those_who_may_read(published: Served, client: httpx2.Client) -> None:
+    path = "/api/tutors?limit=7"
+    for _ in range(3):
+        assert client.get(path).status_code == 200
+    with published.database.connect() as connection:
+        poster = str(keys.create(connection, f"posts only {uuid4()}", Role.INGEST).secret)
+        reader = str(keys.create(connection, f"reads {uuid4()}", Role.READ).secret)
+    for key, status in ((None, 401), ("tq_unknown_key", 401), (poster, 403), (reader, 200)):
+        with published.client(key) as other:
+            assert other.get(path).status_code == status
+
+
+def kept(version: str, size: int = 1000) -> Kept:
+    return Kept(version, b"x" * size, {})
+
+
+def test_an_answer_of_another_version_is_none() -> None:
+    memory = AnswerMemory(1 << 20)
+    memory.keep("a", kept("7.1.5"))
+    assert memory.find("a", "7.1.5") == kept("7.1.5")
+    assert memory.find("a", "7.1.6") is None
+    # Versions of another kind, of the same publication.
+    memory.keep("b", kept("7.1"))
+    assert "a" in memory
+    assert memory.find("a", "7.2.5") is None
+    assert "a" not in memory
+    assert "b" not in memory
+
+
+def test_those_used_last_stay_and_no_more_than_the_limit() -> None:
+    memory = AnswerMemory(3 * (1000 + OVERHEAD_BYTES))
+    for name in "abc":
+        memory.keep(name, kept("1.1"))
+    memory.find("a", "1.1")
+    memory.keep("d", kept("1.1"))
+    assert [name for name in "abcd" if name in memory] == ["a", "c", "d"]
+    # In the place of itself, it takes no more room; and one that is too large takes none.
+    memory.keep("d", kept("1.1", 900))
+    memory.keep("e", kept("1.1", 10_000))
+    assert [name for name in "abcde" if name in memory] == ["a", "c", "d"]
+    none = AnswerMemory(0)
+    none.keep("a", kept("1.1"))
+    assert "a" not in none
+
+
+class _Counted(Marts):
+    """Looks that wait until they are let go, each with the version that it saw when it began."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        super().__init__(pool)
+        self.present = 0
+        self.began = 0
+        self.go = asyncio.Event()
+
+    async def _run(self, work: object) -> str:  # type: ignore[override]
+        seen, self.began = self.present, self.began + 1
+        await self.go.wait()
+        return str(seen)
+
+
+def test_a_look_that_began_before_a_request_is_none_for_it(own: Served) -> None:
+    async def main() -> None:
+        async with open_pool(own.database.url) as pool:
+            marts = _Counted(pool)
+            first = asyncio.create_task(marts.version())
+            while not marts.began:
+                await asyncio.sleep(0)
+            marts.present = 1
+            later = [asyncio.create_task(marts.version()) for _ in range(5)]
+            later[0].cancel()
+            await asyncio.sleep(0)
+            marts.go.set()
+            assert await first == "0"
+            assert await asyncio.gather(*later[1:]) == ["1"] * 4
+            assert marts.began == 2
+            assert await Marts(pool).version(VERSION_QUERY)
+
+    asyncio.run(main())
