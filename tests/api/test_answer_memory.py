@@ -11,22 +11,26 @@ import pytest
 
 from api.answer_memory import OVERHEAD_BYTES, AnswerMemory, Kept
 from api.database import VERSION_QUERY, Marts, open_pool
+from api.tutors.schemas import TutorRow
 from core import keys
 from core.roles import Role
-from tests.api.conftest import Served
+from tests.api.conftest import Served, served
 from tests.api.processes import several
 from tests.conftest import PUBLISHED, Postgres
 
 
-@pytest.fixture
-def own(postgres: Postgres, tmp_path: Path) -> Iterator[Served]:
-    """A published database of this test, and nobody who serves it."""
-    from core.settings import Settings
+@pytest.fixture(scope="module")
+def own(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The API on a published database of this file."""
+    home = tmp_path_factory.mktemp("memory")
+    with served(postgres.new_database(home, PUBLISHED), home) as own:
+        yield own
 
-    database = postgres.new_database(tmp_path, PUBLISHED)
-    settings = Settings(home=tmp_path)
-    with database.connect() as connection:
-        yield Served(database, settings, "http://nowhere", keys.ensure_local_key(connection, settings.api_key_file))
+
+@pytest.fixture(scope="module")
+def client(own: Served) -> Iterator[httpx2.Client]:
+    with own.client(own.key) as client:
+        yield client
 
 
 @pytest.mark.slow
@@ -57,7 +61,7 @@ def test_what_one_process_acknowledges_every_process_answers(own: Served, tmp_pa
                 assert found[row["tutor_id"]]["sessions_30d"] == held + number + 1
 
 
-def test_answers_from_memory_are_those_of_the_database(published: Served, client: httpx2.Client) -> None:
+def test_answers_from_memory_are_those_of_the_database(client: httpx2.Client) -> None:
     for path in ("/api/tutors?limit=3&trend_weeks=4", "/api/tutors/T-1", "/api/overview", "/api/tutors/T-1/history"):
         first, second, third = (client.get(path, headers={"Accept-Encoding": "identity"}) for _ in range(3))
         packed = [client.get(path, headers={"Accept-Encoding": "gzip"}) for _ in range(2)]
@@ -70,16 +74,31 @@ def test_answers_from_memory_are_those_of_the_database(published: Served, client
         assert len({answer.headers["vary"] for answer in (first, second, third, *packed)}) == 1
 
 
-def test_an_answer_from_memory_is_for_those_who_may_read(published: Served, client: httpx2.Client) -> None:
+def test_an_answer_from_memory_is_for_those_who_may_read(own: Served, client: httpx2.Client) -> None:
     path = "/api/tutors?limit=7"
     for _ in range(3):
         assert client.get(path).status_code == 200
-    with published.database.connect() as connection:
+    with own.database.connect() as connection:
         poster = str(keys.create(connection, f"posts only {uuid4()}", Role.INGEST).secret)
         reader = str(keys.create(connection, f"reads {uuid4()}", Role.READ).secret)
     for key, status in ((None, 401), ("tq_unknown_key", 401), (poster, 403), (reader, 200)):
-        with published.client(key) as other:
+        with own.client(key) as other:
             assert other.get(path).status_code == status
+
+
+def test_a_row_of_the_list_has_the_fields_of_its_schema(client: httpx2.Client) -> None:
+    for row in client.get("/api/tutors?trend_weeks=3").json()["data"]:
+        assert set(row) == set(TutorRow.model_fields)
+
+
+def test_all_who_match_are_counted_again_when_the_version_changes(own: Served, client: httpx2.Client) -> None:
+    paths = ("/api/tutors?is_active=true&limit=2", "/api/tutors?is_active=true&limit=2&offset=2", "/api/tutors?limit=1")
+    before = [client.get(path).json()["meta"]["total"] for path in paths]
+    leave = "update marts.tutor_scores set is_active = false where tutor_id = %s"
+    with own.database.connect() as connection:
+        connection.execute(leave, [client.get(paths[0]).json()["data"][0]["tutor_id"]])
+        connection.execute("select marts.keep_tutor_rows(null), marts.note_refresh()")
+    assert [client.get(path).json()["meta"]["total"] for path in paths] == [before[0] - 1, before[1] - 1, before[2]]
 
 
 def kept(version: str, size: int = 1000) -> Kept:
