@@ -2,7 +2,6 @@
 the statement on asyncpg alone, and an application that does nothing on the same server (read_bare.py)."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -166,7 +165,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
             "hot": start(server(with_memory, ports["hot"], "api")),
             "twin": start(server(settings, ports["twin"], "benchmarks.read_twin", database.url, str(ports["twin"]))),
             "bare": start(server(settings, ports["bare"], "benchmarks.read_bare", str(ports["bare"]))),
-            "peer": start(platformatic(settings, ports["peer"], database.url)),
+            "peer": start(platformatic(ports["peer"], database.url)),
         }
         key = {"X-API-Key": secret}
         questions = _questions(ports["api"], key, str(tutor_id))
@@ -381,17 +380,17 @@ def statement_cost(url: str, question: Question, executions: int) -> float:
 
 
 @contextmanager
-def platformatic(settings: Settings, port: int, url: str) -> Iterator[int]:
-    """Platformatic DB over the tables of the schema `public`. Installed here, from the versions in its lock file."""
-    folder = settings.home / "platformatic"
-    shutil.copytree(PEER, folder, ignore=shutil.ignore_patterns("node_modules"))
-    node = Path(executable.ROOT_DIR) / "bin" / "node"
+def platformatic(port: int, url: str) -> Iterator[int]:
+    """Platformatic DB over the tables of the schema `public`; installed first, if its lock file is newer."""
+    lock, installed = PEER / "package-lock.json", PEER / "node_modules" / ".package-lock.json"
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    subprocess.run(["npm", "ci", "--silent"], cwd=folder, env=environment, check=True)
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        subprocess.run(["npm", "ci", "--silent"], cwd=PEER, env=environment, check=True)
+    node = Path(executable.ROOT_DIR) / "bin" / "node"
     # Its driver wants the folder of a socket where the name of a host is, and takes no settings of a session.
     parts = {name: quote(value, safe="") for name, value in postgres_urls.parse(url).items()}
     peer_url = f"postgresql://{parts['user']}@{parts['host']}/{parts['dbname']}"
-    with _running([str(node), "server.js", peer_url, str(port)], folder, environment, port) as pid:
+    with _running([str(node), "server.js", peer_url, str(port)], PEER, environment, port) as pid:
         yield pid
 
 
