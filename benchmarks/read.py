@@ -78,14 +78,14 @@ PEER_LIST = "/tutors?limit=50&orderby.riskProbability=desc&totalCount=true"
 # The tutors there are, again and again under other names: what differs in the copy `i` of a row.
 OTHER = "md5(tutor_id::text || i)::uuid"
 COPIES = {
-    "dim_tutors": {"tutor_id": OTHER},
-    "tutor_scores": {"tutor_id": OTHER},
-    "tutor_concerns": {"tutor_id": OTHER, "concern_key": "concern_key || '/' || i"},
-    "tutor_rows": {"tutor_id": OTHER, "row_json": f"replace(row_json, tutor_id::text, ({OTHER})::text)"},
+    "marts.dim_tutors": {"tutor_id": OTHER},
+    "marts.tutor_scores": {"tutor_id": OTHER},
+    "marts.tutor_concerns": {"tutor_id": OTHER, "concern_key": "concern_key || '/' || i"},
+    "intermediate.tutor_rows": {"tutor_id": OTHER, "row_json": f"replace(row_json, tutor_id::text, ({OTHER})::text)"},
 }
 COLUMNS = """
-select column_name::text from information_schema.columns
-where table_schema = 'marts' and table_name = %s order by ordinal_position
+select attname::text from pg_attribute
+where attrelid = %s::regclass and attnum > 0 and not attisdropped order by attnum
 """
 
 
@@ -258,11 +258,9 @@ def grow(connection: psycopg.Connection, times: int) -> None:
     for table, differing in COPIES.items():
         names = [name for (name,) in connection.execute(COLUMNS, [table])]
         values = ", ".join(differing.get(name, name) for name in names)
-        copy = (
-            f"insert into marts.{table} select {values} from marts.{table} cross join generate_series(2, {times}) as i"
-        )
+        copy = f"insert into {table} select {values} from {table} cross join generate_series(2, {times}) as i"
         connection.execute(copy.encode())
-        connection.execute(f"vacuum analyze marts.{table}".encode())
+        connection.execute(f"vacuum analyze {table}".encode())
     connection.execute("select marts.note_refresh()")
 
 

@@ -62,7 +62,7 @@ STOP_PROBABILITY = """(
     where known.tutor_id = scores.tutor_id and scores.is_active
 )"""
 
-# `marts.tutor_rows` has each tutor as JSON, but for its end: what is here and the brace.
+# `intermediate.tutor_rows` has each tutor as JSON, but for its end: what is here and the brace.
 LIST = f"""
 with {{pages}},
 
@@ -79,7 +79,7 @@ tutors as (
         ',' order by {{order}}
     ) as listed
     from page
-    inner join marts.tutor_rows as rows on page.tutor_id = rows.tutor_id
+    inner join intermediate.tutor_rows as rows on page.tutor_id = rows.tutor_id
     inner join marts.tutor_scores as scores on page.tutor_id = scores.tutor_id
     cross join marts.publication
 )

@@ -1,4 +1,7 @@
-"""The index that the list of tutors is read by. On a new database, dbt makes it with the table."""
+"""What the list of tutors is read by: an index, and the table `intermediate.tutor_rows`, which runs make.
+
+On a new database, dbt makes the index with the table.
+"""
 
 from alembic import op
 
@@ -6,6 +9,7 @@ revision = "0056"
 down_revision = "0055"
 
 UPGRADE = """
+grant usage on schema intermediate to tutorq_api;
 do $$
 begin
     if to_regclass('marts.tutor_scores') is not null then
@@ -23,3 +27,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("drop index if exists marts.tutor_scores_by_risk")
+    op.execute("revoke usage on schema intermediate from tutorq_api")

@@ -1,22 +1,23 @@
--- What a list shows of a tutor, as JSON that is made once and not with every request: of 50 tutors, that takes 1 ms. Called
--- by whoever changes tutor_scores, in the same transaction; and by a run at the end, with null, for all tutors: a concern
--- may have gone without a change of the score. The brace at the end is left out, because the API adds what is not in these
--- tables.
+-- What a list shows of a tutor, as JSON that is made once and not with every request: of 50 tutors, that takes 1 ms.
+-- Called by whoever changes tutor_scores, in the same transaction; and by a run at the end, with null, for all tutors: a
+-- concern may have gone without a change of the score. The brace at the end is left out, because the API adds what is
+-- not in these tables.
 begin
-    if to_regclass('marts.tutor_rows') is null then
+    if to_regclass('intermediate.tutor_rows') is null then
         -- Only a run makes it, with all rows, while live writers wait; until then they have nothing to keep.
         if tutors is not null or to_regclass('marts.tutor_scores') is null then
             return;
         end if;
         perform pg_advisory_xact_lock(7461004, 4);
-        create table marts.tutor_rows (tutor_id uuid primary key, row_json text not null) with (toast_tuple_target = 8160);
+        create table intermediate.tutor_rows (tutor_id uuid primary key, row_json text not null)
+        with (toast_tuple_target = 8160);
         -- In the row and as it is: to fetch and unpack it would cost more than the rest of a list.
-        alter table marts.tutor_rows alter row_json set storage main;
-        grant select on marts.tutor_rows to tutorq_api;
-        comment on table marts.tutor_rows
+        alter table intermediate.tutor_rows alter row_json set storage main;
+        grant select on intermediate.tutor_rows to tutorq_api;
+        comment on table intermediate.tutor_rows
         is 'One row per tutor: what a list shows of the tutor, as the text of a JSON object without its end.';
     end if;
-    insert into marts.tutor_rows as rows
+    insert into intermediate.tutor_rows as rows
     select
         shown.tutor_id,
         left(row_to_json(shown)::text, -1) as row_json
@@ -45,6 +46,6 @@ begin
     ) as shown
     on conflict (tutor_id) do update set row_json = excluded.row_json where rows.row_json <> excluded.row_json;
     if tutors is null then
-        delete from marts.tutor_rows where tutor_id not in (select tutor_id from marts.tutor_scores);
+        delete from intermediate.tutor_rows where tutor_id not in (select tutor_id from marts.tutor_scores);
     end if;
 end

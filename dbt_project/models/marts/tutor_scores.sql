@@ -9,7 +9,7 @@
         post_hook='select marts.keep_tutor_rows(null); select marts.note_refresh()',
         gate=4,
         pre_hook=[
-            "select marts.keep_tutor_rows(null) where to_regclass('marts.tutor_rows') is null",
+            "select marts.keep_tutor_rows(null) where to_regclass('intermediate.tutor_rows') is null",
             "select intermediate.take_over_day_before()",
             "select intermediate.set_quality_reference()",
         ],
