@@ -1,7 +1,6 @@
 -- What a list shows of a tutor, as JSON that is made once and not with every request: of 50 tutors, that takes 1 ms.
--- Called by whoever changes tutor_scores, in the same transaction; and by a run at the end, with null, for all tutors: a
--- concern may have gone without a change of the score. The brace at the end is left out, because the API adds what is
--- not in these tables.
+-- Called by whoever changes tutor_scores or tutor_concerns, in the same transaction; null stands for all tutors. The
+-- brace at the end is left out, because the API adds what is not in these tables.
 begin
     if to_regclass('intermediate.tutor_rows') is null then
         -- Only a run makes it, with all rows, while live writers wait; until then they have nothing to keep.
@@ -45,7 +44,8 @@ begin
         where scores.tutor_id = any(coalesce(tutors, array(select tutor_id from marts.tutor_scores)))
     ) as shown
     on conflict (tutor_id) do update set row_json = excluded.row_json where rows.row_json <> excluded.row_json;
-    if tutors is null then
-        delete from intermediate.tutor_rows where tutor_id not in (select tutor_id from marts.tutor_scores);
-    end if;
+    delete from intermediate.tutor_rows as rows
+    where
+        rows.tutor_id = any(coalesce(tutors, array(select tutor_id from intermediate.tutor_rows)))
+        and not exists (select from marts.tutor_scores as scores where scores.tutor_id = rows.tutor_id);
 end

@@ -6,7 +6,6 @@
         batch_only=['peer_percentile', 'planned_sessions_7d', 'harm_students', 'case_mix_expected'],
         batch_part={'harm_sessions': 'differing.planned_sessions_7d * stored.let_down_rate_expected'},
         after_batch='select marts.keep_tutor_rows($tutors); select marts.note_refresh()',
-        post_hook='select marts.keep_tutor_rows(null); select marts.note_refresh()',
         gate=4,
         pre_hook=[
             "select marts.keep_tutor_rows(null) where to_regclass('intermediate.tutor_rows') is null",
