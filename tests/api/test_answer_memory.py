@@ -61,6 +61,32 @@ def test_what_one_process_acknowledges_every_process_answers(own: Served, tmp_pa
                 assert found[row["tutor_id"]]["sessions_30d"] == held + number + 1
 
 
+def test_rows_of_the_list_follow_each_post(own: Served, client: httpx2.Client) -> None:
+    """Making all of them anew changes none."""
+    as_of = client.get("/api/overview").json()["meta"]["as_of"]
+    posted = [
+        {
+            "session_id": str(uuid4()),
+            "tutor_id": f"T-{number}",
+            "student_id": "S-1",
+            "scheduled_time": f"{as_of}T1{number}:00:00Z",
+            "status": "no_show",
+            "initiator": "tutor",
+        }
+        for number in range(1, 6)
+    ]
+    before = client.get("/api/tutors?limit=500").content
+    for session in posted:
+        assert client.post("/api/sessions", json=session).status_code == 202
+    assert client.get("/api/tutors?limit=500").content != before
+    rows = "select * from intermediate.tutor_rows order by tutor_id"
+    with own.database.connect() as connection:
+        kept_live = connection.execute(rows).fetchall()
+        connection.execute("select marts.keep_tutor_rows(null)")
+        assert connection.execute(rows).fetchall() == kept_live
+        assert len(kept_live) >= 5
+
+
 def test_answers_from_memory_are_those_of_the_database(client: httpx2.Client) -> None:
     for path in ("/api/tutors?limit=3&trend_weeks=4", "/api/tutors/T-1", "/api/overview", "/api/tutors/T-1/history"):
         first, second, third = (client.get(path, headers={"Accept-Encoding": "identity"}) for _ in range(3))
