@@ -12,7 +12,10 @@ UPGRADE = """
 grant usage on schema intermediate to tutorq_api;
 do $$
 begin
-    if to_regclass('marts.tutor_scores') is not null then
+    if exists (
+        select from pg_attribute
+        where attrelid = to_regclass('marts.tutor_scores') and attname = 'risk_probability' and not attisdropped
+    ) then
         create index if not exists tutor_scores_by_risk
         on marts.tutor_scores (risk_probability desc nulls last, tutor_id);
     end if;
