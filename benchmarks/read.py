@@ -1,5 +1,5 @@
-"""What answers of the read API cost, beside a usual one (read_twin.py), Platformatic DB on a plain table (peers/),
-the statement on asyncpg alone, and an application that does nothing on the same server (read_bare.py)."""
+"""What answers of the read API cost, beside Platformatic DB on a plain table (peers/), the statement on asyncpg alone,
+and an application that does nothing on the same server (read_bare.py)."""
 
 import os
 import socket
@@ -146,7 +146,7 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
             "ms are CPU time of the answering process for one answer",
             "Platformatic DB has the columns of our list in one table, counts all rows as our list does, checks no key",
         ],
-        packages=["fastapi", "uvicorn", "asyncpg", "sqlalchemy", "pydantic"],
+        packages=["fastapi", "uvicorn", "asyncpg", "pydantic"],
     )
     with database.connect() as connection:
         history.write(connection, sessions=size.sessions, per_day=size.per_day, tutors=size.tutors)
@@ -156,14 +156,13 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
         connection.execute(PEER_TABLE.encode())
         (tutor_id,) = connection.execute("select min(tutor_id::text) from marts.tutor_scores").fetchone() or ("",)
     with ExitStack() as stack:
-        ports = {name: free_port() for name in ("api", "hot", "twin", "peer", "bare")}
+        ports = {name: free_port() for name in ("api", "hot", "peer", "bare")}
         without_memory = settings.model_copy(update={"api_port": ports["api"], "answer_memory_mib": 0})
         with_memory = settings.model_copy(update={"api_port": ports["hot"]})
         start = stack.enter_context
         pids = {
             "api": start(server(without_memory, ports["api"], "api")),
             "hot": start(server(with_memory, ports["hot"], "api")),
-            "twin": start(server(settings, ports["twin"], "benchmarks.read_twin", database.url, str(ports["twin"]))),
             "bare": start(server(settings, ports["bare"], "benchmarks.read_bare", str(ports["bare"]))),
             "peer": start(platformatic(ports["peer"], database.url)),
         }
@@ -175,10 +174,6 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
         asked: dict[str, tuple[str, Mapping[str, Request]]] = {
             "api": ("API, nothing in memory", {name: ours[name] for name in full}),
             "hot": ("API", ours),
-            "twin": (
-                "FastAPI, SQLAlchemy ORM, Pydantic, which answers 200",
-                {each.name: Request(each.path, {}, 200) for each in questions},
-            ),
             "peer": (
                 "Platformatic DB on a plain table",
                 dict(zip(full, (Request(PEER_LIST, {}, 200), Request(f"/tutors/{tutor_id}", {}, 200)), strict=True)),
@@ -289,10 +284,10 @@ def _check_same_answers(ports: Mapping[str, int], key: Mapping[str, str], questi
     """The others must do the same work, or the comparison is worth nothing."""
     for question, schema in zip(questions[:2], (TutorList, TutorResponse), strict=True):
         answers = []
-        for name in ("api", "hot", "twin"):
+        for name in ("api", "hot"):
             with _get(ports[name], question.path, key) as answer:
                 answers.append(schema.model_validate_json(answer.read()))
-        assert answers[0] == answers[1] == answers[2], question.path
+        assert answers[0] == answers[1], question.path
     ids = []
     for name, path in (("api", LIST), ("peer", PEER_LIST)):
         with _get(ports[name], path, key) as answer:
