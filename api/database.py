@@ -121,8 +121,7 @@ class Marts:
     async def version(self, query: str = VERSION_QUERY) -> str:
         """Version of the present publication, or of what `query` looks at beside it.
 
-        The look begins after this call. While one is under way, all who come share the next: at 8 connections that is
-        a fifth of the looks.
+        The look begins after this call. While one is under way, all who come share the next.
         """
         look = self._waiting.get(query)
         if look is None:
