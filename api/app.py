@@ -21,6 +21,7 @@ from api.attrition import endpoints as attrition
 from api.audit import endpoints as audit
 from api.audit_writer import AuditedAddress
 from api.auth_sessions import endpoints as auth_sessions
+from api.caching import GZIP_FROM_BYTES, GZIP_LEVEL
 from api.calibration import endpoints as calibration
 from api.cases import endpoints as cases
 from api.comparison import endpoints as comparison
@@ -72,9 +73,6 @@ if TYPE_CHECKING:
 
 DASHBOARD = PROJECT_ROOT / "dashboards" / "dist"
 DOCS_PATH = "/api/docs"
-GZIP_FROM_BYTES = 1024
-# On bodies of 75 kB: level 9 takes several times as long, and saves a few per cent.
-GZIP_LEVEL = 2
 
 
 class Api(FastAPI):

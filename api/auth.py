@@ -192,8 +192,8 @@ async def signed_in(request: Request, cookie: Annotated[str | None, Security(_co
 
 
 def _check_role(caller: AnyCaller, *roles: Role) -> None:
-    enough = [role for role in Role if any(role in ENOUGH[each] for each in roles)]
-    if caller.role not in enough:
+    if not any(caller.role in ENOUGH[each] for each in roles):
+        enough = [role for role in Role if any(role in ENOUGH[each] for each in roles)]
         *others, last = enough
         needed = f"{', '.join(others)} or {last}" if others else last
         raise ForbiddenError(f"It has the role {caller.role}; {needed} is needed.")

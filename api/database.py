@@ -1,9 +1,10 @@
 """Reads of the published marts: one statement per request, its JSON made by Postgres."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import asyncpg
@@ -21,6 +22,7 @@ STATEMENT_TIMEOUT_SECONDS = 10
 RECONNECT_SECONDS = 5
 # A list has one statement per sort column and direction, all of them on every connection at worst.
 STATEMENT_CACHE_SIZE = 256
+REMEMBERED_COUNTS = 1000
 
 # More than two: after a restart of the server, several connections of the pool may be half closed.
 ATTEMPTS = 3
@@ -73,7 +75,9 @@ class Statement:
     `version` is that of the publication read with it, and `body` is JSON, or null if what was asked for
     does not exist, which `missing` puts into words. No row means that nothing has been published.
     `version_sql` yields the present version alone. A page of a list has a third column: the cursor of the next page;
-    `cursor` is that of this one. `reads_sessions`: the body is made of sessions as delivered, too, which may come
+    `cursor` is that of this one. `counts`: what is counted for it, as long as the version stays the same only once; the
+    statement takes two more parameters, a version and the number counted then, and has a fourth column, the number that
+    it gives. `reads_sessions`: the body is made of sessions as delivered, too, which may come
     without a new version, until a run has scored them.
     """
 
@@ -83,6 +87,7 @@ class Statement:
     version_sql: str = VERSION_QUERY
     cursor: str | None = None
     reads_sessions: bool = False
+    counts: Hashable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +112,31 @@ class Marts:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        # Looks at versions, by query: those under way, and those that begin when these have ended.
+        self._looking: dict[str, asyncio.Task[str]] = {}
+        self._waiting: dict[str, asyncio.Task[str]] = {}
+        # What statements have counted, and at which version.
+        self._counted: dict[Hashable, tuple[str, int]] = {}
 
     async def version(self, query: str = VERSION_QUERY) -> str:
-        """Version of the present publication, or of what `query` looks at beside it."""
-        version = await self._run(lambda connection: connection.fetchval(query))
+        """Version of the present publication, or of what `query` looks at beside it.
+
+        The look begins after this call. While one is under way, all who come share the next.
+        """
+        look = self._waiting.get(query)
+        if look is None:
+            look = asyncio.create_task(self._look(query, self._looking.get(query)))
+            self._waiting[query] = look
+        return await asyncio.shield(look)
+
+    async def _look(self, query: str, before: "asyncio.Task[str] | None") -> str:
+        if before is not None:
+            await asyncio.wait([before])
+        self._looking[query] = self._waiting.pop(query)
+        try:
+            version = await self._run(lambda connection: connection.fetchval(query))
+        finally:
+            del self._looking[query]
         if version is None:
             raise NotPublishedError("The first run has not finished.")
         return str(version)
@@ -118,10 +144,24 @@ class Marts:
     async def read(self, statement: Statement) -> Published:
         """Run a statement on one snapshot."""
         with known_to_postgres(statement.cursor):
-            row = await self._run(lambda connection: connection.fetchrow(statement.sql, *statement.arguments))
-        if row is None:
+            found = await self._run(partial(self._fetch, statement))
+        if found is None:
             raise NotPublishedError("The first run has not finished.")
-        return Published(*row)
+        return found
+
+    async def _fetch(self, statement: Statement, connection: Any) -> Published | None:
+        if statement.counts is None:
+            row = await connection.fetchrow(statement.sql, *statement.arguments)
+            return Published(*row) if row is not None else None
+        counted = self._counted.get(statement.counts, (None, None))
+        row = await connection.fetchrow(statement.sql, *statement.arguments, *counted)
+        if row is None:
+            return None
+        version, body, next_cursor, number = row
+        if len(self._counted) >= REMEMBERED_COUNTS:
+            self._counted.clear()
+        self._counted[statement.counts] = version, number
+        return Published(version, body, next_cursor)
 
     async def read_published(self, statement: Statement) -> Published:
         """The same for a statement of what is published: with a replica, it is read there (replica.py) if its body

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from api import idempotency as idempotent
 from api import limits, logs
+from api.answer_memory import AnswerMemory
 from api.appeals.commands import Appeals
 from api.appeals.queries import AppealQueries
 from api.audit.queries import AuditLog
@@ -98,6 +99,7 @@ class LifespanState(TypedDict):
     """What is made once, by its name in `request.state`."""
 
     marts: Marts
+    answer_memory: AnswerMemory
     drain: Drain
     key_ring: KeyRing
     browser_sessions: BrowserSessions
@@ -268,6 +270,7 @@ def lifespan(
                 people = People(people_pool, ledger.live, scorer.follow, erased)
                 yield {
                     "marts": marts,
+                    "answer_memory": AnswerMemory(settings.answer_memory_mib << 20),
                     "drain": Drain(),
                     "key_ring": key_ring,
                     "browser_sessions": BrowserSessions(pool),

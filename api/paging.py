@@ -97,26 +97,36 @@ class Order:
         """What stands after `order by`."""
         return ", ".join(f"page.{key.column} {'desc' if key.is_descending else 'asc'} nulls last" for key in self._keys)
 
-    def pages(self, source: str, *, limit: str, offset: str, place: str) -> str:
+    def pages(self, source: str, *, limit: str, offset: str, place: str, is_first: bool = False) -> str:
         """SQL of three common tables: `page` has the rows of one page of `source`, and `following` has one row with
-        the `cursor` of the next page, or null. The others are parameters; `place` is what `place_of` gives."""
+        the `cursor` of the next page, or null. The others are parameters; `place` is what `place_of` gives.
+
+        What is said to be the first page always, whatever the parameters, is read in the order of an index if there is
+        one; and if `limit` is a number, by one plan for all requests.
+        """
+        if is_first:
+            where, skip = "", ""
+        else:
+            where = f"where cardinality({place}::text[]) = 1 or {self._after(place)}"
+            skip = f"offset {offset}::bigint"
         return f"""
 paged as (
     select * from {source} as page
-    where cardinality({place}::text[]) = 1 or {self._after(place)}
+    {where}
     order by {self.sql}
-    limit {limit}::bigint + 1 offset {offset}::bigint
+    limit {limit}::bigint + 1 {skip}
 ),
 
 page as (
     select * from paged as page order by {self.sql} limit {limit}::bigint
 ),
 
-following as (
+following as materialized (
     select
         case
             when (select count(*) from paged) > {limit}::bigint then (
-                select {self._cursor(place)} from paged as page order by {self.sql} limit 1 offset {limit}::bigint - 1
+                select {self._cursor(place)}
+                from (select * from paged as page order by {self.sql} limit 1 offset {limit}::bigint - 1) as page
             )
         end as cursor
 )"""

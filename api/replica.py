@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 
 import asyncpg
 import structlog
@@ -72,9 +73,7 @@ class ReplicatedMarts(Marts):
             self._rests_until = self._clock() + REST_SECONDS
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                row = await with_connection(
-                    self._replica, lambda connection: connection.fetchrow(statement.sql, *statement.arguments)
-                )
+                found = await with_connection(self._replica, partial(self._fetch, statement))
         except MISSING_ERRORS:
             return None  # tables that it has not got yet
         except (DatabaseUnavailableError, TimeoutError) as error:
@@ -87,4 +86,4 @@ class ReplicatedMarts(Marts):
             log.info("not read from the replica", error=type(error).__qualname__)
             return None
         self._has_failed, self._rests_until = False, float("-inf")
-        return Published(*row) if row is not None else None
+        return found

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-# A 304 if nothing has changed for this request, or None. Raises `ApiError` if the caller may not read it.
-Revalidate = Callable[[Request], Awaitable[Response | None]]
+# The answer to a request for an address that was answered before. Raises `ApiError` if the caller may not read it.
+AnswerAgain = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class RequestRecord:
     caller: str | None = None
     error: Exception | None = None
     route: str | None = None
-    revalidate: Revalidate | None = None
+    answer_again: AnswerAgain | None = None
 
 
 def start_record(scope: Scope, request_id: str) -> RequestRecord:

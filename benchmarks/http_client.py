@@ -14,12 +14,14 @@ WARM_UP_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Throughput:
-    """Answers per second, quantiles of the time to an answer, and the share of a core that asking took."""
+    """Answers per second, quantiles of the time to an answer, the share of a core that asking took, and how many came,
+    warm-up and all."""
 
     per_second: float
     p50_milliseconds: float
     p99_milliseconds: float
     busy: float
+    answers: int
 
 
 @dataclass(frozen=True)
@@ -156,11 +158,13 @@ async def repeat(askers: list[Callable[[], Awaitable[None]]], seconds: float) ->
         return time.perf_counter() - started
 
     await all_asking(seconds * WARM_UP_SHARE)
+    before = len(times)
     times.clear()
     cpu = time.process_time()
     duration = await all_asking(seconds)
     p50, p99 = np.quantile(times, [0.5, 0.99]) * 1000
-    return Throughput(len(times) / duration, float(p50), float(p99), (time.process_time() - cpu) / duration)
+    busy = (time.process_time() - cpu) / duration
+    return Throughput(len(times) / duration, float(p50), float(p99), busy, before + len(times))
 
 
 async def repeat_times(askers: list[Callable[[], Awaitable[None]]], times: int) -> float:

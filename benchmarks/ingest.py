@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -306,8 +306,16 @@ def server(settings: Settings, port: int, module: str, *arguments: str) -> Itera
     """`python -m module`, until the block is left."""
     # Nothing of this process's environment, and a directory without `.env`: settings are what is given here.
     environment = {**settings.as_environment(), "PYTHONPATH": str(PROJECT_ROOT)}
-    command = [sys.executable, "-m", module, *arguments]
-    with subprocess.Popen(command, cwd=settings.home, env=environment, stdout=subprocess.DEVNULL) as process:
+    with running([sys.executable, "-m", module, *arguments], settings.home, environment, port) as process:
+        yield process
+
+
+@contextmanager
+def running(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], port: int
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that listens on the port, until the block is left."""
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL) as process:
         try:
             deadline = time.monotonic() + START_SECONDS
             while not is_open(port):

@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     event_streams: int = Field(default=2000, ge=1)
     api_pool_size: int = Field(default=10, ge=1, le=1000)
     statement_cache_size: int = Field(default=256, ge=0)
+    answer_memory_mib: int = Field(default=64, ge=0)
     keep_alive_seconds: int = Field(default=5, ge=1, le=3600)
     drain_seconds: float = Field(default=0, ge=0, le=600)
     limits_url: SecretStr | None = None

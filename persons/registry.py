@@ -75,6 +75,7 @@ NAMED: Final[dict[str, Holds]] = {
 }
 # Where the name does not tell.
 COLUMNS: Final[dict[str, Holds]] = {
+    "intermediate.tutor_rows.row_json": Holds.OWN,
     "app.mail_opt_outs.address": Holds.OWN,
     "app.mail_suppressions.address": Holds.OWN,
     # Addresses of machines and of browsers of people who log in.

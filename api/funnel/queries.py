@@ -3,14 +3,14 @@
 from api.database import VERSION, Statement, columns
 from api.funnel.schemas import FunnelPoint
 from api.publication import META_SQL
-from api.tutors.queries import CONDITIONS, condition_arguments, versioned
+from api.tutors.queries import condition, versioned
 from api.tutors.schemas import TutorConditions
 
 FUNNEL = f"""
 with points as (
     select {columns(FunnelPoint, "scores")}
     from marts.tutor_scores as scores
-    where scores.sessions_90d > 0 and {CONDITIONS}
+    where scores.sessions_90d > 0 and {{conditions}}
     order by scores.sessions_90d desc, scores.tutor_id
 ),
 
@@ -39,4 +39,5 @@ from marts.publication
 
 def funnel(conditions: TutorConditions) -> Statement:
     """Every tutor that fits, as a point."""
-    return versioned(FUNNEL, condition_arguments(conditions), conditions.team_of)
+    fits, arguments = condition(conditions)
+    return versioned(FUNNEL.replace("{conditions}", fits), arguments, conditions.team_of)

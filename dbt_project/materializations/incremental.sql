@@ -206,6 +206,7 @@
         select
             (row_number() over (order by coalesce(wanted.{{ key }}, stored.{{ key }})) - 1) / {{ config.get('batches') }} as batch,
             stored.{{ key }} as stored_key,
+            stored.tutor_id as stored_tutor_id,
             stored.xmin as seen,
             wanted.*
         from {{ definition }} as wanted
@@ -231,7 +232,7 @@
             delete from {{ target }} as stored using differing where {{ is_seen }} and differing.{{ key }} is null;
             insert into {{ target }} select {{ names | join(', ') }} from differing where batch = {{ batch }} and stored_key is null
             on conflict do nothing;
-            {{ config.get('after_batch', '') | replace('$tutors', 'array(select tutor_id from differing where batch = ' ~ batch ~ ')') }}
+            {{ config.get('after_batch', '') | replace('$tutors', 'array(select coalesce(tutor_id, stored_tutor_id) from differing where batch = ' ~ batch ~ ')') }}
         {% endcall %}
         {{ commit_and_begin() }}
     {% endfor %}

@@ -55,6 +55,8 @@ def published(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> I
         "cors_origins": [DASHBOARD_ORIGIN],
         # There is none, and it is served for longer than one may take to come.
         "daemon_silent_seconds": 86_400,
+        # Tests change marts past those who write them, and so without a new version.
+        "answer_memory_mib": 0,
     }
     database = postgres.new_database(home, PUBLISHED)
     database.ensure_databases()

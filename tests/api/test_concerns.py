@@ -32,6 +32,7 @@ from (
 ) as new (external_id, concern, status, probability, threshold, trials, events, low, high, raised_on)
 inner join marts.tutor_scores using (external_id)
 """
+TOLD = "select marts.keep_tutor_rows(null), marts.note_refresh()"
 NAMED = """
 update marts.tutor_scores
 set
@@ -55,11 +56,13 @@ def raised(published: Served) -> Iterator[None]:
         )
         connection.execute(ADDED)
         connection.execute(NAMED)
+        connection.execute(TOLD)
         yield
         connection.execute("delete from marts.tutor_concerns")
         connection.execute("insert into marts.tutor_concerns select * from public.kept")
         connection.execute("delete from marts.tutor_scores")
         connection.execute("insert into marts.tutor_scores select * from public.kept_scores")
+        connection.execute(TOLD)
         connection.execute("drop table public.kept, public.kept_scores")
 
 

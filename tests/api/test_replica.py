@@ -56,7 +56,8 @@ def pair(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with ExitStack() as stack:
         url, standby = stack.enter_context(replicated(home / "servers", source.url, "tutorq"))
         database = Database(Settings(home=home, database_url=url))
-        changes = {"daemon_silent_seconds": 86_400, "ingest_rate_per_second": 1_000_000}
+        # What is in memory is read nowhere.
+        changes = {"daemon_silent_seconds": 86_400, "ingest_rate_per_second": 1_000_000, "answer_memory_mib": 0}
         clients = []
         for name, read_url in (("replicated", standby.url("tutorq")), ("plain", None)):
             api: Served = stack.enter_context(served(database, home, read_database_url=read_url, **changes))

@@ -126,6 +126,7 @@ begin
         on kept.tutor_id = scores.tutor_id
     where scores.tutor_id = any(tutors);
 
+    perform marts.keep_tutor_rows(tutors);
     perform marts.keep_cases(tutors);
     perform marts.tell_missed_sessions(sessions);
     perform marts.tell_refreshed(tutors);

@@ -15,6 +15,7 @@ begin
         is_active = people.is_active
     from marts.dim_tutors as people
     where scores.tutor_id = any(tutors) and people.tutor_id = scores.tutor_id;
+    perform marts.keep_tutor_rows(tutors);
     -- A tutor who has left raises nothing.
     perform marts.keep_cases(tutors);
     perform marts.tell_refreshed(tutors);

@@ -4,7 +4,11 @@
         batches=var('scores_per_batch'),
         key='concern_key',
         batch_only=['clears_on'],
-        after_batch='select marts.keep_cases($tutors); select marts.note_refresh()',
+        after_batch='
+            select marts.keep_tutor_rows($tutors);
+            select marts.keep_cases($tutors);
+            select marts.note_refresh()
+        ',
         post_hook='select marts.keep_cases(null)',
         gate=4,
         indexes=[{'columns': ['tutor_id']}, {'columns': ['concern', 'status']}],
@@ -14,6 +18,7 @@
 -- Batch-only columns come last: live writers take the others as int_tutor_concerns has them (refresh_sessions).
 -- Cases follow with each batch, and at the end for concerns that are gone and tutors who have left.
 -- depends_on: {{ function('note_refresh') }}, {{ function('keep_cases') }}, {{ function('draw_arm') }},
+-- {{ function('keep_tutor_rows') }},
 -- {{ function('tell_concerns') }}, {{ ref('dim_tutors') }}
 
 with concerns as (

@@ -5,13 +5,17 @@
         key='tutor_id',
         batch_only=['peer_percentile', 'planned_sessions_7d', 'harm_students', 'case_mix_expected'],
         batch_part={'harm_sessions': 'differing.planned_sessions_7d * stored.let_down_rate_expected'},
-        after_batch='select marts.note_refresh()',
+        after_batch='select marts.keep_tutor_rows($tutors); select marts.note_refresh()',
         gate=4,
         pre_hook=[
+            "select marts.keep_tutor_rows(null) where to_regclass('intermediate.tutor_rows') is null",
             "select intermediate.take_over_day_before()",
             "select intermediate.set_quality_reference()",
         ],
-        indexes=[{'columns': ['risk_status']}],
+        indexes=[
+            {'columns': ['risk_status']},
+            {'columns': ['risk_probability desc nulls last', 'tutor_id']},
+        ],
     )
 }}
 
@@ -20,6 +24,7 @@
 -- depends_on: {{ function('refresh_tutors') }}, {{ function('share_gates') }}, {{ function('lock_tutors') }}
 -- depends_on: {{ function('tell_refreshed') }}, {{ function('tell_missed_sessions') }}
 -- depends_on: {{ function('note_refresh') }}, {{ function('set_quality_reference') }}, {{ ref('tutor_concerns') }}
+-- depends_on: {{ function('keep_tutor_rows') }}
 
 with scores as (
     select * from {{ ref('int_tutor_scores') }}

@@ -1,0 +1,70 @@
+"""Answers of the present publication that were asked for again, kept in memory."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+# Of an entry, beside its bodies.
+OVERHEAD_BYTES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A body, and what is sent with it. `packed` is the same with gzip, once somebody has asked for that."""
+
+    version: str
+    body: bytes
+    headers: dict[str, str]
+    packed: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.body) + len(self.packed or b"") + OVERHEAD_BYTES
+
+
+class AnswerMemory:
+    """The answers that were used last, by address and role, in at most so many bytes; 0 keeps none.
+
+    It is as new as the versions that it is told: who takes an answer has looked up the version after the request came.
+    Once another publication was seen, no body of the one before is held.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
+        self._publication = ""
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._kept
+
+    def find(self, key: Hashable, version: str) -> Kept | None:
+        """The answer, if it is of the present version, which is this one."""
+        self._note(version)
+        kept = self._kept.get(key)
+        if kept is None or kept.version != version:
+            return None
+        self._kept.move_to_end(key)
+        return kept
+
+    def keep(self, key: Hashable, kept: Kept) -> None:
+        """Put an answer in, or in the place of another one; those used longest ago make room."""
+        self._note(kept.version)
+        self._forget(key)
+        if kept.size <= self._most_bytes:
+            self._kept[key] = kept
+            self._bytes += kept.size
+        while self._bytes > self._most_bytes:
+            self._forget(next(iter(self._kept)))
+
+    def _note(self, version: str) -> None:
+        # Every version begins with generation and moment of the publication, whatever else it looks at.
+        publication = ".".join(version.split(".", 2)[:2])
+        if publication != self._publication:
+            self._kept.clear()
+            self._bytes = 0
+            self._publication = publication
+
+    def _forget(self, key: Hashable) -> None:
+        if key in self._kept:
+            self._bytes -= self._kept.pop(key).size
