@@ -16,8 +16,9 @@ import asyncpg
 import structlog
 
 REFRESH_TUTORS = "select marts.refresh_tutors($1::uuid[])"
-# A session costs half a millisecond, and other posts wait meanwhile. Where more come together the line is long, so they
-# are refreshed in transactions of their own, that many at a time. Bulk is left to the run, which does it more cheaply.
+# A session costs two milliseconds by itself and half of one among others, and other posts wait meanwhile. Where more come
+# together the line is long, so they are refreshed in transactions of their own, that many at a time. Bulk is left to the
+# run, which does it more cheaply.
 MOST_AT_ONCE = 32
 MOST_AFTERWARDS = 64
 BULK_SESSIONS = 1_000
@@ -75,8 +76,8 @@ class LiveScores:
         return ()
 
     async def commit(self, connection: Any, session_ids: Sequence[UUID]) -> Sequence[UUID]:
-        """As `refresh`, and end the connection's transaction, which was begun without asyncpg's help: together they
-        are one round trip."""
+        """As `refresh`, and commit in the same message. The transaction was begun by `begin`: asyncpg would commit
+        its own a second time."""
         if not self._is_for_now(session_ids):
             await connection.execute("commit")
             return session_ids
