@@ -16,9 +16,9 @@ import asyncpg
 import structlog
 
 REFRESH_TUTORS = "select marts.refresh_tutors($1::uuid[])"
-# A session costs two milliseconds by itself and half of one among others, and other posts wait meanwhile. Where more come
-# together the line is long, so they are refreshed in transactions of their own, that many at a time. Bulk is left to the
-# run, which does it more cheaply.
+# A session costs two milliseconds by itself and half of one among others, and other posts wait meanwhile. Where more
+# come together the line is long, so they are refreshed in transactions of their own, that many at a time. Bulk is left
+# to the run, which does it more cheaply.
 MOST_AT_ONCE = 32
 MOST_AFTERWARDS = 64
 BULK_SESSIONS = 1_000
