@@ -176,15 +176,14 @@ def _cpu_seconds(process: psutil.Process | None) -> float:
 
 def _refresh_cpu(connection: psycopg.Connection, calls: int) -> float:
     """Milliseconds of CPU of a refresh of one session, in a warm session of the database."""
-    ids = [
-        row[0] for row in connection.execute("select session_id from raw.sessions order by random() limit %s", [calls])
-    ]
-    backend = psutil.Process(connection.info.backend_pid)
-    for at, session_id in enumerate([*ids[:5], *ids]):
-        if at == 5:
-            before = _cpu_seconds(backend)
-        connection.execute("select marts.refresh_sessions(%s::uuid[])", [[session_id]])
-    return (_cpu_seconds(backend) - before) * 1000 / len(ids)
+    chosen = connection.execute("select session_id from raw.sessions order by random() limit %s", [calls]).fetchall()
+
+    def refresh() -> float:
+        for row in chosen:
+            connection.execute("select marts.refresh_sessions(%s::uuid[])", [[row[0]]])
+        return _cpu_seconds(psutil.Process(connection.info.backend_pid))
+
+    return (-refresh() + refresh()) * 1000 / len(chosen)
 
 
 def add_people(connection: psycopg.Connection) -> None:
