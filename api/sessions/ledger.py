@@ -337,8 +337,9 @@ class _Transaction:
         people = ({row.tutor for row in rows}, {row.student for row in rows})
         found = await self._connection.fetch(LOOK, self._erased.check, *_columns(people[0]), *_columns(people[1]))
         for kind, key, text in found:
-            self._unknown.setdefault(kind, []).append((key, text))
-        return {bytes.fromhex(text) for _, text in self._unknown.pop("erased", ())}
+            if kind != "erased":
+                self._unknown.setdefault(kind, []).append((key, text))
+        return {bytes.fromhex(text) for kind, _, text in found if kind == "erased"}
 
     async def _merge_carefully(self, rows: Sequence[Row], order: Sequence[int], outcomes: list[Outcome]) -> None:
         """Halve what the database refuses, until single rows are left."""
