@@ -1,6 +1,6 @@
 """Which of the people and sessions that a request names were erased."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 from api.problems import DatabaseUnavailableError
@@ -18,6 +18,13 @@ async def erased_among(connection: Any, erased: ErasedIds, hashes: Callable[[], 
         DatabaseUnavailableError: this process has another key than people were erased with.
     """
     known = {record[0] for record in await connection.fetch(_AMONG, [erased.check])}
+    return await found_among(connection, erased, hashes, known)
+
+
+async def found_among(
+    connection: Any, erased: ErasedIds, hashes: Callable[[], Sequence[bytes]], known: Set[bytes]
+) -> set[bytes]:
+    """The same where it was asked for the check alone, and `known` is the answer."""
     if not known:
         return set()
     if erased.check not in known:

@@ -1,5 +1,5 @@
 """How many posted sessions a second are durably stored, beside a commit per request (ingest_twin.py), asyncpg alone
-with a commit per row, and COPY."""
+with a commit per row, and COPY: before anything is published, and with live scores."""
 
 import asyncio
 import json
@@ -18,15 +18,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any, cast
 
+import psutil
 import psycopg
 import uvloop
 from rich.console import Console
 
 from api.database import open_pool
 from benchmarks.harness import Report, Rounds, alternate, ratios, run_apart, settings_of
-from benchmarks.http_client import Throughput, repeat, repeat_times
+from benchmarks.http_client import WARM_UP_SHARE, Throughput, repeat, repeat_times
 from benchmarks.ingest_twin import UPSERT, Session, values
-from core import keys
+from core import dbt_runner, keys
 from core.database import Database
 from core.roles import Role
 from core.settings import PROJECT_ROOT, Settings
@@ -36,6 +37,12 @@ TUTORS, STUDENTS = 1_000, 20_000
 REPEATED_SHARE = 0.05
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 START_SECONDS = 60
+COPIED = [name for name in Session.model_fields if name != "session_id"]
+# Whether the API still refreshes scores: it pauses for moments only.
+AT_WORK = """
+select 1 from pg_stat_activity
+where application_name = 'tutorq-api' and clock_timestamp() - state_change < interval '0.3 seconds' limit 1
+"""
 
 
 @dataclass(frozen=True)
@@ -47,19 +54,22 @@ class Size:
     rounds: int = 3
     batches: int = 20
     batch_rows: int = 1_000
+    # Sessions of 30 days before the first publication, and refreshes of one session that are measured by themselves.
+    past: int = 30_000
+    refreshes: int = 300
 
 
 SMALL = Size(seconds=2)
 FULL = Size(seconds=10, rounds=5, batches=50)
-TINY = replace(SMALL, seconds=0.1, clients=(2,), rounds=1, batches=1, batch_rows=20)
+TINY = replace(SMALL, seconds=0.1, clients=(2,), rounds=1, batches=1, batch_rows=20, past=100, refreshes=3)
 
 
 def run(size: Size, console: Console, home: Path, database: Database) -> None:
     """Post to all contestants, and print the table."""
     api_port, twin_port = free_port(), free_port()
-    settings = settings_of(home, database_url=database.url, api_port=api_port).model_copy(
-        update={"ingest_rate_per_second": 10_000_000}
-    )
+    settings = settings_of(
+        home, database_url=database.url, as_of=START.date().isoformat(), api_port=api_port
+    ).model_copy(update={"ingest_rate_per_second": 10_000_000})
     report = Report(
         title="ingest: sessions posted, each answered after its commit",
         ratio="API ÷ this",
@@ -87,8 +97,24 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
         contestants["batch api"] = partial(_post_batches, size, api_port, secret)
         contestants["batch copy"] = partial(_copy_batches, size, database)
         figures = alternate(contestants, size.rounds)
+    with database.connect() as connection:
+        _copy(connection, [_row(session) for session in _distinct(size.past)])
+    dbt_runner.build(settings, database)
+    # A new process, because the first one has found that there is nothing to refresh.
+    with server(settings, api_port, "api") as api, database.connect(autocommit=True) as connection:
+        contestants = {}
+        for clients in size.clients:
+            post = partial(_post_from, clients, size.seconds, {"X-API-Key": secret}, "live", api_port)
+            contestants |= {
+                f"{clients} live": partial(_with_cpu, post, f"{clients} live", size.seconds, api.pid, connection),
+                f"{clients} bare": partial(_insert_from, clients, size.seconds, database.url),
+            }
+        live = alternate(contestants, size.rounds)
+        refresh = _refresh_cpu(connection, size.refreshes)
     for clients in size.clients:
         _add_lines(report, clients, figures)
+        _add_live_lines(report, clients, live)
+    report.add("live scores of one session: CPU of Postgres", [refresh], "ms", note="in a transaction of its own")
     ours, copied = figures["batch api"], figures["batch copy"]
     report.add(f"batches of {size.batch_rows:,}: API", ours, "rows/s")
     note = "into raw.sessions itself, with its triggers; no checks, no merge"
@@ -108,6 +134,56 @@ def _add_lines(report: Report, clients: int, figures: Rounds) -> None:
         note = f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, client busy {busy:.0%}"
         compared = () if who == "api" else ratios(ours, figures[name])
         report.add(f"{clients} clients: {what}", figures[name], "/s", compared, note)
+
+
+def _add_live_lines(report: Report, clients: int, figures: Rounds) -> None:
+    ours, bare = figures[f"{clients} live"], figures[f"{clients} bare"]
+    p50, p99, api, postgres = (
+        median(figures[f"{clients} live {part}"]) for part in ("p50", "p99", "api ms", "postgres ms")
+    )
+    report.add(
+        f"{clients} clients: API, live scores",
+        ours,
+        "/s",
+        ratios(ours, bare),
+        f"÷ asyncpg alone; p50 {p50:.1f} ms, p99 {p99:.1f} ms; CPU: API {api:.2f} ms, Postgres {postgres:.2f} ms",
+    )
+
+
+def _with_cpu(
+    post: Callable[[], Mapping[str, float]], name: str, seconds: float, api: int, connection: psycopg.Connection
+) -> Mapping[str, float]:
+    """Figures of posting, with the milliseconds of CPU that a post takes in the API and in Postgres; scores that follow
+    are part of it."""
+    parts = {"api": psutil.Process(api), "postgres": psutil.Process(connection.info.backend_pid).parent()}
+    before = {part: _cpu_seconds(process) for part, process in parts.items()}
+    figures = post()
+    while connection.execute(AT_WORK).fetchone():
+        time.sleep(0.1)
+    posts = figures[name] * seconds * (1 + WARM_UP_SHARE)
+    cpu = {
+        f"{name} {part} ms": (_cpu_seconds(process) - before[part]) * 1000 / posts for part, process in parts.items()
+    }
+    return {**figures, **cpu}
+
+
+def _cpu_seconds(process: psutil.Process | None) -> float:
+    """Of a process and those that it has started."""
+    assert process is not None
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
+
+
+def _refresh_cpu(connection: psycopg.Connection, calls: int) -> float:
+    """Milliseconds of CPU of a refresh of one session, in a warm session of the database."""
+    chosen = connection.execute("select session_id from raw.sessions order by random() limit %s", [calls]).fetchall()
+
+    def refresh() -> float:
+        for row in chosen:
+            connection.execute("select marts.refresh_sessions(%s::uuid[])", [[row[0]]])
+        return _cpu_seconds(psutil.Process(connection.info.backend_pid))
+
+    return (-refresh() + refresh()) * 1000 / len(chosen)
 
 
 def add_people(connection: psycopg.Connection) -> None:
@@ -259,13 +335,17 @@ def _figures(name: str, throughput: Throughput) -> Mapping[str, float]:
     }
 
 
-def _batches(size: Size) -> list[list[dict[str, Any]]]:
+def _distinct(count: int) -> list[dict[str, Any]]:
     source = sessions(time.time())
     seen: dict[str, dict[str, Any]] = {}
-    while len(seen) < size.batches * size.batch_rows:
+    while len(seen) < count:
         session = next(source)
         seen[session["session_id"]] = session
-    rows = list(seen.values())
+    return list(seen.values())
+
+
+def _batches(size: Size) -> list[list[dict[str, Any]]]:
+    rows = _distinct(size.batches * size.batch_rows)
     return [rows[first : first + size.batch_rows] for first in range(0, len(rows), size.batch_rows)]
 
 
@@ -281,24 +361,27 @@ def _post_batches(size: Size, port: int, secret: str) -> Mapping[str, float]:
 
 
 def _copy_batches(size: Size, database: Database) -> Mapping[str, float]:
-    names = [name for name in Session.model_fields if name != "session_id"]
-    texts = []
-    for batch in _batches(size):
-        lines = []
-        for session in batch:
-            people = {name: str(entity_uuid(session[name])) for name in ("tutor_id", "student_id")}
-            row = {**session, **people}
-            cells = [str(entity_uuid(session["session_id"])), session["session_id"], *(row[name] for name in names)]
-            lines.append("\t".join(map(str, cells)))
-        texts.append("\n".join(lines).encode())
-    statement = f"copy raw.sessions (session_id, external_id, {', '.join(names)}) from stdin"
+    texts = [[_row(session) for session in batch] for batch in _batches(size)]
     with database.connect() as connection:
         started = time.perf_counter()
-        for text in texts:
-            with connection.cursor().copy(statement.encode()) as copy:
-                copy.write(text)
-            connection.commit()
+        for lines in texts:
+            _copy(connection, lines)
         return {"batch copy": size.batches * size.batch_rows / (time.perf_counter() - started)}
+
+
+def _row(session: Mapping[str, Any]) -> str:
+    """A line of COPY."""
+    people = {name: str(entity_uuid(session[name])) for name in ("tutor_id", "student_id")}
+    row = {**session, **people}
+    cells = [str(entity_uuid(session["session_id"])), session["session_id"], *(row[name] for name in COPIED)]
+    return "\t".join(map(str, cells))
+
+
+def _copy(connection: psycopg.Connection, lines: list[str]) -> None:
+    statement = f"copy raw.sessions (session_id, external_id, {', '.join(COPIED)}) from stdin"
+    with connection.cursor().copy(statement.encode()) as copy:
+        copy.write("\n".join(lines).encode())
+    connection.commit()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import gc
 import gzip
 import io
 import zlib
@@ -82,7 +83,8 @@ class CsvReader:
         lines = self._pending
         while True:
             following = next(self._blocks, None)
-            batch, rest = self._batch(lines, is_last=following is None)
+            with _uncollected():
+                batch, rest = self._batch(lines, is_last=following is None)
             yield batch
             if following is None:
                 return
@@ -212,6 +214,18 @@ class CsvReader:
 
     def _broken(self, lines: list[str], offset: int, reason: str) -> Reject:
         return Reject(self._line + offset, reason, lines[offset].rstrip("\r\n"))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector, which would look at all lists of cells again and again: a fifth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _open(source: str, content: Path) -> io.BufferedReader:

@@ -188,7 +188,8 @@ class FileLoad:
             # Who stands in refused rows only is not added: they would be students who need a tutor.
             for column in self._entity.references:
                 self._execute(stubs.keep_staged(str(column.references), column.name, merge_files.STAGED))
-        self._execute(f"analyze {merge_files.STAGED}")
+        # How many rows there are, and keys, is all that the merge goes by.
+        self._execute(f"analyze {merge_files.STAGED} ({self._entity.key})")
 
     def _send(self, batch: TypedBatch) -> None:
         for table, pairs in batch.people.items():

@@ -19,35 +19,40 @@ class PostMergeSql(MergeSql):
     """
 
     def merge(self, *, are_distinct: bool) -> str:
-        """Merge rows that are parameters, in one statement; yields the `line` of each that changed something, with
-        true, and of each that was stored before as it is, with false.
+        """Merge rows that are parameters, in one statement; yields the `line` of each that changed something, or, if no
+        key comes twice (`are_distinct`), its key: Postgres, which does not know how many rows come, would join a
+        thousand rows with a thousand to find their lines, pair by pair.
 
-        For small batches: it makes no temporary tables. Rows that would replace a version as new, and contradict it,
-        are left to `overrule`. Parameters: an array per column of `staged_names`. If no key comes twice
-        (`are_distinct`), there are no winners to be found, which takes a sixth of the time.
+        Rows that would replace a version as new, and contradict it, are left to `overrule`. Parameters: an array per
+        column of `staged_names`.
         """
-        key = self._key
         verdict = self._verdict("excluded", "t")
         replaces = self._replaces(verdict) if self._overrides else f"{verdict} in ('newer', 'fills')"
+        is_due = f"not {self._is_deleted('o')}"
+        if are_distinct:
+            return f"""
+                with given as ({self._given()})
+                {self._insert(f"given as o where {is_due}", replaces)}
+                returning t.{self._key}
+            """
         return f"""
             with given as ({self._given()}),
-            {self._ranked(are_distinct=are_distinct)},
+            {self._ranked()},
             merged as (
-                {self._insert(f"ranked as o where o.rank = 1 and not {self._is_deleted('o')}", replaces)}
+                {self._insert(f"ranked as o where o.rank = 1 and {is_due}", replaces)}
                 returning {self._keys_of("t")}
             )
-            select r.line, m.{key} is not null
-            from ranked as r
-            left join merged as m on {self._is_same_row("m", "r")}
-            where
-                r.rank = 1
-                and (
-                    m.{key} is not null
-                    or exists (
-                        select from {self._entity.table} as t
-                        where {self._is_same_row("t", "r")} and not ({self._differs("r", "t")})
-                    )
-                )
+            select r.line from ranked as r inner join merged as m on {self._is_same_row("m", "r")} where r.rank = 1
+        """
+
+    def same(self) -> str:
+        """Yields the `line` of each row that is stored as it is. Parameters as of `merge`, after which it is run."""
+        return f"""
+            with given as ({self._given()})
+            select g.line
+            from given as g
+            inner join {self._entity.table} as t on {self._is_same_row("t", "g")}
+            where not ({self._differs("g", "t")})
         """
 
     def overrule(self) -> str:
@@ -65,7 +70,7 @@ class PostMergeSql(MergeSql):
         changes = ", ".join(f"{name} = o.{name}" for name in self._content)
         return f"""
             with given as ({self._given()}),
-            {self._ranked(are_distinct=False)},
+            {self._ranked()},
             overruling as materialized (
                 select r.*, {self._delivered("t")} as overruled
                 from ranked as r
@@ -132,7 +137,7 @@ class PostMergeSql(MergeSql):
         after = len(self.staged_names)
         return f"""
             with given as ({self._given()}),
-            {self._ranked(are_distinct=False)},
+            {self._ranked()},
             {self._bringing_back("ranked", f"${after + 2}::text", f"${after + 1}::text")}
             {self._audit(f"${after + 2}::text", f"${after + 1}::text")}
             from ranked as s
@@ -149,11 +154,9 @@ class PostMergeSql(MergeSql):
         arrays = [f"${place}::{types[name]}[]" for place, name in enumerate(names, start=1)]
         return f"select {self._finished()} from unnest({', '.join(arrays)}) as s ({', '.join(names)})"
 
-    def _ranked(self, *, are_distinct: bool) -> str:
+    def _ranked(self) -> str:
         """`given` with the rank of each row among those of its key; the winner is first."""
-        rank = "1"
-        if not are_distinct:
-            rank = f"row_number() over (partition by {self._keys_of('g')} order by {self._winner_first('g')}, g.line)"
+        rank = f"row_number() over (partition by {self._keys_of('g')} order by {self._winner_first('g')}, g.line)"
         return f"ranked as materialized (select g.*, {rank} as rank from given as g)"
 
     def _place(self) -> str:

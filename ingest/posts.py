@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -40,6 +41,7 @@ LARGEST_NUMBER = 10**30
 EARLIEST_HOURS, LATEST_HOURS = 87_600, -8_760
 DURATION, RATING = SESSIONS.column("duration_minutes"), SESSIONS.column("rating")
 
+CACHED_PEOPLE = 20_000
 _LARGEST_INTEGER_ID = 1 << 63
 _PLAIN_ID = re.compile(r"[!-~]+")
 _ZONED_TIME = re.compile(ZONED_TIME_PATTERN, re.ASCII)
@@ -107,15 +109,14 @@ def _read_text(value: str) -> str:
     return value
 
 
-Id = Annotated[
-    EntityId,
-    _ReadFrom(
-        Annotated[str, Field(max_length=LONGEST_ID, pattern=NOT_BLANK)]
-        | Annotated[int, Field(gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)],
-        _read_id,
-    ),
-    Field(description="A UUID, or any other id.", examples=["S-1042"]),
-]
+_SentId = (
+    Annotated[str, Field(max_length=LONGEST_ID, pattern=NOT_BLANK)]
+    | Annotated[int, Field(gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)]
+)
+_ID_HELP = Field(description="A UUID, or any other id.", examples=["S-1042"])
+Id = Annotated[EntityId, _ReadFrom(_SentId, _read_id), _ID_HELP]
+# A tutor or student, who comes again: two ids of the three that every post has.
+PersonId = Annotated[EntityId, _ReadFrom(_SentId, lru_cache(CACHED_PEOPLE, typed=True)(_read_id)), _ID_HELP]
 TIME_HELP = "ISO 8601; without an offset it is read in the reporting zone."
 _SentTime = Annotated[
     str,
@@ -174,8 +175,8 @@ class SessionPost(BaseModel):
     )
 
     session_id: Id
-    tutor_id: Id = Field(description="An unknown tutor is added, without a name.", examples=["T-17"])
-    student_id: Id = Field(description="An unknown student is added, without a name.", examples=["P-230"])
+    tutor_id: PersonId = Field(description="An unknown tutor is added, without a name.", examples=["T-17"])
+    student_id: PersonId = Field(description="An unknown student is added, without a name.", examples=["P-230"])
     scheduled_time: Time = Field(description=TIME_HELP)
     status: Status
     subject: Name | None = Field(default=None, examples=["maths"])

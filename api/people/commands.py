@@ -240,7 +240,7 @@ async def _merge(connection: Any, kind: Kind, people: Sequence[tuple[UUID, Perso
     ]
     arrays: Iterable[list[Any]] = ([row[name] for row in rows] for name in sql.staged_names)
     merged = await connection.fetch(sql.merge(are_distinct=True), *arrays)
-    return {people[line][0] for line, is_changed in merged if is_changed}
+    return {key for (key,) in merged}
 
 
 def _cell(value: Any) -> Any:

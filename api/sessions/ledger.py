@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -12,11 +12,11 @@ import asyncpg
 import structlog
 
 from api.database import PASSING_ERRORS, UNREACHABLE_ERRORS
-from api.erased import erased_among, refused, without_erased
+from api.erased import found_among, refused, without_erased
 from api.idempotency import CLAIM, RECALL, Claim, mismatch
 from api.problems import ApiError, BusyError, ConflictError, DatabaseUnavailableError, ErasedError, InternalError
 from api.sessions.live import LiveScores
-from core.erased import REASON, ErasedIds
+from core.erased import AMONG, REASON, ErasedIds
 from ingest import stubs
 from ingest.contract import RESCHEDULES, SESSIONS, Entity
 from ingest.merge_posts import QUARANTINE_REJECTED, PostMergeSql
@@ -26,6 +26,8 @@ from ingest.rows import RESCHEDULE_OVERRIDE_SQL, RESCHEDULE_SQL, SESSION_OVERRID
 SOURCE = "api"
 OVERRULED = "was replaced by a version that has the same updated_at but other content"
 
+# Without the setting Postgres plans the look at people anew for each post, because it expects ten of them.
+BEGIN = "begin; set local plan_cache_mode = force_generic_plan"
 # Rows of one statement. Their values are encoded on the event loop, which must not stand still for long.
 STATEMENT_ROWS = 1_000
 ATTEMPTS = 5
@@ -45,18 +47,25 @@ MERGE = {
     )
     for are_distinct in (True, False)
 }
-OVERRULE, LOSERS = (
+SAME, OVERRULE, LOSERS = (
     {entity.name: statement(sql) for entity, sql in ((SESSIONS, SESSION_SQL), (RESCHEDULES, RESCHEDULE_SQL))}
-    for statement in (PostMergeSql.overrule, PostMergeSql.losers)
+    for statement in (PostMergeSql.same, PostMergeSql.overrule, PostMergeSql.losers)
 )
 NOTE_OVERRIDDEN = {
     SESSIONS.name: SESSION_OVERRIDE_SQL.overridden(),
     RESCHEDULES.name: RESCHEDULE_OVERRIDE_SQL.overridden(),
 }
-# Parameters: an array each of ids and of external ids, for tutors and then for students.
-UNKNOWN_PEOPLE = " union all ".join(
-    stubs.unknown_people(str(column.references), column.name, f"${2 * place + 1}", f"${2 * place + 2}")
-    for place, column in enumerate(SESSIONS.references)
+# Whether anybody was erased, and who is unknown. Parameters: the hash of the key of erasures, then an array each of ids
+# and of external ids, for tutors and then for students.
+LOOK = " union all ".join(
+    (
+        "select 'erased', null::uuid, encode(id_hash, 'hex') "
+        f"from ({AMONG.format(parameter='array[$1]')}) as found (id_hash)",
+        *(
+            stubs.unknown_people(str(column.references), column.name, f"${2 * place}", f"${2 * place + 1}")
+            for place, column in enumerate(SESSIONS.references, start=1)
+        ),
+    )
 )
 ADD_PEOPLE = {
     str(column.references): (
@@ -231,10 +240,15 @@ class Ledger:
 
         watchdog = asyncio.get_running_loop().call_later(self._commit_seconds, give_up)
         try:
-            async with connection.transaction():
+            await connection.execute(BEGIN)
+            try:
                 transaction = _Transaction(connection, override_by, self._erased)
                 answers = await transaction.write(posts, is_careful=is_careful)
-                left = await self.live.refresh(connection, transaction.changed)
+                left = await self.live.commit(connection, transaction.changed)
+            except BaseException:
+                if connection.is_in_transaction() and not connection.is_closed():
+                    await connection.execute("rollback")
+                raise
             self.live.follow_up(left)
             return answers
         except Exception as error:
@@ -258,6 +272,8 @@ class _Transaction:
         self._erased = erased
         # Places of posts that share the Idempotency-Key of an earlier one among the same posts, with its place.
         self._followers: list[tuple[int, int]] = []
+        # By table, the people who have to be added.
+        self._unknown: dict[str, list[EntityId]] = {}
         # Sessions that it has changed.
         self.changed: list[UUID] = []
 
@@ -310,20 +326,31 @@ class _Transaction:
             )
             return [each for three in hashed for each in three]
 
-        found = await erased_among(self._connection, self._erased, hashes)
+        found = await found_among(self._connection, self._erased, hashes, await self._look(rows))
         places = [place for place, three in enumerate(hashed) if not found.isdisjoint(three)]
         for place in places:
             outcomes[place].error = ErasedError(f"The session {REASON}.")
         return {place: refused(hashed[place][2]) for place in places}
 
+    async def _look(self, rows: Sequence[Row]) -> set[bytes]:
+        """Remember who is unknown, and say which hashes of erasures are known: nearly always nobody and none."""
+        people = ({row.tutor for row in rows}, {row.student for row in rows})
+        found = await self._connection.fetch(LOOK, self._erased.check, *_columns(people[0]), *_columns(people[1]))
+        for kind, key, text in found:
+            if kind != "erased":
+                self._unknown.setdefault(kind, []).append((key, text))
+        return {bytes.fromhex(text) for kind, _, text in found if kind == "erased"}
+
     async def _merge_carefully(self, rows: Sequence[Row], order: Sequence[int], outcomes: list[Outcome]) -> None:
         """Halve what the database refuses, until single rows are left."""
         try:
-            async with self._connection.transaction():
-                await self._merge(rows, order[:STATEMENT_ROWS], outcomes)
+            await self._connection.execute("savepoint half")
+            await self._merge(rows, order[:STATEMENT_ROWS], outcomes)
+            await self._connection.execute("release savepoint half")
         except (*RETRIED_ERRORS, *LATER_ERRORS):
             raise
         except asyncpg.PostgresError as error:
+            await self._connection.execute("rollback to savepoint half; release savepoint half")
             for place in order[:STATEMENT_ROWS]:
                 outcomes[place] = Outcome()
             if len(order) == 1:
@@ -337,7 +364,9 @@ class _Transaction:
             await self._merge_carefully(rows, order[STATEMENT_ROWS:], outcomes)
 
     async def _merge(self, rows: Sequence[Row], order: Sequence[int], outcomes: list[Outcome]) -> None:
-        await self._add_people({rows[place].tutor for place in order}, {rows[place].student for place in order})
+        if self._unknown:
+            some = [rows[place] for place in order]
+            await self._add_people({"tutors": {row.tutor for row in some}, "students": {row.student for row in some}})
         sessions = [(place, *rows[place].session) for place in order]
         await self._merge_entity(SESSIONS, SESSION_SQL, sessions, outcomes)
         reschedules = [(place, *moved) for place in order if (moved := rows[place].reschedule) is not None]
@@ -350,19 +379,22 @@ class _Transaction:
         if not rows:
             return
         assert len(rows[0]) == len(sql.staged_names)
-        are_distinct = len({row[1] for row in rows}) == len(rows)
+        place_of = {row[1]: row[0] for row in rows}
+        are_distinct = len(place_of) == len(rows)
         overrides = self._override_by is not None
         if overrides:
             await self._connection.execute(NOTE_OVERRIDDEN[entity.name], *_arrays(rows), SOURCE, self._override_by)
         merged = await self._connection.fetch(MERGE[entity.name, are_distinct, overrides], *_arrays(rows))
-        for place, is_changed in merged:
-            outcomes[place].is_changed |= is_changed
-        rest = _without(rows, merged)
+        changed = {place_of[found] if are_distinct else found for (found,) in merged}
+        if rest := _without(rows, changed):
+            same = await self._connection.fetch(SAME[entity.name], *_arrays(rest))
+            rest = _without(rest, {place for (place,) in same})
         if rest and not overrides:
             overruling = await self._connection.fetch(OVERRULE[entity.name], *_arrays(rest), SOURCE, OVERRULED)
-            for record in overruling:
-                outcomes[record[0]].is_changed = True
-            rest = _without(rest, overruling)
+            changed |= {place for (place,) in overruling}
+            rest = _without(rest, changed)
+        for place in changed:
+            outcomes[place].is_changed = True
         if rest:
             losers = await self._connection.fetch(LOSERS[entity.name], *_arrays(rest), SOURCE, entity.conflict)
             for place, is_older, version, is_deleted in losers:
@@ -374,11 +406,9 @@ class _Transaction:
                 outcome.is_conflict |= not is_older
                 outcome.is_deleted |= is_deleted
 
-    async def _add_people(self, tutors: set[EntityId], students: set[EntityId]) -> None:
-        # Nearly always everybody is known, and looking costs less than two inserts of nothing.
-        unknown = await self._connection.fetch(UNKNOWN_PEOPLE, *_columns(tutors), *_columns(students))
+    async def _add_people(self, named: Mapping[str, Set[EntityId]]) -> None:
         for table, (insert, fill) in ADD_PEOPLE.items():
-            people = [(record[1], record[2]) for record in unknown if record[0] == table]
+            people = [person for person in self._unknown.get(table, ()) if person in named[table]]
             if people:
                 ids, externals = _columns(people)
                 await self._connection.execute(insert, ids, externals)
@@ -443,9 +473,8 @@ def _arrays(rows: Sequence[tuple[Any, ...]]) -> Iterable[list[Any]]:
     return map(list, zip(*rows, strict=True))
 
 
-def _without(rows: Sequence[tuple[Any, ...]], settled: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """The rows whose place, the first value, is not among those of `settled`."""
-    places = {record[0] for record in settled}
+def _without(rows: Sequence[tuple[Any, ...]], places: Set[int]) -> list[tuple[Any, ...]]:
+    """The rows whose place, the first value, is not among these."""
     return [row for row in rows if row[0] not in places]
 
 

@@ -15,10 +15,10 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-REFRESH = "select marts.refresh_sessions($1::uuid[])"
 REFRESH_TUTORS = "select marts.refresh_tutors($1::uuid[])"
-# A session costs half a millisecond, and other posts wait meanwhile. Where more come together the line is long, so they
-# are refreshed in transactions of their own, that many at a time. Bulk is left to the run, which does it more cheaply.
+# A session costs two milliseconds by itself and half of one among others, and other posts wait meanwhile. Where more
+# come together the line is long, so they are refreshed in transactions of their own, that many at a time. Bulk is left
+# to the run, which does it more cheaply.
 MOST_AT_ONCE = 32
 MOST_AFTERWARDS = 64
 BULK_SESSIONS = 1_000
@@ -33,6 +33,7 @@ BEGIN = (
     f"savepoint live; set local lock_timeout = {LOCK_MILLISECONDS}; "
     f"set local statement_timeout = {STATEMENT_MILLISECONDS}"
 )
+REFRESH = "select marts.refresh_sessions('{{{ids}}}')"
 ROLLBACK = "rollback to savepoint live"
 
 # Before each of these transactions. After a failure posts wait until one of them has succeeded, and pauses double.
@@ -69,9 +70,18 @@ class LiveScores:
         Never fails because of the scores, and takes `STATEMENT_MILLISECONDS` at most. Returns the sessions that are
         not refreshed, to be given to `follow_up` after the commit.
         """
-        if not session_ids or len(session_ids) > MOST_AT_ONCE or self._failures:
+        if not self._is_for_now(session_ids) or not await self._try(connection, session_ids):
             return session_ids
-        if not await self._try(connection, session_ids):
+        self.sessions[Refreshed.AT_ONCE] += len(session_ids)
+        return ()
+
+    async def commit(self, connection: Any, session_ids: Sequence[UUID]) -> Sequence[UUID]:
+        """As `refresh`, and commit in the same message. The transaction was begun by `begin`: asyncpg would commit
+        its own a second time."""
+        if not self._is_for_now(session_ids):
+            await connection.execute("commit")
+            return session_ids
+        if not await self._try(connection, session_ids, then="commit"):
             return session_ids
         self.sessions[Refreshed.AT_ONCE] += len(session_ids)
         return ()
@@ -123,12 +133,18 @@ class LiveScores:
             if not self._waiting:
                 self._arrived.clear()
 
-    async def _try(self, connection: Any, session_ids: Sequence[UUID]) -> bool:
-        await connection.execute(BEGIN)
+    def _is_for_now(self, session_ids: Sequence[UUID]) -> bool:
+        return 0 < len(session_ids) <= MOST_AT_ONCE and not self._failures
+
+    async def _try(self, connection: Any, session_ids: Sequence[UUID], then: str = "") -> bool:
+        # One message: the ids stand in it, because parameters would take a message of their own.
+        refresh = REFRESH.format(ids=",".join(map(str, session_ids)))
         try:
-            await connection.fetchval(REFRESH, session_ids)
+            await connection.execute(f"{BEGIN}; {refresh}; {then}")
         except asyncpg.PostgresError as error:
-            await connection.execute(ROLLBACK)
+            if not connection.is_in_transaction():
+                raise  # what failed is `then`, or the connection
+            await connection.execute(f"{ROLLBACK}; {then}")
             self._failed(error)
             return False
         self._failures = 0

@@ -19,7 +19,17 @@ pytestmark = pytest.mark.soak
         ("load", ["load_folder", "COPY by the server", "pandas read_csv", "the sheet, peak", "same rows as CSV"]),
         ("scoring", ["sessions, in all", "sessions, SQL", "the job in Dagster", "its SQL by hand", "slowest models"]),
         ("start", ["help (≤ 0.4 s)", "first score", "score (≤ 5 s)", "first up", "processor time"]),
-        ("ingest", ["2 clients: API", "2 clients: FastAPI twin", "2 clients: asyncpg alone", "batches of 20: COPY"]),
+        (
+            "ingest",
+            [
+                "2 clients: API",
+                "2 clients: FastAPI twin",
+                "2 clients: asyncpg alone",
+                "2 clients: API, live scores",
+                "live scores of one session",
+                "batches of 20: COPY",
+            ],
+        ),
         ("burst", ["2 keys, 2,000/s: stored", "1 key: memory at most", "1 key, 20/s: stored", "1 key: last answer"]),
         (
             "abuse",

@@ -32,7 +32,15 @@ final as (
         posterior.*
     from counts
     cross join filter_parameters
-    left join priors on counts.concern_day = priors.concern_day and counts.concern = priors.concern
+    -- By index: a hash of all priors, which are 4 kB each, took a sixth of the time of one tutor.
+    left join
+        lateral (
+            select priors.*
+            from priors
+            where priors.concern_day = counts.concern_day and priors.concern = counts.concern
+            offset 0 -- noqa: AM09
+        ) as priors
+        on true
     cross join lateral (select coalesce(priors.rate_limit, filter_parameters.rate_limit) as rate_limit) as limits
     cross join lateral (
         select
