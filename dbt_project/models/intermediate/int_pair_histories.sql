@@ -17,8 +17,8 @@
     )
 }}
 
--- Postgres takes each of the two histories for one row, and would make all of them anew for each pair: 20,000 sessions of
--- 5,000 tutors 114 s; without nested loops 0.8 s.
+-- Postgres takes each of the two histories for one row, and would make all of them anew for each pair: of 20,000
+-- sessions of 5,000 tutors in 114 s, and without nested loops in 0.8 s.
 -- No history changes for as long as nothing that was known before the booking does, so most rows are made once.
 -- depends_on: {{ function('touch_pair_histories') }}
 
