@@ -45,7 +45,7 @@ def _ask(settings: Settings) -> dict[str, Any]:
     request = Request(f"{settings.dagster}/graphql", json.dumps({"query": QUERY}).encode(), headers)
     with urlopen(request, timeout=TIMEOUT_SECONDS) as response:
         workspace: dict[str, Any] = json.load(response)["data"]["workspaceOrError"]
-    if not workspace.keys() & {"locationEntries", "message"}:
+    if not {"locationEntries", "message"} & set(workspace):
         raise LookupError
     return workspace
 
