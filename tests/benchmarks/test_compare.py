@@ -106,7 +106,7 @@ def test_benchmarks_have_help_and_name_what_there_is() -> None:
     assert "no benchmark is called 'lode'" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_commit_is_compared_with_itself(clone: Path, tmp_path: Path) -> None:
     result = tmp_path / "result.json"
     done = compare(clone, "HEAD", "load", "--size", "tiny", "--rounds", "3", "--json", str(result))

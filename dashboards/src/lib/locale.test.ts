@@ -30,7 +30,7 @@ describe("figures and days follow the browser", () => {
     expect(page.counted(1204, "session")).toBe("1,204 sessions");
     expect(page.percent(0.125)).toBe("12.5%");
     expect(page.day("2026-01-31")).toBe("Jan 31, 2026");
-    expect(page.hourOfDay(17)).toMatch(/^5:00\sPM$/);
+    expect(page.hourOfDay(17)).toMatch(/^05:00\sPM$/);
     expect(page.WEEKDAYS.map(({ day }) => day)).toEqual([7, 1, 2, 3, 4, 5, 6]);
     expect(page.WEEKDAYS[0]?.name).toBe("Sun");
   });
