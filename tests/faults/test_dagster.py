@@ -145,10 +145,10 @@ def test_a_deploy_whose_code_cannot_be_loaded_says_where(complete: Installation,
     said, _ = up.communicate(timeout=START_SECONDS)
     words = "".join(said.split())
     assert up.returncode == 1, said
-    assert "code-locationendedbyitself(SyntaxError:expected':'," in words, said
+    assert "code-locationendedunexpectedly(SyntaxError:expected':'," in words, said
     assert f"{broken}".replace("/", "") in words.replace("/", ""), said
     found = doctor(installation)
-    assert "code-location has ended" in found["trouble"]["found"]
+    assert "code-location ended" in found["trouble"]["found"]
 
     key = {"X-API-Key": (installation.home / "api-key").read_text().strip()}
     log = (tmp_path / "api.log").open("wb")
