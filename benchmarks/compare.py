@@ -44,7 +44,7 @@ CHANCE_OF_A_MISS = 0.05
 # What nobody notices: a ratio of 1.05, or its inverse.
 TOLERANCE = 1.05
 LEAST_ROUNDS = 3
-# A line of a traceback that names what was raised.
+# What was raised, below its traceback.
 EXCEPTION = re.compile(r"\w[\w.]*: ")
 
 
@@ -209,9 +209,10 @@ def worker(commit: Commit, task: str, size: str) -> Iterator[Callable[[], Figure
 
 
 def _reason(log: str) -> str:
-    """The last exception, of which the message may have several lines; else the last line."""
+    """The line that names what the last traceback is of, as its message may have several; else the last line."""
     lines = log.strip().splitlines() or ["it does not say why"]
-    return next((line for line in reversed(lines) if EXCEPTION.match(line)), lines[-1])
+    _, traceback, rest = log.rpartition("Traceback (most recent call last):")
+    return next((line for line in rest.splitlines() if traceback and EXCEPTION.match(line)), lines[-1])
 
 
 def measure(commits: Sequence[Commit], task: str, size: str, rounds: int) -> Rounds:
