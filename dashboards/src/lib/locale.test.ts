@@ -37,13 +37,20 @@ describe("figures and days follow the browser", () => {
 
   it("ar-EG, whose weeks begin on Saturday", async () => {
     const page = await inBrowserOf("ar-EG");
-    expect(page.count(1204)).toBe("١٬٢٠٤");
+    // Beside English words: no other digits.
+    expect(page.count(1204)).toBe("1,204");
     expect(page.WEEKDAYS[0]?.day).toBe(6);
+  });
+
+  it("fa-IR, whose own calendar has another year", async () => {
+    const page = await inBrowserOf("fa-IR");
+    expect(page.day("2026-01-31")).toContain("2026");
+    expect(page.day("2026-01-31")).toContain("31");
   });
 
   it("a language that is none is read as British English", async () => {
     const page = await inBrowserOf("en_US.UTF-8");
-    expect(page.LOCALE).toBe("en-GB");
+    expect(page.LOCALE).toMatch(/^en-GB\b/);
     expect(page.day("2026-01-31")).toBe("31 Jan 2026");
   });
 });
@@ -66,6 +73,8 @@ it.each([
   ["de", 1],
   ["en", 7],
   ["pt-BR", 7],
+  ["pt-PT", 7],
+  ["is-IS", 7],
   ["ar-EG", 6],
   ["fa-IR", 6],
   ["dv-MV", 5],
