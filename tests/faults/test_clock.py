@@ -1,5 +1,5 @@
-"""The clock of server and API is set an hour forth, then two hours back, by libfaketime. dbt's threads cannot bear that,
-so runs keep the machine's own clock, as on a machine beside."""
+"""The clock of server and API is set an hour forth, then two hours back, by libfaketime. dbt's threads cannot bear
+that, so runs keep the machine's own clock, as on a machine beside."""
 
 import time
 from collections.abc import Iterator

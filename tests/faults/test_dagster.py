@@ -107,6 +107,7 @@ def test_its_database_is_gone_before_it_starts_and_code_beside_it_is_broken(comp
     with platform.connect() as connection:
         connection.execute("drop database dagster with (force)")
     found = doctor(installation)
+    installation.tutorq("db", "stop")  # the server, which was started to ask for its address, would outlive `up`
     assert not found["Dagster's records"]["ok"]
     tutor = installation.drop_sessions(4)
     ours = installation.home / "ours.py"
