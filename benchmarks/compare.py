@@ -12,6 +12,7 @@ misses its ratio is 5%.
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -43,6 +44,8 @@ CHANCE_OF_A_MISS = 0.05
 # What nobody notices: a ratio of 1.05, or its inverse.
 TOLERANCE = 1.05
 LEAST_ROUNDS = 3
+# What was raised, below its traceback.
+EXCEPTION = re.compile(r"\w[\w.]*: ")
 
 
 class CompareError(Exception):
@@ -193,8 +196,7 @@ def worker(commit: Commit, task: str, size: str) -> Iterator[Callable[[], Figure
             if not (line := answers.readline()):
                 process.wait()
                 log.seek(0)
-                last = (log.read().strip() or "it does not say why").splitlines()[-1]
-                raise CompareError(f"the {commit.name} ({commit.sha[:7]}) failed: {last}")
+                raise CompareError(f"the {commit.name} ({commit.sha[:7]}) failed: {_reason(log.read())}")
             return {f"{commit.name} {figure}": cost for figure, cost in json.loads(line).items()}
 
         try:
@@ -204,6 +206,13 @@ def worker(commit: Commit, task: str, size: str) -> Iterator[Callable[[], Figure
             with suppress(BrokenPipeError):
                 orders.close()
             process.wait()
+
+
+def _reason(log: str) -> str:
+    """The line that names what the last traceback is of, as its message may have several; else the last line."""
+    lines = log.strip().splitlines() or ["it does not say why"]
+    _, traceback, rest = log.rpartition("Traceback (most recent call last):")
+    return next((line for line in rest.splitlines() if traceback and EXCEPTION.match(line)), lines[-1])
 
 
 def measure(commits: Sequence[Commit], task: str, size: str, rounds: int) -> Rounds:
@@ -289,7 +298,11 @@ def _remarks(commits: tuple[Commit, Commit], rounds: int) -> list[str]:
     ]
     if _git(Path.cwd(), "status", "--porcelain", "--untracked-files=no"):
         remarks.append("changes that are not committed were not measured")
-    if len({(commit.tree / "requirements.lock").read_bytes() for commit in commits}) > 1:
+    locks = [commit.tree / "requirements.lock" for commit in commits]
+    unpinned = [commit.name for commit, lock in zip(commits, locks, strict=True) if not lock.is_file()]
+    if unpinned:
+        remarks.append(f"no requirements.lock: {' and '.join(unpinned)}; both ran with the packages that are installed")
+    elif len({lock.read_bytes() for lock in locks}) > 1:
         remarks.append("the commits pin other packages; both ran with those that are installed")
     return remarks
 

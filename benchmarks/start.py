@@ -94,8 +94,9 @@ def _call(settings: Settings, *arguments: str) -> None:
 
 
 def _started(settings: Settings, output: int | IO[bytes], *arguments: str) -> "subprocess.Popen[bytes]":
-    # A directory without `.env`: settings are what is given here.
-    environment = {**os.environ, **settings.as_environment(), "PYTHONPATH": str(PROJECT_ROOT)}
+    # A directory without `.env`, and nothing of the shell: settings are what is given here.
+    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("TUTORQ_")}
+    environment = {**inherited, **settings.as_environment(), "PYTHONPATH": str(PROJECT_ROOT)}
     command = [sys.executable, "-m", "cli.app", *arguments]
     return subprocess.Popen(command, cwd=settings.home, env=environment, stdout=output)
 

@@ -4,7 +4,7 @@ test("compares groups as the API has them, in words and in tables", async ({ pag
   const { data } = await ask(page, "/api/fairness");
   await page.goto("/fairness");
   await expect(page.getByRole("heading", { level: 1, name: "Are tutors treated alike?" })).toBeVisible();
-  const words = page.getByRole("list", { name: "In words" });
+  const words = page.getByRole("list", { name: "Summary" });
   for (const sentence of data.sentences) await expect(words).toContainText(sentence);
   const panel = page.getByRole("region", { name: "Tutors with a concern raised" });
   const shown = data.raised.filter(({ is_too_few }: { is_too_few: boolean }) => !is_too_few);

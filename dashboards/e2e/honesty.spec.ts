@@ -4,7 +4,7 @@ test("says how honest flags are, as the API has it, and for one month", async ({
   const { data } = await ask(page, "/api/calibration");
   await page.goto("/honesty");
   await expect(page.getByRole("heading", { level: 1, name: "How accurate are the flags?" })).toBeVisible();
-  const words = page.getByRole("list", { name: "In words" });
+  const words = page.getByRole("list", { name: "Summary" });
   for (const sentence of data.sentences) await expect(words).toContainText(sentence);
   const bands = page.getByRole("table", { name: "By forecast chance" });
   await expect(bands.locator("tbody tr")).toHaveCount(data.reliability.length);

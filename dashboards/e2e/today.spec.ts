@@ -140,7 +140,9 @@ test("two people change one case: the later one is told, and loses nothing", asy
   await expect(coach.getByText(`${one.tutor.name}: assigned to Cora Beck.`)).toBeVisible();
 
   await lead.getByRole("button", { name: "Take" }).click();
-  await expect(lead.getByText("Meanwhile Cora Beck took the case. Your change was not saved")).toBeVisible();
+  await expect(
+    lead.getByText("Someone else changed the case: Cora Beck took the case. Your change was not saved"),
+  ).toBeVisible();
   // What is shown is how it is now.
   await expect(lead.getByRole("region", { name: "Case", exact: true })).toContainText("Cora Beck");
   expect((await caseNow(page, one)).owner?.name).toBe("Cora Beck");
@@ -152,7 +154,9 @@ test("two people change one case: the later one is told, and loses nothing", asy
   await coach.getByRole("button", { name: "In 1 week" }).click();
   await expect(coach.getByText(`${one.tutor.name}: snoozed until`)).toBeVisible();
   await dialog.getByRole("button", { name: "Log contact" }).click();
-  await expect(dialog.getByRole("alert")).toContainText("Meanwhile Cora Beck snoozed the case until");
+  await expect(dialog.getByRole("alert")).toContainText(
+    "Someone else changed the case: Cora Beck snoozed the case until",
+  );
   await expect(dialog.getByLabel("Note")).toHaveValue("She called me back");
   await dialog.getByRole("button", { name: "Log contact" }).click();
   await expect(dialog).toHaveCount(0);

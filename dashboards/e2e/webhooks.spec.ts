@@ -62,7 +62,7 @@ test("a webhook is added, tested with its secret, and a failed delivery sent aga
   await drawer.getByRole("button", { name: "Edit" }).click();
   const edit = page.getByRole("dialog", { name: "Edit webhook" });
   await expect(edit.getByLabel("Address")).toHaveValue("");
-  await expect(edit.getByText(/One at 127\.0\.0\.1:\d+ is kept/)).toBeVisible();
+  await expect(edit.getByText(/An address at 127\.0\.0\.1:\d+ is stored/)).toBeVisible();
   await edit.getByLabel("Concern cleared").click();
   await edit.getByRole("button", { name: "Save" }).click();
   await expect(edit).toBeHidden();

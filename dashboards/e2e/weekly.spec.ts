@@ -7,7 +7,7 @@ test("tells the last whole week, and leads to those beside it", async ({ page })
   await expect(title).toHaveText(`Week ${data.week.number}`);
   const trend = page.getByRole("table", { name: "Let-downs by week" });
   await expect(trend.locator("tbody tr")).toHaveCount(12);
-  const words = page.getByRole("region", { name: "In words" });
+  const words = page.getByRole("region", { name: "Summary" });
   for (const paragraph of data.narrative.paragraphs) await expect(words).toContainText(paragraph);
   const calibration = page.getByRole("region", { name: "Were the flags right?" });
   const { raised, forecasts } = data.calibration.totals;

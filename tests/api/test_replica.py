@@ -157,7 +157,6 @@ def test_each_post_is_read_at_once_while_the_standby_streams(pair: Pair) -> None
         assert sessions_of(pair.replicated.get(path)) == seen + number
 
 
-@pytest.mark.soak
 def test_a_standby_that_is_away_fails_nothing_and_comes_back_by_itself(pair: Pair) -> None:
     wait_until(pair.is_read_from_the_standby)
     pair.standby.stop()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -14,6 +15,9 @@ from api.limits import Buckets, MemoryBuckets, Rate
 from api.shared_limits import installation_of, name_of, open_buckets
 from core.errors import TutorqError
 from core.settings import Settings, settings_problem
+from tests.api.conftest import served
+from tests.api.processes import free_port, wait_until
+from tests.conftest import PUBLISHED, Postgres
 
 SLOW = Rate("slow", 1e-6, 4)
 DATABASE = "postgresql://api:s3cret@one/tutorq"
@@ -123,3 +127,24 @@ def test_a_package_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(TutorqError, match=r"TUTORQ_LIMITS_URL needs the extra `limits`"):
         shared_limits.check(Settings(limits_url="valkey://h"))
     shared_limits.check(Settings())
+
+
+def test_where_valkey_is_away_no_request_is_refused(postgres: Postgres, tmp_path: Path) -> None:
+    away = f"valkey://127.0.0.1:{free_port()}/0"
+    with (
+        served(postgres.new_database(tmp_path, PUBLISHED), tmp_path, limits_url=away) as api,
+        api.client(api.key) as client,
+    ):
+        as_of = client.get("/api/overview").json()["meta"]["as_of"]
+        for number in range(5):
+            posted = {
+                "session_id": f"away {number}",
+                "tutor_id": "T-1",
+                "student_id": "S-1",
+                "scheduled_time": f"{as_of}T10:00:00Z",
+                "status": "completed",
+            }
+            assert client.post("/api/sessions", json=posted).status_code == 202
+            assert client.post("/api/auth/session", json={"token": "A" * 43}).status_code == 401
+        wait_until(lambda: client.get("/api/health").json()["checks"]["limits"]["status"] == "degraded")
+        assert client.get("/api/ready").status_code == 200

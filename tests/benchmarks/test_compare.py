@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.compare import CHANCE_OF_A_MISS, Verdict, interval, judge, verdict
+from benchmarks.compare import CHANCE_OF_A_MISS, Verdict, _reason, interval, judge, verdict
 from core.settings import PROJECT_ROOT
 
 HEAD, START = "def load_folder(", ") -> FolderSummary:\n"
@@ -106,7 +106,7 @@ def test_benchmarks_have_help_and_name_what_there_is() -> None:
     assert "no benchmark is called 'lode'" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_commit_is_compared_with_itself(clone: Path, tmp_path: Path) -> None:
     result = tmp_path / "result.json"
     done = compare(clone, "HEAD", "load", "--size", "tiny", "--rounds", "3", "--json", str(result))
@@ -129,6 +129,22 @@ def commit_line(clone: Path, line: str) -> None:
     body = text.index(START, text.index(HEAD)) + len(START)
     path.write_text(f"{text[:body]}    {line}\n{text[body:]}")
     git(clone, "commit", "--quiet", "--all", "--message", "change")
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        ("", "it does not say why"),
+        ("killed\n", "killed"),
+        (
+            "Traceback (most recent call last):\n  File x\nValueError: one\n\nTraceback (most recent call last):\n"
+            '  File "x.py", line 1\npsycopg.errors.UniqueViolation: a key is there twice\nDETAIL:  Key (id)=(1)\n',
+            "psycopg.errors.UniqueViolation: a key is there twice",
+        ),
+    ],
+)
+def test_the_reason_is_what_was_raised(log: str, reason: str) -> None:
+    assert _reason(log) == reason
 
 
 @pytest.mark.soak

@@ -48,6 +48,6 @@ def test_what_ended_a_service_is_told_with_its_place(tmp_path: Path, monkeypatch
     except RuntimeError:
         logger.exception("ended")
     told = str(ServiceEndedError("code-location", log))
-    assert f"SyntaxError: expected ':', {tmp_path}/deployed_badly.py, line 2); its log is" in told
+    assert f"SyntaxError: expected ':', {tmp_path}/deployed_badly.py, line 2); see its log {log}" in told
     log.write_text("INFO: all is well\n")
-    assert str(ServiceEndedError("api", log)) == f"api ended by itself; its log is {log}"
+    assert str(ServiceEndedError("api", log)) == f"api ended unexpectedly; see its log {log}"

@@ -302,8 +302,9 @@ def test_an_excuse_counts_at_once(built: Dbt, database: Database, connection: ps
     assert seen == [counted - 1, counted]
 
 
+@pytest.mark.parametrize("rebuilds", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_a_deleted_session_counts_no_more_at_once(
-    built: Dbt, database: Database, connection: psycopg.Connection, tmp_path: Path
+    built: Dbt, database: Database, connection: psycopg.Connection, marts: Marts, tmp_path: Path, rebuilds: bool
 ) -> None:
     """Some of a tutor's sessions, all of another one's, and later a newer version of one of them."""
     info = {"initiator": "tutor", "requested_at": LAST.isoformat()}
@@ -334,6 +335,11 @@ def test_a_deleted_session_counts_no_more_at_once(
     assert intermediate(connection) == tables
     report = verify(database, settings=Settings(home=tmp_path, database_url=database.url, as_of=AS_OF))
     assert report.ok, report
+    if rebuilds:
+        incremental = marts.content()
+        built("run", "--full-refresh")
+        assert intermediate(connection) == tables
+        assert marts.content() == incremental
 
 
 def test_a_tutor_who_leaves_leaves_at_once(

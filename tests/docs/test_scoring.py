@@ -119,7 +119,7 @@ def nine_of_forty() -> list[str]:
         *phrases,
         f"({events:.1f} + {LET_DOWNS.alpha[0]:.2f}) of ({trials:.1f} + 18.52), or {100 * simple:.1f}%; the broad part "
         f"makes it {percent(posterior.mean(), 1)}",
-        f"its forty sessions count as {trials:.1f}, its nine let-downs as {events:.1f}",
+        f"the tutor's forty sessions count as {trials:.1f}, the nine let-downs as {events:.1f}",
         f"({effective:.1f} effective ones)",
         f"`Beta({LET_DOWNS.alpha[0]:.2f}, {LET_DOWNS.beta[0]:.2f})`",
         f"`Beta({LET_DOWNS.alpha[1]:.2f}, {LET_DOWNS.beta[1]:.2f})`",

@@ -1,4 +1,5 @@
-"""The machine's clock is set an hour forth, then two hours back: server, API and runs read it, by libfaketime."""
+"""The clock of server and API is set an hour forth, then two hours back, by libfaketime. dbt's threads cannot bear
+that, so runs keep the machine's own clock, as on a machine beside."""
 
 import time
 from collections.abc import Iterator
@@ -55,7 +56,7 @@ class Clock:
 
 
 @pytest.fixture
-def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(tmp_path: Path) -> Clock:
     if not LIBRARIES:
         pytest.fail("this test needs libfaketime: apt-get install faketime")
     clock = Clock(tmp_path / "clock")
@@ -63,18 +64,19 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
     for folder in (tmp_path, *tmp_path.parents):  # the server is another user
         if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
             folder.chmod(folder.stat().st_mode | 0o001)
-    for name, value in clock.environment().items():
-        monkeypatch.setenv(name, value)
     return clock
 
 
 @pytest.fixture
-def platform(clock: Clock, tmp_path: Path) -> Iterator[Platform]:
+def platform(clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
     """A scored marketplace on a server of its own."""
     settings = Settings(home=tmp_path / "home", as_of=AS_OF)
     database = Database(settings)
     try:
-        migrate(database)
+        with monkeypatch.context() as with_clock:
+            for name, value in clock.environment().items():
+                with_clock.setenv(name, value)
+            migrate(database)  # starts the server
         with database.connect() as connection:
             connection.execute(DATA)
         platform = Platform(database, settings.model_copy(update={"database_url": database.url}))
@@ -103,7 +105,7 @@ def test_the_clock_is_set_forth_and_back(platform: Platform, clock: Clock, tmp_p
     settings = {"TUTORQ_INGEST_RATE_PER_SECOND": "1000000", "TUTORQ_AS_OF": platform.settings.as_of}
     scored = platform.content()
     with (
-        started(served, tmp_path / "api.log", look="ready", **settings) as (_, port),
+        started(served, tmp_path / "api.log", look="ready", **settings, **clock.environment()) as (_, port),
         httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers={"X-API-Key": str(admin)}, timeout=60) as client,
         httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as browser,
     ):

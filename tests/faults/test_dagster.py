@@ -107,21 +107,26 @@ def test_its_database_is_gone_before_it_starts_and_code_beside_it_is_broken(comp
     with platform.connect() as connection:
         connection.execute("drop database dagster with (force)")
     found = doctor(installation)
+    installation.tutorq("db", "stop")  # the server, which was started to ask for its address, would outlive `up`
     assert not found["Dagster's records"]["ok"]
     tutor = installation.drop_sessions(4)
-    (installation.home / "ours.py").write_text(BROKEN)
-    installation.environment["TUTORQ_CODE_LOCATIONS"] = str(installation.home / "ours.py")
-
-    installation.up()
-    assert_loaded_once(installation, tutor, 4)
-    assert running(installation) == defined
-    found = doctor(installation)
-    assert found["Dagster's records"]["ok"]
-    assert not found["code locations"]["ok"]
-    assert "ours cannot be loaded" in found["code locations"]["found"]
-    assert "SyntaxError" in found["code locations"]["found"]
-    assert "ours.py" in found["code locations"]["found"]
-    installation.interrupt()
+    ours = installation.home / "ours.py"
+    ours.write_text(BROKEN)
+    installation.environment["TUTORQ_CODE_LOCATIONS"] = str(ours)
+    try:
+        installation.up()
+        assert_loaded_once(installation, tutor, 4)
+        assert running(installation) == defined
+        found = doctor(installation)
+        assert found["Dagster's records"]["ok"]
+        assert not found["code locations"]["ok"]
+        assert "ours cannot be loaded" in found["code locations"]["found"]
+        assert "SyntaxError" in found["code locations"]["found"]
+        assert "ours.py" in found["code locations"]["found"]
+        installation.interrupt()
+    finally:
+        del installation.environment["TUTORQ_CODE_LOCATIONS"]
+        ours.unlink()
 
 
 def test_a_deploy_whose_code_cannot_be_loaded_says_where(complete: Installation, tmp_path: Path) -> None:
@@ -145,10 +150,10 @@ def test_a_deploy_whose_code_cannot_be_loaded_says_where(complete: Installation,
     said, _ = up.communicate(timeout=START_SECONDS)
     words = "".join(said.split())
     assert up.returncode == 1, said
-    assert "code-locationendedbyitself(SyntaxError:expected':'," in words, said
+    assert "code-locationendedunexpectedly(SyntaxError:expected':'," in words, said
     assert f"{broken}".replace("/", "") in words.replace("/", ""), said
     found = doctor(installation)
-    assert "code-location has ended" in found["trouble"]["found"]
+    assert "code-location ended" in found["trouble"]["found"]
 
     key = {"X-API-Key": (installation.home / "api-key").read_text().strip()}
     log = (tmp_path / "api.log").open("wb")

@@ -72,7 +72,7 @@ def test_logins_are_the_servers_and_rights_are_the_backups(servers: tuple[Server
     with restored.as_role(DatabaseRole.API).connect() as connection:
         assert connection.execute("select count(*) from marts.tutor_scores").fetchone() == (scores,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute("delete from raw.sessions")
+            connection.execute("drop table marts.tutor_scores")
     with restored.as_role(DatabaseRole.INGEST).connect() as connection:
         connection.execute("insert into raw.tutors (tutor_id, name) values (gen_random_uuid(), 'New')")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

@@ -84,7 +84,7 @@ def test_a_check_of_severity_error_is_told_until_it_holds(tick: Any, instance: d
     for _ in range(3):
         assert tick(5) == [name]
     (line,) = wrong()
-    assert line.startswith(f"trouble: the check {RECONCILED[1]} of raw/sessions fails, since ")
+    assert line.startswith(f"trouble: the check {RECONCILED[1]} of raw/sessions failed, since ")
 
     check(instance, *RECONCILED, passed=True)
     tick()

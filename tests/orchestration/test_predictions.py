@@ -363,6 +363,12 @@ def test_a_candidate_is_kept_and_champions_take_turns(marketplace: tuple[Setting
     found = champion(settings, as_runs_do(database), "match").model
     assert found.version == version
     assert champion_version(settings, as_runs_do(database), "match") == version
+    (settings.home / "models").rename(settings.home / "moved")
+    instead = champion(settings, as_runs_do(database), "match")
+    assert instead.model.version == "rules-v1"
+    assert str(instead.lost).startswith(f"the model {version} is lost")
+    (settings.home / "moved").rename(settings.home / "models")
+    assert champion(settings, as_runs_do(database), "match").lost is None
     with database.connect() as connection:
         students, tutors = active_people(connection)
     _, _, churn = churn_matrix(as_runs_do(database), found)

@@ -142,7 +142,7 @@ def test_a_case_is_told_to_its_owner_but_not_what_the_owner_did(database: Databa
     happen(database, "case.changed", case_id=row[0], what="contact", person_id=other)
     happen(database, "case.changed", case_id=row[0] + 1, what="closed", person_id=None)
     assert queue(database).mail == 1
-    assert told(database) == [("ann@example.org", "Ada Ray: contact noted in the case")]
+    assert told(database) == [("ann@example.org", "Ada Ray: contact logged in the case")]
 
 
 @pytest.mark.parametrize(

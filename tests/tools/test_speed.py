@@ -82,8 +82,9 @@ def test_nights_are_added_to_a_branch(tmp_path: Path) -> None:
 
 
 def test_what_is_measured_has_no_right_to_write() -> None:
-    jobs = yaml.safe_load((PROJECT_ROOT / ".github" / "workflows" / "nightly.yml").read_text())["jobs"]
-    (writing,) = (job for job in jobs.values() if "permissions" in job)
+    workflow = yaml.safe_load((PROJECT_ROOT / ".github" / "workflows" / "nightly.yml").read_text())
+    assert workflow["permissions"] == {"contents": "read"}
+    (writing,) = (job for job in workflow["jobs"].values() if "permissions" in job)
     runs = [step["run"] for step in writing["steps"] if "run" in step]
     assert not any("make" in run or "python" in run for run in runs)
     assert any(".ci/history add" in run for run in runs)

@@ -100,7 +100,7 @@ class Hosts:
 @contextmanager
 def hosts(*names: str) -> Iterator[Hosts]:
     if os.geteuid() != 0:
-        pytest.skip("only root can make networks of its own")
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("only root can make networks of its own")
     need("ip", "iproute2")
     made = Hosts(names)
     try:

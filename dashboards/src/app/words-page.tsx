@@ -12,7 +12,7 @@ const WORDS: Record<string, Record<string, string>> = {
     "No-show risk":
       "The chance that the student misses a planned session. High: above the limit. Medium: above half the limit.",
     "At risk": "Expected let-downs among the planned sessions of the next 7 days: “about 14 of 72”.",
-    Excused: "A let-down with an accepted reason. Excused let-downs do not count.",
+    Excused: "A moved, cancelled or missed session with an accepted reason; it does not count.",
     "Stand-in": "Another tutor who is free at that time and teaches the subject.",
   },
   Tutors: {

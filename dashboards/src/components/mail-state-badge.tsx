@@ -8,7 +8,7 @@ export const MAIL_STATE: Record<Report["state"], TagProps> = {
   failed: { label: "Failed", icon: "alert", tone: "high" },
   unknown: { label: "Unconfirmed", icon: "eye", tone: "watch" },
   sample: { label: "Sample", icon: "eye", tone: "none" },
-  suppressed: { label: "Opted out", icon: "dots", tone: "none" },
+  suppressed: { label: "Not sent", icon: "dots", tone: "none" },
 };
 
 /** What became of a mail, in word, sign and colour. */

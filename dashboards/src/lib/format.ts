@@ -112,7 +112,7 @@ const SHORT_MOMENT = new Intl.DateTimeFormat(LOCALE, {
   timeZoneName: "short",
 });
 const CLOCK = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
-const HOUR = new Intl.DateTimeFormat(LOCALE, { hour: "numeric", minute: "2-digit", timeZone: "UTC" });
+const HOUR = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
 const WEEKDAY = new Intl.DateTimeFormat(LOCALE, {
   weekday: "long",
   day: "numeric",

@@ -30,20 +30,27 @@ describe("figures and days follow the browser", () => {
     expect(page.counted(1204, "session")).toBe("1,204 sessions");
     expect(page.percent(0.125)).toBe("12.5%");
     expect(page.day("2026-01-31")).toBe("Jan 31, 2026");
-    expect(page.hourOfDay(17)).toMatch(/^5:00\sPM$/);
+    expect(page.hourOfDay(17)).toMatch(/^05:00\sPM$/);
     expect(page.WEEKDAYS.map(({ day }) => day)).toEqual([7, 1, 2, 3, 4, 5, 6]);
     expect(page.WEEKDAYS[0]?.name).toBe("Sun");
   });
 
   it("ar-EG, whose weeks begin on Saturday", async () => {
     const page = await inBrowserOf("ar-EG");
-    expect(page.count(1204)).toBe("١٬٢٠٤");
+    // Beside English words: no other digits.
+    expect(page.count(1204)).toBe("1,204");
     expect(page.WEEKDAYS[0]?.day).toBe(6);
+  });
+
+  it("fa-IR, whose own calendar has another year", async () => {
+    const page = await inBrowserOf("fa-IR");
+    expect(page.day("2026-01-31")).toContain("2026");
+    expect(page.day("2026-01-31")).toContain("31");
   });
 
   it("a language that is none is read as British English", async () => {
     const page = await inBrowserOf("en_US.UTF-8");
-    expect(page.LOCALE).toBe("en-GB");
+    expect(page.LOCALE).toMatch(/^en-GB\b/);
     expect(page.day("2026-01-31")).toBe("31 Jan 2026");
   });
 });
@@ -66,6 +73,8 @@ it.each([
   ["de", 1],
   ["en", 7],
   ["pt-BR", 7],
+  ["pt-PT", 7],
+  ["is-IS", 7],
   ["ar-EG", 6],
   ["fa-IR", 6],
   ["dv-MV", 5],

@@ -1,11 +1,15 @@
 /** Where the reader is from: the words of the page are English, its figures and days are written as the reader does. */
 
-/** The browser's locale. Some browsers name a language that is none. */
+/**
+ * The browser's locale, with the months of the API's days and digits that read well beside English words. Some browsers
+ * name a language that is none.
+ */
 export const LOCALE = (() => {
+  const written = { calendar: "gregory", numberingSystem: "latn" };
   try {
-    return Intl.getCanonicalLocales(navigator.language)[0] ?? "en-GB";
+    return new Intl.Locale(navigator.language, written).toString();
   } catch {
-    return "en-GB";
+    return new Intl.Locale("en-GB", written).toString();
   }
 })();
 
@@ -14,8 +18,8 @@ const FIRST_WEEKDAYS: Record<number, string> = {
   5: "MV",
   6: "AF BH DJ DZ EG IQ IR JO KW LY OM QA SD SY",
   7:
-    "AG AS BD BR BS BT BW BZ CA CO DM DO ET GT GU HK HN ID IL IN JM JP KE KH KR LA MH MM MO MT MX MZ NI NP PA PE PH " +
-    "PK PR PY SA SG SV TH TT TW UM US VE VI WS YE ZA ZW",
+    "AG AS BD BR BS BT BW BZ CA CO DM DO ET GT GU HK HN ID IL IN IS JM JP KE KH KR LA MH MM MO MT MX MZ NI NP PA PE PH " +
+    "PK PR PT PY SA SG SV TH TT TW UM US VE VI WS YE ZA ZW",
 };
 
 interface WeekInfo {

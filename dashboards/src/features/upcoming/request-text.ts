@@ -1,5 +1,16 @@
 import type { CoveredSession, StandIn } from "../../lib/api-types";
-import { counted, moment } from "../../lib/format";
+import { counted } from "../../lib/format";
+
+/** In English as the rest of the text, whatever the sender's locale. */
+const WHEN = new Intl.DateTimeFormat("en-GB", {
+  weekday: "long",
+  day: "numeric",
+  month: "long",
+  year: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  timeZoneName: "short",
+});
 
 interface RequestText {
   subject: string;
@@ -11,7 +22,7 @@ export function requestText(
   { subject, scheduled_time, minutes }: Pick<CoveredSession, "subject" | "scheduled_time" | "minutes">,
   { name }: Pick<StandIn, "name">,
 ): RequestText {
-  const when = moment(scheduled_time);
+  const when = WHEN.format(new Date(scheduled_time));
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const what = subject ? `a session of ${subject}` : "a session";
   return {

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import type { UpcomingSession } from "../../lib/api-types";
 import { parseQuery, writeQuery } from "../../lib/search-params";
 import { groups } from "./groups";
+import { requestText } from "./request-text";
 import { upcomingSearch } from "./upcoming-search";
 
 const session = (day: number, hour: number, student_id: string, student_name: string | null) =>
@@ -54,4 +55,11 @@ it("an address survives being written and read, and nonsense in it is left out",
   expect(upcomingSearch(parseQuery(writeQuery(search)))).toEqual(search);
   const typed = parseQuery("?search=&from=tomorrow&risk=low&by=tutor&page=1&session=");
   expect(Object.values(upcomingSearch(typed)).every((value) => value === undefined)).toBe(true);
+});
+
+it("the mail to a stand-in is English, its day too", () => {
+  const scheduled_time = new Date(2026, 1, 3, 17, 30).toISOString();
+  const { subject, body } = requestText({ subject: "Maths", scheduled_time, minutes: 60 }, { name: "Ada" });
+  expect(subject).toMatch(/^Could you stand in on Tuesday,? 3 February 2026 at 17:30 .+\?$/);
+  expect(body).toMatch(/a session of Maths on Tuesday,? 3 February 2026 at 17:30/);
 });

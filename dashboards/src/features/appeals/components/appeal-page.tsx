@@ -110,7 +110,9 @@ function Parts({ appeal }: { appeal: AppealDetail }) {
 }
 
 const notShown = ({ forgotten_at }: AppealDetail): string =>
-  forgotten_at ? `Deleted ${moment(forgotten_at)}.` : "Only people who decide appeals can read the text.";
+  forgotten_at
+    ? `Deleted ${moment(forgotten_at)}.`
+    : "Hidden from the role read: coaches, leads and admins can read the text.";
 
 function Session({ session, isSettled }: { session: AppealSession; isSettled: boolean }) {
   return (

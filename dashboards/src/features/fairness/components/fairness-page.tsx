@@ -52,10 +52,10 @@ function Groups({ known }: { known: Fairness }) {
       />
       <Measure
         title="Sessions excused"
-        note={`Share of let-downs in ${counted(known.days, "day")}`}
+        note={`Share of sessions that tutors moved, cancelled or missed in ${counted(known.days, "day")}`}
         groups={known.excused}
         columns={EXCUSED}
-        none="No tutor let a session down"
+        none="No tutor moved, cancelled or missed a session"
       />
       <Panel title="Excuses by person" note={`Sessions of the last ${counted(known.days, "day")}`} flush>
         {known.people.length === 0 ? (

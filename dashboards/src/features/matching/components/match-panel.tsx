@@ -162,9 +162,9 @@ function Explained({ explanation, onChooseTutor }: ExplainedProps) {
           <Contributions all={explanation.contributions} />
         </Panel>
       </div>
-      <Panel title="Alternatives" note="Free tutors of the subject with lower risk" flush>
+      <Panel title="Alternatives" note="Tutors of the subject with a free place and lower risk" flush>
         {explanation.alternatives.length === 0 ? (
-          <p className={classes.none}>No free tutor has a lower leaving risk.</p>
+          <p className={classes.none}>No tutor of the subject with a free place has a lower leaving risk.</p>
         ) : (
           <ul className={classes.alternatives}>
             {explanation.alternatives.map((alternative) => (

@@ -79,7 +79,7 @@ export function PlatformTrend({ weeks, asOf, rates, counts }: PlatformTrendProps
         />
         <Figure label="Missed by tutors" value={METRICS.noShows.now(rates)} />
         <Figure
-          label="New students who continue"
+          label="First sessions that continue"
           value={percent(rates.first_session_rate, { none: "none yet" })}
         />
         <Figure label="Mean rating" value={METRICS.ratings.now(rates)} />

@@ -67,8 +67,8 @@ function Body({ report }: { report: ReportDetail }) {
   }
   if (report.body_text === null && report.body_html === null) {
     return (
-      <EmptyState icon="lock" title="Only people who decide appeals can read it">
-        The mail repeats what the tutor wrote.
+      <EmptyState icon="lock" title="Hidden from the role read">
+        The mail repeats what the tutor wrote: coaches, leads and admins can read it.
       </EmptyState>
     );
   }

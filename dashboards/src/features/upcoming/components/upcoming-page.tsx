@@ -86,7 +86,7 @@ export function UpcomingPage() {
 function Levels({ meta }: { meta: UpcomingList["meta"] }) {
   const usual =
     meta.let_down_usual === null ? "" : `; usual is ${percent(meta.let_down_usual, { digits: 0 })}`;
-  return `Let-down risk: the chance that the tutor moves, cancels or misses the session${usual}. No-show risk: the chance that the student misses the session. Both are high above the limit of ${percent(meta.let_down_limit, { digits: 0 })}.`;
+  return `Let-down risk: the chance that the tutor moves, cancels or misses the session${usual}. No-show risk: the chance that the student misses the session. A risk above ${percent(meta.let_down_limit, { digits: 0 })} counts as high.`;
 }
 
 interface FiltersProps {
