@@ -1,5 +1,6 @@
 """Answers with an ETag: nobody downloads again what has not changed."""
 
+import asyncio
 import gzip
 import hashlib
 import re
@@ -24,6 +25,8 @@ TAG = re.compile(r'"([^"]*)"')
 # An answer to one caller is none to another one.
 CREDENTIALS = "X-API-Key, Authorization, Cookie"
 GZIP_FROM_BYTES = 1024
+# Others need not wait for these.
+GZIP_IN_THREAD_FROM_BYTES = 128 << 10
 # On bodies of 75 kB: level 9 takes several times as long, and saves a few per cent.
 GZIP_LEVEL = 2
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has this already (`If-None-Match`)"}}
@@ -57,7 +60,7 @@ class Resource:
             if version in known:
                 return _not_modified(version, self.name)
             if kept := memory.find(key, version):
-                return _from_memory(request, memory, key, kept)
+                return await _from_memory(request, memory, key, kept)
         published = await marts.read_published(self.statement)
         if published.body is None:
             raise NotFoundError(self.statement.missing)
@@ -86,7 +89,8 @@ class RevalidatedRoute(ApiRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer_in_full = super().get_route_handler()
         guards = [guard for each in self.dependant.dependencies if isinstance(guard := each.call, Require)]
-        if not guards:
+        # Headers of deprecated operations are added on the way through FastAPI.
+        if not guards or self.deprecated:
             return answer_in_full
 
         async def handle(request: Request) -> Response:
@@ -121,12 +125,14 @@ async def answer(request: Request, statement: Statement, shape: Callable[[bytes]
     return response
 
 
-def _from_memory(request: Request, memory: AnswerMemory, key: Hashable, kept: Kept) -> Answer:
+async def _from_memory(request: Request, memory: AnswerMemory, key: Hashable, kept: Kept) -> Answer:
     """As the middleware for compression would send it, but packed once."""
     if len(kept.body) < GZIP_FROM_BYTES or "gzip" not in request.headers.get("accept-encoding", ""):
         return Answer(kept.body, headers=kept.headers, media_type="application/json")
     if kept.packed is None:
-        kept = replace(kept, packed=gzip.compress(kept.body, GZIP_LEVEL))
+        pack = partial(gzip.compress, kept.body, GZIP_LEVEL)
+        is_large = len(kept.body) >= GZIP_IN_THREAD_FROM_BYTES
+        kept = replace(kept, packed=await asyncio.to_thread(pack) if is_large else pack())
         memory.keep(key, kept)
     headers = {**kept.headers, "Content-Encoding": "gzip", "Vary": f"{CREDENTIALS}, Accept-Encoding"}
     return Answer(kept.packed, headers=headers, media_type="application/json")

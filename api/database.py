@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mappin
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from sys import intern
 from typing import Any, TypeVar
 
 import asyncpg
@@ -19,6 +20,7 @@ POOL_SIZE = 10
 CONNECT_TIMEOUT_SECONDS = 5
 ACQUIRE_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 10
+LOOK_TIMEOUT_SECONDS = 2.0
 RECONNECT_SECONDS = 5
 # A list has one statement per sort column and direction, all of them on every connection at worst.
 STATEMENT_CACHE_SIZE = 256
@@ -77,8 +79,8 @@ class Statement:
     `version_sql` yields the present version alone. A page of a list has a third column: the cursor of the next page;
     `cursor` is that of this one. `counts`: what is counted for it, as long as the version stays the same only once; the
     statement takes two more parameters, a version and the number counted then, and has a fourth column, the number that
-    it gives. `reads_sessions`: the body is made of sessions as delivered, too, which may come
-    without a new version, until a run has scored them.
+    it gives. `reads_sessions`: the body is made of sessions as delivered, or of excuses, too, which may come
+    without a new version, until a run has scored them. Equal SQL is kept once, however many statements are remembered.
     """
 
     sql: str
@@ -88,6 +90,10 @@ class Statement:
     cursor: str | None = None
     reads_sessions: bool = False
     counts: Hashable | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sql", intern(self.sql))
+        object.__setattr__(self, "version_sql", intern(self.version_sql))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,7 @@ class Marts:
             await asyncio.wait([before])
         self._looking[query] = self._waiting.pop(query)
         try:
-            version = await self._run(lambda connection: connection.fetchval(query))
+            version = await self._run(partial(_look_at, query))
         finally:
             del self._looking[query]
         if version is None:
@@ -177,6 +183,23 @@ class Marts:
             log.warning("published by another version", missing=str(error))
             detail = "The first run after the upgrade has not finished."
             raise OutdatedScoresError(detail, headers={"Retry-After": str(OUTDATED_SECONDS)}) from error
+
+
+async def _look_at(query: str, connection: Any) -> Any:
+    try:
+        return await connection.fetchval(query, timeout=LOOK_TIMEOUT_SECONDS)
+    except TimeoutError as error:
+        # All readers wait for it: another connection may be answered.
+        connection.terminate()
+        raise asyncpg.ConnectionDoesNotExistError("The look at the version took too long.") from error
+
+
+def is_in_transaction(connection: Any) -> bool:
+    """Whether there is something to roll back: not on a connection of a pool that is lost."""
+    try:
+        return bool(connection.is_in_transaction())
+    except asyncpg.InterfaceError:
+        return False
 
 
 async def with_connection(pool: asyncpg.Pool, work: Callable[[Any], Awaitable[Result]]) -> Result:

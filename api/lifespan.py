@@ -225,7 +225,9 @@ def lifespan(
                 await stack.enter_async_context(_running(idempotency.run()))
                 await stack.enter_async_context(_running(stay_connected(url)))
                 event_pool = await stack.enter_async_context(open_one(url, size=event_hub.POOL_SIZE))
-                events = Hub(event_pool, url, settings.event_streams, instruments.event_streams)
+                answer_memory = AnswerMemory(settings.answer_memory_mib << 20)
+                forget_outdated = partial(_forget_outdated, answer_memory, marts)
+                events = Hub(event_pool, url, settings.event_streams, instruments.event_streams, forget_outdated)
                 await stack.enter_async_context(_running(events.run()))
                 erased = await asyncio.to_thread(erased_ids, settings, make=database.is_embedded)
                 ledger = CountedLedger(ingest_pool, settings.ingest_commit_seconds, instruments, erased)
@@ -270,7 +272,7 @@ def lifespan(
                 people = People(people_pool, ledger.live, scorer.follow, erased)
                 yield {
                     "marts": marts,
-                    "answer_memory": AnswerMemory(settings.answer_memory_mib << 20),
+                    "answer_memory": answer_memory,
                     "drain": Drain(),
                     "key_ring": key_ring,
                     "browser_sessions": BrowserSessions(pool),
@@ -346,6 +348,11 @@ def lifespan(
             await asyncio.to_thread(database.release)
 
     return run
+
+
+async def _forget_outdated(memory: AnswerMemory, marts: Marts) -> None:
+    if memory:
+        memory.note(await marts.version())
 
 
 @asynccontextmanager

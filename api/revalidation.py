@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.state import AnswerAgain, record_of, route_of
 
-# Some 1.5 kB each.
+# Some 1.5 kB each; SQL is shared by the addresses that it answers.
 REMEMBERED_ADDRESSES = 8192
 LONGEST_ADDRESS = 500
 

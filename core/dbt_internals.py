@@ -3,6 +3,7 @@
 `tests/core/test_dbt_internals.py` fails when one of these goes away or takes other arguments.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
     from dbt.contracts.graph.nodes import Macro
     from dbt_common.events.base_types import EventMsg
+
+log = logging.getLogger(__name__)
 
 ParsedProject: TypeAlias = "Manifest"
 
@@ -49,7 +52,16 @@ def warm_up(project: Path, parsed: Path) -> None:
 
     Import what dbt imports late, read the project as `dbt parse` left it, compile templates, and make the classes that
     check configuration, by a command that has nothing to do. Connects to nothing.
+
+    A failure is told in the log and no more: the first run does then what is left.
     """
+    try:
+        _warm_up(project, parsed)
+    except Exception as error:  # whatever dbt raises: without this process there would be no runs at all
+        log.warning("dbt is not warmed up (%s)", type(error).__qualname__)
+
+
+def _warm_up(project: Path, parsed: Path) -> None:
     import dbt.adapters.postgres.impl
     import dbt.cli.main  # noqa: F401
     from dbt_common.clients.jinja import get_template, template_cache

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from core.erased import ErasedIds
 from core.errors import TutorqError
+from core.prediction_version import RAISE_VERSION
 from ingest import merge_files, stubs
 from ingest.batches import Reject
 from ingest.contract import SESSIONS, Entity
@@ -73,6 +74,7 @@ class FileLoad:
         self._staged_rows = 0
         self._rejected_rows = 0
         self._remarks = 0
+        self._changed_people = 0
 
     def run(
         self,
@@ -121,6 +123,8 @@ class FileLoad:
             ),
         )
         check_unchanged()
+        if self._changed_people:
+            self._execute(RAISE_VERSION)
         self._connection.commit()
         self._report("done", read)
         return FileSummary(
@@ -224,8 +228,8 @@ class FileLoad:
         for column in self._entity.references:
             table = str(column.references)
             people = stubs.named_people(table)
-            self._execute(stubs.insert_stubs(table, column.name, people))
-            self._execute(stubs.fill_external_ids(table, column.name, people))
+            self._changed_people += self._execute(stubs.insert_stubs(table, column.name, people)).rowcount
+            self._changed_people += self._execute(stubs.fill_external_ids(table, column.name, people)).rowcount
 
     def _merge(self) -> tuple[int, int, int, int]:
         """Bring the staged rows in; returns how many were inserted, updated, stale, and in conflict."""
@@ -252,6 +256,8 @@ class FileLoad:
             inserted += new
             updated += changed
             self._report("merging", min(self._staged_rows, (first + step) * self._staged_rows // blocks))
+        if not self._entity.is_versioned:
+            self._changed_people += inserted + updated
         stale = conflicts = 0
         if inserted + updated < self._staged_rows:
             stale = int(self._value(self._sql.stale()))

@@ -23,12 +23,12 @@ from psycopg import sql
 from core import locks
 from core.database import Database
 from core.errors import TutorqError
+from core.prediction_version import RAISE_VERSION
 from core.settings import Settings
 from ml.copy_rows import COLUMNS, HEADER, TRAILER, RowEncoder
 from ml.kept import Kept
 from ml.model import Model
 from ml.pairs import BUCKETS, Block
-from ml.prediction_version import RAISE_VERSION
 
 # How long a swap waits for readers before it lets others pass and tries again.
 SWAP_PATIENCE, SWAP_ATTEMPTS, SWAP_PAUSE_SECONDS = "2s", 30, 1.0

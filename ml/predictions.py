@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from core import locks
 from core.database import Database, free_locks_of_vanished_hosts
+from core.prediction_version import RAISE_VERSION
 from core.settings import Settings
 from ml.booked import booked_pairs
 from ml.candidates import candidates
@@ -46,7 +47,6 @@ from ml.prediction_plans import (
     plan_is_open,
     publish,
 )
-from ml.prediction_version import RAISE_VERSION
 from ml.registry import model_of_version
 from ml.top import BEST, best_lists, blocks
 

@@ -7,10 +7,10 @@ from psycopg import sql
 
 from core import locks
 from core.database import Database
+from core.prediction_version import RAISE_VERSION
 from ml.features import feature_matrix
 from ml.marts import history_day, read_frame
 from ml.model import Model
-from ml.prediction_version import RAISE_VERSION
 
 SESSION_COLUMNS = (
     "session_id", "tutor_disruption_probability", "student_no_show_probability", "model_version",

@@ -8,10 +8,10 @@ import numpy.typing as npt
 
 from core import locks
 from core.database import Database
+from core.prediction_version import RAISE_VERSION
 from ml.features import feature_matrix
 from ml.marts import read_frame
 from ml.model import Model
-from ml.prediction_version import RAISE_VERSION
 
 # What is told of a tutor's risk: so many features at most, each of which moves the odds by a tenth at least.
 MOST_FACTORS, LEAST_EFFECT = 4, 0.1

@@ -255,13 +255,18 @@ def rows_naming(connection: psycopg.Connection, identity: Identity) -> dict[str,
     namesake = with_id(connection, "student" if identity.kind == "tutor" else "tutor", identity.person_id)
     of_anybody = {"raw.changes.entity_id", "ml.touched_people.person_id"} if namesake.is_known else set()
     for table in stored_tables(connection, SCHEMAS):
+        has_namesake = identity.kind == "student" and namesake.is_known and table.is_of_tutors
         for column in table.types:
             if holds_of(table.name, column) is other or f"{table.name}.{column}" in of_anybody:
                 continue
             query = sql.SQL("select count(*) from {} where {}::text ~* %s").format(
                 sql.SQL(table.name), sql.Identifier(column)
             )
-            count = _value(connection, query, [identity.pattern])
+            parameters: list[object] = [identity.pattern]
+            if has_namesake and holds_of(table.name, column) is Holds.OWN:
+                query += sql.SQL(" and tutor_id <> %s")
+                parameters.append(identity.person_id)
+            count = _value(connection, query, parameters)
             if count:
                 found[f"{table.name}.{column}"] = count
     return found

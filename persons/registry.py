@@ -314,6 +314,11 @@ class Table:
     def is_derived(self) -> bool:
         return self.name.partition(".")[0] in DERIVED
 
+    @property
+    def is_of_tutors(self) -> bool:
+        """Whether each of its rows is of a tutor alone."""
+        return "tutor_id" in self.columns and "student_id" not in self.columns
+
     def holding(self, holds: Holds) -> list[str]:
         return [column for column in self.types if holds_of(self.name, column) is holds]
 

@@ -1,6 +1,5 @@
 """What can be wrong with the platform, in the words of an alert: what its database tells, and what others found."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from psycopg.rows import dict_row
 
+from core import postgres_urls
 from core.database import Database
 from core.errors import TutorqError
 from core.words import plural
@@ -322,8 +322,8 @@ def records_lost(database: Database) -> datetime | None:
         with psycopg.connect(database.dagster_url, connect_timeout=5) as connection:
             if connection.execute("select to_regclass('daemon_heartbeats')").fetchone() != (None,):
                 return None
-    except psycopg.OperationalError as error:
-        if not re.search(r'database ".*" does not exist', str(error)):
+    except psycopg.OperationalError:
+        if _is_there(database.dagster_url):
             return None
     try:
         with database.connect() as connection:
@@ -332,6 +332,19 @@ def records_lost(database: Database) -> datetime | None:
         return None
     started: datetime | None = row[0] if row else None
     return started and started.astimezone(UTC)
+
+
+def _is_there(url: str) -> bool:
+    """Whether the server has the database, or cannot be asked: what it says to who connects is in its own language."""
+    parameters = postgres_urls.parse(url)
+    there = "select exists (select from pg_database where datname = %s)"
+    try:
+        with psycopg.connect(
+            postgres_urls.render({**parameters, "dbname": "postgres"}), connect_timeout=5
+        ) as connection:
+            return connection.execute(there, [parameters["dbname"]]).fetchone() == (True,)
+    except psycopg.Error:
+        return True
 
 
 def _listed(names: Sequence[str]) -> str:

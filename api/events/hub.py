@@ -16,7 +16,7 @@ from api.events.cursor import Cursor
 from api.events.listener import Listener
 from api.events.queries import Ledger, Reading
 from api.events.streams import Stream, Streams
-from api.problems import DatabaseUnavailableError
+from api.problems import ApiError, DatabaseUnavailableError
 from core.events import CHANNEL
 
 POOL_SIZE = 2
@@ -35,7 +35,15 @@ log = structlog.get_logger("api")
 class Hub:
     """All that streams need. `run` has to be running."""
 
-    def __init__(self, pool: asyncpg.Pool, url: str, most_streams: int, gauge: Gauge) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        url: str,
+        most_streams: int,
+        gauge: Gauge,
+        forget_outdated: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`forget_outdated` is called whenever something may have changed."""
         self._ledger = Ledger(pool)
         self._pool = pool
         self._wanted = asyncio.Event()
@@ -44,6 +52,7 @@ class Hub:
         self._cursor: Cursor | None = None
         self._reading = asyncio.Lock()
         self._begun = 0
+        self._forget_outdated = forget_outdated
 
     @property
     def is_listening(self) -> bool:
@@ -100,6 +109,12 @@ class Hub:
             except TimeoutError:
                 pass
             self._wanted.clear()
+            try:
+                await self._forget_outdated()
+            except ApiError:
+                pass  # requests tell of that
+            except Exception as error:
+                log.warning("answers in memory not looked after", error=type(error).__qualname__)
             # Who comes later begins with a reading.
             if self._streams:
                 try:

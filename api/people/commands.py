@@ -21,11 +21,11 @@ from api.sessions.live import LiveScores
 from core import locks
 from core.audit import Action, Entry
 from core.erased import REASON, ErasedIds, IdKind
+from core.prediction_version import RAISE_VERSION
 from ingest.contract import STUDENTS, TUTORS, Entity
 from ingest.ids import entity_uuid, external_id
 from ingest.merge_posts import QUARANTINE_REJECTED, PostMergeSql
 from ingest.parser import staged_columns
-from ml.prediction_version import RAISE_VERSION
 
 SOURCE = "api"
 # Pairs of more people are left to the next run, which predicts them more cheaply.

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from api.database import PASSING_ERRORS, UNREACHABLE_ERRORS
+from api.database import PASSING_ERRORS, UNREACHABLE_ERRORS, is_in_transaction
 from api.erased import found_among, refused, without_erased
 from api.idempotency import CLAIM, RECALL, Claim, mismatch
 from api.problems import ApiError, BusyError, ConflictError, DatabaseUnavailableError, ErasedError, InternalError
@@ -246,7 +246,7 @@ class Ledger:
                 answers = await transaction.write(posts, is_careful=is_careful)
                 left = await self.live.commit(connection, transaction.changed)
             except BaseException:
-                if connection.is_in_transaction() and not connection.is_closed():
+                if is_in_transaction(connection):
                     await connection.execute("rollback")
                 raise
             self.live.follow_up(left)

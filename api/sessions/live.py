@@ -15,6 +15,8 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from api.database import is_in_transaction
+
 REFRESH_TUTORS = "select marts.refresh_tutors($1::uuid[])"
 # A session costs two milliseconds by itself and half of one among others, and other posts wait meanwhile. Where more
 # come together the line is long, so they are refreshed in transactions of their own, that many at a time. Bulk is left
@@ -142,7 +144,7 @@ class LiveScores:
         try:
             await connection.execute(f"{BEGIN}; {refresh}; {then}")
         except asyncpg.PostgresError as error:
-            if not connection.is_in_transaction():
+            if not is_in_transaction(connection):
                 raise  # what failed is `then`, or the connection
             await connection.execute(f"{ROLLBACK}; {then}")
             self._failed(error)

@@ -428,6 +428,8 @@ select
 from marts.publication
 """
 
+ONE_BY_UUID, HISTORY_BY_UUID, EXPLANATION_BY_UUID = (sql.replace(NAMED, BY_UUID) for sql in (ONE, HISTORY, EXPLANATION))
+
 
 def tutor_list(filters: TutorFilters) -> Statement:
     """A page of tutors; every tutor that matches is on exactly one page."""
@@ -511,20 +513,19 @@ def condition(conditions: TutorConditions) -> tuple[str, tuple[object, ...]]:
 
 def tutor(names: Sequence[str | None]) -> Statement:
     """One tutor's scores and profile."""
-    return _of_tutor(ONE, names)
+    return _of_tutor(ONE, ONE_BY_UUID, names)
 
 
 def tutor_history(names: Sequence[str | None], wanted: HistoryRange) -> Statement:
     """One tutor's events, weeks and daily scores."""
-    return _of_tutor(HISTORY, names, wanted.days, wanted.limit)
+    # Excuses may change before the scores follow.
+    return replace(_of_tutor(HISTORY, HISTORY_BY_UUID, names, wanted.days, wanted.limit), reads_sessions=True)
 
 
 def tutor_explanation(names: Sequence[str | None]) -> Statement:
     """What `explanation.Facts` is made from."""
-    return _of_tutor(EXPLANATION, names)
+    return _of_tutor(EXPLANATION, EXPLANATION_BY_UUID, names)
 
 
-def _of_tutor(sql: str, names: Sequence[str | None], *arguments: int) -> Statement:
-    if names[1] is None:
-        sql = sql.replace(NAMED, BY_UUID)
-    return Statement(sql, (names, *arguments), MISSING)
+def _of_tutor(sql: str, by_uuid: str, names: Sequence[str | None], *arguments: int) -> Statement:
+    return Statement(by_uuid if names[1] is None else sql, (names, *arguments), MISSING)

@@ -16,6 +16,7 @@ QUERY = """
         ... on Workspace {
             locationEntries { name locationOrLoadError { ... on PythonError { message causes { message } } } }
         }
+        ... on PythonError { message }
     }
 }
 """
@@ -25,9 +26,12 @@ def code_locations(settings: Settings) -> Finding:
     """tutorq's own, and those of TUTORQ_CODE_LOCATIONS. Nobody to ask is no fault: Dagster may run elsewhere."""
     what = "code locations"
     try:
-        entries = _ask(settings)
+        workspace = _ask(settings)
+        entries = workspace.get("locationEntries", [])
     except (OSError, HTTPException, ValueError, LookupError, TypeError):
         return Finding(what, True, f"not asked: Dagster does not answer at {settings.dagster}")
+    if "message" in workspace:
+        return Finding(what, False, _line(workspace["message"]), "Mend workspace.yaml, then start Dagster again.")
     broken = {entry["name"]: reason for entry in entries if (reason := _reason(entry))}
     if not broken:
         return Finding(what, True, ", ".join(entry["name"] for entry in entries))
@@ -36,12 +40,14 @@ def code_locations(settings: Settings) -> Finding:
     return Finding(what, False, found, advice)
 
 
-def _ask(settings: Settings) -> list[dict[str, Any]]:
+def _ask(settings: Settings) -> dict[str, Any]:
     headers = {"Content-Type": "application/json", **settings.dagster_headers}
     request = Request(f"{settings.dagster}/graphql", json.dumps({"query": QUERY}).encode(), headers)
     with urlopen(request, timeout=TIMEOUT_SECONDS) as response:
-        entries: list[dict[str, Any]] = json.load(response)["data"]["workspaceOrError"]["locationEntries"]
-    return entries
+        workspace: dict[str, Any] = json.load(response)["data"]["workspaceOrError"]
+    if not {"locationEntries", "message"} & set(workspace):
+        raise LookupError
+    return workspace
 
 
 def _reason(entry: dict[str, Any]) -> str | None:
@@ -50,4 +56,8 @@ def _reason(entry: dict[str, Any]) -> str | None:
     if "message" not in error:
         return None
     first = [error["message"], *(cause["message"] for cause in error["causes"])][-1]
-    return " ".join(str(first).split())[:LONGEST]
+    return _line(first)
+
+
+def _line(message: object) -> str:
+    return " ".join(str(message).split())[:LONGEST]

@@ -11,7 +11,8 @@ import pytest
 
 from api.answer_memory import OVERHEAD_BYTES, AnswerMemory, Kept
 from api.database import VERSION_QUERY, Marts, open_pool
-from api.tutors.schemas import TutorRow
+from api.tutors import queries
+from api.tutors.schemas import TutorFilters, TutorRow
 from core import keys
 from core.roles import Role
 from tests.api.conftest import Served, served
@@ -169,6 +170,22 @@ def test_an_answer_of_another_version_is_none() -> None:
     assert "b" not in memory
 
 
+def test_a_late_answer_of_an_older_publication_takes_nothing_away() -> None:
+    memory = AnswerMemory(1 << 20)
+    memory.keep("a", kept("7.10.5"))
+    memory.keep("late", kept("7.9.5"))
+    assert memory.find("a", "7.10.5") == kept("7.10.5")
+    assert "late" not in memory
+    # What comes of a newer one says that it is there, even if nobody has looked.
+    memory.keep("b", kept("8.11.5"))
+    assert [name for name in "ab" if name in memory] == ["b"]
+    # A look says what is, also after a restore.
+    memory.note("6.3")
+    assert not memory
+    memory.keep("a", kept("6.3.1"))
+    assert memory.find("a", "6.3.1") == kept("6.3.1")
+
+
 def test_those_used_last_stay_and_no_more_than_the_limit() -> None:
     memory = AnswerMemory(3 * (1000 + OVERHEAD_BYTES))
     for name in "abc":
@@ -183,6 +200,26 @@ def test_those_used_last_stay_and_no_more_than_the_limit() -> None:
     none = AnswerMemory(0)
     none.keep("a", kept("1.1"))
     assert "a" not in none
+
+
+def test_a_look_that_hangs_is_taken_over_by_another_connection(own: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.database.LOOK_TIMEOUT_SECONDS", 0.3)
+    hangs_once = "select case when nextval('looks') = 1 then pg_sleep(30)::text else 'seen' end"
+    with own.database.connect() as connection:
+        connection.execute("create sequence looks")
+
+    async def main() -> None:
+        async with open_pool(own.database.url) as pool:
+            assert await Marts(pool).version(hangs_once) == "seen"
+
+    asyncio.run(main())
+
+
+def test_equal_sql_is_held_once() -> None:
+    one, other = (queries.tutor((None, None)) for _ in range(2))
+    assert one.sql is other.sql
+    first, second = (queries.tutor_list(TutorFilters(limit=limit)) for limit in (5, 5))
+    assert first.sql is second.sql
 
 
 class _Counted(Marts):

@@ -3,11 +3,16 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
+from typing import Annotated
 
 import httpx2
 import pytest
+from fastapi import Depends
 
+from api.auth import Require
+from api.caching import RevalidatedRoute
 from api.routing import Deprecation
+from core.roles import Role
 from tests.api.conftest import Served
 
 OLD, NEW = "/api/reschedules/{session_id}/excuse", "/api/sessions/{session_id}/excuse"
@@ -47,3 +52,13 @@ def test_headers_are_those_of_the_standards() -> None:
         b"sunset": b"Thu, 04 Mar 2027 00:00:00 GMT",
         b"link": b'</new>; rel="successor-version"',
     }
+
+
+def test_no_known_address_is_answered_without_these_headers() -> None:
+    """Addresses that are remembered are answered before the route is reached that adds them."""
+
+    async def read(caller: Annotated[None, Depends(Require(Role.READ))]) -> None: ...
+
+    for is_deprecated in (True, False):
+        handler = RevalidatedRoute("/old", read, deprecated=is_deprecated).get_route_handler()
+        assert (handler.__module__ == "api.caching") is not is_deprecated

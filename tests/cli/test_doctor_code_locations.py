@@ -46,8 +46,14 @@ def test_one_that_cannot_be_loaded_is_named_with_the_first_cause() -> None:
     assert (found.ok, found.found) == (True, "tutorq")
 
 
+def test_a_workspace_that_cannot_be_loaded_is_told() -> None:
+    with dagster({"data": {"workspaceOrError": {"message": "no such file:\n workspace.yaml"}}}) as settings:
+        found = code_locations(settings)
+    assert (found.ok, found.found) == (False, "no such file: workspace.yaml")
+
+
 def test_nobody_to_ask_is_no_fault() -> None:
-    for answer in ({"errors": []}, "log in first"):
+    for answer in ({"errors": []}, {"data": {"workspaceOrError": None}}, "log in first"):
         with dagster(answer) as settings:
             assert code_locations(settings).ok
     assert "does not answer at http://127.0.0.1:1" in code_locations(Settings(dagster_url="http://127.0.0.1:1")).found

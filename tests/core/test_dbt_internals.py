@@ -153,6 +153,13 @@ def test_templates_are_compiled_beforehand(monkeypatch: pytest.MonkeyPatch) -> N
         get_template("{{ other }}", {})
 
 
+def test_a_project_that_cannot_be_read_stops_no_process(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    half = tmp_path / "parsed.msgpack"
+    half.write_bytes(PARSED_PATH.read_bytes()[: PARSED_PATH.stat().st_size // 2])
+    warm_up(DBT_PROJECT_DIR, half)
+    assert "dbt is not warmed up" in caplog.text
+
+
 def test_an_edit_of_a_model_is_another_version_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Also in a process that has asked before: else its sensor would find each later publication outdated."""
     project = shutil.copytree(DBT_PROJECT_DIR, tmp_path / "project", ignore=shutil.ignore_patterns("target", "logs"))

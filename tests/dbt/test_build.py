@@ -122,6 +122,23 @@ def test_the_nightly_check_of_days_counts_a_lesson_once(built: Dbt, added: psyco
     built("test", "--select", "tutor_days_reproduce_sessions")
 
 
+def test_rows_of_lists_that_another_version_made_are_made_anew(built: Dbt, added: psycopg.Connection) -> None:
+    check = ("test", "--select", "tutor_rows_are_those_of_the_scores")
+    rows = "select * from intermediate.tutor_rows order by tutor_id"
+    built("run")
+    built(*check)
+    expected = added.execute(rows).fetchall()
+    added.execute("update intermediate.tutor_rows set row_json = '{'")
+    built("run", "--select", "tutor_scores")
+    assert added.execute(rows).fetchall() != expected, "of this version, they are left as they are"
+    with pytest.raises(AssertionError):
+        built(*check)
+    added.execute("comment on table intermediate.tutor_rows is 'Version 0'")
+    built("run", "--select", "tutor_scores")
+    assert added.execute(rows).fetchall() == expected
+    built(*check)
+
+
 def test_building_one_mart_leaves_changes_for_the_others(built: Dbt, added: psycopg.Connection) -> None:
     added.execute(NEW_SESSION, {"name": "partial", "at": "2024-06-15 10:00+00"})
     generation = added.execute("select generation from marts.publication").fetchone()

@@ -727,3 +727,26 @@ def test_a_database_without_tables_is_told(database: Database, tmp_path: Path) -
     without_tables = Settings(home=tmp_path, database_url=re.sub(r"/test_\w+\?", "/postgres?", database.url))
     with pytest.raises(TutorqError, match="run `tutorq db migrate`"):
         load_file(Database(without_tables), path, timezone="UTC")
+
+
+def test_who_loads_people_raises_the_version_that_answers_are_cached_by(
+    database: Database, shared_database: Database, tmp_path: Path
+) -> None:
+    def version() -> int:
+        [(found,)] = rows(shared_database, "select version from ml.prediction_version")
+        return int(found)
+
+    people, session = "tutor_id,name\nT-1,Ada\n", "session_id,tutor_id,student_id,scheduled_time,status\n"
+    steps = [
+        ("tutors.csv", people, True),
+        ("tutors.csv", people.replace("\n", "\r\n"), False),
+        ("tutors.csv", people.replace("Ada", "Ida"), True),
+        # It names a student whom nobody knew.
+        ("sessions.csv", f"{session}s1,T-1,P-1,2024-05-01 10:00,completed\n", True),
+        ("sessions.csv", f"{session}s2,T-1,P-1,2024-05-02 10:00,completed\n", False),
+    ]
+    for name, text, is_raised in steps:
+        before = version()
+        (tmp_path / name).write_text(text)
+        assert load_folder(database, tmp_path, timezone="UTC").errors == []
+        assert (version() > before) is is_raised, text

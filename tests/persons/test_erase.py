@@ -3,6 +3,7 @@
 import re
 import time
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -454,3 +455,26 @@ def test_a_student_of_the_same_id_stays(joined: Marketplace) -> None:
     assert joined.values("select name from raw.students where student_id = %s", [same]) == ["Sue"]
     assert joined.value("select count(*) from raw.sessions where student_id = %s", [same]) == 1
     assert joined.values("select 1 from raw.tutors where tutor_id = %s", [same]) == []
+
+
+def test_a_student_called_as_a_scored_tutor_is_erased_and_the_tutor_stays(joined: Marketplace) -> None:
+    """Texts that say which tutor a row is of say nothing of the student."""
+    with joined.database.connect() as connection:
+        connection.execute(
+            "insert into raw.students (student_id, external_id, name) values (%s, 'S-same', 'Sue Arden')", [OTHER]
+        )
+        connection.execute(
+            "insert into raw.sessions (session_id, tutor_id, student_id, scheduled_time, status) "
+            "values (gen_random_uuid(), %s, %s, '2026-01-20', 'completed')",
+            [entity_uuid(TUTOR), OTHER],
+        )
+    rows = "select row_json from intermediate.tutor_rows where tutor_id = %s"
+    concerns = "select concern_key from marts.tutor_concerns where tutor_id = %s order by 1"
+    before = [joined.values(query, [OTHER]) for query in (rows, concerns)]
+    assert all(before)
+    assert any(OTHER in str(row) for row in before[0])
+    with joined.database.connect() as connection:
+        student = with_id(connection, "student", UUID(OTHER))
+    assert erase(joined.settings, joined.database, student, actor="test").left == []
+    assert [joined.values(query, [OTHER]) for query in (rows, concerns)] == before
+    assert joined.values("select name from raw.students where student_id = %s", [OTHER]) == []

@@ -2,19 +2,27 @@
 -- Called by whoever changes tutor_scores or tutor_concerns, in the same transaction; null stands for all tutors. The
 -- brace at the end is left out, because the API adds what is not in these tables.
 begin
-    if to_regclass('intermediate.tutor_rows') is null then
-        -- Only a run makes it, with all rows, while live writers wait; until then they have nothing to keep.
-        if tutors is not null or to_regclass('marts.tutor_scores') is null then
+    if tutors is not null and to_regclass('intermediate.tutor_rows') is null then
+        return; -- only a run makes it; until then live writers have nothing to keep
+    elsif tutors is null then
+        if to_regclass('marts.tutor_scores') is null then
             return;
         end if;
+        -- Live writers wait: none of their rows is written over.
         perform pg_advisory_xact_lock(7461004, 4);
-        create table intermediate.tutor_rows (tutor_id uuid primary key, row_json text not null)
-        with (toast_tuple_target = 8160);
-        -- In the row and as it is: to fetch and unpack it would cost more than the rest of a list.
-        alter table intermediate.tutor_rows alter row_json set storage main;
-        grant select on intermediate.tutor_rows to tutorq_api;
-        comment on table intermediate.tutor_rows
-        is 'One row per tutor: what a list shows of the tutor, as the text of a JSON object without its end.';
+        if to_regclass('intermediate.tutor_rows') is null then
+            create table intermediate.tutor_rows (tutor_id uuid primary key, row_json text not null)
+            with (toast_tuple_target = 8160);
+            -- In the row and as it is: to fetch and unpack it would cost more than the rest of a list.
+            alter table intermediate.tutor_rows alter row_json set storage main;
+            grant select on intermediate.tutor_rows to tutorq_api;
+        end if;
+        -- At its end the version of this function: rows of another one are made anew by a run (tutor_scores).
+        execute format(
+            'comment on table intermediate.tutor_rows is %L',
+            'One row per tutor: what a list shows of the tutor, as the text of a JSON object without its end. Version '
+            || (select md5(prosrc) from pg_proc where oid = 'marts.keep_tutor_rows(uuid[])'::regprocedure)
+        );
     end if;
     insert into intermediate.tutor_rows as rows
     select

@@ -14,6 +14,7 @@
 --   3. the tutors, in the order of their hashes, so that two writers of one tutor see each other's rows
 --   4. if it has to be drawn, the draw; then their cases (keep_cases)
 --   5. the row of marts.publication
+-- depends_on: {{ function('keep_tutor_rows') }}
 #variable_conflict use_column
 declare
     tutors uuid[];

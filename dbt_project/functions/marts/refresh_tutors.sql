@@ -1,5 +1,6 @@
 -- How a change of a tutor (their name, whether they are active, …) is seen, in the transaction that made it in raw.tutors.
 -- raw.changes keeps the tutors: the next run does them again, with the same result. Locks as in refresh_sessions.
+-- depends_on: {{ function('keep_tutor_rows') }}
 #variable_conflict use_column
 begin
     perform marts.share_gates();

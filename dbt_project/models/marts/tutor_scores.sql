@@ -8,7 +8,12 @@
         after_batch='select marts.keep_tutor_rows($tutors); select marts.note_refresh()',
         gate=4,
         pre_hook=[
-            "select marts.keep_tutor_rows(null) where to_regclass('intermediate.tutor_rows') is null",
+            "
+                select marts.keep_tutor_rows(null) from pg_proc
+                where
+                    oid = 'marts.keep_tutor_rows(uuid[])'::regprocedure
+                    and right(obj_description(to_regclass('intermediate.tutor_rows')), 32) is distinct from md5(prosrc)
+            ",
             "select intermediate.take_over_day_before()",
             "select intermediate.set_quality_reference()",
         ],

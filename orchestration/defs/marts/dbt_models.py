@@ -15,7 +15,6 @@ from dagster_dbt import (
     dbt_assets,
 )
 from dagster_shared.record import replace
-from psycopg import Connection
 from psycopg.rows import dict_row
 
 from core.database import Database
@@ -27,7 +26,7 @@ from orchestration.column_lineage import ColumnLineage
 from orchestration.dagster_internals import dagster_events, dbt_selection
 from orchestration.policies import DBT_POOL, OWNER, RETRY_POLICY
 from orchestration.resources import Platform
-from orchestration.row_counts import table_rows
+from orchestration.row_counts import RowCounts
 from orchestration.run_limits import prolong
 
 DbtNode = Mapping[str, Any]
@@ -170,14 +169,13 @@ def dbt_models(context: dg.AssetExecutionContext, platform: Platform) -> Iterato
         selection = dbt_selection(context, MANIFEST, TRANSLATOR, excluded)
         # Cautious: a test that also reads a model outside the run waits for a run with all that it reads.
         selection.append("--indirect-selection=cautious")
-        # One connection for all outputs, which holds no lock from one statement to the next.
-        with platform.database.connect(autocommit=True) as connection:
+        with RowCounts(platform.database, context.log.warning) as counts:
             for message in build_events(platform.settings, platform.database, selection, scoring_days=days):
                 for event in dagster_events(message, MANIFEST, TRANSLATOR, context, PROJECT):
                     if isinstance(event, dg.Output):
                         node = message["data"]["node_info"]
                         columns = lineage.metadata(node["unique_id"], dbt_target_path(platform.settings, days))
-                        rows = {} if node["materialized"] == "view" else _row_count(context, connection, event)
+                        rows = {} if node["materialized"] == "view" else _row_count(context, counts, event)
                         yield event.with_metadata({**event.metadata, **columns, **rows})
                     else:
                         yield event
@@ -237,10 +235,10 @@ def _asset_key(context: dg.AssetExecutionContext, event: Any) -> dg.AssetKey | N
     return key
 
 
-def _row_count(context: dg.AssetExecutionContext, connection: Connection, output: dg.Output[Any]) -> dict[str, int]:
+def _row_count(context: dg.AssetExecutionContext, counts: RowCounts, output: dg.Output[Any]) -> dict[str, int]:
     """The rows of an output's table; views are not counted, they may be large."""
     schema, table = context.asset_key_for_output(output.output_name).path[-2:]
-    rows = table_rows(connection, schema, table)
+    rows = counts.of(schema, table)
     return {} if rows is None else {"dagster/row_count": rows}
 
 
