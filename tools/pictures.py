@@ -31,9 +31,9 @@ def write_story(frames: list[Path], target: Path) -> None:
 
 
 def _with_palette(path: Path) -> Image.Image:
-    """Without dithering, which would make areas of one colour restless, and the file larger."""
+    """Coverage keeps the colours of small marks, k-means those of large areas; dithering would make these restless."""
     with Image.open(path) as image:
-        return image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        return image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ const [address, dagster, key, link, folder] = process.argv.slice(2);
 const HEADERS = { "X-API-Key": key };
 const DESK = { width: 1440, height: 900 };
 const TELEPHONE = { width: 390, height: 844 };
-// At four fifths of their size, frames are 960 by 600.
 const FRAME = { width: 1200, height: 750 };
 const DRAWN_MS = 6_000;
 
 const browser = await chromium.launch({
   executablePath: process.env.TUTORQ_CHROMIUM ?? (await packaged.executablePath()),
+  args: ["--no-sandbox", "--headless=shell"],
   // Fields for a day are written as the browser's own language has it.
-  args: ["--no-sandbox", "--headless=shell", "--lang=en-GB"],
+  env: { ...process.env, LC_ALL: "en_GB.UTF-8" },
 });
 
 const ask = async (path, method = "GET") => {
@@ -60,7 +60,7 @@ await picture(desk, "honesty", `${address}/honesty`, "Forecasts and outcomes");
 const pair = `student=${student.student_id}&tutor=${match.tutor_id}`;
 await picture(desk, "matching", `${address}/matching?${pair}`, "Alternatives");
 
-const story = await opened(FRAME, { deviceScaleFactor: 0.8, storageState: await desk.storageState() });
+const story = await opened(FRAME, { storageState: await desk.storageState() });
 await tellStory(story, address, first, folder);
 await story.close();
 await desk.close();

@@ -5,7 +5,7 @@ const CAPTION = `
   display: flex; align-items: center; gap: 18px;
   background: #1b2036; color: #fff; font: 600 25px "Inter Variable", sans-serif;
 `;
-const MARK = "outline: 3px solid #e8590c; outline-offset: 3px; border-radius: 8px;";
+const MARK = "outline: 3px solid #e8590c; outline-offset: -3px;";
 
 /**
  * Frames of a tutor who gets worse, the case, the talk, and the outcome: story-1.png and so on.
@@ -24,11 +24,14 @@ export async function tellStory(context, address, known, folder) {
   async function frame(caption, subject, block = "center") {
     frames += 1;
     await subject.waitFor();
-    await subject.evaluate((element, [mark, block]) => {
-      element.dataset.before = element.style.cssText;
-      element.style.cssText += mark;
-      element.scrollIntoView({ block });
-    }, [MARK, block]);
+    await subject.evaluate(
+      (element, [mark, block]) => {
+        element.dataset.before = element.style.cssText;
+        element.style.cssText += mark;
+        element.scrollIntoView({ block });
+      },
+      [MARK, block],
+    );
     await page.evaluate(
       ([style, number, text]) => {
         const bar = document.createElement("div");
@@ -58,10 +61,18 @@ export async function tellStory(context, address, known, folder) {
   await page.goto(`${address}/tutors/${known.tutor.tutor_id}`);
   await panel("Trend").locator("svg").first().waitFor();
   await frame(`A tutor gets worse: ${before} → ${now} let-downs`, panel("Trend"));
-  await frame("Flagged once it is beyond chance", page.getByRole("article").first());
+  const concern = page
+    .getByRole("listitem")
+    .filter({ has: page.getByRole("article") })
+    .first();
+  const [chance] = (await concern.innerText()).match(/(?:> )?[\d.]+% chance/);
+  await frame(`It is flagged: ${chance} above the limit`, concern);
 
   await page.goto(address);
-  await frame("A case opens by itself, first in line", page.locator(`tr:has([data-case="${known.case_id}"])`));
+  await frame(
+    "A case opens by itself, first in the list",
+    page.locator(`tr:has([data-case="${known.case_id}"])`),
+  );
 
   await page.locator(`[data-case="${known.case_id}"]`).click();
   await frame("The coach prepares: facts, concessions, questions", panel("Prepare"), "start");
