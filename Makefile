@@ -115,8 +115,12 @@ docs: install .venv-docs/installed ## Build the docs site into build/site; a dea
 	$(BIN)/python -m tools.docs
 	.venv-docs/bin/zensical build --clean --strict
 
+# A demo that is thrown away: the story adds a person, who acts in a case. A second time, the person is there already.
 pictures: install ## Make the pictures of README and docs anew, from a demo that runs (make up)
-	$(BIN)/node dashboards/scripts/pictures.mjs $(ADDRESS) $(DAGSTER) "$$(cat var/api-key)" docs/images
+	-$(BIN)/tutorq people add lea.martin@example.org --name "Lea Martin" --role lead
+	rm -rf build/pictures && mkdir -p build/pictures
+	$(BIN)/node dashboards/scripts/pictures.mjs $(ADDRESS) $(DAGSTER) "$$(cat "$${TUTORQ_HOME:-var}/api-key")" "$$($(BIN)/tutorq login-link lea.martin@example.org)" build/pictures
+	$(BIN)/python -m tools.pictures build/pictures docs/images
 
 lock: install ## Pin newest versions anew
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o requirements.lock

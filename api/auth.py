@@ -196,7 +196,7 @@ def _check_role(caller: AnyCaller, *roles: Role) -> None:
         enough = [role for role in Role if any(role in ENOUGH[each] for each in roles)]
         *others, last = enough
         needed = f"{', '.join(others)} or {last}" if others else last
-        raise ForbiddenError(f"It has the role {caller.role}; {needed} is needed.")
+        raise ForbiddenError(f"Needs the role {needed}; yours is {caller.role}.")
 
 
 # For programs, whose requests are many: the endpoints call it themselves.

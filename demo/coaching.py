@@ -56,12 +56,12 @@ from posterior
 ADD = """
 insert into app.cases (
     tutor_id, state, reason, owner_id, concerns, snapshot, opened_by, opened_on, opened_at, contacted_at, closed_at,
-    let_down_rate_expected, let_down_rate_low, let_down_rate_high, version
+    changed_at, let_down_rate_expected, let_down_rate_low, let_down_rate_high, version
 )
 values (
     %(tutor)s, 'resolved', %(reason)s, %(owner)s, '{unreliable}', %(snapshot)s, 'tutorq', %(opened)s,
     %(opened)s::date + time '08:00', %(talked)s::date + time '15:00', %(closed)s::date + time '10:00',
-    %(expected)s, %(low)s, %(high)s, 3
+    %(closed)s::date + time '10:00', %(expected)s, %(low)s, %(high)s, 3
 )
 returning case_id
 """

@@ -226,7 +226,7 @@ async def _open(
     if isinstance(key, Refused):
         return key
     if key.role is Role.INGEST:
-        raise ForbiddenError("It has the role ingest, which sees nothing of the dashboard.")
+        raise ForbiddenError("Keys with the role ingest cannot open the dashboard.")
     await limit.spend(key.key_id)
     return await sessions.open_for_key(key.key_id, browser)
 

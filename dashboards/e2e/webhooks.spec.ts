@@ -130,7 +130,7 @@ test("an address that leads nowhere good is refused at its field", async ({ page
 test("webhooks are for admins", async ({ page }) => {
   await logIn(page, READ_KEY);
   await page.goto("/webhooks");
-  await expect(page.getByText(/admin is needed/)).toBeVisible();
+  await expect(page.getByText(/Needs the role admin/)).toBeVisible();
   await page.getByRole("button", { name: "More", exact: true }).click();
   await expect(page.getByRole("menuitem", { name: "Messages" })).toBeVisible();
   await expect(page.getByRole("menuitem", { name: "Webhooks" })).toHaveCount(0);

@@ -101,7 +101,7 @@ def test_a_role_that_changes_holds_at_once(intake: Served) -> None:
         assert client.get("/api/audit").status_code == 200
         person(intake, Role.LEAD, "Demi")
         assert client.get(PATH).json()["role"] == "lead"
-        assert "It has the role lead; admin is needed." in problem(client.get("/api/audit"), 403).detail
+        assert "Needs the role admin; yours is lead." in problem(client.get("/api/audit"), 403).detail
 
 
 @pytest.mark.parametrize("leaves", ["shut out", "removed"])

@@ -39,9 +39,11 @@ def test_talks_that_work_show_and_others_do_not(postgres: Postgres, tmp_path: Pa
         assert coach is not None
         written = write_cases(connection, folder, coach)
         found = {reason: counts for reason, *counts in connection.execute(EFFECTS).fetchall()}
+        changed_later = connection.execute("select count(*) from app.cases where changed_at <> closed_at").fetchone()
     events = pd.read_csv(folder / ".truth" / "events.csv")
     talks = events[events["event"] == "coached"]
     assert 3 <= written <= len(talks)
+    assert changed_later == (0,)  # the list of closed cases begins with the newest
     assert sum(cases for cases, *_ in found.values()) == written
     _, sessions, let_downs, expected, is_talked_to, is_raised = found["improved"]
     assert is_talked_to

@@ -51,7 +51,7 @@ const WORDS: Record<string, Record<string, string>> = {
 /** What the words on the other pages mean. */
 export function WordsPage() {
   return (
-    <Page title="Glossary" note="The most used terms; docs/glossary.md has all">
+    <Page title="Glossary" note="The most used terms">
       {Object.entries(WORDS).map(([title, words]) => (
         <Panel key={title} title={title} flush>
           <dl className={classes.words}>

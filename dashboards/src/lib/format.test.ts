@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   ago,
   counted,
@@ -59,6 +59,15 @@ describe("days and moments", () => {
     expect(moment("2026-01-31T12:00:00Z")).toMatch(/\d\d:\d\d.*\S+$/);
     expect(day("not a day")).toBe(UNREADABLE);
     expect(day(null, "never")).toBe("never");
+  });
+
+  it("the day of a moment is that of the reader's zone", async () => {
+    vi.stubEnv("TZ", "America/Chicago");
+    vi.resetModules();
+    const { dayOf } = await import("./format");
+    vi.unstubAllEnvs();
+    expect(dayOf("2026-02-01T02:00:00Z")).toContain("31");
+    expect(dayOf(null, "never")).toBe("never");
   });
 });
 

@@ -92,6 +92,7 @@ const DAY = new Intl.DateTimeFormat(LOCALE, {
   year: "numeric",
   timeZone: "UTC",
 });
+const DAY_OF_MOMENT = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", year: "numeric" });
 const SHORT_DAY = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", timeZone: "UTC" });
 const MONTH = new Intl.DateTimeFormat(LOCALE, { month: "long", year: "numeric", timeZone: "UTC" });
 const MOMENT = new Intl.DateTimeFormat(LOCALE, {
@@ -139,6 +140,9 @@ export const shortMoment = (value: string | null | undefined, none = "–"): str
   dated(value, none, SHORT_MOMENT);
 /** The time of day of a moment, in the reader's zone, which is named. */
 export const clock = (value: string | null | undefined, none = "–"): string => dated(value, none, CLOCK);
+/** The day of a moment in the reader's zone. */
+export const dayOf = (value: string | null | undefined, none = "–"): string =>
+  dated(value, none, DAY_OF_MOMENT);
 /** An hour 0-23 of the marketplace's day. */
 export const hourOfDay = (hour: number): string => HOUR.format(Date.UTC(2024, 0, 1, hour));
 /** The day of a moment in the reader's zone, with its weekday. */

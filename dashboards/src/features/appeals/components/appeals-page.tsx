@@ -9,7 +9,7 @@ import { SearchField } from "../../../components/search-field";
 import { type Column, QueryTable, ROW_LINK } from "../../../components/table";
 import { Tag } from "../../../components/tag";
 import type { Appeal, AppealState } from "../../../lib/api-types";
-import { count, counted, day } from "../../../lib/format";
+import { count, counted, day, dayOf } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import { filtersOf, PAGE_SIZE, useAppeals } from "../api/appeals";
 import type { AppealSearch } from "../appeal-search";
@@ -97,7 +97,7 @@ const COLUMNS: Column<Appeal>[] = [
     header: "Sent",
     overflow: "nowrap",
     phone: { row: 3, side: "start", isLabelled: true },
-    cell: (appeal) => day(appeal.created_at),
+    cell: (appeal) => dayOf(appeal.created_at),
     detail: (appeal) => (appeal.created_by === "tutor" ? "by the tutor" : `by ${appeal.created_by}`),
   },
   {

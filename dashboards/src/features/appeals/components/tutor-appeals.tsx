@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { ErrorNotice } from "../../../components/notice";
 import { Tag } from "../../../components/tag";
 import { useMayChangeTutor } from "../../../lib/auth";
-import { day } from "../../../lib/format";
+import { day, dayOf } from "../../../lib/format";
 import { useMakePageLink, useOpenAppealsOf, useRevokePageLinks } from "../api/appeals";
 import { standing, subjectOf } from "../appeal-words";
 import classes from "./tutor-appeals.module.css";
@@ -44,7 +44,9 @@ export function OwnPageLink({ tutorId }: { tutorId: string }) {
     <section className={classes.strip} aria-label="The tutor’s own page">
       <div className={classes.appeal}>
         <span>
-          {link ? `Valid until ${day(link.expires_at)}. Share only with the tutor.` : "The tutor’s own page"}
+          {link
+            ? `Valid until ${dayOf(link.expires_at)}. Share only with the tutor.`
+            : "The tutor’s own page"}
         </span>
         {revoke.isSuccess && <span className={classes.quiet}>All links revoked.</span>}
         <span className={classes.buttons}>

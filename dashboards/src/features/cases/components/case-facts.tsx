@@ -2,7 +2,7 @@ import { Select } from "@mantine/core";
 import { Panel } from "../../../components/panel";
 import { Sparkline } from "../../../components/sparkline";
 import type { CaseDetail, CaseState, Priority } from "../../../lib/api-types";
-import { capitalised, day, moment } from "../../../lib/format";
+import { capitalised, day, dayOf, moment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import { age, choices, harm, PRIORITIES, STATES, weeklyRange } from "../case-words";
 import type { CaseActions } from "../use-case-actions";
@@ -72,7 +72,7 @@ export function CaseFacts({ subject, actions }: { subject: CaseDetail; actions: 
         <dt>Age</dt>
         <dd>{capitalised(age(subject.age_days))}</dd>
         <dt>First contact</dt>
-        <dd>{day(subject.contacted_at, "None yet")}</dd>
+        <dd>{dayOf(subject.contacted_at, "None yet")}</dd>
         <dt>Snoozed until</dt>
         <dd>{day(subject.snoozed_until, "Not snoozed")}</dd>
         <dt>At risk</dt>

@@ -6,7 +6,7 @@ import { Notice } from "../../../components/notice";
 import { QueryBoundary } from "../../../components/query-boundary";
 import type { Case } from "../../../lib/api-types";
 import { useMayChangeTutor } from "../../../lib/auth";
-import { capitalised, day } from "../../../lib/format";
+import { capitalised, dayOf } from "../../../lib/format";
 import { useOpenCase } from "../api/change-cases";
 import { useCasesOf } from "../api/get-cases";
 import { REASONS } from "../case-words";
@@ -72,7 +72,7 @@ function NoCase({ tutorId, last }: { tutorId: string; last: Case | undefined }) 
           <span>No case is open.</span>
           {last?.reason && (
             <Link to="/cases/$caseId" params={{ caseId: String(last.case_id) }} className={classes.link}>
-              Closed on {day(last.closed_at)}: {REASONS[last.reason]}
+              Closed on {dayOf(last.closed_at)}: {REASONS[last.reason]}
             </Link>
           )}
         </div>

@@ -9,7 +9,7 @@ import { Sparkline } from "../../../components/sparkline";
 import { CELL_LINK, type Column, QueryTable, ROW_LINK } from "../../../components/table";
 import { Tag } from "../../../components/tag";
 import type { Case, CaseList } from "../../../lib/api-types";
-import { capitalised, count, counted, day } from "../../../lib/format";
+import { capitalised, count, counted, dayOf } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import { PAGE_SIZE, useCases } from "../api/get-cases";
 import { age, awaited, harm, PRIORITIES, REASONS, STATES, weeklyRange } from "../case-words";
@@ -170,7 +170,7 @@ const closedColumn: Column<Case> = {
   header: "Closed",
   width: "17%",
   phone: { row: 4, side: "start", isLabelled: true },
-  cell: ({ closed_at }) => day(closed_at),
+  cell: ({ closed_at }) => dayOf(closed_at),
   detail: ({ closed_by }) => closed_by && `by ${closed_by}`,
 };
 

@@ -54,9 +54,10 @@ function counts(known: CaseConcern): string {
   return `${countedFor(known)}, ${share}`;
 }
 
-/** "likely from now on: 13% to 28%" */
+/** "likely from now on: 13% to 28%"; a sudden change is of the moment. */
 function likely({ concern, low, high }: CaseConcern, when: "now" | "then"): string {
   const write = (value: number | null) =>
     concern === "low_ratings" ? decimal(value, 1) : percent(value, { digits: 0, none: "–" });
-  return `likely from ${when} on: ${write(low)} to ${write(high)}`;
+  const since = concern === "getting_worse" ? `right ${when}` : `from ${when} on`;
+  return `likely ${since}: ${write(low)} to ${write(high)}`;
 }

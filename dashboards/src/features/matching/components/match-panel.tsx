@@ -16,7 +16,7 @@ import type {
   PairPrediction,
 } from "../../../lib/api-types";
 import { useIsLead, useMayChangeTutor } from "../../../lib/auth";
-import { counted, day, percent, trimmed, words } from "../../../lib/format";
+import { counted, dayOf, percent, trimmed, words } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useMatchExplanation, usePrediction } from "../api/predictions";
 import { freePlaces } from "../free-places";
@@ -98,7 +98,7 @@ function Prediction({ pair }: { pair: PairPrediction }) {
       <div className={classes.foot}>
         <span className={classes.model}>
           {pair.model.kind === "model"
-            ? `Predicted by ${pair.model.version}, trained ${day(pair.model.trained_at)}`
+            ? `Predicted by ${pair.model.version}, trained ${dayOf(pair.model.trained_at)}`
             : `Predicted by rules (${pair.model.version})`}
         </span>
         {mayEditTutor && (
