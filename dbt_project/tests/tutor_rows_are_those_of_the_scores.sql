@@ -4,26 +4,17 @@
 
 with known as (
     select
-        tutor_id,
-        max(probability) filter (where concern = 'unreliable') as unreliable_probability,
-        max(probability) filter (where concern = 'getting_worse') as getting_worse_probability,
-        max(probability) filter (where concern = 'no_shows') as no_shows_probability,
-        max(probability) filter (where concern = 'late_starts') as late_starts_probability,
-        max(probability) filter (where concern = 'loses_new_students') as loses_new_students_probability,
-        max(probability) filter (where concern = 'low_ratings') as low_ratings_probability
+        {% for concern in var('concerns') %}
+            max(probability) filter (where concern = '{{ concern }}') as {{ concern }},
+        {% endfor %}
+        tutor_id
     from {{ ref('tutor_concerns') }}
     group by tutor_id
 ),
 
 shown as (
     select
-        scores.*,
-        known.unreliable_probability,
-        known.getting_worse_probability,
-        known.no_shows_probability,
-        known.late_starts_probability,
-        known.loses_new_students_probability,
-        known.low_ratings_probability
+        scores.*{% for concern in var('concerns') %}, known.{{ concern }} as {{ concern }}_probability{% endfor %} -- noqa: LT05
     from {{ ref('tutor_scores') }} as scores
     left join known on scores.tutor_id = known.tutor_id
 )

@@ -31,21 +31,15 @@ begin
     from (
         select
             scores.*,
-            known.unreliable as unreliable_probability,
-            known.getting_worse as getting_worse_probability,
-            known.no_shows as no_shows_probability,
-            known.late_starts as late_starts_probability,
-            known.loses_new_students as loses_new_students_probability,
-            known.low_ratings as low_ratings_probability
+            {% for concern in var('concerns') %}
+                known.{{ concern }} as {{ concern }}_probability{{ ',' if not loop.last }}
+            {% endfor %}
         from marts.tutor_scores as scores
         cross join lateral (
             select
-                max(probability) filter (where concern = 'unreliable') as unreliable,
-                max(probability) filter (where concern = 'getting_worse') as getting_worse,
-                max(probability) filter (where concern = 'no_shows') as no_shows,
-                max(probability) filter (where concern = 'late_starts') as late_starts,
-                max(probability) filter (where concern = 'loses_new_students') as loses_new_students,
-                max(probability) filter (where concern = 'low_ratings') as low_ratings
+                {% for concern in var('concerns') %}
+                    max(probability) filter (where concern = '{{ concern }}') as {{ concern }}{{ ',' if not loop.last }}
+                {% endfor %}
             from marts.tutor_concerns as concerns
             where concerns.tutor_id = scores.tutor_id
         ) as known
