@@ -38,10 +38,10 @@ install: .venv/installed dbt_project/target/manifest.json dashboards/dist/index.
 up: install ## Start tutorq with demo data; Ctrl-C stops it
 	@$(BIN)/tutorq up --demo
 
-check: lint test-dashboard ## Lint, types, and the quick tests (a minute or two on two cores)
+check: lint test-dashboard ## Lint, types, and the quick tests (some two minutes on two cores)
 	$(PYTEST) -m "not slow and not soak and not cloud and not connectors and not workers" $(QUICK)
 
-test: lint test-dashboard ## The whole gate: check, and everything else that is to pass before a merge (about ten minutes on two cores)
+test: lint test-dashboard ## The whole gate: check, and everything else that is to pass before a merge (about a quarter of an hour on two cores)
 	$(PYTEST) -m "not soak and not cloud and not connectors and not workers"
 
 soak: install cloud connectors workers ## What takes too long for the gate: kills at every step, a full disk, the compose file, benchmarks, all of the browser (hours)
