@@ -91,9 +91,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--again", type=int, default=1, help="run each test so often in a row, on the same installation")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(trylast=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if (times := metafunc.config.option.again) > 1:
+        metafunc.fixturenames.append("again")
+        metafunc.parametrize("again", range(1, times + 1))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: PLACES.get(_file(item.nodeid), len(PLACES)))
-    items[:] = [item for item in items for _ in range(config.option.again)]
 
 
 @pytest.hookimpl(optionalhook=True)

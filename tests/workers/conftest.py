@@ -17,7 +17,8 @@ from ingest import load_folder
 from orchestration.shared import note_code_version
 from tests.conftest import Postgres
 
-PATIENCE_SECONDS = 120
+# A step starts a process: seconds on a free machine, twenty and more on a busy one.
+PATIENCE_SECONDS = 600
 
 
 def wait_until(is_so: Callable[[], Any], what: str) -> Any:
