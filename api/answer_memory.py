@@ -4,22 +4,23 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from starlette.responses import Response
+
 # Of an entry, beside its bodies.
 OVERHEAD_BYTES = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A body, and what is sent with it. `packed` is the same with gzip, once somebody has asked for that."""
+    """An answer of this version. `packed` is the same with gzip, once somebody has asked for that."""
 
     version: str
-    body: bytes
-    headers: dict[str, str]
-    packed: bytes | None = None
+    plain: Response
+    packed: Response | None = None
 
     @property
     def size(self) -> int:
-        return len(self.body) + len(self.packed or b"") + OVERHEAD_BYTES
+        return len(self.plain.body) + (len(self.packed.body) if self.packed else 0) + OVERHEAD_BYTES
 
 
 class AnswerMemory:

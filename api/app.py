@@ -19,7 +19,6 @@ from api import problems, reference
 from api.appeals import endpoints as appeals
 from api.attrition import endpoints as attrition
 from api.audit import endpoints as audit
-from api.audit_writer import AuditedAddress
 from api.auth_sessions import endpoints as auth_sessions
 from api.caching import GZIP_FROM_BYTES, GZIP_LEVEL
 from api.calibration import endpoints as calibration
@@ -29,16 +28,15 @@ from api.connectors import endpoints as connectors
 from api.dashboard import PAGE, Dashboard
 from api.description import describe
 from api.events import endpoints as events
+from api.every_request import EveryRequest
 from api.excuses import endpoints as excuses
 from api.fairness import endpoints as fairness
 from api.funnel import endpoints as funnel
-from api.headers import SecurityHeaders
 from api.health import endpoints as health
 from api.lifespan import lifespan
-from api.logs import RequestLog
 from api.matching import endpoints as matching
 from api.metrics import endpoints as metrics
-from api.metrics.instruments import Instruments, RequestMetrics
+from api.metrics.instruments import Instruments
 from api.my import endpoints as my
 from api.notifications import endpoints as notifications
 from api.offers import endpoints as offers
@@ -152,18 +150,15 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
         # A request passes them in this order, and then comes to FastAPI's own routes.
         middleware=[
             Middleware(Proxies, trusted=settings.trusted_proxies, undeclared=undeclared_proxies),
-            Middleware(AuditedAddress),
-            Middleware(RequestLog),
-            Middleware(RequestMetrics, instruments=instruments),
+            Middleware(EveryRequest, instruments=instruments),
             *_request_traces(traces),
-            Middleware(SecurityHeaders),
             *([cors] if settings.cors_origins else []),
-            Middleware(Compression, minimum_size=GZIP_FROM_BYTES, compresslevel=GZIP_LEVEL),
             Middleware(EscapedPaths),
             Middleware(UnexpectedErrors),
+            Middleware(Revalidation),
+            Middleware(Compression, minimum_size=GZIP_FROM_BYTES, compresslevel=GZIP_LEVEL),
             # Errors of what answers before FastAPI, which has one more of these for its own.
             Middleware(ExceptionMiddleware, handlers=handlers),
-            Middleware(Revalidation),
             Middleware(FrontRouter, routes=sessions.FRONT_ROUTES),
         ],
         exception_handlers=handlers,

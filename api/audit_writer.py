@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import asyncpg
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.database import with_app_tables
 from core.audit import INSERT, Entry, as_json
@@ -13,18 +12,6 @@ from core.audit import INSERT, Entry, as_json
 RECORD = INSERT.format(parameter="$1")
 # Of the client of the request that is being answered.
 ADDRESS: ContextVar[str | None] = ContextVar("address", default=None)
-
-
-class AuditedAddress:
-    """Middleware: entries that are written for a request have its client's address."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope.get("client"):
-            ADDRESS.set(scope["client"][0])
-        await self._app(scope, receive, send)
 
 
 async def record(connection: Any, *entries: Entry) -> None:

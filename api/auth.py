@@ -96,6 +96,7 @@ class Require:
 
     def __init__(self, *roles: Role) -> None:
         self._roles = roles
+        self._key = RequireKey(*roles)
 
     async def __call__(
         self,
@@ -111,7 +112,7 @@ class Require:
             _check_role(program, *self._roles)
             return program
         if secret or not cookie:
-            return await RequireKey(*self._roles)(request, secret)
+            return await self._key(request, secret)
         caller = await _with_cookie(request, cookie)
         _check_role(caller, *self._roles)
         if request.method not in SAFE_METHODS:
@@ -120,8 +121,9 @@ class Require:
 
     async def caller(self, request: Request) -> AnyCaller:
         """For an endpoint whose dependencies are not run."""
-        key, cookie = request.headers.get(_header.model.name), request.cookies.get(COOKIE)
-        return await self(request, key, await _bearer(request), cookie)
+        if secret := request.headers.get(_header.model.name):
+            return await self._key(request, secret)
+        return await self(request, None, await _bearer(request), request.cookies.get(COOKIE))
 
 
 def forbid_forgery(request: Request) -> None:

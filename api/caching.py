@@ -4,9 +4,9 @@ import asyncio
 import gzip
 import hashlib
 import re
-from collections.abc import Callable, Coroutine, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from fastapi import Request
@@ -24,58 +24,72 @@ from core.roles import Role
 TAG = re.compile(r'"([^"]*)"')
 # An answer to one caller is none to another one.
 CREDENTIALS = "X-API-Key, Authorization, Cookie"
+VARY_COMPRESSED = f"{CREDENTIALS}, Accept-Encoding"
 GZIP_FROM_BYTES = 1024
 # Others need not wait for these.
 GZIP_IN_THREAD_FROM_BYTES = 128 << 10
 # On bodies of 75 kB: level 9 takes several times as long, and saves a few per cent.
 GZIP_LEVEL = 2
+REMEMBERED_304S = 1024
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has this already (`If-None-Match`)"}}
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
     """What an address stands for, and so how every request for it is answered. `name` is its part of the ETag; `shape`
-    makes the body of what the statement gives."""
+    makes the body of what the statement gives.
+
+    The version is looked up after the request came in, so what a 202 stands for is never missing.
+
+    Raises (every method):
+        NotFoundError: the statement's body is null.
+    """
 
     name: str
     statement: Statement
     shape: Callable[[bytes], bytes]
 
-    async def answer(self, request: Request, role: Role | None = None) -> "Answer":
-        """200, or 304 if the client has the present version.
-
-        With the role of a caller who may read it, from memory if the answer of the present version is there; else it
-        is there afterwards. The version is looked up after the request came in, so what a 202 stands for is never
-        missing.
-
-        Raises:
-            NotFoundError: the statement's body is null.
-        """
-        marts: Marts = request.state.marts
-        memory: AnswerMemory = request.state.answer_memory
-        key = (request.scope["path"], request.scope["query_string"], role)
-        known = _known_versions(request, self.name)
-        if known or key in memory:
-            version = await marts.version(self.statement.version_sql)
+    async def answer(self, request: Request) -> Response:
+        """200, or 304 if the client has the present version."""
+        if known := _known_versions(request, self.name):
+            version = await request.state.marts.version(self.statement.version_sql)
             if version in known:
                 return _not_modified(version, self.name)
-            if kept := memory.find(key, version):
-                return await _from_memory(request, memory, key, kept)
+        version, body, headers = await self._read(request)
+        # Compression adds its own entry to Vary.
+        return _json(body, _headers(version, self.name, CREDENTIALS) | headers)
+
+    async def answer_again(self, request: Request, role: Role) -> Response:
+        """The same for a caller who may read it with this role, from memory if the answer of the present version is
+        there; else it is there afterwards. It is compressed already, if it is to be."""
+        memory: AnswerMemory = request.state.answer_memory
+        key, kept, known = (self.name, role), None, _known_versions(request, self.name)
+        if known or key in memory:
+            version = await request.state.marts.version(self.statement.version_sql)
+            if version in known:
+                return _not_modified_again(version, self.name)
+            kept = memory.find(key, version)
+        is_new = kept is None
+        if kept is None:
+            version, body, headers = await self._read(request)
+            vary = CREDENTIALS if len(body) < GZIP_FROM_BYTES else VARY_COMPRESSED
+            kept = Kept(version, _json(body, _headers(version, self.name, vary) | headers))
+        answer = kept.plain
+        if len(answer.body) >= GZIP_FROM_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
+            answer = kept.packed or await _packed(kept.plain)
+            if kept.packed is None:
+                kept, is_new = replace(kept, packed=answer), True
+        if is_new and not self.statement.reads_sessions:
+            memory.keep(key, kept)
+        return answer
+
+    async def _read(self, request: Request) -> tuple[str, bytes, dict[str, str]]:
+        """Version, body and headers of what the database has."""
+        marts: Marts = request.state.marts
         published = await marts.read_published(self.statement)
         if published.body is None:
             raise NotFoundError(self.statement.missing)
-        body = self.shape(published.body)
-        # Compression adds its own entry to Vary.
-        headers = _headers(published.version, self.name, CREDENTIALS) | next_page(request, published.next_cursor)
-        if role is not None and not self.statement.reads_sessions:
-            memory.keep(key, Kept(published.version, body, headers))
-        return Answer(body, headers=headers, media_type="application/json")
-
-
-class Answer(Response):
-    """A response that may say how the next request for its address is answered."""
-
-    resource: Resource | None = None
+        return published.version, self.shape(published.body), next_page(request, published.next_cursor)
 
 
 class RevalidatedRoute(ApiRoute):
@@ -95,8 +109,9 @@ class RevalidatedRoute(ApiRoute):
 
         async def handle(request: Request) -> Response:
             response = await answer_in_full(request)
-            if isinstance(response, Answer) and response.resource is not None:
-                record_of(request.scope).answer_again = partial(_answer_again, guards, response.resource)
+            record = record_of(request.scope)
+            if record.resource is not None:
+                record.answer_again = partial(_answer_again, guards, record.resource)
             return response
 
         return handle
@@ -104,14 +119,14 @@ class RevalidatedRoute(ApiRoute):
 
 async def _answer_again(guards: Sequence[Require], resource: Resource, request: Request) -> Response:
     callers = [await guard.caller(request) for guard in guards]
-    return await resource.answer(request, callers[-1].role)
+    return await resource.answer_again(request, callers[-1].role)
 
 
 def _as_it_is(body: bytes) -> bytes:
     return body
 
 
-async def answer(request: Request, statement: Statement, shape: Callable[[bytes], bytes] = _as_it_is) -> Answer:
+async def answer(request: Request, statement: Statement, shape: Callable[[bytes], bytes] = _as_it_is) -> Response:
     """200 with the statement's body, put into `shape`; or 304 if the client has it already.
 
     The tag is weak because the body may be compressed on its way.
@@ -120,22 +135,8 @@ async def answer(request: Request, statement: Statement, shape: Callable[[bytes]
         NotFoundError: the statement's body is null.
     """
     resource = Resource(_resource(request, statement), statement, shape)
-    response = await resource.answer(request)
-    response.resource = resource
-    return response
-
-
-async def _from_memory(request: Request, memory: AnswerMemory, key: Hashable, kept: Kept) -> Answer:
-    """As the middleware for compression would send it, but packed once."""
-    if len(kept.body) < GZIP_FROM_BYTES or "gzip" not in request.headers.get("accept-encoding", ""):
-        return Answer(kept.body, headers=kept.headers, media_type="application/json")
-    if kept.packed is None:
-        pack = partial(gzip.compress, kept.body, GZIP_LEVEL)
-        is_large = len(kept.body) >= GZIP_IN_THREAD_FROM_BYTES
-        kept = replace(kept, packed=await asyncio.to_thread(pack) if is_large else pack())
-        memory.keep(key, kept)
-    headers = {**kept.headers, "Content-Encoding": "gzip", "Vary": f"{CREDENTIALS}, Accept-Encoding"}
-    return Answer(kept.packed, headers=headers, media_type="application/json")
+    record_of(request.scope).resource = resource
+    return await resource.answer(request)
 
 
 def tagged(request: Request, statement: Statement, version: str, body: bytes) -> Response:
@@ -143,7 +144,7 @@ def tagged(request: Request, statement: Statement, version: str, body: bytes) ->
     resource = _resource(request, statement)
     if version in _known_versions(request, resource):
         return _not_modified(version, resource)
-    return _found(version, resource, body)
+    return _json(body, _headers(version, resource, CREDENTIALS))
 
 
 def _known_versions(request: Request, resource: str) -> list[str]:
@@ -152,14 +153,24 @@ def _known_versions(request: Request, resource: str) -> list[str]:
     return [tag.removesuffix(f"-{resource}") for tag in TAG.findall(known) if tag.endswith(f"-{resource}")]
 
 
-def _not_modified(version: str, resource: str) -> Answer:
-    return Answer(status_code=304, headers=_headers(version, resource, f"{CREDENTIALS}, Accept-Encoding"))
+def _not_modified(version: str, resource: str) -> Response:
+    return Response(status_code=304, headers=_headers(version, resource, VARY_COMPRESSED))
 
 
-def _found(version: str, resource: str, body: bytes) -> Answer:
-    # Compression adds its own entry to Vary.
-    headers = _headers(version, resource, CREDENTIALS)
-    return Answer(body, headers=headers, media_type="application/json")
+# Not for what goes through FastAPI, which may add to a response.
+_not_modified_again = lru_cache(REMEMBERED_304S)(_not_modified)
+
+
+def _json(body: bytes, headers: dict[str, str]) -> Response:
+    return Response(body, headers=headers, media_type="application/json")
+
+
+async def _packed(plain: Response) -> Response:
+    """As the middleware for compression would send it."""
+    pack = partial(gzip.compress, plain.body, GZIP_LEVEL)
+    body = await asyncio.to_thread(pack) if len(plain.body) >= GZIP_IN_THREAD_FROM_BYTES else pack()
+    headers = {**plain.headers, "content-encoding": "gzip", "content-length": str(len(body))}
+    return Response(body, headers=headers)
 
 
 def answer_by_content(request: Request, body: bytes, next_cursor: str | None = None) -> Response:
@@ -169,7 +180,7 @@ def answer_by_content(request: Request, body: bytes, next_cursor: str | None = N
     headers = _headers(version, "content", CREDENTIALS)
     if f"{version}-content" in TAG.findall(request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
-    return Response(body, headers=headers | next_page(request, next_cursor), media_type="application/json")
+    return _json(body, headers | next_page(request, next_cursor))
 
 
 def _resource(request: Request, statement: Statement) -> str:

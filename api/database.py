@@ -1,6 +1,7 @@
 """Reads of the published marts: one statement per request, its JSON made by Postgres."""
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -106,6 +107,50 @@ class Published:
     next_cursor: str | None = None
 
 
+class _Looks:
+    """Looks at one thing, one after the other, each shared by all who came while the one before was under way.
+
+    A look belongs to the first of them, also in its trace.
+    """
+
+    def __init__(self, look: Callable[[], Awaitable[str]]) -> None:
+        self._look = look
+        self._waiting: list[asyncio.Future[str]] = []
+        self._context = contextvars.copy_context()
+        self._under_way: asyncio.Task[None] | None = None
+
+    async def next(self) -> str:
+        """What is seen by a look that begins after this call."""
+        if not self._waiting:
+            self._context = contextvars.copy_context()
+        waits: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waits)
+        if self._under_way is None:
+            self._begin()
+        return await waits
+
+    def _begin(self) -> None:
+        self._under_way = asyncio.create_task(self._run(), context=self._context)
+
+    async def _run(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        try:
+            seen = await self._look()
+            for each in waiting:
+                if not each.done():  # whoever asked is still there
+                    each.set_result(seen)
+        except Exception as error:
+            for each in waiting:
+                if not each.done():
+                    each.set_exception(error)
+        finally:
+            for each in waiting:
+                each.cancel()  # those that nothing was set for
+            self._under_way = None
+            if self._waiting:
+                self._begin()
+
+
 class Marts:
     """The published tables, read over a pool of connections.
 
@@ -118,9 +163,8 @@ class Marts:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        # Looks at versions, by query: those under way, and those that begin when these have ended.
-        self._looking: dict[str, asyncio.Task[str]] = {}
-        self._waiting: dict[str, asyncio.Task[str]] = {}
+        # At versions, by query.
+        self._looks: dict[str, _Looks] = {}
         # What statements have counted, and at which version.
         self._counted: dict[Hashable, tuple[str, int]] = {}
 
@@ -129,20 +173,12 @@ class Marts:
 
         The look begins after this call. While one is under way, all who come share the next.
         """
-        look = self._waiting.get(query)
-        if look is None:
-            look = asyncio.create_task(self._look(query, self._looking.get(query)))
-            self._waiting[query] = look
-        return await asyncio.shield(look)
+        if query not in self._looks:
+            self._looks[query] = _Looks(partial(self._version, query))
+        return await self._looks[query].next()
 
-    async def _look(self, query: str, before: "asyncio.Task[str] | None") -> str:
-        if before is not None:
-            await asyncio.wait([before])
-        self._looking[query] = self._waiting.pop(query)
-        try:
-            version = await self._run(partial(_look_at, query))
-        finally:
-            del self._looking[query]
+    async def _version(self, query: str) -> str:
+        version = await self._run(partial(_look_at, query))
         if version is None:
             raise NotPublishedError("The first run has not finished.")
         return str(version)

@@ -1,6 +1,8 @@
 """Headers that tell a browser to be strict with what it gets from here."""
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from collections.abc import Sequence
+
+Header = tuple[bytes, bytes]
 
 SAME_FOR_ALL = (
     (b"x-content-type-options", b"nosniff"),
@@ -19,31 +21,15 @@ DASHBOARD_POLICY = (
     b"connect-src 'self'; frame-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
     b"frame-ancestors 'none'"
 )
+_OF_API = (*SAME_FOR_ALL, (POLICY, JSON_POLICY))
+_OF_DASHBOARD = (*SAME_FOR_ALL, (POLICY, DASHBOARD_POLICY))
 
 
-class SecurityHeaders:
-    """Sets the same protective headers on every answer, and a content policy that fits what is sent.
+def protected(headers: Sequence[Header], path: str) -> list[Header]:
+    """The headers of an answer with the same protective ones on every answer, and a content policy that fits the path.
 
     A header that the answer has already is left as it is.
     """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
-        async def protected(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                own = {name.lower() for name, _ in message["headers"]}
-                ours = (*SAME_FOR_ALL, (POLICY, _policy(scope["path"])))
-                message["headers"] = [*message["headers"], *(header for header in ours if header[0] not in own)]
-            await send(message)
-
-        await self.app(scope, receive, protected)
-
-
-def _policy(path: str) -> bytes:
-    return JSON_POLICY if path.startswith("/api") else DASHBOARD_POLICY
+    ours = _OF_API if path.startswith("/api") else _OF_DASHBOARD
+    own = {name for name, _ in headers}
+    return [*headers, *[header for header in ours if header[0] not in own]]

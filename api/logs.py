@@ -9,16 +9,15 @@ import logging.config
 import re
 import secrets
 import sys
-import time
 import traceback
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from pydantic_core import to_json
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
-from api.state import route_of, start_record
+from api.state import RequestRecord
 
 SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 INNERMOST_FRAMES = 12
@@ -78,46 +77,29 @@ def where_raised(error: BaseException) -> list[str]:
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
 
 
-class RequestLog:
-    """Middleware: names the request, keeps the record of it, and logs it when its answer is complete.
+class RequestLines:
+    """A line for each request, when its answer is complete.
 
     The line of a request without an error goes past structlog, which takes longer for it than many a request.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self) -> None:
         self._lines: list[bytes] = []
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        record = start_record(scope, _request_id(scope))
-        started = time.perf_counter()
-        status: int | None = None
-
-        async def with_request_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", record.request_id.encode())]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, with_request_id)
-        finally:
-            details: dict[str, Any] = {
-                "request_id": record.request_id,
-                "method": scope["method"],
-                "route": route_of(scope),
-                "status": status,
-                "duration_ms": round((time.perf_counter() - started) * 1000, 2),
-                "key": record.caller,
-            }
-            if (error := record.error) is not None:
-                log.error("request", **details, error=type(error).__qualname__, raised_at=where_raised(error))
-            elif logging.getLogger().isEnabledFor(logging.INFO):
-                self._add(details)
+    def tell(self, method: str, route: str | None, record: RequestRecord, seconds: float) -> None:
+        """Log the request; `seconds` is how long it took."""
+        details: dict[str, Any] = {
+            "request_id": record.request_id,
+            "method": method,
+            "route": route,
+            "status": record.status,
+            "duration_ms": round(seconds * 1000, 2),
+            "key": record.caller,
+        }
+        if (error := record.error) is not None:
+            log.error("request", **details, error=type(error).__qualname__, raised_at=where_raised(error))
+        elif logging.getLogger().isEnabledFor(logging.INFO):
+            self._add(details)
 
     def _add(self, details: dict[str, Any]) -> None:
         """What is answered in one turn of the event loop is written at its end: one write for many lines."""
@@ -132,7 +114,8 @@ class RequestLog:
         sys.stdout.flush()
 
 
-def _request_id(scope: Scope) -> str:
+def request_id(scope: Scope) -> str:
+    """What the client calls the request, if that is sane, else a new id."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(value):
             return str(value, "ascii")

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.state import record_of
 
@@ -234,18 +234,12 @@ class UnexpectedErrors:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = False
-
-        async def watched(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
         try:
-            await self.app(scope, receive, watched)
+            await self.app(scope, receive, send)
         except Exception as error:
-            record_of(scope).error = error
-            if started:
+            record = record_of(scope)
+            record.error = error
+            if record.status is not None:
                 raise
             detail = "The error has been logged; the request id finds it."
             await _problem_response(scope, InternalError(detail))(scope, receive, send)

@@ -6,6 +6,7 @@ Behind a proxy that is not in TUTORQ_TRUSTED_PROXIES all clients have its addres
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import asyncpg
 import structlog
@@ -17,6 +18,7 @@ from api.database import with_connection
 HEADER = b"x-forwarded-for"
 # Anybody who reaches the API can send the header; a few addresses are enough to tell an operator.
 MOST_NOTICED = 20
+REMEMBERED_ADDRESSES = 1024
 # Doctor tells of those seen within a day.
 AGAIN_AFTER_SECONDS = 6 * 3600
 
@@ -77,11 +79,13 @@ class Proxies:
         self._app = app
         # uvicorn's own, asked for nothing but whom it trusts and what it makes of it.
         self._believing = ProxyHeadersMiddleware(app, list(trusted))  # type: ignore[arg-type]
+        # To read an address takes longer than all else here, and most requests come from few.
+        self._is_trusted = lru_cache(REMEMBERED_ADDRESSES)(self._believing.trusted_hosts.__contains__)
         self._undeclared = undeclared
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = scope.get("client")
-        if client and client[0] in self._believing.trusted_hosts:
+        if client and self._is_trusted(client[0]):
             await self._believing(scope, receive, send)  # type: ignore[arg-type]
             return
         if client and self._undeclared.is_looking() and any(name == HEADER for name, _ in scope["headers"]):

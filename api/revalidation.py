@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.problems import ApiError, problem_response
 from api.state import AnswerAgain, record_of, route_of
 
 # Some 1.5 kB each; SQL is shared by the addresses that it answers.
@@ -37,7 +38,10 @@ class Revalidation:
         record = record_of(scope)
         if answered is not None:
             record.route = answered.route
-            response = await answered.again(Request(scope, receive, send))
+            try:
+                response = await answered.again(Request(scope, receive, send))
+            except ApiError as error:
+                response = problem_response(error, record.request_id)
             await response(scope, receive, send)
             return
         await self.app(scope, receive, send)

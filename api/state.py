@@ -19,17 +19,19 @@ AnswerAgain = Callable[[Request], Awaitable[Response]]
 
 @dataclass(slots=True)
 class RequestRecord:
-    """What the log line, the metrics and problems tell of a request.
+    """What the log line, the metrics and problems tell of a request. `status` is there once the answer has begun.
 
-    `RequestLog` (logs.py) makes it. `auth` names the caller, `UnexpectedErrors` (problems.py) notes what nobody
-    expected, what answers without a route of its own names one, and `RevalidatedRoute` (caching.py) says how the next
-    request for the same address may be answered.
+    `EveryRequest` (every_request.py) makes it. `auth` names the caller, `UnexpectedErrors` (problems.py) notes what
+    nobody expected, what answers without a route of its own names one, and caching.py says what the address stands for,
+    and how the next request for it may be answered.
     """
 
     request_id: str
+    status: int | None = None
     caller: str | None = None
     error: Exception | None = None
     route: str | None = None
+    resource: Any = None
     answer_again: AnswerAgain | None = None
 
 

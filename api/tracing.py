@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult, TraceIdRatioBased
 from opentelemetry.trace import Link, SpanKind, StatusCode, TraceState
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.metrics.instruments import METHODS, OTHER
 from api.state import record_of, route_of
@@ -95,18 +95,14 @@ class RequestTraces:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         caller = self._propagator.extract(headers)
         with self._tracer.start_as_current_span(method, caller, SpanKind.SERVER) as span:
-
-            async def watched(message: Message) -> None:
-                if message["type"] == "http.response.start":
-                    span.set_attribute("http.response.status_code", message["status"])
-                    if message["status"] >= SERVER_ERROR:
-                        span.set_status(StatusCode.ERROR)
-                await send(message)
-
             try:
-                await self.app(scope, receive, watched)
+                await self.app(scope, receive, send)
             finally:
-                route = route_of(scope) or OTHER
+                record, route = record_of(scope), route_of(scope) or OTHER
                 span.update_name(f"{method} {route}")
                 span.set_attributes({"http.request.method": method, "http.route": route})
-                span.set_attribute("tutorq.request_id", record_of(scope).request_id)
+                span.set_attribute("tutorq.request_id", record.request_id)
+                if record.status is not None:
+                    span.set_attribute("http.response.status_code", record.status)
+                    if record.status >= SERVER_ERROR:
+                        span.set_status(StatusCode.ERROR)

@@ -1,21 +1,20 @@
 """What is counted in this process as it happens: requests, and rows that were posted."""
 
 import dataclasses
-import time
 from collections.abc import Sequence
+from functools import lru_cache
 
 import asyncpg
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import ErasedError
 from api.sessions.ledger import Answer, Ledger, Outcome, Post, Receipt
-from api.state import route_of
 from core.erased import ErasedIds
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
+REMEMBERED_LABELS = 1024
 
 
 class Instruments:
@@ -36,6 +35,8 @@ class Instruments:
             buckets=BUCKETS,
             registry=self.registry,
         )
+        # The client's own look-up by labels takes longer than to count.
+        self._of_requests = lru_cache(REMEMBERED_LABELS)(self._labelled)
         rows = Counter("tutorq_ingest_rows", "Rows posted, by outcome.", ["outcome"], registry=self.registry)
         self.accepted = rows.labels("accepted")
         self.duplicate = rows.labels("duplicate")
@@ -45,6 +46,16 @@ class Instruments:
 
         self.event_streams = Gauge("tutorq_event_streams", "Open streams of events.", registry=self.registry)
 
+    def count_request(self, method: str, route: str | None, status: int, seconds: float) -> None:
+        """By route template, never by path, which may name somebody."""
+        number, duration = self._of_requests(method, route, status)
+        number.inc()
+        duration.observe(seconds)
+
+    def _labelled(self, method: str, route: str | None, status: int) -> tuple[Counter, Histogram]:
+        method, route = method if method in METHODS else OTHER, route or OTHER
+        return self.requests.labels(method, route, str(status)), self.seconds.labels(method, route)
+
     def outcome(self, outcome: Outcome) -> Counter:
         """What counts a row that was taken."""
         return {
@@ -53,35 +64,6 @@ class Instruments:
             "stale": self.stale,
             "conflict": self.conflict,
         }[outcome.status]
-
-
-class RequestMetrics:
-    """Middleware: counts every request by route template, never by path, which may name somebody."""
-
-    def __init__(self, app: ASGIApp, instruments: Instruments) -> None:
-        self.app = app
-        self._instruments = instruments
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        started = time.perf_counter()
-        status = 0
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, watched)
-        finally:
-            method = scope["method"] if scope["method"] in METHODS else OTHER
-            route = route_of(scope) or OTHER
-            self._instruments.requests.labels(method, route, str(status)).inc()
-            self._instruments.seconds.labels(method, route).observe(time.perf_counter() - started)
 
 
 class CountedLedger(Ledger):

@@ -134,18 +134,25 @@ KNOWN_CONCERNS = f"""(
     ) as known
 )"""
 
+# The scores as JSON, and in a line of its own what else the answer is made of.
 ONE = f"""
 select
     {VERSION},
     (
         select
-            json_build_object(
-                'tutor', (select scored from (select {columns(TutorScore, "scores")}) as scored),
-                'profile', (select profile from (select {columns(TutorProfile, "tutors")}) as profile),
-                'concerns', {KNOWN_CONCERNS.format(tutor_id="scores.tutor_id")},
-                'patterns', {patterns.of_tutor("scores.tutor_id")},
-                'rules', (select rules from (select {columns(concerns.Rules, "publication")}) as rules),
-                'meta', json_build_object({META_SQL})
+            convert_to(
+                concat(
+                    (select to_json(scored) from (select {columns(TutorScore, "scores")}) as scored),
+                    chr(10),
+                    json_build_object(
+                        'profile', (select profile from (select {columns(TutorProfile, "tutors")}) as profile),
+                        'concerns', {KNOWN_CONCERNS.format(tutor_id="scores.tutor_id")},
+                        'patterns', {patterns.of_tutor("scores.tutor_id")},
+                        'rules', (select rules from (select {columns(concerns.Rules, "publication")}) as rules),
+                        'meta', json_build_object({META_SQL})
+                    )
+                ),
+                'UTF8'
             )
         from marts.tutor_scores as scores
         inner join marts.dim_tutors as tutors on scores.tutor_id = tutors.tutor_id
