@@ -55,9 +55,11 @@ export function QueryBoundary<Data>({ query, skeleton, children }: QueryBoundary
     );
   }
   if (error) {
-    // What is not there is not there the next time, either.
+    // What is not there, or not for the reader, is the same the next time.
     const isMissing = error instanceof ApiProblem && error.status === 404;
-    return <ErrorState error={error} tries={tries} action={(isMissing && wayBack) || retry} />;
+    const isRefused = error instanceof ApiProblem && error.status === 403;
+    const action = isMissing || isRefused ? wayBack : retry;
+    return <ErrorState error={error} tries={tries} action={isMissing ? (action ?? retry) : action} />;
   }
   return <Waiting skeleton={skeleton} />;
 }
