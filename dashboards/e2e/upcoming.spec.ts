@@ -54,7 +54,7 @@ test("first sessions stand by their own risk, with what to prepare for", { tag: 
   );
   expect(risks).toEqual([...risks].sort((a, b) => b - a));
   const row = page
-    .getByRole("table", { name: "Sessions, greatest risk first" })
+    .getByRole("table", { name: "First sessions, greatest risk first" })
     .locator("tbody tr")
     .first();
   await expect(row).toContainText("risk that this session fails or is the last");

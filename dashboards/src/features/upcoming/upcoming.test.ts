@@ -27,6 +27,21 @@ it("by risk, sessions stand in one group as they come", () => {
   expect(groups([], "risk")).toEqual([]);
 });
 
+it("by tutor, sessions that follow one another stand together, with how many there are", () => {
+  const of = (tutor_id: string, tutor_name: string, tutor_sessions: number) => ({
+    ...session(1, 9, "a", "Ada"),
+    tutor_id,
+    tutor_name,
+    tutor_sessions,
+  });
+  const sessions = [of("t", "Tom", 35), of("t", "Tom", 35), of("u", "Una", 1), of("t", "Tom", 35)];
+  expect(groups(sessions, "tutor").map(({ title, sessions }) => [title, sessions.length])).toEqual([
+    ["Tom: 35 sessions", 2],
+    ["Una: 1 session", 1],
+    ["Tom: 35 sessions", 1],
+  ]);
+});
+
 it("students of one name stay apart, and one without a name has an id", () => {
   const sessions = [
     session(1, 9, "a", "Ada"),

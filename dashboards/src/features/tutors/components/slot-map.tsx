@@ -53,7 +53,7 @@ export function SlotMap({ slots, patterns }: SlotMapProps) {
               ))}
             </tbody>
           </table>
-          <p className={classes.legend}>Let-downs of sessions; darker is a higher rate.</p>
+          <p className={classes.legend}>Let-downs of sessions; stronger colour, higher rate.</p>
         </>
       )}
     </Panel>

@@ -51,7 +51,7 @@ export function UpcomingPage() {
           <>
             <Sessions
               list={list}
-              by={search.by ?? "risk"}
+              by={search.by ?? (search.first ? "risk" : "tutor")}
               areFirst={search.first !== undefined}
               isStale={upcoming.isPlaceholderData}
             />
@@ -189,8 +189,9 @@ interface SessionsProps {
 }
 
 function Sessions({ list: { data }, by, areFirst, isStale }: SessionsProps) {
-  return groups(data, by).map(({ key, title, sessions }) => (
-    <Panel key={key} title={title} flush>
+  return groups(data, by).map(({ title, sessions }) => (
+    // Tutors whose risk is the same or unknown take turns.
+    <Panel key={sessions[0]?.session_id} title={title} flush>
       <Table
         label={LABEL[by](title)}
         columns={columns(by, areFirst)}
@@ -205,7 +206,8 @@ function Sessions({ list: { data }, by, areFirst, isStale }: SessionsProps) {
 const LABEL: Record<By, (title: string) => string> = {
   day: (title) => `Sessions on ${title}`,
   student: (title) => `Sessions of ${title}`,
-  risk: (title) => `Sessions, ${title.toLowerCase()}`,
+  tutor: (title) => `Sessions with ${title}`,
+  risk: (title) => `First sessions, ${title.toLowerCase()}`,
 };
 
 /** Where first sessions are asked for. */
