@@ -56,10 +56,9 @@ export function QueryBoundary<Data>({ query, skeleton, children }: QueryBoundary
   }
   if (error) {
     // What is not there, or not for the reader, is the same the next time.
-    const isMissing = error instanceof ApiProblem && error.status === 404;
-    const isRefused = error instanceof ApiProblem && error.status === 403;
-    const action = isMissing || isRefused ? wayBack : retry;
-    return <ErrorState error={error} tries={tries} action={isMissing ? (action ?? retry) : action} />;
+    const status = error instanceof ApiProblem ? error.status : 0;
+    const action = status === 404 ? (wayBack ?? retry) : status === 403 ? wayBack : retry;
+    return <ErrorState error={error} tries={tries} action={action} />;
   }
   return <Waiting skeleton={skeleton} />;
 }

@@ -313,7 +313,7 @@ function columns(by: By, areFirst: boolean): Column<UpcomingSession>[] {
   return by === "student" ? [when, ...others] : [when, student, ...others];
 }
 
-/** "in the next 7 days", "on the first day" */
+/** "in the next 7 days", "on that day" */
 function spanOf({ from, days }: UpcomingSearch): string {
   if (days === "all") return from ? "from that day on" : "from now on";
   if (days === "1") return from ? "on that day" : "today";
