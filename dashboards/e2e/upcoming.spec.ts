@@ -16,7 +16,7 @@ test("planned sessions of a week stand at the greatest risk first, all of them o
   expect(latest).toBeLessThan(Date.now() + 7 * 86_400_000);
   const sum = page.getByText(/planned sessions? in the next 7 days\./);
   await expect(sum).toContainText(meta.total.toLocaleString("en-GB"));
-  await page.getByLabel("Days").click();
+  await page.getByRole("combobox", { name: "Days" }).click();
   await page.getByRole("option", { name: "All planned" }).click();
   await expect(page).toHaveURL("/upcoming?days=all");
   await expect(page.getByText(/planned sessions? from now on\./)).toBeVisible();
