@@ -117,7 +117,6 @@ docs: install .venv-docs/installed ## Build the docs site into build/site; a dea
 
 # A demo that is thrown away: the story adds a person, who acts in a case. A second time, the person is there already.
 pictures: install ## Make the pictures of README and docs anew, from a demo that runs (make up)
-	-$(BIN)/tutorq people add lea.martin@example.org --name "Lea Martin" --role lead
 	rm -rf build/pictures && mkdir -p build/pictures
 	$(BIN)/node dashboards/scripts/pictures.mjs $(ADDRESS) $(DAGSTER) "$$(cat "$${TUTORQ_HOME:-var}/api-key")" "$$($(BIN)/tutorq login-link lea.martin@example.org)" build/pictures
 	$(BIN)/python -m tools.pictures build/pictures docs/images

@@ -33,8 +33,8 @@ def export(
     kind: KindText = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Export all data of a person to a folder: one file per table, and index.html. An e-mail address exports the
-    data of somebody who logs in."""
+    """Export all data of one tutor or student to a folder: one file per table, and index.html. With an e-mail address
+    as ID, export the data of a person who logs in."""
     from core import people
     from core.sealing import text_sealer
     from persons.export import note_export, read_person, write_export
@@ -79,7 +79,7 @@ def erase(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Erase all data of a person and block future imports of the person. Only a backup can undo this."""
+    """Erase all data of a tutor or student, and refuse later rows that name them. Only a backup can undo this."""
     from persons.erase import erase as erase_person
     from persons.identity import identify, with_id
     from persons.requests import waiting
@@ -117,13 +117,13 @@ def erase(
             out.print(table)
             out.print(f"Erasure {each.erasure_id} is done. The next run updates the scores.", highlight=False)
     if left := [place for each in done for place in each.left]:
-        raise TutorqError(f"{', '.join(left)} still names the person; erase again when nothing writes there")
+        raise TutorqError(f"the person is still named in {', '.join(left)}; stop what writes there, then erase again")
 
 
 @app.command("allow")
 @tells_errors
 def allow(called: Called, kind: KindText = None) -> None:
-    """Accept rows of an erased person again. Erased data does not return automatically."""
+    """Accept rows that name an erased person again. The erased data itself does not come back."""
     from core.erased import erased_ids
     from ingest.ids import entity_uuid
     from persons.erase import allow as allow_person

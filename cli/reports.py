@@ -1,4 +1,4 @@
-"""`tutorq reports`: look at mail, and send what is due."""
+"""`tutorq reports`: preview mail, and send what is due."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,7 @@ def preview(
         Path | None, typer.Option("--out", metavar="FILE.html", help="File to write. Default: KIND.html.")
     ] = None,
 ) -> None:
-    """Write a preview of a mail to an HTML file. tutorq queues and sends nothing."""
+    """Write a preview of a mail to an HTML file. Nothing is queued or sent."""
     from reports.preview import preview
 
     settings, database = open_platform(DatabaseRole.TRANSFORM)
@@ -41,7 +41,7 @@ def preview(
 @tells_errors
 def send(
     failed: Annotated[
-        bool, typer.Option("--failed", help="Also resend mail that was refused, given up or returned.")
+        bool, typer.Option("--failed", help="Also send again what a provider refused or returned, or tutorq gave up.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -59,7 +59,7 @@ def send(
     with err.status("Sending …"):
         sent = send_everything(settings, database, seconds=3600)
     if sent.mail.busy:
-        raise TutorqError("another process is sending; it also sends the due messages")
+        raise TutorqError("another process is already sending, and sends these messages, too")
     queued |= {f"{channel}_events": count for channel, count in sent.queued.to_dict().items()}
     if as_json:
         print_json({"queued": {**queued, "failed_before": again}, **sent.to_dict()})

@@ -18,7 +18,7 @@ from core.errors import DatabaseUnreachableError
 from core.home import only_one
 from core.keys import ensure_local_key
 from core.logins import create_link
-from core.people import Person, ensure_local
+from core.people import ensure_local
 from core.settings import MADE_UP, Settings
 from core.words import plural
 from orchestration import first_run
@@ -99,8 +99,8 @@ def _bring_up(
         again = f"For another link: `tutorq login-link {person.email}`"
         once = f"(logs in {person.name} as admin; works once, within ten minutes. {again})"
         console.print(once, soft_wrap=True, highlight=False, markup=False)
-        if is_made_up:
-            _make_up_people_at_work(settings, database, person, console)
+    if is_made_up:
+        _make_up_people_at_work(settings, database, console)
     _start_dagster(settings, supervisor, console)
 
 
@@ -129,17 +129,19 @@ def _make_up_data(settings: Settings, database: Database, console: Console) -> b
     return True
 
 
-def _make_up_people_at_work(settings: Settings, database: Database, person: Person, console: Console) -> None:
+def _make_up_people_at_work(settings: Settings, database: Database, console: Console) -> None:
     """Past talks with tutors of the made-up marketplace, what some object to, and the own page of one of them."""
     from core import audit, page_links
     from demo.appeals import write_appeals
     from demo.coaching import write_cases
+    from demo.staff import add_staff
 
     if not first_run.is_published(database):
         return
     with database.connect() as connection:
-        write_cases(connection, settings.landing, person)
-        tutor_id = write_appeals(connection, person, settings.appeal_days)
+        staff = add_staff(connection)
+        write_cases(connection, settings.landing, staff.coach)
+        tutor_id = write_appeals(connection, staff.lead, settings.appeal_days)
         if tutor_id is None:
             return
         page = page_links.create(connection, settings, tutor_id, audit.operator())

@@ -91,18 +91,18 @@ def sentences(known: Honesty, limit: float) -> list[str]:
 
 
 def in_short(known: Honesty) -> str:
-    """How often flags were right and ranges held, against what was promised; for those who read no more than that."""
+    """How often flags were right and ranges held, against what was forecast; for those who read no more than that."""
     if not known.forecasts:
         return f"No forecast is {HORIZON_DAYS} days old yet, so it is not known how often flags are right."
     ranges = (
         f"{percent(known.coverage)} of {plural(known.forecasts, 'range')} held what came "
-        f"({percent(known.coverage_expected)} promised)."
+        f"({percent(known.coverage_expected)} forecast)."
     )
     if not known.raised:
         return f"No flag of {HORIZON_DAYS} days ago or more can be judged yet. {ranges}"
     return (
         f"Of {plural(known.raised, 'weekly check')} of flagged tutors, {HORIZON_DAYS} days ago or more, "
-        f"{percent(known.right_share)} were right ({percent(known.right_share_expected)} promised). {ranges}"
+        f"{percent(known.right_share)} were right ({percent(known.right_share_expected)} forecast). {ranges}"
     )
 
 

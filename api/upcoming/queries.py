@@ -51,6 +51,7 @@ with matching as materialized (
         and ($11::boolean is null or sessions.is_first_meeting = $11)
         and ($10::text[] is null or sessions.student_risk_level = any($10))
         and ($7::timestamptz is null or sessions.scheduled_time >= $7)
+        and ($12::timestamptz is null or sessions.scheduled_time < $12)
         and (
             $8::text is null
             or sessions.tutor_id in (
@@ -154,6 +155,7 @@ def upcoming_sessions(filters: UpcomingFilters) -> Statement:
             place_of(filters),
             filters.student_risk_level or None,
             filters.is_first_meeting,
+            filters.until,
         ),
         version_sql=MATCH_VERSION_QUERY,
         cursor=filters.cursor,

@@ -114,6 +114,7 @@ class UpcomingFilters(PageFilters):
     since: Instant | None = Field(
         default=None, description="Earliest scheduled_time; default: the beginning of the as-of day."
     )
+    until: Instant | None = Field(default=None, description="Before this time.")
     search: SearchText | None = Field(
         default=None,
         description="Part of the name or the external id of the tutor or the student, ignoring accents and case.",

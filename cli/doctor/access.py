@@ -1,4 +1,4 @@
-"""What `tutorq doctor` looks at concerning keys, and where requests come from."""
+"""Checks of `tutorq doctor`: keys, the audit log, encryption and proxies."""
 
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
@@ -24,7 +24,7 @@ LOOKED_AT = 200
 
 
 def keys_in_use(connection: psycopg.Connection) -> Finding:
-    """How many keys work, which of them end soon, and which nobody uses."""
+    """How many keys are in use, which of them end soon, and which nobody has used lately."""
     (now,) = connection.execute("select now()").fetchone() or ()
     in_use = [key for key in keys.list_keys(connection) if key.state in (State.IN_USE, State.REPLACED)]
     ending = [
@@ -45,7 +45,7 @@ def keys_in_use(connection: psycopg.Connection) -> Finding:
 
 
 def audit_log(connection: psycopg.Connection) -> Finding:
-    """Whether the newest entries are a chain; `tutorq audit verify` walks all of it."""
+    """Whether the newest entries match their hashes. `tutorq audit verify` checks the whole chain."""
     try:
         head = audit.verify(connection, last=NEWEST_LINKS)
     except audit.BrokenChainError as error:
@@ -58,12 +58,12 @@ def audit_log(connection: psycopg.Connection) -> Finding:
 
 
 def encryption(connection: psycopg.Connection, settings: Settings) -> Finding:
-    """Whether there is a key for secrets and texts, and it reads some of what is there."""
+    """Whether the key for secrets and texts is set, and decrypts a sample of the stored values."""
     what = "encryption"
     try:
         box = text_sealer(settings)
     except TutorqError as error:
-        return Finding(what, False, str(error), "Put the file back from your copy.")
+        return Finding(what, False, str(error), "Restore the file from your copy.")
     if box is None:
         advice = f"Set TUTORQ_SECRETS_KEY, then run `tutorq keys rotate-encryption`. {NO_KEY}."
         return Finding(
@@ -77,7 +77,7 @@ def encryption(connection: psycopg.Connection, settings: Settings) -> Finding:
         )
     )
     if unreadable:
-        advice = "Append the previous key to TUTORQ_SECRETS_KEY. Everything else works without that key."
+        advice = "Append the previous key to TUTORQ_SECRETS_KEY. Only these values need it."
         return Finding(
             what, False, f"{plural(unreadable, 'value')} cannot be decrypted: TUTORQ_SECRETS_KEY lacks the key", advice
         )
@@ -85,7 +85,8 @@ def encryption(connection: psycopg.Connection, settings: Settings) -> Finding:
 
 
 def undeclared_proxies(connection: psycopg.Connection, settings: Settings) -> Finding:
-    """Who forwards requests without being trusted to say for whom; all its clients share the limits of one address."""
+    """Which proxies forward requests but are not trusted to name the client. All clients behind such a proxy share the
+    limits of one address."""
     rows = connection.execute(
         "select address from app.undeclared_proxies where last_seen_at > now() - %s order by last_seen_at desc",
         [PROXY_SEEN_WITHIN],
@@ -93,12 +94,12 @@ def undeclared_proxies(connection: psycopg.Connection, settings: Settings) -> Fi
     addresses = [address for (address,) in rows if not _is_trusted(address, settings.trusted_proxies)]
     if not addresses:
         return Finding("proxies", True, "no undeclared proxy")
-    # From the internet anybody may send the header; from inside, it is a proxy.
+    # Anybody on the internet can send the header. From a private address, the sender is a proxy.
     inside = [address for address in addresses if _is_inside(address)]
     found = f"X-Forwarded-For came from {', '.join((inside or addresses)[:NAMED])}, not in TUTORQ_TRUSTED_PROXIES"
     advice = (
-        "If it is your proxy, add it there and restart the API: until then all clients behind it share one address, "
-        "its limits and its name in the audit log."
+        "If this is your proxy, add its address there and restart the API. Until then, limits and the audit log treat "
+        "all clients behind it as one address."
     )
     return Finding("proxies", not inside, found, advice)
 

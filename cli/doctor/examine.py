@@ -23,7 +23,7 @@ from core.settings import Settings, settings_problem
 
 
 def examine() -> list[Finding]:
-    """Look at everything that can be looked at; what depends on something broken is left out."""
+    """Run every check that can run. A check that needs something broken is left out."""
     try:
         settings = Settings()
     except ValidationError as error:
@@ -75,14 +75,14 @@ def examine() -> list[Finding]:
         findings += server.dagster(database, timedelta(seconds=settings.daemon_silent_seconds))
         findings.append(code_locations(settings))
     except TutorqError as error:
-        advice = "Check TUTORQ_DATABASE_URL." if not database.is_embedded else "Look at its log under TUTORQ_HOME."
+        advice = "Check TUTORQ_DATABASE_URL." if not database.is_embedded else "See its log under TUTORQ_HOME."
         findings.append(Finding("database", False, str(error), advice))
     return findings
 
 
 def _home(settings: Settings, database: Database) -> Finding:
-    """Whether this user can write where files are made: with the database elsewhere (in containers, say) the home
-    itself may be read-only."""
+    """Whether this user can write to the folders in which tutorq creates files. With an external database, such as in
+    containers, the home folder itself may be read-only."""
     home = settings.home
     folders = [home]
     if not database.is_embedded:
@@ -95,18 +95,18 @@ def _home(settings: Settings, database: Database) -> Finding:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Or can be made, if it is not there."""
+    """Whether this user can write to the folder, or create it if it is missing."""
     return os.access(next(path for path in (folder, *folder.parents) if path.exists()), os.W_OK)
 
 
 def _files(settings: Settings) -> Finding:
     found, commands = open_files(settings)
-    advice = f"They hold names and keys. Close them: {commands}" if commands else None
+    advice = f"These files hold names and keys. Close them: {commands}" if commands else None
     return Finding("files", commands is None, found, advice)
 
 
 def _retention(settings: Settings) -> Finding:
-    """What is kept for how long; settings can be wrong only by what somebody wants."""
+    """How long data is kept. This check never fails: only the operator knows which values are right."""
     from persons.retention import rules
 
     kept = "; ".join(f"{rule.name.replace('_', ' ')} {rule.kept}" for rule in rules(settings))

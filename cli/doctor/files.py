@@ -1,4 +1,4 @@
-"""For `tutorq doctor`: who else on this machine may read the files of this installation."""
+"""A check of `tutorq doctor`: whether other users of this machine can read the installation's files."""
 
 import os
 import shlex
@@ -14,10 +14,10 @@ PASS_THROUGH = stat.S_IXGRP | stat.S_IXOTH
 
 
 def open_files(settings: Settings) -> tuple[str, str | None]:
-    """What is open to other users, and the commands that close it (None: nothing is).
+    """Whether other users can read files, in words, and the commands that prevent it (None if nobody else can).
 
-    What lies in a folder that nobody else may enter is closed, whatever its own mode: files that somebody dropped keep
-    theirs. The group of the landing directory is the operator's choice.
+    In a folder that nobody else can enter, every file is closed whatever its mode: files that somebody drops keep their
+    mode. The group of the landing directory is the operator's choice.
     """
     home, landing = settings.home, settings.landing
     commands = [
@@ -48,7 +48,7 @@ def _commands(path: Path, allowed: int) -> Iterator[str]:
 
 
 def _home_allows(settings: Settings) -> int:
-    """Started by root, the embedded server runs as another user, who must get through the home to its data."""
+    """If root starts it, the embedded server runs as another user, who reaches its data through the home folder."""
     return PASS_THROUGH if os.geteuid() == 0 and (settings.home / "postgres").exists() else 0
 
 

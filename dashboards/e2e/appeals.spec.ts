@@ -59,6 +59,9 @@ test("a tutor appeals on a telephone, a lead decides, and the tutor sees the ans
   const tutor = await onTelephone(browser, page.request, TUTOR);
   const own = await tutor.request.get("/my");
   expect((await own.body()).length).toBeLessThan(MOST_BYTES);
+  const last = tutor.getByRole("columnheader", { name: "90 days" });
+  const gap = await last.evaluate((cell) => Number.parseFloat(getComputedStyle(cell).paddingLeft));
+  expect(gap).toBeGreaterThanOrEqual(12);
   await expect(tutor.getByRole("row", { name: /Missed by you/ })).toContainText("3");
   await expect(tutor.getByText(OTHER)).toHaveCount(0);
   await expect(tutor.getByText("student-of")).toHaveCount(0);

@@ -111,7 +111,7 @@ test("a comparison that cannot be had leaves the rest of the tutor's page, and c
 });
 
 test("today says when its sessions are, and how many are at risk", async ({ page }) => {
-  const { data } = await ask(page, "/api/sessions/today");
+  const { data, meta } = await ask(page, "/api/sessions/today");
   await page.goto("/");
   const panel = region(page, "Sessions of the day");
   if (data.sessions === 0) {
@@ -126,7 +126,7 @@ test("today says when its sessions are, and how many are at risk", async ({ page
   );
   if (data.totals.high > 0) await expect(panel).toContainText(`${number(data.totals.high)} of`);
   await panel.getByRole("link", { name: "Sessions at high risk" }).click();
-  await expect(page).toHaveURL("/upcoming?risk=high");
+  await expect(page).toHaveURL(`/upcoming?from=${meta.as_of}&days=1&risk=high`);
 });
 
 for (const path of ["/", "/overview"]) {

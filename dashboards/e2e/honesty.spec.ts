@@ -33,4 +33,7 @@ test("a tutor's page has a map of slots, with every session in it", async ({ pag
   );
   await expect(map.getByRole("row")).toHaveCount(8);
   for (const { sentence } of patterns) await expect(map).toContainText(sentence);
+  await expect(map.getByText("All differences here are within chance.")).toHaveCount(
+    patterns.length === 0 ? 1 : 0,
+  );
 });

@@ -95,7 +95,7 @@ test("a person mails themselves a test, and finds it in the log", async ({ brows
   const mine = page.getByRole("row", { name: /^Test: tutorq: / }).first();
   await expect(mine).toBeVisible();
   // The job that sends mail takes it, and puts it into a file.
-  await expect(mine.getByText("Sent", { exact: true })).toBeVisible({ timeout: 60_000 });
+  await expect(mine.getByText("Written to file", { exact: true })).toBeVisible({ timeout: 60_000 });
   await mine.getByRole("button").click();
   const frame = page.getByRole("dialog").locator("iframe").contentFrame();
   await expect(frame.getByText(/^This is a test with/)).toBeVisible();

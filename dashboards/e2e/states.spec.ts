@@ -136,6 +136,24 @@ test("audit log: an open list, no entries, not for this reader", { tag: "@soak" 
   await expectAccessible(page);
 });
 
+test("fairness: not for this reader, and who can help", { tag: "@soak" }, async ({ page }) => {
+  await logIn(page, READ_KEY);
+  await page.goto("/fairness");
+  await expect(page.getByText("Ask an admin for access.")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Try again" })).toHaveCount(0);
+  await expectAccessible(page);
+});
+
+test("a case: nothing goes to the tutor from who may only look", { tag: "@soak" }, async ({ page }) => {
+  const [{ case_id: id }] = (await ask(page, "/api/cases?queue=todo&limit=1")).data;
+  await logIn(page, READ_KEY);
+  await page.goto(`/cases/${id}`);
+  const prepare = page.getByRole("region", { name: "Prepare" });
+  await expect(prepare.getByRole("button", { name: "Copy text" })).toBeVisible();
+  await expect(prepare.getByRole("link", { name: "Mail to tutor" })).toHaveCount(0);
+  await expect(prepare.getByRole("button", { name: "Calendar invitation" })).toHaveCount(0);
+});
+
 test("log-ins: everybody's, and one that cannot be ended", { tag: "@soak" }, async ({ page, browser }) => {
   const other = await browser.newContext();
   await logIn(await other.newPage());

@@ -34,7 +34,7 @@ export async function openLink(page: Page, link: string): Promise<void> {
  * A browser that knows no streams: the page asks every 30 seconds. Tests change one installation all at once, and what one
  * of them posts would come up on the pages of the others in the middle of a click. (A route would turn the cache off.)
  */
-export const withoutStream = (page: Page) =>
+const withoutStream = (page: Page) =>
   page.addInitScript(() => {
     Reflect.deleteProperty(window, "EventSource");
   });

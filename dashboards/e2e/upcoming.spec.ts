@@ -1,8 +1,30 @@
 import { ask, expect, expectAccessible, expectFitsTelephone, LABELS, test } from "./support";
 
-test("planned sessions stand by day in order of time, and by student on request", async ({ page }) => {
-  const answered = page.waitForResponse("**/api/sessions/upcoming*sort_by=scheduled_time*");
+test("planned sessions of a week stand at the greatest risk first, all of them on request", async ({
+  page,
+}) => {
+  const answered = page.waitForResponse("**/api/sessions/upcoming*sort_by=let_down_probability*");
   await page.goto("/upcoming");
+  const { data, meta } = await (await answered).json();
+  const risks = data.map(
+    ({ let_down_probability }: { let_down_probability: number | null }) => let_down_probability ?? -1,
+  );
+  expect(risks).toEqual([...risks].sort((a, b) => b - a));
+  const latest = Math.max(
+    ...data.map(({ scheduled_time }: { scheduled_time: string }) => Date.parse(scheduled_time)),
+  );
+  expect(latest).toBeLessThan(Date.now() + 7 * 86_400_000);
+  const sum = page.getByText(/planned sessions? in the next 7 days\./);
+  await expect(sum).toContainText(meta.total.toLocaleString("en-GB"));
+  await page.getByRole("combobox", { name: "Days" }).click();
+  await page.getByRole("option", { name: "All planned" }).click();
+  await expect(page).toHaveURL("/upcoming?days=all");
+  await expect(page.getByText(/planned sessions? from now on\./)).toBeVisible();
+});
+
+test("planned sessions stand by day in order of time, and by student, on request", async ({ page }) => {
+  const answered = page.waitForResponse("**/api/sessions/upcoming*sort_by=scheduled_time*");
+  await page.goto("/upcoming?by=day");
   const { data } = await (await answered).json();
   const times = data.map(({ scheduled_time }: { scheduled_time: string }) => Date.parse(scheduled_time));
   expect(times).toEqual([...times].sort((a, b) => a - b));
@@ -12,26 +34,27 @@ test("planned sessions stand by day in order of time, and by student on request"
   await expect(first.locator("tbody tr").first()).toContainText(/no-show risk|Not predicted/);
   await page.getByText("Student", { exact: true }).first().click();
   await expect(page).toHaveURL("/upcoming?by=student");
+  await page.goto("/upcoming?by=student&days=all");
   const { data: byStudent } = await ask(page, "/api/sessions/upcoming?sort_by=student_name&limit=1");
   await expect(
     page.getByRole("table", { name: `Sessions of ${byStudent[0].student_name}` }).first(),
   ).toBeVisible();
 });
 
-test("first sessions stand by risk on request, with what to prepare for", { tag: "@soak" }, async ({
+test("first sessions stand by their own risk, with what to prepare for", { tag: "@soak" }, async ({
   page,
 }) => {
-  await page.goto("/upcoming?first=yes");
   const answered = page.waitForResponse("**/api/sessions/upcoming*sort_by=first_session_risk*");
-  await page.getByText("Risk", { exact: true }).first().click();
-  await expect(page).toHaveURL(/by=risk/);
+  await page.goto("/upcoming");
+  await page.getByText("First sessions", { exact: true }).click();
+  await expect(page).toHaveURL("/upcoming?first=yes");
   const { data } = await (await answered).json();
   const risks = data.map(
     ({ first_session_risk }: { first_session_risk: number | null }) => first_session_risk ?? -1,
   );
   expect(risks).toEqual([...risks].sort((a, b) => b - a));
   const row = page
-    .getByRole("table", { name: /^First sessions/ })
+    .getByRole("table", { name: "First sessions, greatest risk first" })
     .locator("tbody tr")
     .first();
   await expect(row).toContainText("risk that this session fails or is the last");
@@ -40,7 +63,7 @@ test("first sessions stand by risk on request, with what to prepare for", { tag:
 
 test("filters narrow the list, and can be cleared", async ({ page }) => {
   const { data } = await ask(page, "/api/sessions/upcoming?limit=1");
-  await page.goto("/upcoming");
+  await page.goto("/upcoming?days=all");
   await page.getByLabel("Tutor or student").fill(data[0].tutor_name);
   const rows = page.getByRole("table").locator("tbody tr");
   await expect(rows.first()).toContainText(data[0].tutor_name);

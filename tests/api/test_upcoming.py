@@ -212,6 +212,9 @@ def test_from_a_moment_of_a_level_and_of_somebody(client: httpx2.Client) -> None
     for since in ("2026-02-02T00:00:00Z", "2026-02-02T01:00:00+01:00", "2026-02-01T23:30:00Z"):
         later = everyone(client, PATH, sort_by="scheduled_time", since=since)
         assert [row["external_id"] for row in later] == [f"U-{i}" for i in range(9, SESSIONS)]
+        # Not with the one that begins then.
+        sooner = everyone(client, PATH, sort_by="scheduled_time", until=since)
+        assert [row["session_id"] for row in sooner + later] == [row["session_id"] for row in by_time]
     levels = everyone(client, PATH, sort_by="scheduled_time", risk_level=["low", "high"])
     wanted = [row["session_id"] for row in by_time if row["risk_level"] in ("low", "high")]
     assert [row["session_id"] for row in levels] == wanted

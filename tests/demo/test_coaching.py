@@ -8,10 +8,10 @@ import pytest
 
 from core import dbt_runner
 from core.database import DatabaseRole
-from core.people import ensure_local
 from core.settings import Settings
 from demo import write_demo
 from demo.coaching import write_cases
+from demo.staff import add_staff
 from ingest import load_folder
 from tests.conftest import Postgres
 
@@ -35,11 +35,14 @@ def test_talks_that_work_show_and_others_do_not(postgres: Postgres, tmp_path: Pa
     settings = Settings(home=tmp_path, database_url=database.url, as_of=until.isoformat())
     dbt_runner.build(settings, database, exclude=["tag:matching", "resource_type:test"])
     with database.connect() as connection:
-        coach = ensure_local(connection)
-        assert coach is not None
+        coach = add_staff(connection).coach
+        assert add_staff(connection).coach == coach  # both are known the second time
         written = write_cases(connection, folder, coach)
+        by = connection.execute("select distinct actor from app.case_events where kind <> 'opened'").fetchall()
         found = {reason: counts for reason, *counts in connection.execute(EFFECTS).fetchall()}
         changed_later = connection.execute("select count(*) from app.cases where changed_at <> closed_at").fetchone()
+    assert by == [(coach.actor,)]
+    assert coach.name == "Nora Quinn"
     events = pd.read_csv(folder / ".truth" / "events.csv")
     talks = events[events["event"] == "coached"]
     assert 3 <= written <= len(talks)

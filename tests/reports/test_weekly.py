@@ -282,7 +282,7 @@ def test_the_mail_says_first_what_is_new_and_shows_every_section(over: "Marketpl
         assert "do not prove that conversations help" in text
         assert "None" not in text.replace("None in the week ahead", "").replace("None of", "")
     assert "https://q.example.org/weekly?week=2026-W05" in mail.text
-    assert "<b>Söhne</b>: no-shows, since Monday 26 January, probability 91%" in mail.text
+    assert "<b>Söhne</b>: no-shows, since Monday 26 January, 91% chance beyond the limit" in mail.text
     assert "<b>Söhne" not in mail.html
     assert mail.html.count('class="filled"') == sum(bool(each["let_downs"]) for each in payload["trend"])
 

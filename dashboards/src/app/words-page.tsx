@@ -24,7 +24,8 @@ const WORDS: Record<string, Record<string, string>> = {
     Watch: "The chance is between 50% and 80%: watch the figures, do not contact the tutor yet.",
     Superseded:
       "The tutor is suddenly worse and unreliable. Both come from the same sessions, so only unreliable counts.",
-    "Known start": "A session with a recorded start time. Only these sessions can count as late.",
+    "Start time recorded":
+      "A session whose actual start is in the data. Only these sessions can count as late.",
     Slot: "A weekday, a time of day, a subject, or first and later sessions with a student.",
     Pattern:
       "A slot with more let-downs than the tutor’s other slots, beyond chance. One pattern in ten may be false.",

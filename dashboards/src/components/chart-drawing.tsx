@@ -1,7 +1,7 @@
 import "@mantine/charts/styles.css";
 import { CompositeChart } from "@mantine/charts";
 
-export interface ChartSeries {
+interface ChartSeries {
   name: string;
   label: string;
   /** A CSS colour. */

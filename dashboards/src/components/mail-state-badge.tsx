@@ -12,7 +12,9 @@ export const MAIL_STATE: Record<Report["state"], TagProps> = {
 };
 
 /** What became of a mail, in word, sign and colour. */
-export function MailStateBadge({ report }: { report: Pick<Report, "state" | "delivered_at"> }) {
+export function MailStateBadge({ report }: { report: Pick<Report, "state" | "provider" | "delivered_at"> }) {
   const look: TagProps = MAIL_STATE[report.state] ?? { label: report.state, icon: "dots", tone: "none" };
+  // Nobody gets what is written to files.
+  if (report.state === "sent" && report.provider === "file") return <Tag {...look} label="Written to file" />;
   return <Tag {...look} label={report.delivered_at ? "Delivered" : look.label} />;
 }

@@ -1,5 +1,6 @@
 import { Title } from "@mantine/core";
 import { type ReactNode, useEffect } from "react";
+import { ZONE } from "../lib/format";
 import { useTitle } from "../lib/unread";
 import classes from "./page.module.css";
 
@@ -29,6 +30,7 @@ export function Page({ title, back, note, actions, children }: PageProps) {
         {actions && <div className={classes.actions}>{actions}</div>}
       </header>
       {children}
+      <p className={classes.zone}>Times are in {ZONE}.</p>
     </div>
   );
 }

@@ -75,3 +75,11 @@ it("announces that what is shown is old", () => {
   expect(screen.getByText("there")).toBeTruthy();
   expect(screen.getByRole("alert").textContent).toMatch(/^Cannot reach the API.*These figures are from /);
 });
+
+it("says who can help where the reader's role is not enough, and offers no second try", () => {
+  const refused = new ApiProblem(403, "This is not allowed", "Needs the role lead; yours is coach.");
+  render(parts({ error: refused }));
+  expect(screen.getByRole("alert").textContent).toContain("Ask an admin for access.");
+  expect(screen.queryByRole("button", { name: "Try again" })).toBeNull();
+  expect(screen.getByRole("link", { name: "Go to tutors" })).toBeTruthy();
+});

@@ -55,9 +55,10 @@ export function QueryBoundary<Data>({ query, skeleton, children }: QueryBoundary
     );
   }
   if (error) {
-    // What is not there is not there the next time, either.
-    const isMissing = error instanceof ApiProblem && error.status === 404;
-    return <ErrorState error={error} tries={tries} action={(isMissing && wayBack) || retry} />;
+    // What is not there, or not for the reader, is the same the next time.
+    const status = error instanceof ApiProblem ? error.status : 0;
+    const action = status === 404 ? (wayBack ?? retry) : status === 403 ? wayBack : retry;
+    return <ErrorState error={error} tries={tries} action={action} />;
   }
   return <Waiting skeleton={skeleton} />;
 }

@@ -9,7 +9,7 @@ type RiskLevel = Match["risk_level"];
  * Of what: that the tutor moves, cancels or misses a session; that the student leaves after the first one; that the
  * student misses a session; that the tutor stops teaching.
  */
-export type RiskOf = "let-down" | "leaving" | "no-show" | "stopping";
+type RiskOf = "let-down" | "leaving" | "no-show" | "stopping";
 
 const RISK_LEVEL: Record<RiskLevel, Omit<TagProps, "label"> & { word: string }> = {
   low: { word: "Low", icon: "check", tone: "ok" },

@@ -6,7 +6,7 @@ import { plainTitle } from "../lib/unread";
 export const WayBack = createContext<ReactNode>(null);
 
 /** A page that the reader came from. */
-export interface Way {
+interface Way {
   to: string;
   search: Record<string, unknown>;
   /** The title that it had. */
@@ -51,7 +51,7 @@ export function noteWays(router: AnyRouter): void {
   });
 }
 
-export function note(from: Place, to: Place, title: string): void {
+function note(from: Place, to: Place, title: string): void {
   const key = to.state.__TSR_key;
   const [index = 0, next = 0] = [from.state.__TSR_index, to.state.__TSR_index];
   const ways = stored();

@@ -11,7 +11,7 @@ import type { BrowserSession, LogIn } from "./api-types";
 import { ApiProblem } from "./problem";
 
 /** Who is logged in at this browser; null if nobody is. The cookie itself is out of reach of scripts. */
-export const sessionQuery = queryOptions({
+const sessionQuery = queryOptions({
   queryKey: ["session"],
   queryFn: async ({ signal }): Promise<BrowserSession | null> => {
     try {

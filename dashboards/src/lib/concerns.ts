@@ -1,5 +1,5 @@
 import type { ConcernName, RaisedConcern } from "./api-types";
-import { count, counted } from "./format";
+import { count, counted, decimal, percent, probability } from "./format";
 
 /** Concerns by name, in the order in which they are listed, as people say them. */
 const CONCERNS: Record<ConcernName, string> = {
@@ -24,4 +24,15 @@ export function countedFor({
 }: Pick<RaisedConcern, "concern" | "events" | "trials">): string {
   if (concern === "low_ratings") return counted(trials, "rating");
   return `${count(events)} of ${counted(trials, concern === "loses_new_students" ? "new student" : "session")}`;
+}
+
+/** How sure it is: "81% chance above 15%", of the true rate; of ratings "88% chance below 4.0". */
+export function chanceOf({
+  concern,
+  probability: chance,
+  threshold,
+}: Pick<RaisedConcern, "concern" | "probability" | "threshold">): string {
+  const limit =
+    concern === "low_ratings" ? `below ${decimal(threshold)}` : `above ${percent(threshold, { digits: 0 })}`;
+  return `${probability(chance)} chance ${limit}`;
 }

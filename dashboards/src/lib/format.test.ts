@@ -1,14 +1,17 @@
 import { describe, expect, it, vi } from "vitest";
 import {
   ago,
+  clock,
   counted,
   day,
+  difference,
   moment,
   notice,
   ordinal,
   percent,
   points,
   probability,
+  shortMoment,
   trimmed,
   UNREADABLE,
 } from "./format";
@@ -50,13 +53,17 @@ describe("differences", () => {
     expect(points(0.043)).toBe("+4.3 pts");
     expect(points(-0.043)).toBe("−4.3 pts");
     expect(points(0.0001)).toBe("±0.0 pts");
+    expect(difference(-0.25, 2)).toBe("−0.25");
+    expect(difference(0.04)).toBe("±0.0");
   });
 });
 
 describe("days and moments", () => {
-  it("a day is the same everywhere, a moment names the reader's zone", () => {
+  it("a day is the same everywhere, a moment is in the reader's zone, which the page names once", () => {
     expect(day("2026-01-31")).toContain("31");
-    expect(moment("2026-01-31T12:00:00Z")).toMatch(/\d\d:\d\d.*\S+$/);
+    expect(moment("2026-01-31T12:00:00Z")).toMatch(/\d\d:\d\d( [ap]m)?$/i);
+    expect(shortMoment("2026-01-31T12:00:00Z")).toMatch(/\d\d:\d\d( [ap]m)?$/i);
+    expect(clock("2026-01-31T12:00:00Z")).toMatch(/^\d\d:\d\d( [ap]m)?$/i);
     expect(day("not a day")).toBe(UNREADABLE);
     expect(day(null, "never")).toBe("never");
   });

@@ -35,11 +35,12 @@ export function probability(value: Figure, none = "not rated"): string {
 
 /** A difference of fractions in percentage points, with its sign. */
 export function points(value: Figure, none = "–"): string {
-  return shown(
-    value,
-    none,
-    (difference) => `${signOf(difference, 0.0005)}${fixed(Math.abs(difference * 100), 1)} pts`,
-  );
+  return shown(value, none, (fraction) => `${difference(fraction * 100)} pts`);
+}
+
+/** A difference with its sign; what is written as zero has "±". */
+export function difference(value: number, digits = 1): string {
+  return `${signOf(value, 0.5 / 10 ** digits)}${fixed(Math.abs(value), digits)}`;
 }
 
 export function count(value: Figure, none = "–"): string {
@@ -101,7 +102,6 @@ const MOMENT = new Intl.DateTimeFormat(LOCALE, {
   year: "numeric",
   hour: "2-digit",
   minute: "2-digit",
-  timeZoneName: "short",
 });
 
 const SHORT_MOMENT = new Intl.DateTimeFormat(LOCALE, {
@@ -110,9 +110,8 @@ const SHORT_MOMENT = new Intl.DateTimeFormat(LOCALE, {
   month: "short",
   hour: "2-digit",
   minute: "2-digit",
-  timeZoneName: "short",
 });
-const CLOCK = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+const CLOCK = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit" });
 const HOUR = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
 const WEEKDAY = new Intl.DateTimeFormat(LOCALE, {
   weekday: "long",
@@ -133,12 +132,14 @@ export const shortDay = (value: string | null | undefined, none = "–"): string
   dated(value, none, SHORT_DAY);
 /** The month of a calendar day. */
 export const month = (value: string | null | undefined, none = "–"): string => dated(value, none, MONTH);
-/** A moment in the reader's zone, which is named. */
+/** The reader's zone, in which moments are written; each page names it once. */
+export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+/** A moment in the reader's zone. */
 export const moment = (value: string | null | undefined, none = "–"): string => dated(value, none, MOMENT);
 /** The same for what is near: with its weekday, without the year. */
 export const shortMoment = (value: string | null | undefined, none = "–"): string =>
   dated(value, none, SHORT_MOMENT);
-/** The time of day of a moment, in the reader's zone, which is named. */
+/** The time of day of a moment, in the reader's zone. */
 export const clock = (value: string | null | undefined, none = "–"): string => dated(value, none, CLOCK);
 /** The day of a moment in the reader's zone. */
 export const dayOf = (value: string | null | undefined, none = "–"): string =>

@@ -4,7 +4,7 @@ import type { Health } from "./api-types";
 import { problemOf, problemOfFailure } from "./problem";
 
 /** Whether all is well behind the API, and what is wrong if it is not: a 503 has the same body. */
-export const healthQuery = queryOptions({
+const healthQuery = queryOptions({
   queryKey: ["health"],
   queryFn: async ({ signal }): Promise<Health> => {
     const { data, error, response } = await api.GET("/api/health", { signal }).catch((failure) => {

@@ -7,7 +7,7 @@ const NO_TEXT = ["checkbox", "radio", "button", "submit", "reset", "range", "col
 const ON_TOP = "[role=dialog], [role=menu], [role=listbox]";
 
 /** Whether a key pressed there would be typed, or belongs to something that is open on top of the page. */
-export function isTyping(target: EventTarget | null): boolean {
+function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
   if (target instanceof HTMLInputElement) return !NO_TEXT.includes(target.type);
   if (target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) return true;

@@ -1,7 +1,7 @@
 import type { CaseChanged, ConcernChanged, SessionAlert, TutorsRefreshed } from "./api-types";
 
 /** What the API tells of as it happens (GET /api/events), by the name of the event. */
-export interface LiveEvents {
+interface LiveEvents {
   "publication.done": { generation: number };
   "tutors.refreshed": TutorsRefreshed;
   "tutor.concern_raised": ConcernChanged;

@@ -9,7 +9,7 @@ export const STATES: Record<AppealState, TagProps> = {
   declined: { label: "Declined", icon: "cross", tone: "none" },
   withdrawn: { label: "Withdrawn", icon: "back", tone: "none" },
 };
-export const OVERDUE: TagProps = { label: "Overdue", icon: "alert", tone: "high" };
+const OVERDUE: TagProps = { label: "Overdue", icon: "alert", tone: "high" };
 
 /** What the tutor says is wrong. */
 export const REASONS: Record<AppealReason, string> = {

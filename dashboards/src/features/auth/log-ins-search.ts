@@ -1,7 +1,7 @@
 import { oneOf } from "../../lib/search-params";
 
 /** The address of the page of open log-ins. */
-export interface LogInsSearch {
+interface LogInsSearch {
   of?: "everybody";
 }
 

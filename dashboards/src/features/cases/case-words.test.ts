@@ -84,8 +84,8 @@ it("tells figures of concerns, contacts without what nobody knows, and why a cas
     { concern: "low_ratings", events: null, trials: 281, raw_rate: 3.76 },
   ];
   expect(told(event("opened", { concerns })).lines).toEqual([
-    "Unreliable: 12 of 45 sessions, 27%",
-    "Low ratings: 281 ratings, 3.8",
+    "Unreliable: 12 of 45 sessions, 27% at the time",
+    "Low ratings: 281 ratings, 3.8 at the time",
   ]);
   const contact = {
     channel: "call",

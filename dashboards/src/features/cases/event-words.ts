@@ -74,7 +74,7 @@ const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 const names = (value: unknown): string[] => list(value).map((name) => label(String(name)));
 const label = (name: string): string => concernLabel(name as CaseConcern["concern"]);
 
-/** "Unreliable: 12 of 45 sessions, 27%" */
+/** "Unreliable: 12 of 45 sessions, 27% at the time" */
 const figures = (value: unknown): string[] =>
   list(value).map((each) => {
     const concern = each as CaseConcern;
@@ -82,7 +82,10 @@ const figures = (value: unknown): string[] =>
     const rate = isRating
       ? decimal(concern.raw_rate, 1, "")
       : percent(concern.raw_rate, { digits: 0, none: "" });
-    return [`${label(concern.concern)}: ${countedFor(concern)}`, rate].filter(Boolean).join(", ");
+    return [`${label(concern.concern)}: ${countedFor(concern)}`, rate]
+      .filter(Boolean)
+      .join(", ")
+      .concat(" at the time");
   });
 
 /** One step is the title; of several, each has a line. */

@@ -1,7 +1,7 @@
 import { createContext, useContext, useState } from "react";
 
 /** Which rows are selected. Boxes look here, so that the table is not drawn anew with every click. */
-export interface Selection {
+interface Selection {
   ids: ReadonlySet<number>;
   /** Select one or not; with a range, all from the last one on. */
   toggle: (id: number, withRange?: boolean) => void;

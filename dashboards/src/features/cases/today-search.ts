@@ -2,7 +2,7 @@ import type { ConcernName, Queue } from "../../lib/api-types";
 import { CONCERN_NAMES } from "../../lib/concerns";
 import { oneOf, someText, wholeNumber } from "../../lib/search-params";
 
-export const WHOSE = ["mine", "all", "nobody"] as const;
+const WHOSE = ["mine", "all", "nobody"] as const;
 export type Whose = (typeof WHOSE)[number];
 
 /** Which cases are shown, as in the address; what is not set is left out of it. */

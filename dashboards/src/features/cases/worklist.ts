@@ -32,7 +32,7 @@ export function keepWorklist(list: Worklist): void {
   }
 }
 
-export interface Neighbours {
+interface Neighbours {
   /** From 1 on. */
   place: number;
   total: number;

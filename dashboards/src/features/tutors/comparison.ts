@@ -6,7 +6,7 @@ import { count, counted, decimal, ordinal, percent } from "../../lib/format";
 const whole = (share: number | null) => percent(share, { digits: 0, none: "none" });
 
 /** Of fewer, a share says little. */
-export const FEW = 10;
+const FEW = 10;
 const FEW_RATED = 20;
 /** Of fewer students, the weight of one is said. */
 const SOME_STUDENTS = 25;

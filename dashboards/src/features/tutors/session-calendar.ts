@@ -24,13 +24,13 @@ export const OUTCOMES: Record<Outcome, Look> = {
   held: { label: "held as planned", tone: "ok" },
 };
 
-export interface Cell {
+interface Cell {
   date: string;
   /** Absent on days without sessions. */
   day?: SessionDay;
 }
 
-export interface Week {
+interface Week {
   start: string;
   /** Seven days; null beyond the range. */
   cells: (Cell | null)[];

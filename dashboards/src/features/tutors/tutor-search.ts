@@ -2,10 +2,10 @@ import type { ConcernName } from "../../lib/api-types";
 import { CONCERN_NAMES } from "../../lib/concerns";
 import { oneOf, someText, wholeNumber } from "../../lib/search-params";
 
-export type ConcernSort = `${ConcernName}_probability`;
+type ConcernSort = `${ConcernName}_probability`;
 export const concernSort = (name: ConcernName): ConcernSort => `${name}_probability`;
 
-export const SORTS = [
+const SORTS = [
   "attention",
   "name",
   "harm_sessions",
@@ -17,7 +17,7 @@ export const SORTS = [
   ...CONCERN_NAMES.map(concernSort),
 ] as const;
 export type Sort = (typeof SORTS)[number];
-export type Order = "asc" | "desc";
+type Order = "asc" | "desc";
 
 export const DEFAULT_SORT: Sort = "attention";
 

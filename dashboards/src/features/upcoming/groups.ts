@@ -1,8 +1,8 @@
 import type { UpcomingSession } from "../../lib/api-types";
-import { weekday } from "../../lib/format";
-import { studentName } from "../../lib/person-name";
+import { counted, weekday } from "../../lib/format";
+import { studentName, tutorName } from "../../lib/person-name";
 
-export type By = "day" | "student" | "risk";
+export type By = "day" | "student" | "tutor" | "risk";
 
 export interface Group {
   key: string;
@@ -10,28 +10,39 @@ export interface Group {
   sessions: UpcomingSession[];
 }
 
-/** Sessions that follow one another on one day of the reader's zone, or of one student, under one title; by risk, all. */
+/** Sessions that follow one another on one day of the reader's zone, of one student or of one tutor; by risk, all. */
 export function groups(sessions: readonly UpcomingSession[], by: By): Group[] {
-  if (by === "risk" && sessions.length > 0) {
-    return [{ key: "risk", title: "Greatest risk first", sessions: [...sessions] }];
-  }
   const found: Group[] = [];
   for (const session of sessions) {
-    const title =
-      by === "day"
-        ? weekday(session.scheduled_time)
-        : [
-            nameOf(session),
-            session.student_name && (session.student_external_id ?? session.student_id.slice(0, 8)),
-          ]
-            .filter(Boolean)
-            .join(" · ");
-    const key = by === "day" ? title : session.student_id;
+    const { key, title } = groupOf(session, by);
     const last = found.at(-1);
     if (last?.key === key) last.sessions.push(session);
     else found.push({ key, title, sessions: [session] });
   }
   return found;
+}
+
+function groupOf(session: UpcomingSession, by: By): Omit<Group, "sessions"> {
+  switch (by) {
+    case "day": {
+      const title = weekday(session.scheduled_time);
+      return { key: title, title };
+    }
+    case "student": {
+      const id = session.student_name && (session.student_external_id ?? session.student_id.slice(0, 8));
+      return { key: session.student_id, title: [nameOf(session), id].filter(Boolean).join(" · ") };
+    }
+    case "tutor": {
+      const name = tutorName({
+        ...session,
+        name: session.tutor_name,
+        external_id: session.tutor_external_id,
+      });
+      return { key: session.tutor_id, title: `${name}: ${counted(session.tutor_sessions, "session")}` };
+    }
+    case "risk":
+      return { key: by, title: "Greatest risk first" };
+  }
 }
 
 /** The student of a session, by name. */

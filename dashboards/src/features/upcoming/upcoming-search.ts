@@ -4,18 +4,22 @@ import { oneOf, someDay, someText, wholeNumber } from "../../lib/search-params";
 export const LEAST_RISKS = ["medium", "high"] as const;
 type LeastRisk = (typeof LEAST_RISKS)[number];
 
+/** Of how many days, if not of a week; they begin with the first day. */
+export const DAYS = ["1", "all"] as const;
+
 /** Which sessions are shown and how, as in the address. */
 export interface UpcomingSearch {
   search?: string;
   /** First day, as 2026-01-31. */
   from?: string;
+  days?: (typeof DAYS)[number];
   risk?: LeastRisk;
   /** The same of the student's risk. */
   studentRisk?: LeastRisk;
   /** Only first sessions of a student with a tutor. */
   first?: "yes";
-  /** By risk: first sessions only, those at the greatest risk first. */
-  by?: "student" | "risk";
+  /** If not those at the greatest risk first. */
+  by?: "day" | "student";
   page?: number;
   /** For which a stand-in is wanted. */
   session?: string;
@@ -23,19 +27,19 @@ export interface UpcomingSearch {
 
 export function upcomingSearch(raw: Record<string, unknown>): UpcomingSearch {
   const page = wholeNumber(raw.page, 1);
-  const first = oneOf(raw.first, ["yes"]);
-  const by = oneOf(raw.by, ["student", "risk"]);
   return {
     search: someText(raw.search),
     from: someDay(raw.from),
+    days: oneOf(raw.days, DAYS),
     risk: oneOf(raw.risk, LEAST_RISKS),
     studentRisk: oneOf(raw.studentRisk, LEAST_RISKS),
-    first,
-    by: by === "risk" && !first ? undefined : by,
+    first: oneOf(raw.first, ["yes"]),
+    by: oneOf(raw.by, ["day", "student"]),
     page: page === 1 ? undefined : page,
     session: someText(raw.session),
   };
 }
 
+/** Whether more is left out than what is too far away. */
 export const isFiltered = ({ search, from, risk, studentRisk, first }: UpcomingSearch): boolean =>
   [search, from, risk, studentRisk, first].some((condition) => condition !== undefined);

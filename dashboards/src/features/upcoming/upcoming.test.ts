@@ -21,12 +21,25 @@ it("sessions of one day of the reader's zone stand together, in their order", ()
   expect(groups([], "day")).toEqual([]);
 });
 
-it("by risk, first sessions stand in one group as they come, and nothing else does", () => {
+it("by risk, sessions stand in one group as they come", () => {
   const sessions = [session(3, 9, "a", "Ada"), session(1, 9, "b", "Bo")];
   expect(groups(sessions, "risk")).toEqual([{ key: "risk", title: "Greatest risk first", sessions }]);
   expect(groups([], "risk")).toEqual([]);
-  expect(upcomingSearch({ first: "yes", by: "risk" }).by).toBe("risk");
-  expect(upcomingSearch({ by: "risk" }).by).toBeUndefined();
+});
+
+it("by tutor, sessions that follow one another stand together, with how many there are", () => {
+  const of = (tutor_id: string, tutor_name: string, tutor_sessions: number) => ({
+    ...session(1, 9, "a", "Ada"),
+    tutor_id,
+    tutor_name,
+    tutor_sessions,
+  });
+  const sessions = [of("t", "Tom", 35), of("t", "Tom", 35), of("u", "Una", 1), of("t", "Tom", 35)];
+  expect(groups(sessions, "tutor").map(({ title, sessions }) => [title, sessions.length])).toEqual([
+    ["Tom: 35 sessions", 2],
+    ["Una: 1 session", 1],
+    ["Tom: 35 sessions", 1],
+  ]);
 });
 
 it("students of one name stay apart, and one without a name has an id", () => {
@@ -47,13 +60,14 @@ it("an address survives being written and read, and nonsense in it is left out",
   const search = {
     search: "Ada",
     from: "2026-02-01",
+    days: "1",
     risk: "medium",
     by: "student",
     page: 2,
     session: "S-1",
   };
   expect(upcomingSearch(parseQuery(writeQuery(search)))).toEqual(search);
-  const typed = parseQuery("?search=&from=tomorrow&risk=low&by=tutor&page=1&session=");
+  const typed = parseQuery("?search=&from=tomorrow&days=7&risk=low&by=tutor&page=1&session=");
   expect(Object.values(upcomingSearch(typed)).every((value) => value === undefined)).toBe(true);
 });
 

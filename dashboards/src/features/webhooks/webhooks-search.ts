@@ -1,7 +1,7 @@
 import { someText, wholeNumber } from "../../lib/search-params";
 
 /** The webhook whose deliveries are shown, as in the address. */
-export interface WebhooksSearch {
+interface WebhooksSearch {
   open?: string;
   page?: number;
 }

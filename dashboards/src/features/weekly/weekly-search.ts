@@ -1,5 +1,5 @@
 /** Which week is shown, as in the address: "2026-W47". Without one, the last whole week. */
-export interface WeeklySearch {
+interface WeeklySearch {
   week?: string;
 }
 

@@ -1,4 +1,4 @@
-export interface WhatIfSearch {
+interface WhatIfSearch {
   /** The question whose answer is shown. */
   answer?: string;
 }

@@ -9,7 +9,7 @@ import type { TodaySearch, Whose } from "../today-search";
 export const PAGE_SIZE = 200;
 const OF_ONE_TUTOR = 5;
 
-export type CaseQuery = NonNullable<operations["list_cases"]["parameters"]["query"]>;
+type CaseQuery = NonNullable<operations["list_cases"]["parameters"]["query"]>;
 
 const casesQuery = (query: CaseQuery) =>
   queryOptions({

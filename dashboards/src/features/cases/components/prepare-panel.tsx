@@ -10,7 +10,7 @@ import { QueryBoundary } from "../../../components/query-boundary";
 import { StandInLink } from "../../../components/stand-in-link";
 import type { AffectedStudent, Fact, Preparation, TutorMail } from "../../../lib/api-types";
 import { concernLabel } from "../../../lib/concerns";
-import { counted, day, moment } from "../../../lib/format";
+import { counted, day, moment, ZONE } from "../../../lib/format";
 import { studentName } from "../../../lib/person-name";
 import { usePreparation } from "../api/get-case";
 import classes from "./prepare-panel.module.css";
@@ -19,8 +19,14 @@ import { ThenAndNow } from "./then-and-now";
 /** Of a list; the rest is printed, and shown when asked for. */
 const SHOWN = 8;
 
+interface PreparePanelProps {
+  caseId: number;
+  /** Whether the reader may talk with the tutor about it. */
+  mayChange: boolean;
+}
+
 /** What to know before a conversation with the tutor; to be copied, mailed or printed. */
-export function PreparePanel({ caseId }: { caseId: number }) {
+export function PreparePanel({ caseId, mayChange }: PreparePanelProps) {
   const preparation = usePreparation(caseId);
   return (
     <QueryBoundary query={preparation} skeleton={<Skeleton height={480} radius={10} />}>
@@ -28,7 +34,11 @@ export function PreparePanel({ caseId }: { caseId: number }) {
         <>
           <Panel
             title="At opening and today"
-            note={`Opened with the scores of ${day(data.opened_on)}; today’s are as of ${day(meta.as_of)}`}
+            note={
+              data.opened_on === meta.as_of
+                ? "Opened today; figures may have changed since"
+                : `Opened with the scores of ${day(data.opened_on)}; today’s are as of ${day(meta.as_of)}`
+            }
             flush
           >
             {data.facts.length > 0 ? (
@@ -39,7 +49,11 @@ export function PreparePanel({ caseId }: { caseId: number }) {
               </EmptyState>
             )}
           </Panel>
-          <Panel title="Prepare" note="For the conversation with the tutor" actions={<Ways known={data} />}>
+          <Panel
+            title="Prepare"
+            note="For the conversation with the tutor"
+            actions={<Ways known={data} mayChange={mayChange} />}
+          >
             <Parts known={data} />
           </Panel>
         </>
@@ -129,7 +143,7 @@ function Part({ title, items, none }: PartProps) {
 }
 
 /** The ways out of the page. */
-function Ways({ known }: { known: Preparation }) {
+function Ways({ known, mayChange }: { known: Preparation; mayChange: boolean }) {
   const clipboard = useClipboard({ timeout: 4000 });
   const [isInviting, inviting] = useDisclosure(false);
   return (
@@ -137,14 +151,16 @@ function Ways({ known }: { known: Preparation }) {
       <Button size="compact-sm" variant="default" onClick={() => clipboard.copy(known.text)}>
         {clipboard.copied ? "Copied" : "Copy text"}
       </Button>
-      {known.mail && (
+      {mayChange && known.mail && (
         <Button size="compact-sm" variant="default" component="a" href={mailTo(known.mail)}>
           Mail to tutor
         </Button>
       )}
-      <Button size="compact-sm" variant="default" onClick={inviting.open}>
-        Calendar invitation
-      </Button>
+      {mayChange && (
+        <Button size="compact-sm" variant="default" onClick={inviting.open}>
+          Calendar invitation
+        </Button>
+      )}
       <Button size="compact-sm" variant="default" onClick={() => window.print()}>
         Print
       </Button>
@@ -189,7 +205,7 @@ function Invitation({ caseId, onDone }: { caseId: number; onDone: () => void }) 
       <TextInput
         type="datetime-local"
         label="Start"
-        description={`In your time zone, ${Intl.DateTimeFormat().resolvedOptions().timeZone}`}
+        description={`In your time zone, ${ZONE}`}
         value={at}
         onChange={(changed) => setAt(changed.currentTarget.value)}
         data-autofocus

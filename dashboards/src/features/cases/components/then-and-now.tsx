@@ -2,10 +2,11 @@ import { Table } from "../../../components/table";
 import { Tag } from "../../../components/tag";
 import type { CaseConcern, Fact } from "../../../lib/api-types";
 import { concernLabel, countedFor } from "../../../lib/concerns";
-import { decimal, percent } from "../../../lib/format";
+import { decimal, difference, percent, points } from "../../../lib/format";
 
 /** The figures of the opening beside today's. What changed by chance, and what by the talk, they do not say. */
 export function ThenAndNow({ facts }: { facts: Fact[] }) {
+  const wasUnreliable = facts.some(({ concern, opening }) => concern === "unreliable" && opening !== null);
   return (
     <Table
       label="At opening and today"
@@ -18,18 +19,27 @@ export function ThenAndNow({ facts }: { facts: Fact[] }) {
           isRowHeader: true,
           phone: { row: 1, side: "start" },
           cell: ({ concern }) => concernLabel(concern),
+          detail: ({ change }) => change,
         },
         {
           header: "At opening",
           phone: { row: 2, side: "both", isLabelled: true },
-          cell: ({ opening }) => (opening ? counts(opening) : "Not raised then"),
+          cell: ({ opening, superseded }) => {
+            if (opening) return counts(opening);
+            return superseded && wasUnreliable ? "Unreliable was raised instead" : "Not raised then";
+          },
           detail: ({ opening }) => opening && likely(opening, "then"),
         },
         {
           header: "Today",
           phone: { row: 3, side: "both", isLabelled: true },
-          cell: ({ now, change }) => change ?? (now ? counts(now) : "Not counted any more"),
+          cell: ({ now }) => (now ? counts(now) : "Not counted any more"),
           detail: ({ now }) => now && likely(now, "now"),
+        },
+        {
+          header: "Counted change",
+          phone: { row: 4, side: "both", isLabelled: true },
+          cell: ({ opening, now }) => (opening && now ? changed(opening, now) : "–"),
         },
         {
           header: "Status",
@@ -52,6 +62,14 @@ export function ThenAndNow({ facts }: { facts: Fact[] }) {
 function counts(known: CaseConcern): string {
   const share = known.concern === "low_ratings" ? decimal(known.raw_rate, 1) : percent(known.raw_rate);
   return `${countedFor(known)}, ${share}`;
+}
+
+/** How today's figure differs from the opening's, as both are written: "−0.4 pts", "Unchanged". */
+function changed(opening: CaseConcern, now: CaseConcern): string {
+  if (counts(opening) === counts(now)) return "Unchanged";
+  if (opening.raw_rate === null || now.raw_rate === null) return "–";
+  const by = now.raw_rate - opening.raw_rate;
+  return now.concern === "low_ratings" ? difference(by) : points(by);
 }
 
 /** "likely from now on: 13% to 28%"; a sudden change is of the moment. */

@@ -175,14 +175,14 @@ const columns = <Row extends Honesty>(header: string, nameOf: (row: Row) => stri
     align: "right",
     phone: { row: 2, side: "start", isLabelled: true },
     cell: ({ coverage }) => share(coverage),
-    detail: ({ coverage_expected }) => `${share(coverage_expected)} expected`,
+    detail: ({ coverage_expected }) => `${share(coverage_expected)} forecast`,
   },
   {
     header: "Flags right",
     align: "right",
     phone: { row: 2, side: "end", isLabelled: true },
     cell: ({ right_share }) => share(right_share),
-    detail: ({ raised, right_share_expected }) => raised > 0 && `${share(right_share_expected)} expected`,
+    detail: ({ raised, right_share_expected }) => raised > 0 && `${share(right_share_expected)} forecast`,
   },
   {
     header: "False alarms",

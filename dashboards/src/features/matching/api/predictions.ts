@@ -2,7 +2,7 @@ import { keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query"
 import { api, body } from "../../../lib/api";
 import { SHOWN, type TutorConditions } from "./people";
 
-export interface MatchConditions extends TutorConditions {
+interface MatchConditions extends TutorConditions {
   sharesSubject: boolean;
 }
 

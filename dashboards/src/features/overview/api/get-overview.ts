@@ -1,7 +1,7 @@
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { api, body } from "../../../lib/api";
 
-export const overviewQuery = queryOptions({
+const overviewQuery = queryOptions({
   queryKey: ["overview"],
   queryFn: ({ signal }) => body(api.GET("/api/overview", { signal })),
 });

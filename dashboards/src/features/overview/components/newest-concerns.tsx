@@ -4,15 +4,15 @@ import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
 import { ROW, RowContent, RowList } from "../../../components/row-list";
 import type { RaisedConcern } from "../../../lib/api-types";
-import { countedFor } from "../../../lib/concerns";
-import { probability, shortDay } from "../../../lib/format";
+import { chanceOf, countedFor } from "../../../lib/concerns";
+import { shortDay } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import classes from "./newest-concerns.module.css";
 
 /** Raised concerns, those first that were raised last. */
 export function NewestConcerns({ concerns }: { concerns: RaisedConcern[] }) {
   return (
-    <Panel title="Newest concerns" note="Counts, and the chance above the limit" flush>
+    <Panel title="Newest concerns" note="Counts, and the chance of a true rate beyond the limit" flush>
       {concerns.length === 0 ? (
         <EmptyState icon="check" title="No concern is raised">
           No active tutor has a raised concern.
@@ -25,7 +25,7 @@ export function NewestConcerns({ concerns }: { concerns: RaisedConcern[] }) {
                 <RowContent
                   title={tutorName(concern)}
                   badge={<ConcernBadges concerns={[concern.concern]} />}
-                  detail={`${countedFor(concern)} · ${probability(concern.probability)} likely`}
+                  detail={`${countedFor(concern)} · ${chanceOf(concern)}`}
                   aside={concern.raised_on === null ? undefined : `since ${shortDay(concern.raised_on)}`}
                 />
               </Link>

@@ -7,7 +7,7 @@ import { Risk } from "../../../components/risk";
 import { StandInLink } from "../../../components/stand-in-link";
 import { CELL_LINK, type Column, QueryTable } from "../../../components/table";
 import type { UpcomingSession } from "../../../lib/api-types";
-import { counted, moment } from "../../../lib/format";
+import { counted, shortMoment } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useUpcoming } from "../api/get-upcoming";
 
@@ -52,7 +52,7 @@ const COLUMNS: Column<UpcomingSession>[] = [
   {
     header: "When",
     phone: { row: 2, side: "start" },
-    cell: (session) => moment(session.scheduled_time),
+    cell: (session) => shortMoment(session.scheduled_time),
     detail: (session) =>
       [session.subject, session.is_first_meeting && "first meeting"].filter(Boolean).join(" · "),
   },

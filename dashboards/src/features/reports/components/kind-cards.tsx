@@ -41,7 +41,7 @@ export function KindCards(actions: KindCardsProps) {
 function noteOf({ provider, has_begun }: KindsMeta): string {
   if (!has_begun) return "tutorq sends mail after the first scores.";
   return provider === "file"
-    ? "tutorq writes mail to files and sends none (TUTORQ_MAIL_PROVIDER=file)."
+    ? "tutorq writes mail to files, not to recipients (TUTORQ_MAIL_PROVIDER=file)."
     : `${provider} sends the mail.`;
 }
 
@@ -79,7 +79,7 @@ function Card({
             <dd>{known.off_because}</dd>
           </>
         )}
-        <dt>Last sent</dt>
+        <dt>{meta.provider === "file" ? "Last written" : "Last sent"}</dt>
         <dd>
           {known.last_report_id ? (
             <Link

@@ -3,8 +3,8 @@ import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
 import { RateInterval } from "../../../components/rate-interval";
 import type { TutorConcern } from "../../../lib/api-types";
-import { concernLabel } from "../../../lib/concerns";
-import { day, decimal, percent, probability } from "../../../lib/format";
+import { chanceOf, concernLabel } from "../../../lib/concerns";
+import { day, decimal, percent } from "../../../lib/format";
 import classes from "./concern-cards.module.css";
 
 const GRAVITY: Record<TutorConcern["status"], number> = { raised: 0, watch: 1, ok: 2, insufficient_data: 3 };
@@ -47,8 +47,7 @@ function Card({ concern }: { concern: TutorConcern }) {
       <p className={classes.figures}>
         <strong>{write(concern.expected)}</strong>
         <span>
-          likely {concern.concern === "getting_worse" ? "right now" : "from now on"} ·{" "}
-          {probability(concern.probability)} chance {isRating ? "below" : "above"} {write(concern.threshold)}
+          likely {concern.concern === "getting_worse" ? "right now" : "from now on"} · {chanceOf(concern)}
         </span>
       </p>
       <RateInterval

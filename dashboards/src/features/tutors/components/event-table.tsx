@@ -100,6 +100,7 @@ const columns = (tutorId: string): Column<TutorEvent>[] => [
   {
     header: "Reason",
     overflow: "anywhere",
+    width: "7rem",
     phone: { row: 4, side: "both" },
     cell: (event) => (event.kind === "reschedule" || event.reason_code ? words(event.reason_code) : null),
     detail: (event) => event.excuse && <ExcuseNote note={event.excuse} />,

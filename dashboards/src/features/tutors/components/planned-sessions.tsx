@@ -47,7 +47,7 @@ export function PlannedSessions({ tutorId, search, asOf }: PlannedSessionsProps)
                 ))}
               </ul>
               {total > data.length && (
-                <Link to="/upcoming" search={{ search }} className={classes.all}>
+                <Link to="/upcoming" search={{ search, days: "all", by: "day" }} className={classes.all}>
                   Show all {count(total)} on Upcoming
                 </Link>
               )}

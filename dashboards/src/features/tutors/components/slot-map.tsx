@@ -21,7 +21,7 @@ export function SlotMap({ slots, patterns }: SlotMapProps) {
       ) : (
         <>
           {patterns.length === 0 ? (
-            <p className={classes.none}>No slot stands out by more than chance.</p>
+            <p className={classes.none}>All differences here are within chance.</p>
           ) : (
             <ul className={classes.patterns} aria-label="Patterns">
               {patterns.map(({ sentence }) => (
@@ -53,7 +53,7 @@ export function SlotMap({ slots, patterns }: SlotMapProps) {
               ))}
             </tbody>
           </table>
-          <p className={classes.legend}>Let-downs of sessions; darker is a higher rate.</p>
+          <p className={classes.legend}>Let-downs of sessions; stronger colour, higher rate.</p>
         </>
       )}
     </Panel>

@@ -31,17 +31,24 @@ async function asked(
   return queries;
 }
 
+/** The first moment of a day of the reader's zone, `days` after that of `start`. */
+function midnight(start: Date, days: number): string {
+  return new Date(start.getFullYear(), start.getMonth(), start.getDate() + days).toISOString();
+}
+
 it("begins with what is still to begin, and with all there is where that is past", async () => {
   const [now, ...others] = await asked({}, "9999");
   expect(others).toEqual([]);
   const early = Date.now() - Date.parse(now?.get("since") ?? "");
   expect(early).toBeGreaterThanOrEqual(0);
   expect(early).toBeLessThan(60_000);
-  expect(now?.get("sort_by")).toBe("scheduled_time");
+  expect(now?.get("until")).toBe(midnight(new Date(now?.get("since") ?? ""), 7));
+  expect(now?.get("sort_by")).toBe("let_down_probability");
   expect(await asked({ by: "student" }, "2020")).toHaveLength(1);
   const queries = await asked({ by: "student" }, "2020", "2019-12-31");
   expect(queries.map((query) => query.has("since"))).toEqual([true, false]);
   expect(queries[1]?.get("sort_by")).toBe("student_name");
+  expect(queries[1]?.get("until")).toBe(midnight(new Date(2019, 11, 31), 7));
 });
 
 it("asks for what the address says", async () => {
@@ -50,4 +57,15 @@ it("asks for what the address says", async () => {
   expect(query?.get("since")).toBe(new Date("2026-02-01T00:00:00").toISOString());
   expect(query?.getAll("risk_level")).toEqual(["medium", "high"]);
   expect(query?.get("offset")).toBe("100");
+  expect(query?.get("until")).toBe(midnight(new Date(2026, 1, 1), 7));
+});
+
+it("asks for one day, for all there are, and for first sessions by their own risk", async () => {
+  const from = "2026-02-01";
+  const [oneDay] = await asked({ from, days: "1", by: "day" }, "9999");
+  expect(oneDay?.get("until")).toBe(midnight(new Date(2026, 1, 1), 1));
+  expect(oneDay?.get("sort_by")).toBe("scheduled_time");
+  const [all] = await asked({ from, days: "all", first: "yes" }, "9999");
+  expect(all?.has("until")).toBe(false);
+  expect(all?.get("sort_by")).toBe("first_session_risk");
 });

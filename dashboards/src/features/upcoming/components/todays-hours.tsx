@@ -23,7 +23,9 @@ export function TodaysHours() {
         <Button
           size="xs"
           variant="default"
-          renderRoot={(props) => <Link to="/upcoming" search={{ risk: "high" }} {...props} />}
+          renderRoot={(props) => (
+            <Link to="/upcoming" search={{ from: known?.meta.as_of, days: "1", risk: "high" }} {...props} />
+          )}
         >
           Sessions at high risk
         </Button>

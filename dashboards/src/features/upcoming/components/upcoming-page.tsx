@@ -16,7 +16,7 @@ import { clock, counted, percent, probability, shortMoment } from "../../../lib/
 import { tutorName } from "../../../lib/person-name";
 import { PAGE_SIZE, useUpcoming } from "../api/get-upcoming";
 import { type By, groups, nameOf } from "../groups";
-import { isFiltered, LEAST_RISKS, type UpcomingSearch } from "../upcoming-search";
+import { DAYS, isFiltered, LEAST_RISKS, type UpcomingSearch } from "../upcoming-search";
 import { StandInsDialog } from "./stand-ins-dialog";
 import classes from "./upcoming-page.module.css";
 
@@ -40,7 +40,7 @@ export function UpcomingPage() {
       note={
         <>
           {total !== undefined &&
-            `${counted(total, "planned session")}${isFiltered(search) ? " matching the filters" : ""}. `}
+            `${counted(total, "planned session")} ${spanOf(search)}${isFiltered(search) ? ", matching the filters" : ""}. `}
           {upcoming.data && <Levels meta={upcoming.data.meta} />}
         </>
       }
@@ -51,14 +51,15 @@ export function UpcomingPage() {
           <>
             <Sessions
               list={list}
-              by={search.by ?? "day"}
+              by={search.by ?? (search.first ? "risk" : "tutor")}
               areFirst={search.first !== undefined}
               isStale={upcoming.isPlaceholderData}
             />
             {list.data.length === 0 && (
               <Nothing
-                isFiltered={isFiltered(search)}
-                onClear={() => navigate({ search: { by: search.by } })}
+                search={search}
+                onClear={() => navigate({ search: { by: search.by, days: search.days } })}
+                onShowAll={() => change({ days: "all" })}
               />
             )}
             <Pages
@@ -110,6 +111,18 @@ function Filters({ search, onChange }: FiltersProps) {
         value={search.from ?? ""}
         onChange={(event) => onChange({ from: event.currentTarget.value || undefined })}
       />
+      <Select
+        label="Days"
+        className={classes.days}
+        data={[
+          { value: "1", label: "1 day" },
+          { value: "", label: "7 days" },
+          { value: "all", label: "All planned" },
+        ]}
+        allowDeselect={false}
+        value={search.days ?? ""}
+        onChange={(chosen) => onChange({ days: DAYS.find((days) => days === chosen) })}
+      />
       <LeastRisk label="Let-down risk" value={search.risk} onChange={(risk) => onChange({ risk })} />
       <LeastRisk
         label="No-show risk"
@@ -121,13 +134,7 @@ function Filters({ search, onChange }: FiltersProps) {
           fullWidth
           aria-labelledby="show-label"
           value={search.first ? "first" : "all"}
-          onChange={(shown) =>
-            onChange(
-              shown === "first"
-                ? { first: "yes" }
-                : { first: undefined, by: search.by === "risk" ? undefined : search.by },
-            )
-          }
+          onChange={(shown) => onChange({ first: shown === "first" ? "yes" : undefined })}
           data={[
             { value: "all", label: "All" },
             { value: "first", label: "First sessions" },
@@ -138,12 +145,12 @@ function Filters({ search, onChange }: FiltersProps) {
         <SegmentedControl
           fullWidth
           aria-labelledby="group-by-label"
-          value={search.by ?? "day"}
-          onChange={(by) => onChange({ by: by === "student" || by === "risk" ? by : undefined })}
+          value={search.by ?? "risk"}
+          onChange={(by) => onChange({ by: by === "day" || by === "student" ? by : undefined })}
           data={[
+            { value: "risk", label: "Risk" },
             { value: "day", label: "Day" },
             { value: "student", label: "Student" },
-            ...(search.first ? [{ value: "risk", label: "Risk" }] : []),
           ]}
         />
       </Input.Wrapper>
@@ -182,8 +189,9 @@ interface SessionsProps {
 }
 
 function Sessions({ list: { data }, by, areFirst, isStale }: SessionsProps) {
-  return groups(data, by).map(({ key, title, sessions }) => (
-    <Panel key={key} title={title} flush>
+  return groups(data, by).map(({ title, sessions }) => (
+    // Tutors whose risk is the same or unknown take turns.
+    <Panel key={sessions[0]?.session_id} title={title} flush>
       <Table
         label={LABEL[by](title)}
         columns={columns(by, areFirst)}
@@ -198,6 +206,7 @@ function Sessions({ list: { data }, by, areFirst, isStale }: SessionsProps) {
 const LABEL: Record<By, (title: string) => string> = {
   day: (title) => `Sessions on ${title}`,
   student: (title) => `Sessions of ${title}`,
+  tutor: (title) => `Sessions with ${title}`,
   risk: (title) => `First sessions, ${title.toLowerCase()}`,
 };
 
@@ -304,10 +313,23 @@ function columns(by: By, areFirst: boolean): Column<UpcomingSession>[] {
   return by === "student" ? [when, ...others] : [when, student, ...others];
 }
 
-function Nothing({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {
+/** "in the next 7 days", "on that day" */
+function spanOf({ from, days }: UpcomingSearch): string {
+  if (days === "all") return from ? "from that day on" : "from now on";
+  if (days === "1") return from ? "on that day" : "today";
+  return from ? "in these 7 days" : "in the next 7 days";
+}
+
+interface NothingProps {
+  search: UpcomingSearch;
+  onClear: () => void;
+  onShowAll: () => void;
+}
+
+function Nothing({ search, onClear, onShowAll }: NothingProps) {
   return (
     <Panel>
-      {isFiltered ? (
+      {isFiltered(search) ? (
         <EmptyState
           icon="search"
           title="No planned sessions match the filters"
@@ -318,7 +340,16 @@ function Nothing({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => 
           }
         />
       ) : (
-        <EmptyState title="No sessions are planned">
+        <EmptyState
+          title={`No sessions are planned ${spanOf(search)}`}
+          action={
+            search.days !== "all" && (
+              <Button size="xs" variant="default" onClick={onShowAll}>
+                Show all planned
+              </Button>
+            )
+          }
+        >
           Sessions with the status “scheduled” appear here.
         </EmptyState>
       )}

@@ -2,7 +2,7 @@ import { Checkbox, TextInput } from "@mantine/core";
 import { KINDS, type Kind } from "../event-kinds";
 import classes from "./webhook-form.module.css";
 
-export interface WebhookDraft {
+interface WebhookDraft {
   url: string;
   description: string;
   kinds: string[];

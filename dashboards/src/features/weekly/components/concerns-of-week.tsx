@@ -14,6 +14,7 @@ export function ConcernsOfWeek({ concerns }: { concerns: WeeklyConcerns }) {
     <>
       <Changes
         title="Newly raised"
+        note="With the chance beyond the limit that day"
         none="No concern was raised"
         total={concerns.new}
         changes={concerns.changes.filter(({ is_new }) => is_new)}
@@ -30,14 +31,15 @@ export function ConcernsOfWeek({ concerns }: { concerns: WeeklyConcerns }) {
 
 interface ChangesProps {
   title: string;
+  note?: string;
   none: string;
   total: number;
   changes: ConcernChange[];
 }
 
-function Changes({ title, none, total, changes }: ChangesProps) {
+function Changes({ title, note, none, total, changes }: ChangesProps) {
   return (
-    <Panel title={`${title}: ${count(total)}`} flush>
+    <Panel title={`${title}: ${count(total)}`} note={changes.length > 0 && note} flush>
       {changes.length === 0 ? (
         <p className={classes.words}>{none}</p>
       ) : (
@@ -53,7 +55,7 @@ function Changes({ title, none, total, changes }: ChangesProps) {
                       ? `Since ${day(change.happened_on)}`
                       : `On ${day(change.happened_on)}, raised since ${day(change.raised_on)}`
                   }
-                  aside={change.is_new && `probability ${probability(change.probability)}`}
+                  aside={change.is_new && `${probability(change.probability)} chance`}
                 />
               </Link>
             </li>

@@ -4,7 +4,7 @@ import type { WeeklyCalibration } from "../../../lib/api-types";
 import { counted, percent } from "../../../lib/format";
 import classes from "./figures.module.css";
 
-/** How often flags were right and ranges held, against what was promised. */
+/** How often flags were right and ranges held, against what was forecast. */
 export function WeeklyCalibrationPanel({
   calibration: { horizon_days: days, totals },
 }: {
@@ -36,5 +36,5 @@ export function WeeklyCalibrationPanel({
 }
 
 const share = (value: number | null): string => percent(value, { digits: 0, none: "–" });
-const against = (came: number | null, promised: number | null): string =>
-  came === null ? "too early to judge" : `${share(came)}, promised ${share(promised)}`;
+const against = (came: number | null, forecast: number | null): string =>
+  came === null ? "too early to judge" : `${share(came)}, forecast ${share(forecast)}`;
