@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 PROJECT = PROJECT_ROOT / "dbt_project"
 BUILT = "dbt_built"
-# Run that much, where no more has to change: the tables on the way to scores. A run of everything takes three times as
-# long, most of it to find views and functions as they should be.
+# The tables on the way to scores, for tests that look at no others: a run of everything takes three times as long.
 TO_SCORES = ("run", "--select", "+tutor_scores,config.materialized:incremental", "dim_tutors")
 # As the product tells dbt what the code is.
 CODE = {"models_version": dbt_runner.models_version()}

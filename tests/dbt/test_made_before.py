@@ -26,7 +26,7 @@ def looked_at(result: Any) -> set[str]:
     return {node.name for node in nodes if node.config.materialized in ("view", "function")} - left(result)
 
 
-VIEWS = ("--select", "config.materialized:view", "config.materialized:function")
+VIEWS = ("--select", "config.materialized:view", "resource_type:function")
 
 
 def build(dbt: Dbt, *options: str, **variables: object) -> Any:

@@ -142,6 +142,7 @@ class Installation:
         finally:
             started = self._ask_dagster(START_SENSOR, sensor=sensor)
             assert started["startSensor"]["sensorState"]["status"] == "RUNNING"
+        wait_for(self.platform().is_settled, START_SECONDS, self.runs)
 
     def _ask_dagster(self, query: str, **variables: object) -> Any:
         asked = {"query": query, "variables": variables}

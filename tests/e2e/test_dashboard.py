@@ -39,8 +39,8 @@ def test_in_the_browser(complete: Installation, tier: str) -> None:
     # What these tests post is scored at once. At night, runs go on beside the page.
     with complete.scored_by_posts_alone() if tier == "gate" else nullcontext():
         run = _npm("run", "--silent", "e2e", folder=DASHBOARD, environment=environment)
-    print(run.stdout)
-    assert run.returncode == 0, run.stdout + run.stderr
+        print(run.stdout)
+        assert run.returncode == 0, run.stdout + run.stderr
 
 
 @pytest.mark.soak
