@@ -98,7 +98,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Spare the tests the looks of the garbage collector at all that is imported by now: a fifth of their time."""
+    """Collect garbage less often, and look at nothing that is imported by now: it took a fifth of the time with dbt."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 10, 10)
