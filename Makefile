@@ -19,6 +19,8 @@ INSTALLER := VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv pip
 endif
 # One more than there are processors: tests of whole installations wait much of the time.
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 3); echo $$(( n < 3 ? n + 1 : 4 )))
+# The quick tests wait for nothing, and each worker imports all of it.
+QUICK_WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 3); echo $$(( n < 4 ? n : 4 )))
 PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --quiet --durations=30 --durations-min=10
 # What needs no marts: dbt builds them for longer than all of these take.
 QUICK := tests/cli tests/core tests/deploy tests/docs tests/ingest tests/mcp_server tests/ml tests/tools tests/verify
@@ -39,7 +41,7 @@ up: install ## Start tutorq with demo data; Ctrl-C stops it
 	@$(BIN)/tutorq up --demo
 
 check: lint test-dashboard ## Lint, types, and the quick tests (some two minutes on two cores)
-	$(PYTEST) -m "not slow and not soak and not cloud and not connectors and not workers" $(QUICK)
+	$(PYTEST) --numprocesses=$(QUICK_WORKERS) -m "not slow and not soak and not cloud and not connectors and not workers" $(QUICK)
 
 test: lint test-dashboard ## The whole gate: check, and everything else that is to pass before a merge (about a quarter of an hour on two cores)
 	$(PYTEST) -m "not soak and not cloud and not connectors and not workers"

@@ -6,6 +6,7 @@ made once: by the first worker that needs it, while the others wait (`made_once`
 
 import fcntl
 import functools
+import gc
 import getpass
 import itertools
 import os
@@ -100,6 +101,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: PLACES.get(_file(item.nodeid), len(PLACES)))
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage less often, and look at nothing that is imported by now: it took a fifth of the time with dbt."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 10, 10)
 
 
 @pytest.hookimpl(optionalhook=True)

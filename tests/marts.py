@@ -148,8 +148,9 @@ def publish(database: Database, home: Path) -> None:
     from core.dbt_runner import build
 
     settings = Settings(home=home, database_url=database.url, as_of=DAY.isoformat())
-    build(settings, database, scoring_days=[DAY - timedelta(days=days) for days in range(1, HISTORY_DAYS)])
+    history = [DAY - timedelta(days=days) for days in range(1, HISTORY_DAYS)]
+    build(settings, database, exclude=["resource_type:test"], scoring_days=history)
     # Once more, since when each status lasts, now that the day before is recorded.
-    build(settings, database, select=["tutor_scores", "score_history"])
+    build(settings, database, select=["tutor_scores", "score_history"], exclude=["resource_type:test"])
     with database.connect() as connection:
         connection.execute(FIXED)

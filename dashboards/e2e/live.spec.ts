@@ -62,7 +62,7 @@ test("what is posted is on everybody's screen, marked, and moves nothing", async
   await other.context().close();
 });
 
-test("header, table and tutor's page say the same", async ({ page }) => {
+test("header, table and tutor's page say the same", { tag: "@soak" }, async ({ page }) => {
   const tutor = newTutor("same");
   await post(page, tutor);
   const { data } = await ask(page, `/api/tutors/${tutor}`);

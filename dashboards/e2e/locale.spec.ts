@@ -1,10 +1,10 @@
 import { ask, expect, test } from "./support";
 
-for (const { locale, first, rate } of [
-  { locale: "en-US", first: "Sun", rate: /\d\.\d%/ },
-  { locale: "de-DE", first: "Mo", rate: /\d,\d\s%/ },
+for (const { locale, first, rate, tag } of [
+  { locale: "en-US", first: "Sun", rate: /\d\.\d%/, tag: "@soak" },
+  { locale: "de-DE", first: "Mo", rate: /\d,\d\s%/, tag: [] },
 ]) {
-  test.describe(locale, () => {
+  test.describe(locale, { tag }, () => {
     test.use({ locale });
 
     test("figures and weeks are those of the reader", async ({ page }) => {

@@ -75,6 +75,7 @@ anonymous("the organisation's log-in leads back to the page that was asked for",
 
 anonymous(
   "a person sees where they are logged in, and ends what is not theirs",
+  { tag: "@soak" },
   async ({ page, browser }) => {
     tutorq("people", "add", "lisa@example.org", "--name", "Lisa Berg");
     const other = await browser.newPage({ userAgent: "Mozilla/5.0 (iPhone) Version/18.0 Safari/604.1" });

@@ -150,7 +150,7 @@ test("an assignment is accepted, and says so when it is not", { tag: "@soak" }, 
   await expect(page.getByRole("button", { name: "Accept", exact: true })).toHaveCount(0);
 });
 
-test("who may only read is offered no changes", async ({ page }) => {
+test("who may only read is offered no changes", { tag: "@soak" }, async ({ page }) => {
   const student = await studentAt(page, 3);
   const { data } = await ask(page, `/api/matching/students/${student.student_id}/matches?limit=1`);
   await logIn(page, READ_KEY);

@@ -87,7 +87,7 @@ test("mails can be read by everybody, light and dark, and on a phone", { tag: "@
   }
 });
 
-test("a person mails themselves a test, and finds it in the log", async ({ browser }) => {
+test("a person mails themselves a test, and finds it in the log", { tag: "@soak" }, async ({ browser }) => {
   const page = await atBrowser(browser, "Tessa Test", "lead");
   await page.goto("/messages");
   await card(page, "Alert").getByRole("button", { name: "Send me a test: Alert" }).click();

@@ -1,7 +1,6 @@
 import { ask, atBrowser, expect, expectAccessible, expectFitsTelephone, test } from "./support";
 
 test("a person chooses what to be told, where and when", async ({ browser }) => {
-  test.setTimeout(240_000);
   const page = await atBrowser(browser, "Nora Quiet", "coach");
   await page.getByRole("button", { name: "Account: Nora Quiet" }).click();
   await page.getByRole("menuitem", { name: "Notifications" }).click();
@@ -35,7 +34,17 @@ test("a person chooses what to be told, where and when", async ({ browser }) => 
   await expect(page.getByLabel("In ntfy")).toBeChecked();
   await expect(page.getByLabel("Apprise URL of the chat")).toHaveValue("");
   await expectFitsTelephone(page);
+  await page.context().close();
+});
 
+test("a test of an address that leads nowhere says so", { tag: "@soak" }, async ({ browser }) => {
+  test.setTimeout(240_000);
+  const page = await atBrowser(browser, "Nora Nowhere", "coach");
+  await page.goto("/notifications");
+  await page.getByLabel("In my own chat").check();
+  await page.getByLabel("Apprise URL of the chat").fill("ntfys://ntfy.example.org/nora");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("Saved.")).toBeVisible();
   // Nobody has this address: the test says so, instead of leaving it to the first alert.
   await page.getByRole("button", { name: "Send me a test" }).click();
   await expect(page.getByText("Test on its way.")).toBeVisible();

@@ -32,7 +32,7 @@ test("lists the concerns that were raised last, and leads to the tutor", { tag: 
   await expect(page.getByRole("article", { name: LABELS[newest.concern] })).toContainText("Raised since");
 });
 
-test("shows the rates of the platform as the API has them", async ({ page }) => {
+test("shows the rates of the platform as the API has them", { tag: "@soak" }, async ({ page }) => {
   const { data } = await ask(page, "/api/overview");
   await page.goto("/overview");
   const platform = page.getByRole("region", { name: "Platform" });

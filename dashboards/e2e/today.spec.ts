@@ -128,7 +128,10 @@ test("is worked through with the keyboard alone, and no key fires while one type
   await lead.context().close();
 });
 
-test("two people change one case: the later one is told, and loses nothing", async ({ page, browser }) => {
+test("two people change one case: the later one is told, and loses nothing", { tag: "@soak" }, async ({
+  page,
+  browser,
+}) => {
   const one = await caseAt(page, 1);
   const lead = await person(browser, "Lea Adler", "lead");
   const coach = await person(browser, "Cora Beck", "coach", one);
@@ -166,7 +169,7 @@ test("two people change one case: the later one is told, and loses nothing", asy
   await coach.context().close();
 });
 
-test("what fails is taken back, and said", async ({ page }) => {
+test("what fails is taken back, and said", { tag: "@soak" }, async ({ page }) => {
   const one = await caseAt(page, 2);
   await page.goto("/");
   await search(page, one);

@@ -189,7 +189,7 @@ test("says whether the tutor may stop, and what speaks for it", async ({ page })
   await expect(page.getByText(attrition.factors[0].label).first()).toBeVisible();
 });
 
-test("who may only read is offered no excuses", async ({ page }) => {
+test("who may only read is offered no excuses", { tag: "@soak" }, async ({ page }) => {
   const [tutor] = (await ask(page, "/api/tutors?limit=1")).data;
   await logIn(page, READ_KEY);
   await page.goto(`/tutors/${tutor.tutor_id}`);

@@ -23,7 +23,7 @@ test("lists the most urgent first, with interval, counts and trend", async ({ pa
   await expect(first.getByRole("img", { name: /in the last 12 weeks/ })).toBeVisible();
 });
 
-test("shows tutors without sessions as such, and never as 0%", async ({ page }) => {
+test("shows tutors without sessions as such, and never as 0%", { tag: "@soak" }, async ({ page }) => {
   const { data } = await ask(page, "/api/tutors?limit=500&sort_by=sessions_90d&sort_order=asc");
   const idle = data.find((tutor: { sessions_90d: number }) => tutor.sessions_90d === 0);
   expect(idle).toBeDefined();
@@ -135,7 +135,7 @@ test("says so when nobody fits, and offers the way back", { tag: "@soak" }, asyn
   await expect(page.locator(rowNames).first()).toBeVisible();
 });
 
-test("a click on a point of the funnel opens the tutor", async ({ page }) => {
+test("a click on a point of the funnel opens the tutor", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/tutors?attention=yes");
   const plot = page.getByRole("img", { name: /tutors by sessions and rate of let-downs/ });
   await expect(plot).toBeVisible();

@@ -61,7 +61,7 @@ test("first sessions stand by their own risk, with what to prepare for", { tag: 
   for (const fact of data[0].preparation) await expect(row).toContainText(fact);
 });
 
-test("filters narrow the list, and can be cleared", async ({ page }) => {
+test("filters narrow the list, and can be cleared", { tag: "@soak" }, async ({ page }) => {
   const { data } = await ask(page, "/api/sessions/upcoming?limit=1");
   await page.goto("/upcoming?days=all");
   await page.getByLabel("Tutor or student").fill(data[0].tutor_name);

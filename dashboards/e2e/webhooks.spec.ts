@@ -127,7 +127,7 @@ test("an address that leads nowhere good is refused at its field", async ({ page
   await expect(dialog.getByText(/url/)).toBeVisible();
 });
 
-test("webhooks are for admins", async ({ page }) => {
+test("webhooks are for admins", { tag: "@soak" }, async ({ page }) => {
   await logIn(page, READ_KEY);
   await page.goto("/webhooks");
   await expect(page.getByText(/Needs the role admin/)).toBeVisible();

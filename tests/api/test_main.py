@@ -61,7 +61,11 @@ def test_the_process_logs_lines_without_personal_data_and_finishes_what_it_start
 
 @pytest.mark.parametrize(
     ("proxies", "last"),
-    [("", 429), ("192.0.2.1, 127.0.0.0/8", 401), pytest.param("192.0.2.1", 429, marks=pytest.mark.soak)],
+    [
+        ("192.0.2.1, 127.0.0.0/8", 401),
+        pytest.param("", 429, marks=pytest.mark.soak),
+        pytest.param("192.0.2.1", 429, marks=pytest.mark.soak),
+    ],
 )
 def test_clients_behind_a_trusted_proxy_are_told_apart(
     published: Served, tmp_path: Path, proxies: str, last: int
@@ -131,7 +135,10 @@ def test_no_answer_and_no_line_tells_a_secret(published: Served, tmp_path: Path,
 @pytest.mark.parametrize("module", ["api", "orchestration.code_location"])
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("DATABASE_URL", f"postgresql+asyncpg://u:{CANARY}@h/d"), ("SENDGRID_API_KEY", f"SG {CANARY}")],
+    [
+        ("DATABASE_URL", f"postgresql+asyncpg://u:{CANARY}@h/d"),
+        pytest.param("SENDGRID_API_KEY", f"SG {CANARY}", marks=pytest.mark.soak),
+    ],
 )
 def test_wrong_settings_are_told_in_one_line(tmp_path: Path, module: str, name: str, value: str) -> None:
     environment = os.environ | {"TUTORQ_HOME": str(tmp_path), f"TUTORQ_{name}": value}

@@ -64,18 +64,26 @@ def test_load_score_verify(tmp_path: Path, database: Database) -> None:
 
     again = answer("load", str(tmp_path / "demo"))
     assert (again["inserted"], again["updated"], again["unchanged"]) == (0, 0, loaded["read"])
-    rebuilt = answer("score", "--full-refresh")
-    assert rebuilt["tutors"] == scored["tutors"]
-    assert rebuilt["generation"] > scored["generation"]
-
-    refused = tutorq("score", "--new-reference", exit_code=1)
-    assert "no new reference set: a reference needs 20 tutors with 5 sessions in 90 days" in refused.stderr
 
     with database.connect() as connection:
         connection.execute("alter table marts.tutor_scores add column tutor_naps_7d bigint")
     refused = tutorq("verify", exit_code=1)
     (line,) = [line for line in refused.stdout.splitlines() if "tutor_naps_7d" in line]
     assert line.startswith("marts.tutor_scores has a column that nothing verifies: tutor_naps_7d")
+
+
+@pytest.mark.soak
+@pytest.mark.template(MADE)
+def test_scores_are_made_anew_and_measured_anew_on_demand(tmp_path: Path) -> None:
+    answer("demo", str(tmp_path / "demo"), "--tutors", "12", "--students", "40", "--days", "45")
+    answer("load", str(tmp_path / "demo"))
+    scored = answer("score")
+    rebuilt = answer("score", "--full-refresh")
+    assert rebuilt["tutors"] == scored["tutors"]
+    assert rebuilt["generation"] > scored["generation"]
+
+    refused = tutorq("score", "--new-reference", exit_code=1)
+    assert "no new reference set: a reference needs 20 tutors with 5 sessions in 90 days" in refused.stderr
 
 
 def test_an_older_version_is_left_out_unless_it_overrides(tmp_path: Path, database: Database) -> None:

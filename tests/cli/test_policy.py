@@ -19,6 +19,9 @@ from ml.plan import plan
 from tests.api.matching import people_template
 from tests.conftest import Postgres
 
+# It needs marts.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def database(postgres: Postgres, tmp_path: Path) -> Database:

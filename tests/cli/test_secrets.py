@@ -43,6 +43,8 @@ PROBLEMS = {
     "another setting": {"TUTORQ_TIMEZONE": "Nowhere"},
     "two settings that do not fit": {"TUTORQ_WATCH_PROBABILITY": "0.9"},
 }
+# One of each kind; all forms of URLs are in core/test_postgres_urls.py.
+IN_THE_GATE = ("no server", "a URL with a bad escape", "a key with a blank", "another setting")
 # What a verb needs to get to work.
 ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("load",): ["{home}"],
@@ -120,7 +122,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS.keys())
+@pytest.mark.parametrize(
+    "problem",
+    [
+        pytest.param(problem, id=name, marks=[] if name in IN_THE_GATE else pytest.mark.soak)
+        for name, problem in PROBLEMS.items()
+    ],
+)
 def test_no_verb_tells_a_secret_when_something_is_wrong(
     home: Path, monkeypatch: pytest.MonkeyPatch, problem: dict[str, str]
 ) -> None:

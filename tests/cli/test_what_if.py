@@ -15,6 +15,9 @@ from core.settings import Settings
 from tests.conftest import PUBLISHED, Postgres
 from tests.marts import DAY
 
+# It needs marts.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def database(postgres: Postgres, tmp_path: Path) -> Database:

@@ -88,6 +88,7 @@ def test_a_run_leaves_no_work_to_later_runs_of_the_process(monkeypatch: pytest.M
     assert "_default_source" in vars(BehaviorFlagRendered)
 
 
+@pytest.mark.slow
 def test_what_install_parsed_is_what_dbt_parses_whatever_the_settings_and_the_database(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -283,6 +283,7 @@ def stretches_of(
     return found
 
 
+@pytest.mark.soak
 def test_stretches_go_on_from_one_as_of_day_to_the_next(concerns: Dbt, connection: psycopg.Connection) -> None:
     days = [date(2024, 5, 10), date(2024, 6, 8), date(2024, 6, 9), date(2024, 7, 8), date(2024, 8, 6)]
     connection.execute("truncate app.concern_priors, app.concern_stretches")
@@ -322,7 +323,7 @@ def test_what_comes_late_leaves_stretches_of_before(concerns: Dbt, connection: p
 def test_verify_agrees(concerns: Dbt, alone: Database, connection: psycopg.Connection) -> None:
     """With what closed days have kept: later facts say something else."""
     post(connection, "verified", 4, "2024-06-14", "no_show")
-    concerns("build", "--exclude-resource-type", "test", "unit_test")
+    build(concerns)
     with alone.connect() as reader:
         basis, frames, kept = load_publication(reader), load_raw(reader), load_kept(reader)
         published = load_concerns(reader)

@@ -81,7 +81,7 @@ def test_weeks_follow_the_day_and_the_changes(
             assert rows(connection, kept) == expected
             sums = rows(connection, "select week_start, sum(sessions) from marts.tutor_weekly group by 1 order by 1")
             assert sums == rows(connection, "select week_start, sessions from marts.platform_weekly order by 1")
-    built("run")
+    built("run", "--select", *models)
 
 
 @pytest.mark.soak
@@ -128,7 +128,7 @@ def test_since_when_is_not_known_until_the_day_before_is_recorded(built: Dbt, co
     (found,) = rows(connection, known)
     assert found[0] == 0, "and not today for everybody"
     (day_before,) = rows(connection, "select (as_of - 1)::text from marts.publication")
-    built("run", scoring_days=[day_before[0]])
+    built("run", "--select", "score_history", scoring_days=[day_before[0]])
     built("run", "--select", "tutor_scores")
     (found,) = rows(connection, known)
     assert found[0] == found[1] > 0
@@ -136,7 +136,7 @@ def test_since_when_is_not_known_until_the_day_before_is_recorded(built: Dbt, co
 
 def test_a_metric_that_is_new_is_null_on_the_days_before(built: Dbt, connection: psycopg.Connection) -> None:
     connection.execute("truncate marts.score_history")
-    built("run", scoring_days=["2024-06-28", "2024-06-29"])
+    built("run", "--select", "score_history", scoring_days=["2024-06-28", "2024-06-29"])
     # As it was left by a version that did not know of it.
     connection.execute("alter table marts.score_history drop column short_notice_90d cascade")
     try:

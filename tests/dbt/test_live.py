@@ -28,6 +28,7 @@ from core import locks
 from core.database import Database
 from core.settings import Settings
 from ingest.rows import Row, check
+from tests.dbt.conftest import TO_SCORES
 from tests.marts import AS_OF
 from verify import verify
 
@@ -234,7 +235,7 @@ def test_sessions_at_risk_follow_the_rate(built: Dbt, database: Database, connec
     """What planned sessions add up to is the same on every page, also until the next run."""
     for n in range(3):
         post(database, session(f"to come {n}", 5, n, at=LAST + timedelta(days=2 + n), status="scheduled"))
-    built("run")
+    built(*TO_SCORES)
     before = [score(connection, 5, name) for name in ("planned_sessions_7d", "harm_sessions", "let_down_rate_expected")]
     assert before[0] >= 3
     assert before[1] == pytest.approx(before[0] * before[2])
@@ -250,7 +251,7 @@ def test_the_first_session_of_a_new_tutor(built: Dbt, database: Database, connec
     assert score(connection, 50, "sessions_7d") == 1
     assert score(connection, 50, "harm_students") == 0
     assert named("tutor 50") in rows(connection, "select tutor_id::text, 1 from marts.dim_tutors")
-    built("run")
+    built(*TO_SCORES)
     assert score(connection, 50, "sessions_7d") == 1
 
 
@@ -373,7 +374,7 @@ def test_a_tutor_who_leaves_leaves_at_once(
     assert scores(connection) == rows(connection, LIVE)
     live = marts.content()
     assert any('"a@b.example"' in row for row in live["dim_tutors"])
-    built("run")
+    built(*TO_SCORES)
     assert marts.content()["dim_tutors"] == live["dim_tutors"]
     assert scores(connection) == rows(connection, LIVE)
 
@@ -602,7 +603,7 @@ def test_a_post_counts_what_a_run_has_left_half_done(
     built("run", "--select", "int_session_facts")
     post(database, session("to another", 17, 4, LAST - 5 * day, rating=2))
     assert score(connection, 17, "sessions_7d") == before
-    built("run")
+    built(*TO_SCORES)
     assert score(connection, 17, "sessions_7d") == before
 
 
@@ -612,7 +613,7 @@ def test_bulk_is_left_to_the_run(built: Dbt, database: Database, connection: psy
     ledger = post(database, *bulk, wait=False)
     assert ledger.live.sessions == {Refreshed.LEFT_TO_RUN: len(bulk)}
     assert score(connection, 14, "sessions_7d") == before
-    built("run")
+    built(*TO_SCORES)
     assert score(connection, 14, "sessions_7d") == before + len(bulk)
 
 

@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,6 +21,19 @@ from tests.e2e.processes import free_port, wait_for
 
 START_SECONDS = 900
 STOP_SECONDS = 60
+SENSOR = """
+query ($sensor: SensorSelector!) { sensorOrError(sensorSelector: $sensor) { ... on Sensor { sensorState { id } } } }
+"""
+STOP_SENSOR = """
+mutation ($id: String) {
+  stopSensor(id: $id) { ... on StopSensorMutationResult { instigationState { status } } }
+}
+"""
+START_SENSOR = """
+mutation ($sensor: SensorSelector!) {
+  startSensor(sensorSelector: $sensor) { ... on Sensor { sensorState { status } } }
+}
+"""
 
 
 class Installation:
@@ -113,12 +127,30 @@ class Installation:
         Raises:
             LookupError: it cannot say, as while its database starts again.
         """
-        query = "{ runsOrError { ... on Runs { results { jobName status } } } }"
-        response = httpx2.post(f"http://127.0.0.1:{self.dagster_port}/graphql", json={"query": query}, timeout=20)
+        found = self._ask_dagster("{ runsOrError { ... on Runs { results { jobName status } } } }")
+        return {(run["jobName"], run["status"]) for run in found["runsOrError"]["results"]}
+
+    @contextmanager
+    def scored_by_posts_alone(self) -> Iterator[None]:
+        """Meanwhile no runs follow on what is posted: one after the other, they would take a processor."""
+        sensor = {"repositoryLocationName": "tutorq", "repositoryName": "__repository__", "sensorName": "new_data"}
+        found = self._ask_dagster(SENSOR, sensor=sensor)
+        stopped = self._ask_dagster(STOP_SENSOR, id=found["sensorOrError"]["sensorState"]["id"])
+        assert stopped["stopSensor"]["instigationState"]["status"] == "STOPPED"
+        try:
+            yield
+        finally:
+            started = self._ask_dagster(START_SENSOR, sensor=sensor)
+            assert started["startSensor"]["sensorState"]["status"] == "RUNNING"
+        wait_for(self.platform().is_settled, START_SECONDS, self.runs)
+
+    def _ask_dagster(self, query: str, **variables: object) -> Any:
+        asked = {"query": query, "variables": variables}
+        response = httpx2.post(f"http://127.0.0.1:{self.dagster_port}/graphql", json=asked, timeout=20)
         found = response.json().get("data")
         if found is None:
             raise LookupError(response.text)
-        return {(run["jobName"], run["status"]) for run in found["runsOrError"]["results"]}
+        return found
 
     def is_idle(self) -> bool:
         """Nothing runs, and Dagster says so."""

@@ -30,7 +30,7 @@ def template(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> st
         database = postgres.new_database(home, MADE)
         write_demo(home / "demo", tutors=20, students=60, days=120, seed=3)
         load_folder(database.as_role(DatabaseRole.INGEST), home / "demo", timezone="UTC")
-        dbt_runner.build(Settings(home=home, database_url=database.url), database)
+        dbt_runner.build(Settings(home=home, database_url=database.url), database, exclude=["resource_type:test"])
         return database
 
     postgres.make_template("marketplace", made)

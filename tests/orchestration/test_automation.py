@@ -46,6 +46,11 @@ def add_session(database: Database) -> None:
         )
 
 
+def score(settings: Settings, database: Database, **options: list[str]) -> None:
+    """As a run does, without the tests of the data."""
+    dbt_runner.build(settings, database, exclude=["resource_type:test"], **options)
+
+
 def land(settings: Settings, name: str, text: str, *, age_seconds: float = 10) -> None:
     path = settings.landing / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -164,7 +169,7 @@ def test_a_new_day_another_version_and_changed_settings_are_noticed(
     instance: dg.DagsterInstance, environment: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_session(database)
-    dbt_runner.build(environment, database)
+    score(environment, database)
     assert isinstance(tick(instance)[0], dg.SkipReason)
 
     with database.connect() as connection:
@@ -183,7 +188,7 @@ def test_a_new_day_another_version_and_changed_settings_are_noticed(
     assert isinstance(answer, dg.RunRequest)
     assert (answer.job_name, answer.tags[REASON]) == ("roll_over", "models changed")
 
-    dbt_runner.build(environment, database)
+    score(environment, database)
     assert isinstance(tick(instance)[0], dg.SkipReason)
     monkeypatch.setenv("TUTORQ_RISK_THRESHOLD", "0.2")
     answer, _ = tick(instance)
@@ -196,15 +201,15 @@ def test_a_run_that_died_before_publishing_is_made_up_for(
     instance: dg.DagsterInstance, environment: Settings, database: Database
 ) -> None:
     add_session(database)
-    dbt_runner.build(environment, database)
+    score(environment, database)
     add_session(database)
-    dbt_runner.build(environment, database, select=["int_session_facts"])
+    score(environment, database, select=["int_session_facts"])
     with database.connect() as connection:
         assert connection.execute("select count(*) from raw.changes where entity = 'session'").fetchone() == (0,)
     answer, _ = tick(instance)
     assert isinstance(answer, dg.RunRequest)
 
-    dbt_runner.build(environment, database)
+    score(environment, database)
     assert isinstance(tick(instance)[0], dg.SkipReason)
 
 

@@ -275,6 +275,7 @@ def test_our_own_page_and_programs_start_runs(tmp_path: Path) -> None:
             assert (status, json.loads(text)["data"]["launchRun"]["__typename"]) == (200, "LaunchRunSuccess")
 
 
+@pytest.mark.soak
 def test_a_read_only_one_shows_everything_and_changes_nothing(tmp_path: Path) -> None:
     with webserver(tmp_path, "--read-only") as running:
         for mutation in (LAUNCH, SHUT_DOWN, DRY_RUN):

@@ -60,6 +60,11 @@ OTHERS = {
 }
 
 
+def score_all(marketplace: Marketplace, *, full_refresh: bool = False) -> None:
+    """As a run does, without the tests of the data."""
+    build(marketplace.settings, marketplace.database, exclude=["resource_type:test"], full_refresh=full_refresh)
+
+
 def erase_both(marketplace: Marketplace) -> list[Erased]:
     done = []
     for called in (TUTOR, STUDENT):
@@ -83,7 +88,7 @@ def places_of(marketplace: Marketplace) -> list[str]:
 @pytest.mark.slow
 def test_nothing_is_left_and_nobody_comes_back(joined: Marketplace, tmp_path: Path) -> None:
     fill(joined)
-    build(joined.settings, joined.database)
+    score_all(joined)
     assert len(places_of(joined)) > 60
     others = of_others(joined)
     scores_of_other = "select to_jsonb(s) - '{as_of}'::text[] from marts.tutor_scores as s where tutor_id = %s"
@@ -159,14 +164,14 @@ def test_the_next_build_is_as_one_from_scratch(joined: Marketplace) -> None:
         "select student_first_meetings::int from intermediate.int_pair_histories where student_id = %s "
         "order by booked_on"
     )
-    build(joined.settings, joined.database)
+    score_all(joined)
     before = joined.values(histories, [student])
     erase_both(joined)
-    build(joined.settings, joined.database)
+    score_all(joined)
     after = joined.values(histories, [student])
     with joined.database.connect() as connection:
         incremental = Marts(connection).content()
-    build(joined.settings, joined.database, full_refresh=True)
+    score_all(joined, full_refresh=True)
     with joined.database.connect() as connection:
         assert Marts(connection).content() == incremental
     assert joined.values(histories, [student]) == after
@@ -200,7 +205,7 @@ def test_an_admin_lets_the_id_in_again(joined: Marketplace, monkeypatch: pytest.
 @pytest.mark.slow
 def test_export_has_everything(joined: Marketplace, tmp_path: Path) -> None:
     fill(joined)
-    build(joined.settings, joined.database)
+    score_all(joined)
     with joined.database.connect() as connection:
         tutor = identify(connection, TUTOR)
         texts = SealedTexts(text_sealer(joined.settings))
@@ -292,7 +297,7 @@ def test_files_of_settings_stay_and_are_told(joined: Marketplace) -> None:
 @pytest.mark.slow
 def test_sealed_texts_lose_the_names_and_are_exported(joined: Marketplace) -> None:
     fill(joined)
-    build(joined.settings, joined.database)
+    score_all(joined)
     box = text_sealer(joined.settings)
     assert box is not None
 

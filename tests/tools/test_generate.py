@@ -53,6 +53,7 @@ def schema(project: Path, name: str) -> type[BaseModel]:
     return found
 
 
+@pytest.mark.soak  # `make lint` says the same
 def test_what_is_committed_is_current(capsys: pytest.CaptureFixture[str]) -> None:
     assert generate.main(["--check"]) == 0, capsys.readouterr().err
 

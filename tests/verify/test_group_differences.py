@@ -64,6 +64,7 @@ def test_worlds_without_differences_have_no_words(worlds: int) -> None:
     assert speaking <= worlds * 0.1 + 3 * np.sqrt(worlds * 0.1 * 0.9), (speaking, sum(found))
 
 
+@pytest.mark.soak
 def test_one_in_ten_of_what_is_said_may_be_false_and_true_differences_are_found() -> None:
     """Tutors of one time zone are raised three times as often, and excused a quarter as often, as all others."""
     rng = np.random.default_rng(69)

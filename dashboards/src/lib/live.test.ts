@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Live, type LiveEvent, SILENT_AFTER_MS } from "./live";
 

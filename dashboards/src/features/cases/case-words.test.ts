@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { expect, it } from "vitest";
 import type { Assigned, Case, CaseEvent } from "../../lib/api-types";
 import { day, shortDay } from "../../lib/format";

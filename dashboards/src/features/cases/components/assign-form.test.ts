@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { expect, it } from "vitest";
 import type { Case, LoadedOwner } from "../../../lib/api-types";
 import { choicesOf } from "./assign-form";
