@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -32,6 +33,8 @@ RESCHEDULE_SQL = PostMergeSql(RESCHEDULES, list(RESCHEDULES.columns))
 # For an administrator who overrides what is stored.
 SESSION_OVERRIDE_SQL = PostMergeSql(SESSIONS, list(SESSIONS.columns), overrides=True)
 RESCHEDULE_OVERRIDE_SQL = PostMergeSql(RESCHEDULES, list(RESCHEDULES.columns), overrides=True)
+# What a row has of either after its line, in order.
+_session_values, _reschedule_values = (itemgetter(*sql.staged_names[1:]) for sql in (SESSION_SQL, RESCHEDULE_SQL))
 
 # A reschedule as it is posted: inside its session, whose id and version are its own.
 POSTED_RESCHEDULE = replace(
@@ -47,8 +50,7 @@ _UTC = pa.timestamp("us", "UTC")
 _JSON_TYPES = {Kind.INTEGER: "a number", Kind.NUMBER: "a number", Kind.BOOLEAN: "true or false"}
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A session as `raw` takes it: values in the order of `PostMergeSql.staged_names` after the line."""
 
     session: tuple[Any, ...]
@@ -245,8 +247,7 @@ def _text(column: Column, value: object, at: int, problems: dict[int, list[str]]
 
 def _row(session: Mapping[str, Any], reschedule: Mapping[str, Any] | None) -> Row | dict[str, str]:
     """A row, or what is wrong with its parts as a whole."""
-    names = SESSION_SQL.staged_names[1:]
-    values = tuple(session[name] for name in names)
+    values = _session_values(session)
     if reschedule is None:
         return Row(values, None, session["tutors"], session["students"])
     requested_at, alias = reschedule["requested_at"], reschedule["cancelled_at"]
@@ -266,5 +267,4 @@ def _row(session: Mapping[str, Any], reschedule: Mapping[str, Any] | None) -> Ro
         # The version of the session is that of all that was posted with it.
         "updated_at": session["updated_at"],
     }
-    moved_values = tuple(whole[name] for name in RESCHEDULE_SQL.staged_names[1:])
-    return Row(values, moved_values, session["tutors"], session["students"])
+    return Row(values, _reschedule_values(whole), session["tutors"], session["students"])

@@ -665,6 +665,15 @@ def test_a_tag_stands_for_one_body(built: Dbt, database: Database) -> None:
     assert len({tag for tag, _ in seen}) == len(seen) == len({body for _, body in seen})
 
 
+def test_what_everybody_looks_at_stays_one_page(built: Dbt, database: Database) -> None:
+    with database.connect(autocommit=True) as connection:
+        for _ in range(30):
+            connection.execute("select marts.refresh_sessions(%s)", [[named("session 1")]])
+        (size,) = connection.execute("select pg_relation_size('marts.publication')").fetchone() or (0,)
+        (row,) = connection.execute("select pg_column_size(publication) from marts.publication").fetchone() or (0,)
+    assert size == 8192 < 30 * row
+
+
 @pytest.mark.soak
 def test_runs_and_two_processes_at_the_same_time(
     built: Dbt, database: Database, connection: psycopg.Connection, marts: Marts

@@ -23,6 +23,7 @@ declare
     day_keys date[];
     day_tutors uuid[];
     pair_tutors uuid[];
+    is_missed boolean;
     changed record;
     percentiles double precision[];
     planned bigint[];
@@ -48,8 +49,10 @@ begin
     delete from intermediate.int_session_facts where session_id = any(sessions);
     insert into intermediate.int_session_facts
     select * from intermediate.int_session_facts_definition where session_id = any(sessions);
-    select tutor_keys || array_agg(tutor_id), student_keys || array_agg(student_id), day_keys || array_agg(counted_on)
-    into tutor_keys, student_keys, day_keys
+    select
+        tutor_keys || array_agg(tutor_id), student_keys || array_agg(student_id), day_keys || array_agg(counted_on),
+        bool_or(is_tutor_no_show)
+    into tutor_keys, student_keys, day_keys, is_missed
     from intermediate.int_session_facts
     where session_id = any(sessions);
     -- The next nightly run will find no trace of the days that a session has left; nothing is known of it before it counts.
@@ -129,7 +132,9 @@ begin
 
     perform marts.keep_tutor_rows(tutors);
     perform marts.keep_cases(tutors);
-    perform marts.tell_missed_sessions(sessions);
+    if is_missed then
+        perform marts.tell_missed_sessions(sessions);
+    end if;
     perform marts.tell_refreshed(tutors);
     perform marts.note_refresh();
     return cardinality(tutors);
