@@ -80,7 +80,7 @@ def test_connections_can_be_kept() -> None:
     for method in ("get_if_exists", "close", "release", "cleanup_all"):
         assert callable(getattr(BaseConnectionManager, method))
     assert {"handle", "state", "transaction_open"} <= {name.lstrip("_") for name in Connection.__dataclass_fields__}
-    assert ConnectionState.OPEN == "open"
+    assert ConnectionState("open") is ConnectionState.OPEN
     runner()
     assert PostgresConnectionManager.release is not BaseConnectionManager.release
 

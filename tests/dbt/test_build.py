@@ -236,7 +236,7 @@ def test_threads_of_a_build_keep_their_connections(built: Dbt, monkeypatch: pyte
 
     def noted(_: type[PostgresConnectionManager], connection: Any) -> Any:
         opened.append(connection)
-        return open_anew(connection)
+        return open_anew(connection)  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(PostgresConnectionManager, "open", classmethod(noted))
     result = built("test", "--select", "tutor_scores", "tutor_weekly")
