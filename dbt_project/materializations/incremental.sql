@@ -106,8 +106,11 @@
 {% endmacro %}
 
 
+{# From the catalog: dbt asks information_schema, which takes ten times as long, and a run asks forty times. #}
 {% macro columns_of(relation) %}
-    {{ return(adapter.get_columns_in_relation(relation) | map(attribute='quoted') | join(', ')) }}
+    {% set names = "select string_agg('\"' || attname || '\"', ', ' order by attnum) from pg_attribute" %}
+    {% set where = " where attrelid = to_regclass('" ~ relation ~ "') and attnum > 0 and not attisdropped" %}
+    {{ return(run_query(names ~ where).rows[0][0]) }}
 {% endmacro %}
 
 
@@ -197,7 +200,7 @@
 #}
 {% macro in_batches(definition, target) %}
     {% set key = config.get('key') %}
-    {% set names = adapter.get_columns_in_relation(target) | map(attribute='quoted') | list %}
+    {% set names = columns_of(target).split(', ') %}
     {{ run_hooks(pre_hooks) }}
     {{ wait_for_live_writers() }}
     {{ commit_and_begin() }}
@@ -213,7 +216,8 @@
         full join {{ target }} as stored on wanted.{{ key }} = stored.{{ key }}
         where {% for name in names %} {{ 'or' if not loop.first }} wanted.{{ name }} is distinct from stored.{{ name }} {% endfor %}
     {% endcall %}
-    {% do run_query('create index on differing (batch); analyze differing') %}
+    {# Not of all columns: of 140 it took a tenth of a second. #}
+    {% do run_query('create index on differing (batch); analyze differing (batch, stored_key)') %}
     {% for batch in range(run_query('select coalesce(max(batch), -1) + 1 from differing').rows[0][0] | int) %}
         {{ wait_for_live_writers() }}
         {% call statement() %}

@@ -72,6 +72,19 @@ def test_adapters_can_be_cut() -> None:
     warm_up(DBT_PROJECT_DIR, PARSED_PATH)
 
 
+def test_connections_can_be_kept() -> None:
+    from dbt.adapters.base.connections import BaseConnectionManager
+    from dbt.adapters.contracts.connection import Connection, ConnectionState
+    from dbt.adapters.postgres.connections import PostgresConnectionManager
+
+    for method in ("get_if_exists", "close", "release", "cleanup_all"):
+        assert callable(getattr(BaseConnectionManager, method))
+    assert {"handle", "state", "transaction_open"} <= {name.lstrip("_") for name in Connection.__dataclass_fields__}
+    assert ConnectionState("open") is ConnectionState.OPEN
+    runner()
+    assert PostgresConnectionManager.release is not BaseConnectionManager.release
+
+
 def test_a_run_leaves_no_work_to_later_runs_of_the_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from dbt.adapters.base.impl import DEFAULT_BASE_BEHAVIOR_FLAGS
     from dbt_common.behavior_flags import BehaviorFlagRendered

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from dbt.adapters.postgres.connections import PostgresConnectionManager
 
 from core.database import Database
 from tests.dbt.conftest import TO_SCORES
@@ -228,3 +229,32 @@ def test_readers_keep_their_rights(built: Dbt, connection: psycopg.Connection, m
 def test_docs_can_be_generated(built: Dbt) -> None:
     built("docs", "generate")
     assert (built.target_path / "catalog.json").exists()
+
+
+def test_threads_of_a_build_keep_their_connections(built: Dbt, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Any] = []
+    open_anew = PostgresConnectionManager.open
+
+    def noted(_: type[PostgresConnectionManager], connection: Any) -> Any:
+        opened.append(connection)
+        return open_anew(connection)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(PostgresConnectionManager, "open", classmethod(noted))
+    result = built("test", "--select", "tutor_scores", "tutor_weekly")
+    assert len(result) > 10
+    # Two threads look for relations, two go from node to node, and the main one looks for schemas.
+    assert 0 < len(opened) <= 5
+    assert {connection.state for connection in opened} == {"closed"}
+
+
+def test_a_lost_connection_is_replaced_by_the_next_node(built: Dbt, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = PostgresConnectionManager.release
+
+    def cut_first(self: PostgresConnectionManager) -> None:
+        connection = self.get_if_exists()
+        if connection is not None and connection.state == "open":
+            connection.handle.close()
+        release(self)
+
+    monkeypatch.setattr(PostgresConnectionManager, "release", cut_first)
+    built("test", "--select", "tutor_scores")

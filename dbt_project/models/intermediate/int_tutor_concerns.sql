@@ -34,12 +34,17 @@ statuses as (
             else past.last_high
         end as last_high
     from today
+    -- Only where they matter, for one row in a hundred: for all, that took a sixth of the time of a run's concerns.
     cross join lateral (
         select
             max(days.concern_day) filter (where days.probability >= {{ var('high_risk_probability') }}) as last_high,
             max(days.concern_day) filter (where days.probability < {{ var('watch_probability') }}) as last_low
         from days
-        where days.tutor_id = today.tutor_id and days.concern = today.concern
+        where
+            days.tutor_id = today.tutor_id
+            and days.concern = today.concern
+            and today.probability >= {{ var('watch_probability') }}
+            and today.probability < {{ var('high_risk_probability') }}
     ) as past
 ),
 
