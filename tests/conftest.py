@@ -11,7 +11,7 @@ import getpass
 import itertools
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,11 +103,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: PLACES.get(_file(item.nodeid), len(PLACES)))
 
 
-def pytest_collection_finish() -> None:
-    """Collect garbage less often, and look at nothing that is imported by now: it took a fifth of the time with dbt."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for garbage not at all meanwhile, later less often, and never at what is imported by now.
+
+    It took two fifths of the collection, and a fifth of the time with dbt.
+    """
+    gc.disable()
+    collected = yield
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 10, 10)
+    gc.enable()
+    return collected
 
 
 @pytest.hookimpl(optionalhook=True)
