@@ -148,7 +148,12 @@ def test_an_idempotency_key_makes_one_and_shows_the_secret_once(admin: httpx2.Cl
         ("https://100.100.100.200/", "leads to a network of cloud metadata"),
         ("https://[64:ff9b::a9fe:a9fe]/", "leads to a network of cloud metadata"),
         ("https://224.0.0.1/", "leads to an address that is nobody's"),
-        ("http://example.org/", "must begin with https://"),
+        ("http://no-such-host.invalid/", "must begin with https://; TUTORQ_WEBHOOKS_ALLOW_HTTP=true allows http"),
+        (
+            "http://127.0.0.1:9000/",
+            "must begin with https://; TUTORQ_WEBHOOKS_ALLOW_HTTP=true allows http; it leads to a private network; "
+            "TUTORQ_WEBHOOKS_ALLOW_PRIVATE=true allows that",
+        ),
         ("https://user:hush@example.org/", "must not hold a user or a password"),
         ("https://example.org/#x", "must not have a part behind #"),
         ("https://exa mple.org/", "has a blank"),
