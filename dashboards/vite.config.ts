@@ -13,5 +13,10 @@ export default defineConfig({
     assetsInlineLimit: 0,
   },
   server: { proxy: { "/api": process.env.TUTORQ_API ?? "http://127.0.0.1:8000" } },
-  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"], setupFiles: "src/testing/setup.ts" },
+  test: {
+    environment: "jsdom",
+    include: ["src/**/*.test.{ts,tsx}"],
+    setupFiles: "src/testing/setup.ts",
+    testTimeout: 60_000,
+  },
 });
