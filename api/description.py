@@ -32,8 +32,8 @@ def describe(schema: dict[str, Any]) -> dict[str, Any]:
                         operation["responses"][str(status.value)] = _problem(status)
             if "304" in operation["responses"]:
                 operation.setdefault("parameters", []).append(IF_NONE_MATCH)
-                for status in ("200", "304"):
-                    operation["responses"][status].setdefault("headers", {}).update(ETAG)
+                for code in ("200", "304"):
+                    operation["responses"][code].setdefault("headers", {}).update(ETAG)
             if (deprecation := Deprecation.of(operation)) is not None:
                 end = f"Deprecated: use `{deprecation.instead}`. It may be gone from {deprecation.sunset} on."
                 operation["description"] = f"{operation['description']}\n\n{end}"

@@ -36,10 +36,11 @@ def _data(event: type[BaseModel]) -> type[BaseModel]:
 def _message(kind: str, data: type[BaseModel]) -> type[BaseModel]:
     """The body of a message, by its kind."""
     name = "".join(word.capitalize() for word in kind.replace(".", "_").split("_"))
+    type_: Any = Literal[kind]
     return create_model(
         f"{name}Message",
         __doc__=data.__doc__,
-        type=(Literal[kind], Field()),
+        type=(type_, Field()),
         timestamp=(AwareDatetime, Field(description="When it happened.")),
         data=(data, Field()),
     )
