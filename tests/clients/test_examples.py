@@ -114,6 +114,17 @@ def test_a_moved_session_keeps_its_move(platform: Platform) -> None:
     ]
 
 
+def test_an_offer_is_made(platform: Platform) -> None:
+    example = block("sh", "Offers")
+    [path] = re.findall(r"\$TUTORQ_URL(/api/matching/students\?\S+)\"", example)
+    [body] = re.findall(r"-d '(.+)'", example)
+    with platform.served.client(platform.ingest_key) as sender, platform.served.client(platform.read_key) as reader:
+        student = reader.get(path).json()["data"][0]["student_id"]
+        answer = sender.post(f"/api/matching/students/{student}/offers", json=json.loads(body))
+    assert answer.is_success, answer.text
+    assert answer.json()["offers"]
+
+
 @pytest.mark.soak
 def test_typescript(platform: Platform, tmp_path: Path) -> None:
     typescript_project(tmp_path, program("ts"))
