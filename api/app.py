@@ -60,6 +60,7 @@ from api.todays_sessions import endpoints as todays_sessions
 from api.tutors import endpoints as tutors
 from api.upcoming import endpoints as upcoming
 from api.webhook_endpoints import endpoints as webhook_endpoints
+from api.webhook_endpoints.messages import describe_webhooks
 from api.webhooks import endpoints as webhooks
 from api.weekly_report import endpoints as weekly_report
 from api.what_if import endpoints as what_if
@@ -78,7 +79,7 @@ class Api(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            self.openapi_schema = describe(super().openapi())
+            self.openapi_schema = describe_webhooks(describe(super().openapi()))
         return self.openapi_schema
 
     @cached_property

@@ -217,7 +217,7 @@ class Marts:
             if not await with_connection(self._pool, lambda connection: connection.fetchval(IS_PUBLISHED)):
                 raise NotPublishedError("The tables of the scores do not exist yet.") from error
             log.warning("published by another version", missing=str(error))
-            detail = "The first run after the upgrade has not finished."
+            detail = "The first run of this version has not finished."
             raise OutdatedScoresError(detail, headers={"Retry-After": str(OUTDATED_SECONDS)}) from error
 
 

@@ -9,6 +9,15 @@ from api.idempotency import PARAMETER
 from api.problems import MEDIA_TYPE
 from api.routing import Deprecation
 
+IF_NONE_MATCH: dict[str, Any] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "`ETag` of an earlier answer of this address: as long as nothing has changed, the answer is 304.",
+}
+ETAG = {"ETag": {"description": "Version of the answer, for `If-None-Match`.", "schema": {"type": "string"}}}
+
 
 def describe(schema: dict[str, Any]) -> dict[str, Any]:
     """Correct what FastAPI assumes: errors are problems, and a request that is not valid is a 400."""
@@ -21,6 +30,10 @@ def describe(schema: dict[str, Any]) -> dict[str, Any]:
                     known = operation["responses"].get(str(status.value), {})
                     if "Problem" not in str(known):
                         operation["responses"][str(status.value)] = _problem(status)
+            if "304" in operation["responses"]:
+                operation.setdefault("parameters", []).append(IF_NONE_MATCH)
+                for code in ("200", "304"):
+                    operation["responses"][code].setdefault("headers", {}).update(ETAG)
             if (deprecation := Deprecation.of(operation)) is not None:
                 end = f"Deprecated: use `{deprecation.instead}`. It may be gone from {deprecation.sunset} on."
                 operation["description"] = f"{operation['description']}\n\n{end}"

@@ -154,7 +154,7 @@ class NotPublishedError(ApiError):
 
 
 class OutdatedScoresError(ApiError):
-    status, kind, title = 503, "outdated-scores", "Scores are being made anew for this version"
+    status, kind, title = 503, "outdated-scores", "This version has not made its scores yet"
 
 
 class DatabaseUnavailableError(ApiError):

@@ -4,6 +4,7 @@ Every verb says one clear line on error, and has `--json` where a script would r
 need when they run, so that `--help` is quick.
 """
 
+import logging
 from importlib.metadata import version
 from typing import Annotated
 
@@ -74,6 +75,8 @@ def main(
     ] = False,
 ) -> None:
     keep_files_private()
+    # After Ctrl-C or a lost connection it would tell of the rollback, too, with the connection's address.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
 if __name__ == "__main__":

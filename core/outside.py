@@ -31,6 +31,7 @@ STANDS_FOR_IPV4 = tuple(ip_network(each) for each in ("64:ff9b::/96", "::ffff:0:
 # All that the Internet has of IPv6. What lies outside is of this site, or of nobody.
 GLOBAL_IPV6 = ip_network("2000::/3")
 LOOK_UP_SECONDS = 5.0
+NO_HTTPS = "must begin with https://"
 
 
 class AddressRefusedError(TutorqError):
@@ -64,7 +65,7 @@ class Address:
         if parts.scheme not in PORTS or not parts.hostname:
             raise AddressRefusedError("is no URL such as https://example.org/hook")
         if parts.scheme == "http" and not allow_http:
-            raise AddressRefusedError("must begin with https://")
+            raise AddressRefusedError(NO_HTTPS)
         if "@" in parts.netloc:
             raise AddressRefusedError("must not hold a user or a password; signatures prove who sends")
         if parts.fragment:

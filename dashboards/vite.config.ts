@@ -15,6 +15,7 @@ export default defineConfig({
   server: { proxy: { "/api": process.env.TUTORQ_API ?? "http://127.0.0.1:8000" } },
   // Only what renders needs a page: making one takes longer than most files' tests.
   test: {
+    testTimeout: 60_000,
     projects: [
       { extends: true, test: { name: "logic", environment: "node", include: ["src/**/*.test.ts"] } },
       {

@@ -139,7 +139,7 @@ class BatchParser:
         text, (values, rules) = _read(column, text, self._zone, self._notes)
         if column.is_required and text.null_count:
             for row in np.flatnonzero(text.is_null().to_numpy(zero_copy_only=False)):
-                faults.setdefault(int(row), []).append(f"{column.name}: is missing")
+                faults.setdefault(int(row), []).append(f"{column.name}: {_missing(delivered[int(row)].as_py())}")
         if column.is_version:
             rules.append(is_ahead(values))
         for is_broken, reason in rules:
@@ -154,6 +154,11 @@ class BatchParser:
     def _note_lost(self, column: str, text: ArrowColumn, faults: dict[int, list[str]]) -> None:
         examples = [repr(shown(str(text[row].as_py()))) for row in list(faults)[:SHOWN_EXAMPLES]]
         self._notes.add("left out", f"{column}: cells that cannot be read", len(faults), examples)
+
+
+def _missing(cell: str | None) -> str:
+    word = (cell or "").strip()
+    return f"is missing: {word} is a word for an empty cell" if word in EMPTY_MARKS else "is missing"
 
 
 def _rejects(raw: RawBatch, reasons: dict[int, list[str]]) -> list[Reject]:

@@ -199,7 +199,8 @@ class SessionPost(BaseModel):
     )
     updated_at: Version | None = Field(
         default=None,
-        description="Version of the content, as the sender states it; at most a day ahead of the server's clock.",
+        description="Version of the content, as the sender states it; at most a day ahead of the server's clock. "
+        "Without it, a correction may lose against what is stored.",
     )
     reschedule_info: RescheduleInfo | None = Field(
         default=None,

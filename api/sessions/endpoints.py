@@ -52,7 +52,8 @@ router = APIRouter(
     openapi_extra={"parameters": [OVERRIDE_PARAMETER], **body_of(SessionPost, bodies.JSON)},
 )
 async def post_session(request: Request) -> Response:
-    """Post one session. The answer comes when the session is durably stored; sending it again changes nothing."""
+    """Post one session. The answer comes after the commit: the session is durably stored, unless `stale` or `conflict`
+    is there. Sending it again changes nothing. Send `updated_at`: without it, a correction may be refused."""
     caller = await INGESTER_KEY.caller(request)
     limit: RateLimit = request.state.rate_limit
     writer: SessionWriter = request.state.session_writer

@@ -15,7 +15,8 @@ class Remarks(BaseModel):
 
     conflict: Literal[True] = Field(
         default=True,
-        description="Only if it contradicts a stored version with the same `updated_at`; it is in quarantine.",
+        description="Only if it contradicts the stored version with the same `updated_at` (or neither has one), and "
+        "lost; it is in quarantine.",
     )
     stored_updated_at: AwareDatetime | None = Field(
         default=None,
@@ -30,10 +31,11 @@ class Remarks(BaseModel):
 
 
 class SessionReceipt(Remarks):
-    """The session is durably stored; its scores follow."""
+    """What became of the session, after the commit. It is stored as it was sent, and its scores follow, unless `stale`
+    or `conflict` is there."""
 
     session_id: str = Field(description="As delivered.", examples=["S-1042"])
-    status: Literal["queued"]
+    status: Literal["queued"] = Field(description="Always `queued`, also beside `stale` and `conflict`.")
     duplicate: Literal[True] = Field(
         default=True, description="Only if both session and move are already stored unchanged."
     )

@@ -20,7 +20,7 @@ from api.webhook_endpoints.queries import NO_DELIVERY, NO_ENDPOINT
 from api.webhook_endpoints.schemas import WebhookEndpointPatch, WebhookEndpointPost
 from core.audit import Action, Entry
 from core.errors import TutorqError
-from core.outside import Address, AddressRefusedError, resolve
+from core.outside import NO_HTTPS, Address, AddressRefusedError, resolve
 from core.sealing import sealer
 from core.settings import Settings
 
@@ -264,15 +264,19 @@ class Webhooks:
     async def _checked(self, url: str) -> Address:
         """The address. Whoever sends checks it again, since names may lead elsewhere by then."""
         settings = self._settings
+        problems: list[str] = []
         try:
-            address = Address.of(url, allow_http=settings.webhooks_allow_http)
+            address = Address.of(url, allow_http=True)
+            if address.scheme == "http" and not settings.webhooks_allow_http:
+                problems.append(f"{NO_HTTPS}; TUTORQ_WEBHOOKS_ALLOW_HTTP=true allows http")
             allow_private = settings.webhooks_allow_private
             await asyncio.to_thread(resolve, address.host, address.port, allow_private=allow_private)
         except AddressRefusedError as error:
-            raise bodies.invalid([FieldError(field="url", message=str(error))]) from error
-        except (OSError, UnicodeError) as error:  # TimeoutError is an OSError
-            message = "has a host whose address cannot be found"
-            raise bodies.invalid([FieldError(field="url", message=message)]) from error
+            problems.append(str(error))
+        except (OSError, UnicodeError):  # TimeoutError is an OSError
+            problems.append("has a host whose address cannot be found")
+        if problems:
+            raise bodies.invalid([FieldError(field="url", message="; it ".join(problems))])
         return address
 
     async def _sealed(self, secret: str) -> str:

@@ -226,6 +226,25 @@ def test_a_patch_that_changes_nothing_leaves_no_trail(matching: Served, client: 
     assert [action for _, action, _, _ in audit(matching, student)] == ["student.add"]
 
 
+def test_matches_say_when_all_pairs_were_predicted(matching: Served, client: httpx2.Client) -> None:
+    path = "/api/matching/students/S-1/matches"
+    assert client.get(path).json()["meta"]["predicted_at"] is None
+    try:
+        with matching.database.connect() as connection:
+            connection.execute(
+                """
+                insert into ml.prediction_buckets (bucket, model_version, pairs, possible, run_id, predicted_at)
+                select bucket, 'rules-v1', 1, 1, (select max(run_id) from ml.match_runs), predicted_at::timestamptz
+                from (values (0, '2026-01-20T10:00Z'), (1, '2026-01-20T11:00Z')) as predicted (bucket, predicted_at)
+                """
+            )
+            connection.execute("update ml.prediction_version set version = version + 1")
+        assert client.get(path).json()["meta"]["predicted_at"] == "2026-01-20T11:00:00+00:00"
+    finally:
+        with matching.database.connect() as connection:
+            connection.execute("delete from ml.prediction_buckets")
+
+
 def test_an_answer_that_was_cached_before_a_change_is_not_used_after_it(client: httpx2.Client, student: str) -> None:
     paths = ("/api/matching/students", f"/api/matching/students/{student}", "/api/matching/students/S-1/matches")
     tags = {path: client.get(path).headers["etag"] for path in paths}

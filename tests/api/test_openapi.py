@@ -210,6 +210,20 @@ def test_the_served_description_is_the_committed_one(client: httpx2.Client) -> N
     assert client.get("/api/openapi.json").json() == json.loads(openapi.PATH.read_text())
 
 
+def test_conditional_requests_are_described(client: httpx2.Client) -> None:
+    description = client.get("/api/openapi.json").json()
+    conditional = {
+        operation["operationId"]: operation
+        for path in description["paths"].values()
+        for operation in path.values()
+        if "304" in operation["responses"]
+    }
+    assert {"list_tutors", "get_overview", "list_cases"} <= conditional.keys()
+    for name, operation in conditional.items():
+        assert [each["in"] for each in operation["parameters"] if each["name"] == "If-None-Match"] == ["header"], name
+        assert all("ETag" in operation["responses"][status]["headers"] for status in ("200", "304")), name
+
+
 def security_of(operation: str) -> list[dict[str, list[str]]]:
     """A key, a token or the cookie of a browser, except where only one of them makes sense."""
     key: dict[str, list[str]] = {"ApiKey": []}

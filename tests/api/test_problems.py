@@ -150,7 +150,7 @@ def test_scores_of_the_version_before(published: Served, client: httpx2.Client) 
                     response = client.get(path)
                     found = problem(response, 503)
                     assert found.type == "urn:tutorq:problem:outdated-scores", path
-                    assert found.title == "Scores are being made anew for this version"
+                    assert found.title == "This version has not made its scores yet"
                     assert response.headers["retry-after"] == "30"
                 assert client.get("/api/tutors/T-1/history").status_code == 200
             finally:

@@ -288,6 +288,7 @@ def test_a_contradiction_that_is_committed_meanwhile_is_kept_as_well(
 INVALID: list[tuple[dict[str, Any], dict[str, str]]] = [
     ({"status": "lost"}, {"status": "lost is not one of scheduled, completed, rescheduled, cancelled, no_show"}),
     ({"status": None}, {"status": "is missing"}),
+    ({"session_id": "NULL"}, {"session_id": "is missing: NULL is a word for an empty cell"}),
     ({"session_id": " ", "rating": 9}, {"session_id": "is missing", "rating": "9 is not between 1 and 5"}),
     ({"session_id": True}, {"session_id": "must be a string"}),
     ({"session_id": 1.5}, {"session_id": "must be a string"}),

@@ -12,12 +12,14 @@ import pytest
 from pydantic import BaseModel, SecretStr
 from standardwebhooks import Webhook
 
+from api.webhook_endpoints.messages import MESSAGES
 from api.webhook_endpoints.schemas import (
     NewWebhookEndpoint,
     WebhookDeliveryList,
     WebhookDeliveryResponse,
     WebhookEndpointList,
     WebhookEndpointResponse,
+    WebhookKind,
     WebhookSecret,
 )
 from core import keys
@@ -125,6 +127,30 @@ def test_an_admin_adds_an_address_and_sees_its_secret_once(
     assert (office.settings.home / "secrets-key").stat().st_mode & 0o777 == 0o600
 
 
+def test_messages_are_as_they_are_described(office: Served, admin: httpx2.Client, receiver: Receiver) -> None:
+    new = add(admin, receiver.url)
+    with office.database.connect() as connection:
+        connection.execute(
+            """
+            with made as (
+                insert into app.cases (tutor_id, opened_by, opened_on)
+                values (gen_random_uuid(), 'test', '2026-01-20') returning case_id
+            )
+
+            insert into app.case_events (case_id, kind, actor, version, details)
+            select case_id, 'contact', 'test', 1, '{}' from made
+            """
+        )
+    assert admin.post(f"{PATH}/{new.data.endpoint_id}/test").is_success
+    assert send(office).accepted == 2
+    bodies = {json.loads(body)["type"]: body for _, body in receiver.requests}
+    assert bodies.keys() == {"case.changed", "webhook.test"}
+    for kind, body in bodies.items():
+        assert_is(MESSAGES[kind], body)
+    webhooks = admin.get("/api/openapi.json").json()["webhooks"]
+    assert webhooks.keys() == {*WebhookKind, "webhook.test"}
+
+
 def test_an_idempotency_key_makes_one_and_shows_the_secret_once(admin: httpx2.Client, receiver: Receiver) -> None:
     body, headers = {"url": receiver.url, "kinds": ["case.changed"]}, {"Idempotency-Key": str(uuid4())}
     first, again = (admin.post(PATH, json=body, headers=headers) for _ in range(2))
@@ -148,7 +174,12 @@ def test_an_idempotency_key_makes_one_and_shows_the_secret_once(admin: httpx2.Cl
         ("https://100.100.100.200/", "leads to a network of cloud metadata"),
         ("https://[64:ff9b::a9fe:a9fe]/", "leads to a network of cloud metadata"),
         ("https://224.0.0.1/", "leads to an address that is nobody's"),
-        ("http://example.org/", "must begin with https://"),
+        ("http://no-such-host.invalid/", "must begin with https://; TUTORQ_WEBHOOKS_ALLOW_HTTP=true allows http"),
+        (
+            "http://127.0.0.1:9000/",
+            "must begin with https://; TUTORQ_WEBHOOKS_ALLOW_HTTP=true allows http; it leads to a private network; "
+            "TUTORQ_WEBHOOKS_ALLOW_PRIVATE=true allows that",
+        ),
         ("https://user:hush@example.org/", "must not hold a user or a password"),
         ("https://example.org/#x", "must not have a part behind #"),
         ("https://exa mple.org/", "has a blank"),

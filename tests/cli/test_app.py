@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from importlib.metadata import version
@@ -386,6 +388,21 @@ def test_doctor_tells_of_keys_that_end_and_of_undeclared_proxies(
     assert "share one address" in findings["proxies"]["advice"]
     monkeypatch.setenv("TUTORQ_TRUSTED_PROXIES", "10.0.0.0/8")
     assert answer_of_doctor()["proxies"]["ok"] is True
+
+
+def test_an_interrupt_tells_nothing_of_its_rollback(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    tutorq("db", "url")
+
+    def interrupted() -> None:
+        with database.connect() as connection:
+            connection.execute("select 1")
+            with socket.socket(fileno=os.dup(connection.pgconn.socket)) as lost:
+                lost.shutdown(socket.SHUT_RDWR)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert caplog.records == []
 
 
 def test_db_url_is_the_url_alone(database: Database) -> None:

@@ -145,6 +145,21 @@ def test_a_session_is_sent_once(sender: Any) -> None:
     assert sender.post_session(one).duplicate is True
 
 
+def test_a_receipt_says_whether_the_session_is_stored(sender: Any) -> None:
+    new, old = (session("versions", rating=rating, updated_at=f"2026-01-2{rating}T10:00:00Z") for rating in (5, 3))
+    assert sender.post_session(new).is_stored
+    assert sender.post_session(new).is_stored, "a duplicate is stored, too"
+    stale = sender.post_session(old)
+    assert (stale.status, stale.is_stored) == ("queued", False)
+    assert repr(stale) == (
+        "Receipt(session_id='versions', status='queued', stored_updated_at='2026-01-25T10:00:00+00:00', stale=True)"
+    )
+    assert not sender.post_session({**new, "rating": 1}).is_stored, "it contradicts a version as new"
+    results = list(sender.post_sessions([new, old, {**new, "rating": 2}, {**new, "rating": 9}]))
+    assert [result.row.status for result in results] == ["duplicate", "stale", "conflict", "rejected"]
+    assert [result.is_stored for result in results] == [True, False, False, False]
+
+
 def test_problems_are_exceptions_that_name_the_fields(tutorq_client: ModuleType, reader: Any, sender: Any) -> None:
     with pytest.raises(tutorq_client.ProblemError) as caught:
         list(reader.tutors(limit=0, offset=-1))

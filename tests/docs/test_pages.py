@@ -23,7 +23,7 @@ PAGES = sorted(
 # Variables that the pages name besides settings: browser tests, `npm run dev`, the compose file with TLS; examples.
 NO_SETTINGS = {
     *("TUTORQ_CHROMIUM", "TUTORQ_API", "TUTORQ_DOMAIN"),
-    *("TUTORQ_URL", "TUTORQ_KEY", "TUTORQ_READ_KEY", "TUTORQ_INGEST_KEY"),
+    *("TUTORQ_URL", "TUTORQ_ADMIN_KEY", "TUTORQ_READ_KEY", "TUTORQ_INGEST_KEY"),
 }
 COMMAND = typer.main.get_command(app)
 TARGETS = set(re.findall(r"^([a-z-]+):", (PROJECT_ROOT / "Makefile").read_text(), re.M))

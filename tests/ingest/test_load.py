@@ -185,8 +185,8 @@ def test_the_same_folder_again_changes_and_logs_nothing(database: Database, tmp_
             {"status": "complete"},
             f"status: complete is not one of {STATUS_WORDS}".replace(";", " (did you mean completed?);"),
         ),
-        ({"status": "#N/A"}, "status: is missing"),
-        ({"student_id": "NULL"}, "student_id: is missing"),
+        ({"status": "#N/A"}, "status: is missing: #N/A is a word for an empty cell"),
+        ({"student_id": "NULL"}, "student_id: is missing: NULL is a word for an empty cell"),
         ({"student_id": "1.23457E+11"}, f"student_id: 1.23457E+11 {ROUNDED_RULE}"),
         (
             {"initiator": "boss"},

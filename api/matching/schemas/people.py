@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from api.fields import Count, Fraction
 from api.paging import PageFilters
@@ -104,20 +104,27 @@ class MatchTutor(RaisedConcerns):
     free_capacity: int | None = Field(description="Capacity less active students; null if unknown.", examples=[3])
 
 
+PredictionVersion = Annotated[
+    int, Field(description="Increases with every change of predictions, and of people through the API.", examples=[97])
+]
+PredictedAt = Annotated[
+    AwareDatetime | None,
+    Field(description="When all pairs were last predicted; null before the first time, when there are no matches."),
+]
+
+
 class MatchMeta(Meta):
     """The publication and the state of predictions behind an answer."""
 
-    prediction_version: int = Field(
-        description="Increases with every change of predictions, and of people through the API.", examples=[97]
-    )
+    prediction_version: PredictionVersion
+    predicted_at: PredictedAt
 
 
 class MatchPageMeta(PageMeta):
     """The same for a list, with the position of the page."""
 
-    prediction_version: int = Field(
-        description="Increases with every change of predictions, and of people through the API.", examples=[97]
-    )
+    prediction_version: PredictionVersion
+    predicted_at: PredictedAt
 
 
 class MatchStudentList(BaseModel):

@@ -1,4 +1,4 @@
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach, vi } from "vitest";
 
 // What Mantine asks of a browser, and jsdom does not have.
@@ -19,5 +19,9 @@ vi.stubGlobal(
   },
 );
 window.scrollTo = () => {};
+
+// What is waited for comes late on a busy machine. The page of a failed query would fill the log.
+configure({ asyncUtilTimeout: 15_000 });
+process.env.DEBUG_PRINT_LIMIT ??= "2000";
 
 afterEach(cleanup);

@@ -36,6 +36,18 @@ PAGE_ROWS = 500
 Session = SessionPost | Mapping[str, Any]
 
 
+class Receipt(SessionReceipt):
+    """What became of one session; `status` is always `queued`."""
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the session is stored as it was sent. If not, `stale` or `conflict` says why."""
+        return not self.stale and not self.conflict
+
+    def __repr__(self) -> str:
+        return f"Receipt({', '.join(f'{name}={value!r}' for name, value in self.to_dict().items())})"
+
+
 @dataclass(frozen=True)
 class SessionResult:
     """What became of one session of a batch."""
@@ -47,6 +59,11 @@ class SessionResult:
     def is_rejected(self) -> bool:
         """Whether it was not taken; `fields` says why."""
         return self.row.status == "rejected"
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it is stored as it was sent; else `row.status` and `row.conflict` say why not."""
+        return self.row.status in ("queued", "duplicate") and not self.row.conflict
 
     @property
     def fields(self) -> dict[str, list[str]]:
@@ -148,9 +165,10 @@ class Client:
         finally:
             unfinished.unlink(missing_ok=True)
 
-    def post_session(self, session: Session, *, idempotency_key: str | None = None) -> SessionReceipt:
-        """Hand in one session. It is stored when this returns; sending it again changes nothing."""
-        return SessionReceipt.from_dict(self._post("/api/sessions", session, idempotency_key))
+    def post_session(self, session: Session, *, idempotency_key: str | None = None) -> Receipt:
+        """Hand in one session. What became of it is final when this returns: `is_stored` of the receipt. Sending it
+        again changes nothing."""
+        return Receipt.from_dict(self._post("/api/sessions", session, idempotency_key))
 
     def post_sessions(self, sessions: Iterable[Session], *, batch_size: int = 1000) -> Iterator[SessionResult]:
         """Hand in many sessions, in batches of at most 10,000: the results come in the order of the sessions.

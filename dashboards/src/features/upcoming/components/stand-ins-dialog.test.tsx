@@ -55,6 +55,7 @@ const list = (data: StandIn[], total = data.length): StandInList => ({
     published_at: "2026-01-31T12:00:00Z",
     refreshed_at: "2026-01-31T12:00:00Z",
     prediction_version: 1,
+    predicted_at: null,
   },
 });
 
