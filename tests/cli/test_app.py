@@ -385,7 +385,7 @@ def test_doctor_tells_of_keys_that_end_and_of_undeclared_proxies(
     assert "tutorq keys rotate 'ends soon'" in findings["keys"]["advice"]
     assert findings["proxies"]["ok"] is False
     assert "10.1.2.3" in findings["proxies"]["found"]
-    assert "share one address" in findings["proxies"]["advice"]
+    assert "as one address" in findings["proxies"]["advice"]
     monkeypatch.setenv("TUTORQ_TRUSTED_PROXIES", "10.0.0.0/8")
     assert answer_of_doctor()["proxies"]["ok"] is True
 
