@@ -66,7 +66,7 @@ def restore(
     """Restore FILE into the configured database and model store. All or nothing."""
     from backup import restore_backup
 
-    settings, database = open_platform(migrated=False)
+    settings, database = open_platform(migrated=False, is_first=True)
     with err.status("Restoring …") as status:
         done = restore_backup(
             settings, database, file, replace=replace, landing=landing, identity=identity,

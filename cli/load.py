@@ -68,7 +68,7 @@ def load(
     if explain:
         explain_file(folder, Settings(), mapping, as_json=as_json)
         return
-    settings, database = open_platform(None if override else DatabaseRole.INGEST)
+    settings, database = open_platform(None if override else DatabaseRole.INGEST, is_first=True)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]:,} rows"), TimeElapsedColumn(),
         console=err, transient=True, disable=not err.is_terminal,

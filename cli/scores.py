@@ -36,7 +36,7 @@ def score(
     """Update all marts from the raw tables. Under `tutorq up`, Dagster does this."""
     from core import dbt_runner
 
-    settings, database = open_platform(DatabaseRole.TRANSFORM)
+    settings, database = open_platform(DatabaseRole.TRANSFORM, is_first=True)
     with database.connect() as connection:
         before = _newest_reference(connection)
     started = time.monotonic()

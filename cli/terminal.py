@@ -62,18 +62,37 @@ def plain_table(*columns: str) -> PlainTable:
     return table
 
 
-def open_platform(role: DatabaseRole | None = None, *, migrated: bool = True) -> tuple[Settings, Database]:
+def open_platform(
+    role: DatabaseRole | None = None, *, migrated: bool = True, is_first: bool = False
+) -> tuple[Settings, Database]:
     """Settings and database, as this role or as its owner, with the schema brought up to date.
 
     Where the owner's login is elsewhere, so is the migration.
-    """
-    from core.migrate import migrate
 
+    Args:
+        is_first: whether the verb may start an installation.
+
+    Raises:
+        TutorqError: nothing is installed in the home; or the database cannot be migrated.
+    """
     settings = Settings()
     owner = Database(settings)
+    if not is_first and owner.is_embedded and owner.embedded.is_new:
+        raise TutorqError(
+            f"nothing is installed in {settings.home} (TUTORQ_HOME); `tutorq up` or `tutorq load` starts an "
+            "installation there"
+        )
     if migrated and (role is None or owner.has_owner):
-        migrate(owner)
+        migrate_and_tell(owner, err)
     return settings, owner.as_role(role) if role else owner
+
+
+def migrate_and_tell(owner: Database, console: Console) -> None:
+    """Bring the schema up to date, and say so if it was older."""
+    from core.migrate import migrate, newest_version
+
+    if before := migrate(owner):
+        console.print(f"Updated the schema from {before} to {newest_version()}.", highlight=False)
 
 
 def print_json(answer: object) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli.supervisor import VIEWER, ServiceEndedError, StopRequested, Supervisor, check_port, stop_on_signals
+from cli.terminal import migrate_and_tell
 from core import tracing
 from core.database import Database, DatabaseRole
 from core.errors import DatabaseUnreachableError
@@ -72,9 +73,7 @@ def _bring_up(
     with console.status("Starting the database …"):
         if not is_new:
             supervisor.start("api")  # it imports meanwhile, too
-        from core.migrate import migrate  # half a second, and not before other processes have begun
-
-        migrate(database)
+        migrate_and_tell(database, console)  # imports for half a second, so not before other processes have begun
         with database.connect() as connection:
             ensure_local_key(connection, settings.api_key_file)
         if database.is_embedded and not first.is_prepared:

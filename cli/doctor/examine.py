@@ -36,6 +36,9 @@ def examine() -> list[Finding]:
         _manifest(),
         _retention(settings),
     ]
+    if database.is_embedded and database.embedded.is_new:
+        advice = "To start an installation there, run `tutorq up` or `tutorq load DIR`."
+        return [*findings, Finding("database", False, f"nothing is installed in {settings.home}", advice)]
     try:
         with database.connect() as connection:
             findings.append(server.version(connection, database))
