@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from cli.old_data import old_data
 from cli.supervisor import VIEWER, ServiceEndedError, StopRequested, Supervisor, check_port, stop_on_signals
 from cli.terminal import migrate_and_tell
 from core import tracing
@@ -101,6 +102,8 @@ def _bring_up(
         if is_made_up:
             _make_up_people_at_work(settings, database, person, console)
     _start_dagster(settings, supervisor, console)
+    if warning := old_data(settings, database):
+        console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True, highlight=False)
 
 
 def _end_old_troubles(database: Database) -> None:

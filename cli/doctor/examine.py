@@ -60,6 +60,7 @@ def examine() -> list[Finding]:
                     if roles.ok:
                         findings.append(data.publication(database))
                         findings.append(data.scoring(settings, database))
+                        findings.append(data.day_of_scores(settings, database))
                     findings.append(data.models(connection, settings, database))
                     findings += [
                         check(connection)
