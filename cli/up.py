@@ -21,7 +21,7 @@ from core.home import only_one
 from core.keys import ensure_local_key
 from core.logins import create_link
 from core.people import Person, ensure_local
-from core.settings import MADE_UP, Settings
+from core.settings import MADE_UP, Settings, misspelt
 from core.words import plural
 from orchestration import first_run
 
@@ -32,6 +32,8 @@ def run(settings: Settings, *, demo: bool, console: Console) -> None:
     Raises:
         TutorqError: something did not start or ended by itself; everything else has been stopped.
     """
+    for sentence in misspelt():
+        console.print(f"[yellow]Warning:[/] {sentence}", soft_wrap=True, highlight=False)
     tracing.check(settings)
     settings = with_dagster_token(settings)
     with only_one(settings.home), stop_on_signals() as interruption:

@@ -19,7 +19,7 @@ from cli.doctor.objects import objects
 from core.database import Database
 from core.dbt_runner import MANIFEST_PATH
 from core.errors import TutorqError
-from core.settings import Settings, settings_problem
+from core.settings import Settings, misspelt, settings_problem
 
 
 def examine() -> list[Finding]:
@@ -27,9 +27,11 @@ def examine() -> list[Finding]:
     try:
         settings = Settings()
     except ValidationError as error:
-        return [Finding("settings", False, settings_problem(error), "Correct the value in the environment or in .env.")]
+        wrong = Finding("settings", False, settings_problem(error), "Correct the value in the environment or in .env.")
+        return [wrong, *_misspelt()]
     database = Database(settings)
     findings = [
+        *_misspelt(),
         Finding("Python", sys.version_info >= (3, 11), sys.version.split()[0], None),
         _home(settings, database),
         _files(settings),
@@ -82,6 +84,11 @@ def examine() -> list[Finding]:
         advice = "Check TUTORQ_DATABASE_URL." if not database.is_embedded else "Look at its log under TUTORQ_HOME."
         findings.append(Finding("database", False, str(error), advice))
     return findings
+
+
+def _misspelt() -> list[Finding]:
+    advice = "Correct the name in the environment or in .env; until then it sets nothing."
+    return [Finding("settings", False, sentence, advice) for sentence in misspelt()]
 
 
 def _home(settings: Settings, database: Database) -> Finding:
