@@ -3,12 +3,13 @@
 import functools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 from pydantic import ValidationError
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -19,6 +20,9 @@ from core.settings import Settings, settings_problem
 
 out = Console()
 err = Console(stderr=True)
+
+# Of a day and a time, the day.
+LEAST_FOLDED = 10
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Parameters = ParamSpec("Parameters")
@@ -54,12 +58,22 @@ class PlainTable(Table):
         super().add_row(*(plain(cell) for cell in cells))
 
 
-def plain_table(*columns: str) -> PlainTable:
-    """A table without lines that is not cut: names are folded, numbers stand to the right."""
+def plain_table(*columns: str, folded: Container[str] = ()) -> PlainTable:
+    """A table without lines, its numbers to the right; what stands in the folded columns may take several lines."""
     table = PlainTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     for number, column in enumerate(columns):
-        table.add_column(column, no_wrap=True, justify="left" if number == 0 else "right")
+        is_text = number == 0 or column in folded
+        table.add_column(column, no_wrap=column not in folded, overflow="fold", justify="left" if is_text else "right")
     return table
+
+
+def print_table(table: Table) -> None:
+    """As wide as the terminal, and never cut: ids and numbers that need more go on beyond its edge."""
+    needed = table._extra_width
+    for column in table.columns:
+        widest = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
+        needed += widest if column.no_wrap else min(widest, LEAST_FOLDED)
+    Console(width=max(out.width, needed)).print(table)
 
 
 def open_platform(
