@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli.old_data import old_data
-from cli.supervisor import VIEWER, ServiceEndedError, StopRequested, Supervisor, check_port, stop_on_signals
+from cli.supervisor import VIEWER, ServiceEndedError, StopRequested, Supervisor, check_ports, stop_on_signals
 from cli.terminal import migrate_and_tell
 from core import tracing
 from core.database import Database, DatabaseRole
@@ -42,10 +42,13 @@ def run(settings: Settings, *, demo: bool, console: Console) -> None:
         supervisor = Supervisor(settings, database, interruption, console)
         try:
             supervisor.end_leftovers()
-            check_port(settings.api_port, "TUTORQ_API_PORT")
-            check_port(settings.dagster_port, "TUTORQ_DAGSTER_PORT")
-            if settings.dagster_viewer_port:
-                check_port(settings.dagster_viewer_port, "TUTORQ_DAGSTER_VIEWER_PORT")
+            check_ports(
+                {
+                    "TUTORQ_API_PORT": settings.api_port,
+                    "TUTORQ_DAGSTER_PORT": settings.dagster_port,
+                    "TUTORQ_DAGSTER_VIEWER_PORT": settings.dagster_viewer_port,
+                }
+            )
             first = FirstRun(settings, transform, supervisor)
             _bring_up(settings, database, supervisor, first, demo=demo, console=console)
             _end_old_troubles(transform)

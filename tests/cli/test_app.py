@@ -487,7 +487,7 @@ def test_people(database: Database) -> None:
         (("add", "c@example.org", "--name", " "), "needs a name"),
         (("add", "c@example.org", "--name", "C", "--role", "ingest"), "not one of read, coach, lead, admin"),
         (("remove", "nobody@example.org"), "nobody is known as"),
-        (("team", "bob@example.org", "--add", "T-1"), "there is no tutor 'T-1'"),
+        (("team", "bob@example.org", "--add", "T-1"), "there is no tutor 'T-1'; nothing was changed"),
     ):
         assert words in tutorq("people", *arguments, exit_code=1).stderr
     tutorq("people", "remove", "bob@example.org")
