@@ -93,7 +93,7 @@ def restore(
         others = [
             key.name
             for key in list_keys(connection)
-            if key.role is Role.ADMIN and key.state in (State.IN_USE, State.REPLACED) and key.prefix != own
+            if key.role == Role.ADMIN and key.state in (State.IN_USE, State.REPLACED) and key.prefix != own
         ]
     if others:
         _warn(f"admin keys other than this machine's are in use: {', '.join(others)}; to end one: `tutorq keys revoke`")

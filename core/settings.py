@@ -1,5 +1,6 @@
 """Settings of every tutorq process: the only reader of the environment."""
 
+import logging
 import os
 import re
 from datetime import date
@@ -40,6 +41,15 @@ DatabaseUrl = Annotated[str | None, Field(repr=False)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 # An address without a display name: visible ASCII only, so that it cannot smuggle in a header.
 MailAddress = Annotated[str, Field(pattern=r"^[!-~]+@[!-~]+$", max_length=254)]
+
+
+def _name_the_file(record: logging.LogRecord) -> bool:
+    """python-dotenv says of which line, but not of which file, it could not make sense."""
+    record.msg = str(record.msg).replace("python-dotenv could not parse statement", ".env: cannot read the setting")
+    return True
+
+
+logging.getLogger("dotenv.main").addFilter(_name_the_file)
 
 
 def settings_problem(error: ValidationError) -> str:

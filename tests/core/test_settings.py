@@ -57,3 +57,9 @@ def test_a_problem_names_the_variable_and_what_would_do(values: dict[str, object
     with pytest.raises(ValidationError) as caught:
         Settings(**values)
     assert settings_problem(caught.value).startswith(told)
+
+
+def test_a_line_that_is_no_setting_is_told_with_its_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / ".env").write_text("TUTORQ_TIMEZONE=UTC\nTUTORQ AS OF: latest\n")
+    assert Settings().timezone == "UTC"
+    assert caplog.messages == [".env: cannot read the setting starting at line 2"]
