@@ -28,6 +28,6 @@ def old_data(settings: Settings, database: Database) -> str | None:
     if newest is None or day - newest <= PAUSE:
         return None
     return (
-        f"The newest session is of {newest}; scores are as of {day}. To score historic data, write "
+        f"The newest session is of {newest}, and the day of the scores is {day}. To score historic data, write "
         "TUTORQ_AS_OF=latest into .env, or export it: every command needs it."
     )

@@ -26,7 +26,7 @@ def test_old_sessions_are_told_with_the_day_of_the_scores(environment: Settings,
         connection.execute(SESSION.encode())
     assert said(as_of="2017-09-30") is None
     told = str(said(as_of="2017-10-01"))
-    assert told.startswith("The newest session is of 2017-08-31; scores are as of 2017-10-01. ")
+    assert told.startswith("The newest session is of 2017-08-31, and the day of the scores is 2017-10-01. ")
     assert "TUTORQ_AS_OF=latest" in told
     assert said(as_of="2017-10-01", timezone="Asia/Tokyo") is None  # there it is of September
     assert said(as_of="latest") is None
