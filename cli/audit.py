@@ -11,7 +11,17 @@ import typer
 from rich import box
 
 from cli.moments import moment
-from cli.terminal import JsonFlag, PlainTable, err, open_platform, out, print_json, tells_errors
+from cli.terminal import (
+    LEAST_FOLDED,
+    JsonFlag,
+    PlainTable,
+    err,
+    open_platform,
+    out,
+    print_json,
+    print_table,
+    tells_errors,
+)
 from core.errors import TutorqError
 
 if TYPE_CHECKING:
@@ -19,6 +29,9 @@ if TYPE_CHECKING:
 
 # As Postgres and Python write them into the details.
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d(:\d\d)?)$")
+
+# On narrower terminals the time stands below the day, which leaves more room for the details.
+WIDE = 100
 
 app = typer.Typer()
 
@@ -104,15 +117,16 @@ def list_entries(
         err.print("No entries match.")
         return
     table = PlainTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in ("when", "who", "action", "on, and details"):
-        table.add_column(column, no_wrap=column in ("when", "action"), overflow="fold")
+    table.add_column("when", overflow="fold", max_width=LEAST_FOLDED if out.width < WIDE else None)
+    for column in ("who", "action", "on, and details"):
+        table.add_column(column, no_wrap=column == "action", overflow="fold")
     for entry in entries:
         subject = f"{entry.subject_kind} {entry.subject_id}"
         details = details_of(entry.details)
         who = f"{entry.actor} ({entry.address})" if entry.address else entry.actor
         cells = (who, entry.action, f"{subject}: {details}" if details else subject)
         table.add_row(_second(entry.happened_at), *cells)
-    out.print(table)
+    print_table(table)
 
 
 def _second(at: datetime) -> str:

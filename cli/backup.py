@@ -65,8 +65,10 @@ def restore(
 ) -> None:
     """Restore FILE into the configured database and model store. All or nothing."""
     from backup import restore_backup
+    from core.keys import State, list_keys, prefix_of
+    from core.roles import Role
 
-    settings, database = open_platform(migrated=False)
+    settings, database = open_platform(migrated=False, is_first=True)
     with err.status("Restoring …") as status:
         done = restore_backup(
             settings, database, file, replace=replace, landing=landing, identity=identity,
@@ -86,6 +88,15 @@ def restore(
             "have done so since the backup (see mail in docs/operations.md)"
         )
     _warn("keys and browser sessions revoked since the backup work again; check `tutorq keys list`")
+    with database.connect() as connection:
+        own = prefix_of(settings.api_key_file.read_text().strip()) if settings.api_key_file.exists() else None
+        others = [
+            key.name
+            for key in list_keys(connection)
+            if key.role == Role.ADMIN and key.state in (State.IN_USE, State.REPLACED) and key.prefix != own
+        ]
+    if others:
+        _warn(f"admin keys other than this machine's are in use: {', '.join(others)}; to end one: `tutorq keys revoke`")
     err.print(
         f"The database has the state of {manifest.made_at}. Reload newer files with `tutorq load`, then run "
         "`tutorq score` and `tutorq doctor`.",

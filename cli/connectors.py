@@ -29,7 +29,7 @@ def sync(
     """Fetch new rows from a source, such as your booking tool, and load them. A rerun loads nothing twice."""
     from connectors.configuration import MISSING, connector_of, landing_of
 
-    settings, database = open_platform(DatabaseRole.INGEST)
+    settings, database = open_platform(DatabaseRole.INGEST, is_first=True)
     connector = connector_of(settings, name)
     try:
         from connectors.pull.run import pull

@@ -112,7 +112,7 @@ def migrate(
     """Migrate the schemas raw, app and ml to the newest version."""
     from core.process_logins import migrate_with_logins
 
-    _, database = open_platform(migrated=not logins)
+    _, database = open_platform(migrated=not logins, is_first=True)
     made = migrate_with_logins(database) if logins else []
     out.print("The schema is up to date.")
     if made:

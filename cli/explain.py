@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich import box
 
-from cli.terminal import PlainTable, err, out, plain, print_json
+from cli.terminal import PlainTable, err, out, plain, print_json, print_table
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _tell(reading: "Reading", explanation: "Explanation") -> None:
         for place, (cell, value) in enumerate(zip(column.cells, column.values, strict=True)):
             table.add_row(column.name if place == 0 else "", cell or "", value or "")
     if reading.columns and reading.columns[0].cells:
-        out.print(table)
+        print_table(table)
     for note in reading.notes:
         out.print(f"{note.kind}: {plain(str(note))}", soft_wrap=True, highlight=False)
     if reading.unknown_columns:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.moments import duration
-from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
+from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, print_table, tells_errors
 from core.errors import TutorqError
 from core.words import plural
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from core.keys import Key
 
 OVERLAP = "7d"
+FOLDED = ("name", "made", "ends", "last used")
 
 app = typer.Typer(help="Manage API keys.", no_args_is_help=True)
 
@@ -107,12 +108,12 @@ def list_keys(as_json: JsonFlag = False) -> None:
     if as_json:
         print_json([_without_secret(key) for key in rows])
         return
-    table = plain_table("name", "role", "begins with", "state", "made", "ends", "last used")
+    table = plain_table("name", "role", "begins with", "state", "made", "ends", "last used", folded=FOLDED)
     for key in rows:
         ends = key.revoked_at or key.expires_at
         moments = [_minute(moment) for moment in (key.created_at, ends, key.last_used_at)]
         table.add_row(key.name, key.role, f"tq_{key.prefix}", key.state, *moments)
-    out.print(table)
+    print_table(table)
 
 
 @app.command("revoke")

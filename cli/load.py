@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from cli.explain import explain_file
-from cli.terminal import JsonFlag, err, open_platform, out, plain, plain_table, print_json, tells_errors
+from cli.terminal import JsonFlag, err, open_platform, out, plain, plain_table, print_json, print_table, tells_errors
 from core import audit
 from core.database import Database, DatabaseRole
 from core.settings import Settings
@@ -68,7 +68,7 @@ def load(
     if explain:
         explain_file(folder, Settings(), mapping, as_json=as_json)
         return
-    settings, database = open_platform(None if override else DatabaseRole.INGEST)
+    settings, database = open_platform(None if override else DatabaseRole.INGEST, is_first=True)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]:,} rows"), TimeElapsedColumn(),
         console=err, transient=True, disable=not err.is_terminal,
@@ -114,10 +114,10 @@ def _tell(summary: "FolderSummary", database: Database) -> None:
     """The counts of each file; then, file by file, what was not plain in it."""
     if summary.files:
         shown = [name for name in COUNTS if name in COUNTS[:2] or getattr(summary, name)]
-        table = plain_table("file", *shown, "s")
+        table = plain_table("file", *shown, "s", folded=("file",))
         for file in summary.files:
             table.add_row(file.source, *(f"{getattr(file, name):,}" for name in shown), f"{file.seconds:.1f}")
-        out.print(table)
+        print_table(table)
     for file in summary.files:
         _paragraph(file.source, [*_about(file), *_out_of(file, database)])
     _paragraph("unknown ids", [("", str(people)) for people in summary.unknown_people])

@@ -8,7 +8,7 @@ from uuid import uuid4
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
+from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, print_table, tells_errors
 from core import audit
 from core.audit import Action
 from core.database import Database, DatabaseRole
@@ -61,7 +61,7 @@ def _print(answer: dict[str, Any]) -> None:
     table = plain_table("predicted by", *FIGURES.values())
     for name, words in PREDICTORS.items():
         table.add_row(words, *(f"{answer[name][figure]:.4f}" for figure in FIGURES))
-    out.print(table)
+    print_table(table)
     strongest = list(answer["influence"].items())[:5]
     out.print(
         "Most important features: " + ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in strongest)
@@ -243,7 +243,7 @@ def assign(
     table = plain_table("student", "tutor", "churn", "")
     for pair in answer.pairs:
         table.add_row(pair.student, pair.tutor, f"{pair.churn_probability:.2f}", ", ".join(pair.remarks))
-    out.print(table)
+    print_table(table)
     for name, (students, churn) in answer.expected.items():
         out.print(f"{name}: {churn:.1f} of {plural(students, 'student')} expected to leave", highlight=False)
     if answer.unassigned:
@@ -264,7 +264,7 @@ def _show_figures(metrics: dict[str, Any]) -> None:
             figures = [metrics[name].get(figure) for figure in FIGURES]
             cells = ["" if value is None else f"{value:.4f}" for value in figures]
             table.add_row(name, f"{metrics[name]['rows']:,}", *cells)
-    out.print(table)
+    print_table(table)
 
 
 def _progress() -> Progress:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
+from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, print_table, tells_errors
 from core.errors import TutorqError
 from core.words import plural
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from core.people import Person
     from core.roles import Role
+
+# By what only they have in their user agent, before what others have, too.
+BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
 
 login_app = typer.Typer()
 app = typer.Typer(help="Manage the people who log in to the dashboard.", no_args_is_help=True)
@@ -69,12 +72,12 @@ def list_people(as_json: JsonFlag = False) -> None:
     if not rows:
         err.print("No people yet. Add one with `tutorq people add`.")
         return
-    table = plain_table("name", "e-mail", "role", "state", "tutors", "last seen")
+    table = plain_table("name", "e-mail", "role", "state", "tutors", "last seen", folded=("name", "last seen"))
     for person in rows:
         state = "active" if person.is_active else "shut out"
         tutors = str(person.tutors) if person.tutors else ""
         table.add_row(person.name, person.email, person.role, state, tutors, _minute(person.last_seen_at))
-    out.print(table)
+    print_table(table)
 
 
 @app.command("add")
@@ -174,12 +177,13 @@ def sessions(email: OptionalEmail = None, as_json: JsonFlag = False) -> None:
     if not rows:
         err.print("Nobody is logged in.")
         return
-    table = plain_table("number", "name", "role", "by", "logged in", "last used", "address", "browser")
+    folded = ("name", "logged in", "last used", "address", "browser")
+    table = plain_table("number", "name", "role", "by", "logged in", "last used", "address", "browser", folded=folded)
     for session in rows:
         when = (_minute(session.created_at), _minute(session.last_seen_at))
-        browser = (session.address or "", session.user_agent or "")
+        browser = (session.address or "", _browser(session.user_agent or ""))
         table.add_row(str(session.browser_session_id), session.name, session.role, session.opened_by, *when, *browser)
-    out.print(table)
+    print_table(table)
 
 
 @app.command("log-out")
@@ -206,6 +210,12 @@ def log_out(
     if number is not None and not ended:
         raise TutorqError(f"there is no open session {number}; `tutorq people sessions` lists them")
     out.print(f"{plural(ended, 'session')} ended.")
+
+
+def _browser(user_agent: str) -> str:
+    """Its name; of other programs, what they call themselves first."""
+    named = (name for mark, name in BROWSERS.items() if f"{mark}/" in user_agent)
+    return next(named, user_agent.partition(" ")[0])
 
 
 def _tutors(names: Sequence[str]) -> "dict[str, UUID]":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
+from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, print_table, tells_errors
 from core.errors import TutorqError
 from core.words import plural
 
@@ -114,7 +114,7 @@ def erase(
             table = plain_table("what", "count")
             for name, count in sorted(each.counts.items()):
                 table.add_row(name, f"{count:,}")
-            out.print(table)
+            print_table(table)
             out.print(f"Erasure {each.erasure_id} is done. The next run updates the scores.", highlight=False)
     if left := [place for each in done for place in each.left]:
         raise TutorqError(f"the person is still named in {', '.join(left)}; stop what writes there, then erase again")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
+from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, print_table, tells_errors
 from core.database import DatabaseRole
 from core.errors import TutorqError
 from core.words import plural
@@ -73,7 +73,7 @@ def _print(answer: dict[str, Any]) -> None:
         for row in answer["observed"]:
             counts = (row[name] for name in ("slates", "offers", "taken", "started", "continued"))
             table.add_row(WORDS[row["policy"]], row["model_version"], *(f"{count:,}" for count in counts))
-        out.print(table)
+        print_table(table)
     for outcome, words in OUTCOMES.items():
         rows = [row for row in answer["estimates"] if row["outcome"] == outcome]
         out.print(f"\n{words}, had they been:", highlight=False)
@@ -92,7 +92,7 @@ def _print(answer: dict[str, Any]) -> None:
                 f"{row['unsupported']:.0%}",
             )
         if table.row_count:
-            out.print(table)
+            print_table(table)
         for reason, names in silent.items():
             out.print(f"{', '.join(names)}: cannot tell: {reason}", highlight=False, soft_wrap=True)
     if any(row["reason"] is None for row in answer["estimates"]):

@@ -7,16 +7,13 @@ import typer
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from cli.old_data import old_data
 from cli.terminal import JsonFlag, err, open_platform, out, print_json, tells_errors
 from core.database import DatabaseRole
 from core.errors import TutorqError
 from core.words import plural
 
-# There are sessions, and none of them counts in any window.
-IS_PAST = """
-select exists (select from intermediate.int_tutor_days)
-    and not exists (select from marts.tutor_scores where sessions_90d > 0)
-"""
+NO_TUTORS = "No tutors yet: load data first, with `tutorq load DIR`."
 
 app = typer.Typer()
 
@@ -36,7 +33,7 @@ def score(
     """Update all marts from the raw tables. Under `tutorq up`, Dagster does this."""
     from core import dbt_runner
 
-    settings, database = open_platform(DatabaseRole.TRANSFORM)
+    settings, database = open_platform(DatabaseRole.TRANSFORM, is_first=True)
     with database.connect() as connection:
         before = _newest_reference(connection)
     started = time.monotonic()
@@ -48,16 +45,15 @@ def score(
         statuses = dict(
             connection.execute("select risk_status, count(*) from marts.tutor_scores group by 1 order by 1").fetchall()
         )
-        (is_past,) = connection.execute(IS_PAST).fetchone() or (False,)
     seconds = time.monotonic() - started
     if as_json:
         result = {"generation": generation, "as_of": as_of, "tutors": statuses, "seconds": round(seconds, 2)}
         print_json({**result, "new_reference": reference} if new_reference else result)
     else:
         out.print(f"Published generation {generation}, scores as of {as_of}, in {seconds:.1f} s.")
-        out.print(", ".join(f"{count:,} {status}" for status, count in statuses.items()))
-        if is_past:
-            out.print("There are no sessions in the last 90 days. To score historic data, set TUTORQ_AS_OF=latest.")
+        out.print(", ".join(f"{count:,} {status}" for status, count in statuses.items()) or NO_TUTORS)
+        if warning := old_data(settings, database):
+            out.print(warning, soft_wrap=True, highlight=False)
         elif statuses:
             out.print("To see which tutors and why, run `tutorq up`.")
     if new_reference and reference == before:

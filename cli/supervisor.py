@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -82,9 +82,10 @@ def _webserver(name: str, port: int, options: list[str]) -> Service:
 class ServiceEndedError(TutorqError):
     """A service ended that should have stayed."""
 
-    def __init__(self, service: str, log: Path) -> None:
+    def __init__(self, service: str, log: Path, returncode: int) -> None:
         reason = last_error(log)
-        super().__init__(f"{service} ended unexpectedly{f' ({reason})' if reason else ''}; see its log {log}")
+        how = f"by {signal.Signals(-returncode).name}" if returncode < 0 else f"with exit code {returncode}"
+        super().__init__(f"{service} ended unexpectedly {how}{f' ({reason})' if reason else ''}; see its log {log}")
         self.service = service
         self.log = log
 
@@ -175,8 +176,8 @@ class Supervisor:
         if self._interruption.has_come:
             raise StopRequested
         for name, child in self._children.items():
-            if child.poll() is not None:
-                raise ServiceEndedError(name, self.log(name))
+            if (returncode := child.poll()) is not None:
+                raise ServiceEndedError(name, self.log(name), returncode)
 
     def stop(self) -> None:
         """End all services and whatever they started: first asked, then killed.
@@ -248,14 +249,22 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def check_port(port: int, setting: str) -> None:
-    """Raises TutorqError if something listens on the port already."""
+def check_ports(ports: Mapping[str, int | None]) -> None:
+    """Raises TutorqError if something listens on ports of these settings already; names all of them."""
+    busy = {setting: port for setting, port in ports.items() if port and not _is_free(port)}
+    if busy:
+        named = " and ".join(f"port {port} is in use ({setting})" for setting, port in busy.items())
+        raise TutorqError(f"{named}; stop what uses it, such as another `tutorq up`, or set another port")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise TutorqError(f"port {port} is in use; set another port in {setting}") from error
+        except OSError:
+            return False
+    return True
 
 
 class StopRequested(KeyboardInterrupt):

@@ -11,7 +11,9 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from cli.supervisor import VIEWER, ServiceEndedError, StopRequested, Supervisor, check_port, stop_on_signals
+from cli.old_data import old_data
+from cli.supervisor import VIEWER, ServiceEndedError, StopRequested, Supervisor, check_ports, stop_on_signals
+from cli.terminal import migrate_and_tell
 from core import tracing
 from core.database import Database, DatabaseRole
 from core.errors import DatabaseUnreachableError
@@ -19,7 +21,7 @@ from core.home import only_one
 from core.keys import ensure_local_key
 from core.logins import create_link
 from core.people import ensure_local
-from core.settings import MADE_UP, Settings
+from core.settings import MADE_UP, Settings, misspelt
 from core.words import plural
 from orchestration import first_run
 
@@ -30,6 +32,8 @@ def run(settings: Settings, *, demo: bool, console: Console) -> None:
     Raises:
         TutorqError: something did not start or ended by itself; everything else has been stopped.
     """
+    for sentence in misspelt():
+        console.print(f"[yellow]Warning:[/] {sentence}", soft_wrap=True, highlight=False)
     tracing.check(settings)
     settings = with_dagster_token(settings)
     with only_one(settings.home), stop_on_signals() as interruption:
@@ -38,10 +42,13 @@ def run(settings: Settings, *, demo: bool, console: Console) -> None:
         supervisor = Supervisor(settings, database, interruption, console)
         try:
             supervisor.end_leftovers()
-            check_port(settings.api_port, "TUTORQ_API_PORT")
-            check_port(settings.dagster_port, "TUTORQ_DAGSTER_PORT")
-            if settings.dagster_viewer_port:
-                check_port(settings.dagster_viewer_port, "TUTORQ_DAGSTER_VIEWER_PORT")
+            check_ports(
+                {
+                    "TUTORQ_API_PORT": settings.api_port,
+                    "TUTORQ_DAGSTER_PORT": settings.dagster_port,
+                    "TUTORQ_DAGSTER_VIEWER_PORT": settings.dagster_viewer_port,
+                }
+            )
             first = FirstRun(settings, transform, supervisor)
             _bring_up(settings, database, supervisor, first, demo=demo, console=console)
             _end_old_troubles(transform)
@@ -72,9 +79,7 @@ def _bring_up(
     with console.status("Starting the database …"):
         if not is_new:
             supervisor.start("api")  # it imports meanwhile, too
-        from core.migrate import migrate  # half a second, and not before other processes have begun
-
-        migrate(database)
+        migrate_and_tell(database, console)  # imports for half a second, so not before other processes have begun
         with database.connect() as connection:
             ensure_local_key(connection, settings.api_key_file)
         if database.is_embedded and not first.is_prepared:
@@ -102,6 +107,8 @@ def _bring_up(
     if is_made_up:
         _make_up_people_at_work(settings, database, console)
     _start_dagster(settings, supervisor, console)
+    if warning := old_data(settings, database):
+        console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True, highlight=False)
 
 
 def _end_old_troubles(database: Database) -> None:

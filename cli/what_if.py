@@ -6,7 +6,7 @@ import typer
 from pydantic import ValidationError
 from rich.progress import BarColumn, Progress, TextColumn
 
-from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, tells_errors
+from cli.terminal import JsonFlag, err, open_platform, out, plain_table, print_json, print_table, tells_errors
 from core import audit, scoring_settings
 from core.concerns import LABELS, ConcernName
 from core.database import DatabaseRole
@@ -97,7 +97,7 @@ def show(as_json: JsonFlag = False) -> None:
         value, before = now[turnable.name], configured[turnable.name]
         limits = ["" if limit is None else f"{limit:g}" for limit in (turnable.least, turnable.most)]
         table.add_row(turnable.name, _text(before), "" if value == before else _text(value), *limits)
-    out.print(table)
+    print_table(table)
     if applied:
         note = f": {applied.note}" if applied.note else ""
         out.print(
@@ -185,7 +185,7 @@ def _print(result: dict[str, Any]) -> None:
     for row in today["by_concern"]:
         label = LABELS[ConcernName(row["concern"])]
         table.add_row(label, *(f"{row[name]:,}" for name in ("raised_now", "raised_then", "raised", "cleared")))
-    out.print(table)
+    print_table(table)
     for change in today["changes"][:LISTED]:
         label = LABELS[ConcernName(change["concern"])]
         was, would_be = percent(change["probability_now"]), percent(change["probability_then"])
@@ -205,7 +205,7 @@ def _print(result: dict[str, Any]) -> None:
         ("unflagged tutors above the limit", "missed_share", percent),
     ):
         table.add_row(label, show(before[name]), show(after[name]))
-    out.print(table)
+    print_table(table)
     out.print(
         "A flag was right if the tutor was above the limit in the next 30 days, with at least 20 sessions.",
         soft_wrap=True,

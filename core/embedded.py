@@ -138,8 +138,11 @@ class EmbeddedPostgres:
 
     @property
     def is_new(self) -> bool:
-        """No cluster has been made yet."""
-        return not (self._data / "PG_VERSION").exists()
+        """No cluster has been made yet. Who may not look finds that out at the start."""
+        try:
+            return not (self._data / "PG_VERSION").exists()
+        except PermissionError:
+            return False
 
     @property
     def is_running(self) -> bool:

@@ -240,7 +240,7 @@ def change_team(
     with connection.transaction():
         for name, tutor_id in give.items():
             if connection.execute(IS_TUTOR, {"id": tutor_id}).fetchone() != (True,):
-                raise TutorqError(f"there is no tutor {name!r}")
+                raise TutorqError(f"there is no tutor {name!r}; nothing was changed")
         given = [str(each) for each in give.values() if connection.execute(GIVE, [person.person_id, each]).rowcount]
         taken = [str(each) for each in take.values() if connection.execute(TAKE, [person.person_id, each]).rowcount]
         if given or taken:

@@ -240,11 +240,11 @@ def in_force(settings: Settings, connection: psycopg.Connection) -> dict[str, An
     return {**configured(settings), **(applied.settings if applied else {})}
 
 
-def published(connection: psycopg.Connection) -> dict[str, Any] | None:
-    """Every setting as the published scores were made with it, if publication has it; None without a publication."""
+def publication(connection: psycopg.Connection) -> dict[str, Any] | None:
+    """The row of `marts.publication` as JSON; None without a publication."""
     (is_there,) = connection.execute("select to_regclass('marts.publication') is not null").fetchone() or (False,)
     row = connection.execute("select to_jsonb(publication) from marts.publication").fetchone() if is_there else None
-    return of_publication(row[0]) if row else None
+    return row[0] if row else None
 
 
 def of_publication(columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Settings of every tutorq process: the only reader of the environment."""
 
+import logging
 import os
 import re
 from datetime import date
+from difflib import get_close_matches
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
@@ -12,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SecretsSettingsSource,
@@ -25,7 +29,12 @@ SHIPPED = Path(__file__).resolve().parent / "shipped"
 IS_CHECKOUT = not SHIPPED.is_dir()
 PROJECT_ROOT = Path(__file__).resolve().parents[1] if IS_CHECKOUT else SHIPPED
 
+PREFIX = "TUTORQ_"
 SECRETS_DIR = "TUTORQ_SECRETS_DIR"
+# Variables that look like a misspelt setting; the images and the Compose file read them.
+NOT_MISSPELT = frozenset({"CODE_LOCATION_HOST", "MAIL_PORT"})
+# Nearer than `API_PASSWORD` is to `SMTP_PASSWORD`.
+NEAR = 0.8
 
 # It holds a password, so it is in no text about the settings.
 DatabaseUrl = Annotated[str | None, Field(repr=False)]
@@ -34,12 +43,38 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 MailAddress = Annotated[str, Field(pattern=r"^[!-~]+@[!-~]+$", max_length=254)]
 
 
+def _name_the_file(record: logging.LogRecord) -> bool:
+    """python-dotenv says of which line, but not of which file, it could not make sense."""
+    record.msg = str(record.msg).replace("python-dotenv could not parse statement", ".env: cannot read the setting")
+    return True
+
+
+logging.getLogger("dotenv.main").addFilter(_name_the_file)
+
+
 def settings_problem(error: ValidationError) -> str:
     """The first problem of settings that do not validate, in one line that names the variable."""
     first = error.errors()[0]
     message = first["msg"].removeprefix("Value error, ")
-    name = "_".join(str(part) for part in first["loc"]).upper()
-    return f"TUTORQ_{name}: {message}" if name else message
+    if 1 in (first.get("ctx", {}).get(limit) for limit in ("lt", "le")):
+        message += " (a share: 15% is 0.15)"
+    if not first["loc"]:
+        return message
+    name, *place = first["loc"]
+    entry = f"entry {place[0] + 1}: " if place and isinstance(place[0], int) else ""
+    return f"{PREFIX}{str(name).upper()}: {entry}{message}"
+
+
+def misspelt() -> list[str]:
+    """One sentence for each variable, of the environment or of `.env`, that is no setting but nearly one."""
+    settings = [name.upper() for name in Settings.model_fields]
+    variables = {*EnvSettingsSource(Settings).env_vars, *DotEnvSettingsSource(Settings).env_vars}
+    names = {name.upper().removeprefix(PREFIX) for name in variables if name.upper().startswith(PREFIX)}
+    return [
+        f"{PREFIX}{name} is not a setting; did you mean {PREFIX}{meant}?"
+        for name in sorted(names - {*settings} - NOT_MISSPELT)
+        for meant in get_close_matches(name, settings, 1, NEAR)
+    ]
 
 
 def _parts(value: SecretStr | None) -> list[str]:

@@ -9,6 +9,7 @@ from core.errors import TutorqError
 from ingest.batches import RawBatch
 from ingest.contract import ENTITIES, Entity, Kind
 from ingest.draft import additions, draft, fitting_ready_made, likely_entity
+from ingest.files import other_format
 from ingest.folder import kinds, mapping_above
 from ingest.headers import OfFile
 from ingest.mapping import FileMapping, read_mapping
@@ -72,6 +73,8 @@ def explain(path: Path, *, timezone: str, mapping: Path | None = None) -> Explan
     content = Parts(path.parent, path.name) if path.is_dir() else path
     named = kinds(path, said)
     if not named:
+        if other := other_format(path.name):
+            raise TutorqError(f"{path.name}: {other}")
         return _drafted(path, content, f"the name {path.name} does not say what the file holds", is_mapped=False)
     try:
         readings = [_reading(path, content, ENTITIES[name], timezone, said) for name in named]

@@ -30,17 +30,21 @@ NOT_FOLLOWED = "a link, which is not followed; drop the file itself"
 
 # Tables that would be read if their names said of what they are.
 MISNAMED = "csv tsv xlsx parquet gz"
-_WAYS_OUT = {
+# No reader reads these, whatever the name before.
+_OTHER_FORMATS = {
     "zip 7z rar tar tgz": "an archive; unpack it",
-    "gzip": "name it {entity}.csv.gz",
     "bz2 zst xz z lz4 br": "compressed in a way that is not read; use gzip, such as {entity}.csv.gz",
     "json jsonl ndjson": "JSON is not read; save it as CSV",
     "xml yaml yml html htm": "not a table; save it as CSV",
     "xls xlsm xlsb ods numbers": "this kind of sheet is not read; save it as .xlsx or CSV",
     "avro orc feather arrow": "this format is not read; save it as Parquet or CSV",
+    "sql db sqlite": "a database is not read; export its tables as CSV",
+}
+_WAYS_OUT = {
+    **_OTHER_FORMATS,
+    "gzip": "name it {entity}.csv.gz",
     "pq parq": "name it {entity}.parquet",
     "txt tab dat psv": "name it {entity}.csv",
-    "sql db sqlite": "a database is not read; export its tables as CSV",
     "part filepart crdownload tmp download": "by its name, it has not arrived completely",
     MISNAMED: "did you mean {entity}.{ending}?",
 }
@@ -149,8 +153,20 @@ def other(source: str, *, is_link: bool = False, is_folder: bool = False) -> Oth
     return Other(source, why, entity, is_misnamed=ending in MISNAMED.split())
 
 
+def other_format(name: str) -> str | None:
+    """Why a file of this name is not read, and the way out; None if its format may be one that is."""
+    endings = {ending for endings in _OTHER_FORMATS for ending in endings.split()}
+    ending = PurePath(name).suffix.lower().removeprefix(".")
+    return _WAY_OUT[ending].format(entity=_seeming_entity(name) or "sessions") if ending in endings else None
+
+
 def _contents(folder: Path) -> Iterator[Path]:
     """Files, links and folders of parts in a folder and in its folders of months, and the other folders."""
+    if folder.is_file():
+        raise TutorqError(
+            f"{folder} is a file; give its folder, {folder.parent}, from which all such files are loaded, or look at "
+            f"the file with `tutorq load --explain {folder}`"
+        )
     if not folder.is_dir():
         raise TutorqError(f"there is no folder {folder}")
     for path in folder.iterdir():

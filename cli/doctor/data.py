@@ -1,10 +1,14 @@
 """Whether data come in, are scored, predicted and mailed; each function looks at one thing."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 
 from cli.doctor.finding import Finding, in_words, row
+from cli.old_data import old_data
 from core import scoring_settings
 from core.database import Database, DatabaseRole
 from core.errors import TutorqError
@@ -147,6 +151,12 @@ def publication(database: Database) -> Finding:
     return Finding("publication", ok, found, None if ok else "To publish again, run `tutorq score`.")
 
 
+def day_of_scores(settings: Settings, database: Database) -> Finding:
+    """Whether there are sessions near the day that scores are for."""
+    warning = old_data(settings, database)
+    return Finding("day of scores", warning is None, warning or f"{settings.as_of} (TUTORQ_AS_OF)")
+
+
 def scoring(settings: Settings, database: Database) -> Finding:
     """Which settings the next run has, and whether the published scores have them.
 
@@ -156,7 +166,7 @@ def scoring(settings: Settings, database: Database) -> Finding:
         applied = scoring_settings.newest(connection)
         now = scoring_settings.in_force(settings, connection)
         try:
-            published = scoring_settings.published(connection)
+            published = scoring_settings.publication(connection)
         except psycopg.errors.InsufficientPrivilege:
             published = None  # which the line before says
     configured = scoring_settings.configured(settings)
@@ -168,10 +178,31 @@ def scoring(settings: Settings, database: Database) -> Finding:
     if wrong := scoring_settings.problem(now):
         advice = "Set the variable again, or `tutorq settings apply NAME=VALUE`, or `tutorq settings revert`."
         return Finding("settings of scoring", False, f"{found}; {wrong}", advice)
-    if published is None or not scoring_settings.differences({**now, **published}, now):
+    used = [*_used(published, settings, now)] if published else []
+    if not used:
         return Finding("settings of scoring", True, found)
-    advice = "The next run applies them. Check that Dagster is running, or run `tutorq score`."
-    return Finding("settings of scoring", False, f"{found}; the published scores use other settings", advice)
+    advice = "The next run applies the settings. Check that Dagster is running, or run `tutorq score`."
+    found = f"{found}; the published scores use other settings: {', '.join(used)}"
+    return Finding("settings of scoring", False, found, advice)
+
+
+def _used(published: Mapping[str, Any], settings: Settings, now: Mapping[str, Any]) -> Iterator[str]:
+    """What the published scores were made with and the next ones would not be.
+
+    `latest` names no day, and of a version before some settings may be missing.
+    """
+    known = {**published, **scoring_settings.of_publication(published)}
+    for name, value in {**settings.dbt_vars(), **now}.items():
+        if name != "as_of" and name in known and known[name] != value:
+            yield f"{name} {known[name]}"
+    as_of = date.fromisoformat(published["as_of"])
+    if settings.as_of == "now":
+        made_on = datetime.fromisoformat(published["published_at"]).astimezone(ZoneInfo(settings.timezone)).date()
+        is_other = made_on - as_of > timedelta(days=1)  # a run may pass midnight
+    else:
+        is_other = settings.as_of not in ("latest", as_of.isoformat())
+    if is_other:
+        yield f"as_of {as_of}"
 
 
 def models(connection: psycopg.Connection, settings: Settings, database: Database) -> Finding:

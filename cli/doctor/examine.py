@@ -19,7 +19,7 @@ from cli.doctor.objects import objects
 from core.database import Database
 from core.dbt_runner import MANIFEST_PATH
 from core.errors import TutorqError
-from core.settings import Settings, settings_problem
+from core.settings import Settings, misspelt, settings_problem
 
 
 def examine() -> list[Finding]:
@@ -27,15 +27,20 @@ def examine() -> list[Finding]:
     try:
         settings = Settings()
     except ValidationError as error:
-        return [Finding("settings", False, settings_problem(error), "Correct the value in the environment or in .env.")]
+        wrong = Finding("settings", False, settings_problem(error), "Correct the value in the environment or in .env.")
+        return [wrong, *_misspelt()]
     database = Database(settings)
     findings = [
+        *_misspelt(),
         Finding("Python", sys.version_info >= (3, 11), sys.version.split()[0], None),
         _home(settings, database),
         _files(settings),
         _manifest(),
         _retention(settings),
     ]
+    if database.is_embedded and database.embedded.is_new:
+        advice = "To start an installation there, run `tutorq up` or `tutorq load DIR`."
+        return [*findings, Finding("database", False, f"nothing is installed in {settings.home}", advice)]
     try:
         with database.connect() as connection:
             findings.append(server.version(connection, database))
@@ -57,6 +62,7 @@ def examine() -> list[Finding]:
                     if roles.ok:
                         findings.append(data.publication(database))
                         findings.append(data.scoring(settings, database))
+                        findings.append(data.day_of_scores(settings, database))
                     findings.append(data.models(connection, settings, database))
                     findings += [
                         check(connection)
@@ -78,6 +84,11 @@ def examine() -> list[Finding]:
         advice = "Check TUTORQ_DATABASE_URL." if not database.is_embedded else "See its log under TUTORQ_HOME."
         findings.append(Finding("database", False, str(error), advice))
     return findings
+
+
+def _misspelt() -> list[Finding]:
+    advice = "Correct the name in the environment or in .env; until then it sets nothing."
+    return [Finding("settings", False, sentence, advice) for sentence in misspelt()]
 
 
 def _home(settings: Settings, database: Database) -> Finding:

@@ -4,14 +4,12 @@ import shutil
 from datetime import timedelta
 
 import psycopg
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from cli.doctor.finding import Finding, in_words, row
 from cli.doctor.logins import dagster_login
 from cli.doctor.objects import RESTORED_IN_PART
 from core.database import Database
-from core.migrate import MIGRATIONS_DIR
+from core.migrate import newer_schema, newest_version, schema_version
 from core.server import server_problem
 from core.settings import Settings
 from core.words import plural
@@ -34,13 +32,15 @@ def version(connection: psycopg.Connection, database: Database) -> Finding:
 
 
 def schema(connection: psycopg.Connection, database: Database) -> Finding:
-    newest = ScriptDirectory(str(MIGRATIONS_DIR)).get_current_head()
     engine = database.sqlalchemy_engine()
     with engine.connect() as alembic:
-        present = MigrationContext.configure(alembic, opts={"version_table_schema": "app"}).get_current_revision()
+        present = schema_version(alembic)
     engine.dispose()
     if present is None and row(connection, "select to_regnamespace('raw') is not null") == (True,):
         return Finding("schema", False, "tables of tutorq, but no version of them", RESTORED_IN_PART)
+    if newer := newer_schema(present):
+        return Finding("schema", False, newer)
+    newest = newest_version()
     ok = present == newest
     found = f"version {present}" if present else "not there yet"
     return Finding("schema", ok, found, None if ok else f"Run `tutorq db migrate` to update to {newest}.")

@@ -15,17 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
 import backup.make
 from backup import in_use, make_backup, restore_backup
 from backup.container import DATABASE
 from backup.manifest import MANIFEST
 from backup.programs import find_programs
+from cli.app import app
 from cli.doctor.objects import objects
-from core import locks
+from core import keys, locks
 from core.database import Database
 from core.errors import TutorqError
 from core.home import only_one
+from core.roles import Role
 from core.settings import PROJECT_ROOT, Settings
 from tests.api.conftest import serve
 
@@ -371,6 +374,20 @@ def test_encrypted_by_age(source: Database, target: Database, tmp_path: Path, mo
     restore(target, file, identity=tmp_path / "key")
     assert tutors(target) == ["Ada"]
     assert not list(tmp_path.glob("target/tmp*"))
+
+
+def test_a_restore_names_the_admin_keys_of_the_other_machine(
+    source: Database, target: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with source.connect() as connection:
+        keys.ensure_local_key(connection, tmp_path / "api-key")
+        keys.create(connection, "wall", Role.READ)
+        other = next(key for key in keys.list_keys(connection) if key.role == Role.ADMIN)
+    make_backup(settings_of(source), source, file := tmp_path / "tutorq.zip")
+    for name, value in settings_of(target).as_environment().items():
+        monkeypatch.setenv(name, value)
+    told = CliRunner().invoke(app, ["db", "restore", str(file)]).stderr
+    assert f"admin keys other than this machine's are in use: {other.name}; to end one: `tutorq keys revoke`" in told
 
 
 @pytest.mark.soak

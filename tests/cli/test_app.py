@@ -5,7 +5,7 @@ import json
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -449,13 +449,15 @@ def test_doctor_says_what_waits_and_what_to_do(database: Database) -> None:
     assert "app.email_reports" in findings["largest tables"]["found"]
 
 
-PUBLICATION = "select 1 as generation, current_user::text as as_of, now() as published_at"
+PUBLICATION = """
+select 1 as generation, case current_user when 'tutorq_transform' then current_date end as as_of, now() as published_at
+"""
 
 
 def test_doctor_reads_marts_as_the_role_they_belong_to(database: Database) -> None:
     with database.as_role(DatabaseRole.TRANSFORM).connect() as connection:
         connection.execute(f"create view marts.publication as {PUBLICATION}")
-    assert "as of tutorq_transform" in answer_of_doctor()["publication"]["found"]
+    assert f"as of {datetime.now(UTC):%Y-%m-%d}" in answer_of_doctor()["publication"]["found"]
 
 
 def test_doctor_says_that_a_mart_belongs_to_somebody_else(database: Database) -> None:
@@ -510,7 +512,7 @@ def test_people(database: Database) -> None:
         (("add", "c@example.org", "--name", " "), "needs a name"),
         (("add", "c@example.org", "--name", "C", "--role", "ingest"), "not one of read, coach, lead, admin"),
         (("remove", "nobody@example.org"), "nobody is known as"),
-        (("team", "bob@example.org", "--add", "T-1"), "there is no tutor 'T-1'"),
+        (("team", "bob@example.org", "--add", "T-1"), "there is no tutor 'T-1'; nothing was changed"),
     ):
         assert words in tutorq("people", *arguments, exit_code=1).stderr
     tutorq("people", "remove", "bob@example.org")
@@ -534,7 +536,7 @@ def test_text_that_people_choose_is_no_markup(database: Database) -> None:
         )
     assert "[/x] [red]Ann" in tutorq("people", "list").stdout
     listed = tutorq("people", "sessions").stdout
-    assert "[/bold] [31m F" in listed
+    assert "[/bold]" in listed
     assert "\x1b" not in listed
     assert "'[/x]'" in tutorq("people", "change", "[/x]", "--role", "lead", exit_code=1).stderr
 

@@ -2,6 +2,8 @@
 
 import importlib
 import logging
+import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,8 @@ from textwrap import dedent
 
 import pytest
 
-from cli.supervisor import ServiceEndedError, last_error
+from cli.supervisor import ServiceEndedError, check_ports, last_error
+from core.errors import TutorqError
 
 
 def test_a_stop_in_the_middle_of_generated_code_ends_well() -> None:
@@ -47,7 +50,20 @@ def test_what_ended_a_service_is_told_with_its_place(tmp_path: Path, monkeypatch
             raise RuntimeError("the definitions could not be loaded") from error
     except RuntimeError:
         logger.exception("ended")
-    told = str(ServiceEndedError("code-location", log))
+    told = str(ServiceEndedError("code-location", log, 1))
     assert f"SyntaxError: expected ':', {tmp_path}/deployed_badly.py, line 2); see its log {log}" in told
     log.write_text("INFO: all is well\n")
-    assert str(ServiceEndedError("api", log)) == f"api ended unexpectedly; see its log {log}"
+    assert str(ServiceEndedError("api", log, 3)) == f"api ended unexpectedly with exit code 3; see its log {log}"
+    assert str(ServiceEndedError("api", log, -9)) == f"api ended unexpectedly by SIGKILL; see its log {log}"
+
+
+def test_all_busy_ports_are_named_at_once() -> None:
+    with socket.socket() as api, socket.socket() as dagster:
+        for busy in (api, dagster):
+            busy.bind(("127.0.0.1", 0))
+            busy.listen()
+        ports = [busy.getsockname()[1] for busy in (api, dagster)]
+        settings = {"TUTORQ_API_PORT": ports[0], "TUTORQ_DAGSTER_PORT": ports[1], "TUTORQ_DAGSTER_VIEWER_PORT": None}
+        named = f"port {ports[0]} is in use (TUTORQ_API_PORT) and port {ports[1]} is in use (TUTORQ_DAGSTER_PORT); stop"
+        with pytest.raises(TutorqError, match=re.escape(named)):
+            check_ports(settings)

@@ -426,3 +426,24 @@ def test_a_lesson_that_was_stored_as_one_session_is_named(database: Database, tm
     (file,) = load_folder(database, tmp_path, timezone="UTC").files
     (note,) = [note for note in file.notes if "stored as sessions" in note.text]
     assert (note.kind, note.count, note.examples) == ("left out", 1, ["x1"])
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("sessions.csv.zip", "an archive; unpack it"),
+        ("export.xls", "this kind of sheet is not read; save it as .xlsx or CSV"),
+        ("students.csv.bz2", "compressed in a way that is not read; use gzip, such as students.csv.gz"),
+    ],
+)
+def test_a_format_that_is_not_read_is_explained_as_load_says(tmp_path: Path, name: str, why: str) -> None:
+    (tmp_path / name).write_bytes(b"PK\x03\x04\xff")
+    with pytest.raises(TutorqError, match=f"^{name}: {re.escape(why)}$"):
+        explain(tmp_path / name, timezone="UTC")
+
+
+def test_a_file_in_the_place_of_a_folder_is_told_with_both_ways_out(tmp_path: Path, database: Database) -> None:
+    path = tmp_path / "sessions.csv"
+    path.write_text("session_id\n")
+    with pytest.raises(TutorqError, match=f"is a file; give its folder, {tmp_path}, .* `tutorq load --explain {path}`"):
+        load_folder(database, path, timezone="UTC")
