@@ -147,7 +147,8 @@ def build_events(
             while (event := told.get()) is not None:
                 yield event_as_dict(event)
         finally:
-            # Again and again: between two models there is nothing to cut, and those that depend on none go on.
+            # Again and again: those that depend on none go on. Between two models only idle connections are cut, and
+            # the next models connect anew.
             while not dbt.done():
                 cut_connections()
                 wait([dbt], timeout=0.5)
