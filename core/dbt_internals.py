@@ -125,7 +125,8 @@ def _keep_connections() -> None:
 
     def name_one_that_lives(self: Any, name: str | None = None) -> Any:
         connection = self.get_if_exists()
-        if connection is not None and connection.state == "open" and _has_ended(connection.handle):
+        is_idle = connection is not None and connection.state == "open" and not connection.transaction_open
+        if is_idle and _has_ended(connection.handle):
             self.close(connection)
         return name_for_node(self, name)
 

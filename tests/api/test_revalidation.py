@@ -206,7 +206,7 @@ def test_what_is_gone_is_not_found_where_the_answer_was_known(apis: Apis) -> Non
     with apis[0].client(apis[0].key) as known, apis[1].client(apis[1].key) as unknown:
         [tag, *_] = [{"If-None-Match": known.get(path).headers["etag"]} for _ in range(3)]
         with apis[0].database.connect() as connection:
-            connection.execute("delete from marts.tutor_scores where tutor_id = 'T-5'")
+            connection.execute("delete from marts.tutor_scores where external_id = 'T-5'")
             connection.execute("select marts.note_refresh()")
         for client in (known, unknown):
             for sent in ({}, tag, {}):
