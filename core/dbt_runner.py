@@ -272,8 +272,8 @@ def parsed_by_install() -> "ParsedProject | None":
 @contextmanager
 def _collecting_nothing() -> Iterator[None]:
     """Of what dbt imports and reads at its first command hardly anything becomes garbage: to look through it again and
-    again took a fifth of that time, and some of each command after it. What is garbage all the same stays: 1,400 objects
-    of 270,000, which a look takes 0.15 s to find."""
+    again took a fifth of that time, and some of each command after it. What is garbage all the same stays: of 270,000
+    objects 1,400, which a look takes 0.15 s to find."""
     if "dbt.cli.main" in sys.modules or not gc.isenabled():
         yield
         return
