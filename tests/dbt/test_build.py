@@ -252,14 +252,13 @@ def test_a_connection_that_the_server_ends_between_two_nodes_is_replaced(
         release(self)
         kept = self.get_if_exists()
         if kept is not None and kept.state == "open":
-            # Within 10 s it has ended, and said so.
+            # Waits until it has ended; false if it has before.
             ends = connection.execute("select pg_terminate_backend(%s, 10000)", [kept.handle.get_backend_pid()])
             ended.append(ends.fetchone())
 
     monkeypatch.setattr(PostgresConnectionManager, "release", end)
     built("test", "--select", "tutor_scores")
-    assert len(ended) > 2
-    assert {*ended} == {(True,)}
+    assert ended.count((True,)) > 2
 
 
 def test_connections_of_a_build_may_wait_as_long_as_they_have_to(
