@@ -231,6 +231,22 @@ def test_docs_can_be_generated(built: Dbt) -> None:
     assert (built.target_path / "catalog.json").exists()
 
 
+def test_a_batch_of_concerns_is_of_so_many_tutors(
+    built: Dbt, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Live writers wait for one at most, and after it the rows and the cases of its tutors are made."""
+    connection.execute("update marts.tutor_concerns set as_of = as_of - 1")
+    # The project has been parsed with the size that it has.
+    monkeypatch.setitem(built.manifest.nodes["model.tutorq.tutor_concerns"].config._extra, "batches", 7)
+    built("run", "--select", "tutor_concerns")
+    by_transaction = "select count(distinct tutor_id), count(*) from marts.tutor_concerns group by xmin::text"
+    *batches, (tutors, _) = sorted(connection.execute(by_transaction).fetchall(), reverse=True)
+    assert len(batches) > 2
+    assert {tutors for tutors, _ in batches} == {7}
+    assert tutors <= 7
+    assert min(rows for _, rows in batches) > 7
+
+
 def test_a_connection_that_the_server_ends_between_two_nodes_is_replaced(
     built: Dbt, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
