@@ -18,7 +18,7 @@ from api.database import Marts, Statement
 from api.paging import next_page
 from api.problems import NotFoundError
 from api.routing import ApiRoute
-from api.state import record_of
+from api.state import AnswerAs, record_of
 from core.roles import Role
 
 TAG = re.compile(r'"([^"]*)"')
@@ -63,25 +63,21 @@ class Resource:
         """The same for a caller who may read it with this role, from memory if the answer of the present version is
         there; else it is there afterwards. It is compressed already, if it is to be."""
         memory: AnswerMemory = request.state.answer_memory
-        key, kept, known = (self.name, role), None, _known_versions(request, self.name)
+        key, found, known = (self.name, role), None, _known_versions(request, self.name)
         if known or key in memory:
             version = await request.state.marts.version(self.statement.version_sql)
             if version in known:
                 return _not_modified_again(version, self.name)
-            kept = memory.find(key, version)
-        is_new = kept is None
-        if kept is None:
-            version, body, headers = await self._read(request)
-            vary = CREDENTIALS if len(body) < GZIP_FROM_BYTES else VARY_COMPRESSED
-            kept = Kept(version, _json(body, _headers(version, self.name, vary) | headers))
-        answer = kept.plain
-        if len(answer.body) >= GZIP_FROM_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
-            answer = kept.packed or await _packed(kept.plain)
-            if kept.packed is None:
-                kept, is_new = replace(kept, packed=answer), True
-        if is_new and not self.statement.reads_sessions:
+            found = memory.find(key, version)
+        answer, kept = await _as_asked(request, found or await self._read_to_keep(request))
+        if kept is not found and not self.statement.reads_sessions:
             memory.keep(key, kept)
         return answer
+
+    async def _read_to_keep(self, request: Request) -> Kept:
+        version, body, headers = await self._read(request)
+        vary = CREDENTIALS if len(body) < GZIP_FROM_BYTES else VARY_COMPRESSED
+        return Kept(version, _json(body, _headers(version, self.name, vary) | headers))
 
     async def _read(self, request: Request) -> tuple[str, bytes, dict[str, str]]:
         """Version, body and headers of what the database has."""
@@ -94,10 +90,11 @@ class Resource:
 
 class RevalidatedRoute(ApiRoute):
     """`route_class=` for endpoints that use `answer`: notes in the request's record how the next request for the same
-    address can be answered (revalidation.py).
+    address can be answered (revalidation.py). The endpoint returns what `answer` returned, unchanged.
 
     Its caller is looked at by those dependencies of the endpoint that do so. It must have no others that may refuse:
-    what they say of the address holds for the next request, too.
+    what they say of the address holds for the next request, too. These, and the `shape` of the body, refuse by
+    `ApiError` alone: the next request passes no other handler of errors.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -110,16 +107,16 @@ class RevalidatedRoute(ApiRoute):
         async def handle(request: Request) -> Response:
             response = await answer_in_full(request)
             record = record_of(request.scope)
-            if record.resource is not None:
-                record.answer_again = partial(_answer_again, guards, record.resource)
+            if record.answer_as is not None:
+                record.answer_again = partial(_answer_again, guards, record.answer_as)
             return response
 
         return handle
 
 
-async def _answer_again(guards: Sequence[Require], resource: Resource, request: Request) -> Response:
+async def _answer_again(guards: Sequence[Require], answer_as: AnswerAs, request: Request) -> Response:
     callers = [await guard.caller(request) for guard in guards]
-    return await resource.answer_again(request, callers[-1].role)
+    return await answer_as(request, callers[-1].role)
 
 
 def _as_it_is(body: bytes) -> bytes:
@@ -135,7 +132,7 @@ async def answer(request: Request, statement: Statement, shape: Callable[[bytes]
         NotFoundError: the statement's body is null.
     """
     resource = Resource(_resource(request, statement), statement, shape)
-    record_of(request.scope).resource = resource
+    record_of(request.scope).answer_as = resource.answer_again
     return await resource.answer(request)
 
 
@@ -163,6 +160,16 @@ _not_modified_again = lru_cache(REMEMBERED_304S)(_not_modified)
 
 def _json(body: bytes, headers: dict[str, str]) -> Response:
     return Response(body, headers=headers, media_type="application/json")
+
+
+async def _as_asked(request: Request, kept: Kept) -> tuple[Response, Kept]:
+    """The answer packed or plain, as the client takes it; and what there is to keep of it then."""
+    if len(kept.plain.body) < GZIP_FROM_BYTES or "gzip" not in request.headers.get("accept-encoding", ""):
+        return kept.plain, kept
+    if kept.packed is not None:
+        return kept.packed, kept
+    packed = await _packed(kept.plain)
+    return packed, replace(kept, packed=packed)
 
 
 async def _packed(plain: Response) -> Response:

@@ -110,13 +110,14 @@ class Published:
 class _Looks:
     """Looks at one thing, one after the other, each shared by all who came while the one before was under way.
 
-    A look belongs to the first of them, also in its trace.
+    A look belongs to the first of them, also in its trace. `ended` is called after one that nobody has waited for.
     """
 
-    def __init__(self, look: Callable[[], Awaitable[str]]) -> None:
+    def __init__(self, look: Callable[[], Awaitable[str]], ended: Callable[[], object]) -> None:
         self._look = look
+        self._ended = ended
         self._waiting: list[asyncio.Future[str]] = []
-        self._context = contextvars.copy_context()
+        self._context: contextvars.Context | None = None
         self._under_way: asyncio.Task[None] | None = None
 
     async def next(self) -> str:
@@ -130,7 +131,8 @@ class _Looks:
         return await waits
 
     def _begin(self) -> None:
-        self._under_way = asyncio.create_task(self._run(), context=self._context)
+        context, self._context = self._context, None
+        self._under_way = asyncio.create_task(self._run(), context=context)
 
     async def _run(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -149,11 +151,12 @@ class _Looks:
             self._under_way = None
             if self._waiting:
                 self._begin()
+            else:
+                self._ended()
 
 
 class Marts:
     """The published tables, read over a pool of connections.
-
 
     Raises (every method):
         NotPublishedError: there is no publication yet.
@@ -163,7 +166,7 @@ class Marts:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        # At versions, by query.
+        # At versions, by query, while they are under way: a query may name whatever an address does.
         self._looks: dict[str, _Looks] = {}
         # What statements have counted, and at which version.
         self._counted: dict[Hashable, tuple[str, int]] = {}
@@ -174,7 +177,7 @@ class Marts:
         The look begins after this call. While one is under way, all who come share the next.
         """
         if query not in self._looks:
-            self._looks[query] = _Looks(partial(self._version, query))
+            self._looks[query] = _Looks(partial(self._version, query), partial(self._looks.pop, query))
         return await self._looks[query].next()
 
     async def _version(self, query: str) -> str:

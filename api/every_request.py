@@ -15,7 +15,8 @@ class EveryRequest:
     """Middleware: begins the record of a request, and tells of it when its answer is complete.
 
     Entries of the audit log that are written meanwhile have the client's address. All this is one layer: another one
-    that looks at answers costs each request 1 µs, and the shortest answers take 20.
+    that looks at answers costs each request 1 µs, and all of the API's own code takes 20 for a 304, beside uvicorn and
+    the look at the version.
     """
 
     def __init__(self, app: ASGIApp, instruments: Instruments) -> None:

@@ -26,9 +26,9 @@ _OF_DASHBOARD = (*SAME_FOR_ALL, (POLICY, DASHBOARD_POLICY))
 
 
 def protected(headers: Sequence[Header], path: str) -> list[Header]:
-    """The headers of an answer with the same protective ones on every answer, and a content policy that fits the path.
+    """The answer's headers plus ours; a header that it has stays. Names are lower case.
 
-    A header that the answer has already is left as it is.
+    Ours are the same on every answer, but for a content policy that fits the path.
     """
     ours = _OF_API if path.startswith("/api") else _OF_DASHBOARD
     own = {name for name, _ in headers}

@@ -40,7 +40,7 @@ class Revalidation:
             record.route = answered.route
             try:
                 response = await answered.again(Request(scope, receive, send))
-            except ApiError as error:
+            except ApiError as error:  # all that refuses here (RevalidatedRoute)
                 response = problem_response(error, record.request_id)
             await response(scope, receive, send)
             return

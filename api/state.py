@@ -13,8 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from core.roles import Role
+
 # The answer to a request for an address that was answered before. Raises `ApiError` if the caller may not read it.
 AnswerAgain = Callable[[Request], Awaitable[Response]]
+# The same for a caller who may read it with this role.
+AnswerAs = Callable[[Request, Role], Awaitable[Response]]
 
 
 @dataclass(slots=True)
@@ -31,7 +35,7 @@ class RequestRecord:
     caller: str | None = None
     error: Exception | None = None
     route: str | None = None
-    resource: Any = None
+    answer_as: AnswerAs | None = None
     answer_again: AnswerAgain | None = None
 
 

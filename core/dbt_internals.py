@@ -4,6 +4,7 @@
 """
 
 import logging
+import select
 import threading
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
@@ -117,8 +118,17 @@ def _drop_events_for_debugging() -> None:
 @cache
 def _keep_connections() -> None:
     """dbt connects anew for each node: 40 times in a small run, each time to a process of Postgres that knows no table
-    and no plan. At the end of a command it closes what its threads have kept."""
+    and no plan. At the end of a command it closes what its threads have kept. What has ended meanwhile is replaced."""
     from dbt.adapters.postgres.connections import PostgresConnectionManager
+
+    name_for_node = PostgresConnectionManager.set_connection_name
+
+    def name_one_that_lives(self: Any, name: str | None = None) -> Any:
+        connection = self.get_if_exists()
+        is_idle = connection is not None and connection.state == "open" and not connection.transaction_open
+        if is_idle and _has_ended(connection.handle):
+            self.close(connection)
+        return name_for_node(self, name)
 
     def release(self: Any) -> None:
         connection = self.get_if_exists()
@@ -130,7 +140,17 @@ def _keep_connections() -> None:
         except Exception:  # lost: the next node connects anew
             self.close(connection)
 
+    PostgresConnectionManager.set_connection_name = name_one_that_lives  # type: ignore[method-assign]
     PostgresConnectionManager.release = release  # type: ignore[method-assign]
+
+
+def _has_ended(handle: Any) -> bool:
+    """Whether psycopg2's connection, which is idle, is lost: unasked, a server hardly sends anything but its end."""
+    if handle.closed:
+        return True
+    poll = select.poll()
+    poll.register(handle.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def read_parsed(path: Path, database: str) -> "ParsedProject | None":
@@ -275,7 +295,7 @@ def _compiled(node: Any) -> CompiledNode:
 
 
 def cut_connections() -> None:
-    """End the connections of the dbt in this process, whose models then roll back."""
+    """End the connections of the dbt in this process, whose models then roll back. Leaves none of its own."""
     from dbt.adapters.factory import FACTORY
 
     for adapter in cast("list[BaseAdapter]", list(FACTORY.adapters.values())):
@@ -283,3 +303,4 @@ def cut_connections() -> None:
             # Connections belong to their login, not to the role that it has taken.
             adapter.execute("reset role")
             adapter.cancel_open_connections()  # type: ignore[no-untyped-call]
+            adapter.connections.close(adapter.connections.get_thread_connection())

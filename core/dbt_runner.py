@@ -147,7 +147,8 @@ def build_events(
             while (event := told.get()) is not None:
                 yield event_as_dict(event)
         finally:
-            # Again and again: between two models there is nothing to cut, and those that depend on none go on.
+            # Again and again: those that depend on none go on. Between two models only idle connections are cut, and
+            # the next models connect anew.
             while not dbt.done():
                 cut_connections()
                 wait([dbt], timeout=0.5)
@@ -270,8 +271,9 @@ def parsed_by_install() -> "ParsedProject | None":
 
 @contextmanager
 def _collecting_nothing() -> Iterator[None]:
-    """Of what dbt imports and reads at its first command nothing becomes garbage: to look through it again and again
-    took a fifth of that time, and some of each command after it."""
+    """Of what dbt imports and reads at its first command hardly anything becomes garbage: to look through it again and
+    again took a fifth of that time, and some of each command after it. What is garbage all the same stays: of 270,000
+    objects 1,400, which a look takes 0.15 s to find."""
     if "dbt.cli.main" in sys.modules or not gc.isenabled():
         yield
         return

@@ -8,7 +8,7 @@
                   (a column), keys that differ in it alone are done at once. `bulk_share`: the share of the rows beyond
                   which all are made anew (0.2).
       passes_on   {queue: [expressions]}. What the rows that go and come say of them is put into that queue.
-      batches     instead of a queue: only rows that differ are written, so many in a transaction; see in_batches. With
+      batches     instead of a queue: only rows that differ are written, of so many tutors in a transaction; see in_batches. With
                   `key` (a column), `batch_only` (columns that live writers leave as they are), `batch_part` (columns that
                   both make: {column: SQL over `stored`, a row of theirs, and `differing`, ours}), `after_batch` (SQL in
                    which $tutors are those of the batch, or null for all).
@@ -204,10 +204,12 @@
     {{ run_hooks(pre_hooks) }}
     {{ wait_for_live_writers() }}
     {{ commit_and_begin() }}
+    {# Of a run that failed on this connection. #}
+    {% do run_query('drop table if exists pg_temp.differing') %}
     {% call statement('main') %}
         create temporary table differing as
         select
-            (row_number() over (order by coalesce(wanted.{{ key }}, stored.{{ key }})) - 1) / {{ config.get('batches') }} as batch,
+            (dense_rank() over (order by coalesce(wanted.tutor_id, stored.tutor_id)) - 1) / {{ config.get('batches') }} as batch,
             stored.{{ key }} as stored_key,
             stored.tutor_id as stored_tutor_id,
             stored.xmin as seen,

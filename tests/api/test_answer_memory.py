@@ -259,3 +259,19 @@ def test_a_look_that_began_before_a_request_is_none_for_it(own: Served) -> None:
             assert await Marts(pool).version(VERSION_QUERY)
 
     asyncio.run(main())
+
+
+def test_a_look_leaves_nothing_behind(own: Served) -> None:
+    """What it looks at is named by addresses, of which there is no end."""
+    fails = "select 1 / 0"
+
+    async def main() -> None:
+        async with open_pool(own.database.url) as pool:
+            marts = Marts(pool)
+            queries = [f"select '{team}'" for team in ("a", "b", "c")]
+            assert await asyncio.gather(*map(marts.version, queries * 2)) == ["a", "b", "c"] * 2
+            with pytest.raises(asyncpg.DivisionByZeroError):
+                await marts.version(fails)
+            assert marts._looks == {}
+
+    asyncio.run(main())

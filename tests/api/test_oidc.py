@@ -332,8 +332,8 @@ class Signer:
         return jwt.encode({"alg": "RS256", "kid": key.kid}, {k: v for k, v in claims.items() if v is not None}, key)
 
 
-@pytest.fixture
-def signer() -> Iterator[Signer]:
+@contextmanager
+def signing() -> Iterator[Signer]:
     signer = Signer()
     thread = threading.Thread(target=signer.server.serve_forever)
     thread.start()
@@ -343,6 +343,12 @@ def signer() -> Iterator[Signer]:
         signer.server.shutdown()
         thread.join()
         signer.server.server_close()
+
+
+@pytest.fixture
+def signer() -> Iterator[Signer]:
+    with signing() as signer:
+        yield signer
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from core.roles import Role
 from tests.api.conftest import DASHBOARD_ORIGIN, Served, served
 from tests.api.processes import started
 from tests.api.test_metrics import read
+from tests.api.test_oidc import AUDIENCE, logging_in_at, signing
 from tests.api.test_problems import problem
 from tests.conftest import PUBLISHED, Postgres
 
@@ -117,3 +118,99 @@ def test_keys_that_fail_are_limited_where_the_answer_is_known(apis: Apis) -> Non
                     break
         problem(answer, 429)
         assert client.get(path, headers=tag).status_code == 304
+
+
+def told(answer: httpx2.Response) -> tuple[int, bytes, list[tuple[str, str]]]:
+    """All that a client gets, but for what each answer has of its own."""
+    headers = [(name, value) for name, value in answer.headers.multi_items() if name not in OWN_HEADERS]
+    return answer.status_code, answer.content, sorted(headers)
+
+
+def test_answers_to_one_address_are_those_to_each_request(apis: Apis) -> None:
+    """What one request asks for besides is nothing to the next one."""
+    origin = {"Origin": DASHBOARD_ORIGIN}
+    packed, plain = {"Accept-Encoding": "gzip"}, {"Accept-Encoding": "identity"}
+    with apis[0].client(apis[0].key) as client:
+        first = client.get("/api/tutors?limit=30", headers=plain)
+        assert first.status_code == 200
+        tag = {"If-None-Match": first.headers["etag"]}
+        for sent in (
+            *(plain, origin | plain, plain),
+            *(packed, plain, packed),
+            *(origin | packed, packed),
+            *(tag | origin, tag),
+            *(plain, tag | origin, plain),
+        ):
+            answer = client.get("/api/tutors?limit=30", headers=sent)
+            expected = (304, b"") if "If-None-Match" in sent else (200, first.content)
+            assert (answer.status_code, answer.content) == expected
+            assert answer.headers["etag"] == first.headers["etag"]
+            assert answer.headers.get("access-control-allow-origin") == sent.get("Origin")
+            is_packed = answer.status_code == 200 and sent["Accept-Encoding"] == "gzip"
+            assert answer.headers.get("content-encoding") == ("gzip" if is_packed else None)
+
+
+def test_head_is_answered_alike_where_the_answer_is_known(apis: Apis) -> None:
+    path = "/api/tutors?limit=31"
+    seen = []
+    for api in apis:
+        with api.client(api.key) as client:
+            if api is apis[0]:
+                assert {client.get(path).status_code for _ in range(3)} == {200}
+            seen.append(told(client.head(path, headers={"X-Request-ID": "both"})))
+    assert seen[0] == seen[1]
+    assert seen[0][1] == b""
+
+
+def test_a_browser_reads_what_is_known_until_its_key_ends(apis: Apis) -> None:
+    path, api = "/api/tutors?limit=32", apis[0]
+    with api.client(None) as browser, api.client(api.key) as robot:
+        answers = [robot.get(path) for _ in range(3)]
+        assert browser.get(path).status_code == 401
+        secret = made(api, "of a browser", Role.READ)
+        assert browser.post("/api/auth/session", json={"api_key": secret}).status_code == 201
+        for tag, status in (({}, 200), ({"If-None-Match": answers[0].headers["etag"]}, 304), ({}, 200)):
+            assert browser.get(path, headers=tag).status_code == status
+        assert browser.get(path).content == answers[0].content
+        with api.database.connect() as connection:
+            keys.revoke(connection, "of a browser")
+        problem(browser.get(path), 401)
+        assert robot.get(path).status_code == 200
+
+
+def test_a_program_reads_what_is_known_by_its_token(apis: Apis, tmp_path: Path) -> None:
+    path = "/api/tutors?limit=33"
+    changes = {"oidc_audience": AUDIENCE, "oidc_role_claim": "roles", "trusted_proxies": ["127.0.0.1"]}
+    with signing() as signer, logging_in_at(signer.issuer, apis[0].database, tmp_path, **changes) as api:
+        with api.client(api.key) as client:
+            answers = [client.get(path) for _ in range(3)]
+        tag = {"If-None-Match": answers[0].headers["etag"]}
+        reader, poster = signer.token(), signer.token(roles=["tutorq-program-ingest"])
+        with api.client(None) as client:
+            for token, sent, status in (
+                (reader, {}, 200),
+                (reader, tag, 304),
+                (poster, {}, 403),
+                (poster, tag, 403),
+                ("x.y.z", tag, 401),
+                (reader, tag, 304),
+            ):
+                answer = client.get(path, headers={"Authorization": f"Bearer {token}", **sent})
+                assert answer.status_code == status
+                assert status != 200 or answer.content == answers[0].content
+
+
+def test_what_is_gone_is_not_found_where_the_answer_was_known(apis: Apis) -> None:
+    path = "/api/tutors/T-5"
+    seen = []
+    with apis[0].client(apis[0].key) as known, apis[1].client(apis[1].key) as unknown:
+        [tag, *_] = [{"If-None-Match": known.get(path).headers["etag"]} for _ in range(3)]
+        with apis[0].database.connect() as connection:
+            connection.execute("delete from marts.tutor_scores where external_id = 'T-5'")
+            connection.execute("select marts.note_refresh()")
+        for client in (known, unknown):
+            for sent in ({}, tag, {}):
+                answer = client.get(path, headers={"X-Request-ID": "both", **sent})
+                problem(answer, 404)
+                seen.append(told(answer))
+    assert seen == seen[:1] * 6

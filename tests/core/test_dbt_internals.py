@@ -77,12 +77,14 @@ def test_connections_can_be_kept() -> None:
     from dbt.adapters.contracts.connection import Connection, ConnectionState
     from dbt.adapters.postgres.connections import PostgresConnectionManager
 
-    for method in ("get_if_exists", "close", "release", "cleanup_all"):
+    for method in ("get_if_exists", "close", "release", "cleanup_all", "get_thread_connection"):
         assert callable(getattr(BaseConnectionManager, method))
     assert {"handle", "state", "transaction_open"} <= {name.lstrip("_") for name in Connection.__dataclass_fields__}
     assert ConnectionState("open") is ConnectionState.OPEN
+    assert list(inspect.signature(BaseConnectionManager.set_connection_name).parameters) == ["self", "name"]
     runner()
-    assert PostgresConnectionManager.release is not BaseConnectionManager.release
+    for method in ("release", "set_connection_name"):
+        assert getattr(PostgresConnectionManager, method) is not getattr(BaseConnectionManager, method)
 
 
 def test_a_run_leaves_no_work_to_later_runs_of_the_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

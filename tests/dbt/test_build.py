@@ -231,6 +231,65 @@ def test_docs_can_be_generated(built: Dbt) -> None:
     assert (built.target_path / "catalog.json").exists()
 
 
+def test_a_batch_of_concerns_is_of_so_many_tutors(
+    built: Dbt, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Live writers wait for one at most, and after it the rows and the cases of its tutors are made."""
+    connection.execute("update marts.tutor_concerns set as_of = as_of - 1")
+    # The project has been parsed with the size that it has.
+    monkeypatch.setitem(built.manifest.nodes["model.tutorq.tutor_concerns"].config._extra, "batches", 7)
+    built("run", "--select", "tutor_concerns")
+    by_transaction = "select count(distinct tutor_id), count(*) from marts.tutor_concerns group by xmin::text"
+    *batches, (tutors, _) = sorted(connection.execute(by_transaction).fetchall(), reverse=True)
+    assert len(batches) > 2
+    assert {tutors for tutors, _ in batches} == {7}
+    assert tutors <= 7
+    assert min(rows for _, rows in batches) > 7
+
+
+def test_a_connection_that_the_server_ends_between_two_nodes_is_replaced(
+    built: Dbt, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, ended = PostgresConnectionManager.release, []
+
+    def end(self: PostgresConnectionManager) -> None:
+        release(self)
+        kept = self.get_if_exists()
+        if kept is not None and kept.state == "open":
+            # Waits until it has ended; false if it has before.
+            ends = connection.execute("select pg_terminate_backend(%s, 10000)", [kept.handle.get_backend_pid()])
+            ended.append(ends.fetchone())
+
+    monkeypatch.setattr(PostgresConnectionManager, "release", end)
+    built("test", "--select", "tutor_scores")
+    assert ended.count((True,)) > 2
+
+
+def test_connections_of_a_build_may_wait_as_long_as_they_have_to(
+    built: Dbt, database: Database, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, seen = PostgresConnectionManager.release, set()
+
+    def look(self: PostgresConnectionManager) -> None:
+        kept = self.get_if_exists()
+        if kept is not None and kept.state == "open":
+            with kept.handle.cursor() as cursor:
+                cursor.execute("show idle_session_timeout")
+                seen.add(cursor.fetchone())
+        release(self)
+
+    monkeypatch.setattr(PostgresConnectionManager, "release", look)
+    name = connection.info.dbname
+    connection.execute(f'alter database "{name}" set idle_session_timeout = 60000'.encode())
+    try:
+        with database.connect() as other:
+            assert other.execute("show idle_session_timeout").fetchone() == ("1min",)
+        built("test", "--select", "tutor_weekly")
+    finally:
+        connection.execute(f'alter database "{name}" reset idle_session_timeout'.encode())
+    assert seen == {("0",)}
+
+
 def test_threads_of_a_build_keep_their_connections(built: Dbt, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Any] = []
     open_anew = PostgresConnectionManager.open

@@ -177,6 +177,34 @@ def test_the_posterior_of_a_mean_rating(built: Dbt, connection: psycopg.Connecti
         assert max(low, high) <= 1e-5
 
 
+@pytest.mark.parametrize(
+    ("share", "narrow", "broad", "is_narrow"),
+    [
+        (0, (4.5, 0.1), (3.9, 0.6), False),
+        (1, (4.5, 0.1), (3.9, 0.6), True),
+        (1e-130, (4.5, 0.1), (3.9, 0.6), False),
+        (1e-130, (4.9, 0.001), (1.2, 0.02), False),
+        (1, (4.9, 0.001), (1.2, 0.02), True),
+        (0.3, (4.4, 0.2), (4.4, 0.2), True),
+        (0, (4.4, 0.2), (4.4, 0.2), True),
+    ],
+)
+@pytest.mark.parametrize("quantile", [0.05, 0.95])
+def test_quantiles_of_ratings_of_one_part_are_those_of_that_part(
+    built: Dbt,
+    connection: psycopg.Connection,
+    share: float,
+    narrow: tuple[float, float],
+    broad: tuple[float, float],
+    is_narrow: bool,
+    quantile: float,
+) -> None:
+    ask = "select intermediate.rating_quantile(%s, %s, %s, %s, %s, %s)"
+    [[found]] = query(connection, ask, share, *narrow, *broad, quantile)
+    mean, deviation = narrow if is_narrow else broad
+    assert found == pytest.approx(mean + deviation * special.ndtri(quantile), abs=1e-5)
+
+
 @pytest.mark.parametrize("limit", [0.05, 0.15, 0.4])
 def test_the_change_filter(built: Dbt, connection: psycopg.Connection, limit: float) -> None:
     rng = np.random.default_rng(4)

@@ -1,5 +1,6 @@
 -- By Newton's steps, and by halves where one would leave the bounds: the quantile of a mixture lies between those of its
--- parts. `deviations` is how far these lie from their means. It takes three to five steps; halves alone took twice as long.
+-- parts. `deviations` is how far these lie from their means. Posteriors take three to five steps; halves alone took
+-- twice as many.
 {% set _ = function('rating_cdf') %}
 declare
     deviations double precision := case when quantile < 0.5 then -1 else 1 end * 1.6448536269514722;
@@ -13,6 +14,7 @@ begin
     for _ in 1..30 loop
         before := place;
         excess := intermediate.rating_cdf(narrow_share, narrow_mean, narrow_deviation, broad_mean, broad_deviation, place) - quantile;
+        exit when excess = 0;
         if excess < 0 then
             low := place;
         else
@@ -26,7 +28,7 @@ begin
         if place <= low or place >= high then
             place := (low + high) / 2;
         end if;
-        exit when abs(place - before) < 1e-6; -- a step of Newton's then leaves a millionth of that
+        exit when abs(place - before) < 1e-6; -- after a half the quantile is as near, after Newton's step far nearer
     end loop;
     return place;
 end

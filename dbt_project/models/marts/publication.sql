@@ -6,7 +6,7 @@
 }}
 
 -- Each live refresh writes the row anew. Unless half of a page is to be kept free, versions fill the page before
--- Postgres looks for room in it, and go on in the next: 1,000 posts made 200 pages, which each look at the row reads.
+-- Postgres looks for room in it, and go on in the next: 5,000 refreshes made 1,282 pages, which each look at it reads.
 
 -- Built last: depends on every other mart, and its generation is what readers cache by.
 -- depends_on: {{ ref('dim_tutors') }}, {{ ref('dim_students') }}, {{ ref('fct_sessions') }}

@@ -1,7 +1,7 @@
 {{
     config(
         materialized='incremental',
-        batches=var('scores_per_batch') * var('concerns') | length,
+        batches=var('scores_per_batch'),
         key='concern_key',
         batch_only=['clears_on'],
         after_batch='
