@@ -117,7 +117,7 @@ docs: install .venv-docs/installed ## Build the docs site into build/site; a dea
 	$(BIN)/python -m tools.docs
 	.venv-docs/bin/zensical build --clean --strict
 
-# A demo that is thrown away: the story adds a person, who acts in a case. A second time, the person is there already.
+# A demo that is thrown away: the story acts in a case.
 pictures: install ## Make the pictures of README and docs anew, from a demo that runs (make up)
 	rm -rf build/pictures && mkdir -p build/pictures
 	$(BIN)/node dashboards/scripts/pictures.mjs $(ADDRESS) $(DAGSTER) "$$(cat "$${TUTORQ_HOME:-var}/api-key")" "$$($(BIN)/tutorq login-link lea.martin@example.org)" build/pictures

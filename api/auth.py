@@ -198,7 +198,9 @@ def _check_role(caller: AnyCaller, *roles: Role) -> None:
         enough = [role for role in Role if any(role in ENOUGH[each] for each in roles)]
         *others, last = enough
         needed = f"{', '.join(others)} or {last}" if others else last
-        raise ForbiddenError(f"Needs the role {needed}; yours is {caller.role}.")
+        raise ForbiddenError(
+            f"Needs the role {needed}; yours is {caller.role}.", members={"needs_role": [role.value for role in enough]}
+        )
 
 
 # For programs, whose requests are many: the endpoints call it themselves.

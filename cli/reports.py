@@ -41,7 +41,10 @@ def preview(
 @tells_errors
 def send(
     failed: Annotated[
-        bool, typer.Option("--failed", help="Also send again what a provider refused or returned, or tutorq gave up.")
+        bool,
+        typer.Option(
+            "--failed", help="Also send again mail that a provider refused or returned, or that tutorq gave up on."
+        ),
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:

@@ -160,6 +160,13 @@ def plainly(concern: Concern, rules: Rules, who: str = "You") -> str:
     return f"{_counted_share(concern, rules, who)}. The limit is {write(concern.threshold)}."
 
 
+def beyond(name: str, threshold: float | None) -> str:
+    """`above 15%`, of ratings `below 4.0`; without a threshold, `above the limit`."""
+    is_rating = name == ConcernName.LOW_RATINGS
+    write = _rating if is_rating else percent
+    return f"{'below' if is_rating else 'above'} {'the limit' if threshold is None else write(threshold)}"
+
+
 def change(before: float, now: float) -> str:
     """`7.0% → 30% in the last 30 days`"""
     return f"{percent(before)} → {percent(now)} in the last 30 days"

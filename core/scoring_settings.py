@@ -99,7 +99,12 @@ class ScoringSettings(BaseModel, extra="forbid", strict=True):
         "Sessions in 90 days", NEEDS, "sessions", 1, 50, "Minimum number of sessions for let-downs and no-shows."
     )
     starts_needed: int | None = _whole(
-        "Recorded starts in 90 days", NEEDS, "sessions", 1, 100, "Minimum number of recorded starts for late starts."
+        "Start times recorded in 90 days",
+        NEEDS,
+        "sessions",
+        1,
+        100,
+        "Minimum number of recorded start times for late starts.",
     )
     first_meetings_needed: int | None = _whole(
         "First meetings in a year", NEEDS, "sessions", 1, 50, "Minimum number of first meetings for lost students."

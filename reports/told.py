@@ -31,9 +31,9 @@ def line(item: Mapping[str, Any], zone: ZoneInfo) -> str:
     name = tutor_name({**item, "external_id": item.get("tutor_external_id")})
     match item["kind"]:
         case EventKind.CONCERN_RAISED:
-            side = "below" if item["concern"] == concerns.ConcernName.LOW_RATINGS else "above"
             chance = item.get("probability")
-            how = f", {estimated(chance)} chance {side} the limit" if chance is not None else ""
+            limit = concerns.beyond(item["concern"], item.get("threshold"))
+            how = f", {estimated(chance)} chance {limit}" if chance is not None else ""
             return f"{name}: {concerns.label(item['concern'])}{how}"
         case EventKind.CONCERN_CLEARED:
             return f"{name}: no longer of concern for {concerns.label(item['concern'])}"

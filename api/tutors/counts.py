@@ -32,9 +32,9 @@ class WindowCounts(BaseModel):
         description="Sessions that the tutor moved or cancelled at short notice, without excuse, in the last 7 days."
     )
     late_starts_7d: Count = Field(
-        description="Sessions that began more than 5 minutes late, of those whose start is known, in the last 7 days."
+        description="Sessions that began more than 5 minutes late, of those whose start time is recorded, in the last 7 days."
     )
-    started_7d: Count = Field(description="Sessions with a known start, in the last 7 days.")
+    started_7d: Count = Field(description="Sessions with a recorded start time, in the last 7 days.")
     moved_sessions_7d: Count = Field(description="Sessions that were rescheduled, whoever asked, in the last 7 days.")
     student_reschedules_7d: Count = Field(
         description="Sessions that the student rescheduled without excuse, and the tutor did not, in the last 7 days."
@@ -73,9 +73,9 @@ class WindowCounts(BaseModel):
         description="Sessions that the tutor moved or cancelled at short notice, without excuse, in the last 30 days."
     )
     late_starts_30d: Count = Field(
-        description="Sessions that began more than 5 minutes late, of those whose start is known, in the last 30 days."
+        description="Sessions that began more than 5 minutes late, of those whose start time is recorded, in the last 30 days."
     )
-    started_30d: Count = Field(description="Sessions with a known start, in the last 30 days.")
+    started_30d: Count = Field(description="Sessions with a recorded start time, in the last 30 days.")
     moved_sessions_30d: Count = Field(description="Sessions that were rescheduled, whoever asked, in the last 30 days.")
     student_reschedules_30d: Count = Field(
         description="Sessions that the student rescheduled without excuse, and the tutor did not, in the last 30 days."
@@ -114,9 +114,9 @@ class WindowCounts(BaseModel):
         description="Sessions that the tutor moved or cancelled at short notice, without excuse, in the last 90 days."
     )
     late_starts_90d: Count = Field(
-        description="Sessions that began more than 5 minutes late, of those whose start is known, in the last 90 days."
+        description="Sessions that began more than 5 minutes late, of those whose start time is recorded, in the last 90 days."
     )
-    started_90d: Count = Field(description="Sessions with a known start, in the last 90 days.")
+    started_90d: Count = Field(description="Sessions with a recorded start time, in the last 90 days.")
     moved_sessions_90d: Count = Field(description="Sessions that were rescheduled, whoever asked, in the last 90 days.")
     student_reschedules_90d: Count = Field(
         description="Sessions that the student rescheduled without excuse, and the tutor did not, in the last 90 days."
@@ -150,9 +150,9 @@ class WeekCounts(BaseModel):
         description="Sessions that the tutor moved or cancelled at short notice, without excuse, in that week."
     )
     late_starts: Count = Field(
-        description="Sessions that began more than 5 minutes late, of those whose start is known, in that week."
+        description="Sessions that began more than 5 minutes late, of those whose start time is recorded, in that week."
     )
-    started: Count = Field(description="Sessions with a known start, in that week.")
+    started: Count = Field(description="Sessions with a recorded start time, in that week.")
     moved_sessions: Count = Field(description="Sessions that were rescheduled, whoever asked, in that week.")
     student_reschedules: Count = Field(
         description="Sessions that the student rescheduled without excuse, and the tutor did not, in that week."
@@ -192,9 +192,11 @@ class RecordedCounts(BaseModel):
         description="Sessions that the tutor moved or cancelled at short notice, without excuse, in 90 days; null if not counted yet."
     )
     late_starts_90d: Count | None = Field(
-        description="Sessions that began more than 5 minutes late, of those whose start is known, in 90 days; null if not counted yet."
+        description="Sessions that began more than 5 minutes late, of those whose start time is recorded, in 90 days; null if not counted yet."
     )
-    started_90d: Count | None = Field(description="Sessions with a known start, in 90 days; null if not counted yet.")
+    started_90d: Count | None = Field(
+        description="Sessions with a recorded start time, in 90 days; null if not counted yet."
+    )
     moved_sessions_90d: Count | None = Field(
         description="Sessions that were rescheduled, whoever asked, in 90 days; null if not counted yet."
     )

@@ -43,6 +43,7 @@ class Rules(concerns.Rules):
     """The columns of `marts.publication` that say how scores were made."""
 
     risk_threshold: float
+    timezone: str
     reliability_weight: float
     attendance_weight: float
     first_session_weight: float
@@ -81,6 +82,7 @@ def explain(facts_json: bytes) -> bytes:
         concerns=in_words(facts.concerns, facts.rules),
         patterns=patterns_in_words(facts.patterns, facts.rules),
         slots=facts.slots,
+        timezone=facts.rules.timezone,
         components=[
             _reliability(score, facts),
             _attendance(score, facts),

@@ -491,6 +491,7 @@ class TutorExplanation(BaseModel):
     concerns: list[TutorConcern] = Field(description="All concerns with data, in a fixed order.")
     patterns: list[TutorPattern] = PATTERNS
     slots: list[Slot] = Field(description="Slots with sessions in 180 days, by weekday and hour. As of the last night.")
+    timezone: str = Field(description="Reporting zone, in which slots are.", examples=["Europe/Vienna"])
     quality_score: float | None = Field(examples=[81.4])
     sentence: str = Field(description="The status in one sentence.")
     components: list[Component]

@@ -144,7 +144,7 @@ test("fairness: not for this reader, and who can help", { tag: "@soak" }, async 
   await expectAccessible(page);
 });
 
-test("a case: nothing goes to the tutor from who may only look", { tag: "@soak" }, async ({ page }) => {
+test("a case: nothing goes to the tutor from who may only look", async ({ page }) => {
   const [{ case_id: id }] = (await ask(page, "/api/cases?queue=todo&limit=1")).data;
   await logIn(page, READ_KEY);
   await page.goto(`/cases/${id}`);

@@ -6,6 +6,7 @@ test("planned sessions of a week stand at the greatest risk first, all of them o
   const answered = page.waitForResponse("**/api/sessions/upcoming*sort_by=let_down_probability*");
   await page.goto("/upcoming");
   const { data, meta } = await (await answered).json();
+  expect(data.length).toBeGreaterThan(1);
   const risks = data.map(
     ({ let_down_probability }: { let_down_probability: number | null }) => let_down_probability ?? -1,
   );

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
 
 from api.limits import FAILED_KEYS_AT_ONCE
+from api.revalidation import Revalidation
 from core import keys
 from core.roles import Role
 from tests.api.conftest import DASHBOARD_ORIGIN, Served, served
@@ -16,6 +18,9 @@ from tests.api.test_metrics import read
 from tests.api.test_oidc import AUDIENCE, logging_in_at, signing
 from tests.api.test_problems import problem
 from tests.conftest import PUBLISHED, Postgres
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 COUNTED = ("tutorq_http_requests_total", "tutorq_http_request_duration_seconds_count")
 # Of each answer alone.
@@ -37,7 +42,26 @@ CASES: list[tuple[int, str | None, dict[str, str]]] = [
 
 
 @pytest.fixture(scope="module")
-def apis(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apis]:
+def reached() -> Iterator[list[str]]:
+    """Paths of the requests that were not answered early, of all APIs."""
+    paths: list[str] = []
+    set_up = Revalidation.__init__
+
+    def noting(self: Revalidation, app: "ASGIApp") -> None:
+        async def noted(scope: "Scope", receive: "Receive", send: "Send") -> None:
+            if scope["type"] == "http":
+                paths.append(scope["path"])
+            await app(scope, receive, send)
+
+        set_up(self, noted)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Revalidation, "__init__", noting)
+        yield paths
+
+
+@pytest.fixture(scope="module")
+def apis(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory, reached: list[str]) -> Iterator[Apis]:
     """Two APIs on one published database: what the one has answered, the other has not heard of."""
     home = tmp_path_factory.mktemp("revalidation")
     database = postgres.new_database(home, PUBLISHED)
@@ -56,7 +80,9 @@ def made(served: Served, name: str, role: Role) -> str:
 
 @pytest.mark.parametrize("path", ["/api/tutors?limit={}", "/api/tutors/T-1/history?limit={}"])
 @pytest.mark.parametrize("case", range(len(CASES)))
-def test_both_ways_have_the_same_answers_and_are_counted_alike(apis: Apis, path: str, case: int) -> None:
+def test_both_ways_have_the_same_answers_and_are_counted_alike(
+    apis: Apis, reached: list[str], path: str, case: int
+) -> None:
     """Of a database, of memory (the list), and refusals."""
     status, who, headers = CASES[case]
     path, name = path.format(case + 10), f"{path} {case}"
@@ -72,8 +98,10 @@ def test_both_ways_have_the_same_answers_and_are_counted_alike(apis: Apis, path:
     seen = []
     for api in (known, unknown):
         before = read(api)
+        reached.clear()
         with api.client(secrets[who] if who else None) as client:
             answer = client.get(path, headers=sent)
+        assert reached == ([] if api is known else [path.partition("?")[0]])
         after = read(api)
         assert answer.status_code == status
         told = sorted((name, value) for name, value in answer.headers.multi_items() if name not in OWN_HEADERS)

@@ -45,6 +45,7 @@ PROBLEMS = {
 }
 # One of each kind; all forms of URLs are in core/test_postgres_urls.py.
 IN_THE_GATE = ("no server", "a URL with a bad escape", "a key with a blank", "another setting")
+assert set(IN_THE_GATE) <= PROBLEMS.keys()
 # What a verb needs to get to work.
 ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("load",): ["{home}"],

@@ -306,14 +306,17 @@ def test_threads_of_a_build_keep_their_connections(built: Dbt, monkeypatch: pyte
     assert {connection.state for connection in opened} == {"closed"}
 
 
-def test_a_lost_connection_is_replaced_by_the_next_node(built: Dbt, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_that_are_lost_between_nodes_are_replaced(built: Dbt, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut: list[Any] = []
     release = PostgresConnectionManager.release
 
-    def cut_first(self: PostgresConnectionManager) -> None:
+    def cut_and_release(self: PostgresConnectionManager) -> None:
         connection = self.get_if_exists()
         if connection is not None and connection.state == "open":
             connection.handle.close()
+            cut.append(connection)
         release(self)
 
-    monkeypatch.setattr(PostgresConnectionManager, "release", cut_first)
+    monkeypatch.setattr(PostgresConnectionManager, "release", cut_and_release)
     built("test", "--select", "tutor_scores")
+    assert len(cut) > 1

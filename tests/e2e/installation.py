@@ -137,12 +137,21 @@ class Installation:
         found = self._ask_dagster(SENSOR, sensor=sensor)
         stopped = self._ask_dagster(STOP_SENSOR, id=found["sensorOrError"]["sensorState"]["id"])
         assert stopped["stopSensor"]["instigationState"]["status"] == "STOPPED"
-        try:
-            yield
-        finally:
+
+        def go_on() -> None:
             started = self._ask_dagster(START_SENSOR, sensor=sensor)
             assert started["startSensor"]["sensorState"]["status"] == "RUNNING"
-        wait_for(self.platform().is_settled, START_SECONDS, self.runs)
+            wait_for(self.platform().is_settled, START_SECONDS, self.runs)
+
+        try:
+            yield
+        except BaseException as failure:
+            try:
+                go_on()
+            except Exception as other:  # what is told is why the tests failed
+                failure.add_note(f"Afterwards, runs did not go on: {other}")
+            raise
+        go_on()
 
     def _ask_dagster(self, query: str, **variables: object) -> Any:
         asked = {"query": query, "variables": variables}

@@ -117,7 +117,7 @@ def test_a_chat_is_told_in_words_once(database: Database, receiver: Receiver) ->
     happen(database)
     assert queue(database, settings) == 0, "what happened before the chat was set is no news"
     happen(database)
-    happen(database, "tutor.concern_raised", concern="getting_worse", probability=0.934, is_active=True)
+    happen(database, "tutor.concern_raised", concern="getting_worse", probability=0.934, threshold=0.15, is_active=True)
     happen(database, "tutor.concern_raised", concern="no_shows", probability=0.9, is_active=False)
     happen(database, "tutor.concern_cleared", concern="no_shows")
     happen(database, "publication.done")
@@ -128,7 +128,7 @@ def test_a_chat_is_told_in_words_once(database: Database, receiver: Receiver) ->
     (told,) = [json.loads(body) for body in receiver.taken]
     assert told["title"] == "2 updates about tutors"
     assert "• Ada Novak missed the session of Mon 2 Feb, 14:00\n" in told["message"]
-    assert "• Ada Novak: suddenly worse, 93% chance above the limit\n" in told["message"]
+    assert "• Ada Novak: suddenly worse, 93% chance above 15%\n" in told["message"]
     assert "http://localhost:8000/tutors/8c8d357b-5e87-2bba-cd45-197626bd5759" in told["message"]
 
 

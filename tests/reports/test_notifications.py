@@ -122,9 +122,9 @@ def test_a_person_is_told_of_their_own_tutors_once(database: Database) -> None:
         ("ann@example.org", "Ada Ray missed the session of Mon 2 Feb, 15:00"),
         ("lee@example.org", "2 updates about tutors"),
     ]
-    happen(database, "tutor.concern_raised", concern="unreliable", probability=0.81, is_active=True)
+    happen(database, "tutor.concern_raised", concern="low_ratings", probability=0.81, threshold=4.1, is_active=True)
     assert queue(database).mail == 2
-    assert told(database)[2] == ("ann@example.org", "Ada Ray: unreliable, 81% chance above the limit")
+    assert told(database)[2] == ("ann@example.org", "Ada Ray: low ratings, 81% chance below 4.1")
 
 
 def test_a_case_is_told_to_its_owner_but_not_what_the_owner_did(database: Database) -> None:

@@ -3,12 +3,17 @@
 import subprocess
 import sys
 
+import pytest
 
+from core.settings import PROJECT_ROOT
+
+
+@pytest.mark.slow
 def test_a_test_runs_so_often_in_a_row() -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider", "-v", "--again=2",
          "tests/core/test_postgres_urls.py"],
-        capture_output=True, text=True, check=False,
+        cwd=PROJECT_ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout
     passed = [line.split("::")[1].split(" ")[0] for line in ran.stdout.splitlines() if " PASSED" in line]

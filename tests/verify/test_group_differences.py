@@ -64,12 +64,12 @@ def test_worlds_without_differences_have_no_words(worlds: int) -> None:
     assert speaking <= worlds * 0.1 + 3 * np.sqrt(worlds * 0.1 * 0.9), (speaking, sum(found))
 
 
-@pytest.mark.soak
-def test_one_in_ten_of_what_is_said_may_be_false_and_true_differences_are_found() -> None:
+@pytest.mark.parametrize("worlds", [10, pytest.param(60, marks=pytest.mark.soak)])
+def test_one_in_ten_of_what_is_said_may_be_false_and_true_differences_are_found(worlds: int) -> None:
     """Tutors of one time zone are raised three times as often, and excused a quarter as often, as all others."""
     rng = np.random.default_rng(69)
     true = false = 0
-    for _ in range(60):
+    for _ in range(worlds):
         luck = rng.random(TUTORS)
         counts = world(rng, favour=0.25)
         of_zone = (counts["measure"] == "raised") & (counts["dimension"] == "time_zone")
@@ -81,7 +81,7 @@ def test_one_in_ten_of_what_is_said_may_be_false_and_true_differences_are_found(
         is_true = said["dimension"] == "time_zone"
         true += int(is_true.sum())
         false += int((~is_true).sum())
-    assert true > 60
+    assert true > worlds
     assert false <= 0.15 * (true + false), (true, false)
 
 

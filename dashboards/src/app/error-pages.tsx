@@ -18,16 +18,18 @@ export function PageProblem({ error, reset }: ErrorComponentProps) {
     reset();
     router.invalidate();
   };
+  const problem =
+    error instanceof ApiProblem ? error : new ApiProblem(0, "The page hit an error", String(error));
   return (
     <Page title="This page failed to load">
       <ErrorState
-        error={
-          error instanceof ApiProblem ? error : new ApiProblem(0, "The page hit an error", String(error))
-        }
+        error={problem}
         action={
-          <Button size="xs" variant="default" onClick={again}>
-            Try again
-          </Button>
+          problem.status !== 403 && (
+            <Button size="xs" variant="default" onClick={again}>
+              Try again
+            </Button>
+          )
         }
       />
     </Page>

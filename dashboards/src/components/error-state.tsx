@@ -22,7 +22,7 @@ export function ErrorState({ error, action, tries }: ErrorStateProps) {
       <Alert key={tries} text={problem.message} className={classes.said}>
         <strong>{problem.title}</strong>
         <p>{problem.detail}</p>
-        {problem.status === 403 && <p>Ask an admin for access.</p>}
+        {problem.members.needs_role !== undefined && <p>Ask an admin for access.</p>}
       </Alert>
       {problem.requestId && <code>request {problem.requestId}</code>}
       {action}

@@ -30,7 +30,7 @@ export function Page({ title, back, note, actions, children }: PageProps) {
         {actions && <div className={classes.actions}>{actions}</div>}
       </header>
       {children}
-      <p className={classes.zone}>Times are in {ZONE}.</p>
+      <p className={classes.zone}>Times are in {ZONE} unless another zone is named.</p>
     </div>
   );
 }

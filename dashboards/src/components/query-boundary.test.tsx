@@ -77,9 +77,15 @@ it("announces that what is shown is old", () => {
 });
 
 it("says who can help where the reader's role is not enough, and offers no second try", () => {
-  const refused = new ApiProblem(403, "This is not allowed", "Needs the role lead; yours is coach.");
-  render(parts({ error: refused }));
+  const detail = "Needs the role lead; yours is coach.";
+  const members = { needs_role: ["lead", "admin"] };
+  const view = render(
+    parts({ error: new ApiProblem(403, "This is not allowed", detail, undefined, members) }),
+  );
   expect(screen.getByRole("alert").textContent).toContain("Ask an admin for access.");
   expect(screen.queryByRole("button", { name: "Try again" })).toBeNull();
   expect(screen.getByRole("link", { name: "Go to tutors" })).toBeTruthy();
+  view.unmount();
+  render(parts({ error: new ApiProblem(403, "This is not allowed", "Notifications are for people.") }));
+  expect(screen.getByRole("alert").textContent).not.toContain("Ask an admin");
 });

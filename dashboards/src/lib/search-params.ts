@@ -1,5 +1,7 @@
 /** Addresses as people write them, `?risk=watch&page=2`: plain text, and nothing for what is not set. */
 
+const DAY_MS = 86_400_000;
+
 export function parseQuery(query: string): Record<string, string> {
   return Object.fromEntries(new URLSearchParams(query));
 }
@@ -36,10 +38,38 @@ export function someDay(value: unknown): string | undefined {
     : undefined;
 }
 
-/** The first moment of a day of the reader's zone; `later` is the number of days after it. */
-export function beginningOf(date: string | undefined, later = 0): string | undefined {
-  if (!date) return undefined;
-  const moment = new Date(`${date}T00:00:00`);
-  moment.setDate(moment.getDate() + later);
-  return moment.toISOString();
+/** A time zone that this browser knows, as Europe/Vienna. */
+export function someZone(value: unknown): string | undefined {
+  const zone = someText(value);
+  try {
+    return zone && new Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone;
+  } catch {
+    return undefined;
+  }
 }
+
+/** The first moment of a day of the reader's zone, or of another one; `later` is the number of days after it. */
+export function beginningOf(date: string, later?: number, zone?: string): string;
+export function beginningOf(date: string | undefined, later?: number, zone?: string): string | undefined;
+export function beginningOf(date: string | undefined, later = 0, zone?: string): string | undefined {
+  if (!date) return undefined;
+  const moment = new Date(zone ? `${date}T00:00:00Z` : `${date}T00:00:00`);
+  if (!zone) {
+    moment.setDate(moment.getDate() + later);
+    return moment.toISOString();
+  }
+  const midnight = moment.getTime() + later * DAY_MS;
+  // What the clock is ahead of UTC at one moment, and at the one that follows from it: it may change in between.
+  const guess = midnight - aheadAt(midnight, zone);
+  return new Date(midnight - aheadAt(guess, zone)).toISOString();
+}
+
+/** By how much the clocks of a zone are ahead of UTC, in ms. */
+function aheadAt(moment: number, zone: string): number {
+  const clock = new Date(moment).toLocaleString("sv-SE", { timeZone: zone });
+  return Date.parse(`${clock.replace(" ", "T")}Z`) - moment;
+}
+
+/** The day of a moment in a zone, or in the reader's, as 2026-01-31. */
+export const dateIn = (moment: string, zone?: string): string =>
+  new Date(moment).toLocaleDateString("sv-SE", { timeZone: zone });

@@ -7,6 +7,7 @@ export type By = "day" | "student" | "tutor" | "risk";
 export interface Group {
   key: string;
   title: string;
+  note?: string;
   sessions: UpcomingSession[];
 }
 
@@ -14,10 +15,10 @@ export interface Group {
 export function groups(sessions: readonly UpcomingSession[], by: By): Group[] {
   const found: Group[] = [];
   for (const session of sessions) {
-    const { key, title } = groupOf(session, by);
+    const group = groupOf(session, by);
     const last = found.at(-1);
-    if (last?.key === key) last.sessions.push(session);
-    else found.push({ key, title, sessions: [session] });
+    if (last?.key === group.key) last.sessions.push(session);
+    else found.push({ ...group, sessions: [session] });
   }
   return found;
 }
@@ -33,12 +34,12 @@ function groupOf(session: UpcomingSession, by: By): Omit<Group, "sessions"> {
       return { key: session.student_id, title: [nameOf(session), id].filter(Boolean).join(" · ") };
     }
     case "tutor": {
-      const name = tutorName({
+      const title = tutorName({
         ...session,
         name: session.tutor_name,
         external_id: session.tutor_external_id,
       });
-      return { key: session.tutor_id, title: `${name}: ${counted(session.tutor_sessions, "session")}` };
+      return { key: session.tutor_id, title, note: counted(session.tutor_sessions, "session") };
     }
     case "risk":
       return { key: by, title: "Greatest risk first" };

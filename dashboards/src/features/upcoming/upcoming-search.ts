@@ -1,4 +1,4 @@
-import { oneOf, someDay, someText, wholeNumber } from "../../lib/search-params";
+import { oneOf, someDay, someText, someZone, wholeNumber } from "../../lib/search-params";
 
 /** From which level on; `medium` is medium or high. */
 export const LEAST_RISKS = ["medium", "high"] as const;
@@ -12,6 +12,8 @@ export interface UpcomingSearch {
   search?: string;
   /** First day, as 2026-01-31. */
   from?: string;
+  /** In which that day begins and ends, if not the reader's. */
+  zone?: string;
   days?: (typeof DAYS)[number];
   risk?: LeastRisk;
   /** The same of the student's risk. */
@@ -30,6 +32,7 @@ export function upcomingSearch(raw: Record<string, unknown>): UpcomingSearch {
   return {
     search: someText(raw.search),
     from: someDay(raw.from),
+    zone: someZone(raw.zone),
     days: oneOf(raw.days, DAYS),
     risk: oneOf(raw.risk, LEAST_RISKS),
     studentRisk: oneOf(raw.studentRisk, LEAST_RISKS),

@@ -119,7 +119,7 @@ function Parts({ subject, isHelp, onHelp }: PartsProps) {
       </div>
       <div className={classes.columns}>
         <div className={classes.column}>
-          <PreparePanel caseId={subject.case_id} mayChange={subject.may_change} />
+          <PreparePanel caseId={subject.case_id} today={today} mayChange={subject.may_change} />
         </div>
         <div className={`${classes.column} ${classes.screen}`}>
           <CaseFacts subject={subject} actions={actions} />

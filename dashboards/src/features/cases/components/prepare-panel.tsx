@@ -21,12 +21,13 @@ const SHOWN = 8;
 
 interface PreparePanelProps {
   caseId: number;
+  today: string;
   /** Whether the reader may talk with the tutor about it. */
   mayChange: boolean;
 }
 
 /** What to know before a conversation with the tutor; to be copied, mailed or printed. */
-export function PreparePanel({ caseId, mayChange }: PreparePanelProps) {
+export function PreparePanel({ caseId, today, mayChange }: PreparePanelProps) {
   const preparation = usePreparation(caseId);
   return (
     <QueryBoundary query={preparation} skeleton={<Skeleton height={480} radius={10} />}>
@@ -36,7 +37,7 @@ export function PreparePanel({ caseId, mayChange }: PreparePanelProps) {
             title="At opening and today"
             note={
               data.opened_on === meta.as_of
-                ? "Opened today; figures may have changed since"
+                ? `Opened ${meta.as_of === today ? "today" : `with the scores of ${day(meta.as_of)}, which are the newest`}; figures may have changed since`
                 : `Opened with the scores of ${day(data.opened_on)}; today’s are as of ${day(meta.as_of)}`
             }
             flush

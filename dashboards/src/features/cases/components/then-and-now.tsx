@@ -64,7 +64,7 @@ function counts(known: CaseConcern): string {
   return `${countedFor(known)}, ${share}`;
 }
 
-/** How today's figure differs from the opening's, as both are written: "−0.4 pts", "Unchanged". */
+/** By how much today's raw rate differs from the opening's, "−0.4 pts"; "Unchanged" if both are written alike. */
 function changed(opening: CaseConcern, now: CaseConcern): string {
   if (counts(opening) === counts(now)) return "Unchanged";
   if (opening.raw_rate === null || now.raw_rate === null) return "–";

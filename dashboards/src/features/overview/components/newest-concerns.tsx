@@ -12,7 +12,7 @@ import classes from "./newest-concerns.module.css";
 /** Raised concerns, those first that were raised last. */
 export function NewestConcerns({ concerns }: { concerns: RaisedConcern[] }) {
   return (
-    <Panel title="Newest concerns" note="Counts, and the chance of a true rate beyond the limit" flush>
+    <Panel title="Newest concerns" note="Counts, and chance beyond the limit" flush>
       {concerns.length === 0 ? (
         <EmptyState icon="check" title="No concern is raised">
           No active tutor has a raised concern.

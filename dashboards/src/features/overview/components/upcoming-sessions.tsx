@@ -23,7 +23,11 @@ export function UpcomingSessions() {
           : "Riskiest tutors first, one session each"
       }
       actions={
-        <Button size="xs" variant="default" renderRoot={(props) => <Link to="/upcoming" {...props} />}>
+        <Button
+          size="xs"
+          variant="default"
+          renderRoot={(props) => <Link to="/upcoming" search={{ days: "all" }} {...props} />}
+        >
           All upcoming sessions
         </Button>
       }

@@ -49,7 +49,10 @@ export function MailLog({ search, change }: MailLogProps) {
           aria-label="State"
           placeholder="Any state"
           clearable
-          data={STATES.map((value) => ({ value, label: MAIL_STATE[value].label }))}
+          data={STATES.map((value) => ({
+            value,
+            label: value === "sent" ? "Sent or written to file" : MAIL_STATE[value].label,
+          }))}
           value={search.state ?? null}
           onChange={(state) => change({ state: (state as State) ?? undefined, page: undefined })}
         />

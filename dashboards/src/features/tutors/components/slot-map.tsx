@@ -9,13 +9,17 @@ import classes from "./slot-map.module.css";
 interface SlotMapProps {
   slots: Slot[];
   patterns: TutorPattern[];
+  timezone: string;
 }
 
 /** When the tutor lets sessions down: by weekday and hour, and what of it is more than chance. */
-export function SlotMap({ slots, patterns }: SlotMapProps) {
+export function SlotMap({ slots, patterns, timezone }: SlotMapProps) {
   const hours = hoursOf(slots);
   return (
-    <Panel title="When sessions are let down" note="Last 180 days, by originally planned time">
+    <Panel
+      title="When sessions are let down"
+      note={`Last 180 days, by originally planned time in ${timezone}`}
+    >
       {slots.length === 0 ? (
         <EmptyState title="No sessions in this period">tutorq updates the map nightly.</EmptyState>
       ) : (

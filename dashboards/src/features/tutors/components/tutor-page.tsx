@@ -91,7 +91,11 @@ export function TutorPage({ above }: TutorPageProps) {
                   episodes={history.data.episodes}
                   onChanged={onChanged}
                 />
-                <SlotMap slots={explanation.slots} patterns={explanation.patterns} />
+                <SlotMap
+                  slots={explanation.slots}
+                  patterns={explanation.patterns}
+                  timezone={explanation.timezone}
+                />
                 <div className={classes.pair}>
                   <NoticePanel tutorId={tutorId} name={tutorName(tutor)} />
                   <RetentionPanel tutorId={tutorId} name={tutorName(tutor)} />

@@ -1,12 +1,20 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { renderHook, waitFor } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
+import type { ReactNode } from "react";
 import { expect, it } from "vitest";
 import { at, server, serving } from "../../../testing/server";
 import type { UpcomingSearch } from "../upcoming-search";
 import { useUpcoming } from "./get-upcoming";
 
 serving();
+
+function wrapper() {
+  const client = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  return ({ children }: { children: ReactNode }) => (
+    <QueryClientProvider client={client}>{children}</QueryClientProvider>
+  );
+}
 
 /** What the page asks for, one query of the API after the other, where the API has sessions only before `end`. */
 async function asked(
@@ -23,10 +31,7 @@ async function asked(
       return HttpResponse.json({ data: [], meta: { total, as_of: asOf.slice(0, 10) } });
     }),
   );
-  const client = new QueryClient({ defaultOptions: { queries: { retry: false } } });
-  const { result } = renderHook(() => useUpcoming(search), {
-    wrapper: ({ children }) => <QueryClientProvider client={client}>{children}</QueryClientProvider>,
-  });
+  const { result } = renderHook(() => useUpcoming(search), { wrapper: wrapper() });
   await waitFor(() => expect(result.current.data).toBeDefined());
   return queries;
 }
@@ -46,9 +51,38 @@ it("begins with what is still to begin, and with all there is where that is past
   expect(now?.get("sort_by")).toBe("let_down_probability");
   expect(await asked({ by: "student" }, "2020")).toHaveLength(1);
   const queries = await asked({ by: "student" }, "2020", "2019-12-31");
-  expect(queries.map((query) => query.has("since"))).toEqual([true, false]);
-  expect(queries[1]?.get("sort_by")).toBe("student_name");
-  expect(queries[1]?.get("until")).toBe(midnight(new Date(2019, 11, 31), 7));
+  expect(queries.map((query) => query.has("until"))).toEqual([true, false, true]);
+  expect(queries[2]?.get("since")).toBe(midnight(new Date(2019, 11, 31), 0));
+  expect(queries[2]?.get("sort_by")).toBe("student_name");
+  expect(queries[2]?.get("until")).toBe(midnight(new Date(2019, 11, 31), 7));
+});
+
+it("stays with the next days where the search alone finds nothing", async () => {
+  const queries: URLSearchParams[] = [];
+  server.use(
+    http.get(at("/api/sessions/upcoming"), ({ request }) => {
+      const query = new URL(request.url).searchParams;
+      queries.push(query);
+      return HttpResponse.json({
+        data: [],
+        meta: { total: query.has("search") ? 0 : 3, as_of: "2019-12-31" },
+      });
+    }),
+  );
+  const { result } = renderHook(() => useUpcoming({ search: "Ada" }), { wrapper: wrapper() });
+  await waitFor(() => expect(result.current.data).toBeDefined());
+  expect(result.current.data?.from).toBeUndefined();
+  expect(queries.map((query) => query.get("search"))).toEqual(["Ada", null]);
+});
+
+it("asks for a day of another zone", async () => {
+  const search = { from: "2026-03-29", days: "1", zone: "Europe/Vienna" } as const;
+  const [query] = await asked(search, "9999");
+  expect(query?.get("since")).toBe("2026-03-28T23:00:00.000Z");
+  expect(query?.get("until")).toBe("2026-03-29T22:00:00.000Z");
+  const [west] = await asked({ ...search, zone: "America/Los_Angeles", days: undefined }, "9999");
+  expect(west?.get("since")).toBe("2026-03-29T07:00:00.000Z");
+  expect(west?.get("until")).toBe("2026-04-05T07:00:00.000Z");
 });
 
 it("asks for what the address says", async () => {

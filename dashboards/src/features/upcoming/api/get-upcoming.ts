@@ -1,6 +1,6 @@
 import { keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query";
 import { api, body } from "../../../lib/api";
-import { beginningOf } from "../../../lib/search-params";
+import { beginningOf, dateIn } from "../../../lib/search-params";
 import { LEAST_RISKS, type UpcomingSearch } from "../upcoming-search";
 
 export const PAGE_SIZE = 50;
@@ -8,8 +8,8 @@ const HOUR_MS = 3_600_000;
 /** Older than a night without a run. */
 const HISTORIC_MS = 72 * HOUR_MS;
 
-/** Days that are shown if the reader asks for no others. */
-const DAYS = 7;
+/** So many, if the reader asks for no others. */
+export const DAYS_SHOWN = 7;
 
 const SORTS = { day: "scheduled_time", student: "student_name" } as const;
 /** The greatest risk first. */
@@ -22,17 +22,14 @@ const atLeast = (risk: UpcomingSearch["risk"]) => risk && LEAST_RISKS.slice(LEAS
 const now = () => new Date().toISOString();
 
 /** The first moment after the days that are shown, the first of which is that of `first`. */
-function endOf({ days }: UpcomingSearch, first: string | undefined): string | undefined {
-  if (days === "all" || first === undefined) return undefined;
-  const end = new Date(first);
-  end.setHours(0, 0, 0, 0);
-  end.setDate(end.getDate() + (days === "1" ? 1 : DAYS));
-  return end.toISOString();
+function endOf({ days, zone }: UpcomingSearch, first: string): string | undefined {
+  if (days === "all") return undefined;
+  return beginningOf(dateIn(first, zone), days === "1" ? 1 : DAYS_SHOWN, zone);
 }
 
 async function ask(
   { search, risk, studentRisk, first, by, page = 1 }: UpcomingSearch,
-  since: string | undefined,
+  since: string,
   until: string | undefined,
   signal: AbortSignal,
 ) {
@@ -56,6 +53,11 @@ async function ask(
   );
 }
 
+async function isAnythingPlanned(signal: AbortSignal): Promise<boolean> {
+  const query = { since: now(), limit: 1 };
+  return (await body(api.GET("/api/sessions/upcoming", { signal, params: { query } }))).meta.total > 0;
+}
+
 const upcomingQuery = (wanted: UpcomingSearch) =>
   queryOptions({
     queryKey: [
@@ -63,6 +65,7 @@ const upcomingQuery = (wanted: UpcomingSearch) =>
       "list",
       wanted.search,
       wanted.from,
+      wanted.zone,
       wanted.days,
       wanted.risk,
       wanted.studentRisk,
@@ -71,17 +74,22 @@ const upcomingQuery = (wanted: UpcomingSearch) =>
       wanted.page,
     ],
     queryFn: async ({ signal }) => {
-      const first = beginningOf(wanted.from) ?? now();
-      const list = await ask(wanted, first, endOf(wanted, first), signal);
+      const listFrom = async (from: string | undefined) => {
+        const first = beginningOf(from, 0, wanted.zone) ?? now();
+        return { ...(await ask(wanted, first, endOf(wanted, first), signal)), from };
+      };
+      const list = await listFrom(wanted.from);
+      const day = list.meta.as_of;
       // An installation on historic data plans for what is past by now.
       const isHistoric =
         !wanted.from &&
         list.meta.total === 0 &&
-        new Date(list.meta.as_of).getTime() < Date.now() - HISTORIC_MS;
-      return isHistoric ? ask(wanted, undefined, endOf(wanted, beginningOf(list.meta.as_of)), signal) : list;
+        new Date(day).getTime() < Date.now() - HISTORIC_MS &&
+        !(await isAnythingPlanned(signal));
+      return isHistoric ? listFrom(day) : list;
     },
     placeholderData: keepPreviousData,
   });
 
-/** A page of planned sessions of some days; from now on where no day is given. */
+/** A page of planned sessions of some days, and from which day on, if not from now. */
 export const useUpcoming = (search: UpcomingSearch) => useQuery(upcomingQuery(search));

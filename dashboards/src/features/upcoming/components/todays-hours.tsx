@@ -4,7 +4,7 @@ import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
 import { QueryBoundary } from "../../../components/query-boundary";
 import type { SessionHour, TodaysSessions } from "../../../lib/api-types";
-import { count, day } from "../../../lib/format";
+import { count, day, ZONE } from "../../../lib/format";
 import { useTodaysSessions } from "../api/get-todays-sessions";
 import { dayInWords, everyHour, hourInWords, KINDS, sessionsIn } from "../hours";
 import classes from "./todays-hours.module.css";
@@ -24,7 +24,16 @@ export function TodaysHours() {
           size="xs"
           variant="default"
           renderRoot={(props) => (
-            <Link to="/upcoming" search={{ from: known?.meta.as_of, days: "1", risk: "high" }} {...props} />
+            <Link
+              to="/upcoming"
+              search={{
+                from: known?.meta.as_of,
+                days: "1",
+                zone: known?.data.timezone === ZONE ? undefined : known?.data.timezone,
+                risk: "high",
+              }}
+              {...props}
+            />
           )}
         >
           Sessions at high risk

@@ -1,4 +1,4 @@
-import { Button, Input, SegmentedControl, Select, Skeleton, TextInput } from "@mantine/core";
+import { Button, Group, Input, SegmentedControl, Select, Skeleton, TextInput } from "@mantine/core";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { BackToOne } from "../../../components/back-link";
 import { ConcernBadges } from "../../../components/concern-badges";
@@ -12,15 +12,15 @@ import { SearchField } from "../../../components/search-field";
 import { StandInLink } from "../../../components/stand-in-link";
 import { CELL_LINK, type Column, Table } from "../../../components/table";
 import type { UpcomingList, UpcomingSession } from "../../../lib/api-types";
-import { clock, counted, percent, probability, shortMoment } from "../../../lib/format";
+import { clock, counted, day, percent, probability, shortMoment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
-import { PAGE_SIZE, useUpcoming } from "../api/get-upcoming";
+import { DAYS_SHOWN, PAGE_SIZE, useUpcoming } from "../api/get-upcoming";
 import { type By, groups, nameOf } from "../groups";
 import { DAYS, isFiltered, LEAST_RISKS, type UpcomingSearch } from "../upcoming-search";
 import { StandInsDialog } from "./stand-ins-dialog";
 import classes from "./upcoming-page.module.css";
 
-/** Planned sessions, by day or by student, and who could give them in place of their tutor. */
+/** Planned sessions, by tutor, day or student, and who could give them in place of their tutor. */
 export function UpcomingPage() {
   const search = useSearch({ from: "/upcoming" });
   const navigate = useNavigate({ from: "/upcoming" });
@@ -33,6 +33,7 @@ export function UpcomingPage() {
       resetScroll: false,
     });
   const total = upcoming.data?.meta.total;
+  const span = spanOf(search, upcoming.data?.from);
   return (
     <Page
       back={<BackToOne />}
@@ -40,7 +41,7 @@ export function UpcomingPage() {
       note={
         <>
           {total !== undefined &&
-            `${counted(total, "planned session")} ${spanOf(search)}${isFiltered(search) ? ", matching the filters" : ""}. `}
+            `${counted(total, "planned session")} ${span}${isFiltered(search) ? ", matching the filters" : ""}. `}
           {upcoming.data && <Levels meta={upcoming.data.meta} />}
         </>
       }
@@ -58,6 +59,7 @@ export function UpcomingPage() {
             {list.data.length === 0 && (
               <Nothing
                 search={search}
+                span={span}
                 onClear={() => navigate({ search: { by: search.by, days: search.days } })}
                 onShowAll={() => change({ days: "all" })}
               />
@@ -109,7 +111,7 @@ function Filters({ search, onChange }: FiltersProps) {
         type="date"
         label="First day"
         value={search.from ?? ""}
-        onChange={(event) => onChange({ from: event.currentTarget.value || undefined })}
+        onChange={(event) => onChange({ from: event.currentTarget.value || undefined, zone: undefined })}
       />
       <Select
         label="Days"
@@ -148,7 +150,7 @@ function Filters({ search, onChange }: FiltersProps) {
           value={search.by ?? "risk"}
           onChange={(by) => onChange({ by: by === "day" || by === "student" ? by : undefined })}
           data={[
-            { value: "risk", label: "Risk" },
+            { value: "risk", label: search.first ? "Risk" : "Tutor (risk)" },
             { value: "day", label: "Day" },
             { value: "student", label: "Student" },
           ]}
@@ -189,9 +191,9 @@ interface SessionsProps {
 }
 
 function Sessions({ list: { data }, by, areFirst, isStale }: SessionsProps) {
-  return groups(data, by).map(({ title, sessions }) => (
+  return groups(data, by).map(({ title, note, sessions }) => (
     // Tutors whose risk is the same or unknown take turns.
-    <Panel key={sessions[0]?.session_id} title={title} flush>
+    <Panel key={sessions[0]?.session_id} title={title} note={note} flush>
       <Table
         label={LABEL[by](title)}
         columns={columns(by, areFirst)}
@@ -313,43 +315,47 @@ function columns(by: By, areFirst: boolean): Column<UpcomingSession>[] {
   return by === "student" ? [when, ...others] : [when, student, ...others];
 }
 
-/** "in the next 7 days", "on that day" */
-function spanOf({ from, days }: UpcomingSearch): string {
-  if (days === "all") return from ? "from that day on" : "from now on";
-  if (days === "1") return from ? "on that day" : "today";
-  return from ? "in these 7 days" : "in the next 7 days";
+/** "in the next 7 days", "on 31 Jan 2026 in Europe/Vienna"; from a day, if not from now on. */
+function spanOf({ days, zone }: UpcomingSearch, from: string | undefined): string {
+  if (from === undefined) {
+    if (days === "all") return "from now on";
+    return days === "1" ? "for the rest of today" : `in the next ${DAYS_SHOWN} days`;
+  }
+  const first = zone ? `${day(from)} in ${zone}` : day(from);
+  if (days === "all") return `from ${first} on`;
+  return days === "1" ? `on ${first}` : `in the ${DAYS_SHOWN} days from ${first}`;
 }
 
 interface NothingProps {
   search: UpcomingSearch;
+  span: string;
   onClear: () => void;
   onShowAll: () => void;
 }
 
-function Nothing({ search, onClear, onShowAll }: NothingProps) {
+function Nothing({ search, span, onClear, onShowAll }: NothingProps) {
+  const all = search.days !== "all" && (
+    <Button size="xs" variant="default" onClick={onShowAll}>
+      Show all planned
+    </Button>
+  );
   return (
     <Panel>
       {isFiltered(search) ? (
         <EmptyState
           icon="search"
-          title="No planned sessions match the filters"
+          title={`No planned sessions match the filters ${span}`}
           action={
-            <Button size="xs" variant="default" onClick={onClear}>
-              Clear filters
-            </Button>
+            <Group gap="xs">
+              {all}
+              <Button size="xs" variant="default" onClick={onClear}>
+                Clear filters
+              </Button>
+            </Group>
           }
         />
       ) : (
-        <EmptyState
-          title={`No sessions are planned ${spanOf(search)}`}
-          action={
-            search.days !== "all" && (
-              <Button size="xs" variant="default" onClick={onShowAll}>
-                Show all planned
-              </Button>
-            )
-          }
-        >
+        <EmptyState title={`No sessions are planned ${span}`} action={all}>
           Sessions with the status “scheduled” appear here.
         </EmptyState>
       )}
