@@ -19,7 +19,8 @@ const later = (day: string, days: number): string =>
   new Date(Date.parse(day) + days * DAY_MS).toISOString().slice(0, 10);
 
 /** First and last of the 7 days after a day: "2 Dec to 8 Dec". */
-export const daysAfter = (last: string): string => `${shortDay(later(last, 1))} to ${shortDay(later(last, 7))}`;
+export const daysAfter = (last: string): string =>
+  `${shortDay(later(last, 1))} to ${shortDay(later(last, 7))}`;
 
 /** "this week so far, 3 of 7 days"; nothing of a whole week. */
 export const soFar = (days: number): string | null =>

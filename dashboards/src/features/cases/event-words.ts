@@ -44,7 +44,10 @@ export function told(event: CaseEvent): Told {
     case "suggested":
       return {
         title,
-        lines: [...names(details.concerns).map((name) => `${name}: not raised any more`), ...excuses(details)],
+        lines: [
+          ...names(details.concerns).map((name) => `${name}: not raised any more`),
+          ...excuses(details),
+        ],
         text,
       };
     case "reopened":

@@ -64,6 +64,9 @@ it("counts all that the tutor did not hold, under its gravest kind", () => {
     { outcome: "held", sessions: 4 },
   ];
   expect(gravest({ ...day("2026-11-30"), outcomes })).toEqual({ outcome: "cancelled", sessions: 35 });
-  expect(gravest({ ...day("2026-11-30"), outcomes: outcomes.slice(2) })).toEqual({ outcome: "late", sessions: 1 });
+  expect(gravest({ ...day("2026-11-30"), outcomes: outcomes.slice(2) })).toEqual({
+    outcome: "late",
+    sessions: 1,
+  });
   expect(gravest({ ...day("2026-11-30"), outcomes: [] })).toBeUndefined();
 });

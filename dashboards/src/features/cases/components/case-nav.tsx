@@ -40,9 +40,7 @@ export function CaseNav({ caseId, queue }: CaseNavProps) {
   if (!list || !known) return null;
   return (
     <nav className={classes.nav} aria-label="Cases in this list">
-      <span className={classes.place}>
-        {placeInWords(known, list.queue, queue)}
-      </span>
+      <span className={classes.place}>{placeInWords(known, list.queue, queue)}</span>
       <Step id={known.previous} label="Previous case" name="k" />
       <Step id={known.next} label="Next case" name="j" />
     </nav>

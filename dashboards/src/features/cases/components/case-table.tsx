@@ -204,11 +204,11 @@ function Raised({ row }: { row: Case }) {
   const [first, ...others] = row.closed_at
     ? []
     : sudden
-    ? [
-        { concern: "getting_worse", words: sudden.words },
-        ...row.raised.filter(({ concern }) => concern !== "getting_worse"),
-      ]
-    : row.raised;
+      ? [
+          { concern: "getting_worse", words: sudden.words },
+          ...row.raised.filter(({ concern }) => concern !== "getting_worse"),
+        ]
+      : row.raised;
   return (
     <>
       <Link

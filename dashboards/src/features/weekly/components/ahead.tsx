@@ -23,7 +23,11 @@ export function Ahead({ endsOn, upcoming, followUps, isOver }: AheadProps) {
   if (isOver) return null;
   return (
     <>
-      <Panel title="The week ahead" note={`Planned sessions of high let-down risk, ${daysAfter(endsOn)}`} flush>
+      <Panel
+        title="The week ahead"
+        note={`Planned sessions of high let-down risk, ${daysAfter(endsOn)}`}
+        flush
+      >
         <p className={classes.words}>{riskOf(upcoming)}</p>
         <RowList>
           {upcoming.riskiest.map((each) => (
