@@ -38,8 +38,8 @@ def add_staff(connection: psycopg.Connection) -> Staff:
         email = f"{name.lower().replace(' ', '.')}@example.org"
         return known.get(email) or people.add(connection, email, name, role)
 
-    staff = Staff(coach=one("Nora Quinn", Role.COACH), lead=one("Lea Martin", Role.LEAD))
-    if not people.team(connection, staff.coach):
+    coach, lead = one("Nora Quinn", Role.COACH), one("Lea Martin", Role.LEAD)
+    if not people.team(connection, coach):
         give = {str(tutor_id): tutor_id for (tutor_id,) in connection.execute(TEAM).fetchall()}
-        people.change_team(connection, staff.coach, give=give, take={})
-    return staff
+        people.change_team(connection, coach, give=give, take={})
+    return Staff(coach=people.find(connection, coach.email), lead=lead)
