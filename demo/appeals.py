@@ -91,7 +91,7 @@ EXAMPLES = (
         sessions=2,
         sent=timedelta(days=9),
         state="granted",
-        answer="The letter names both days. Both sessions are excused.",
+        answer="The letter confirms it. Both sessions are excused.",
     ),
     Example(
         "agreed",

@@ -45,4 +45,3 @@ def test_appeals_fit_the_records(postgres: Postgres, tmp_path: Path) -> None:
         )
     assert len({tutor_id for tutor_id, *_ in written}) == len(written)
     assert [tutor_id for tutor_id, state, *_ in written if state == "open"] == ([] if whose is None else [whose])
-    print(written)
