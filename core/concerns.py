@@ -144,20 +144,17 @@ def sentence(concern: Concern, rules: Rules, who: str = "The tutor") -> str:
         return f"{_counted(concern, rules, who)}: too few to judge."
     is_rating = concern.concern is ConcernName.LOW_RATINGS
     write = _rating if is_rating else percent
-    when = "Right now" if concern.concern is ConcernName.GETTING_WORSE else "From now on"
-    # Or a reader divides, and finds another number than the estimate.
-    why = ", because the last weeks weigh more" if concern.concern in BY_AGE else ""
     return (
-        f"{_counted_share(concern, rules, who)}. {when}, {write(concern.low)} to {write(concern.high)} is likely{why}; "
+        f"{_counted_share(concern, rules, who)}. {_likely(concern)}; "
         f"the chance that it is {'below' if is_rating else 'above'} the limit of {write(concern.threshold)} is "
         f"{estimated(concern.probability)}."
     )
 
 
 def plainly(concern: Concern, rules: Rules, who: str = "You") -> str:
-    """What was counted, and the limit: for a tutor, without statistics."""
+    """What was counted, what is likely from now on, and the limit: for a tutor, without a probability."""
     write = _rating if concern.concern is ConcernName.LOW_RATINGS else percent
-    return f"{_counted_share(concern, rules, who)}. The limit is {write(concern.threshold)}."
+    return f"{_counted_share(concern, rules, who)}. {_likely(concern)}. The limit is {write(concern.threshold)}."
 
 
 def beyond(name: str, threshold: float | None) -> str:
@@ -187,6 +184,14 @@ def ending(concern: Concern, rules: Rules) -> str | None:
     if is_below and concern.last_high_on is not None:
         return f"The chance was last {high} or more on {concern.last_high_on:%-d %B %Y}. {ends}"
     return ends
+
+
+def _likely(concern: Concern) -> str:
+    write = _rating if concern.concern is ConcernName.LOW_RATINGS else percent
+    when = "Right now" if concern.concern is ConcernName.GETTING_WORSE else "From now on"
+    # Or a reader divides, and finds another number than the estimate.
+    why = ", because the last weeks weigh more" if concern.concern in BY_AGE else ""
+    return f"{when}, {write(concern.low)} to {write(concern.high)} is likely{why}"
 
 
 def _counted_share(concern: Concern, rules: Rules, who: str) -> str:

@@ -14,21 +14,23 @@ from core.people import Person
 SUBJECT = "appeal"
 EXCUSE_REASON = "Appeal {appeal_id} granted"
 
-# Tutors of concern with sessions to object to. The first one has a case that is open.
-TUTORS = f"""
+# The tutor of concern with most at risk whose records name the reason that is pleaded. A case of theirs is open.
+TUTOR_OF = f"""
 select scores.tutor_id
 from marts.tutor_scores as scores
 inner join marts.dim_tutors as tutors on scores.tutor_id = tutors.tutor_id
 where scores.is_active and scores.attention and scores.let_downs_90d between 3 and 60
     and {HAS_ADDRESS.format(email="tutors.email")}
+    and scores.tutor_id <> all(%(others)s::uuid[])
     and (
         select count(*) from marts.fct_sessions as sessions
         where sessions.tutor_id = scores.tutor_id
             and (sessions.is_let_down or sessions.is_tutor_no_show)
-            and sessions.scheduled_time between now() - interval '60 days' and now() - interval '13 days'
-    ) >= 2
+            and sessions.reason_code = %(recorded)s
+            and sessions.scheduled_time between now() - interval '60 days' and now() - %(sent)s
+    ) >= %(sessions)s
 order by scores.harm_sessions desc nulls last, scores.tutor_id
-limit 3
+limit 1
 """
 SESSIONS = """
 select
@@ -37,6 +39,7 @@ select
 from marts.fct_sessions
 where tutor_id = %(tutor)s
     and (is_let_down or is_tutor_no_show)
+    and reason_code = %(recorded)s
     and scheduled_time between now() - interval '60 days' and now() - %(sent)s
 order by scheduled_time desc, session_id
 limit %(sessions)s
@@ -65,6 +68,8 @@ class Example:
 
     reason: str
     text: str
+    # What the records of its sessions name as the reason.
+    recorded: str
     sessions: int
     sent: timedelta
     state: str = "open"
@@ -73,22 +78,25 @@ class Example:
 
 EXAMPLES = (
     Example(
-        "technical",
-        "The classroom did not open for me, although I was there ten minutes early. Support has my ticket.",
+        "illness",
+        "I was ill both times and let my students know as soon as I could. I can send you the notes of my doctor.",
+        recorded="illness",
         sessions=2,
         sent=timedelta(days=3),
     ),
     Example(
-        "illness",
-        "I had a fever and called the office in the morning, before the first session.",
+        "technical",
+        "My internet connection was down both times. My provider has confirmed it, and I have sent you the letter.",
+        recorded="technical",
         sessions=2,
         sent=timedelta(days=9),
         state="granted",
-        answer="The office has a note of your call. Both sessions are excused. Get well soon.",
+        answer="The letter confirms it. Both sessions are excused.",
     ),
     Example(
         "agreed",
         "The student's mother asked for another day.",
+        recorded="conflict",
         sessions=1,
         sent=timedelta(days=12),
         state="declined",
@@ -99,23 +107,27 @@ EXAMPLES = (
 
 
 def write_appeals(connection: psycopg.Connection, decider: Person, days: int) -> UUID | None:
-    """Write the examples; whose open one is the first. None, and nothing is written, if nobody is of concern.
+    """Write the examples that fit somebody of concern; whose the open one is, or None.
 
     Args:
         decider: who has decided two of them.
         days: within how many days appeals are to be answered.
     """
-    tutors = [tutor_id for (tutor_id,) in connection.execute(TUTORS).fetchall()]
-    for tutor_id, example in zip(tutors, EXAMPLES, strict=False):
-        _write(connection, tutor_id, example, decider, days)
-    return tutors[0] if tutors else None
+    tutors: dict[UUID, Example] = {}
+    for example in EXAMPLES:
+        row = connection.execute(TUTOR_OF, _wanted(example) | {"others": list(tutors)}).fetchone()
+        if row is not None:
+            tutors[row[0]] = example
+            _write(connection, row[0], example, decider, days)
+    return next((tutor_id for tutor_id, example in tutors.items() if example.state == "open"), None)
+
+
+def _wanted(example: Example) -> dict[str, object]:
+    return {"recorded": example.recorded, "sessions": example.sessions, "sent": example.sent}
 
 
 def _write(connection: psycopg.Connection, tutor_id: UUID, example: Example, decider: Person, days: int) -> None:
-    wanted = {"tutor": tutor_id, "sessions": example.sessions, "sent": example.sent}
-    sessions = connection.execute(SESSIONS, wanted).fetchall()
-    if not sessions:
-        return
+    sessions = connection.execute(SESSIONS, _wanted(example) | {"tutor": tutor_id}).fetchall()
     values = {
         "tutor": tutor_id, "reason": example.reason, "text": example.text, "by": TUTOR, "sent": example.sent,
         "lasts": timedelta(days=days),

@@ -20,7 +20,9 @@ select
                     where predicted.tutor_id = scores.tutor_id
                 ) as known
             ),
-            'meta', json_build_object({MATCH_META_SQL})
+            'meta', json_build_object(
+                'is_predicted', exists (select from marts.tutor_attrition), {MATCH_META_SQL}
+            )
         )
         from marts.dim_tutors as scores
         where {NAMED}

@@ -35,8 +35,14 @@ class TutorAttrition(BaseModel):
     factors: list[AttritionFactor] = Field(description="Factors of the risk, strongest first.")
 
 
+class AttritionMeta(MatchMeta):
+    """The publication and the state of predictions behind an answer."""
+
+    is_predicted: bool = Field(description="False until predictions of tutors are made for the first time.")
+
+
 class TutorAttritionResponse(BaseModel):
     """The probability that one tutor stops."""
 
     data: TutorAttrition | None = Field(description="Null for an inactive tutor, or one with too few recent sessions.")
-    meta: MatchMeta
+    meta: AttritionMeta

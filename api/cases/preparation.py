@@ -163,6 +163,15 @@ def facts_of(known: PreparationFacts) -> list[Fact]:
 
 def concessions(known: PreparationFacts, about: Sequence[ConcernName]) -> list[str]:
     """What speaks for the tutor, or puts the figures into perspective."""
+    said = allowances(known, about)
+    for concern in known.concerns:
+        if concern.concern in about and _counts(concern):
+            said += _uncertainty(concern)
+    return said + _elsewhere(known, about)
+
+
+def allowances(known: PreparationFacts, about: Sequence[ConcernName]) -> list[str]:
+    """What speaks for the tutor, of the tutor's own sessions."""
     said = []
     counted = known.counted
     if counted and OF_LET_DOWNS & set(about):
@@ -181,10 +190,7 @@ def concessions(known: PreparationFacts, about: Sequence[ConcernName]) -> list[s
         )
     if counted and counted.technical_issues_90d and OF_SESSIONS & set(about):
         said.append(f"{plural(counted.technical_issues_90d, 'session')} had technical trouble.")
-    for concern in known.concerns:
-        if concern.concern in about and _counts(concern):
-            said += _uncertainty(concern)
-    return said + _elsewhere(known, about)
+    return said
 
 
 def questions(known: PreparationFacts, about: Sequence[ConcernName]) -> list[str]:
@@ -214,6 +220,10 @@ def mail(known: PreparationFacts, facts: Sequence[Fact]) -> TutorMail | None:
     ]
     if seen:
         lines += ["", "This is what we see:", *seen]
+        allowed = allowances(known, [fact.concern for fact in facts])
+        if allowed:
+            lines += ["", "This speaks for you:", *(f"- {each}" for each in allowed)]
+        lines += ["", "I can send you a link to your own page, which lists the sessions."]
     lines += ["", "There may be a reason we have not heard. Please tell me how you see it."]
     if known.sender:
         lines += ["", known.sender]

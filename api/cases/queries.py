@@ -43,7 +43,7 @@ from core.roles import Role
 MISSING = "There is no case with this number."
 NEWS_DAYS = 28
 # Of the details of events.
-PERSONAL = ("text", "cause")
+PERSONAL = ("text", "cause", "excuses")
 
 # When somebody last spoke with the tutor, of contacts that stand (`Cases._moment`); null if nobody did. `contacted_at`
 # is the first one.
@@ -279,6 +279,22 @@ from (
                     'tutor_name',
                     (select name from marts.dim_tutors where tutor_id = (events.details ->> 'tutor_id')::uuid)
                 )
+                when kind in ('eased', 'suggested') then details || jsonb_strip_nulls(jsonb_build_object(
+                    'excuses',
+                    (
+                        select jsonb_agg(given order by given.created_by, given.reason)
+                        from (
+                            select excuses.reason, excuses.created_by, count(*) as sessions
+                            from app.cases as stored
+                            inner join marts.fct_sessions as sessions on stored.tutor_id = sessions.tutor_id
+                            inner join app.excuses on sessions.session_id = excuses.session_id
+                            where stored.case_id = $1
+                                and excuses.created_at <= events.happened_at
+                                and excuses.created_at > events.happened_at - interval '1 day'
+                            group by excuses.reason, excuses.created_by
+                        ) as given
+                    )
+                ))
                 else details
             end as details,
             coalesce((select name from app.people where people.person_id = events.person_id), actor) as actor

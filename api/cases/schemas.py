@@ -325,7 +325,8 @@ class CaseEvent(BaseModel):
     corrected_by: int | None = Field(description="Id of the event that corrects or withdraws this contact.")
     details: dict[str, Any] = Field(
         description=(
-            "`opened`, `joined`, `reopened`: `concerns` with figures. `eased`, `suggested`: `concerns`, their names. "
+            "`opened`, `joined`, `reopened`: `concerns` with figures. `eased`, `suggested`: `concerns`, their names, "
+            "and `excuses` of the day before it, if any: `sessions`, `reason`, `created_by`. "
             "`changed`: each changed field with `from` and `to`. `note`: `text`. `contact`: `channel`, `cause`, "
             "`action`, `follow_up_on`, `text`. `withdrawn`: `text`. `stand_in`: `session_id`, `scheduled_time`, "
             "`tutor_id` and `tutor_name` of who was asked, `answer`. `closed`: `state`, `reason`, `text`."

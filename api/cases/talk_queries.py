@@ -11,9 +11,11 @@ from core.concerns import Rules
 
 COUNTED_DAYS = 90
 PLANNED_DAYS = 7
+# Scores older than a long weekend are those of historic data, whose plans are past by now.
+HISTORIC_DAYS = 4
 
 # $1: the case, $2: the person who asks.
-# Planned sessions are those of `harm_sessions`: of the 7 days after the as-of day.
+# Planned sessions are those from now on; of historic data, those of the 7 days after the as-of day.
 PREPARATION = f"""
 with stored as (
     select case_id, tutor_id, opened_on, snapshot from app.cases where case_id = $1
@@ -55,7 +57,11 @@ students as (
     inner join stored on planned.tutor_id = stored.tutor_id
     cross join marts.publication
     left join marts.match_students as people on planned.student_id = people.student_id
-    where planned.scheduled_on > publication.as_of and planned.scheduled_on <= publication.as_of + {PLANNED_DAYS}
+    where planned.scheduled_on <= publication.as_of + {PLANNED_DAYS}
+        and case
+            when publication.as_of > current_date - {HISTORIC_DAYS} then planned.scheduled_time >= now()
+            else planned.scheduled_on > publication.as_of
+        end
     group by planned.student_id, people.external_id, people.name
     order by min(planned.scheduled_time), planned.student_id
 )

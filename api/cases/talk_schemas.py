@@ -41,7 +41,7 @@ class AffectedStudent(BaseModel):
     student_id: UUID
     external_id: str | None = Field(examples=["S-17"])
     name: str | None = Field(examples=["Max Lang"])
-    sessions: int = Field(ge=1, description="Planned in the 7 days after `as_of`.", examples=[2])
+    sessions: int = Field(ge=1, description="Planned from now on, to the 7th day after `as_of`.", examples=[2])
     next_at: AwareDatetime = Field(description="The first of them.")
     next_session_id: UUID = Field(description="Id of that session, for `/api/sessions/{session_id}/stand-ins`.")
     is_first_meeting: bool = Field(description="Whether it is their first session with the tutor.")

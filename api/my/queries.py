@@ -49,7 +49,7 @@ listed as (
     select *, count(*) over () as total
     from against
     where happened is not null
-    order by counted_on desc, scheduled_time desc, session_id
+    order by scheduled_time desc, session_id
     limit case when $2::uuid[] is null then {PAGE_SIZE} else {MOST_SESSIONS} end offset $3
 ),
 
@@ -108,10 +108,7 @@ select
                 ) as known
             ),
             'sessions', (
-                select coalesce(
-                    json_agg(shown order by shown.counted_on desc, shown.scheduled_time desc, shown.session_id), '[]'
-                )
-                from shown
+                select coalesce(json_agg(shown order by shown.scheduled_time desc, shown.session_id), '[]') from shown
             ),
             'sessions_total', coalesce((select max(total) from listed), 0),
             'appeals', (select coalesce(json_agg(own_appeals order by appeal_id desc), '[]') from own_appeals)

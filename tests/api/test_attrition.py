@@ -44,7 +44,8 @@ def test_one_tutor(client: httpx2.Client) -> None:
         ("of a later version", None, -0.3),
     ]
     assert client.get("/api/tutors/T-2/attrition").json()["data"]["level"] == "medium"
-    assert client.get("/api/tutors/T-4/attrition").json()["data"] is None
+    without = client.get("/api/tutors/T-4/attrition").json()
+    assert (without["data"], without["meta"]["is_predicted"]) == (None, True)
     problem(client.get("/api/tutors/nobody/attrition"), 404)
 
 
@@ -78,3 +79,23 @@ def test_the_tutors_own_page_has_none_of_it(matching: Served, client: httpx2.Cli
         assert "41%" not in page.text
         # Nor does the page's cookie open the API.
         assert own.get("/api/tutors/T-1/attrition").status_code == 401
+
+
+def test_before_the_first_predictions(matching: Served, client: httpx2.Client) -> None:
+    with matching.database.connect() as connection:
+        predicted = connection.execute(
+            "delete from ml.tutor_predictions returning tutor_id, stop_probability, factors::text, model_version, as_of"
+        ).fetchall()
+        connection.execute("update ml.prediction_version set version = version + 1")
+    try:
+        found = client.get("/api/tutors/T-1/attrition").json()
+    finally:
+        with matching.database.connect() as connection:
+            for row in predicted:
+                connection.execute(
+                    "insert into ml.tutor_predictions (tutor_id, stop_probability, factors, model_version, as_of) "
+                    "values (%s, %s, %s, %s, %s)",
+                    row,
+                )
+            connection.execute("update ml.prediction_version set version = version + 1")
+    assert (found["data"], found["meta"]["is_predicted"]) == (None, False)

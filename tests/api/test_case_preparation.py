@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -233,7 +233,13 @@ def test_the_mail_speaks_to_the_tutor_and_names_nobody_else() -> None:
     written = mail(facts, facts_of(facts))
     assert written is not None
     assert written.to == "ada@example.org"
-    assert "- You moved, cancelled or missed 12 of 45 sessions in 90 days, 27%. The limit is 15%." in written.body
+    seen = (
+        "- You moved, cancelled or missed 12 of 45 sessions in 90 days, 27%. From now on, 18% to 31% is likely, "
+        "because the last weeks weigh more. The limit is 15%."
+    )
+    assert seen in written.body
+    assert "your own page" in written.body
+    assert "speaks for you" not in written.body
     assert "The tutor" not in written.body
     assert "chance" not in written.body
     assert written.body.startswith("Hello Ada,\n")
@@ -243,6 +249,14 @@ def test_the_mail_speaks_to_the_tutor_and_names_nobody_else() -> None:
     assert by_somebody is not None
     assert by_somebody.body.endswith("\n\nAnn Lee")
     assert "- Let-downs suddenly rose: 7.0% → 30% in the last 30 days." in by_somebody.body
+    allowed = known(UNRELIABLE, reason_days=[{"reason_code": "illness", "days": 1, "let_downs": 5}], excused_90d=1)
+    with_allowances = mail(allowed, facts_of(allowed))
+    assert with_allowances is not None
+    assert (
+        "This speaks for you:\n- 1 sick day explains 5 of 16 let-downs in 90 days.\n"
+        "- 1 session is excused and does not count.\n" in with_allowances.body
+    )
+    assert "Over all tutors" not in with_allowances.body
     # No name of a person is cut.
     for name, greeted in (("Dr. Ada Novak", "Dr. Ada Novak"), ("A Novak", "A Novak"), ("Ada", "Ada")):
         titled = known(tutor={**facts.tutor.model_dump(mode="json"), "name": name})
@@ -317,6 +331,30 @@ def test_students_with_sessions_in_the_seven_days_after_the_scores(
         ("Zoe", 2),
     ]
     assert students == sorted(students, key=lambda each: each.next_at)
+
+
+def test_students_with_sessions_still_to_come_today(platform: Served, reader: httpx2.Client, case: Case) -> None:
+    now = datetime.now(UTC)
+    soon = now + timedelta(hours=2)
+    planned = {"Past": now - timedelta(hours=2), "Soon": soon, "Late": soon + timedelta(days=9)}
+    with platform.client(platform.key) as client:
+        for name, at in planned.items():
+            body = session(
+                f"{name} of today",
+                tutor_id=str(case.tutor.tutor_id),
+                student_id=name,
+                status="scheduled",
+                scheduled_time=at.isoformat(),
+            )
+            assert client.post("/api/sessions", json=body).status_code == 202
+    [(as_of,)] = execute(platform, "select as_of from marts.publication")
+    change = "update marts.publication set as_of = %s returning 1"
+    execute(platform, change, soon.date())
+    try:
+        students = prepared(reader, case).data.students
+    finally:
+        execute(platform, change, as_of)
+    assert [each.external_id for each in students] == ["Soon"]
 
 
 def test_a_day_with_a_heap_of_let_downs_and_what_is_excused(

@@ -477,6 +477,36 @@ def test_private_notes_are_seen_by_their_author(
     assert execute(platform, "select count(*) from app.audit_log where details::text like '%%Between us%%'") == [(0,)]
 
 
+def test_the_end_of_a_concern_names_the_excuses_before_it(platform: Served, admin: httpx2.Client, case: Case) -> None:
+    ((excused,), (long_before,)) = execute(
+        platform,
+        "select session_id from marts.fct_sessions where tutor_id = %s order by session_id limit 2",
+        case.tutor.tutor_id,
+    )
+    execute(
+        platform,
+        """
+        insert into app.excuses (session_id, reason, created_by, created_at)
+        values (%s, 'flu', 'Ann Lee', now()), (%s, 'old', 'Ann Lee', now() - interval '2 days') returning 1
+        """,
+        excused,
+        long_before,
+    )
+    execute(
+        platform,
+        "insert into app.case_events (case_id, kind, actor, version, details) "
+        "values (%s, 'eased', 'tutorq', %s, '{\"concerns\": [\"unreliable\"]}') returning 1",
+        case.case_id,
+        case.version,
+    )
+    told = next(event for event in events(admin, case) if event.kind == "eased")
+    given = [{"reason": "flu", "created_by": "Ann Lee", "sessions": 1}]
+    assert told.details == {"concerns": ["unreliable"], "excuses": given}
+    with platform.client(new_key(platform, f"screen {uuid4()}", Role.READ)) as screen:
+        assert "flu" not in screen.get(f"{PATH}/{case.case_id}/events").text
+    execute(platform, "delete from app.excuses where session_id in (%s, %s) returning 1", excused, long_before)
+
+
 def test_who_may_only_read_learns_nothing_of_what_a_tutor_has_said(
     platform: Served, lea: httpx2.Client, case: Case
 ) -> None:

@@ -114,6 +114,17 @@ def test_what_stands_on_it(platform: Served, admin: httpx2.Client, tutor: httpx2
     assert str(session_id) in tutor.get("/my").text
 
 
+def test_sessions_are_listed_by_the_day_that_is_shown(platform: Served, tutor: httpx2.Client) -> None:
+    # Counted on the day of the call, before the other one, and planned for a day after it.
+    called_off = let_down(
+        platform, TUTOR, "cancelled", scheduled_time="2026-02-05T10:00:00Z", cancelled_at="2026-01-25T10:00:00Z"
+    )
+    missed = let_down(platform, TUTOR)
+    page = tutor.get("/my").text
+    shown = [each for each in re.findall(r'value="([0-9a-f-]{36})"', page) if each in (str(called_off), str(missed))]
+    assert shown == [str(called_off), str(missed)]
+
+
 def test_nothing_of_others_and_nothing_internal(platform: Served, admin: httpx2.Client, tutor: httpx2.Client) -> None:
     theirs = let_down(platform, OTHER)
     case = admin.post("/api/cases", json={"tutor_id": str(TUTOR), "text": "Sounds tired"})

@@ -110,6 +110,9 @@ def test_names_are_listed_in_words() -> None:
     assert listed(["unreliable", "getting_worse", "no_shows"]) == "unreliable, suddenly worse, no-shows"
 
 
-def test_a_tutor_reads_no_statistics() -> None:
+def test_a_tutor_reads_no_probability() -> None:
     words = plainly(concern(ConcernName.UNRELIABLE), RULES)
-    assert words == "You moved, cancelled or missed 12 of 45 sessions in 90 days, 27%. The limit is 15%."
+    assert words == (
+        "You moved, cancelled or missed 12 of 45 sessions in 90 days, 27%. From now on, 18% to 31% is likely, because "
+        "the last weeks weigh more. The limit is 15%."
+    )

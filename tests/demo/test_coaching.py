@@ -26,6 +26,13 @@ where not is_open and contacts = 1 group by reason
 """
 
 
+TEAM = """
+select exists (
+    select from app.cases where cases.tutor_id = theirs.tutor_id and cases.closed_at is null
+) from app.person_tutors as theirs where person_id = %s
+"""
+
+
 def test_talks_that_work_show_and_others_do_not(postgres: Postgres, tmp_path: Path) -> None:
     database = postgres.new_database(tmp_path)
     until = date(2026, 6, 28)
@@ -37,11 +44,14 @@ def test_talks_that_work_show_and_others_do_not(postgres: Postgres, tmp_path: Pa
     with database.connect() as connection:
         coach = add_staff(connection).coach
         assert add_staff(connection).coach == coach  # both are known the second time
+        team = connection.execute(TEAM, [coach.person_id]).fetchall()
         written = write_cases(connection, folder, coach)
         by = connection.execute("select distinct actor from app.case_events where kind <> 'opened'").fetchall()
         found = {reason: counts for reason, *counts in connection.execute(EFFECTS).fetchall()}
         changed_later = connection.execute("select count(*) from app.cases where changed_at <> closed_at").fetchone()
     assert by == [(coach.actor,)]
+    assert len(team) == 12
+    assert 1 <= sum(has_case for (has_case,) in team) <= 4
     assert coach.name == "Nora Quinn"
     events = pd.read_csv(folder / ".truth" / "events.csv")
     talks = events[events["event"] == "coached"]

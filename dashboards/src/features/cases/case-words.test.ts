@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import type { Assigned, Case, CaseEvent } from "../../lib/api-types";
 import { day, shortDay } from "../../lib/format";
 import { ApiProblem } from "../../lib/problem";
-import { awaited, daysLater, harm, weeklyRange } from "./case-words";
+import { awaited, daysLater, harm, nothingRaised, weeklyRange } from "./case-words";
 import { inOneLine, told } from "./event-words";
 import { outcomeInWords, refusalInWords } from "./use-case-actions";
 
@@ -55,6 +55,21 @@ it("says what is awaited: the snooze before the follow-up, and late only when th
 it("counts days over the end of a month and a change of the clock", () => {
   expect(daysLater("2026-10-24", 3)).toBe("2026-10-27");
   expect(daysLater("2026-12-28", 7)).toBe("2027-01-04");
+});
+
+it("names the excuses after which a concern is not raised any more", () => {
+  const given = [{ sessions: 35, created_by: "Ann Lee", reason: "flu" }];
+  expect(told(event("eased", { concerns: ["getting_worse"], excuses: given })).lines).toEqual([
+    "Suddenly worse: not raised any more",
+    "35 sessions excused by Ann Lee: flu",
+  ]);
+  expect(told(event("suggested", { concerns: ["unreliable"] })).lines).toHaveLength(1);
+});
+
+it("names what a closed case was about, whatever is raised since", () => {
+  const closed = { closed_at: "2026-10-23T10:00:00Z", suggested_at: null };
+  expect(nothingRaised({ ...closed, concerns: ["unreliable", "no_shows"] })).toBe("Unreliable, No-shows");
+  expect(nothingRaised({ ...closed, concerns: [] })).toBe("Opened manually");
 });
 
 it("tells who was given the case by whom", () => {

@@ -8,6 +8,7 @@ import type {
   Priority,
   Queue,
 } from "../../lib/api-types";
+import { concernLabel } from "../../lib/concerns";
 import { about, counted, percent, shortDay } from "../../lib/format";
 
 export const STATES: Record<CaseState, string> = {
@@ -123,3 +124,13 @@ export function daysLater(day: string, days: number): string {
   date.setUTCDate(date.getUTCDate() + days);
   return date.toISOString().slice(0, 10);
 }
+
+/** Of a case without raised concerns. A closed one names those it was about: later ones are none of its business. */
+export const nothingRaised = ({
+  closed_at,
+  suggested_at,
+  concerns,
+}: Pick<Case, "closed_at" | "suggested_at" | "concerns">): string => {
+  if (closed_at && concerns.length > 0) return concerns.map(concernLabel).join(", ");
+  return suggested_at ? "No concern is raised any more. Close the case?" : "Opened manually";
+};

@@ -1,6 +1,6 @@
 import type { CaseConcern, CaseEvent, CloseReason } from "../../lib/api-types";
 import { concernLabel, countedFor } from "../../lib/concerns";
-import { day, decimal, moment, percent, words } from "../../lib/format";
+import { counted, day, decimal, moment, percent, words } from "../../lib/format";
 import { ACTIONS, CAUSES, CHANNELS, PRIORITIES, REASONS, STATES } from "./case-words";
 
 interface Told {
@@ -42,7 +42,14 @@ export function told(event: CaseEvent): Told {
       return { title, lines: figures(details.concerns), text };
     case "eased":
     case "suggested":
-      return { title, lines: names(details.concerns).map((name) => `${name}: not raised any more`), text };
+      return {
+        title,
+        lines: [
+          ...names(details.concerns).map((name) => `${name}: not raised any more`),
+          ...excuses(details),
+        ],
+        text,
+      };
     case "reopened":
       return { title, lines: figures(details.concerns), text };
     case "changed":
@@ -73,6 +80,13 @@ export function inOneLine(event: CaseEvent): string {
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 const names = (value: unknown): string[] => list(value).map((name) => label(String(name)));
 const label = (name: string): string => concernLabel(name as CaseConcern["concern"]);
+
+/** "35 sessions excused by Ann Lee: flu" */
+const excuses = ({ excuses: given }: CaseEvent["details"]): string[] =>
+  list(given).map((each) => {
+    const { sessions, created_by, reason } = each as { sessions: number; created_by: string; reason: string };
+    return `${counted(sessions, "session")} excused by ${created_by}: ${reason}`;
+  });
 
 /** "Unreliable: 12 of 45 sessions, 27% at the time" */
 const figures = (value: unknown): string[] =>

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { neighbours, placeOf, type Worklist } from "./worklist";
+import { neighbours, placeInWords, placeOf, type Worklist } from "./worklist";
 
 const list = (current: number | null): Worklist => ({
   key: "k",
@@ -16,6 +16,13 @@ it("knows what is before and after a case, and nothing of others", () => {
   expect(neighbours(list(7), 2)).toMatchObject({ previous: 9, next: undefined });
   expect(neighbours(list(7), 4)).toBeNull();
   expect(neighbours(null, 7)).toBeNull();
+});
+
+it("says where a case is that has left the list", () => {
+  const known = { place: 1, total: 7, previous: undefined, next: 5 };
+  expect(placeInWords(known, "todo")).toBe("1 of 7 in To do");
+  expect(placeInWords(known, "todo", "todo")).toBe("1 of 7 in To do");
+  expect(placeInWords(known, "todo", "waiting")).toBe("Was 1 of 7 in To do, is in Waiting");
 });
 
 it("goes on with the case, or with what has taken its place", () => {

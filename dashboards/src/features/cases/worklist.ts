@@ -1,4 +1,5 @@
 import type { Queue } from "../../lib/api-types";
+import { QUEUES } from "./case-words";
 import type { TodaySearch } from "./today-search";
 
 /** Today as the reader left it: where they were, and what comes next. */
@@ -50,6 +51,12 @@ export function neighbours(list: Worklist | null, caseId: number): Neighbours | 
     previous: list.ids[place - 1],
     next: list.ids[place + 1],
   };
+}
+
+/** "3 of 48 in To do"; of a case that has left the list since, also where it is. */
+export function placeInWords({ place, total }: Neighbours, list: Queue, queue: Queue = list): string {
+  const words = `${place} of ${total} in ${QUEUES[list]}`;
+  return queue === list ? words : `Was ${words}, is in ${QUEUES[queue]}`;
 }
 
 /** The row to go on with: that of the current case, or, if it has left the list, the one in its place. */

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { SessionDay } from "../../lib/api-types";
-import { dayInWords, dayWithReason, weeksOf } from "./session-calendar";
+import { dayInWords, dayWithReason, gravest, weeksOf } from "./session-calendar";
 
 const day = (date: string): SessionDay => ({
   day: date,
@@ -54,4 +54,19 @@ it("says what happened, the gravest first, and why", () => {
   expect(dayWithReason("illness")).toBe("sick day");
   expect(dayWithReason("power_cut")).toBe("day (power cut)");
   expect(dayWithReason(null)).toBe("day");
+});
+
+it("counts all that the tutor did not hold, under its gravest kind", () => {
+  const outcomes: SessionDay["outcomes"] = [
+    { outcome: "cancelled", sessions: 2 },
+    { outcome: "moved", sessions: 33 },
+    { outcome: "late", sessions: 1 },
+    { outcome: "held", sessions: 4 },
+  ];
+  expect(gravest({ ...day("2026-11-30"), outcomes })).toEqual({ outcome: "cancelled", sessions: 35 });
+  expect(gravest({ ...day("2026-11-30"), outcomes: outcomes.slice(2) })).toEqual({
+    outcome: "late",
+    sessions: 1,
+  });
+  expect(gravest({ ...day("2026-11-30"), outcomes: [] })).toBeUndefined();
 });

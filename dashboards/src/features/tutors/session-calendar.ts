@@ -71,6 +71,18 @@ export function dayInWords({ sessions, outcomes }: SessionDay): string {
   return `${counted(sessions, "session")}: ${parts.join(", ")}`;
 }
 
+const LET_DOWNS: ReadonlySet<Outcome> = new Set(["missed", "cancelled", "moved"]);
+
+/** The gravest outcome of a day, and how many sessions had it; of what the tutor did not hold, all kinds together. */
+export function gravest({ outcomes }: SessionDay): { outcome: Outcome; sessions: number } | undefined {
+  const [worst] = outcomes;
+  if (!worst || !LET_DOWNS.has(worst.outcome)) return worst;
+  const sessions = outcomes
+    .filter(({ outcome }) => LET_DOWNS.has(outcome))
+    .reduce((sum, each) => sum + each.sessions, 0);
+  return { outcome: worst.outcome, sessions };
+}
+
 /** Why, if a reason was given: "sick day" for illness. */
 export function dayWithReason(reason: string | null): string {
   if (reason === null) return "day";

@@ -3,9 +3,9 @@ import { useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { Icon } from "../../../components/icons";
+import type { Queue } from "../../../lib/api-types";
 import { prefetchCase } from "../api/get-case";
-import { QUEUES } from "../case-words";
-import { keepWorklist, neighbours, readWorklist } from "../worklist";
+import { keepWorklist, neighbours, placeInWords, readWorklist } from "../worklist";
 import classes from "./case-nav.module.css";
 import { Key } from "./keys-help";
 
@@ -21,8 +21,14 @@ export function useCaseNav(caseId: number) {
   return { list, neighbours: neighbours(list, caseId), goTo };
 }
 
+interface CaseNavProps {
+  caseId: number;
+  /** Where the case is; unknown until it is read. */
+  queue: Queue | undefined;
+}
+
 /** "3 of 48 in To do", with the ones before and after it. */
-export function CaseNav({ caseId }: { caseId: number }) {
+export function CaseNav({ caseId, queue }: CaseNavProps) {
   const client = useQueryClient();
   const { list, neighbours: known } = useCaseNav(caseId);
   const next = known?.next;
@@ -34,9 +40,7 @@ export function CaseNav({ caseId }: { caseId: number }) {
   if (!list || !known) return null;
   return (
     <nav className={classes.nav} aria-label="Cases in this list">
-      <span className={classes.place}>
-        {known.place} of {known.total} in {QUEUES[list.queue]}
-      </span>
+      <span className={classes.place}>{placeInWords(known, list.queue, queue)}</span>
       <Step id={known.previous} label="Previous case" name="k" />
       <Step id={known.next} label="Next case" name="j" />
     </nav>

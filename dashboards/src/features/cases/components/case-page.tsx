@@ -62,7 +62,7 @@ function KnownCase({ caseId, above }: CasePageProps & { caseId: number }) {
       note={known && <About known={known} />}
       actions={
         <>
-          <CaseNav caseId={caseId} />
+          <CaseNav caseId={caseId} queue={known?.queue} />
           <KeysButton onClick={help.open} />
         </>
       }

@@ -12,7 +12,7 @@ import type { Case, CaseList } from "../../../lib/api-types";
 import { capitalised, count, counted, dayOf } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import { PAGE_SIZE, useCases } from "../api/get-cases";
-import { age, awaited, harm, PRIORITIES, REASONS, STATES, weeklyRange } from "../case-words";
+import { age, awaited, harm, nothingRaised, PRIORITIES, REASONS, STATES, weeklyRange } from "../case-words";
 import { useSelected } from "../selection";
 import type { TodaySearch, Whose } from "../today-search";
 import { useWhyNot } from "../use-me";
@@ -84,11 +84,11 @@ const Rows = memo(
 );
 
 const columnsOn = (today: string, asOf: string | undefined, isClosed: boolean): Column<Case>[] => [
-  ...columnsOfAll(asOf),
+  ...columnsOfAll(asOf, isClosed),
   ...(isClosed ? [closedColumn] : columnsOfOpen(today)),
 ];
 
-const columnsOfAll = (asOf: string | undefined): Column<Case>[] => [
+const columnsOfAll = (asOf: string | undefined, isClosed: boolean): Column<Case>[] => [
   {
     header: "Select",
     isHeaderHidden: true,
@@ -117,7 +117,7 @@ const columnsOfAll = (asOf: string | undefined): Column<Case>[] => [
         .join(" · "),
   },
   {
-    header: "Raised concerns",
+    header: isClosed ? "Concerns of the case" : "Raised concerns",
     width: "32%",
     phone: { row: 2, side: "both" },
     cell: (row) => <Raised row={row} />,
@@ -201,12 +201,14 @@ function SelectBox({ row }: { row: Case }) {
 function Raised({ row }: { row: Case }) {
   const { sudden_change: sudden } = row;
   // The order is by the sudden change; it is raised, too, unless it is superseded.
-  const [first, ...others] = sudden
-    ? [
-        { concern: "getting_worse", words: sudden.words },
-        ...row.raised.filter(({ concern }) => concern !== "getting_worse"),
-      ]
-    : row.raised;
+  const [first, ...others] = row.closed_at
+    ? []
+    : sudden
+      ? [
+          { concern: "getting_worse", words: sudden.words },
+          ...row.raised.filter(({ concern }) => concern !== "getting_worse"),
+        ]
+      : row.raised;
   return (
     <>
       <Link
@@ -236,11 +238,6 @@ function Raised({ row }: { row: Case }) {
     </>
   );
 }
-
-const nothingRaised = ({ closed_at, suggested_at }: Case): string => {
-  if (closed_at) return "Nothing is raised";
-  return suggested_at ? "No concern is raised any more. Close the case?" : "Opened manually";
-};
 
 interface NoCasesProps {
   search: TodaySearch;

@@ -17,9 +17,13 @@ export function Attrition({ tutorId }: { tutorId: string }) {
   return (
     <Panel title="May stop teaching" note="Within 60 days">
       <QueryBoundary query={attrition} skeleton={<Skeleton height={120} />}>
-        {({ data }) =>
+        {({ data, meta }) =>
           data ? (
             <Known attrition={data} />
+          ) : !meta.is_predicted ? (
+            <EmptyState title="Predictions are not made yet">
+              The first ones follow the first scores by some minutes.
+            </EmptyState>
           ) : (
             <EmptyState title="Not predicted">
               A prediction needs an active tutor with 4 sessions in 8 weeks.

@@ -9,7 +9,7 @@ import { useMayChangeTutor } from "../../../lib/auth";
 import { count, counted, day as dayOf, shortDay } from "../../../lib/format";
 import { WEEKDAYS } from "../../../lib/locale";
 import type { ExcuseChange } from "../awaited";
-import { CALENDAR_DAYS, dayInWords, dayWithReason, OUTCOMES, weeksOf } from "../session-calendar";
+import { CALENDAR_DAYS, dayInWords, dayWithReason, gravest, OUTCOMES, weeksOf } from "../session-calendar";
 import { type Excusable, ExcuseDialog } from "./excuse-dialog";
 import { ExcuseNote } from "./excuse-note";
 import classes from "./session-calendar.module.css";
@@ -119,9 +119,9 @@ interface DayCellProps {
   onChoose: () => void;
 }
 
-/** The gravest outcome as a sign in its colour, and how many sessions had it. */
+/** The gravest outcome as a sign in its colour, and of how many sessions. */
 function DayCell({ day, isChosen, onChoose }: DayCellProps) {
-  const [worst] = day.outcomes;
+  const worst = gravest(day);
   if (!worst) return null;
   const { tone, icon } = OUTCOMES[worst.outcome] ?? { tone: "none" };
   const said = `${dayOf(day.day)}, ${dayInWords(day)}`;

@@ -13,6 +13,7 @@ import type { ConcernName, FunnelResponse, TutorList, TutorRow } from "../../../
 import { concernLabel } from "../../../lib/concerns";
 import { about, count, counted, decimal, percent, points, probability } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
+import { daysAfter } from "../../../lib/week";
 import { PAGE_SIZE } from "../api/get-tutors";
 import {
   concernInQuestion,
@@ -129,7 +130,7 @@ const columns = (
     overflow: "nowrap",
     phone: "hidden",
     cell: (tutor) => (
-      <span title="Expected let-downs among sessions of the next 7 days">
+      <span title={`Expected let-downs among sessions of ${daysAfter(tutor.as_of)}`}>
         {tutor.planned_sessions_7d === 0
           ? "none planned"
           : `${about(tutor.harm_sessions, "unknown")} of ${count(tutor.planned_sessions_7d)}`}

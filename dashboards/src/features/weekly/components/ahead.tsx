@@ -4,11 +4,14 @@ import { ROW, RowContent, RowList } from "../../../components/row-list";
 import type { FollowUps, WeekAhead } from "../../../lib/api-types";
 import { about, count, counted, percent, shortMoment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
+import { daysAfter } from "../../../lib/week";
 import { CaseList } from "./cases-of-week";
 import classes from "./figures.module.css";
 import { More } from "./more";
 
 interface AheadProps {
+  /** Last day of the week that is reported. */
+  endsOn: string;
   upcoming: WeekAhead;
   followUps: FollowUps;
   /** The week after is over, too. */
@@ -16,11 +19,15 @@ interface AheadProps {
 }
 
 /** The week after: planned sessions at risk, and follow-ups due. */
-export function Ahead({ upcoming, followUps, isOver }: AheadProps) {
+export function Ahead({ endsOn, upcoming, followUps, isOver }: AheadProps) {
   if (isOver) return null;
   return (
     <>
-      <Panel title="The week ahead" note="Planned sessions of high let-down risk" flush>
+      <Panel
+        title="The week ahead"
+        note={`Planned sessions of high let-down risk, ${daysAfter(endsOn)}`}
+        flush
+      >
         <p className={classes.words}>{riskOf(upcoming)}</p>
         <RowList>
           {upcoming.riskiest.map((each) => (
@@ -38,7 +45,7 @@ export function Ahead({ upcoming, followUps, isOver }: AheadProps) {
         </RowList>
         <More total={upcoming.tutors} shown={upcoming.riskiest.length} />
       </Panel>
-      <Panel title="Follow-ups due" note="In the week ahead" flush>
+      <Panel title="Follow-ups due" note={daysAfter(endsOn)} flush>
         {followUps.total === 0 ? (
           <p className={classes.words}>No follow-up is due.</p>
         ) : (

@@ -74,7 +74,12 @@ function Sections({ report }: { report: WeeklyReport }) {
         <CasesOfWeek cases={cases} />
         <WeeklyOutcomesPanel outcomes={outcomes} />
         <WeeklyCalibrationPanel calibration={calibration} />
-        <Ahead upcoming={upcoming} followUps={follow_ups} isOver={isBehind(report)} />
+        <Ahead
+          endsOn={report.week.ends_on}
+          upcoming={upcoming}
+          followUps={follow_ups}
+          isOver={isBehind(report)}
+        />
       </div>
     </>
   );
