@@ -555,9 +555,10 @@ def test_what_is_posted_again_meanwhile_is_refreshed_again(
 
 
 def test_a_run_leaves_alone_what_was_written_since_its_look(
-    built: Dbt, database: Database, connection: psycopg.Connection
+    built: Dbt, database: Database, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between its look at all scores and a batch of them, one tutor is refreshed."""
+    monkeypatch.setitem(built.manifest.nodes["model.tutorq.tutor_scores"].config._extra, "batches", 7)
     before = score(connection, 16, "sessions_7d")
     # Every row differs, and the run writes them in five batches.
     connection.execute(
@@ -566,7 +567,7 @@ def test_a_run_leaves_alone_what_was_written_since_its_look(
     )
     raw = session("since the look", 16, 4)
     columns = "session_id, tutor_id, student_id, scheduled_time, status"
-    run = in_background(lambda _: built("run", "--select", "tutor_scores", scores_per_batch=7))
+    run = in_background(lambda _: built("run", "--select", "tutor_scores"))
     waits = "select count(*) from pg_stat_activity where {} and datname = current_database()"
     with database.connect() as held, database.connect() as writer:
         # The run waits for this table with its look, and for the writer with its first batch.
