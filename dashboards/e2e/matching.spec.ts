@@ -58,7 +58,9 @@ test("students who need a tutor are found, and each tutor has a leaving risk and
   expect(fitting.total).toBeLessThan((await ask(page, "/api/matching/tutors?limit=1")).meta.total);
   await page.getByLabel("Needs a tutor").check();
   await expect(page).toHaveURL(/needs=yes/);
-  await expect(page.getByText(`${meta.total} active without an active tutor, the most urgent first`)).toBeVisible();
+  await expect(
+    page.getByText(`${meta.total} active without an active tutor, the most urgent first`),
+  ).toBeVisible();
 });
 
 test("an alternative can be chosen", { tag: "@soak" }, async ({ page }) => {

@@ -86,12 +86,17 @@ function Parts({ known }: { known: Preparation }) {
   );
 }
 
+/** Two concerns read the same sessions; what tells them apart. */
+const READING: Partial<Record<Fact["concern"], string>> = {
+  unreliable: ", over months",
+  getting_worse: ", at this moment",
+};
+
 /** A sudden change in figures; what was counted is said by the concern that counts in its place. */
 function sentenceOf({ concern, change, sentence, is_raised, superseded }: Fact): string {
-  const changed = change && `${concernLabel(concern)}: ${change}.`;
-  if (superseded) return changed ?? sentence ?? concernLabel(concern);
-  const now = sentence ?? `${concernLabel(concern)}: no longer counted.`;
-  return [changed, now, !is_raised && "Not raised any more."].filter(Boolean).join(" ");
+  const now = superseded && change ? null : (sentence ?? "no longer counted.");
+  const said = [change && `${change}.`, now, !superseded && !is_raised && "Not raised any more."];
+  return `${concernLabel(concern)}${READING[concern] ?? ""}: ${said.filter(Boolean).join(" ")}`;
 }
 
 /** Who has sessions with the tutor, and who could give the next of them. */

@@ -68,8 +68,8 @@ export function AssignmentView() {
       {!data && !error && (
         <Panel>
           <EmptyState icon="wand" title={isPending ? "Computing…" : "No assignment yet"}>
-            tutorq compares each assignment with two simpler ways: each student in turn gets the best tutor left, or
-            tutors are drawn at random.
+            tutorq compares each assignment with two simpler ways: each student in turn gets the best tutor
+            left, or tutors are drawn at random.
           </EmptyState>
         </Panel>
       )}
@@ -236,7 +236,10 @@ const PAIR_COLUMNS: Column<AssignedPair>[] = [
       />
     ),
   },
-  { header: "Compatibility", cell: (pair) => percent(pair.compatibility_score, { digits: 0, none: "not known" }) },
+  {
+    header: "Compatibility",
+    cell: (pair) => percent(pair.compatibility_score, { digits: 0, none: "not known" }),
+  },
   {
     header: "Why",
     phone: "hidden",
