@@ -41,6 +41,7 @@ function open(at: string) {
       route("/cases/$caseId", "Case", true),
       route("/tutors/$tutorId", "Ada Novak", true),
       route("/upcoming", "Upcoming"),
+      route("/matching", "Matching"),
     ]),
     history: createMemoryHistory({ initialEntries: [at] }),
   });

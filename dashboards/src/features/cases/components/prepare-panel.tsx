@@ -39,6 +39,7 @@ export function PreparePanel({ caseId, mayChange }: PreparePanelProps) {
                 ? "Opened today; figures may have changed since"
                 : `Opened with the scores of ${day(data.opened_on)}; today’s are as of ${day(meta.as_of)}`
             }
+            actions={data.facts.length > 0 && <Link to="/honesty">How often the chances come true</Link>}
             flush
           >
             {data.facts.length > 0 ? (
