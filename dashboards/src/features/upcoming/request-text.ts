@@ -24,8 +24,8 @@ export function requestText(
 ): RequestText {
   const when = WHEN.format(new Date(scheduled_time));
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  // UTC is the name of itself.
-  const inZone = when.endsWith(zone) ? "" : ` (time zone ${zone})`;
+  // UTC is said with the time.
+  const inZone = /(^|\/)UTC$/.test(zone) ? "" : ` (time zone ${zone})`;
   const what = subject ? `a session of ${subject}` : "a session";
   return {
     subject: `Could you stand in on ${when}?`,
