@@ -147,15 +147,14 @@ def _words_of_arms(now: ArmCounts, later: ArmCounts, ratio: Ratio | None) -> str
 def _words_of_expected(cases: int, let_downs: int, expected: Expected | None) -> str:
     if expected is None:
         return f"Too few cases to tell yet: {cases} of {CASES_NEEDED} with a talk."
-    if let_downs < expected.low:
-        verdict = "That is fewer than chance explains; the cause is not known."
-    elif let_downs > expected.high:
-        verdict = "That is more than chance explains; the cause is not known."
-    else:
+    if expected.low <= let_downs <= expected.high:
         verdict = "The difference may be chance."
+    else:
+        verdict = "The difference is too large for chance; its cause is not known."
     return (
-        f"Tutors who were talked to let down {plural(let_downs, 'session')}; {expected.let_downs:,.0f} were expected "
-        f"without any change ({expected.low:,.0f} to {expected.high:,.0f} by chance). {verdict}"
+        f"In {plural(cases, 'case')} with a talk, tutors let down {plural(let_downs, 'session')}; "
+        f"{expected.let_downs:,.0f} were expected without any change ({expected.low:,.0f} to {expected.high:,.0f} by "
+        f"chance). {verdict}"
     )
 
 

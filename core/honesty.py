@@ -95,8 +95,8 @@ def in_short(known: Honesty) -> str:
     if not known.forecasts:
         return f"No forecast is {HORIZON_DAYS} days old yet, so it is not known how often flags are right."
     ranges = (
-        f"{percent(known.coverage)} of {plural(known.forecasts, 'range')} held what came "
-        f"({percent(known.coverage_expected)} forecast)."
+        f"{percent(known.coverage)} of {plural(known.forecasts, 'outcome')} lay within the forecast range "
+        f"({percent(known.coverage_expected)} expected)."
     )
     if not known.raised:
         return f"No flag of {HORIZON_DAYS} days ago or more can be judged yet. {ranges}"
@@ -129,7 +129,7 @@ def _ranges(known: Honesty) -> str | None:
     if not known.forecasts:
         return None
     return (
-        f"{percent(known.coverage)} of {plural(known.forecasts, 'forecast')} held what came; "
+        f"{percent(known.coverage)} of {plural(known.forecasts, 'outcome')} lay within the forecast range; "
         f"{percent(known.coverage_expected)} should."
     )
 

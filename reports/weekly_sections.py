@@ -119,7 +119,16 @@ overdue as (
 ),
 
 unowned as (
-    select *, row_number() over (order by opened_on, case_id) as place from cases where is_active and owner_id is null
+    select
+        cases.*,
+        row_number() over (
+            order by
+                case cases.priority when 'high' then 1 when 'normal' then 2 else 3 end,
+                coalesce(scores.harm_sessions, 0) desc, cases.opened_on, cases.case_id
+        ) as place
+    from cases
+    left join marts.tutor_scores as scores on cases.tutor_id = scores.tutor_id
+    where cases.is_active and cases.owner_id is null
 ),
 
 reasons as (

@@ -70,8 +70,8 @@ class ExpectedEffect(BaseModel):
     high: float | None = Field(description="Upper end of its 95% interval.", examples=[53.1])
     words: str = Field(
         examples=[
-            "Tutors who were talked to let down 34 sessions; 41 were expected without any change (30 to 53 by chance). "
-            "The difference may be chance."
+            "In 24 cases with a talk, tutors let down 34 sessions; 41 were expected without any change (30 to 53 by "
+            "chance). The difference may be chance."
         ]
     )
 

@@ -108,7 +108,7 @@ class WeeklyCases(BaseModel):
     overdue: Count = Field(description="Today: cases whose follow-up day has passed.")
     without_owner: Count = Field(description="Today.")
     overdue_cases: list[CaseMentioned] = Field(description=f"The {MOST_LISTED} that wait longest.")
-    unowned_cases: list[CaseMentioned] = Field(description=f"The {MOST_LISTED} that are open longest.")
+    unowned_cases: list[CaseMentioned] = Field(description=f"The {MOST_LISTED} most urgent.")
 
 
 class WeeklyOutcomes(BaseModel):

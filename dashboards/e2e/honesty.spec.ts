@@ -3,7 +3,7 @@ import { ask, expect, expectAccessible, expectFitsTelephone, test } from "./supp
 test("says how honest flags are, as the API has it, and for one month", async ({ page }) => {
   const { data } = await ask(page, "/api/calibration");
   await page.goto("/honesty");
-  await expect(page.getByRole("heading", { level: 1, name: "How accurate are the flags?" })).toBeVisible();
+  await expect(page.getByRole("heading", { level: 1, name: "Flag accuracy" })).toBeVisible();
   const words = page.getByRole("list", { name: "Summary" });
   for (const sentence of data.sentences) await expect(words).toContainText(sentence);
   const bands = page.getByRole("table", { name: "By forecast chance" });

@@ -23,8 +23,11 @@ test("the menu of the log-in", { tag: "@soak" }, async ({ page }) => {
 
 test("the pages that are in the menu", { tag: "@soak" }, async ({ page }) => {
   await page.goto("/honesty");
-  await page.getByRole("navigation", { name: "Pages" }).getByRole("button", { name: "Honesty" }).click();
-  await expect(page.getByRole("menuitem", { name: "Honesty" })).toHaveAttribute("aria-current", "page");
+  await page
+    .getByRole("navigation", { name: "Pages" })
+    .getByRole("button", { name: "Flag accuracy" })
+    .click();
+  await expect(page.getByRole("menuitem", { name: "Flag accuracy" })).toHaveAttribute("aria-current", "page");
   await expectAccessible(page);
   await page.getByRole("menuitem", { name: "Weekly" }).click();
   await expect(

@@ -61,7 +61,10 @@ test("is the first page, and says of whom what is raised and what is at risk", a
   const { words } = first.sudden_change ?? first.raised[0];
   await expect(row).toContainText(words.charAt(0).toUpperCase() + words.slice(1));
   await expect(row).toContainText(/\d of \d+ sessions? at risk in 7 days, \d+ students?/);
-  await page.getByRole("link", { name: first.tutor.name, exact: true }).first().click();
+  await page
+    .getByRole("link", { name: `Tutor page of ${first.tutor.name}`, exact: true })
+    .first()
+    .click();
   await expect(page.getByRole("heading", { level: 1, name: first.tutor.name })).toBeVisible();
   await expect(
     page.getByRole("region", { name: "Case" }).getByRole("link", { name: `Case ${first.case_id}` }),

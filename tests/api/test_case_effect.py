@@ -147,9 +147,9 @@ def test_arms_without_let_downs_have_no_ratio() -> None:
 @pytest.mark.parametrize(
     ("let_downs", "verdict"),
     [
-        (2, "That is fewer than chance explains; the cause is not known."),
+        (2, "The difference is too large for chance; its cause is not known."),
         (5, "The difference may be chance."),
-        (9, "That is more than chance explains; the cause is not known."),
+        (9, "The difference is too large for chance; its cause is not known."),
     ],
 )
 def test_what_was_expected_is_worded_without_a_cause(let_downs: int, verdict: str) -> None:
@@ -158,6 +158,6 @@ def test_what_was_expected_is_worded_without_a_cause(let_downs: int, verdict: st
     others = [{}, {"is_talked_to": True, "let_downs_expected": None}, {"is_talked_to": True, "is_over": False}]
     expected = effect_of([*talked_to, *others])["expected"]
     assert (expected["cases"], expected["sessions"], expected["expected"]) == (12, 240, 60)
-    said = f"Tutors who were talked to let down {12 * let_downs} sessions; 60 were expected without any change ("
+    said = f"In 12 cases with a talk, tutors let down {12 * let_downs} sessions; 60 were expected without any change ("
     assert expected["words"].startswith(said)
     assert expected["words"].endswith(verdict)

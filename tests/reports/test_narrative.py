@@ -86,7 +86,8 @@ def test_rules_say_what_happened_what_comes_and_how_far_to_trust_it() -> None:
         "In the week ahead, 25 of 900 planned sessions have a high let-down risk, with 21 students; about 8 of these "
         "sessions are likely to be let down. 14 follow-ups are due then.",
         "On Fridays, 13% of all sessions are let down, otherwise 9.0%. Of 412 weekly checks of flagged tutors, 30 days "
-        "ago or more, 78% were right (84% forecast). 93% of 1,180 ranges held what came (92% forecast). "
+        "ago or more, 78% were right (84% forecast). 93% of 1,180 outcomes lay within the forecast range (92% "
+        "expected). "
         f"In {SECRET}, 20% of all sessions are let down, otherwise 9.0%.",
     ]
 
@@ -156,7 +157,8 @@ def test_amounts_that_are_no_digits_are_not_taken(text: str) -> None:
 def test_flags_that_cannot_be_judged_are_not_called_young() -> None:
     known = honesty(forecasts=40, coverage=0.9, coverage_expected=0.9)
     assert narrative.told(WEEK, facts(calibration={"totals": known})).texts.background.endswith(
-        "No flag of 30 days ago or more can be judged yet. 90% of 40 ranges held what came (90% forecast)."
+        "No flag of 30 days ago or more can be judged yet. 90% of 40 outcomes lay within the forecast range "
+        "(90% expected)."
     )
 
 

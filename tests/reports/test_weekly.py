@@ -211,16 +211,17 @@ def test_cases_of_the_week_and_what_stands_today(over: "Marketplace") -> None:
     case(over, 5, **closed, reason="improved", closed_at="2026-02-01T22:30Z")  # Sunday in Vienna
     case(over, 6, **closed, reason="no_effect", closed_at="2026-02-01T23:30Z")  # Monday there
     unowned = case(over, 7)
+    urgent = case(over, 8, priority="high")
     payload = told(over)
     cases = payload["cases"]
     counts = {name: cases[name] for name in ("opened", "closed", "open", "overdue", "without_owner")}
-    assert counts == {"opened": 1, "closed": 1, "open": 5, "overdue": 1, "without_owner": 1}, opened
+    assert counts == {"opened": 1, "closed": 1, "open": 6, "overdue": 1, "without_owner": 2}, opened
     assert cases["reasons"] == [{"reason": "improved", "cases": 1}]
     assert [(each["case_id"], each["owner_name"]) for each in cases["overdue_cases"]] == [(late, "Ann Lee")]
-    assert [each["case_id"] for each in cases["unowned_cases"]] == [unowned]
+    assert [each["case_id"] for each in cases["unowned_cases"]] == [urgent, unowned]
     follow_ups = payload["follow_ups"]
     assert (follow_ups["total"], [each["case_id"] for each in follow_ups["coming"]]) == (1, [soon])
-    assert payload["outcomes"]["figures"]["opened"] == 7
+    assert payload["outcomes"]["figures"]["opened"] == 8
     assert payload["outcomes"]["answers"] == ["Too few cases to tell yet: 0 of 10 with a talk."]
 
 

@@ -34,7 +34,7 @@ const PAGES = [
 ] as const;
 /** In the menu “More”, for want of width. */
 const MORE_PAGES = [
-  { to: "/honesty", label: "Honesty" },
+  { to: "/honesty", label: "Flag accuracy" },
   { to: "/weekly", label: "Weekly" },
   { to: "/messages", label: "Messages" },
 ] as const;

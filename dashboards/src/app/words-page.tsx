@@ -34,10 +34,10 @@ const WORDS: Record<string, Record<string, string>> = {
     "Quality score": "From 0 to 100; 50 is the reference mean.",
     "Weight, measured": "The configured share of a part in the quality score, and its actual share.",
   },
-  Honesty: {
+  "Flag accuracy": {
     Forecast: "A prediction made on a Monday for one tutor and the following 30 days.",
-    "Range held":
-      "The let-downs of the 30 days fell inside the forecast range. At least 90% of ranges should hold.",
+    "Within range":
+      "The let-downs of the 30 days fell inside the forecast range. At least 90% of outcomes should.",
     "Flag right": "A flagged tutor was above the limit in the next 30 days, with at least 20 sessions.",
     "False alarm": "A flagged tutor was not above the limit in the next 30 days. Some had improved.",
     "Days to flag": "Days from the first 30-day rate above the limit to the flag.",
@@ -45,7 +45,8 @@ const WORDS: Record<string, Record<string, string>> = {
   Matching: {
     "Leaving risk":
       "The chance that a student has no second session with the tutor within 30 days of the first. Let-downs by the tutor are a separate risk.",
-    Fit: "How similar student and tutor are in pace, style, communication and age. A fixed formula computes the fit; no model learns it.",
+    Compatibility:
+      "How similar student and tutor are in pace, style, communication and age. A fixed formula computes it; no model learns it.",
   },
 };
 

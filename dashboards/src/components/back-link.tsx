@@ -30,8 +30,10 @@ export function BackLink({ list }: BackLinkProps) {
   );
 }
 
-/** The same on a page that is a list itself: only for who came to it from one tutor or one case. */
+/** The same on a page that is a list itself: only for who came to it from one tutor, one case or one session. */
 export function BackToOne() {
   const known = useWay();
-  return known && /^\/(cases|tutors)\//.test(known.way.to) ? <BackLink /> : null;
+  if (!known) return null;
+  const { to, search } = known.way;
+  return /^\/(cases|tutors)\//.test(to) || search.session !== undefined ? <BackLink /> : null;
 }

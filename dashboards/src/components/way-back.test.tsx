@@ -41,6 +41,7 @@ function open(at: string) {
       route("/cases/$caseId", "Case", true),
       route("/tutors/$tutorId", "Ada Novak", true),
       route("/upcoming", "Upcoming"),
+      route("/matching", "Matching"),
     ]),
     history: createMemoryHistory({ initialEntries: [at] }),
   });
@@ -70,6 +71,17 @@ it("leads back to the page as it was, over the next ones of a list", async () =>
   await userEvent.click(back);
   await shows("Today");
   expect(router.state.location.search).toEqual({ queue: "due", page: 2 });
+});
+
+it("leads from a list back to the session for which it was opened", async () => {
+  const router = open("/upcoming");
+  await shows("Upcoming");
+  await router.navigate({ to: "/upcoming", search: { session: "s" } });
+  await router.navigate({ to: "/matching" });
+  await shows("Matching");
+  await userEvent.click(await screen.findByRole("link", { name: "Upcoming" }));
+  await shows("Upcoming");
+  expect(router.state.location.search).toEqual({ session: "s" });
 });
 
 it("leads over filters back to the one tutor, and to no list from a list", async () => {

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import type { Assigned, Case, CaseEvent } from "../../lib/api-types";
 import { day, shortDay } from "../../lib/format";
 import { ApiProblem } from "../../lib/problem";
-import { awaited, daysLater, harm, nothingRaised, weeklyRange } from "./case-words";
+import { awaited, daysLater, harm, nothingRaised } from "./case-words";
 import { inOneLine, told } from "./event-words";
 import { outcomeInWords, refusalInWords } from "./use-case-actions";
 
@@ -138,12 +138,6 @@ it("names the field that is wrong", () => {
   expect(refusalInWords(new ApiProblem(400, "The request is not valid", "", undefined, { errors }))).toBe(
     "Day: must be today, 2026-11-29, or earlier.",
   );
-});
-
-it("says between which rates the weeks lie", () => {
-  expect(weeklyRange([0.02, null, 0.46])).toBe("2% to 46%");
-  expect(weeklyRange([0.1, 0.1])).toBe("10%");
-  expect(weeklyRange([null, 0.1])).toBe("");
 });
 
 it("says of many cases which were not assigned", () => {

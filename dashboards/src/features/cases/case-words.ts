@@ -9,7 +9,7 @@ import type {
   Queue,
 } from "../../lib/api-types";
 import { concernLabel } from "../../lib/concerns";
-import { about, counted, percent, shortDay } from "../../lib/format";
+import { about, counted, shortDay } from "../../lib/format";
 
 export const STATES: Record<CaseState, string> = {
   new: "New",
@@ -90,14 +90,6 @@ export function harm({
 }: Pick<Case, "harm_sessions" | "harm_students" | "planned_sessions_7d">): string {
   if (!planned_sessions_7d || harm_sessions === null) return "no sessions at risk in 7 days";
   return `${about(harm_sessions)} of ${counted(planned_sessions_7d, "session")} at risk in 7 days, ${counted(harm_students, "student")}`;
-}
-
-/** The lowest and the highest week: "2% to 46%"; nothing without two weeks that are known. */
-export function weeklyRange(rates: readonly (number | null)[]): string {
-  const known = rates.filter((rate): rate is number => rate !== null && Number.isFinite(rate));
-  if (known.length < 2) return "";
-  const [low, high] = [Math.min(...known), Math.max(...known)].map((rate) => percent(rate, { digits: 0 }));
-  return low === high ? `${low}` : `${low} to ${high}`;
 }
 
 /** "today", "1 day", "12 days" */

@@ -47,8 +47,11 @@ const ARM: EffectArm = {
   let_down_rate: 0.08,
 };
 
-function show(answer: () => Response): void {
-  server.use(http.get(at("/api/cases/effect"), answer));
+function show(answer: () => Response, role = "admin"): void {
+  server.use(
+    http.get(at("/api/cases/effect"), answer),
+    http.get(at("/api/auth/session"), () => HttpResponse.json({ role })),
+  );
   render(
     <MantineProvider>
       <QueryClientProvider client={new QueryClient({ defaultOptions: { queries: { retry: false } } })}>
@@ -57,8 +60,8 @@ function show(answer: () => Response): void {
     </MantineProvider>,
   );
 }
-const showEffect = (effect: Partial<CaseEffect>) =>
-  show(() => HttpResponse.json({ data: { ...NOTHING, ...effect } }));
+const showEffect = (effect: Partial<CaseEffect>, role?: string) =>
+  show(() => HttpResponse.json({ data: { ...NOTHING, ...effect } }), role);
 
 it("waits, and then says that there is nothing to tell", async () => {
   showEffect({});
@@ -85,12 +88,18 @@ it("says what is missing as soon as anything is drawn", async () => {
 });
 
 it("shows what was expected without arms, and how to learn the cause", async () => {
-  const words = "Tutors who were talked to let down 34 sessions; 41 were expected without any change.";
+  const words = "In 12 cases with a talk, tutors let down 34 sessions; 41 were expected without any change.";
   showEffect({ expected: { ...NOTHING.expected, cases: 12, low: 30, high: 53, words } });
   const answer = within(await screen.findByRole("region", { name: "Compared with expected let-downs" }));
   expect(answer.getByText(words)).toBeTruthy();
-  expect(answer.getByText("TUTORQ_RANDOMISE_FOLLOW_UP=true")).toBeTruthy();
+  expect(await answer.findByText("TUTORQ_RANDOMISE_FOLLOW_UP=true")).toBeTruthy();
   expect(screen.queryByRole("region", { name: "By random order" })).toBeNull();
+});
+
+it("names no setting to a coach", async () => {
+  showEffect({ expected: { ...NOTHING.expected, cases: 12, low: 30, high: 53 } }, "coach");
+  expect(await screen.findByText(/an admin can have the order of talks drawn at random/)).toBeTruthy();
+  expect(screen.queryByText(/TUTORQ_/)).toBeNull();
 });
 
 it("keeps showing arms when nothing is drawn any more", async () => {

@@ -17,6 +17,12 @@ export interface MatchingSearch {
   view?: "assignment";
 }
 
+/** What changes with another student: other subjects, and a tutor who was chosen for somebody else. */
+export const withStudent = (search: MatchingSearch, student: string): Partial<MatchingSearch> =>
+  student === search.student || search.student === undefined
+    ? { student }
+    : { student, subject: undefined, tutor: undefined };
+
 export function matchingSearch(raw: Record<string, unknown>): MatchingSearch {
   return {
     student: someText(raw.student),

@@ -24,13 +24,15 @@ export function requestText(
 ): RequestText {
   const when = WHEN.format(new Date(scheduled_time));
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  // UTC is said with the time.
+  const inZone = /(^|\/)UTC$/.test(zone) ? "" : ` (time zone ${zone})`;
   const what = subject ? `a session of ${subject}` : "a session";
   return {
     subject: `Could you stand in on ${when}?`,
     body: [
       name ? `Hello ${name},` : "Hello,",
       "",
-      `We are looking for a tutor for ${what} on ${when} (time zone ${zone}), ${counted(minutes, "minute")} long.`,
+      `We are looking for a tutor for ${what} on ${when}${inZone}, ${counted(minutes, "minute")} long.`,
       "Could you take this session? Please reply soon, even if you cannot.",
     ].join("\n"),
   };

@@ -79,4 +79,5 @@ it("the mail to a stand-in is English, its day too", () => {
   const { subject, body } = requestText({ subject: "Maths", scheduled_time, minutes: 60 }, { name: "Ada" });
   expect(subject).toMatch(/^Could you stand in on Tuesday,? 3 February 2026 at 17:30 .+\?$/);
   expect(body).toMatch(/a session of Maths on Tuesday,? 3 February 2026 at 17:30/);
+  expect(body.match(/UTC/g) ?? []).toHaveLength(body.includes("time zone") ? 0 : 1);
 });

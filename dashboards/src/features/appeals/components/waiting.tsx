@@ -1,13 +1,15 @@
 import { Link } from "@tanstack/react-router";
 import { Notice } from "../../../components/notice";
+import { useIsLead } from "../../../lib/auth";
 import { count, counted } from "../../../lib/format";
 import { useWaiting } from "../api/appeals";
 import classes from "./waiting.module.css";
 
-/** In the navigation: how many appeals are open. */
+/** In the navigation, for who may decide: how many appeals are open. */
 export function WaitingCount() {
   const open = useWaiting().data?.open ?? 0;
-  if (open === 0) return null;
+  const mayDecide = useIsLead();
+  if (!mayDecide || open === 0) return null;
   return (
     <span className={classes.count}>
       {open}
@@ -16,10 +18,11 @@ export function WaitingCount() {
   );
 }
 
-/** On Today: that appeals wait for a decision. */
+/** On Today, for who may decide: that appeals wait for a decision. */
 export function WaitingNotice() {
   const waiting = useWaiting().data;
-  if (!waiting?.open) return null;
+  const mayDecide = useIsLead();
+  if (!mayDecide || !waiting?.open) return null;
   return (
     <Notice
       icon={waiting.overdue ? "alert" : "inbox"}

@@ -3,8 +3,9 @@ import { Panel } from "../../../components/panel";
 import { Sparkline } from "../../../components/sparkline";
 import type { CaseDetail, CaseState, Priority } from "../../../lib/api-types";
 import { capitalised, day, dayOf, moment } from "../../../lib/format";
+import { weeklyRange } from "../../../lib/let-downs";
 import { tutorName } from "../../../lib/person-name";
-import { age, choices, harm, PRIORITIES, STATES, weeklyRange } from "../case-words";
+import { age, choices, harm, PRIORITIES, STATES } from "../case-words";
 import type { CaseActions } from "../use-case-actions";
 import classes from "./case-facts.module.css";
 import { FollowUpField } from "./follow-up-field";
@@ -77,14 +78,14 @@ export function CaseFacts({ subject, actions }: { subject: CaseDetail; actions: 
         <dd>{day(subject.snoozed_until, "Not snoozed")}</dd>
         <dt>At risk</dt>
         <dd>{capitalised(harm(subject))}</dd>
-        <dt>12 weeks</dt>
+        <dt>Let-downs, 12 weeks</dt>
         <dd>
           <Sparkline
             values={subject.weekly_let_down_rates}
             asOf={subject.as_of}
             label={`Let-downs of ${tutorName(subject.tutor)} in the last 12 weeks`}
           />{" "}
-          {weeklyRange(subject.weekly_let_down_rates)}
+          {weeklyRange(subject.weekly_let_down_rates, subject.as_of)}
         </dd>
       </dl>
     </Panel>

@@ -10,9 +10,10 @@ import { CELL_LINK, type Column, QueryTable, ROW_LINK } from "../../../component
 import { Tag } from "../../../components/tag";
 import type { Case, CaseList } from "../../../lib/api-types";
 import { capitalised, count, counted, dayOf } from "../../../lib/format";
+import { weeklyRange } from "../../../lib/let-downs";
 import { tutorName } from "../../../lib/person-name";
 import { PAGE_SIZE, useCases } from "../api/get-cases";
-import { age, awaited, harm, nothingRaised, PRIORITIES, REASONS, STATES, weeklyRange } from "../case-words";
+import { age, awaited, harm, nothingRaised, PRIORITIES, REASONS, STATES } from "../case-words";
 import { useSelected } from "../selection";
 import type { TodaySearch, Whose } from "../today-search";
 import { useWhyNot } from "../use-me";
@@ -102,19 +103,31 @@ const columnsOfAll = (asOf: string | undefined, isClosed: boolean): Column<Case>
     width: "17%",
     overflow: "ellipsis",
     phone: { row: 1, side: "start" },
-    cell: ({ tutor }) => (
+    cell: ({ case_id, tutor }) => (
       <Link
-        to="/tutors/$tutorId"
-        params={{ tutorId: tutor.tutor_id }}
-        className={`${CELL_LINK} ${classes.tutor}`}
+        to="/cases/$caseId"
+        params={{ caseId: String(case_id) }}
+        data-case={case_id}
+        data-row-link={ROW_LINK["data-row-link"]}
+        className={`${ROW_LINK.className} ${classes.tutor}`}
       >
+        <VisuallyHidden>Case of </VisuallyHidden>
         {tutorName(tutor)}
       </Link>
     ),
-    detail: ({ tutor }) =>
-      [tutor.external_id !== tutorName(tutor) && tutor.external_id, tutor.is_active === false && "not active"]
-        .filter(Boolean)
-        .join(" · "),
+    detail: ({ tutor }) => (
+      <>
+        {tutor.external_id !== tutorName(tutor) && `${tutor.external_id} · `}
+        {tutor.is_active === false && "not active · "}
+        <Link
+          to="/tutors/$tutorId"
+          params={{ tutorId: tutor.tutor_id }}
+          className={`${CELL_LINK} ${classes.page}`}
+        >
+          Tutor page<VisuallyHidden> of {tutorName(tutor)}</VisuallyHidden>
+        </Link>
+      </>
+    ),
   },
   {
     header: isClosed ? "Concerns of the case" : "Raised concerns",
@@ -124,9 +137,9 @@ const columnsOfAll = (asOf: string | undefined, isClosed: boolean): Column<Case>
     detail: harm,
   },
   {
-    header: "12 weeks",
+    header: "Let-downs, 12 weeks",
     overflow: "nowrap",
-    width: "116px",
+    width: "132px",
     phone: { row: 3, side: "end" },
     cell: (row) => (
       <Sparkline
@@ -135,7 +148,7 @@ const columnsOfAll = (asOf: string | undefined, isClosed: boolean): Column<Case>
         label={`Let-downs of ${tutorName(row.tutor)} in the last 12 weeks`}
       />
     ),
-    detail: ({ weekly_let_down_rates }) => weeklyRange(weekly_let_down_rates),
+    detail: ({ weekly_let_down_rates }) => weeklyRange(weekly_let_down_rates, asOf),
   },
   {
     header: "Owner",
@@ -211,16 +224,7 @@ function Raised({ row }: { row: Case }) {
       : row.raised;
   return (
     <>
-      <Link
-        to="/cases/$caseId"
-        params={{ caseId: String(row.case_id) }}
-        data-case={row.case_id}
-        data-row-link={ROW_LINK["data-row-link"]}
-        className={`${ROW_LINK.className} ${classes.raised}`}
-      >
-        <VisuallyHidden>Case of {tutorName(row.tutor)}: </VisuallyHidden>
-        {first ? capitalised(first.words) : nothingRaised(row)}
-      </Link>
+      <span className={classes.raised}>{first ? capitalised(first.words) : nothingRaised(row)}</span>
       {others.map(({ concern, words }) => (
         <span key={concern} className={classes.also}>
           {capitalised(words)}

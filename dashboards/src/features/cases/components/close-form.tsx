@@ -2,6 +2,7 @@ import { Radio, Textarea } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import type { CloseReason } from "../../../lib/api-types";
+import { concernLabel } from "../../../lib/concerns";
 import { caseNow, useChangeCase } from "../api/change-cases";
 import { CLOSED_AS, choices, REASONS, STATES } from "../case-words";
 import { CaseForm, type FormProps, LONGEST_TEXT } from "./case-form";
@@ -45,6 +46,12 @@ export function CloseForm({ subject, onDone, onCancel }: FormProps) {
           ))}
         </div>
       </Radio.Group>
+      {subject.raised.length > 0 && (
+        <p className={classes.hint}>
+          Still raised: {subject.raised.map(({ concern }) => concernLabel(concern)).join(", ")}. A closed case
+          does not end a concern.
+        </p>
+      )}
       {reason === "excused" && (
         <p className={classes.hint}>
           Closing a case excuses no sessions: they still count, and the concern stays.{" "}

@@ -5,6 +5,7 @@ import { Panel } from "../../../components/panel";
 import { QueryBoundary } from "../../../components/query-boundary";
 import { type Column, Table } from "../../../components/table";
 import type { CaseEffect, EffectArm } from "../../../lib/api-types";
+import { useIsAdmin } from "../../../lib/auth";
 import { count, percent } from "../../../lib/format";
 import { useCaseEffect } from "../api/effect";
 import classes from "./effect-panel.module.css";
@@ -23,6 +24,7 @@ export function EffectPanel() {
 
 function Effect({ effect }: { effect: CaseEffect }) {
   const { drawn, expected, is_drawn, cases_needed } = effect;
+  const isAdmin = useIsAdmin();
   const arms = [
     { name: "Talk at once", ...drawn.now },
     { name: "Talk after 30 days", ...drawn.later },
@@ -56,8 +58,13 @@ function Effect({ effect }: { effect: CaseEffect }) {
           {!is_drawn && (
             <>
               {" "}
-              To measure cause and effect, randomise the follow-up:{" "}
-              <code>TUTORQ_RANDOMISE_FOLLOW_UP=true</code>
+              To measure cause and effect, an admin can have the order of talks drawn at random
+              {isAdmin && (
+                <>
+                  : <code>TUTORQ_RANDOMISE_FOLLOW_UP=true</code>
+                </>
+              )}
+              .
             </>
           )}
         </p>

@@ -40,6 +40,7 @@ export function PreparePanel({ caseId, today, mayChange }: PreparePanelProps) {
                 ? `Opened ${meta.as_of === today ? "today" : `with the scores of ${day(meta.as_of)}, which are the newest`}; figures may have changed since`
                 : `Opened with the scores of ${day(data.opened_on)}; today’s are as of ${day(meta.as_of)}`
             }
+            actions={data.facts.length > 0 && <Link to="/honesty">How often the chances come true</Link>}
             flush
           >
             {data.facts.length > 0 ? (
@@ -87,12 +88,17 @@ function Parts({ known }: { known: Preparation }) {
   );
 }
 
+/** Two concerns read the same sessions; what tells them apart. */
+const READING: Partial<Record<Fact["concern"], string>> = {
+  unreliable: ", over months",
+  getting_worse: ", at this moment",
+};
+
 /** A sudden change in figures; what was counted is said by the concern that counts in its place. */
 function sentenceOf({ concern, change, sentence, is_raised, superseded }: Fact): string {
-  const changed = change && `${concernLabel(concern)}: ${change}.`;
-  if (superseded) return changed ?? sentence ?? concernLabel(concern);
-  const now = sentence ?? `${concernLabel(concern)}: no longer counted.`;
-  return [changed, now, !is_raised && "Not raised any more."].filter(Boolean).join(" ");
+  const now = superseded && change ? null : (sentence ?? "no longer counted.");
+  const said = [change && `${change}.`, now, !superseded && !is_raised && "Not raised any more."];
+  return `${concernLabel(concern)}${READING[concern] ?? ""}: ${said.filter(Boolean).join(" ")}`;
 }
 
 /** Who has sessions with the tutor, and who could give the next of them. */

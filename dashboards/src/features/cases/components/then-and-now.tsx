@@ -37,7 +37,7 @@ export function ThenAndNow({ facts }: { facts: Fact[] }) {
           detail: ({ now }) => now && likely(now, "now"),
         },
         {
-          header: "Counted change",
+          header: "Change",
           phone: { row: 4, side: "both", isLabelled: true },
           cell: ({ opening, now }) => (opening && now ? changed(opening, now) : "–"),
         },

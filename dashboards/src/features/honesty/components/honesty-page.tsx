@@ -25,8 +25,8 @@ export function HonestyPage() {
   const calibration = useCalibration(search);
   return (
     <Page
-      title="How accurate are the flags?"
-      note="A year of Monday forecasts, each for 30 days"
+      title="Flag accuracy"
+      note={noteOf(calibration.data?.data.months ?? [])}
       actions={<Filters search={search} known={calibration.data?.data} />}
     >
       <QueryBoundary query={calibration} skeleton={<Skeleton height={520} radius={10} />}>
@@ -44,6 +44,13 @@ export function HonestyPage() {
       </QueryBoundary>
     </Page>
   );
+}
+
+/** Of which months there are forecasts. */
+function noteOf(months: string[]): string {
+  const [first, last] = [months.at(0), months.at(-1)].map((day) => day && monthOf(day));
+  const span = first && (first === last ? ` of ${first}` : ` from ${first} to ${last}`);
+  return `Monday forecasts${span ?? ""}, each for 30 days`;
 }
 
 function Filters({ search, known }: { search: HonestySearch; known: Calibration | undefined }) {
@@ -112,14 +119,14 @@ function Figures({ known }: { known: Calibration }) {
           detail={`${count(totals.missed)} of ${counted(totals.judged - totals.raised, "check")}`}
         />
         <Tile
-          label="Ranges that held"
+          label="Outcomes within the range"
           figure={share(totals.coverage)}
           detail={against(totals.coverage_expected, totals.forecasts, "forecast")}
         />
         <Tile
-          label="From above the limit to flag"
-          figure={totals.days_to_flag === null ? "–" : `${decimal(totals.days_to_flag)} days`}
-          detail={`${count(totals.rises_flagged)} of ${counted(totals.rises, "rise")} flagged`}
+          label={`Rises above ${share(known.risk_threshold)} flagged within 30 days`}
+          figure={share(totals.flagged_share)}
+          detail={flagged(totals)}
         />
       </Tiles>
       <Panel title="Forecasts and outcomes" note="Tutors with at least 20 sessions">
@@ -162,6 +169,14 @@ const share = (value: number | null): string => percent(value, { digits: 0, none
 const against = (expected: number | null, all: number, noun: string): string =>
   expected === null ? `no ${noun}s` : `${share(expected)} forecast · ${counted(all, noun)}`;
 
+const flagged = ({ rises, rises_flagged, days_to_flag }: Honesty): string =>
+  [
+    rises === 0 ? "no rises" : `${count(rises_flagged)} of ${counted(rises, "rise")}`,
+    days_to_flag !== null && `after ${decimal(days_to_flag)} days on average`,
+  ]
+    .filter(Boolean)
+    .join(", ");
+
 const columns = <Row extends Honesty>(header: string, nameOf: (row: Row) => string): Column<Row>[] => [
   { header, isRowHeader: true, width: "22%", phone: { row: 1, side: "start" }, cell: nameOf },
   {
@@ -171,7 +186,7 @@ const columns = <Row extends Honesty>(header: string, nameOf: (row: Row) => stri
     cell: ({ forecasts }) => count(forecasts),
   },
   {
-    header: "Ranges held",
+    header: "Within range",
     align: "right",
     phone: { row: 2, side: "start", isLabelled: true },
     cell: ({ coverage }) => share(coverage),

@@ -18,7 +18,16 @@ const studentsQuery = (search: string | undefined, needsTutor: true | undefined)
       body(
         api.GET("/api/matching/students", {
           signal,
-          params: { query: { search, is_active: true, needs_tutor: needsTutor, limit: SHOWN } },
+          params: {
+            query: {
+              search,
+              is_active: true,
+              needs_tutor: needsTutor,
+              limit: SHOWN,
+              // Who has a tutor can wait.
+              ...(needsTutor && { sort_by: "urgency_level" as const, sort_order: "desc" as const }),
+            },
+          },
         }),
       ),
     placeholderData: keepPreviousData,

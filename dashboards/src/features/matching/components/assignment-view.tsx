@@ -68,7 +68,8 @@ export function AssignmentView() {
       {!data && !error && (
         <Panel>
           <EmptyState icon="wand" title={isPending ? "Computing…" : "No assignment yet"}>
-            tutorq compares each assignment with a greedy one and with chance.
+            tutorq compares each assignment with two simpler ways: each student in turn gets the best tutor
+            left, or tutors are drawn at random.
           </EmptyState>
         </Panel>
       )}
@@ -182,8 +183,8 @@ function Comparison({ assignment }: { assignment: Assignment }) {
   const most = Math.max(...[assigned, greedy ?? 0, random ?? 0].filter(Number.isFinite), 0.001);
   const bars = [
     { label: "This assignment", value: assigned, isOurs: true },
-    { label: "Greedy: best remaining tutor for each student", value: greedy, isOurs: false },
-    { label: "Chance", value: random, isOurs: false },
+    { label: "Each student in turn gets the best tutor left", value: greedy, isOurs: false },
+    { label: "Tutors drawn at random", value: random, isOurs: false },
   ];
   return (
     <dl className={classes.bars}>
@@ -235,7 +236,10 @@ const PAIR_COLUMNS: Column<AssignedPair>[] = [
       />
     ),
   },
-  { header: "Fit", cell: (pair) => percent(pair.compatibility_score, { digits: 0, none: "not known" }) },
+  {
+    header: "Compatibility",
+    cell: (pair) => percent(pair.compatibility_score, { digits: 0, none: "not known" }),
+  },
   {
     header: "Why",
     phone: "hidden",

@@ -3,7 +3,6 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { Bar } from "../../../components/bar";
 import { ConcernBadges } from "../../../components/concern-badges";
-import { Icon } from "../../../components/icons";
 import { Panel } from "../../../components/panel";
 import { QueryBoundary } from "../../../components/query-boundary";
 import { Risk } from "../../../components/risk";
@@ -98,8 +97,9 @@ function Prediction({ pair }: { pair: PairPrediction }) {
       <div className={classes.foot}>
         <span className={classes.model}>
           {pair.model.kind === "model"
-            ? `Predicted by ${pair.model.version}, trained ${dayOf(pair.model.trained_at)}`
-            : `Predicted by rules (${pair.model.version})`}
+            ? `Predicted by a model, trained ${dayOf(pair.model.trained_at)}`
+            : "Predicted by fixed rules"}
+          {isLead && ` (${pair.model.version})`}
         </span>
         {mayEditTutor && (
           <span className={classes.edits}>
@@ -253,17 +253,16 @@ function AlternativeRow({
         rankOf={alternative.rank_of}
       />
       <span className={classes.alternativeFacts}>
-        {percent(alternative.compatibility_score, { digits: 0, none: UNKNOWN })} fit ·{" "}
+        {percent(alternative.compatibility_score, { digits: 0, none: UNKNOWN })} compatible ·{" "}
         {freePlaces(alternative.free_capacity)}
       </span>
       <Button
         size="compact-xs"
         variant="default"
-        aria-label={`Choose ${name}`}
-        leftSection={<Icon name="check" size={12} />}
+        aria-label={`Show the pair with ${name}`}
         onClick={() => onChoose(alternative.tutor_id)}
       >
-        Choose
+        Show this pair
       </Button>
     </li>
   );

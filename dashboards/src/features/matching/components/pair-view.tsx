@@ -9,7 +9,7 @@ import { studentName, tutorName } from "../../../lib/person-name";
 import { useMatchTutors, useStudent, useStudents } from "../api/people";
 import { useMatches } from "../api/predictions";
 import { freePlaces } from "../free-places";
-import type { MatchingSearch } from "../matching-search";
+import { type MatchingSearch, withStudent } from "../matching-search";
 import { MatchPanel } from "./match-panel";
 import classes from "./pair-view.module.css";
 import { PeopleList, type PersonCard } from "./people-list";
@@ -44,9 +44,9 @@ export function PairView({ search, onChange }: PairViewProps) {
           search={search}
           onChange={onChange}
           onChoose={(id) => {
-            // Another student, other subjects.
-            onChange({ student: id, subject: undefined });
-            setPart(tutor ? "match" : "tutors");
+            const change = withStudent(search, id);
+            onChange(change);
+            setPart({ ...search, ...change }.tutor ? "match" : "tutors");
           }}
         />
         <div className={classes.match}>
@@ -64,7 +64,7 @@ export function PairView({ search, onChange }: PairViewProps) {
                 title={student ? "Now choose a tutor" : "Choose a student and a tutor"}
               >
                 {student
-                  ? "The best-fitting tutors come first."
+                  ? "Tutors with the lowest leaving risk come first."
                   : "You will see the leaving risk, its factors and alternatives."}
               </EmptyState>
             </Panel>
@@ -110,7 +110,10 @@ function Students({ search, onChange, onChoose }: ColumnProps) {
     <PeopleList
       className={classes.students}
       title="Students"
-      note={meta && `${count(meta.total)} active${search.needs ? " without an active tutor" : ""}`}
+      note={
+        meta &&
+        `${count(meta.total)} active${search.needs ? " without an active tutor, the most urgent first" : ""}`
+      }
       query={students}
       cards={cards}
       total={meta?.total}

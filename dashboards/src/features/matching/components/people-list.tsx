@@ -106,7 +106,7 @@ export function PeopleList(props: PeopleListProps) {
 }
 
 function PersonRow({ card: { name, about, aside, tags, fit } }: { card: PersonCard }) {
-  const compatibility = fit && `${percent(fit.compatibility, { digits: 0, none: "unknown" })} fit`;
+  const compatibility = fit && `${percent(fit.compatibility, { digits: 0, none: "unknown" })} compatible`;
   return (
     <RowContent
       title={name}

@@ -4,7 +4,7 @@ import { Panel } from "../../../components/panel";
 import { QueryBoundary } from "../../../components/query-boundary";
 import { Tag } from "../../../components/tag";
 import type { KindOfMail, KindsMeta } from "../../../lib/api-types";
-import { useSession } from "../../../lib/auth";
+import { useIsAdmin, useSession } from "../../../lib/auth";
 import { moment, shortMoment } from "../../../lib/format";
 import { useKinds } from "../api/kinds";
 import type { Kind } from "../report-search";
@@ -20,11 +20,12 @@ interface KindCardsProps {
 /** A card for each kind of mail. */
 export function KindCards(actions: KindCardsProps) {
   const kinds = useKinds();
+  const isAdmin = useIsAdmin();
   return (
     <QueryBoundary query={kinds} skeleton={<Skeleton height={420} radius={10} />}>
       {({ data, meta }) => (
         <>
-          <p className={classes.note}>{noteOf(meta)}</p>
+          <p className={classes.note}>{noteOf(meta, isAdmin)}</p>
           <ul className={classes.cards} aria-label="Kinds of mail">
             {data.map((known) => (
               <li key={known.kind}>
@@ -38,10 +39,10 @@ export function KindCards(actions: KindCardsProps) {
   );
 }
 
-function noteOf({ provider, has_begun }: KindsMeta): string {
+function noteOf({ provider, has_begun }: KindsMeta, isAdmin: boolean): string {
   if (!has_begun) return "tutorq sends mail after the first scores.";
   return provider === "file"
-    ? "tutorq writes mail to files, not to recipients (TUTORQ_MAIL_PROVIDER=file)."
+    ? `tutorq writes mail to files, not to recipients${isAdmin ? " (TUTORQ_MAIL_PROVIDER=file)" : ""}.`
     : `${provider} sends the mail.`;
 }
 

@@ -60,7 +60,8 @@ function Known({ attrition }: { attrition: TutorAttrition }) {
         {isByRules && " A fixed formula decides until a model is trained on your data."}
       </p>
       <p className={classes.facts}>
-        {facts.filter(Boolean).join(" · ")} (as of {day(attrition.as_of)}; without platform-wide breaks)
+        {facts.filter(Boolean).join(" · ")} (as of {day(attrition.as_of)}; days on which the whole platform
+        paused do not count)
       </p>
       <Factors title="Raises the risk" factors={attrition.factors.filter(({ effect }) => effect > 0)} />
       <Factors title="Lowers the risk" factors={attrition.factors.filter(({ effect }) => effect < 0)} />

@@ -1,3 +1,4 @@
+import { Link } from "@tanstack/react-router";
 import { ConcernStatusBadge } from "../../../components/concern-badges";
 import { EmptyState } from "../../../components/empty-state";
 import { Panel } from "../../../components/panel";
@@ -15,7 +16,11 @@ export function ConcernCards({ sentence, concerns }: { sentence: string; concern
   const gravity = ({ status, superseded }: TutorConcern) => (superseded ? GRAVITY.ok : GRAVITY[status]);
   const cards = concerns.toSorted((one, other) => gravity(one) - gravity(other));
   return (
-    <Panel title="Concerns" note={sentence}>
+    <Panel
+      title="Concerns"
+      note={sentence}
+      actions={cards.length > 0 && <Link to="/honesty">How often the chances come true</Link>}
+    >
       {cards.length === 0 ? (
         <EmptyState title="No sessions to judge by">Concerns appear after the first sessions.</EmptyState>
       ) : (

@@ -135,7 +135,7 @@ const excusable = (event: TutorEvent): Excusable => ({
 
 function whatOf(event: TutorEvent): string {
   const by = event.initiator ? ` ${BY[event.initiator] ?? ""}` : "";
-  if (event.kind === "reschedule") return `Rescheduled${by}`;
+  if (event.kind === "reschedule") return `Moved${by}`;
   if (event.kind === "no_show") return `No-show${by}`;
   if (event.kind === "tutor_cancellation") return "Cancelled by the tutor";
   if (event.kind === "other_cancellation") return `Cancelled${by}`;

@@ -12,6 +12,7 @@ import { type Column, QueryTable, ROW_LINK } from "../../../components/table";
 import type { ConcernName, FunnelResponse, TutorList, TutorRow } from "../../../lib/api-types";
 import { concernLabel } from "../../../lib/concerns";
 import { about, count, counted, decimal, percent, points, probability } from "../../../lib/format";
+import { weeklyRange } from "../../../lib/let-downs";
 import { tutorName } from "../../../lib/person-name";
 import { daysAfter } from "../../../lib/week";
 import { PAGE_SIZE } from "../api/get-tutors";
@@ -140,7 +141,7 @@ const columns = (
   },
   ...(concern || by === "stop_probability" ? [] : [SESSIONS]),
   {
-    header: "12 weeks",
+    header: "Let-downs, 12 weeks",
     sort: "trend_30d",
     overflow: "nowrap",
     phone: { row: 3, side: "end" },
@@ -151,9 +152,10 @@ const columns = (
         label={`Let-downs of ${tutorName(tutor)} in the last 12 weeks`}
       />
     ),
-    detail: (tutor) => (
-      <span title="Last 30 days against the 30 before">{points(tutor.trend_30d, "no comparison")}</span>
-    ),
+    detail: (tutor) =>
+      by === "trend_30d"
+        ? `${points(tutor.trend_30d, "no comparison")} in 30 days`
+        : weeklyRange(tutor.weekly_let_down_rates ?? [], tutor.as_of),
   },
   {
     header: "Quality",

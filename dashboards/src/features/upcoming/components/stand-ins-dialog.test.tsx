@@ -97,7 +97,7 @@ it("lists who is free, with both risks and concerns, and more on request", async
   expect(rows[2]?.textContent).toContain("Not predicted");
   expect(screen.getByText(/45 minutes\. Planned with Ada Novak\./)).toBeTruthy();
   expect(screen.getByRole("link", { name: "See the match with Tutor 1" }).getAttribute("href")).toBe(
-    "/matching?student=p-1&tutor=t-1",
+    "/matching?student=p-1&tutor=t-1&subject=maths",
   );
   await userEvent.click(screen.getByRole("button", { name: "Show more (10 of 12)" }));
   expect(await screen.findByText("Tutor 12")).toBeTruthy();

@@ -83,8 +83,8 @@ function About({ session, total }: { session: CoveredSession; total: number }) {
         {tutorName({ ...session, name: session.tutor_name, external_id: null })}.
       </p>
       <p>
-        {counted(total, "free tutor")} {total === 1 ? "fits" : "fit"} this session. The lowest risk comes
-        first; tutors with a raised concern come last.
+        {counted(total, "free tutor")} {total === 1 ? "fits" : "fit"} this session. Tutors with the lowest
+        let-down risk come first, those with a raised concern last.
       </p>
     </div>
   );
@@ -138,7 +138,11 @@ function TutorRow({ tutor, session, arranged }: TutorRowProps) {
       </span>
       <Button
         renderRoot={(props) => (
-          <Link to="/matching" search={{ student: session.student_id, tutor: tutorId }} {...props} />
+          <Link
+            to="/matching"
+            search={{ student: session.student_id, tutor: tutorId, subject: session.subject ?? undefined }}
+            {...props}
+          />
         )}
         size="compact-xs"
         h={26}

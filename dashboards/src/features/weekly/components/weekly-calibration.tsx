@@ -11,25 +11,21 @@ export function WeeklyCalibrationPanel({
   calibration: WeeklyCalibration;
 }) {
   return (
-    <Panel
-      title="Were the flags right?"
-      note={`Forecasts of a year, ${counted(days, "day")} ago or more`}
-      flush
-    >
+    <Panel title="Were the flags right?" note={`Monday forecasts, ${counted(days, "day")} old or more`} flush>
       <dl className={classes.figures}>
         <div>
           <dt>Flags that were right</dt>
           <dd>{against(totals.right_share, totals.right_share_expected)}</dd>
         </div>
         <div>
-          <dt>Ranges that held what came</dt>
+          <dt>Outcomes within the range</dt>
           <dd>{against(totals.coverage, totals.coverage_expected)}</dd>
         </div>
       </dl>
       <p className={classes.careful}>
         Of {counted(totals.raised, "check")} of flagged tutors and {counted(totals.forecasts, "forecast")},
         one per tutor and Monday. A flag was right if the tutor was above the limit in the{" "}
-        {counted(days, "day")} after. <Link to="/honesty">Accuracy of the flags</Link>
+        {counted(days, "day")} after. <Link to="/honesty">Flag accuracy</Link>
       </p>
     </Panel>
   );
