@@ -18,7 +18,7 @@ from tests.conftest import Postgres
 
 pytestmark = pytest.mark.slow
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 # The time limits are short, so that the tests are; nobody measures them.
 LIMITS = Limits(head_seconds=0.3, write_seconds=0.3, linger_seconds=0.3)
 CONNECTIONS = 16

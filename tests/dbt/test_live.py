@@ -666,13 +666,22 @@ def test_a_tag_stands_for_one_body(built: Dbt, database: Database) -> None:
     assert len({tag for tag, _ in seen}) == len(seen) == len({body for _, body in seen})
 
 
-def test_what_everybody_looks_at_stays_one_page(built: Dbt, database: Database) -> None:
+def test_what_everybody_looks_at_does_not_grow(built: Dbt, database: Database) -> None:
+    """Where nobody still sees an older row of it: a standby that another test has may, for a while."""
     with database.connect(autocommit=True) as connection:
-        for _ in range(30):
-            connection.execute("select marts.refresh_sessions(%s)", [[named("session 1")]])
-        (size,) = connection.execute("select pg_relation_size('marts.publication')").fetchone() or (0,)
+
+        def refreshed() -> int:
+            for _ in range(30):
+                connection.execute("select marts.refresh_sessions(%s)", [[named("session 1")]])
+            (size,) = connection.execute("select pg_relation_size('marts.publication')").fetchone() or (0,)
+            return int(size)
+
         (row,) = connection.execute("select pg_column_size(publication) from marts.publication").fetchone() or (0,)
-    assert size == 8192 < 30 * row
+        assert 30 * row > 2 * 8192
+        sizes = [refreshed()]
+        while (size := refreshed()) != sizes[-1]:
+            sizes.append(size)
+            assert len(sizes) < 20, sizes
 
 
 @pytest.mark.soak
