@@ -15,7 +15,7 @@ for (const { locale, first, rate, tag } of [
         await expect(table.getByText(/^(Mon?|Tue|Die?|Sun|So)$/).first()).toHaveText(first);
       }
       await expect(page.getByRole("table", { name: "Counts by window" })).toContainText(rate);
-      await expect(page.getByText("Times are in Europe/Vienna.")).toHaveCount(1);
+      await expect(page.getByText("Times are in Europe/Vienna unless another zone is named.")).toHaveCount(1);
       await expect(page.getByRole("region", { name: "What happened" })).not.toContainText(/GMT|CET|MEZ/);
     });
   });
