@@ -160,6 +160,7 @@ def test_it_waits_for_a_run_and_is_one_state_of_what_goes_on(
     writer = threading.Thread(target=write)
     writer.start()
     try:
+        until(lambda: "Ben" in tutors(source))
         with source.connect() as run:
             run.execute("select pg_advisory_lock(%s)", [locks.DBT])
             waiting = threading.Thread(
