@@ -667,7 +667,7 @@ def test_a_tag_stands_for_one_body(built: Dbt, database: Database) -> None:
 
 
 def test_what_everybody_looks_at_does_not_grow(built: Dbt, database: Database) -> None:
-    """Where nobody still sees an older row of it: a standby that another test has may, for a while."""
+    """Room is made of old rows in its page as soon as no transaction sees them: it grows up to then at most."""
     with database.connect(autocommit=True) as connection:
 
         def refreshed() -> int:
