@@ -47,7 +47,7 @@ export function BestStudents({ tutorId, subjects, attention }: BestStudentsProps
                       badge={
                         <Risk of="leaving" level={match.risk_level} probability={match.churn_probability} />
                       }
-                      detail={`${percent(match.compatibility_score, { digits: 0, none: "unknown" })} fit · ${match.subjects.join(", ") || "no subject"}`}
+                      detail={`${percent(match.compatibility_score, { digits: 0, none: "unknown" })} compatible · ${match.subjects.join(", ") || "no subject"}`}
                     />
                   </Link>
                 </li>
