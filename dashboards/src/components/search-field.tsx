@@ -13,7 +13,7 @@ interface SearchFieldProps {
   placeholder?: string;
   className?: string;
   value: string | undefined;
-  /** Called a moment after the last key, with undefined for nothing. */
+  /** Called a moment after the last key, or as soon as the field is left; with undefined for nothing. */
   onChange: (text: string | undefined) => void;
 }
 
@@ -48,7 +48,11 @@ export function SearchField({
         ask(event.currentTarget.value.trim() || undefined);
       }}
       onFocus={() => setFocused(true)}
-      onBlur={() => setFocused(false)}
+      onBlur={() => {
+        setFocused(false);
+        // Now: later, it would call back whoever has followed a link in the meantime.
+        ask.flush();
+      }}
     />
   );
 }
