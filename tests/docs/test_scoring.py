@@ -273,7 +273,7 @@ def slots() -> list[str]:
         f"(14 + 10 · 16%) of 50, or {percent(np.array((14 + 10 * 32 / 200) / 50))}",
         f"Fridays have {case_mix_odds(frame, 'weekday')['5']:g} times the odds of Mondays",
         f"{said.low[0]} to {said.high[0]} of 30 sessions are likely",
-        f"It should hold {100 * said.inside[0]:.0f} times of 100",
+        f"The range should hold {100 * said.inside[0]:.0f} times of 100",
     ]
 
 

@@ -39,7 +39,7 @@ class Evidence(NamedTuple):
         return np.nan_to_num(_ratio(self.trials**2, self.squares))
 
     def capped(self, cap: float) -> "Evidence":
-        """Trials and events scaled down to at most `cap` trials, so that no past outweighs a change of habits."""
+        """Trials and events scaled down to at most `cap` trials, since tutors change and bad days cluster."""
         scale = np.minimum(1.0, np.nan_to_num(_ratio(np.full_like(self.trials, cap), self.trials), nan=1.0))
         return Evidence(self.trials * scale, self.events * scale, self.squares * scale**2)
 
