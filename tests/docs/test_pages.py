@@ -1,5 +1,6 @@
 """Pages say what is there: links lead somewhere, and commands, settings and targets of make exist."""
 
+import itertools
 import posixpath
 import re
 import shlex
@@ -149,6 +150,45 @@ def _leaves(nav: object) -> Iterator[str]:
         yield nav
     for each in nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else ():
         yield from _leaves(each)
+
+
+def test_architecture_names_every_folder() -> None:
+    page = (PROJECT_ROOT / "docs" / "architecture.md").read_text()
+    folders = {*_packages(), *(readme.parent.name for readme in PROJECT_ROOT.glob("[!.]*/README.md"))} - {"docs"}
+    assert set(re.findall(r"^\| \[`(\w+)/`\]\(\.\./\1/README\.md\)", page, re.M)) == folders
+
+
+def test_architecture_names_every_job_and_sensor() -> None:
+    graph = (PROJECT_ROOT / "tests" / "orchestration" / "graph.txt").read_text()
+    names = re.findall(r"^(?:job|sensor) (\w+)", graph, re.M)
+    page = (PROJECT_ROOT / "docs" / "architecture.md").read_text()
+    assert [name for name in names if f"`{name}`" not in page] == []
+
+
+def test_architecture_draws_the_imports_there_are() -> None:
+    """Each solid arrow is an import, and each import follows arrows."""
+    page = (PROJECT_ROOT / "docs" / "architecture.md").read_text().partition("who may import whom")[2]
+    drawn: dict[str, set[str]] = {name: set() for name in _packages()}
+    for line in page.partition("```mermaid")[2].partition("```")[0].splitlines():
+        groups = [set(re.findall(r"\w+", group)) for group in line.split("-->")]
+        for importers, imported in itertools.pairwise(groups):
+            for name in importers:
+                drawn[name] |= imported
+    for name in drawn:
+        sources = "".join(path.read_text() for path in (PROJECT_ROOT / name).rglob("*.py"))
+        real = {*re.findall(r"^ *(?:from (?=[\w.]+ import)|import )(\w+)", sources, re.M)} & {*drawn} - {name}
+        assert drawn[name] <= real, name
+        assert real <= _reached(drawn, name), name
+
+
+def _packages() -> list[str]:
+    project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())
+    packages: list[str] = project["tool"]["importlinter"]["root_packages"]
+    return packages
+
+
+def _reached(arrows: dict[str, set[str]], name: str) -> set[str]:
+    return set().union(*({end} | _reached(arrows, end) for end in arrows[name]))
 
 
 def test_every_setting_is_described() -> None:
