@@ -1,6 +1,7 @@
 """Pages say what is there: links lead somewhere, and commands, settings and targets of make exist."""
 
 import itertools
+import json
 import posixpath
 import re
 import shlex
@@ -179,6 +180,14 @@ def test_architecture_draws_the_imports_there_are() -> None:
         real = {*re.findall(r"^ *(?:from (?=[\w.]+ import)|import )(\w+)", sources, re.M)} & {*drawn} - {name}
         assert drawn[name] <= real, name
         assert real <= _reached(drawn, name), name
+
+
+def test_every_resource_that_can_be_read_is_listed() -> None:
+    """But for what is there for browsers and supervisors."""
+    paths = json.loads((PROJECT_ROOT / "api" / "openapi.json").read_text())["paths"]
+    resources = {path.split("/")[2] for path, operations in paths.items() if "get" in operations}
+    section = (PROJECT_ROOT / "docs" / "api.md").read_text().partition("## What can be read")[2].partition("\n## ")[0]
+    assert resources - set(re.findall(r"`([a-z-]+)[`/]", section)) == {"auth", "live", "ready"}
 
 
 def _packages() -> list[str]:
