@@ -190,6 +190,13 @@ def test_every_resource_that_can_be_read_is_listed() -> None:
     assert resources - set(re.findall(r"`([a-z-]+)[`/]", section)) == {"auth", "live", "ready"}
 
 
+def test_refused_log_ins_are_explained_as_the_page_words_them() -> None:
+    source = (PROJECT_ROOT / "dashboards/src/features/auth/components/log-in-page.tsx").read_text()
+    worded = re.findall(r'^  \S+: "(.*?\.) ', source.partition("const REFUSED")[2].partition("};")[0], re.M)
+    section = (PROJECT_ROOT / "docs" / "log-in.md").read_text().partition("| the page says |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| ([A-Z].*?) \|", section, re.M) == worded != []
+
+
 def _packages() -> list[str]:
     project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())
     packages: list[str] = project["tool"]["importlinter"]["root_packages"]
