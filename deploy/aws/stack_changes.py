@@ -78,7 +78,7 @@ class Stacks:
             raise DeploymentError(
                 f"{name} could be neither made nor removed again{self._why(name, 'DELETE_FAILED')}\n"
                 f"delete it in CloudFormation, and before that what it names "
-                f"(docs/deploy-aws.md, If the first time fails)"
+                f"(docs/deploy-aws.md, If the first run fails)"
             )
         if stack and stack["StackStatus"] not in AT_REST:
             raise DeploymentError(

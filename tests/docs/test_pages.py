@@ -1,5 +1,7 @@
 """Pages say what is there: links lead somewhere, and commands, settings and targets of make exist."""
 
+import itertools
+import json
 import posixpath
 import re
 import shlex
@@ -149,6 +151,60 @@ def _leaves(nav: object) -> Iterator[str]:
         yield nav
     for each in nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else ():
         yield from _leaves(each)
+
+
+def test_architecture_names_every_folder() -> None:
+    page = (PROJECT_ROOT / "docs" / "architecture.md").read_text()
+    folders = {*_packages(), *(readme.parent.name for readme in PROJECT_ROOT.glob("[!.]*/README.md"))} - {"docs"}
+    assert set(re.findall(r"^\| \[`(\w+)/`\]\(\.\./\1/README\.md\)", page, re.M)) == folders
+
+
+def test_architecture_names_every_job_and_sensor() -> None:
+    graph = (PROJECT_ROOT / "tests" / "orchestration" / "graph.txt").read_text()
+    names = re.findall(r"^(?:job|sensor) (\w+)", graph, re.M)
+    page = (PROJECT_ROOT / "docs" / "architecture.md").read_text()
+    assert [name for name in names if f"`{name}`" not in page] == []
+
+
+def test_architecture_draws_the_imports_there_are() -> None:
+    """Each solid arrow is an import, and each import follows arrows."""
+    page = (PROJECT_ROOT / "docs" / "architecture.md").read_text().partition("who may import whom")[2]
+    drawn: dict[str, set[str]] = {name: set() for name in _packages()}
+    for line in page.partition("```mermaid")[2].partition("```")[0].splitlines():
+        groups = [set(re.findall(r"\w+", group)) for group in line.split("-->")]
+        for importers, imported in itertools.pairwise(groups):
+            for name in importers:
+                drawn[name] |= imported
+    for name in drawn:
+        sources = "".join(path.read_text() for path in (PROJECT_ROOT / name).rglob("*.py"))
+        real = {*re.findall(r"^ *(?:from (?=[\w.]+ import)|import )(\w+)", sources, re.M)} & {*drawn} - {name}
+        assert drawn[name] <= real, name
+        assert real <= _reached(drawn, name), name
+
+
+def test_every_resource_that_can_be_read_is_listed() -> None:
+    """But for what is there for browsers and supervisors."""
+    paths = json.loads((PROJECT_ROOT / "api" / "openapi.json").read_text())["paths"]
+    resources = {path.split("/")[2] for path, operations in paths.items() if "get" in operations}
+    section = (PROJECT_ROOT / "docs" / "api.md").read_text().partition("## What can be read")[2].partition("\n## ")[0]
+    assert resources - set(re.findall(r"`([a-z-]+)[`/]", section)) == {"auth", "live", "ready"}
+
+
+def test_refused_log_ins_are_explained_as_the_page_words_them() -> None:
+    source = (PROJECT_ROOT / "dashboards/src/features/auth/components/log-in-page.tsx").read_text()
+    worded = re.findall(r'^  \S+: "(.*?\.) ', source.partition("const REFUSED")[2].partition("};")[0], re.M)
+    section = (PROJECT_ROOT / "docs" / "log-in.md").read_text().partition("| the page says |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| ([A-Z].*?) \|", section, re.M) == worded != []
+
+
+def _packages() -> list[str]:
+    project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())
+    packages: list[str] = project["tool"]["importlinter"]["root_packages"]
+    return packages
+
+
+def _reached(arrows: dict[str, set[str]], name: str) -> set[str]:
+    return set().union(*({end} | _reached(arrows, end) for end in arrows[name]))
 
 
 def test_every_setting_is_described() -> None:
