@@ -1,7 +1,7 @@
 """How well do forecasts come true, beside the old rule and what could be reached? Which patterns are found?"""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,10 +20,12 @@ from benchmarks.forecast import (
     ENOUGH_TO_JUDGE,
     FALLBACK,
     HORIZON_DAYS,
+    LEAD_DAYS,
     LIMIT,
     Bools,
     Candidate,
     History,
+    Judgement,
     landing_history,
 )
 from core import dbt_runner
@@ -35,6 +37,7 @@ from tests import worlds
 from verify.recompute import concerns
 from verify.recompute.change_filter import ChangeFilter, design_effect
 from verify.recompute.evidence import Evidence, Floats, evidence, half_life_weights, mixture_prior
+from verify.recompute.fairness import wilson
 from verify.recompute.forecasts import predicted, rises
 from verify.recompute.rules import RULES as SCORE_RULES
 from verify.recompute.slots import PLATFORM, patterns
@@ -56,7 +59,7 @@ select
 from marts.score_calibration
 """
 BANDS = """
-select probability_band, sum(judged), sum(probability_sum), sum(above_expected), sum(above)
+select probability_band, sum(judged), sum(above_expected), sum(above), sum(judged) ^ 2 / sum(judged_squares)
 from marts.score_calibration group by probability_band having sum(judged) > 0 order by probability_band
 """
 
@@ -103,8 +106,9 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
         found[words], flags[words] = _of_rule(PUBLISHED, landing_history(folder.name, folder, **ways), origins)
     _show_calibration(console, folder.name, found)
     _show_bands(console, bands)
-    for words, checks in flags.items():
-        _show_attainable(console, words, checks)
+    for words, judged in flags.items():
+        _show_attainable(console, words, judged)
+    _show_worlds(console, size)
     _show_patterns(console, size)
 
 
@@ -128,31 +132,51 @@ def _of_rule(rule: Candidate, history: History, mondays: list[date]) -> tuple[li
             history.has_needs, _change_filter(history).run(history.sessions, history.let_downs).probability, np.nan
         )
         raised_days = _raised_on(judgement.probability, days) | _raised_on(now, days)
-    sums = np.zeros(9)
-    checks = []
+    found = checks(history, judgement, days)
+    found["is_raised"] = raised_days[found["tutor"], found["day"]]
+    judged = found[found["sessions"] >= ENOUGH_TO_JUDGE]
+    raised = judged[judged["is_raised"]]
+    sums = [
+        len(found),
+        *(found[name].sum() for name in ("is_covered", "inside")),
+        *(value for part in (judged, raised) for value in (len(part), part["is_above"].sum(), part["above"].sum())),
+    ]
+    delays = _delays(rises(history.sessions, history.let_downs, LIMIT), raised_days, days)
+    return [*sums, *delays], judged
+
+
+def checks(history: History, judgement: Judgement, days: Iterable[int]) -> pd.DataFrame:
+    """One row per day and tutor with the needs and a session in the 30 days after: what was said, and what came.
+
+    `above` is the forecast of `is_above`, a rate of these days above the limit; `probability` is that of a true rate
+    above it.
+    """
+    parts = []
     for day in days:
         ahead = slice(day + 1, day + 1 + HORIZON_DAYS)
         n, k = (counts[:, ahead].sum(axis=1).astype(int) for counts in (history.sessions, history.let_downs))
         chosen = history.has_needs[:, day] & (n > 0)
-        n, k, raised = n[chosen], k[chosen], raised_days[chosen, day]
+        n, k = n[chosen], k[chosen]
         said = predicted(judgement.at(day, chosen), n, LIMIT)
-        judged = n >= ENOUGH_TO_JUDGE
-        above = judged & (k / n > LIMIT)
-        sums += [
-            len(n),
-            ((k >= said.low) & (k <= said.high)).sum(),
-            said.inside.sum(),
-            judged.sum(),
-            above.sum(),
-            said.above[judged].sum(),
-            (judged & raised).sum(),
-            (above & raised).sum(),
-            said.above[judged & raised].sum(),
-        ]
-        columns = (n, k, judgement.probability[chosen, day], raised, said.above)
-        checks.append(pd.DataFrame(dict(zip(JUDGED_COLUMNS, columns, strict=True)))[judged])
-    delays = _delays(rises(history.sessions, history.let_downs, LIMIT), raised_days, days)
-    return [*sums, *delays], pd.concat(checks, ignore_index=True)
+        columns = {
+            "tutor": np.flatnonzero(chosen), "day": day, "sessions": n, "let_downs": k,
+            "probability": judgement.probability[chosen, day], "above": said.above, "is_above": k / n > LIMIT,
+            "inside": said.inside, "is_covered": (k >= said.low) & (k <= said.high),
+        }  # fmt: skip
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def by_chance(found: pd.DataFrame, said: str = "above") -> pd.DataFrame:
+    """Per tenth of `said`: judged checks, mean forecast of a rate above the limit, the share that came, and its
+    interval as the API makes it: checks of a tutor in one month say as much as if they were one."""
+    judged = found[found["sessions"] >= ENOUGH_TO_JUDGE]
+    tenth = np.minimum(9, np.floor(judged[said] * 10)).astype(int).rename("tenth")
+    bands = judged.groupby(tenth).agg(checks=("above", "size"), said=("above", "mean"), came=("is_above", "mean"))
+    of_tutor = judged.groupby([tenth, "tutor", judged["day"] // HORIZON_DAYS]).size()
+    worth = bands["checks"] ** 2 / (of_tutor**2).groupby("tenth").sum()
+    ends = [wilson(came, each) for came, each in zip(bands["came"], worth, strict=True)]
+    return bands.assign(low=[low for low, _ in ends], high=[high for _, high in ends])
 
 
 def _change_filter(history: History) -> ChangeFilter:
@@ -204,10 +228,58 @@ def _show_calibration(console: Console, name: str, rules: dict[str, list[float]]
 
 
 def _show_bands(console: Console, bands: list[tuple[float, ...]]) -> None:
-    table = Table("chance said", "checks", "said", "should be above", "were above", box=box.SIMPLE_HEAD)
-    for band, judged, said, expected, above in bands:
-        shares = (_share(float(part), float(judged)) for part in (said, expected, above))
-        table.add_row(f"{band * 10:.0f}-{band * 10 + 10:.0f}%", f"{judged:,}", *shares)
+    """Forecasts of one event, a rate of 30 days above the limit, against that event."""
+    table = Table("chance of a month above", "checks", "said", "were above", "95% interval", box=box.SIMPLE_HEAD)
+    for band, *values in bands:
+        judged, said, above, worth = map(float, values)
+        low, high = wilson(above / judged, worth)
+        interval = f"{low:.0%}-{high:.0%}"
+        table.add_row(_tenth(int(band)), f"{judged:,.0f}", _share(said, judged), _share(above, judged), interval)
+    console.print(table)
+
+
+def _tenth(band: int) -> str:
+    return f"{band * 10}-{band * 10 + 10}%"
+
+
+# --- where the truth is known ---------------------------------------------------------------------------------------
+
+WORLD_DAYS = LEAD_DAYS + 7 * HORIZON_DAYS
+AS_ASSUMED = "as the model assumes"
+NOTHING_FADES = Candidate("nothing fades", half_life_weights(np.inf, WORLD_DAYS), np.inf)
+
+
+def checks_of_world(name: str, tutors: int, seed: int, *, days_apart: int = HORIZON_DAYS) -> pd.DataFrame:
+    """Checks in a world of `tests.worlds`, by the published rule; or, `AS_ASSUMED`, in one that is as the model says.
+
+    There rates come from its prior and stay, so nothing fades; the prior's narrow part is learned from tutors drawn
+    from that part alone.
+    """
+    origins = range(LEAD_DAYS, WORLD_DAYS - HORIZON_DAYS, days_apart)
+    if name != AS_ASSUMED:
+        history = _history(worlds.WORLDS[name](tutors, WORLD_DAYS, seed))
+        return checks(history, PUBLISHED.judge(history), origins)
+    history = _history(worlds.as_assumed(tutors, WORLD_DAYS, seed))
+    narrow = _history(worlds.as_assumed(tutors, WORLD_DAYS, seed + 1, broad_share=0))
+    return checks(history, NOTHING_FADES.judge(history, narrow), origins)
+
+
+def _history(world: worlds.World) -> History:
+    return History("made up", world.sessions.astype(np.float64), world.let_downs.astype(np.float64), world.rates)
+
+
+def _show_worlds(console: Console, size: Size) -> None:
+    """Said and came, by world: where the model is true, and where rates move."""
+    found = {name: checks_of_world(name, size.of_world, size.seed) for name in (AS_ASSUMED, *worlds.WORLDS)}
+    bands = {name: by_chance(each) for name, each in found.items()}
+    table = Table("chance of a month above", *found, box=box.SIMPLE_HEAD)
+    for tenth in range(10):
+        rows = [each.loc[tenth] if tenth in each.index else None for each in bands.values()]
+        cells = ["-" if row is None else f"{row.said:.0%}, {row.came:.0%} of {row.checks:.0f}" for row in rows]
+        table.add_row(_tenth(tenth), *cells)
+    ranges = [f"{each['inside'].mean():.1%}, {each['is_covered'].mean():.1%}" for each in found.values()]
+    table.add_row("ranges", *ranges)
+    console.print("\nworlds of known truth: said, came", highlight=False)
     console.print(table)
 
 

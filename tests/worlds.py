@@ -57,6 +57,19 @@ def steady(tutors: int, days: int, seed: int) -> World:
     return draw(rng, usual_rates(rng, tutors, days), usual_pace(rng, tutors))
 
 
+# Of the prior that scores assume: mean and imaginary sessions of its narrow part, and of its broad part where the limit
+# is 15%: its mean is twice the other one's.
+NARROW, BROAD, BROAD_SHARE = (0.11, 18.5), (0.22, 1 / 0.22), 0.1
+
+
+def as_assumed(tutors: int, days: int, seed: int, broad_share: float = BROAD_SHARE) -> World:
+    """Rates are drawn from the prior that scores assume, and stay as they are."""
+    rng = np.random.default_rng(seed)
+    narrow, broad = (rng.beta(m * size, (1 - m) * size, (tutors, 1)) for m, size in (NARROW, BROAD))
+    base = np.where(rng.random((tutors, 1)) < broad_share, broad, narrow)
+    return draw(rng, np.repeat(base, days, axis=1), usual_pace(rng, tutors))
+
+
 def drifting(tutors: int, days: int, seed: int) -> World:
     """Log-odds move by a random walk, about 0.5 in 100 days, and back towards the tutor's own mean."""
     rng = np.random.default_rng(seed)

@@ -1,12 +1,14 @@
-"""What somebody who knows all rates would have right: by counts alone, and by the truth of made-up worlds."""
+"""Do forecasts come true where the truth is known, and what would somebody have right who knows all rates?"""
 
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from benchmarks.honesty import attainable
+from benchmarks.honesty import AS_ASSUMED, attainable, by_chance, checks_of_world
 from tests import worlds
+from verify.recompute.fairness import wilson
 
 LIMIT = 0.15
 
@@ -51,3 +53,41 @@ def test_nobody_above_the_limit_leaves_no_flag_to_be_right() -> None:
     known = attainable(np.full(50, 400), np.full(50, 4), 0, LIMIT)
     assert np.isnan(known.right_of_as_many)
     assert known.missed == pytest.approx(0, abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def as_assumed() -> pd.DataFrame:
+    """Weekly checks in a world that is as the model says."""
+    return checks_of_world(AS_ASSUMED, 800, 5, days_apart=7)
+
+
+def test_forecasts_come_true_where_the_model_is(as_assumed: pd.DataFrame) -> None:
+    bands = by_chance(as_assumed)
+    assert len(bands) == 10
+    assert bands["checks"].min() > 500
+    assert bands["came"].to_numpy() == pytest.approx(bands["said"].to_numpy(), abs=0.06)
+    assert as_assumed["is_covered"].mean() == pytest.approx(as_assumed["inside"].mean(), abs=0.01)
+
+
+def test_the_chance_of_a_true_rate_is_not_that_of_a_month(as_assumed: pd.DataFrame) -> None:
+    """Of tutors with a 65% chance that their true rate is above the limit, fewer have such a month, by chance alone."""
+    band = by_chance(as_assumed, "probability").loc[6]
+    assert band["said"] < 0.57
+    assert band["low"] < band["said"] < band["high"]
+
+
+def test_intervals_of_checks_that_share_days_hold_the_truth(as_assumed: pd.DataFrame) -> None:
+    """Of platforms of 50 tutors, where bands have few checks; as if independent, checks would promise too much."""
+    bands = pd.concat([by_chance(platform) for _, platform in as_assumed.groupby(as_assumed["tutor"] // 50)])
+    naive = np.array([wilson(came, checks) for came, checks in zip(bands["came"], bands["checks"], strict=True)])
+    held = bands["said"].between(bands["low"], bands["high"]).mean()
+    assert held >= 0.94
+    assert bands["said"].between(*naive.T).mean() < 0.9
+
+
+@pytest.mark.parametrize("world", ["drifting", "jumping", "sick spells"])
+def test_forecasts_come_nearly_true_where_rates_move(world: str) -> None:
+    bands = by_chance(checks_of_world(world, 1_000, 5))
+    usual = bands[bands["checks"] >= 100]
+    assert len(usual) >= 5
+    assert usual["came"].to_numpy() == pytest.approx(usual["said"].to_numpy(), abs=0.13)
