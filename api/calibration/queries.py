@@ -19,6 +19,9 @@ from api.database import VERSION, Statement
 from api.publication import META_SQL, Meta
 from core.honesty import FIGURES, Honesty, sentences, share
 
+# Standard deviations on both sides of 95%.
+Z = "1.959964::double precision"
+
 CALIBRATION = f"""
 with cells as (
     select * from marts.score_calibration
@@ -31,11 +34,11 @@ totals as (
     select {FIGURES} from cells
 ),
 
-bands as (
+sums as (
     select
-        probability_band / 10.0 as probability_from,
-        (probability_band + 1) / 10.0 as probability_to,
+        probability_band,
         sum(judged)::bigint as judged,
+        greatest(1, sum(judged) ^ 2 / sum(judged_squares))::double precision as worth,
         {share("probability_sum", "judged")} as probability,
         {share("above_expected", "judged")} as above_share_expected,
         sum(above)::bigint as above,
@@ -43,7 +46,29 @@ bands as (
     from cells
     group by probability_band
     having sum(judged) > 0
-    order by probability_band
+),
+
+-- Wilson's interval of 95%, of as many checks as would say as much if they shared no days.
+bands as (
+    select
+        sums.probability_band / 10.0 as probability_from,
+        (sums.probability_band + 1) / 10.0 as probability_to,
+        sums.judged,
+        sums.probability,
+        sums.above_share_expected,
+        sums.above,
+        sums.above_share,
+        greatest(0, wilson.middle - wilson.reach) as above_share_low,
+        least(1, wilson.middle + wilson.reach) as above_share_high
+    from sums
+    cross join
+        lateral (
+            select
+                (above_share + {Z} ^ 2 / (2 * worth)) / (1 + {Z} ^ 2 / worth) as middle,
+                {Z} * sqrt(above_share * (1 - above_share) / worth + {Z} ^ 2 / (4 * worth ^ 2))
+                / (1 + {Z} ^ 2 / worth) as reach
+        ) as wilson
+    order by sums.probability_band
 ),
 
 months as (

@@ -38,18 +38,27 @@ class CalibrationFilters(BaseModel, extra="forbid"):
 
 
 class ProbabilityBand(BaseModel):
-    """Forecasts with about the same probability that the rate is above the limit."""
+    """Forecasts with about the same probability that the rate of the next 30 days is above the limit."""
 
-    probability_from: Fraction = Field(description="Lower end of the band.", examples=[0.8])
-    probability_to: Fraction = Field(description="Upper end of the band.", examples=[0.9])
-    judged: Count = Field(description="Forecasts with 20 sessions or more in the next 30 days.")
-    probability: Fraction = Field(description="Mean forecast.", examples=[0.85])
+    probability_from: Fraction = Field(description="Lower end of the band.", examples=[0.7])
+    probability_to: Fraction = Field(description="Upper end of the band.", examples=[0.8])
+    judged: Count = Field(description="Forecasts with 20 sessions or more in the next 30 days.", examples=[55])
+    probability: Fraction = Field(
+        description="Mean probability that the true rate is above the limit, as shown on tutors' pages: another event "
+        "than the one compared here.",
+        examples=[0.85],
+    )
     above_share_expected: Fraction = Field(
-        description="Expected share above the limit in 30 days, including the chance variation of a month.",
-        examples=[0.78],
+        description="Mean forecast: the expected share above the limit in the next 30 days.", examples=[0.76]
     )
     above: Count = Field(description="Number above the limit.", examples=[41])
     above_share: Fraction = Field(description="above / judged.", examples=[0.75])
+    above_share_low: Fraction = Field(
+        description="Lower end of the 95% interval of above_share. Weekly forecasts of one tutor share days, so the "
+        "interval is wider than that of as many independent ones.",
+        examples=[0.58],
+    )
+    above_share_high: Fraction = Field(description="Upper end of this interval.", examples=[0.86])
 
 
 class MonthHonesty(Honesty):

@@ -11,18 +11,19 @@ from api.calibration.schemas import VOLUMES
 from core.honesty import HORIZON_DAYS, JUDGED_SESSIONS, Honesty, sentences
 from core.settings import PROJECT_ROOT
 from tests.api.conftest import Served
+from verify.recompute.fairness import wilson
 
 PATH = "/api/calibration"
 CELLS = """
 insert into marts.score_calibration (
     forecast_month, subject, volume_from, probability_band, forecasts, noted_later, sessions, let_downs,
-    let_downs_expected, covered, covered_expected, judged, probability_sum, above_expected, above, raised,
-    raised_above_expected, raised_above, rises, rises_flagged, flagged_after_days
+    let_downs_expected, covered, covered_expected, judged, judged_squares, probability_sum, above_expected, above,
+    raised, raised_above_expected, raised_above, rises, rises_flagged, flagged_after_days
 )
 values
-    ('2025-11-01', 'maths', 20, 9, 40, 40, 1000, 300, 290, 36, 37, 30, 28.5, 27, 24, 30, 27, 24, 5, 4, 24),
-    ('2025-12-01', 'maths', 60, 0, 60, 0, 2000, 100, 120, 57, 55.5, 50, 1.5, 2, 4, 0, 0, 0, 3, 0, 0),
-    ('2025-12-01', '', 0, 1, 10, 0, 60, 6, 7, 10, 9.5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    ('2025-11-01', 'maths', 20, 9, 40, 40, 1000, 300, 290, 36, 37, 30, 100, 28.5, 27, 24, 30, 27, 24, 5, 4, 24),
+    ('2025-12-01', 'maths', 60, 0, 60, 0, 2000, 100, 120, 57, 55.5, 50, 125, 1.5, 2, 4, 0, 0, 0, 3, 0, 0),
+    ('2025-12-01', '', 0, 1, 10, 0, 60, 6, 7, 10, 9.5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 """
 
 
@@ -66,6 +67,10 @@ def test_cells_are_put_together(client: httpx2.Client) -> None:
     assert [each["subject"] for each in known["by_subject"]] == ["", "maths"]
     # The band without judged forecasts is absent.
     assert [(band["probability_from"], band["above_share"]) for band in known["reliability"]] == [(0, 0.08), (0.9, 0.8)]
+    # 30 checks that share days are worth 30² / 100 = 9, and 50 are worth 20: the textbook's intervals of so many.
+    for band, draws in zip(known["reliability"], (20, 9), strict=True):
+        ends = (band["above_share_low"], band["above_share_high"])
+        assert ends == pytest.approx(wilson(band["above_share"], draws), abs=1e-4)
     assert known["sentences"][0].startswith("Of 30 weekly checks of flagged tutors, 80% were right")
     assert known["sentences"][0].endswith("If every stated chance were exact, 90% would be right.")
     assert known["sentences"][-1].endswith("4 were flagged within 30 days, after 6.0 days on average.")

@@ -11,6 +11,7 @@ from verify.recompute.evidence import BetaMixture, Floats
 
 HORIZON_DAYS = 30
 ENOUGH_TO_JUDGE = 20
+VOLUMES = (20, 60, 150)
 Ints = npt.NDArray[np.int64]
 
 
@@ -69,6 +70,12 @@ def calibration(outcomes: pd.DataFrame) -> dict[str, Any]:
     is_above = judged["let_downs"] / judged["sessions"] > judged["rate_limit"]
     raised = judged["is_raised"].astype(bool)
     flagged = outcomes.dropna(subset=["flagged_on"])
+    cell = [
+        pd.to_datetime(judged["forecast_on"]).dt.strftime("%Y-%m"),
+        judged["subject"].fillna(""),
+        np.digitize(judged["sessions_90d"], VOLUMES),
+        np.minimum(9, np.floor(judged["above"].astype(float) * 10)),
+    ]
     return {
         "forecasts": len(came),
         "let_downs": int(came["let_downs"].sum()),
@@ -76,6 +83,7 @@ def calibration(outcomes: pd.DataFrame) -> dict[str, Any]:
         "covered": int(((came["let_downs"] >= came["low"]) & (came["let_downs"] <= came["high"])).sum()),
         "covered_expected": float(came["inside"].sum()),
         "judged": len(judged),
+        "judged_squares": int((judged.groupby([*cell, "tutor_id"]).size() ** 2).sum()),
         "above": int(is_above.sum()),
         "above_expected": float(judged["above"].sum()),
         "raised": int(raised.sum()),

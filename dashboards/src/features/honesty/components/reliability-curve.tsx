@@ -20,8 +20,20 @@ interface ReliabilityCurveProps {
 export function ReliabilityCurve({ bands, threshold }: ReliabilityCurveProps) {
   // A figure that is no number is shown as unreadable in the table, and has no point.
   const points = bands
-    .filter((band) => [band.above_share_expected, band.above_share, band.judged].every(Number.isFinite))
-    .map((band) => ({ band, at: [x(band.above_share_expected), y(band.above_share)] }));
+    .filter((band) =>
+      [
+        band.above_share_expected,
+        band.above_share,
+        band.above_share_low,
+        band.above_share_high,
+        band.judged,
+      ].every(Number.isFinite),
+    )
+    .map((band) => ({
+      band,
+      at: [x(band.above_share_expected), y(band.above_share)] as const,
+      ends: [y(band.above_share_low), y(band.above_share_high)] as const,
+    }));
   const most = Math.max(...points.map(({ band }) => band.judged));
   const limit = percent(threshold, { digits: 0 });
   return (
@@ -46,21 +58,24 @@ export function ReliabilityCurve({ bands, threshold }: ReliabilityCurveProps) {
           ))}
           <line className={classes.right} x1={x(0)} y1={y(0)} x2={x(1)} y2={y(1)} />
           <polyline className={classes.line} points={points.map(({ at }) => at.join(",")).join(" ")} />
-          {points.map(({ band, at: [left, top] }) => (
-            <circle
-              key={band.probability_from}
-              className={classes.point}
-              cx={left}
-              cy={top}
-              r={3 + 6 * Math.sqrt(band.judged / most)}
-            />
+          {points.map(({ band, at: [left, top], ends: [low, high] }) => (
+            <g key={band.probability_from}>
+              <line className={classes.interval} x1={left} y1={low} x2={left} y2={high} />
+              <circle
+                className={classes.point}
+                cx={left}
+                cy={top}
+                r={3 + 6 * Math.sqrt(band.judged / most)}
+              />
+            </g>
           ))}
           <text className={classes.axis} x={x(0.5)} y={HEIGHT - 4} textAnchor="middle">
             Forecast share above {limit}
           </text>
         </svg>
         <figcaption>
-          Vertical axis: actual share above {limit}. On the dashed line, forecast and outcome match.
+          Vertical axis: actual share above {limit}. Bars show the 95% interval. On the dashed line, forecasts
+          match outcomes. Chances here are for a 30-day rate. Tutor pages show chances for the true rate.
         </figcaption>
       </figure>
       <div className={classes.table}>
@@ -84,11 +99,23 @@ const COLUMNS: Column<ProbabilityBand>[] = [
     cell: ({ probability_from, probability_to }) => `${whole(probability_from)}–${whole(probability_to)}`,
   },
   { header: "Checks", align: "right", cell: ({ judged }) => count(judged) },
-  { header: "Expected above", align: "right", cell: (band) => whole(band.above_share_expected) },
+  {
+    header: "Expected above",
+    align: "right",
+    cell: (band) => whole(band.above_share_expected),
+    detail: verdict,
+  },
   {
     header: "Actually above",
     align: "right",
     cell: (band) => whole(band.above_share),
-    detail: ({ above }) => count(above),
+    detail: ({ above_share_low, above_share_high }) => `${whole(above_share_low)}–${whole(above_share_high)}`,
   },
 ];
+
+/** Said only where chance does not explain the difference. */
+function verdict({ above_share_expected, above_share_low, above_share_high }: ProbabilityBand) {
+  if (above_share_expected > above_share_high) return "too high";
+  if (above_share_expected < above_share_low) return "too low";
+  return undefined;
+}
