@@ -472,8 +472,13 @@ def tutor_list(filters: TutorFilters) -> Statement:
 
 def versioned(sql: str, arguments: tuple[object, ...], team_of: int | None, version: str = VERSION) -> Statement:
     """A statement over tutors that fit a `condition`. With a team, its version changes with the team, too."""
-    full = version if team_of is None else f"({version} || '.' || {TEAM.format(person_id=int(team_of))})"
+    full = with_team(version, team_of)
     return Statement(sql.replace(version, full, 1), arguments, version_sql=VERSION_QUERY.replace(VERSION, full, 1))
+
+
+def with_team(version: str, team_of: int | None) -> str:
+    """The SQL of a version that changes with the team, too, if an answer is about one."""
+    return version if team_of is None else f"({version} || '.' || {TEAM.format(person_id=int(team_of))})"
 
 
 def _sort_key(sort_by: str) -> str:

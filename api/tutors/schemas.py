@@ -19,6 +19,14 @@ from ingest.contract import NO_NUL
 
 MAX_TEXT = 200
 SearchText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=NO_NUL)]
+TeamOf = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        le=2**63 - 1,
+        description="Only tutors in the team of this person (`person_id` of a browser session).",
+    ),
+]
 
 
 ReliabilityCounts = Annotated[
@@ -152,12 +160,7 @@ class TutorConditions(BaseModel, extra="forbid"):
     concern: list[ConcernName] = Field(
         default=[], description="Tutors with any of these concerns raised; may be repeated.", examples=[["no_shows"]]
     )
-    team_of: int | None = Field(
-        default=None,
-        ge=1,
-        le=2**63 - 1,
-        description="Tutors in the team of this person (`person_id` of a browser session).",
-    )
+    team_of: TeamOf = None
 
 
 class TutorFilters(PageFilters, TutorConditions):

@@ -3,6 +3,7 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { BackToOne } from "../../../components/back-link";
 import { ConcernBadges } from "../../../components/concern-badges";
 import { EmptyState } from "../../../components/empty-state";
+import { MyTutorsChip } from "../../../components/my-tutors-chip";
 import { Page } from "../../../components/page";
 import { Pages } from "../../../components/pages";
 import { Panel } from "../../../components/panel";
@@ -131,6 +132,7 @@ function Filters({ search, onChange }: FiltersProps) {
         value={search.studentRisk}
         onChange={(studentRisk) => onChange({ studentRisk })}
       />
+      <MyTutorsChip className={classes.team} team={search.team} onChange={(team) => onChange({ team })} />
       <Input.Wrapper label="Show" labelElement="div" id="show">
         <SegmentedControl
           fullWidth
