@@ -211,6 +211,17 @@ matching as materialized (
         )
         and ($9::text[] is null or cases.standing && $9)
         and {matches("tutors", "$10")}
+        and ($15::text[] is null or cases.reason = any($15))
+        and (
+            $16::text[] is null and $17::boolean is null
+            or cases.case_id in (
+                select outcomes.case_id from marts.cases as outcomes
+                where ($16 is null or outcomes.last_action = any($16))
+                    and ($17 is null or (outcomes.contacts > 0) = $17)
+            )
+        )
+        and ($18::date is null or cases.opened_on >= $18)
+        and ($19::date is null or cases.opened_on < $19)
 ),
 
 -- Sorted by what is looked up for those of the queue only: closed cases are many.
@@ -371,6 +382,9 @@ class CaseQueries:
             filters.search,
             [queue.value for queue in filters.queue or (Queue.TODO, Queue.DUE, Queue.WAITING)],
             *(filters.limit, filters.offset, place_of(filters)),
+            [reason.value for reason in filters.reason] or None,
+            [action.value for action in filters.last_action] or None,
+            *(filters.contacted, filters.opened_since, filters.opened_until),
         )
         found = await self._marts.read(Statement(sql, arguments, cursor=filters.cursor))
         body = from_json(found.body or b"")

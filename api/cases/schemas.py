@@ -270,6 +270,13 @@ class CaseFilters(PageFilters):
     mine: bool = Field(default=False, description="Cases that you own, and cases of your tutors without an owner.")
     tutor_id: Id | None = Field(default=None, description="UUID, or the external id as delivered.")
     concern: list[ConcernName] = Field(default=[], description="Any of these concerns is raised now.")
+    reason: list[CloseReason] = Field(default=[], description="Closed for any of these reasons; may be repeated.")
+    last_action: list[AgreedAction] = Field(
+        default=[], description="The last agreement with the tutor is any of these; may be repeated."
+    )
+    contacted: bool | None = Field(default=None, description="Only cases with (true) or without (false) a contact.")
+    opened_since: date | None = Field(default=None, description="Earliest `opened_on`.")
+    opened_until: date | None = Field(default=None, description="`opened_on` is before this day.")
     search: SearchText | None = Field(default=None, description="Part of the tutor's name or external id.")
     sort_by: Literal["urgency", "due_on", "opened_at", "harm_sessions", "name", "changed_at"] = Field(
         default="urgency",

@@ -15,7 +15,7 @@ import { tutorName } from "../../../lib/person-name";
 import { PAGE_SIZE, useCases } from "../api/get-cases";
 import { age, awaited, harm, nothingRaised, PRIORITIES, REASONS, STATES } from "../case-words";
 import { useSelected } from "../selection";
-import type { TodaySearch, Whose } from "../today-search";
+import { isFiltered, type TodaySearch, type Whose } from "../today-search";
 import { useWhyNot } from "../use-me";
 import classes from "./case-table.module.css";
 
@@ -260,7 +260,7 @@ const NOTHING = {
 };
 
 function NoCases({ search, whose, isFirst, onChange, onClear }: NoCasesProps) {
-  if (search.concern || search.search) {
+  if (isFiltered(search)) {
     return (
       <EmptyState
         icon="search"
