@@ -14,6 +14,7 @@ import type {
   VolumeHonesty,
 } from "../../../lib/api-types";
 import { count, counted, decimal, month as monthOf, percent } from "../../../lib/format";
+import { subjectOf } from "../../../lib/subjects";
 import { useCalibration } from "../api/get-calibration";
 import { type HonestySearch, VOLUMES, volumeLabel } from "../honesty-search";
 import classes from "./honesty-page.module.css";
@@ -149,7 +150,7 @@ function Figures({ known }: { known: Calibration }) {
           label="By subject"
           rows={known.by_subject}
           keyOf={({ subject }) => subject}
-          columns={columns<SubjectHonesty>("Subject", ({ subject }) => subject || "Not known")}
+          columns={columns<SubjectHonesty>("Subject", ({ subject }) => subjectOf(subject, "No subject"))}
         />
       </Panel>
       <Panel title="By volume" note="Sessions of the tutor in 90 days" flush>

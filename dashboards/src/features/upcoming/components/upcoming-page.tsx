@@ -15,6 +15,7 @@ import { CELL_LINK, type Column, Table } from "../../../components/table";
 import type { UpcomingList, UpcomingSession } from "../../../lib/api-types";
 import { clock, counted, day, percent, probability, shortMoment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
+import { subjectOf } from "../../../lib/subjects";
 import { DAYS_SHOWN, PAGE_SIZE, useUpcoming } from "../api/get-upcoming";
 import { type By, groups, nameOf } from "../groups";
 import { DAYS, isFiltered, LEAST_RISKS, type UpcomingSearch } from "../upcoming-search";
@@ -255,7 +256,7 @@ function columns(by: By, areFirst: boolean): Column<UpcomingSession>[] {
       header: "Subject",
       width: areFirst ? "10%" : "14%",
       phone: { row: 4, side: "start" },
-      cell: ({ subject }) => subject ?? "not given",
+      cell: ({ subject }) => subjectOf(subject, "No subject"),
       detail: (session) => by === "student" && session.is_first_meeting && "first meeting",
     },
     {
