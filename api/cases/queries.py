@@ -37,11 +37,11 @@ from api.paths import names_of
 from api.problems import NotFoundError
 from api.publication import META_SQL
 from api.text_search import matches
+from api.tutors.urgency import AT_RISK, NEWS
 from core.concerns import in_order
 from core.roles import Role
 
 MISSING = "There is no case with this number."
-NEWS_DAYS = 28
 # Of the details of events.
 PERSONAL = ("text", "cause", "excuses")
 
@@ -98,14 +98,6 @@ from app.cases as stored
 cross join (select (now() at time zone $3::text)::date as day) as today
 """
 
-# A change stays news for four weeks, also if it is superseded meanwhile: the alarm is, as soon as it is confirmed.
-NEWS = f"""
-    known.tutor_id = cases.tutor_id
-    and known.concern = 'getting_worse'
-    and known.status = 'raised'
-    and (not known.superseded or known.raised_on > known.as_of - {NEWS_DAYS})
-"""
-
 # The rest of a case, from what is published of its tutor.
 FULL = f"""
 select
@@ -151,7 +143,7 @@ select
     (
         select sudden from (
             select {columns(SuddenFields, "known")}, known.events, known.trials
-            from marts.tutor_concerns as known where {NEWS}
+            from marts.tutor_concerns as known where known.tutor_id = cases.tutor_id and {NEWS}
         ) as sudden
     ) as sudden_change,
     scores.planned_sessions_7d,
@@ -178,10 +170,7 @@ SORT_KEYS = {
     "urgency": (
         f"""array[
         case cases.priority when 'high' then 2 when 'normal' then 1 else 0 end,
-        coalesce((
-            select 1 from marts.tutor_concerns as known where {NEWS}
-        ), 0),
-        coalesce(scores.harm_sessions, 0)
+        {AT_RISK}
     ]""",
         "double precision[]",
     ),

@@ -194,7 +194,7 @@ class SuddenFields(BaseModel):
 
 
 class SuddenChange(SuddenFields):
-    """A sudden change for the worse, which puts a case first."""
+    """A sudden change for the worse, which counts in the order of cases."""
 
     words: str = Field(
         description="The concern in a few words.", examples=["suddenly worse: 7.0% → 30% in the last 30 days"]
@@ -281,7 +281,8 @@ class CaseFilters(PageFilters):
     sort_by: Literal["urgency", "due_on", "opened_at", "harm_sessions", "name", "changed_at"] = Field(
         default="urgency",
         description=(
-            "`urgency`: high priority first, then by `sudden_change`, then by `harm_sessions`. Null comes last."
+            "`urgency`: high priority first, then the most sessions at risk in 7 days: `harm_sessions`, or after a "
+            "`sudden_change` the planned sessions times the rate of the last 30 days, if that is more. Null comes last."
         ),
     )
     sort_order: Literal["asc", "desc"] = "desc"

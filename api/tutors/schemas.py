@@ -170,9 +170,9 @@ class TutorFilters(PageFilters, TutorConditions):
         default="risk_probability",
         description=(
             "A numeric score column, the probability of a concern or of stopping, `name`, "
-            "`last_session_at`, `risk_status_since`, or `attention`: first tutors who got worse suddenly "
-            "within the last four weeks, then others with a raised concern, those with the most expected "
-            "let-downs first. Null comes last."
+            "`last_session_at`, `risk_status_since`, or `attention`: tutors with a raised concern first, those "
+            "with the most sessions at risk in 7 days before others (for who got worse suddenly within the last "
+            "four weeks, at the rate of the last 30 days, if it is higher). Null comes last."
         ),
         json_schema_extra={"enum": list(SORTABLE)},
     )

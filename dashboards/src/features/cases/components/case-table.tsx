@@ -213,7 +213,7 @@ function SelectBox({ row }: { row: Case }) {
 
 function Raised({ row }: { row: Case }) {
   const { sudden_change: sudden } = row;
-  // The order is by the sudden change; it is raised, too, unless it is superseded.
+  // A sudden change counts in the order; it is raised, too, unless it is superseded.
   const [first, ...others] = row.closed_at
     ? []
     : sudden
