@@ -12,6 +12,7 @@ import type { Case, CaseList } from "../../../lib/api-types";
 import { capitalised, count, counted, dayOf } from "../../../lib/format";
 import { weeklyRange } from "../../../lib/let-downs";
 import { tutorName } from "../../../lib/person-name";
+import { asRead } from "../../../lib/sentences";
 import { PAGE_SIZE, useCases } from "../api/get-cases";
 import { age, awaited, harm, nothingRaised, PRIORITIES, REASONS, STATES } from "../case-words";
 import { useSelected } from "../selection";
@@ -224,10 +225,10 @@ function Raised({ row }: { row: Case }) {
       : row.raised;
   return (
     <>
-      <span className={classes.raised}>{first ? capitalised(first.words) : nothingRaised(row)}</span>
+      <span className={classes.raised}>{first ? capitalised(asRead(first.words)) : nothingRaised(row)}</span>
       {others.map(({ concern, words }) => (
         <span key={concern} className={classes.also}>
-          {capitalised(words)}
+          {capitalised(asRead(words))}
         </span>
       ))}
       {row.priority !== "normal" && (

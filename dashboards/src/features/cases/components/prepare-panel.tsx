@@ -12,6 +12,7 @@ import type { AffectedStudent, Fact, Preparation, TutorMail } from "../../../lib
 import { concernLabel } from "../../../lib/concerns";
 import { counted, day, moment, ZONE } from "../../../lib/format";
 import { studentName } from "../../../lib/person-name";
+import { asRead } from "../../../lib/sentences";
 import { usePreparation } from "../api/get-case";
 import classes from "./prepare-panel.module.css";
 import { ThenAndNow } from "./then-and-now";
@@ -69,9 +70,9 @@ function Parts({ known }: { known: Preparation }) {
   return (
     <div className={classes.parts}>
       <Part title="Facts" items={known.facts.map(sentenceOf)} none="No concern is raised." />
-      {known.patterns.length > 0 && <Part title="Patterns" items={known.patterns} none="None." />}
-      <Part title="Fair to concede" items={known.concessions} none="None known." />
-      <Part title="Questions to ask" items={known.questions} none="None." />
+      {known.patterns.length > 0 && <Part title="Patterns" items={known.patterns.map(asRead)} none="None." />}
+      <Part title="Fair to concede" items={known.concessions.map(asRead)} none="None known." />
+      <Part title="Questions to ask" items={known.questions.map(asRead)} none="None." />
       <Part
         title="Students affected next"
         items={known.students.map((student) => (
@@ -81,7 +82,7 @@ function Parts({ known }: { known: Preparation }) {
       />
       <Part
         title="What clears it"
-        items={raised.map(({ concern, ending }) => `${concernLabel(concern)}: ${ending}`)}
+        items={raised.map(({ concern, ending }) => `${concernLabel(concern)}: ${asRead(ending ?? "")}`)}
         none="No concern is raised any more."
       />
     </div>
@@ -98,7 +99,7 @@ const READING: Partial<Record<Fact["concern"], string>> = {
 function sentenceOf({ concern, change, sentence, is_raised, superseded }: Fact): string {
   const now = superseded && change ? null : (sentence ?? "no longer counted.");
   const said = [change && `${change}.`, now, !superseded && !is_raised && "Not raised any more."];
-  return `${concernLabel(concern)}${READING[concern] ?? ""}: ${said.filter(Boolean).join(" ")}`;
+  return `${concernLabel(concern)}${READING[concern] ?? ""}: ${asRead(said.filter(Boolean).join(" "))}`;
 }
 
 /** Who has sessions with the tutor, and who could give the next of them. */

@@ -14,6 +14,7 @@ import type {
   VolumeHonesty,
 } from "../../../lib/api-types";
 import { count, counted, decimal, month as monthOf, percent } from "../../../lib/format";
+import { asRead } from "../../../lib/sentences";
 import { subjectOf } from "../../../lib/subjects";
 import { useCalibration } from "../api/get-calibration";
 import { type HonestySearch, VOLUMES, volumeLabel } from "../honesty-search";
@@ -99,7 +100,7 @@ function Figures({ known }: { known: Calibration }) {
     <>
       <ul className={classes.sentences} aria-label="Summary">
         {known.sentences.map((sentence) => (
-          <li key={sentence}>{sentence}</li>
+          <li key={sentence}>{asRead(sentence)}</li>
         ))}
         {totals.noted_later > 0 && (
           <li>

@@ -6,6 +6,7 @@ import { RateInterval } from "../../../components/rate-interval";
 import type { TutorConcern } from "../../../lib/api-types";
 import { chanceOf, concernLabel } from "../../../lib/concerns";
 import { day, decimal, percent } from "../../../lib/format";
+import { asRead } from "../../../lib/sentences";
 import classes from "./concern-cards.module.css";
 
 const GRAVITY: Record<TutorConcern["status"], number> = { raised: 0, watch: 1, ok: 2, insufficient_data: 3 };
@@ -18,7 +19,7 @@ export function ConcernCards({ sentence, concerns }: { sentence: string; concern
   return (
     <Panel
       title="Concerns"
-      note={sentence}
+      note={asRead(sentence)}
       actions={cards.length > 0 && <Link to="/honesty">How often the chances come true</Link>}
     >
       {cards.length === 0 ? (
@@ -69,10 +70,10 @@ function Card({ concern }: { concern: TutorConcern }) {
         </span>
         <span>limit {write(concern.threshold)}</span>
       </p>
-      <p className={classes.sentence}>{concern.sentence}</p>
+      <p className={classes.sentence}>{asRead(concern.sentence)}</p>
       {concern.raised_on && (
         <p className={classes.ending}>
-          <strong>Raised since {day(concern.raised_on)}.</strong> {concern.ending}
+          <strong>Raised since {day(concern.raised_on)}.</strong> {concern.ending && asRead(concern.ending)}
         </p>
       )}
     </article>

@@ -15,6 +15,7 @@ import { CELL_LINK, type Column, Table } from "../../../components/table";
 import type { UpcomingList, UpcomingSession } from "../../../lib/api-types";
 import { clock, counted, day, percent, probability, shortMoment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
+import { asRead } from "../../../lib/sentences";
 import { subjectOf } from "../../../lib/subjects";
 import { DAYS_SHOWN, PAGE_SIZE, useUpcoming } from "../api/get-upcoming";
 import { type By, groups, nameOf } from "../groups";
@@ -224,7 +225,7 @@ const PREPARATION: Column<UpcomingSession> = {
     preparation.length > 0 ? (
       <ul aria-label="What to prepare for" className={classes.preparation}>
         {preparation.map((fact) => (
-          <li key={fact}>{fact}</li>
+          <li key={fact}>{asRead(fact)}</li>
         ))}
       </ul>
     ) : (
