@@ -3,6 +3,7 @@ import { useClipboard, useDisclosure } from "@mantine/hooks";
 import { Link } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import { EmptyState } from "../../../components/empty-state";
+import { HonestyLink } from "../../../components/honesty-link";
 import { Icon } from "../../../components/icons";
 import { Notice } from "../../../components/notice";
 import { Panel } from "../../../components/panel";
@@ -41,7 +42,7 @@ export function PreparePanel({ caseId, today, mayChange }: PreparePanelProps) {
                 ? `Opened ${meta.as_of === today ? "today" : `with the scores of ${day(meta.as_of)}, which are the newest`}; figures may have changed since`
                 : `Opened with the scores of ${day(data.opened_on)}; today’s are as of ${day(meta.as_of)}`
             }
-            actions={data.facts.length > 0 && <Link to="/honesty">How often the chances come true</Link>}
+            actions={data.facts.length > 0 && <HonestyLink />}
             flush
           >
             {data.facts.length > 0 ? (

@@ -1,6 +1,6 @@
-import { Link } from "@tanstack/react-router";
 import { ConcernStatusBadge } from "../../../components/concern-badges";
 import { EmptyState } from "../../../components/empty-state";
+import { HonestyLink } from "../../../components/honesty-link";
 import { Panel } from "../../../components/panel";
 import { RateInterval } from "../../../components/rate-interval";
 import type { TutorConcern } from "../../../lib/api-types";
@@ -17,11 +17,7 @@ export function ConcernCards({ sentence, concerns }: { sentence: string; concern
   const gravity = ({ status, superseded }: TutorConcern) => (superseded ? GRAVITY.ok : GRAVITY[status]);
   const cards = concerns.toSorted((one, other) => gravity(one) - gravity(other));
   return (
-    <Panel
-      title="Concerns"
-      note={asRead(sentence)}
-      actions={cards.length > 0 && <Link to="/honesty">How often the chances come true</Link>}
-    >
+    <Panel title="Concerns" note={asRead(sentence)} actions={cards.length > 0 && <HonestyLink />}>
       {cards.length === 0 ? (
         <EmptyState title="No sessions to judge by">Concerns appear after the first sessions.</EmptyState>
       ) : (
