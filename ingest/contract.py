@@ -91,6 +91,9 @@ class Entity:
     version: str = ""
     has_external_id: bool = True
     conflict: str = ""
+    # Pairs of times of which the first is never after the second. Only what cannot be: a session may be entered after
+    # it took place, called off on a day without a clock, or held earlier than planned.
+    spans: tuple[tuple[str, str], ...] = ()
     # Rows of one `key` are told apart by a column that the table generates: its name, and its SQL over the columns.
     part: tuple[str, str] | None = None
 
@@ -206,6 +209,7 @@ SESSIONS = Entity(
     ),
     version="raw.session_version({r}.updated_at, {r}.status, {content})",
     conflict="conflicts with another version of this session that has the same updated_at",
+    spans=(("started_at", "completed_time"),),
 )
 
 RESCHEDULES = Entity(

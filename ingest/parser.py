@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,9 +100,20 @@ class BatchParser:
             costs_row = column.costs_row or self._is_strict
             if faults and not costs_row:
                 values[column.name] = _without(values[column.name], faults)
-                self._note_lost(column.name, raw.columns[column.name], faults)
+                self._note_lost(f"{column.name}: cells that cannot be read", raw.columns[column.name], faults)
             for row, found in faults.items():
                 (reasons if costs_row else lost).setdefault(row, []).extend(found)
+        for first, last in self._entity.spans:
+            crossed = _crossed(values[first], values[last])
+            # Nothing tells which of the two is wrong.
+            for name, rule in ((first, f"is after {last}"), (last, f"is before {first}")) if crossed else ():
+                text = raw.columns[name]
+                if not self._is_strict:
+                    values[name] = _without(values[name], crossed)
+                    self._note_lost(f"{name}: cells with a time that {rule}", text, crossed)
+                for row in crossed:
+                    fault = f"{name}: {shown(str(text[row].as_py()))} {rule}"
+                    (reasons if self._is_strict else lost).setdefault(row, []).append(fault)
 
         lines = pa.array(raw.lines)
         if reasons:
@@ -151,9 +162,15 @@ class BatchParser:
                 faults.setdefault(int(row), []).append(f"{column.name}: {shown(cell)} {rule}")
         return values
 
-    def _note_lost(self, column: str, text: ArrowColumn, faults: dict[int, list[str]]) -> None:
-        examples = [repr(shown(str(text[row].as_py()))) for row in list(faults)[:SHOWN_EXAMPLES]]
-        self._notes.add("left out", f"{column}: cells that cannot be read", len(faults), examples)
+    def _note_lost(self, what: str, text: ArrowColumn, rows: Collection[int]) -> None:
+        examples = [repr(shown(str(text[row].as_py()))) for row in list(rows)[:SHOWN_EXAMPLES]]
+        self._notes.add("left out", what, len(rows), examples)
+
+
+def _crossed(first: ArrowColumn, last: ArrowColumn) -> list[int]:
+    """The rows in which the first time is after the last."""
+    is_crossed = compute.fill_null(compute.greater(first, last), False)
+    return [int(row) for row in np.flatnonzero(is_crossed.to_numpy(zero_copy_only=False))]
 
 
 def _missing(cell: str | None) -> str:

@@ -182,7 +182,7 @@ class SessionPost(BaseModel):
     subject: Name | None = Field(default=None, examples=["maths"])
     booked_at: Time | None = None
     started_at: Time | None = Field(default=None, description="When the lesson actually began.")
-    completed_time: Time | None = None
+    completed_time: Time | None = Field(default=None, description="When it ended; not before started_at.")
     cancelled_at: Time | None = Field(default=None, description="When it was called off.")
     duration_minutes: int | None = Field(default=None, ge=DURATION.low, le=DURATION.high, examples=[60])
     rating: Rating | None = Field(default=None, examples=[4.5])

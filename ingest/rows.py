@@ -108,6 +108,10 @@ def read_by_model(body: object) -> Row | None:
         return None
     if post.reschedule_info is None and post.status == "rescheduled":
         return None
+    for first, last in SESSIONS.spans:
+        begins, ends = getattr(post, first), getattr(post, last)
+        if begins is not None and ends is not None and begins > ends:
+            return None
     key, external = post.session_id
     session = {
         **vars(post),

@@ -37,11 +37,11 @@ from api.paths import names_of
 from api.problems import NotFoundError
 from api.publication import META_SQL
 from api.text_search import matches
+from api.tutors.urgency import AT_RISK, NEWS
 from core.concerns import in_order
 from core.roles import Role
 
 MISSING = "There is no case with this number."
-NEWS_DAYS = 28
 # Of the details of events.
 PERSONAL = ("text", "cause", "excuses")
 
@@ -98,14 +98,6 @@ from app.cases as stored
 cross join (select (now() at time zone $3::text)::date as day) as today
 """
 
-# A change stays news for four weeks, also if it is superseded meanwhile: the alarm is, as soon as it is confirmed.
-NEWS = f"""
-    known.tutor_id = cases.tutor_id
-    and known.concern = 'getting_worse'
-    and known.status = 'raised'
-    and (not known.superseded or known.raised_on > known.as_of - {NEWS_DAYS})
-"""
-
 # The rest of a case, from what is published of its tutor.
 FULL = f"""
 select
@@ -151,7 +143,7 @@ select
     (
         select sudden from (
             select {columns(SuddenFields, "known")}, known.events, known.trials
-            from marts.tutor_concerns as known where {NEWS}
+            from marts.tutor_concerns as known where known.tutor_id = cases.tutor_id and {NEWS}
         ) as sudden
     ) as sudden_change,
     scores.planned_sessions_7d,
@@ -178,10 +170,7 @@ SORT_KEYS = {
     "urgency": (
         f"""array[
         case cases.priority when 'high' then 2 when 'normal' then 1 else 0 end,
-        coalesce((
-            select 1 from marts.tutor_concerns as known where {NEWS}
-        ), 0),
-        coalesce(scores.harm_sessions, 0)
+        {AT_RISK}
     ]""",
         "double precision[]",
     ),
@@ -211,6 +200,17 @@ matching as materialized (
         )
         and ($9::text[] is null or cases.standing && $9)
         and {matches("tutors", "$10")}
+        and ($15::text[] is null or cases.reason = any($15))
+        and (
+            $16::text[] is null and $17::boolean is null
+            or cases.case_id in (
+                select outcomes.case_id from marts.cases as outcomes
+                where ($16 is null or outcomes.last_action = any($16))
+                    and ($17 is null or (outcomes.contacts > 0) = $17)
+            )
+        )
+        and ($18::date is null or cases.opened_on >= $18)
+        and ($19::date is null or cases.opened_on < $19)
 ),
 
 -- Sorted by what is looked up for those of the queue only: closed cases are many.
@@ -371,6 +371,9 @@ class CaseQueries:
             filters.search,
             [queue.value for queue in filters.queue or (Queue.TODO, Queue.DUE, Queue.WAITING)],
             *(filters.limit, filters.offset, place_of(filters)),
+            [reason.value for reason in filters.reason] or None,
+            [action.value for action in filters.last_action] or None,
+            *(filters.contacted, filters.opened_since, filters.opened_until),
         )
         found = await self._marts.read(Statement(sql, arguments, cursor=filters.cursor))
         body = from_json(found.body or b"")

@@ -194,7 +194,7 @@ class SuddenFields(BaseModel):
 
 
 class SuddenChange(SuddenFields):
-    """A sudden change for the worse, which puts a case first."""
+    """A sudden change for the worse, which counts in the order of cases."""
 
     words: str = Field(
         description="The concern in a few words.", examples=["suddenly worse: 7.0% → 30% in the last 30 days"]
@@ -270,11 +270,19 @@ class CaseFilters(PageFilters):
     mine: bool = Field(default=False, description="Cases that you own, and cases of your tutors without an owner.")
     tutor_id: Id | None = Field(default=None, description="UUID, or the external id as delivered.")
     concern: list[ConcernName] = Field(default=[], description="Any of these concerns is raised now.")
+    reason: list[CloseReason] = Field(default=[], description="Closed for any of these reasons; may be repeated.")
+    last_action: list[AgreedAction] = Field(
+        default=[], description="The last agreement with the tutor is any of these; may be repeated."
+    )
+    contacted: bool | None = Field(default=None, description="Only cases with (true) or without (false) a contact.")
+    opened_since: date | None = Field(default=None, description="Earliest `opened_on`.")
+    opened_until: date | None = Field(default=None, description="`opened_on` is before this day.")
     search: SearchText | None = Field(default=None, description="Part of the tutor's name or external id.")
     sort_by: Literal["urgency", "due_on", "opened_at", "harm_sessions", "name", "changed_at"] = Field(
         default="urgency",
         description=(
-            "`urgency`: high priority first, then by `sudden_change`, then by `harm_sessions`. Null comes last."
+            "`urgency`: high priority first, then the most sessions at risk in 7 days: `harm_sessions`, or after a "
+            "`sudden_change` the planned sessions times the rate of the last 30 days, if that is more. Null comes last."
         ),
     )
     sort_order: Literal["asc", "desc"] = "desc"

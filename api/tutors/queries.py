@@ -20,6 +20,7 @@ from api.tutors.schemas import (
     TutorScoreDay,
     TutorWeek,
 )
+from api.tutors.urgency import AT_RISK
 from core import concerns, patterns
 from core.concerns import Concern, ConcernName, in_order
 
@@ -40,18 +41,10 @@ TEAM = """(
 
 WITH_PREDICTIONS = f"({VERSION} || '.' || (select predictions.version from ml.prediction_version as predictions))"
 
-# By how urgent a conversation is: who got worse suddenly, then who else is of concern, the most harm first. A change
-# stays news for four weeks: the alarm is superseded as soon as it is confirmed, and nobody is less urgent for that.
-NEWS_DAYS = 28
+# Who is of concern, the most at risk first.
 URGENCY = f"""array[
-    (scores.tutor_id in (
-        select known.tutor_id from marts.tutor_concerns as known
-        where known.concern = 'getting_worse'
-            and known.status = 'raised'
-            and (not known.superseded or known.raised_on > known.as_of - {NEWS_DAYS})
-    ))::integer,
     scores.attention::integer,
-    coalesce(scores.harm_sessions, 0),
+    {AT_RISK},
     coalesce(scores.risk_probability, 0)
 ]"""
 PROBABILITIES = {f"{name}_probability": name for name in ConcernName}
@@ -472,8 +465,13 @@ def tutor_list(filters: TutorFilters) -> Statement:
 
 def versioned(sql: str, arguments: tuple[object, ...], team_of: int | None, version: str = VERSION) -> Statement:
     """A statement over tutors that fit a `condition`. With a team, its version changes with the team, too."""
-    full = version if team_of is None else f"({version} || '.' || {TEAM.format(person_id=int(team_of))})"
+    full = with_team(version, team_of)
     return Statement(sql.replace(version, full, 1), arguments, version_sql=VERSION_QUERY.replace(VERSION, full, 1))
+
+
+def with_team(version: str, team_of: int | None) -> str:
+    """The SQL of a version that changes with the team, too, if an answer is about one."""
+    return version if team_of is None else f"({version} || '.' || {TEAM.format(person_id=int(team_of))})"
 
 
 def _sort_key(sort_by: str) -> str:

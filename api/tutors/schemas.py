@@ -19,6 +19,14 @@ from ingest.contract import NO_NUL
 
 MAX_TEXT = 200
 SearchText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=NO_NUL)]
+TeamOf = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        le=2**63 - 1,
+        description="Only tutors in the team of this person (`person_id` of a browser session).",
+    ),
+]
 
 
 ReliabilityCounts = Annotated[
@@ -152,12 +160,7 @@ class TutorConditions(BaseModel, extra="forbid"):
     concern: list[ConcernName] = Field(
         default=[], description="Tutors with any of these concerns raised; may be repeated.", examples=[["no_shows"]]
     )
-    team_of: int | None = Field(
-        default=None,
-        ge=1,
-        le=2**63 - 1,
-        description="Tutors in the team of this person (`person_id` of a browser session).",
-    )
+    team_of: TeamOf = None
 
 
 class TutorFilters(PageFilters, TutorConditions):
@@ -167,9 +170,9 @@ class TutorFilters(PageFilters, TutorConditions):
         default="risk_probability",
         description=(
             "A numeric score column, the probability of a concern or of stopping, `name`, "
-            "`last_session_at`, `risk_status_since`, or `attention`: first tutors who got worse suddenly "
-            "within the last four weeks, then others with a raised concern, those with the most expected "
-            "let-downs first. Null comes last."
+            "`last_session_at`, `risk_status_since`, or `attention`: tutors with a raised concern first, those "
+            "with the most sessions at risk in 7 days before others (for who got worse suddenly within the last "
+            "four weeks, at the rate of the last 30 days, if it is higher). Null comes last."
         ),
         json_schema_extra={"enum": list(SORTABLE)},
     )

@@ -5,6 +5,7 @@ from api.matching.queries import TUTORS
 from api.matching.version import MATCH_META_SQL, MATCH_VERSION, MATCH_VERSION_QUERY, SOURCE
 from api.paging import Order, SortKey, place_of
 from api.text_search import matches
+from api.tutors.queries import OF_TEAM, with_team
 from api.upcoming.schemas import UpcomingFilters, UpcomingSort
 from ingest.ids import entity_uuid
 
@@ -47,6 +48,7 @@ with matching as materialized (
     {{first}}
     where ($1::double precision is null or sessions.let_down_probability >= $1)
         and ($2::uuid is null or sessions.tutor_id = $2)
+        and ($13::bigint is null or sessions.tutor_id in {OF_TEAM.format("$13")})
         and ($6::text[] is null or sessions.risk_level = any($6))
         and ($11::boolean is null or sessions.is_first_meeting = $11)
         and ($10::text[] is null or sessions.student_risk_level = any($10))
@@ -112,7 +114,7 @@ rows as (
 )
 
 select
-    {MATCH_VERSION},
+    {{version}},
     json_build_object(
         'data', coalesce((select json_agg(rows) from rows), '[]'),
         'meta', json_build_object(
@@ -134,7 +136,9 @@ def upcoming_sessions(filters: UpcomingFilters) -> Statement:
     is_by_first = filters.sort_by == "first_session_risk"
     # Without a name to sort by, Postgres leaves the join out.
     order = ORDERS[filters.sort_by]
+    version = with_team(MATCH_VERSION, filters.team_of)
     sql = LIST.format(
+        version=version,
         order=order.sql,
         pages=order.pages("listed", limit="$4", offset="$5", place="$9"),
         student_name="students.name" if is_by_student else "null::text",
@@ -156,8 +160,9 @@ def upcoming_sessions(filters: UpcomingFilters) -> Statement:
             filters.student_risk_level or None,
             filters.is_first_meeting,
             filters.until,
+            filters.team_of,
         ),
-        version_sql=MATCH_VERSION_QUERY,
+        version_sql=MATCH_VERSION_QUERY.replace(MATCH_VERSION, version, 1),
         cursor=filters.cursor,
         reads_sessions=True,
     )

@@ -9,7 +9,7 @@ from api.fields import Count, Fraction, Id, Instant
 from api.matching.schemas.people import MatchPageMeta, TutorConcerns
 from api.matching.schemas.predictions import RiskLevel
 from api.paging import PageFilters
-from api.tutors.schemas import SearchText
+from api.tutors.schemas import SearchText, TeamOf
 
 UpcomingSort = Literal[
     "let_down_probability",
@@ -105,6 +105,7 @@ class UpcomingFilters(PageFilters):
 
     min_risk: float | None = Field(default=None, ge=0, le=1, description="Minimum let_down_probability.")
     tutor_id: Id | None = Field(default=None, description="UUID or external id of a tutor.")
+    team_of: TeamOf = None
     one_per_tutor: bool = Field(default=False, description="Only the first session of each tutor.")
     risk_level: list[RiskLevel] = Field(default=[], description="Any of these values; may be repeated.")
     student_risk_level: list[RiskLevel] = Field(default=[], description="Any of these values; may be repeated.")

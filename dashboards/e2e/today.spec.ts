@@ -250,11 +250,12 @@ test("a case is prepared, closed, counted, and opened anew from the tutor's page
   );
   await page.goto("/outcomes");
   await expect(page.getByText("These figures do not prove that conversations help.")).toBeVisible();
-  await expect(
-    page
-      .getByRole("table", { name: "Closed cases by reason" })
-      .getByRole("row", { name: "The data were wrong" }),
-  ).toBeVisible();
+  const reasons = page.getByRole("table", { name: "Closed cases by reason" });
+  await reasons.getByRole("link", { name: "The data were wrong" }).click();
+  await expect(page).toHaveURL(/queue=closed.*reason=data_error/);
+  await expect(page.locator(`[data-case="${one.case_id}"]`)).toBeVisible();
+  await page.getByText("Closed: The data were wrong", { exact: true }).click();
+  await expect(page).not.toHaveURL(/reason=/);
 
   await page.goto(`/tutors/${one.tutor.tutor_id}`);
   const strip = page.getByRole("region", { name: "Case", exact: true });

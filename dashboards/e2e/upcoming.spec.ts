@@ -1,4 +1,4 @@
-import { ask, expect, expectAccessible, expectFitsTelephone, LABELS, test } from "./support";
+import { ask, atBrowser, expect, expectAccessible, expectFitsTelephone, LABELS, test } from "./support";
 
 test("planned sessions of a week stand at the greatest risk first, all of them on request", async ({
   page,
@@ -75,6 +75,23 @@ test("filters narrow the list, and can be cleared", { tag: "@soak" }, async ({ p
   await expect(rows.first()).toBeVisible();
   await page.getByLabel("First day").fill("2999-01-01");
   await expect(page.getByText("No planned sessions match the filters")).toBeVisible();
+});
+
+test("a coach sees the sessions of their own tutors alone", { tag: "@soak" }, async ({ page, browser }) => {
+  const { data } = await ask(page, "/api/sessions/upcoming?one_per_tutor=true&limit=2");
+  const coach = await atBrowser(browser, "Uma Coach", "coach", data[1].tutor_external_id);
+  await coach.goto("/upcoming");
+  await coach.getByText("My tutors", { exact: true }).click();
+  await expect(coach).toHaveURL(/\/upcoming\?team=\d+$/);
+  await expect(coach.getByRole("table")).toHaveCount(1);
+  await expect(
+    coach
+      .getByRole("table", { name: `Sessions with ${data[1].tutor_name}` })
+      .locator("tbody tr")
+      .first(),
+  ).toBeVisible();
+  await expect(coach.getByText("matching the filters")).toBeVisible();
+  await coach.close();
 });
 
 test("a stand-in is one click away: free, of the subject, the likeliest to hold it first", async ({

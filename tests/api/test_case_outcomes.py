@@ -149,6 +149,35 @@ def test_by_owner_action_and_reason(reader: httpx2.Client) -> None:
     ]
 
 
+def test_the_cases_behind_each_row_can_be_listed(reader: httpx2.Client) -> None:
+    """Of every queue, so that open ones count, too."""
+    queues = ["todo", "due", "waiting", "closed"]
+
+    def listed(**filters: Any) -> tuple[int, int]:
+        page = reader.get("/api/cases", params={"queue": queues, "opened_since": since, **filters})
+        assert page.status_code == 200, page.text
+        meta = page.json()["meta"]
+        return meta["total"], meta["queues"]["closed"]
+
+    for months in (2, 4):
+        found = outcomes(reader, months=months)
+        since = found["by_month"][-1]["month"]
+        assert listed() == (found["all_cases"]["opened"], found["all_cases"]["closed"])
+        for row in found["reasons"]:
+            assert listed(reason=row["reason"]) == (row["cases"], row["cases"])
+        for row in found["by_owner"]:
+            assert listed(owner=row["owner_id"] or "nobody") == (row["opened"], row["closed"])
+        for row in found["by_action"]:
+            wanted = {"last_action": row["action"]} if row["action"] else {"contacted": False}
+            assert listed(**wanted) == (row["opened"], row["closed"])
+        for row, later in zip(found["by_month"], [{"month": None}, *found["by_month"]], strict=False):
+            until = {"opened_until": later["month"]} if later["month"] else {}
+            assert listed(opened_since=row["month"], **until) == (row["opened"], row["closed"])
+    since = "2025-01-01"
+    assert listed(last_action=["training", "nothing"]) == listed(contacted=True) == (4, 4)
+    assert listed(reason="left", last_action="training") == (0, 0)
+
+
 def test_a_range_that_is_none(reader: httpx2.Client) -> None:
     for wanted in ({"months": 0}, {"months": 37}, {"years": 1}):
         problem(reader.get(PATH, params=wanted), 400)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -15,6 +16,7 @@ from api.cases.schemas import Case, CaseDetail, CaseEvent, CaseList, Owners
 from core import people
 from core.roles import Role
 from tests.api.conftest import Served, served
+from tests.api.matching import everyone
 from tests.api.test_auth_sessions import execute, new_key, person
 from tests.api.test_people import at_browser
 from tests.api.test_problems import problem
@@ -143,11 +145,9 @@ def test_pages_together_have_each_case_once(admin: httpx2.Client, case: Case, so
         assert len(set(pages)) == len(pages)
 
 
-def test_who_got_worse_suddenly_comes_first_and_the_row_says_so(admin: httpx2.Client, case: Case) -> None:
+def test_the_row_of_who_got_worse_suddenly_says_so(admin: httpx2.Client, case: Case) -> None:
     cases = listed(admin)
-    told = [each.sudden_change is not None for each in cases if each.priority == "normal"]
-    assert told == sorted(told, reverse=True)
-    assert any(told)
+    assert any(each.sudden_change is not None for each in cases)
     for each in cases:
         is_raised = any(known.concern == "getting_worse" for known in each.raised)
         assert each.sudden_change is not None or not is_raised
@@ -157,6 +157,39 @@ def test_who_got_worse_suddenly_comes_first_and_the_row_says_so(admin: httpx2.Cl
         if each.harm_sessions is not None:
             assert each.planned_sessions_7d is not None
             assert each.harm_sessions <= each.planned_sessions_7d
+
+
+# Status of `getting_worse`, sessions planned, harm, rate of let-downs in 30 days; the most urgent first.
+URGENT = [
+    ("raised", 50, 10.0, 0.25),  # 12.5 at the rate of the last 30 days
+    ("ok", 60, 12.0, 0.5),
+    ("ok", 30, 9.0, None),
+    ("raised", 8, 3.6, 0.47),  # a small change: 3.8
+]
+
+
+def test_the_most_at_risk_comes_first_and_a_sudden_change_counts_by_its_size(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    with served(postgres.new_database(tmp_path, PUBLISHED), tmp_path) as own, own.client(own.key) as client:
+        tutors = [str(each.tutor.tutor_id) for each in listed(client)][::-1]
+        with own.database.connect() as connection:
+            for tutor_id, (status, planned, harm, rate) in zip(tutors, URGENT, strict=True):
+                connection.execute(
+                    "update marts.tutor_concerns set status = %s, superseded = false "
+                    "where tutor_id = %s and concern = 'getting_worse'",
+                    (status, tutor_id),
+                )
+                connection.execute(
+                    "update marts.tutor_scores set attention = true, planned_sessions_7d = %s, harm_sessions = %s, "
+                    "let_down_rate_30d = %s where tutor_id = %s",
+                    (planned, harm, rate, tutor_id),
+                )
+        assert [str(each.tutor.tutor_id) for each in listed(client)] == tutors
+        found = [row["tutor_id"] for row in everyone(client, "/api/tutors", sort_by="attention")]
+        assert [tutor_id for tutor_id in found if tutor_id in tutors] == tutors
+        others = client.get("/api/tutors", params={"attention": False, "limit": 500}).json()["data"]
+        assert {row["tutor_id"] for row in others} == set(found[len(found) - len(others) :])
 
 
 def test_high_priority_comes_first(admin: httpx2.Client, case: Case) -> None:

@@ -293,6 +293,13 @@ INVALID: list[tuple[dict[str, Any], dict[str, str]]] = [
     ({"session_id": True}, {"session_id": "must be a string"}),
     ({"session_id": 1.5}, {"session_id": "must be a string"}),
     ({"session_id": 10**400}, {"session_id": "is too large"}),
+    (
+        {"started_at": "2026-01-05T10:04:00Z", "completed_time": "2026-01-05T11:03:00+01:00"},
+        {
+            "started_at": "2026-01-05T10:04:00Z is after completed_time",
+            "completed_time": "2026-01-05T11:03:00+01:00 is before started_at",
+        },
+    ),
     ({"session_id": "x" * 201}, {"session_id": f"{'x' * 60}… is longer than 200 characters"}),
     ({"subject": "a\0b"}, {"subject": "contains a NUL character"}),
     ({"subject": 5}, {"subject": "must be a string"}),

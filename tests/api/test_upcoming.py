@@ -11,11 +11,12 @@ import httpx2
 import pytest
 
 from api.upcoming.schemas import UpcomingList
-from core import keys
+from core import keys, people
 from core.roles import Role
 from ingest.ids import entity_uuid
 from tests.api.conftest import Served
 from tests.api.matching import everyone
+from tests.api.test_auth_sessions import person
 from tests.api.test_openapi import assert_is
 from tests.api.test_problems import problem
 
@@ -227,6 +228,27 @@ def test_from_a_moment_of_a_level_and_of_somebody(client: httpx2.Client) -> None
         assert found
     assert {row["tutor_name"] for row in everyone(client, PATH, search="t-1")} == {"Wilhelmina Ibsen 1"}
     assert everyone(client, PATH, search="nobody") == []
+
+
+def test_of_my_tutors_with_answers_that_follow_the_team(matching: Served, client: httpx2.Client) -> None:
+    coach = person(matching, Role.COACH, "Tess")
+
+    def give(tutor: str) -> None:
+        with matching.database.connect() as connection:
+            people.change_team(connection, coach, give={tutor: entity_uuid(tutor)}, take={})
+
+    give("T-2")
+    mine = {"team_of": coach.person_id}
+    page = client.get(PATH, params=mine)
+    expected = [row["session_id"] for row in everyone(client, PATH, tutor_id="T-2")]
+    assert [row["session_id"] for row in page.json()["data"]] == expected
+    assert page.json()["meta"]["total"] == len(expected) == 5
+    known = {"If-None-Match": page.headers["etag"]}
+    assert client.get(PATH, params=mine, headers=known).status_code == 304
+    give("T-3")
+    again = client.get(PATH, params=mine, headers=known)
+    assert {row["tutor_external_id"] for row in again.json()["data"]} == {"T-2", "T-3"}
+    assert client.get(PATH, params={"team_of": coach.person_id + 1}).json()["data"] == []
 
 
 def test_a_tutor_s_concerns_are_beside_the_risk(client: httpx2.Client) -> None:

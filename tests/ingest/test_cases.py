@@ -71,6 +71,7 @@ TABLE = [
     Case("v13b-last-mover", (("sessions", 1, 0, 0), ("reschedules", 3, 0, 0))),
     Case("v14-emails", (("tutors", 5, 0, 2),), ("→ ann@example.org", "is not one e-mail address")),
     Case("v18-nan-parquet", (("sessions", 3, 0, 0),)),
+    Case("v20-ends-before-start", (("sessions", 3, 0, 1),), ("2026-11-03T16:01:00Z is after completed_time",)),
 ]  # fmt: skip
 
 

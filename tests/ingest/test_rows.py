@@ -67,6 +67,8 @@ def test_what_needs_no_cleaning_is_read_by_the_model(body: dict[str, Any]) -> No
         {"status": "rescheduled"},
         {"reschedule_info": {"initiator": "tutor", "hours_before_session": 1e-7}},
         {"colour": "red"},
+        {"completed_time": "2026-01-31T15:01:59.999999Z"},
+        {"completed_time": "2026-01-31T15:02:00+01:00"},
     ],
 )
 def test_all_else_is_left_to_the_parser(changes: dict[str, Any]) -> None:
@@ -183,12 +185,24 @@ def test_what_is_unambiguous_is_understood(changes: dict[str, Any], same: dict[s
         ({"tutor_id": "1.23457E+11"}, {"tutor_id"}),
         ({"student_id": "NULL"}, {"student_id"}),
         ({"status": "Rescheduled"}, {INFO}),
+        ({"completed_time": "2026-01-31T15:02:00+01:00"}, {"started_at", "completed_time"}),
     ],
 )
 def test_every_bad_value_refuses_a_post(changes: dict[str, Any], fields: set[str]) -> None:
     [faults] = check([USUAL | changes], ZONE)
     assert isinstance(faults, Faults)
     assert {error.field for error in faults.errors} == fields
+
+
+def test_a_lesson_ends_when_it_began_or_later() -> None:
+    [row] = check([USUAL | {"completed_time": "2026-01-31T16:02:00+01:00"}], ZONE)
+    assert isinstance(row, Row)
+    [faults] = check([USUAL | {"completed_time": "2026-01-31 16:01"}], ZONE)
+    assert isinstance(faults, Faults)
+    assert faults.reason == (
+        "started_at: 2026-01-31T15:02:00Z is after completed_time; "
+        "completed_time: 2026-01-31 16:01 is before started_at"
+    )
 
 
 @settings(max_examples=100, deadline=None)

@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import {
   ago,
   clock,
+  compatible,
   counted,
   day,
   difference,
@@ -15,6 +16,12 @@ import {
   trimmed,
   UNREADABLE,
 } from "./format";
+
+it("how well two fit is a share, or said to be unknown", () => {
+  expect(compatible(0.716)).toBe("72% compatible");
+  expect(compatible(0)).toBe("0% compatible");
+  expect(compatible(null)).toBe("compatibility unknown");
+});
 
 describe("a rate", () => {
   it("of nothing is no sessions, of zero is 0%, and of something else is unreadable", () => {

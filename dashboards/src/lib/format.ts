@@ -33,6 +33,10 @@ export function probability(value: Figure, none = "not rated"): string {
   });
 }
 
+/** How well two people fit; that nobody knows, too. */
+export const compatible = (score: Figure): string =>
+  score === null ? "compatibility unknown" : `${percent(score, { digits: 0 })} compatible`;
+
 /** A difference of fractions in percentage points, with its sign. */
 export function points(value: Figure, none = "–"): string {
   return shown(value, none, (fraction) => `${difference(fraction * 100)} pts`);

@@ -38,6 +38,18 @@ export function someDay(value: unknown): string | undefined {
     : undefined;
 }
 
+/** A month, as 2026-01. */
+export function someMonth(value: unknown): string | undefined {
+  return someDay(`${value}-01`)?.slice(0, -3);
+}
+
+/** The first day of a month, or of a later one, as 2026-01-01. */
+export function firstOf(month: string, later = 0): string {
+  const date = new Date(`${month}-01T00:00:00Z`);
+  date.setUTCMonth(date.getUTCMonth() + later);
+  return date.toISOString().slice(0, 10);
+}
+
 /** A time zone that this browser knows, as Europe/Vienna. */
 export function someZone(value: unknown): string | undefined {
   const zone = someText(value);

@@ -46,3 +46,12 @@ it("a list without the case is the same list, so that nothing is drawn anew", ()
   const list = listOf(row(1));
   expect(changed({ query: {}, list }, new Map([[9, { queue: "closed" as const }]]), 3)).toBe(list);
 });
+
+it("of one owner's cases, those of others leave the list", () => {
+  const hers = { query: { queue: ["todo" as const], owner: "3" }, list: listOf(row(1), row(2)) };
+  const change = new Map([
+    [1, { owner: ANN }],
+    [2, { owner: BEN }],
+  ]);
+  expect(ids(changed(hers, change, 4))).toEqual([1]);
+});

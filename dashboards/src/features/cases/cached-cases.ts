@@ -40,5 +40,6 @@ export function changed(
 /** Whether the list asks for the case, whatever queue it is in. */
 function belongs({ owner, mine }: Listed["query"], { owner: held }: Case, me: number | null): boolean {
   if (owner === "nobody") return held === null;
+  if (owner) return String(held?.person_id) === owner;
   return !mine || held === null || held.person_id === me;
 }

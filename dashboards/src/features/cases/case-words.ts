@@ -71,6 +71,9 @@ export const ACTIONS: Record<AgreedAction, string> = {
   nothing: "Nothing agreed",
 };
 
+/** In place of an agreement. */
+export const NO_CONTACT = "No contact yet";
+
 export const QUEUES: Record<Queue, string> = {
   todo: "To do",
   due: "Due",

@@ -18,6 +18,8 @@ export interface UpcomingSearch {
   risk?: LeastRisk;
   /** The same of the student's risk. */
   studentRisk?: LeastRisk;
+  /** Whose tutors, by number. */
+  team?: number;
   /** Only first sessions of a student with a tutor. */
   first?: "yes";
   /** If not those at the greatest risk first. */
@@ -36,6 +38,7 @@ export function upcomingSearch(raw: Record<string, unknown>): UpcomingSearch {
     days: oneOf(raw.days, DAYS),
     risk: oneOf(raw.risk, LEAST_RISKS),
     studentRisk: oneOf(raw.studentRisk, LEAST_RISKS),
+    team: wholeNumber(raw.team, 1),
     first: oneOf(raw.first, ["yes"]),
     by: oneOf(raw.by, ["day", "student"]),
     page: page === 1 ? undefined : page,
@@ -44,5 +47,5 @@ export function upcomingSearch(raw: Record<string, unknown>): UpcomingSearch {
 }
 
 /** Whether more is left out than what is too far away. */
-export const isFiltered = ({ search, from, risk, studentRisk, first }: UpcomingSearch): boolean =>
-  [search, from, risk, studentRisk, first].some((condition) => condition !== undefined);
+export const isFiltered = ({ search, from, risk, studentRisk, team, first }: UpcomingSearch): boolean =>
+  [search, from, risk, studentRisk, team, first].some((condition) => condition !== undefined);

@@ -65,12 +65,15 @@ it("an address survives being written and read, and nonsense in it is left out",
     zone: "Europe/Vienna",
     days: "1",
     risk: "medium",
+    team: 3,
     by: "student",
     page: 2,
     session: "S-1",
   };
   expect(upcomingSearch(parseQuery(writeQuery(search)))).toEqual(search);
-  const typed = parseQuery("?search=&from=tomorrow&zone=Nowhere&days=7&risk=low&by=tutor&page=1&session=");
+  const typed = parseQuery(
+    "?search=&from=tomorrow&zone=Nowhere&days=7&risk=low&team=mine&by=tutor&page=1&session=",
+  );
   expect(Object.values(upcomingSearch(typed)).every((value) => value === undefined)).toBe(true);
 });
 

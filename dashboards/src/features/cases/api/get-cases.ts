@@ -2,6 +2,7 @@ import { keepPreviousData, queryOptions, useQuery, useQueryClient } from "@tanst
 import { useEffect } from "react";
 import { api, body } from "../../../lib/api";
 import type { operations, Queue } from "../../../lib/api-types";
+import { firstOf } from "../../../lib/search-params";
 import { CASES } from "../cached-cases";
 import type { TodaySearch, Whose } from "../today-search";
 
@@ -18,6 +19,11 @@ const casesQuery = (query: CaseQuery) =>
   });
 
 const OWNERS = { mine: { mine: true }, all: {}, nobody: { owner: "nobody" } } as const;
+const ownedBy = (whose: Whose): CaseQuery =>
+  whose === "mine" || whose === "all" || whose === "nobody" ? OWNERS[whose] : { owner: whose };
+
+const agreed = (action: NonNullable<TodaySearch["action"]>): CaseQuery =>
+  action === "no_contact" ? { contacted: false } : { last_action: [action] };
 
 function asked(search: TodaySearch, whose: Whose): CaseQuery {
   const queue: Queue = search.queue ?? "todo";
@@ -29,9 +35,13 @@ function asked(search: TodaySearch, whose: Whose): CaseQuery {
   } as const;
   return {
     queue: [queue],
-    ...OWNERS[whose],
+    ...ownedBy(whose),
     ...(search.concern && { concern: [search.concern] }),
     ...(search.search && { search: search.search }),
+    ...(search.reason && { reason: [search.reason] }),
+    ...(search.action && agreed(search.action)),
+    ...(search.from && { opened_since: firstOf(search.from) }),
+    ...(search.to && { opened_until: firstOf(search.to, 1) }),
     ...order[queue],
     limit: PAGE_SIZE,
     offset: ((search.page ?? 1) - 1) * PAGE_SIZE,

@@ -8,4 +8,4 @@ const ownersQuery = queryOptions({
 });
 
 /** Whom cases can be given to. */
-export const useOwners = () => useQuery(ownersQuery);
+export const useOwners = (enabled = true) => useQuery({ ...ownersQuery, enabled });

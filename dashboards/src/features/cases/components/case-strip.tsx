@@ -7,6 +7,7 @@ import { QueryBoundary } from "../../../components/query-boundary";
 import type { Case } from "../../../lib/api-types";
 import { useMayChangeTutor } from "../../../lib/auth";
 import { capitalised, dayOf } from "../../../lib/format";
+import { asRead } from "../../../lib/sentences";
 import { useOpenCase } from "../api/change-cases";
 import { useCasesOf } from "../api/get-cases";
 import { REASONS } from "../case-words";
@@ -48,7 +49,7 @@ function OpenCase({ subject, today }: { subject: Case; today: string }) {
             Case {subject.case_id}
           </Link>
           <CaseStanding subject={subject} today={today} />
-          {subject.sudden_change && <strong>{capitalised(subject.sudden_change.words)}</strong>}
+          {subject.sudden_change && <strong>{capitalised(asRead(subject.sudden_change.words))}</strong>}
           {subject.suggested_at && <strong>No concern is raised any more. Close the case?</strong>}
         </div>
         <CaseButtons subject={subject} today={today} actions={actions} onAsk={ask} isShort />

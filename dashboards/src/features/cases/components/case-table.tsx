@@ -12,10 +12,11 @@ import type { Case, CaseList } from "../../../lib/api-types";
 import { capitalised, count, counted, dayOf } from "../../../lib/format";
 import { weeklyRange } from "../../../lib/let-downs";
 import { tutorName } from "../../../lib/person-name";
+import { asRead } from "../../../lib/sentences";
 import { PAGE_SIZE, useCases } from "../api/get-cases";
 import { age, awaited, harm, nothingRaised, PRIORITIES, REASONS, STATES } from "../case-words";
 import { useSelected } from "../selection";
-import type { TodaySearch, Whose } from "../today-search";
+import { isFiltered, type TodaySearch, type Whose } from "../today-search";
 import { useWhyNot } from "../use-me";
 import classes from "./case-table.module.css";
 
@@ -213,7 +214,7 @@ function SelectBox({ row }: { row: Case }) {
 
 function Raised({ row }: { row: Case }) {
   const { sudden_change: sudden } = row;
-  // The order is by the sudden change; it is raised, too, unless it is superseded.
+  // A sudden change counts in the order; it is raised, too, unless it is superseded.
   const [first, ...others] = row.closed_at
     ? []
     : sudden
@@ -224,10 +225,10 @@ function Raised({ row }: { row: Case }) {
       : row.raised;
   return (
     <>
-      <span className={classes.raised}>{first ? capitalised(first.words) : nothingRaised(row)}</span>
+      <span className={classes.raised}>{first ? capitalised(asRead(first.words)) : nothingRaised(row)}</span>
       {others.map(({ concern, words }) => (
         <span key={concern} className={classes.also}>
-          {capitalised(words)}
+          {capitalised(asRead(words))}
         </span>
       ))}
       {row.priority !== "normal" && (
@@ -260,7 +261,7 @@ const NOTHING = {
 };
 
 function NoCases({ search, whose, isFirst, onChange, onClear }: NoCasesProps) {
-  if (search.concern || search.search) {
+  if (isFiltered(search)) {
     return (
       <EmptyState
         icon="search"

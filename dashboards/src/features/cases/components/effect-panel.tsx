@@ -7,6 +7,7 @@ import { type Column, Table } from "../../../components/table";
 import type { CaseEffect, EffectArm } from "../../../lib/api-types";
 import { useIsAdmin } from "../../../lib/auth";
 import { count, percent } from "../../../lib/format";
+import { asRead } from "../../../lib/sentences";
 import { useCaseEffect } from "../api/effect";
 import classes from "./effect-panel.module.css";
 
@@ -90,7 +91,7 @@ function Answer({ title, words, isKnown, children }: AnswerProps) {
           {title}
         </h3>
         <p className={classes.words} data-known={isKnown}>
-          {words}
+          {asRead(words)}
         </p>
       </div>
       {children}

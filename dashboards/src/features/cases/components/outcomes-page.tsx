@@ -1,10 +1,10 @@
 import { SegmentedControl, Skeleton } from "@mantine/core";
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { EmptyState } from "../../../components/empty-state";
 import { Page } from "../../../components/page";
 import { Panel } from "../../../components/panel";
 import { QueryBoundary } from "../../../components/query-boundary";
-import { type Column, Table } from "../../../components/table";
+import { type Column, ROW_LINK, Table } from "../../../components/table";
 import { Tile, Tiles } from "../../../components/tiles";
 import type {
   ActionOutcomes,
@@ -15,8 +15,9 @@ import type {
 } from "../../../lib/api-types";
 import { count, counted, decimal, month, percent } from "../../../lib/format";
 import { useOutcomes } from "../api/get-outcomes";
-import { ACTIONS, CLOSED_AS, REASONS, STATES } from "../case-words";
+import { ACTIONS, CLOSED_AS, NO_CONTACT, REASONS, STATES } from "../case-words";
 import { DEFAULT_MONTHS, type OutcomesSearch, RANGES } from "../outcomes-search";
+import type { TodaySearch } from "../today-search";
 import { EffectPanel } from "./effect-panel";
 import classes from "./outcomes-page.module.css";
 
@@ -63,6 +64,8 @@ function Figures({
 }: {
   outcomes: Outcomes;
 }) {
+  // Every month is there, the newest first.
+  const from = by_month.at(-1)?.month.slice(0, 7);
   return (
     <>
       <p className={classes.careful}>
@@ -106,7 +109,11 @@ function Figures({
                 header: "Reason",
                 isRowHeader: true,
                 phone: { row: 1, side: "start" },
-                cell: ({ reason }) => REASONS[reason] ?? reason,
+                cell: ({ reason, cases }) => (
+                  <Cases search={{ from, reason }} closed={cases}>
+                    {REASONS[reason] ?? reason}
+                  </Cases>
+                ),
               },
               {
                 header: "Closed as",
@@ -128,7 +135,11 @@ function Figures({
           label="By month"
           rows={by_month}
           keyOf={(row) => row.month}
-          columns={columns<MonthOutcomes>("Month", (row) => month(row.month))}
+          columns={columns<MonthOutcomes>(
+            "Month",
+            (row) => month(row.month),
+            (row) => ({ from: row.month.slice(0, 7), to: row.month.slice(0, 7) }),
+          )}
         />
       </Panel>
       <Panel title="By owner" note="Not a ranking: cases differ" flush>
@@ -136,7 +147,11 @@ function Figures({
           label="By owner"
           rows={by_owner}
           keyOf={({ owner_id }) => owner_id ?? "nobody"}
-          columns={columns<OwnerOutcomes>("Owner", ({ owner_name }) => owner_name ?? "Nobody")}
+          columns={columns<OwnerOutcomes>(
+            "Owner",
+            ({ owner_name }) => owner_name ?? "Nobody",
+            ({ owner_id }) => ({ from, whose: owner_id ? `${owner_id}` : "nobody" }),
+          )}
         />
       </Panel>
       <Panel title="By agreed action" note="Last agreed action; harder cases get stronger ones" flush>
@@ -144,8 +159,10 @@ function Figures({
           label="By agreed action"
           rows={by_action}
           keyOf={({ action }) => action ?? "none"}
-          columns={columns<ActionOutcomes>("Action", ({ action }) =>
-            action ? (ACTIONS[action] ?? action) : "No contact yet",
+          columns={columns<ActionOutcomes>(
+            "Action",
+            ({ action }) => (action ? (ACTIONS[action] ?? action) : NO_CONTACT),
+            ({ action }) => ({ from, action: action ?? "no_contact" }),
           )}
         />
       </Panel>
@@ -158,8 +175,41 @@ const days = (value: number | null): string => (value === null ? "–" : `${deci
 const of = (some: number, all: number): string =>
   all === 0 ? "no case is old enough yet" : `${count(some)} of ${counted(all, "case")}`;
 
-const columns = <Row extends OutcomeFigures>(header: string, nameOf: (row: Row) => string): Column<Row>[] => [
-  { header, isRowHeader: true, width: "24%", phone: { row: 1, side: "start" }, cell: nameOf },
+interface CasesProps {
+  search: TodaySearch;
+  /** How many of them are closed. */
+  closed: number;
+  children: string;
+}
+
+/** Leads to the cases that a row counts: to the closed ones, if there are any. */
+function Cases({ search, closed, children }: CasesProps) {
+  return (
+    <Link to="/" search={{ whose: "all", queue: closed > 0 ? "closed" : undefined, ...search }} {...ROW_LINK}>
+      {children}
+    </Link>
+  );
+}
+
+const columns = <Row extends OutcomeFigures>(
+  header: string,
+  nameOf: (row: Row) => string,
+  searchOf: (row: Row) => TodaySearch,
+): Column<Row>[] => [
+  {
+    header,
+    isRowHeader: true,
+    width: "24%",
+    phone: { row: 1, side: "start" },
+    cell: (row) =>
+      row.opened === 0 ? (
+        nameOf(row)
+      ) : (
+        <Cases search={searchOf(row)} closed={row.closed}>
+          {nameOf(row)}
+        </Cases>
+      ),
+  },
   {
     header: "Opened",
     align: "right",

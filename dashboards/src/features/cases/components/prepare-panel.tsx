@@ -3,6 +3,7 @@ import { useClipboard, useDisclosure } from "@mantine/hooks";
 import { Link } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import { EmptyState } from "../../../components/empty-state";
+import { HonestyLink } from "../../../components/honesty-link";
 import { Icon } from "../../../components/icons";
 import { Notice } from "../../../components/notice";
 import { Panel } from "../../../components/panel";
@@ -12,6 +13,7 @@ import type { AffectedStudent, Fact, Preparation, TutorMail } from "../../../lib
 import { concernLabel } from "../../../lib/concerns";
 import { counted, day, moment, ZONE } from "../../../lib/format";
 import { studentName } from "../../../lib/person-name";
+import { asRead } from "../../../lib/sentences";
 import { usePreparation } from "../api/get-case";
 import classes from "./prepare-panel.module.css";
 import { ThenAndNow } from "./then-and-now";
@@ -40,7 +42,7 @@ export function PreparePanel({ caseId, today, mayChange }: PreparePanelProps) {
                 ? `Opened ${meta.as_of === today ? "today" : `with the scores of ${day(meta.as_of)}, which are the newest`}; figures may have changed since`
                 : `Opened with the scores of ${day(data.opened_on)}; today’s are as of ${day(meta.as_of)}`
             }
-            actions={data.facts.length > 0 && <Link to="/honesty">How often the chances come true</Link>}
+            actions={data.facts.length > 0 && <HonestyLink />}
             flush
           >
             {data.facts.length > 0 ? (
@@ -69,9 +71,9 @@ function Parts({ known }: { known: Preparation }) {
   return (
     <div className={classes.parts}>
       <Part title="Facts" items={known.facts.map(sentenceOf)} none="No concern is raised." />
-      {known.patterns.length > 0 && <Part title="Patterns" items={known.patterns} none="None." />}
-      <Part title="Fair to concede" items={known.concessions} none="None known." />
-      <Part title="Questions to ask" items={known.questions} none="None." />
+      {known.patterns.length > 0 && <Part title="Patterns" items={known.patterns.map(asRead)} none="None." />}
+      <Part title="Fair to concede" items={known.concessions.map(asRead)} none="None known." />
+      <Part title="Questions to ask" items={known.questions.map(asRead)} none="None." />
       <Part
         title="Students affected next"
         items={known.students.map((student) => (
@@ -81,7 +83,7 @@ function Parts({ known }: { known: Preparation }) {
       />
       <Part
         title="What clears it"
-        items={raised.map(({ concern, ending }) => `${concernLabel(concern)}: ${ending}`)}
+        items={raised.map(({ concern, ending }) => `${concernLabel(concern)}: ${asRead(ending ?? "")}`)}
         none="No concern is raised any more."
       />
     </div>
@@ -98,7 +100,7 @@ const READING: Partial<Record<Fact["concern"], string>> = {
 function sentenceOf({ concern, change, sentence, is_raised, superseded }: Fact): string {
   const now = superseded && change ? null : (sentence ?? "no longer counted.");
   const said = [change && `${change}.`, now, !superseded && !is_raised && "Not raised any more."];
-  return `${concernLabel(concern)}${READING[concern] ?? ""}: ${said.filter(Boolean).join(" ")}`;
+  return `${concernLabel(concern)}${READING[concern] ?? ""}: ${asRead(said.filter(Boolean).join(" "))}`;
 }
 
 /** Who has sessions with the tutor, and who could give the next of them. */

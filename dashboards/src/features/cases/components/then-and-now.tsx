@@ -3,6 +3,7 @@ import { Tag } from "../../../components/tag";
 import type { CaseConcern, Fact } from "../../../lib/api-types";
 import { concernLabel, countedFor } from "../../../lib/concerns";
 import { decimal, difference, percent, points } from "../../../lib/format";
+import { asRead } from "../../../lib/sentences";
 
 /** The figures of the opening beside today's. What changed by chance, and what by the talk, they do not say. */
 export function ThenAndNow({ facts }: { facts: Fact[] }) {
@@ -19,7 +20,7 @@ export function ThenAndNow({ facts }: { facts: Fact[] }) {
           isRowHeader: true,
           phone: { row: 1, side: "start" },
           cell: ({ concern }) => concernLabel(concern),
-          detail: ({ change }) => change,
+          detail: ({ change }) => change && asRead(change),
         },
         {
           header: "At opening",

@@ -8,7 +8,7 @@ import { day } from "../../../lib/format";
 import { useKeys } from "../../../lib/keys";
 import { useCases } from "../api/get-cases";
 import { SelectionContext, useSelection } from "../selection";
-import type { TodaySearch, Whose } from "../today-search";
+import { type TodaySearch, type Whose, WITHOUT_FILTERS } from "../today-search";
 import { useCaseActions } from "../use-case-actions";
 import { useMe } from "../use-me";
 import { useRowFocus } from "../use-row-focus";
@@ -114,7 +114,7 @@ export function TodayPage({ above }: { above?: ReactNode }) {
               search={search}
               whose={whose}
               onChange={change}
-              onClear={() => change({ concern: undefined, search: undefined })}
+              onClear={() => change(WITHOUT_FILTERS)}
             />
           </div>
         </Panel>

@@ -6,6 +6,7 @@ import { QueryBoundary } from "../../../components/query-boundary";
 import { type Column, Table } from "../../../components/table";
 import type { Fairness, FairnessGroup, FairnessPerson } from "../../../lib/api-types";
 import { count, counted, percent } from "../../../lib/format";
+import { asRead } from "../../../lib/sentences";
 import { useFairness } from "../api/get-fairness";
 import classes from "./fairness-page.module.css";
 
@@ -35,7 +36,7 @@ function Groups({ known }: { known: Fairness }) {
     <>
       <ul className={classes.sentences} aria-label="Summary">
         {known.sentences.map((sentence) => (
-          <li key={sentence}>{sentence}</li>
+          <li key={sentence}>{asRead(sentence)}</li>
         ))}
       </ul>
       <p className={classes.about}>

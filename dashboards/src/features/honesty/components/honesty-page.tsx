@@ -14,6 +14,8 @@ import type {
   VolumeHonesty,
 } from "../../../lib/api-types";
 import { count, counted, decimal, month as monthOf, percent } from "../../../lib/format";
+import { asRead } from "../../../lib/sentences";
+import { subjectOf } from "../../../lib/subjects";
 import { useCalibration } from "../api/get-calibration";
 import { type HonestySearch, VOLUMES, volumeLabel } from "../honesty-search";
 import classes from "./honesty-page.module.css";
@@ -98,7 +100,7 @@ function Figures({ known }: { known: Calibration }) {
     <>
       <ul className={classes.sentences} aria-label="Summary">
         {known.sentences.map((sentence) => (
-          <li key={sentence}>{sentence}</li>
+          <li key={sentence}>{asRead(sentence)}</li>
         ))}
         {totals.noted_later > 0 && (
           <li>
@@ -149,7 +151,7 @@ function Figures({ known }: { known: Calibration }) {
           label="By subject"
           rows={known.by_subject}
           keyOf={({ subject }) => subject}
-          columns={columns<SubjectHonesty>("Subject", ({ subject }) => subject || "Not known")}
+          columns={columns<SubjectHonesty>("Subject", ({ subject }) => subjectOf(subject, "No subject"))}
         />
       </Panel>
       <Panel title="By volume" note="Sessions of the tutor in 90 days" flush>

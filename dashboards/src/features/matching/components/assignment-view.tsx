@@ -14,6 +14,7 @@ import { useIsLead } from "../../../lib/auth";
 import { downloadCsv } from "../../../lib/csv";
 import { count, counted, decimal, percent } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
+import { subjectOf } from "../../../lib/subjects";
 import { useAssignment } from "../api/assignment";
 import { AcceptAssignment } from "./accept-assignment";
 import classes from "./assignment-view.module.css";
@@ -157,7 +158,7 @@ const LEFT_OVER_COLUMNS: Column<UnassignedStudent>[] = [
   {
     header: "Subjects",
     phone: { row: 1, side: "end" },
-    cell: ({ subjects }) => subjects.join(", ") || "no subjects",
+    cell: ({ subjects }) => subjectOf(subjects, "No subject"),
   },
   { header: "Why", phone: { row: 2, side: "both" }, cell: ({ reason }) => reason },
 ];

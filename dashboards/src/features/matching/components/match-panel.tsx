@@ -15,7 +15,7 @@ import type {
   PairPrediction,
 } from "../../../lib/api-types";
 import { useIsLead, useMayChangeTutor } from "../../../lib/auth";
-import { counted, dayOf, percent, trimmed, words } from "../../../lib/format";
+import { compatible, counted, dayOf, percent, trimmed, words } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
 import { useMatchExplanation, usePrediction } from "../api/predictions";
 import { freePlaces } from "../free-places";
@@ -253,8 +253,7 @@ function AlternativeRow({
         rankOf={alternative.rank_of}
       />
       <span className={classes.alternativeFacts}>
-        {percent(alternative.compatibility_score, { digits: 0, none: UNKNOWN })} compatible ·{" "}
-        {freePlaces(alternative.free_capacity)}
+        {compatible(alternative.compatibility_score)} · {freePlaces(alternative.free_capacity)}
       </span>
       <Button
         size="compact-xs"

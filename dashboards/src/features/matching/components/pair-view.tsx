@@ -6,6 +6,7 @@ import { Panel } from "../../../components/panel";
 import { Tag } from "../../../components/tag";
 import { count, counted } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
+import { subjectOf } from "../../../lib/subjects";
 import { useMatchTutors, useStudent, useStudents } from "../api/people";
 import { useMatches } from "../api/predictions";
 import { freePlaces } from "../free-places";
@@ -98,7 +99,7 @@ function Students({ search, onChange, onChoose }: ColumnProps) {
       about: [
         student.name && (student.external_id ?? student.student_id.slice(0, 8)),
         student.age !== null && counted(student.age, "year"),
-        student.subjects.join(", "),
+        subjectOf(student.subjects),
       ]
         .filter(Boolean)
         .join(" · "),
@@ -152,7 +153,7 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
         (match): PersonCard => ({
           id: match.tutor_id,
           name: tutorName(match),
-          about: [match.name && match.external_id, match.subjects.join(", ")].filter(Boolean).join(" · "),
+          about: [match.name && match.external_id, subjectOf(match.subjects)].filter(Boolean).join(" · "),
           aside: freePlaces(match.free_capacity),
           tags: <ConcernBadges concerns={match.concerns} />,
           fit: {
@@ -169,7 +170,7 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
         (tutor): PersonCard => ({
           id: tutor.tutor_id,
           name: tutorName(tutor),
-          about: [tutor.name && tutor.external_id, tutor.subjects.join(", ")].filter(Boolean).join(" · "),
+          about: [tutor.name && tutor.external_id, subjectOf(tutor.subjects)].filter(Boolean).join(" · "),
           aside: freePlaces(tutor.free_capacity),
           tags: <ConcernBadges concerns={tutor.concerns} />,
         }),

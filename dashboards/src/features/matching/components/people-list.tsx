@@ -6,7 +6,7 @@ import { QueryBoundary, type QueryState } from "../../../components/query-bounda
 import { Risk, type RiskProps } from "../../../components/risk";
 import { ROW, RowContent, RowList } from "../../../components/row-list";
 import { SearchField } from "../../../components/search-field";
-import { count, percent } from "../../../lib/format";
+import { compatible, count } from "../../../lib/format";
 import classes from "./people-list.module.css";
 
 export interface PersonCard {
@@ -106,13 +106,12 @@ export function PeopleList(props: PeopleListProps) {
 }
 
 function PersonRow({ card: { name, about, aside, tags, fit } }: { card: PersonCard }) {
-  const compatibility = fit && `${percent(fit.compatibility, { digits: 0, none: "unknown" })} compatible`;
   return (
     <RowContent
       title={name}
       badge={fit ? <Risk {...fit.risk} isStacked /> : <span className={classes.aside}>{aside}</span>}
-      detail={about || "no subject"}
-      aside={fit && [compatibility, aside].filter(Boolean).join(" · ")}
+      detail={about}
+      aside={fit && [compatible(fit.compatibility), aside].filter(Boolean).join(" · ")}
       tags={tags}
       isClipped
     />

@@ -9,6 +9,7 @@ import { CELL_LINK, type Column, QueryTable } from "../../../components/table";
 import type { UpcomingSession } from "../../../lib/api-types";
 import { counted, shortMoment } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
+import { subjectOf } from "../../../lib/subjects";
 import { useUpcoming } from "../api/get-upcoming";
 
 /** Planned sessions that may not take place as planned. */
@@ -58,7 +59,7 @@ const COLUMNS: Column<UpcomingSession>[] = [
     phone: { row: 2, side: "start" },
     cell: (session) => shortMoment(session.scheduled_time),
     detail: (session) =>
-      [session.subject, session.is_first_meeting && "first meeting"].filter(Boolean).join(" · "),
+      [subjectOf(session.subject), session.is_first_meeting && "first meeting"].filter(Boolean).join(" · "),
   },
   {
     header: "Tutor",

@@ -5,8 +5,9 @@ import { Panel } from "../../../components/panel";
 import { QueryBoundary } from "../../../components/query-boundary";
 import { Risk } from "../../../components/risk";
 import { ROW, RowContent, RowList } from "../../../components/row-list";
-import { percent } from "../../../lib/format";
+import { compatible } from "../../../lib/format";
 import { studentName } from "../../../lib/person-name";
+import { subjectOf } from "../../../lib/subjects";
 import { useBestStudents } from "../api/get-best-students";
 
 interface BestStudentsProps {
@@ -47,7 +48,7 @@ export function BestStudents({ tutorId, subjects, attention }: BestStudentsProps
                       badge={
                         <Risk of="leaving" level={match.risk_level} probability={match.churn_probability} />
                       }
-                      detail={`${percent(match.compatibility_score, { digits: 0, none: "unknown" })} compatible · ${match.subjects.join(", ") || "no subject"}`}
+                      detail={`${compatible(match.compatibility_score)} · ${subjectOf(match.subjects)}`}
                     />
                   </Link>
                 </li>

@@ -1,11 +1,12 @@
-import { Link } from "@tanstack/react-router";
 import { ConcernStatusBadge } from "../../../components/concern-badges";
 import { EmptyState } from "../../../components/empty-state";
+import { HonestyLink } from "../../../components/honesty-link";
 import { Panel } from "../../../components/panel";
 import { RateInterval } from "../../../components/rate-interval";
 import type { TutorConcern } from "../../../lib/api-types";
 import { chanceOf, concernLabel } from "../../../lib/concerns";
 import { day, decimal, percent } from "../../../lib/format";
+import { asRead } from "../../../lib/sentences";
 import classes from "./concern-cards.module.css";
 
 const GRAVITY: Record<TutorConcern["status"], number> = { raised: 0, watch: 1, ok: 2, insufficient_data: 3 };
@@ -16,11 +17,7 @@ export function ConcernCards({ sentence, concerns }: { sentence: string; concern
   const gravity = ({ status, superseded }: TutorConcern) => (superseded ? GRAVITY.ok : GRAVITY[status]);
   const cards = concerns.toSorted((one, other) => gravity(one) - gravity(other));
   return (
-    <Panel
-      title="Concerns"
-      note={sentence}
-      actions={cards.length > 0 && <Link to="/honesty">How often the chances come true</Link>}
-    >
+    <Panel title="Concerns" note={asRead(sentence)} actions={cards.length > 0 && <HonestyLink />}>
       {cards.length === 0 ? (
         <EmptyState title="No sessions to judge by">Concerns appear after the first sessions.</EmptyState>
       ) : (
@@ -69,10 +66,10 @@ function Card({ concern }: { concern: TutorConcern }) {
         </span>
         <span>limit {write(concern.threshold)}</span>
       </p>
-      <p className={classes.sentence}>{concern.sentence}</p>
+      <p className={classes.sentence}>{asRead(concern.sentence)}</p>
       {concern.raised_on && (
         <p className={classes.ending}>
-          <strong>Raised since {day(concern.raised_on)}.</strong> {concern.ending}
+          <strong>Raised since {day(concern.raised_on)}.</strong> {concern.ending && asRead(concern.ending)}
         </p>
       )}
     </article>

@@ -8,6 +8,7 @@ import type { TutorEvent } from "../../../lib/api-types";
 import { useMayChangeTutor } from "../../../lib/auth";
 import { count, decimal, moment, notice, words } from "../../../lib/format";
 import { studentName } from "../../../lib/person-name";
+import { subjectOf } from "../../../lib/subjects";
 import type { ExcuseChange } from "../awaited";
 import classes from "./event-table.module.css";
 import { type Excusable, ExcuseDialog } from "./excuse-dialog";
@@ -79,7 +80,7 @@ const columns = (tutorId: string): Column<TutorEvent>[] => [
     header: "What",
     phone: { row: 1, side: "start" },
     cell: whatOf,
-    detail: (event) => event.subject ?? "no subject",
+    detail: (event) => subjectOf(event.subject),
   },
   {
     header: "Student",

@@ -6,6 +6,7 @@ import { QueryBoundary } from "../../../components/query-boundary";
 import { StandInLink } from "../../../components/stand-in-link";
 import { count, counted, shortMoment } from "../../../lib/format";
 import { studentName } from "../../../lib/person-name";
+import { subjectOf } from "../../../lib/subjects";
 import { usePlanned } from "../api/get-planned";
 import classes from "./planned-sessions.module.css";
 
@@ -37,7 +38,7 @@ export function PlannedSessions({ tutorId, search, asOf }: PlannedSessionsProps)
                       {shortMoment(session.scheduled_time)} ·{" "}
                       {studentName({ student_id: session.student_id, name: session.student_name })}
                       <span className={classes.detail}>
-                        {[session.subject ?? "no subject", session.is_first_meeting && "first meeting"]
+                        {[subjectOf(session.subject), session.is_first_meeting && "first meeting"]
                           .filter(Boolean)
                           .join(" · ")}
                       </span>

@@ -2,6 +2,7 @@ import { Bar } from "../../../components/bar";
 import { Panel } from "../../../components/panel";
 import type { Component } from "../../../lib/api-types";
 import { decimal, percent } from "../../../lib/format";
+import { asRead } from "../../../lib/sentences";
 import classes from "./quality-score.module.css";
 
 const LABELS: Record<Component["name"], string> = {
@@ -38,7 +39,7 @@ export function QualityScore({ score, percentile, components }: QualityScoreProp
               <span className={classes.value}>{outOf100(component.value)}</span>
             </div>
             <Bar fraction={component.value} />
-            <p className={classes.sentence}>{component.sentence}</p>
+            <p className={classes.sentence}>{asRead(component.sentence)}</p>
           </li>
         ))}
       </ul>

@@ -3,6 +3,7 @@ import { Panel } from "../../../components/panel";
 import type { Slot, TutorPattern } from "../../../lib/api-types";
 import { counted, hourOfDay, percent } from "../../../lib/format";
 import { WEEKDAYS } from "../../../lib/locale";
+import { asRead } from "../../../lib/sentences";
 import { hoursOf, inSlot, toneOf } from "../slot-map";
 import classes from "./slot-map.module.css";
 
@@ -29,7 +30,7 @@ export function SlotMap({ slots, patterns, timezone }: SlotMapProps) {
           ) : (
             <ul className={classes.patterns} aria-label="Patterns">
               {patterns.map(({ sentence }) => (
-                <li key={sentence}>{sentence}</li>
+                <li key={sentence}>{asRead(sentence)}</li>
               ))}
             </ul>
           )}

@@ -1,9 +1,9 @@
 import { Chip, Select } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
 import { useRef } from "react";
+import { MyTutorsChip } from "../../../components/my-tutors-chip";
 import { SearchField } from "../../../components/search-field";
 import type { ConcernName, SubjectCount } from "../../../lib/api-types";
-import { useSession } from "../../../lib/auth";
 import { CONCERN_NAMES, concernLabel } from "../../../lib/concerns";
 import type { TutorSearch } from "../tutor-search";
 import classes from "./tutor-filters.module.css";
@@ -20,8 +20,6 @@ interface TutorFiltersProps {
 
 export function TutorFilters({ search, subjects, onChange }: TutorFiltersProps) {
   const field = useRef<HTMLInputElement>(null);
-  const session = useSession();
-  const isCoach = session.data?.role === "coach";
   useHotkeys([["/", () => field.current?.focus()]]);
   return (
     <search className={classes.filters}>
@@ -33,17 +31,7 @@ export function TutorFilters({ search, subjects, onChange }: TutorFiltersProps) 
         value={search.search}
         onChange={(text) => onChange({ search: text })}
       />
-      {(isCoach || search.team) && (
-        <Chip
-          size="xs"
-          radius="xl"
-          variant="outline"
-          checked={search.team !== undefined}
-          onChange={(isOn) => onChange({ team: isOn ? (session.data?.person_id ?? undefined) : undefined })}
-        >
-          {search.team === undefined || search.team === session.data?.person_id ? "My tutors" : "One team"}
-        </Chip>
-      )}
+      <MyTutorsChip team={search.team} onChange={(team) => onChange({ team })} />
       <Select
         aria-label="Subject"
         placeholder="Any subject"

@@ -10,6 +10,7 @@ import type { TutorDetail } from "../../../lib/api-types";
 import { counted, moment } from "../../../lib/format";
 import { usePollMs } from "../../../lib/live-context";
 import { tutorName } from "../../../lib/person-name";
+import { subjectOf } from "../../../lib/subjects";
 import { versionOf } from "../../../lib/versions";
 import { useTutor } from "../api/get-tutor";
 import { type ExcuseChange, haveScoresFollowed } from "../awaited";
@@ -148,7 +149,7 @@ function About({ tutor }: { tutor: TutorDetail }) {
   const { profile } = tutor;
   const facts = [
     tutor.external_id !== tutorName(tutor) && tutor.external_id,
-    tutor.subjects.join(", "),
+    subjectOf(tutor.subjects),
     profile.experience_years !== null && `${counted(profile.experience_years, "year")} of experience`,
     profile.capacity !== null && `takes ${counted(profile.capacity, "student")}`,
     `last session ${moment(tutor.last_session_at, "never")}`,

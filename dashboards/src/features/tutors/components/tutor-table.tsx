@@ -14,6 +14,7 @@ import { concernLabel } from "../../../lib/concerns";
 import { about, count, counted, decimal, percent, points, probability } from "../../../lib/format";
 import { weeklyRange } from "../../../lib/let-downs";
 import { tutorName } from "../../../lib/person-name";
+import { subjectOf } from "../../../lib/subjects";
 import { daysAfter } from "../../../lib/week";
 import { PAGE_SIZE } from "../api/get-tutors";
 import {
@@ -86,7 +87,7 @@ const columns = (
       [
         tutor.external_id !== tutorName(tutor) && tutor.external_id,
         tutor.is_active ? "" : "not active",
-        tutor.subjects.join(", "),
+        subjectOf(tutor.subjects),
       ]
         .filter(Boolean)
         .join(" · "),

@@ -86,10 +86,11 @@ it("asks for a day of another zone", async () => {
 });
 
 it("asks for what the address says", async () => {
-  const [query, ...others] = await asked({ from: "2026-02-01", risk: "medium", page: 3 }, "9999");
+  const [query, ...others] = await asked({ from: "2026-02-01", risk: "medium", team: 3, page: 3 }, "9999");
   expect(others).toEqual([]);
   expect(query?.get("since")).toBe(new Date("2026-02-01T00:00:00").toISOString());
   expect(query?.getAll("risk_level")).toEqual(["medium", "high"]);
+  expect(query?.get("team_of")).toBe("3");
   expect(query?.get("offset")).toBe("100");
   expect(query?.get("until")).toBe(midnight(new Date(2026, 1, 1), 7));
 });

@@ -28,7 +28,7 @@ function endOf({ days, zone }: UpcomingSearch, first: string): string | undefine
 }
 
 async function ask(
-  { search, risk, studentRisk, first, by, page = 1 }: UpcomingSearch,
+  { search, risk, studentRisk, team, first, by, page = 1 }: UpcomingSearch,
   since: string,
   until: string | undefined,
   signal: AbortSignal,
@@ -43,6 +43,7 @@ async function ask(
           until,
           risk_level: atLeast(risk),
           student_risk_level: atLeast(studentRisk),
+          team_of: team,
           is_first_meeting: first && true,
           sort_by: by ? SORTS[by] : sortByRisk(first),
           limit: PAGE_SIZE,
@@ -69,6 +70,7 @@ const upcomingQuery = (wanted: UpcomingSearch) =>
       wanted.days,
       wanted.risk,
       wanted.studentRisk,
+      wanted.team,
       wanted.first,
       wanted.by,
       wanted.page,

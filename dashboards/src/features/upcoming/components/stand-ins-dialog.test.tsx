@@ -93,7 +93,7 @@ it("lists who is free, with both risks and concerns, and more on request", async
   expect(rows).toHaveLength(10);
   for (const text of ["Low let-down risk2%", "Low leaving risk1%"])
     expect(rows[0]?.textContent).toContain(text);
-  for (const text of ["No-shows", "Low ratings", "no subjects"]) expect(rows[1]?.textContent).toContain(text);
+  for (const text of ["No-shows", "Low ratings", "no subject"]) expect(rows[1]?.textContent).toContain(text);
   expect(rows[2]?.textContent).toContain("Not predicted");
   expect(screen.getByText(/45 minutes\. Planned with Ada Novak\./)).toBeTruthy();
   expect(screen.getByRole("link", { name: "See the match with Tutor 1" }).getAttribute("href")).toBe(

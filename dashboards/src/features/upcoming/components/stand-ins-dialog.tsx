@@ -9,6 +9,7 @@ import { CELL_LINK } from "../../../components/table";
 import type { CoveredSession, StandIn, StandInList } from "../../../lib/api-types";
 import { count, counted, moment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
+import { subjectOf } from "../../../lib/subjects";
 import { type Arranged, useArranged } from "../api/arrange";
 import { useStandIns } from "../api/get-stand-ins";
 import { nameOf } from "../groups";
@@ -127,9 +128,7 @@ function TutorRow({ tutor, session, arranged }: TutorRowProps) {
         </Link>{" "}
         <ConcernBadges concerns={concerns} />
         <span className={classes.subjects}>
-          {[tutor.name && tutor.external_id, subjects.join(", ") || "no subjects"]
-            .filter(Boolean)
-            .join(" · ")}
+          {[tutor.name && tutor.external_id, subjectOf(subjects)].filter(Boolean).join(" · ")}
         </span>
       </div>
       <span className={classes.risks}>

@@ -3,6 +3,7 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { BackToOne } from "../../../components/back-link";
 import { ConcernBadges } from "../../../components/concern-badges";
 import { EmptyState } from "../../../components/empty-state";
+import { MyTutorsChip } from "../../../components/my-tutors-chip";
 import { Page } from "../../../components/page";
 import { Pages } from "../../../components/pages";
 import { Panel } from "../../../components/panel";
@@ -14,6 +15,8 @@ import { CELL_LINK, type Column, Table } from "../../../components/table";
 import type { UpcomingList, UpcomingSession } from "../../../lib/api-types";
 import { clock, counted, day, percent, probability, shortMoment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
+import { asRead } from "../../../lib/sentences";
+import { subjectOf } from "../../../lib/subjects";
 import { DAYS_SHOWN, PAGE_SIZE, useUpcoming } from "../api/get-upcoming";
 import { type By, groups, nameOf } from "../groups";
 import { DAYS, isFiltered, LEAST_RISKS, type UpcomingSearch } from "../upcoming-search";
@@ -131,6 +134,7 @@ function Filters({ search, onChange }: FiltersProps) {
         value={search.studentRisk}
         onChange={(studentRisk) => onChange({ studentRisk })}
       />
+      <MyTutorsChip className={classes.team} team={search.team} onChange={(team) => onChange({ team })} />
       <Input.Wrapper label="Show" labelElement="div" id="show">
         <SegmentedControl
           fullWidth
@@ -221,7 +225,7 @@ const PREPARATION: Column<UpcomingSession> = {
     preparation.length > 0 ? (
       <ul aria-label="What to prepare for" className={classes.preparation}>
         {preparation.map((fact) => (
-          <li key={fact}>{fact}</li>
+          <li key={fact}>{asRead(fact)}</li>
         ))}
       </ul>
     ) : (
@@ -253,7 +257,7 @@ function columns(by: By, areFirst: boolean): Column<UpcomingSession>[] {
       header: "Subject",
       width: areFirst ? "10%" : "14%",
       phone: { row: 4, side: "start" },
-      cell: ({ subject }) => subject ?? "not given",
+      cell: ({ subject }) => subjectOf(subject, "No subject"),
       detail: (session) => by === "student" && session.is_first_meeting && "first meeting",
     },
     {

@@ -1,6 +1,7 @@
 import { Panel } from "../../../components/panel";
 import type { WeeklyOutcomes } from "../../../lib/api-types";
 import { count, counted, decimal } from "../../../lib/format";
+import { asRead } from "../../../lib/sentences";
 import classes from "./figures.module.css";
 
 /** What became of cases in the last months, and whether talks help, in the words of the page Outcomes. */
@@ -36,7 +37,7 @@ export function WeeklyOutcomesPanel({
       <h3 className={classes.heading}>Did it help?</h3>
       {answers.map((answer) => (
         <p key={answer} className={classes.words}>
-          {answer}
+          {asRead(answer)}
         </p>
       ))}
       <p className={classes.careful}>
