@@ -4,7 +4,9 @@ import functools
 import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +22,8 @@ from ingest.times import Reason, is_ahead, parse_dates, parse_times
 from ingest.unusual import Reader, reread, shown
 
 KEPT_CELL_CHARACTERS = 2_000
+# When summer time ends.
+LONGEST_DAY = timedelta(hours=25)
 
 _INTEGER_PATTERN = r"^[+-]?\d{1,9}(?:\.0*)?$"
 _NUMBER_PATTERN = r"^[+-]?(?:\d{1,12}(?:\.\d{0,17})?|\.\d{1,17})(?:[eE][+-]?\d{1,3})?$"
@@ -104,7 +108,7 @@ class BatchParser:
             for row, found in faults.items():
                 (reasons if costs_row else lost).setdefault(row, []).extend(found)
         for first, last in self._entity.spans:
-            crossed = _crossed(values[first], values[last])
+            crossed = _crossed(values[first], values[last], self._zone)
             # Nothing tells which of the two is wrong.
             for name, rule in ((first, f"is after {last}"), (last, f"is before {first}")) if crossed else ():
                 text = raw.columns[name]
@@ -167,10 +171,19 @@ class BatchParser:
         self._notes.add("left out", what, len(rows), examples)
 
 
-def _crossed(first: ArrowColumn, last: ArrowColumn) -> list[int]:
-    """The rows in which the first time is after the last."""
+def _crossed(first: ArrowColumn, last: ArrowColumn, zone: str) -> list[int]:
+    """The rows in which the first time is after the last. A last one at midnight may be a day without a clock."""
     is_crossed = compute.fill_null(compute.greater(first, last), False)
-    return [int(row) for row in np.flatnonzero(is_crossed.to_numpy(zero_copy_only=False))]
+    rows = [int(row) for row in np.flatnonzero(is_crossed.to_numpy(zero_copy_only=False))]
+    return [
+        row
+        for row in rows
+        if first[row].as_py() - last[row].as_py() >= LONGEST_DAY or not _is_midnight(last[row].as_py(), zone)
+    ]
+
+
+def _is_midnight(instant: datetime, zone: str) -> bool:
+    return any(instant.astimezone(ZoneInfo(name)).time() == time.min for name in (zone, "UTC"))
 
 
 def _missing(cell: str | None) -> str:

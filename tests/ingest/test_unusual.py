@@ -335,25 +335,32 @@ def test_notes_count_all_and_show_three() -> None:
 
 
 def test_a_lesson_that_ends_before_it_began_has_neither_time_and_says_so() -> None:
-    """The rest of the row is true: it is stored, with a remark that names both cells as they were delivered."""
-    columns = {name: pa.array([value] * 5) for name, value in ROWS["sessions"].items()}
-    columns["started_at"] = pa.array(["2026-01-05 12:00", "2026-01-05T11:00Z", "2026-01-05T11:00Z", "soon", None])
-    columns["completed_time"] = pa.array(["2026-01-05T10:59:59Z", "2026-01-05T11:00Z", "2026-01-05", "2026-01-05", ""])
+    """The rest of the row is true: it is stored, with a remark that names both cells as they were delivered.
+
+    An end without a clock may be any time of its day.
+    """
+    columns = {name: pa.array([value] * 6) for name, value in ROWS["sessions"].items()}
+    columns["started_at"] = pa.array(
+        ["2026-01-05 12:00", "2026-01-05T11:00Z", "2026-01-06T11:00Z", "soon", None, "2026-01-05T11:00Z"]
+    )
+    columns["completed_time"] = pa.array(
+        ["2026-01-05T10:59:59Z", "2026-01-05T11:00Z", "2026-01-05", "2026-01-05", "", "2026-01-05"]
+    )
     notes = Notes()
-    raw = RawBatch(np.arange(5) + 2, columns, lambda row: row)
+    raw = RawBatch(np.arange(6) + 2, columns, lambda row: row)
     batch = BatchParser(ENTITIES["sessions"], ZONE, notes).parse(raw)
     at = datetime(2026, 1, 5, 11)
     midnight = datetime(2026, 1, 4, 23)
     assert batch.rejects == []
-    assert batch.rows.column("started_at").to_pylist() == [None, at, None, None, None]
-    assert batch.rows.column("completed_time").to_pylist() == [None, at, None, midnight, None]
+    assert batch.rows.column("started_at").to_pylist() == [None, at, None, None, None, at]
+    assert batch.rows.column("completed_time").to_pylist() == [None, at, None, midnight, None, midnight]
     assert [(remark.line, remark.reason) for remark in batch.remarks] == [
         (
             2,
             "started_at: 2026-01-05 12:00 is after completed_time; "
             "completed_time: 2026-01-05T10:59:59Z is before started_at",
         ),
-        (4, "started_at: 2026-01-05T11:00Z is after completed_time; completed_time: 2026-01-05 is before started_at"),
+        (4, "started_at: 2026-01-06T11:00Z is after completed_time; completed_time: 2026-01-05 is before started_at"),
         (5, "started_at: soon is not an ISO 8601 time such as 2026-01-31T15:00:00Z"),
     ]
     assert [(note.kind, note.text, note.count) for note in notes.all if note.kind == "left out"] == [
