@@ -104,7 +104,9 @@ def make_server(reader: Reader, masks: Masks, dashboard: str) -> MCPServer:
         ] = None,
         risk_status: Annotated[RiskStatus | None, Field(description="By the chance of being above the limit.")] = None,
         subject: Annotated[str | None, Field(description="A subject the tutor teaches, spelt exactly.")] = None,
-        sort_by: Annotated[Sort, Field(description="`attention`: suddenly worse first, then by harm.")] = "attention",
+        sort_by: Annotated[
+            Sort, Field(description="`attention`: a raised concern first, then by sessions at risk.")
+        ] = "attention",
         sort_order: Literal["desc", "asc"] = "desc",
         limit: Limit = 20,
     ) -> Answer:
@@ -182,7 +184,8 @@ def make_server(reader: Reader, masks: Masks, dashboard: str) -> MCPServer:
     ) -> Answer:
         """How far to trust a flag: forecasts of Mondays against the outcomes of the next 30 days. `coverage` is how
         often the range contained the outcome, `right_share` the share of flagged tutors who were then above the limit,
-        and `reliability` compares forecasts with outcomes, by bands of probability."""
+        and `reliability` compares the forecast `above_share_expected` with
+        `above_share`, by bands of that forecast (`probability` is of the true rate, another event)."""
         answer = await reader.get(context, "calibration", month=month, subject=subject)
         return {
             **picked(answer["meta"], "as_of"),

@@ -8,6 +8,7 @@ from core import honesty, patterns
 from core.case_answers import FOLLOWED
 from core.case_outcomes import FIGURES
 from core.concerns import in_order
+from core.urgency import AT_RISK
 
 TREND_WEEKS = 12
 OUTCOME_MONTHS = 6
@@ -124,7 +125,7 @@ unowned as (
         row_number() over (
             order by
                 case cases.priority when 'high' then 1 when 'normal' then 2 else 3 end,
-                coalesce(scores.harm_sessions, 0) desc, cases.opened_on, cases.case_id
+                {AT_RISK} desc, cases.opened_on, cases.case_id
         ) as place
     from cases
     left join marts.tutor_scores as scores on cases.tutor_id = scores.tutor_id

@@ -37,9 +37,9 @@ from api.paths import names_of
 from api.problems import NotFoundError
 from api.publication import META_SQL
 from api.text_search import matches
-from api.tutors.urgency import AT_RISK, NEWS
 from core.concerns import in_order
 from core.roles import Role
+from core.urgency import AT_RISK, NEWS
 
 MISSING = "There is no case with this number."
 # Of the details of events.

@@ -40,10 +40,10 @@ def _figures(name: ConcernName, concern: dict[str, Any], recently: Recently) -> 
     changed = changed_to(recently)
     if name is ConcernName.GETTING_WORSE and changed is not None:
         return changed
-    of = f"{concern['events']} of {concern['trials']}"
+    if name is ConcernName.LOW_RATINGS:
+        return f"{concern['raw_rate']:.1f} on average of {concern['trials']:,}"
+    of = f"{concern['events']:,} of {concern['trials']:,}"
     match name:
-        case ConcernName.LOW_RATINGS:
-            return f"{concern['raw_rate']:.1f} on average of {concern['trials']}"
         case ConcernName.LOSES_NEW_STUDENTS:
             return f"{of} did not stay"
         case ConcernName.NO_SHOWS:

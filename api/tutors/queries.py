@@ -20,9 +20,9 @@ from api.tutors.schemas import (
     TutorScoreDay,
     TutorWeek,
 )
-from api.tutors.urgency import AT_RISK
 from core import concerns, patterns
 from core.concerns import Concern, ConcernName, in_order
+from core.urgency import AT_RISK
 
 # What `names_of` gives, as $1.
 NAMED = "(scores.tutor_id = ($1::text[])[1]::uuid or scores.external_id = ($1::text[])[2])"
@@ -434,15 +434,22 @@ ONE_BY_UUID, HISTORY_BY_UUID, EXPLANATION_BY_UUID = (sql.replace(NAMED, BY_UUID)
 def tutor_list(filters: TutorFilters) -> Statement:
     """A page of tutors; every tutor that matches is on exactly one page."""
     is_descending = filters.sort_order == "desc"
+    sort_key = _sort_key(filters.sort_by)
     order = Order(SortKey("sort_key", _sort_type(filters.sort_by), is_descending), SortKey("tutor_id", "uuid"))
     conditions, fitting = condition(filters)
-    arguments = (*fitting, filters.offset, place_of(filters), *([filters.trend_weeks] if filters.trend_weeks else []))
+    arguments = (
+        *fitting,
+        filters.offset,
+        # A newer version may sort by other things under the same name.
+        place_of(filters, sort_key),
+        *([filters.trend_weeks] if filters.trend_weeks else []),
+    )
     # The last two are what `Statement.counts` adds.
     names = [f"${number}" for number in range(len(fitting) + 1, len(arguments) + 3)]
     offset, place, *weeks, counted_at, counted = names
     # Not a parameter: Postgres would plan each request anew, which takes three times as long as to read the page.
     limit = str(int(filters.limit))
-    matching = MATCHING.format(sort_key=_sort_key(filters.sort_by), conditions=conditions)
+    matching = MATCHING.format(sort_key=sort_key, conditions=conditions)
     sql = LIST.format(
         pages=order.pages(
             matching,

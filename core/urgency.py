@@ -1,4 +1,4 @@
-"""How urgent a conversation with a tutor is: one order for tutors and for cases, as SQL over `marts.tutor_scores`."""
+"""How urgent a conversation with a tutor is: one order for tutors, cases and mail, as SQL over `marts.tutor_scores`."""
 
 # A change stays news for four weeks, also if it is superseded meanwhile: the alarm is, as soon as it is confirmed, and
 # nobody is less urgent for that.
