@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from core.erased import ErasedIds, IdKind
+from ingest.contract import SESSIONS
 from ingest.ids import entity_uuid
 
 Cell = str | int | None
@@ -188,6 +189,10 @@ def amended(stored: Mapping[str, Any], amendment: Amendment) -> dict[str, Any] |
         versions.append(moment(stored["updated_at"]) + TICK)
     version = max(versions).isoformat()
     whole = {**stored, **amendment.changes, "updated_at": version}
+    for first, last in SESSIONS.spans:
+        # Stored before such pairs were refused, or of two applications' clocks.
+        if whole.get(first) and whole.get(last) and moment(whole[first]) > moment(whole[last]):
+            whole[first] = whole[last] = None
     return {name: value for name, value in whole.items() if value is not None}
 
 

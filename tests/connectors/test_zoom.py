@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from connectors import zoom
-from connectors.bookings import amended
+from connectors.bookings import Amendment, amended
 
 BEGIN = datetime(2026, 1, 31, 15, tzinfo=UTC)
 TUTOR, STUDENT = "Ann@example.org", "kid@example.org"
@@ -40,6 +40,15 @@ def test_both_were_there_from_the_later_one_on() -> None:
     later = proven(was_there(TUTOR, 7, 58), was_there(STUDENT, 7, 50), **found)
     assert later is not None
     assert later["updated_at"] == "2026-01-31T16:00:00.000001+00:00"
+
+
+def test_times_that_contradict_each_other_are_left_out() -> None:
+    """The API would refuse the whole version, and with it that the lesson was held."""
+    stored = STORED | {"started_at": "2026-01-31T17:00:00+01:00", "completed_time": "2026-01-31T15:30:00+00:00"}
+    found = amended(stored, Amendment(booking="b", at="2026-01-31T17:00:00Z", changes={"status": "completed"}))
+    assert found is not None
+    assert found["status"] == "completed"
+    assert found.keys().isdisjoint({"started_at", "completed_time"})
 
 
 @pytest.mark.parametrize(
