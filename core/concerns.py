@@ -203,7 +203,7 @@ def _counted_share(concern: Concern, rules: Rules, who: str) -> str:
 
 
 def _counted(concern: Concern, rules: Rules, who: str) -> str:
-    of = f"{concern.events} of"
+    of = "" if concern.events is None else f"{concern.events:,} of"  # ratings have no events
     match concern.concern:
         case ConcernName.UNRELIABLE | ConcernName.GETTING_WORSE:
             sessions = plural(concern.trials, "session")

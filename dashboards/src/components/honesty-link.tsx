@@ -1,11 +1,11 @@
 import { Button } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 
-/** Beside chances: how far to trust them. */
+/** Beside flags: how far to trust them. */
 export function HonestyLink() {
   return (
     <Button size="xs" variant="default" renderRoot={(props) => <Link to="/honesty" {...props} />}>
-      How often the chances come true
+      How often flags are right
     </Button>
   );
 }

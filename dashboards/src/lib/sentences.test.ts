@@ -52,6 +52,7 @@ it.each([
   "From 14-18 on 2026-01-31, 20 of Maths1.5",
   "case 1204 of version 1.29.3",
   "9 of 10; 5 to 7",
+  "GCSE 01: no pattern",
 ])("%s has nothing to be written anew", async (sentence) => {
   const read = await readIn("de-DE");
   expect(read(sentence)).toBe(sentence);

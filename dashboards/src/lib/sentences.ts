@@ -7,7 +7,7 @@ const MONTHS = Array.from({ length: 12 }, (_, month) =>
 );
 /** "3 November 2026" and "3 November"; "1,204", "4.5" and "7.0%". No clock, no range of hours, no part of an id. */
 const WRITTEN = new RegExp(
-  `\\b(\\d{1,2}) (${MONTHS.join("|")})(?: (\\d{4}))?\\b|(?<![\\w.,:-])(\\d{1,3}(?:,\\d{3})*(?:\\.(\\d+))?)(%?)(?![\\w:]|[.,-]\\d)`,
+  `\\b(\\d{1,2}) (${MONTHS.join("|")})(?: (\\d{4}))?\\b|(?<![\\w.,:-])((?!0\\d)\\d{1,3}(?:,\\d{3})*(?:\\.(\\d+))?)(%?)(?![\\w:]|[.,-]\\d)`,
   "g",
 );
 const DAY = { day: "numeric", month: "long", timeZone: "UTC" } as const;

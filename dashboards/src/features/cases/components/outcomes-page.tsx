@@ -182,10 +182,11 @@ interface CasesProps {
   children: string;
 }
 
-/** Leads to the cases that a row counts: to the closed ones, if there are any. */
+/** Leads to the cases that a row counts: to the closed ones, if there are any; else to where open ones are. */
 function Cases({ search, closed, children }: CasesProps) {
+  const open = search.action && search.action !== "no_contact" ? "waiting" : undefined;
   return (
-    <Link to="/" search={{ whose: "all", queue: closed > 0 ? "closed" : undefined, ...search }} {...ROW_LINK}>
+    <Link to="/" search={{ whose: "all", queue: closed > 0 ? "closed" : open, ...search }} {...ROW_LINK}>
       {children}
     </Link>
   );

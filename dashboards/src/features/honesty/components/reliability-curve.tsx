@@ -113,9 +113,12 @@ const COLUMNS: Column<ProbabilityBand>[] = [
   },
 ];
 
-/** Said only where chance does not explain the difference. */
-function verdict({ above_share_expected, above_share_low, above_share_high }: ProbabilityBand) {
-  if (above_share_expected > above_share_high) return "too high";
-  if (above_share_expected < above_share_low) return "too low";
+/** Said only where chance does not explain the difference, by the figures as they are shown. */
+function verdict(band: ProbabilityBand) {
+  const [expected, low, high] = [band.above_share_expected, band.above_share_low, band.above_share_high].map(
+    (share) => Math.round(100 * share),
+  );
+  if (expected > high) return "too high";
+  if (expected < low) return "too low";
   return undefined;
 }

@@ -17,6 +17,7 @@ import type {
 import { useIsLead, useMayChangeTutor } from "../../../lib/auth";
 import { compatible, counted, dayOf, percent, trimmed, words } from "../../../lib/format";
 import { studentName, tutorName } from "../../../lib/person-name";
+import { asRead } from "../../../lib/sentences";
 import { useMatchExplanation, usePrediction } from "../api/predictions";
 import { freePlaces } from "../free-places";
 import classes from "./match-panel.module.css";
@@ -145,9 +146,9 @@ function Explained({ explanation, onChooseTutor }: ExplainedProps) {
       >
         <blockquote className={classes.text}>
           <strong>For the student</strong>
-          <p>{explanation.for_student}</p>
+          <p>{asRead(explanation.for_student)}</p>
           <strong>For the tutor</strong>
-          <p>{explanation.for_tutor}</p>
+          <p>{asRead(explanation.for_tutor)}</p>
         </blockquote>
       </Panel>
       <div className={classes.pair}>

@@ -7,6 +7,7 @@ import { QueryBoundary } from "../../../components/query-boundary";
 import { WayBack } from "../../../components/way-back";
 import type { WeeklyReport } from "../../../lib/api-types";
 import { count, day } from "../../../lib/format";
+import { asRead } from "../../../lib/sentences";
 import { useWeeklyReport } from "../api/get-weekly-report";
 import { Ahead } from "./ahead";
 import { CasesOfWeek } from "./cases-of-week";
@@ -60,7 +61,7 @@ function Sections({ report }: { report: WeeklyReport }) {
     <>
       <section className={classes.narrative} aria-label="Summary">
         {narrative.paragraphs.map((paragraph) => (
-          <p key={paragraph}>{paragraph}</p>
+          <p key={paragraph}>{asRead(paragraph)}</p>
         ))}
         {narrative.source === "model" && (
           <p className={classes.worded}>A language model wrote this text; tutorq checked its numbers.</p>
