@@ -169,7 +169,8 @@ def checks(history: History, judgement: Judgement, days: Iterable[int]) -> pd.Da
 
 def by_chance(found: pd.DataFrame, said: str = "above") -> pd.DataFrame:
     """Per tenth of `said`: judged checks, mean forecast of a rate above the limit, the share that came, and its
-    interval as the API makes it: checks of a tutor in one month say as much as if they were one."""
+    interval as the API makes it: checks of a tutor in one month say as much as if they were one. (The mart also splits
+    tutors who pass from one band of volume to the next.)"""
     judged = found[found["sessions"] >= ENOUGH_TO_JUDGE]
     tenth = np.minimum(9, np.floor(judged[said] * 10)).astype(int).rename("tenth")
     bands = judged.groupby(tenth).agg(checks=("above", "size"), said=("above", "mean"), came=("is_above", "mean"))
