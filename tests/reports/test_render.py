@@ -288,7 +288,8 @@ def test_numbers_in_words() -> None:
     assert [percent(value) for value in (None, 0, 0.0004, 0.051, 0.186, 0.996, 1)] == [
         "unknown", "0%", "less than 0.1%", "5.1%", "19%", "more than 99%", "100%",
     ]  # fmt: skip
-    assert [notice(hours) for hours in (None, -0.5, 0.5, 1, 23.9, 72)] == [
-        "unknown", "after the planned start", "less than an hour before", "1 hour before", "23 hours before",
-        "3 days before",
+    # The hours of "never overstate notice" in dashboards/src/lib/format.test.ts.
+    assert [notice(hours) for hours in (None, -0.5, 0.5, 1, 4.9, 23.9, 45.6, 47.9, 72, 119.9)] == [
+        "unknown", "after the planned start", "less than an hour before", "1 hour before", "4 hours before",
+        "23 hours before", "45 hours before", "47 hours before", "3 days before", "4 days before",
     ]  # fmt: skip
