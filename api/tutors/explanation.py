@@ -127,7 +127,7 @@ def _reliability(score: TutorScore, facts: Facts) -> Component:
             f"The tutor {did} {score.let_downs_90d} of {sessions} in the last 90 days; "
             f"over all tutors it is {percent(facts.baseline.let_down_rate_90d)} of sessions. "
             f"{f'{short} at short notice. ' if short else ''}"
-            "What is excused or caused by students does not count."
+            "What is excused or caused by students is not a let-down."
         )
     return Component(
         name="reliability",

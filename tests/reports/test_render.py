@@ -135,7 +135,7 @@ def test_a_snapshot_is_fair_to_the_tutor(reporting: "Marketplace", status: str, 
     assert mail.subject == "Your teaching in January 2026"
     assert says in mail.text
     assert says in as_text(mail.html)
-    assert "Excused sessions do not count" in mail.text
+    assert "Excused sessions count as sessions, not as let-downs." in mail.text
     assert "q.example.org" not in mail.text, "tutors have no access to the dashboard"
     assert f"Sessions in January 2026: {payload['in_month']['sessions']}" in mail.text
 
