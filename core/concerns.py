@@ -182,7 +182,7 @@ def ending(concern: Concern, rules: Rules) -> str | None:
         ends = f"Ends when this chance falls below {watch}, or stays below {high} for 30 days."
     is_below = concern.probability is not None and concern.probability < rules.high_risk_probability
     if is_below and concern.last_high_on is not None:
-        return f"The chance was last {high} or more on {concern.last_high_on:%-d %B %Y}. {ends}"
+        return f"The chance last reached {high} on {concern.last_high_on:%-d %B %Y}. {ends}"
     return ends
 
 

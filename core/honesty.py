@@ -130,7 +130,7 @@ def _ranges(known: Honesty) -> str | None:
         return None
     return (
         f"{percent(known.coverage)} of {plural(known.forecasts, 'outcome')} lay within the forecast range; "
-        f"{percent(known.coverage_expected)} should."
+        f"{percent(known.coverage_expected)} expected."
     )
 
 

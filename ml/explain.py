@@ -262,7 +262,7 @@ def _advice(student: StatedPreferences, tutor: StatedPreferences, coming: str) -
     if student.style is not None and tutor.style is not None and student.style != tutor.style:
         text = (
             f"The student prefers {_a(student.style)} style and yours is {tutor.style}: "
-            f"plan the {coming} session for it."
+            f"plan the {coming} session to suit the student."
         )
         found.append((0.5 if "flexible" in (student.style, tutor.style) else 1, text))
     if (

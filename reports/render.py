@@ -148,7 +148,7 @@ def _rules(row: dict[str, Any]) -> concerns.Rules:
 
 
 def notice(hours: float | None) -> str:
-    """Hours before the session, in words."""
+    """Hours before the session, rounded down as on the dashboard (`notice` in dashboards/src/lib/format.ts)."""
     if hours is None:
         return "unknown"
     if hours < 0:

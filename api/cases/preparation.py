@@ -30,6 +30,8 @@ from core.words import percent, plural
 FEW_TRIALS = 20
 # So much more than the platform's rate is worth a word.
 HARDER = 1.1
+# Days of one reason are named up to this number.
+MOST_DATES = 3
 # What let-downs of one day and reason say something about.
 OF_LET_DOWNS = {ConcernName.UNRELIABLE, ConcernName.GETTING_WORSE, ConcernName.NO_SHOWS}
 OF_SESSIONS = OF_LET_DOWNS | {ConcernName.LATE_STARTS}
@@ -89,6 +91,7 @@ class ReasonDays(BaseModel):
     reason_code: str | None
     days: int
     let_downs: int
+    dates: list[date] = []
 
 
 class PreparationFacts(BaseModel):
@@ -247,8 +250,11 @@ def _reason(each: ReasonDays, in_all: int) -> str:
     days = plural(each.days, "sick day" if is_illness else "day")
     if reason is None:
         days += " without a known reason"
-    elif not is_illness:
-        days += f" ({reason.replace('_', ' ')})"
+    named = [] if reason is None or is_illness else [reason.replace("_", " ")]
+    if each.days <= MOST_DATES:
+        named += [f"{day:%-d %B %Y}" for day in each.dates]
+    if named:
+        days += f" ({', '.join(named)})"
     verb = "explains" if each.days == 1 else "explain"
     return f"{days} {verb} {each.let_downs} of {plural(in_all, 'let-down')} in 90 days."
 
@@ -259,10 +265,13 @@ def _uncertainty(concern: Concern) -> list[str]:
     name = label(concern.concern).capitalize()
     if concern.concern is ConcernName.LOW_RATINGS:
         if concern.high is not None and concern.high >= concern.threshold:
-            said.append(f"{name}: the true mean may be {concern.high:.2f}; the limit is {concern.threshold:.2f}.")
+            high, limit = f"{concern.high:.2f}", f"{concern.threshold:.2f}"
+            reach = f"as high as {high}, above the limit of {limit}"
+            said.append(f"{name}: the true mean may be {f'at the limit of {limit}' if high == limit else reach}.")
     elif concern.low is not None and concern.low <= concern.threshold:
-        limit = percent(concern.threshold)
-        said.append(f"{name}: the true rate may be as low as {percent(concern.low)}; the limit is {limit}.")
+        low, limit = percent(concern.low), percent(concern.threshold)
+        reach = f"as low as {low}, below the limit of {limit}"
+        said.append(f"{name}: the true rate may be {f'at the limit of {limit}' if low == limit else reach}.")
     if concern.trials < FEW_TRIALS:
         noun = {ConcernName.LOW_RATINGS: "rating", ConcernName.LOSES_NEW_STUDENTS: "new student"}
         said.append(
@@ -277,17 +286,19 @@ def _elsewhere(known: PreparationFacts, about: Sequence[ConcernName]) -> list[st
     said = []
     if {ConcernName.UNRELIABLE, ConcernName.GETTING_WORSE} & set(about) and platform.let_down_rate_90d is not None:
         what = let_down(known.rules.reliability_counts)
-        said.append(f"Over all tutors, {percent(platform.let_down_rate_90d)} of sessions are {what} by the tutor.")
+        said.append(f"Across all tutors, {percent(platform.let_down_rate_90d)} of sessions are {what} by the tutor.")
         expected = known.counted and known.counted.case_mix_expected
         if expected and expected > HARDER * platform.let_down_rate_90d:
             said.append(f"The slots are harder than most: a usual tutor would have {percent(expected)} in them.")
     if ConcernName.NO_SHOWS in about and platform.tutor_no_show_rate_90d is not None:
-        said.append(f"Over all tutors, {percent(platform.tutor_no_show_rate_90d)} of sessions are missed by the tutor.")
+        said.append(
+            f"Across all tutors, {percent(platform.tutor_no_show_rate_90d)} of sessions are missed by the tutor."
+        )
     if ConcernName.LOSES_NEW_STUDENTS in about and platform.first_session_rate is not None:
         lost = percent(1 - platform.first_session_rate)
-        said.append(f"Over all tutors, {lost} of new students do not come back after their first session.")
+        said.append(f"Across all tutors, {lost} of new students do not come back after their first session.")
     if ConcernName.LOW_RATINGS in about and platform.rating_mean_90d is not None:
-        said.append(f"Over all tutors, the mean rating is {platform.rating_mean_90d:.2f}.")
+        said.append(f"Across all tutors, the mean rating is {platform.rating_mean_90d:.2f}.")
     return said
 
 

@@ -32,7 +32,7 @@ sessions as (
 ),
 
 heaps as (
-    select reason_code, count(*) as let_downs
+    select reason_code, counted_on, count(*) as let_downs
     from sessions
     where is_let_down
     group by counted_on, reason_code
@@ -40,7 +40,11 @@ heaps as (
 ),
 
 reason_days as (
-    select reason_code, count(*) as days, sum(let_downs)::bigint as let_downs
+    select
+        reason_code,
+        count(*) as days,
+        sum(let_downs)::bigint as let_downs,
+        json_agg(counted_on order by counted_on) as dates
     from heaps group by reason_code order by let_downs desc, reason_code
 ),
 

@@ -57,6 +57,7 @@ class Pages:
             "plural": plural,
             "notice": notice,
             "verbs": in_words,
+            "tally": tally,
             "day": _day,
             "date": lambda moment: _day(moment.astimezone(zone).date()),
             "when": lambda moment: _moment(moment.astimezone(zone)),
@@ -121,6 +122,18 @@ class Pages:
     ) -> HTMLResponse:
         body = self._environment.get_template(f"{template}.html.j2").render(context)
         return HTMLResponse(body, status, {**HEADERS, **(headers or {})})
+
+
+def tally(page: OwnPage) -> str:
+    """What the listed sessions count as: `142 count, 24 only began late, 19 do not count`"""
+    counting, late = page.sessions_counting, page.sessions_late
+    others = page.sessions_total - counting - late
+    said = [f"{counting:,} {'counts' if counting == 1 else 'count'}"]
+    if late:
+        said.append(f"{late:,} only began late")
+    if others:
+        said.append(f"{others:,} {'does' if others == 1 else 'do'} not count")
+    return ", ".join(said)
 
 
 def proof_of(cookie: str) -> str:

@@ -46,7 +46,11 @@ against as (
 ),
 
 listed as (
-    select *, count(*) over () as total
+    select
+        *,
+        count(*) over () as total,
+        count(*) filter (where counts and happened <> 'late') over () as counting,
+        count(*) filter (where happened = 'late') over () as late
     from against
     where happened is not null
     order by scheduled_time desc, session_id
@@ -111,6 +115,8 @@ select
                 select coalesce(json_agg(shown order by shown.scheduled_time desc, shown.session_id), '[]') from shown
             ),
             'sessions_total', coalesce((select max(total) from listed), 0),
+            'sessions_counting', coalesce((select max(counting) from listed), 0),
+            'sessions_late', coalesce((select max(late) from listed), 0),
             'appeals', (select coalesce(json_agg(own_appeals order by appeal_id desc), '[]') from own_appeals)
         )
         from tutor

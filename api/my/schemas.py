@@ -86,6 +86,8 @@ class OwnPage(BaseModel):
     concerns: list[Concern]
     sessions: list[OwnSession]
     sessions_total: int
+    sessions_counting: int
+    sessions_late: int
     appeals: list[OwnAppeal]
 
     def has_open_appeal(self, concern: ConcernName) -> bool:

@@ -125,9 +125,9 @@ def _reliability(score: TutorScore, facts: Facts) -> Component:
         did, sessions = let_down(facts.rules.reliability_counts), plural(score.sessions_90d, "session")
         sentence = (
             f"The tutor {did} {score.let_downs_90d} of {sessions} in the last 90 days; "
-            f"over all tutors it is {percent(facts.baseline.let_down_rate_90d)} of sessions. "
+            f"across all tutors, the share is {percent(facts.baseline.let_down_rate_90d)}. "
             f"{f'{short} at short notice. ' if short else ''}"
-            "What is excused or caused by students does not count."
+            "What is excused or caused by students is not a let-down."
         )
     return Component(
         name="reliability",
@@ -151,7 +151,7 @@ def _attendance(score: TutorScore, facts: Facts) -> Component:
     else:
         sentence = (
             f"The tutor missed {score.tutor_no_shows_90d} of {plural(score.sessions_90d, 'session')} in the last "
-            f"90 days; over all tutors it is {percent(facts.baseline.tutor_no_show_rate_90d)} of sessions."
+            f"90 days; across all tutors, the share is {percent(facts.baseline.tutor_no_show_rate_90d)}."
         )
     return Component(
         name="attendance",
@@ -175,7 +175,7 @@ def _first_session(score: TutorScore, facts: Facts) -> Component:
     else:
         sentence = (
             f"After {score.first_meetings_continued} of {plural(score.first_meetings, 'first session')} with a new "
-            f"student, the student came back in time; over all tutors it is "
+            f"student, the student came back in time; across all tutors, the share is "
             f"{percent(facts.baseline.first_session_rate)}."
         )
     return Component(
@@ -199,7 +199,7 @@ def _rating(score: TutorScore, facts: Facts) -> Component:
         sentence = "No rating in the last 90 days, so ratings do not count."
     else:
         platform = facts.baseline.rating_mean_90d
-        comparison = "" if platform is None else f"; over all tutors the mean is {platform:.1f}"
+        comparison = "" if platform is None else f"; across all tutors, the mean is {platform:.1f}"
         sentence = (
             f"{plural(score.ratings_90d, 'rating')} in the last 90 days, with a mean of "
             f"{score.rating_mean_90d:.1f} of 5{comparison}. A few ratings alone move the score little."

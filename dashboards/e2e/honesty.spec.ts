@@ -6,6 +6,10 @@ test("says how honest flags are, as the API has it, and for one month", async ({
   await expect(page.getByRole("heading", { level: 1, name: "Flag accuracy" })).toBeVisible();
   const words = page.getByRole("list", { name: "Summary" });
   for (const sentence of data.sentences) await expect(words).toContainText(sentence);
+  await expect(words).toContainText("Only let-downs are checked; other concerns are not yet measured.");
+  await expect(words.getByRole("listitem").first()).toContainText(
+    /You can trust chances of|No chance could be trusted/,
+  );
   const bands = page.getByRole("table", { name: "By forecast chance" });
   await expect(bands.locator("tbody tr")).toHaveCount(data.reliability.length);
   const [month] = data.by_month;

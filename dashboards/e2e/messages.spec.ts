@@ -144,6 +144,11 @@ test("addresses are for admins", { tag: "@soak" }, async ({ page }) => {
   await expect(page.locator("tbody tr").first()).toBeVisible();
   await expect(page.getByRole("searchbox", { name: "Recipient" })).toHaveCount(0);
   expect(data[0].recipient).toMatch(/^.…@/);
+  // Neither are settings, nor addresses that mail cannot reach.
+  const cards = page.getByRole("list", { name: "Kinds of mail" });
+  await expect(card(page, "Log-in link")).toContainText("Mail is not set up yet");
+  await expect(cards).not.toContainText("TUTORQ_");
+  await expect(cards).not.toContainText("@localhost");
 });
 
 test("the log can be used by everybody, and on a telephone", { tag: "@soak" }, async ({ page }) => {

@@ -241,8 +241,8 @@ test("a case is prepared, closed, counted, and opened anew from the tutor's page
   await expect(dialog).toHaveCount(0);
   await page.getByRole("button", { name: "Close", exact: true }).click();
   await expect(dialog.getByRole("button", { name: "Close case" })).toBeDisabled();
-  await dialog.getByLabel("The data were wrong").check();
-  await dialog.getByLabel("In words").fill("The calendar was imported twice");
+  await dialog.getByLabel("The data was wrong").check();
+  await dialog.getByLabel("Details").fill("The calendar was imported twice");
   await dialog.getByRole("button", { name: "Close case" }).click();
   await expect(page.getByRole("button", { name: "Reopen" })).toBeVisible();
   await expect(page.getByRole("region", { name: "What happened" })).toContainText(
@@ -251,16 +251,16 @@ test("a case is prepared, closed, counted, and opened anew from the tutor's page
   await page.goto("/outcomes");
   await expect(page.getByText("These figures do not prove that conversations help.")).toBeVisible();
   const reasons = page.getByRole("table", { name: "Closed cases by reason" });
-  await reasons.getByRole("link", { name: "The data were wrong" }).click();
+  await reasons.getByRole("link", { name: "The data was wrong" }).click();
   await expect(page).toHaveURL(/queue=closed.*reason=data_error/);
   await expect(page.locator(`[data-case="${one.case_id}"]`)).toBeVisible();
-  await page.getByText("Closed: The data were wrong", { exact: true }).click();
+  await page.getByText("Closed: The data was wrong", { exact: true }).click();
   await expect(page).not.toHaveURL(/reason=/);
 
   await page.goto(`/tutors/${one.tutor.tutor_id}`);
   const strip = page.getByRole("region", { name: "Case", exact: true });
   await expect(strip).toContainText("No case is open.");
-  await expect(strip.getByRole("link", { name: /^Closed on .*: The data were wrong$/ })).toBeVisible();
+  await expect(strip.getByRole("link", { name: /^Closed on .*: The data was wrong$/ })).toBeVisible();
   await strip.getByRole("button", { name: "Open a case" }).click();
   await expect(strip.getByText("New", { exact: true })).toBeVisible();
 });

@@ -147,6 +147,9 @@ test("the notice of a saved excuse stays until the scores are there", { tag: "@s
   }
   isHeld = false;
   await expect(notice).toBeHidden({ timeout: SCORED_WITHIN_MS });
+  await expect(
+    page.getByRole("status").filter({ hasText: "Saved. The scores are up to date." }),
+  ).toBeVisible();
   // Header, calendar, cards and list are of one state of the scores, and it is the newest one.
   const { data } = await ask(page, path);
   expect(data.let_downs_90d).toBe(tutor.let_downs_90d - 1);

@@ -79,7 +79,7 @@ def conceded(*concerns: Concern, **changes: Any) -> list[str]:
 
 
 UNRELIABLE = concern(ConcernName.UNRELIABLE)
-ELSEWHERE = "Over all tutors, 8.0% of sessions are moved, cancelled or missed by the tutor."
+ELSEWHERE = "Across all tutors, 8.0% of sessions are moved, cancelled or missed by the tutor."
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,17 @@ def test_days_with_several_let_downs_for_one_reason(reason: str | None, days: in
     )
 
 
+def test_days_are_named_if_they_are_few() -> None:
+    one = {"reason_code": "emergency", "days": 1, "let_downs": 5, "dates": ["2026-01-12"]}
+    two = {"reason_code": "illness", "days": 2, "let_downs": 9, "dates": ["2026-01-12", "2026-01-14"]}
+    many = {"reason_code": "illness", "days": 4, "let_downs": 9, "dates": [f"2026-01-{day}" for day in range(12, 16)]}
+    assert conceded(UNRELIABLE, reason_days=[one, two, many])[:3] == [
+        "1 day (emergency, 12 January 2026) explains 5 of 16 let-downs in 90 days.",
+        "2 sick days (12 January 2026, 14 January 2026) explain 9 of 16 let-downs in 90 days.",
+        "4 sick days explain 9 of 16 let-downs in 90 days.",
+    ]
+
+
 def test_what_does_not_count_is_conceded() -> None:
     counted = {"student_reschedules_90d": 2, "student_no_shows_90d": 1, "technical_issues_90d": 1}
     assert conceded(UNRELIABLE, counted=counted, excused_90d=1) == [
@@ -113,18 +124,21 @@ def test_what_does_not_count_is_conceded() -> None:
 def test_how_uncertain_it_is_is_conceded() -> None:
     shaky = concern(ConcernName.NO_SHOWS, low=0.02, threshold=0.03, trials=9, events=2)
     assert conceded(shaky) == [
-        "No-shows: the true rate may be as low as 2.0%; the limit is 3.0%.",
+        "No-shows: the true rate may be as low as 2.0%, below the limit of 3.0%.",
         "No-shows: only 9 sessions so far; chance plays a part.",
-        "Over all tutors, 1.1% of sessions are missed by the tutor.",
+        "Across all tutors, 1.1% of sessions are missed by the tutor.",
     ]
     ratings = concern(ConcernName.LOW_RATINGS, events=None, low=3.4, high=4.02, threshold=4.0, trials=19)
     assert conceded(ratings) == [
-        "Low ratings: the true mean may be 4.02; the limit is 4.00.",
+        "Low ratings: the true mean may be as high as 4.02, above the limit of 4.00.",
         "Low ratings: only 19 ratings so far; chance plays a part.",
-        "Over all tutors, the mean rating is 4.27.",
+        "Across all tutors, the mean rating is 4.27.",
     ]
+    # Two equal figures would puzzle.
+    near = concern(ConcernName.UNRELIABLE, low=0.1499, threshold=0.15)
+    assert conceded(near)[0] == "Unreliable: the true rate may be at the limit of 15%."
     lost = concern(ConcernName.LOSES_NEW_STUDENTS, trials=20)
-    assert conceded(lost) == ["Over all tutors, 25% of new students do not come back after their first session."]
+    assert conceded(lost) == ["Across all tutors, 25% of new students do not come back after their first session."]
     # Of what is superseded, nothing needs to be conceded twice.
     superseded = concern(ConcernName.GETTING_WORSE, superseded=True, low=0.1)
     assert conceded(superseded) == [ELSEWHERE]
@@ -256,7 +270,7 @@ def test_the_mail_speaks_to_the_tutor_and_names_nobody_else() -> None:
         "This speaks for you:\n- 1 sick day explains 5 of 16 let-downs in 90 days.\n"
         "- 1 session is excused and does not count.\n" in with_allowances.body
     )
-    assert "Over all tutors" not in with_allowances.body
+    assert "Across all tutors" not in with_allowances.body
     # No name of a person is cut.
     for name, greeted in (("Dr. Ada Novak", "Dr. Ada Novak"), ("A Novak", "A Novak"), ("Ada", "Ada")):
         titled = known(tutor={**facts.tutor.model_dump(mode="json"), "name": name})
@@ -391,7 +405,7 @@ def test_a_day_with_a_heap_of_let_downs_and_what_is_excused(
     )
     assert excused
     after = prepared(reader, case).data.concessions
-    assert any(each.startswith("1 sick day explains 4 of ") for each in after)
+    assert any(each.startswith("1 sick day (20 January 2026) explains 4 of ") for each in after)
     assert any("excused and do" in each for each in after)
 
 

@@ -15,7 +15,7 @@ from api.limits import FAILED_LOG_INS_AT_ONCE
 from core import page_links, people
 from core.errors import TutorqError
 from core.roles import Role
-from tests.api.appeals import let_down, new_link, own_page, proof_in, token_of, uuid_of
+from tests.api.appeals import counts, let_down, new_link, own_page, proof_in, token_of, uuid_of
 from tests.api.conftest import Served, served
 from tests.api.test_auth_sessions import execute, new_key, person
 from tests.api.test_people import at_browser
@@ -111,6 +111,14 @@ def test_what_stands_on_it(platform: Served, admin: httpx2.Client, tutor: httpx2
     assert "Fri 30 January 2026, 11:00" in text
     assert "Missed by you, with a student" in text
     assert "Excused: does not count" in text
+    # The list has excused sessions, too: what it says of itself adds up, and agrees with the figures above it.
+    [(listed, counting, excused_ones)] = re.findall(
+        r"(\d+) sessions in the last 90 days: (\d+) counts?, (\d+) do(?:es)? not count\.", text
+    )
+    assert int(listed) == int(counting) + int(excused_ones)
+    assert int(counting) == counts(platform, TUTOR)[1]
+    assert int(excused_ones) == text.count("Excused: does not count") == 1
+    assert "Excused sessions count as sessions, not as let-downs." in text
     assert str(session_id) in tutor.get("/my").text
 
 

@@ -95,7 +95,7 @@ def test_only_what_is_raised_ends_and_on_a_day_if_one_is_known() -> None:
     # Below 80% a reader asks why it is raised.
     lower = concern(ConcernName.UNRELIABLE, probability=0.62, clears_on=date(2026, 3, 4))
     assert ending(lower, RULES) == (
-        "The chance was last 80% or more on 31 January 2026. Ends on 4 March 2026 if every session is held until then."
+        "The chance last reached 80% on 31 January 2026. Ends on 4 March 2026 if every session is held until then."
     )
     for status in ("watch", "ok", "insufficient_data"):
         assert ending(concern(ConcernName.NO_SHOWS, status=status), RULES) is None

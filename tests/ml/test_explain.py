@@ -138,7 +138,7 @@ def test_texts_by_rules_say_what_is_for_and_against() -> None:
     )
     assert texts.for_tutor == (
         "The match can go well if the first session does. "
-        "The student prefers a structured style and yours is interactive: plan the first session for it. "
+        "The student prefers a structured style and yours is interactive: plan the first session to suit the student. "
         "The student prefers a slower pace than you do (2 against 4 out of 5): "
         "ask early whether you are going too fast."
     )

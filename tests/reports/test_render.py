@@ -135,7 +135,7 @@ def test_a_snapshot_is_fair_to_the_tutor(reporting: "Marketplace", status: str, 
     assert mail.subject == "Your teaching in January 2026"
     assert says in mail.text
     assert says in as_text(mail.html)
-    assert "Excused sessions do not count" in mail.text
+    assert "Excused sessions count as sessions, not as let-downs." in mail.text
     assert "q.example.org" not in mail.text, "tutors have no access to the dashboard"
     assert f"Sessions in January 2026: {payload['in_month']['sessions']}" in mail.text
 
@@ -288,7 +288,8 @@ def test_numbers_in_words() -> None:
     assert [percent(value) for value in (None, 0, 0.0004, 0.051, 0.186, 0.996, 1)] == [
         "unknown", "0%", "less than 0.1%", "5.1%", "19%", "more than 99%", "100%",
     ]  # fmt: skip
-    assert [notice(hours) for hours in (None, -0.5, 0.5, 1, 23.9, 72)] == [
-        "unknown", "after the planned start", "less than an hour before", "1 hour before", "23 hours before",
-        "3 days before",
+    # The hours of "never overstate notice" in dashboards/src/lib/format.test.ts.
+    assert [notice(hours) for hours in (None, -0.5, 0.5, 1, 4.9, 23.9, 45.6, 47.9, 72, 119.9)] == [
+        "unknown", "after the planned start", "less than an hour before", "1 hour before", "4 hours before",
+        "23 hours before", "45 hours before", "47 hours before", "3 days before", "4 days before",
     ]  # fmt: skip

@@ -37,7 +37,7 @@ const WORDS: Record<string, Record<string, string>> = {
   "Flag accuracy": {
     Forecast: "A prediction made on a Monday for one tutor and the following 30 days.",
     "Within range":
-      "The let-downs of the 30 days fell inside the forecast range. At least 90% of outcomes should.",
+      "The let-downs of the 30 days fell inside the forecast range. At least 90% are expected to.",
     "Flag right": "A flagged tutor was above the limit in the next 30 days, with at least 20 sessions.",
     "False alarm": "A flagged tutor was not above the limit in the next 30 days. Some had improved.",
     "Days to flag": "Days from the first 30-day rate above the limit to the flag.",

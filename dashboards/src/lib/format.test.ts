@@ -92,10 +92,23 @@ describe("words", () => {
     expect(counted(null, "session")).toBe("no sessions");
     expect(ago(5)).toBe("just now");
     expect(ago(3600 * 3)).toBe("3 h ago");
-    expect(notice(-2)).toBe("after the start");
-    expect(notice(0.5)).toBe("30 min");
-    expect(notice(72)).toBe("3 days");
     expect(trimmed(1)).toBe("1");
     expect(trimmed(0.12345)).toBe("0.12");
+  });
+
+  // The hours of test_numbers_in_words in tests/reports/test_render.py.
+  it("never overstate notice", () => {
+    expect([null, -0.5, 0.5, 1, 4.9, 23.9, 45.6, 47.9, 72, 119.9].map((hours) => notice(hours))).toEqual([
+      "not known",
+      "after the start",
+      "less than 1 h",
+      "1 h",
+      "4 h",
+      "23 h",
+      "45 h",
+      "47 h",
+      "3 days",
+      "4 days",
+    ]);
   });
 });

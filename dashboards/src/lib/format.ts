@@ -163,12 +163,12 @@ export function ago(seconds: number): string {
   return `${counted(Math.round(seconds / 86_400), "day")} ago`;
 }
 
-/** Hours of notice; below zero the session was over already. */
+/** Hours of notice, rounded down as in mails and on the tutor's own page (`notice` in reports/render.py). */
 export function notice(hours: Figure): string {
   return shown(hours, "not known", (value) => {
     if (value < 0) return "after the start";
-    if (value < 1) return `${Math.round(value * 60)} min`;
-    return value < 48 ? `${Math.round(value)} h` : counted(Math.round(value / 24), "day");
+    if (value < 1) return "less than 1 h";
+    return value < 48 ? `${Math.floor(value)} h` : counted(Math.floor(value / 24), "day");
   });
 }
 

@@ -14,3 +14,12 @@ export function studentName(student: {
 }): string {
   return student.name ?? student.external_id ?? `Student ${student.student_id.slice(0, 8)}`;
 }
+
+/** `Ann Lee (person 7)` -> `Ann Lee`: the number keeps namesakes apart in the audit log; elsewhere it only puzzles. */
+export const withoutNumber = (actor: string): string => actor.replace(/ \(person \d+\)$/, "");
+
+/** `Ada Novak` -> `Ada`; the whole name where it begins with a title or an initial. As mails of cases have it. */
+export function firstName(name: string): string {
+  const [first = name] = name.trim().split(/\s+/);
+  return first.endsWith(".") || first.length === 1 ? name : first;
+}

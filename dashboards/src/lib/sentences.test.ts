@@ -16,7 +16,7 @@ async function readIn(language: string) {
 /** As core/concerns.py, core/patterns.py and api/cases/words.py write them. */
 const SENTENCES = [
   "Ends on 3 November 2026 if every session is held until then.",
-  "The chance was last 80% or more on 1 May 2026. Ends when this chance falls below 50%.",
+  "The chance last reached 80% on 1 May 2026. Ends when this chance falls below 50%.",
   "suddenly worse since 29 February",
   "The tutor moved 1,204 of 12,900 sessions in 90 days, 9.3%. From now on, 8.0% to 9.9% is likely.",
   "12 ratings in 180 days, 4.0 on average. From now on, 3.9 to 4.1 is likely.",
@@ -27,7 +27,7 @@ describe("days and figures in sentences follow the browser", () => {
   it("de-DE", async () => {
     expect(SENTENCES.map(await readIn("de-DE"))).toEqual([
       "Ends on 3. November 2026 if every session is held until then.",
-      "The chance was last 80 % or more on 1. Mai 2026. Ends when this chance falls below 50 %.",
+      "The chance last reached 80 % on 1. Mai 2026. Ends when this chance falls below 50 %.",
       "suddenly worse since 29. Februar",
       "The tutor moved 1.204 of 12.900 sessions in 90 days, 9,3 %. From now on, 8,0 % to 9,9 % is likely.",
       "12 ratings in 180 days, 4,0 on average. From now on, 3,9 to 4,1 is likely.",

@@ -40,7 +40,7 @@ export const subjectOf = (appeal: Pick<Appeal, "concern" | "sessions">): string 
 export function happenedTo(session: AppealSession): string {
   const parts = [HAPPENED[session.happened]];
   if (session.notice_hours !== null && session.happened !== "missed" && session.happened !== "late")
-    parts.push(`${notice(session.notice_hours)} before`);
+    parts.push(`${notice(session.notice_hours)}${session.notice_hours < 0 ? "" : " before"}`);
   if (session.reason_code) parts.push(words(session.reason_code).toLowerCase());
   return parts.join(", ");
 }

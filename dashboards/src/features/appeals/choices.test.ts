@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { AppealSession, Happened } from "../../lib/api-types";
+import { happenedTo } from "./appeal-words";
 import { correctionsOf, decisionOf, firstChoices, isComplete } from "./choices";
 
 const session = (session_id: string, happened: Happened): AppealSession => ({
@@ -43,4 +44,10 @@ test("corrections say what the API needs", () => {
     { session_id: "b", remedy: "corrected", caused_by: "student" },
   ]);
   expect(correctionsOf("moved")).not.toContain("held");
+});
+
+test("notice is said in words that fit it", () => {
+  const moved = session("a", "moved");
+  expect(happenedTo({ ...moved, notice_hours: 23.6 })).toMatch(/, 23 h before$/);
+  expect(happenedTo({ ...moved, notice_hours: -2 })).toMatch(/, after the start$/);
 });

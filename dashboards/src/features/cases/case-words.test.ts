@@ -58,7 +58,7 @@ it("counts days over the end of a month and a change of the clock", () => {
 });
 
 it("names the excuses after which a concern is not raised any more", () => {
-  const given = [{ sessions: 35, created_by: "Ann Lee", reason: "flu" }];
+  const given = [{ sessions: 35, created_by: "Ann Lee (person 2)", reason: "flu" }];
   expect(told(event("eased", { concerns: ["getting_worse"], excuses: given })).lines).toEqual([
     "Suddenly worse: not raised any more",
     "35 sessions excused by Ann Lee: flu",

@@ -25,7 +25,7 @@ export const REASONS: Record<CloseReason, string> = {
   improved: "The tutor improved",
   no_effect: "No improvement",
   excused: "There was an excuse",
-  data_error: "The data were wrong",
+  data_error: "The data was wrong",
   left: "The tutor left",
 };
 
@@ -53,7 +53,7 @@ export const CAUSES: Record<Cause, string> = {
   family: "Family",
   other_work: "Other work",
   too_many_sessions: "Too many sessions",
-  times_do_not_fit: "Times do not fit",
+  times_do_not_fit: "Times do not suit",
   technical: "Technical trouble",
   students: "Students",
   other: "Something else",

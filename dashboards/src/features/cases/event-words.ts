@@ -1,6 +1,7 @@
 import type { CaseConcern, CaseEvent, CloseReason } from "../../lib/api-types";
 import { concernLabel, countedFor } from "../../lib/concerns";
 import { counted, day, decimal, moment, percent, words } from "../../lib/format";
+import { withoutNumber } from "../../lib/person-name";
 import { ACTIONS, CAUSES, CHANNELS, PRIORITIES, REASONS, STATES } from "./case-words";
 
 interface Told {
@@ -85,7 +86,7 @@ const label = (name: string): string => concernLabel(name as CaseConcern["concer
 const excuses = ({ excuses: given }: CaseEvent["details"]): string[] =>
   list(given).map((each) => {
     const { sessions, created_by, reason } = each as { sessions: number; created_by: string; reason: string };
-    return `${counted(sessions, "session")} excused by ${created_by}: ${reason}`;
+    return `${counted(sessions, "session")} excused by ${withoutNumber(created_by)}: ${reason}`;
   });
 
 /** "Unreliable: 12 of 45 sessions, 27% at the time" */

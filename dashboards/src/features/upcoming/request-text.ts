@@ -1,5 +1,6 @@
 import type { CoveredSession, StandIn } from "../../lib/api-types";
 import { counted } from "../../lib/format";
+import { firstName } from "../../lib/person-name";
 
 /** In English as the rest of the text, whatever the sender's locale. */
 const WHEN = new Intl.DateTimeFormat("en-GB", {
@@ -12,6 +13,8 @@ const WHEN = new Intl.DateTimeFormat("en-GB", {
   timeZoneName: "short",
 });
 
+const WHOLE_DAY = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long" });
+
 interface RequestText {
   subject: string;
   body: string;
@@ -21,6 +24,7 @@ interface RequestText {
 export function requestText(
   { subject, scheduled_time, minutes }: Pick<CoveredSession, "subject" | "scheduled_time" | "minutes">,
   { name }: Pick<StandIn, "name">,
+  sender?: string | null,
 ): RequestText {
   const when = WHEN.format(new Date(scheduled_time));
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -30,12 +34,21 @@ export function requestText(
   return {
     subject: `Could you stand in on ${when}?`,
     body: [
-      name ? `Hello ${name},` : "Hello,",
+      name ? `Hello ${firstName(name)},` : "Hello,",
       "",
       `We are looking for a tutor for ${what} on ${when}${inZone}, ${counted(minutes, "minute")} long.`,
-      "Could you take this session? Please reply soon, even if you cannot.",
+      `Could you take this session? Please reply ${replyBy(scheduled_time)}, even if you cannot.`,
+      ...(sender ? ["", sender] : []),
     ].join("\n"),
   };
+}
+
+/** The day before the session, while there is one. */
+function replyBy(scheduledTime: string): string {
+  const [before, endOfToday] = [new Date(scheduledTime), new Date()];
+  before.setDate(before.getDate() - 1);
+  endOfToday.setHours(23, 59, 59, 999);
+  return before > endOfToday ? `by ${WHOLE_DAY.format(before)}` : "today";
 }
 
 /** Line ends as RFC 6068 has them. */

@@ -80,7 +80,21 @@ it("an address survives being written and read, and nonsense in it is left out",
 it("the mail to a stand-in is English, its day too", () => {
   const scheduled_time = new Date(2026, 1, 3, 17, 30).toISOString();
   const { subject, body } = requestText({ subject: "Maths", scheduled_time, minutes: 60 }, { name: "Ada" });
+  expect(body).toMatch(
+    /\nCould you take this session\? Please reply (today|by Monday,? 2 February), even if you cannot\.$/,
+  );
   expect(subject).toMatch(/^Could you stand in on Tuesday,? 3 February 2026 at 17:30 .+\?$/);
   expect(body).toMatch(/a session of Maths on Tuesday,? 3 February 2026 at 17:30/);
   expect(body.match(/UTC/g) ?? []).toHaveLength(body.includes("time zone") ? 0 : 1);
+});
+
+it("the mail to a stand-in greets by first name, asks for an answer in time, and is signed", () => {
+  const bodyOf = (scheduled_time: string, name: string, sender?: string) =>
+    requestText({ subject: null, scheduled_time, minutes: 60 }, { name }, sender).body;
+  const later = bodyOf("2999-02-03T12:00:00Z", "Mateo Flores", "Nora Quinn");
+  expect(later).toMatch(/^Hello Mateo,\n/);
+  expect(later).toMatch(/Please reply by Saturday,? 2 February, even if you cannot\.\n\nNora Quinn$/);
+  const now = bodyOf(new Date().toISOString(), "Dr. Ada Novak");
+  expect(now).toMatch(/^Hello Dr\. Ada Novak,\n/);
+  expect(now).toMatch(/Please reply today, even if you cannot\.$/);
 });

@@ -10,7 +10,7 @@ import { QueryBoundary } from "../../../components/query-boundary";
 import { Tag } from "../../../components/tag";
 import type { AppealDetail, AppealSession } from "../../../lib/api-types";
 import { day, moment } from "../../../lib/format";
-import { tutorName } from "../../../lib/person-name";
+import { tutorName, withoutNumber } from "../../../lib/person-name";
 import { useAppeal } from "../api/appeals";
 import { happenedTo, REASONS, REMEDIES, standing, subjectOf } from "../appeal-words";
 import classes from "./appeal-page.module.css";
@@ -89,7 +89,7 @@ function Parts({ appeal }: { appeal: AppealDetail }) {
           <blockquote className={classes.quote}>{appeal.text}</blockquote>
         )}
         {appeal.created_by !== "tutor" && (
-          <p className={classes.quiet}>Sent for the tutor by {appeal.created_by}.</p>
+          <p className={classes.quiet}>Sent for the tutor by {withoutNumber(appeal.created_by)}.</p>
         )}
       </Panel>
       <Panel title={subjectOf(appeal)}>

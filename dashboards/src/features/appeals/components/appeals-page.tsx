@@ -10,7 +10,7 @@ import { type Column, QueryTable, ROW_LINK } from "../../../components/table";
 import { Tag } from "../../../components/tag";
 import type { Appeal, AppealState } from "../../../lib/api-types";
 import { count, counted, day, dayOf } from "../../../lib/format";
-import { tutorName } from "../../../lib/person-name";
+import { tutorName, withoutNumber } from "../../../lib/person-name";
 import { filtersOf, PAGE_SIZE, useAppeals } from "../api/appeals";
 import type { AppealSearch } from "../appeal-search";
 import { REASONS, STATES, standing, subjectOf } from "../appeal-words";
@@ -98,7 +98,8 @@ const COLUMNS: Column<Appeal>[] = [
     overflow: "nowrap",
     phone: { row: 3, side: "start", isLabelled: true },
     cell: (appeal) => dayOf(appeal.created_at),
-    detail: (appeal) => (appeal.created_by === "tutor" ? "by the tutor" : `by ${appeal.created_by}`),
+    detail: (appeal) =>
+      appeal.created_by === "tutor" ? "by the tutor" : `by ${withoutNumber(appeal.created_by)}`,
   },
   {
     header: "Answer by",

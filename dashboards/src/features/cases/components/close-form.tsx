@@ -62,7 +62,7 @@ export function CloseForm({ subject, onDone, onCancel }: FormProps) {
         </p>
       )}
       <Textarea
-        label="In words"
+        label="Details"
         description="Helps the next coach"
         value={text}
         onChange={(changed) => setText(changed.currentTarget.value)}

@@ -42,7 +42,7 @@ export function SnoozeForm({ today, onChoose }: SnoozeFormProps) {
       <div className={classes.day}>
         <TextInput
           type="date"
-          label="Until a day"
+          label="Snooze until"
           min={daysLater(today, 1)}
           value={until}
           onChange={(changed) => setUntil(changed.currentTarget.value)}

@@ -18,6 +18,7 @@ import { asRead } from "../../../lib/sentences";
 import { subjectOf } from "../../../lib/subjects";
 import { useCalibration } from "../api/get-calibration";
 import { type HonestySearch, VOLUMES, volumeLabel } from "../honesty-search";
+import { trustworthy } from "../verdict";
 import classes from "./honesty-page.module.css";
 import { ReliabilityCurve } from "./reliability-curve";
 
@@ -99,13 +100,17 @@ function Figures({ known }: { known: Calibration }) {
   return (
     <>
       <ul className={classes.sentences} aria-label="Summary">
+        {known.reliability.length > 0 && <li>{trustworthy(known.reliability)}</li>}
+        <li>Only let-downs are checked; other concerns are not yet measured.</li>
         {known.sentences.map((sentence) => (
           <li key={sentence}>{asRead(sentence)}</li>
         ))}
         {totals.noted_later > 0 && (
           <li>
-            {count(totals.noted_later)} of {counted(totals.forecasts, "forecast")} predate the installation.
-            tutorq computed these forecasts later, from the data of their day.
+            {totals.noted_later === totals.forecasts
+              ? "All forecasts were"
+              : `${count(totals.noted_later)} of ${counted(totals.forecasts, "forecast")} ${totals.noted_later === 1 ? "was" : "were"}`}{" "}
+            computed afterwards, from the data of their day.
           </li>
         )}
       </ul>

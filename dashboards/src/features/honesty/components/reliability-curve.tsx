@@ -1,6 +1,7 @@
 import { type Column, Table } from "../../../components/table";
 import type { ProbabilityBand } from "../../../lib/api-types";
 import { count, percent } from "../../../lib/format";
+import { verdict } from "../verdict";
 import classes from "./reliability-curve.module.css";
 
 const SIZE = 300;
@@ -112,13 +113,3 @@ const COLUMNS: Column<ProbabilityBand>[] = [
     detail: ({ above_share_low, above_share_high }) => `${whole(above_share_low)}–${whole(above_share_high)}`,
   },
 ];
-
-/** Said only where chance does not explain the difference, by the figures as they are shown. */
-function verdict(band: ProbabilityBand) {
-  const [expected, low, high] = [band.above_share_expected, band.above_share_low, band.above_share_high].map(
-    (share) => Math.round(100 * share),
-  );
-  if (expected > high) return "too high";
-  if (expected < low) return "too low";
-  return undefined;
-}

@@ -152,7 +152,7 @@ function Explained({ explanation, onChooseTutor }: ExplainedProps) {
         </blockquote>
       </Panel>
       <div className={classes.pair}>
-        <Panel title="Differences" note="Between both sets of preferences">
+        <Panel title="Differences" note="Student’s and tutor’s preferences">
           <ul className={classes.bars}>
             {explanation.mismatches.map((mismatch) => (
               <MismatchBar key={mismatch.name} mismatch={mismatch} />

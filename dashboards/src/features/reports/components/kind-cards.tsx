@@ -41,9 +41,10 @@ export function KindCards(actions: KindCardsProps) {
 
 function noteOf({ provider, has_begun }: KindsMeta, isAdmin: boolean): string {
   if (!has_begun) return "tutorq sends mail after the first scores.";
-  return provider === "file"
-    ? `tutorq writes mail to files, not to recipients${isAdmin ? " (TUTORQ_MAIL_PROVIDER=file)" : ""}.`
-    : `${provider} sends the mail.`;
+  if (provider !== "file") return `${provider} sends the mail.`;
+  return isAdmin
+    ? "tutorq writes mail to files, not to recipients (TUTORQ_MAIL_PROVIDER=file)."
+    : `${NOT_SET_UP}.`;
 }
 
 function Card({
@@ -55,6 +56,8 @@ function Card({
 }: { known: KindOfMail; meta: KindsMeta } & KindCardsProps) {
   // A key has no address to send a test to.
   const isPerson = useSession().data?.person_id != null;
+  const isAdmin = useIsAdmin();
+  const isUnset = !isAdmin && meta.provider === "file";
   return (
     <Panel
       title={known.title}
@@ -66,7 +69,7 @@ function Card({
       <p className={classes.about}>{known.about}</p>
       <dl className={classes.facts}>
         <dt>To</dt>
-        <dd>{recipientsOf(known)}</dd>
+        <dd>{recipientsOf(known, isUnset)}</dd>
         <dt>When</dt>
         <dd>{known.when}</dd>
         {known.is_on ? (
@@ -77,7 +80,7 @@ function Card({
         ) : (
           <>
             <dt>Off</dt>
-            <dd>{known.off_because}</dd>
+            <dd>{offBecause(known, isAdmin, isUnset)}</dd>
           </>
         )}
         <dt>{meta.provider === "file" ? "Last written" : "Last sent"}</dt>
@@ -128,9 +131,18 @@ function Card({
   );
 }
 
-function recipientsOf({ audience, recipients }: KindOfMail): string {
+const NOT_SET_UP = "Mail is not set up yet";
+
+/** Settings are an admin's: others read what they mean. */
+function offBecause({ off_because }: KindOfMail, isAdmin: boolean, isUnset: boolean): string | null {
+  if (isAdmin) return off_because;
+  return isUnset ? NOT_SET_UP : "Switched off in the settings";
+}
+
+function recipientsOf({ audience, recipients }: KindOfMail, isUnset: boolean): string {
   if (audience === "tutors") return "Each tutor with an address";
   if (audience === "asker") return "The person who requested it";
+  if (isUnset) return NOT_SET_UP;
   return recipients?.length ? recipients.join(", ") : "Nobody";
 }
 

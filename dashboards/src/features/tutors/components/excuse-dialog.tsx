@@ -72,10 +72,7 @@ function Form({ tutorId, excusable, onClose, onChanged }: ExcuseDialogProps & { 
       }}
     >
       <p className={classes.what}>
-        {about}.{" "}
-        {isExcused
-          ? "The let-downs will count against the tutor again."
-          : "The let-downs stay visible but no longer count."}
+        {about}. {consequence(isExcused, "day" in what || isWholeDay)}
       </p>
       {!isExcused && (
         <Textarea
@@ -94,7 +91,7 @@ function Form({ tutorId, excusable, onClose, onChanged }: ExcuseDialogProps & { 
       {"countedOn" in what && (
         <Checkbox
           classNames={{ body: classes.box }}
-          label={`All sessions counted on ${day(what.countedOn)}`}
+          label={`${isExcused ? "Undo all excuses of" : "Excuse every session that counts on"} ${day(what.countedOn)}`}
           checked={isWholeDay}
           onChange={(changed) => setWholeDay(changed.currentTarget.checked)}
         />
@@ -118,4 +115,11 @@ function Form({ tutorId, excusable, onClose, onChanged }: ExcuseDialogProps & { 
       </div>
     </form>
   );
+}
+
+function consequence(isExcused: boolean, isDay: boolean): string {
+  if (isExcused) return `${isDay ? "Its let-downs count" : "It counts"} as before.`;
+  return isDay
+    ? "Its let-downs stay visible but no longer count."
+    : "It stays visible but no longer counts as a let-down.";
 }

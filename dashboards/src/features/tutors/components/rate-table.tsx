@@ -33,7 +33,7 @@ export function RateTable({ tutor, threshold, counts }: RateTableProps) {
       />
       <p className={classes.note}>
         {count(tutor.let_downs_90d)} sessions {letDowns} in 90 days; {count(tutor.episodes_90d)} when sessions
-        of one day and reason count once. Excused sessions are not included.
+        of one day and reason count once. Excused sessions count as sessions, not as let-downs.
         {tutor.case_mix_expected !== null && (
           <> Expected for the same slots: {percent(tutor.case_mix_expected)}.</>
         )}

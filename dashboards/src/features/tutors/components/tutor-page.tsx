@@ -1,6 +1,6 @@
 import { Skeleton } from "@mantine/core";
 import { useParams } from "@tanstack/react-router";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { BackLink } from "../../../components/back-link";
 import { Notice } from "../../../components/notice";
 import { Page } from "../../../components/page";
@@ -31,6 +31,8 @@ import { TutorReports } from "./tutor-reports";
 /** While scores are awaited: quickly at first, when they usually come within a second. */
 const QUICK_POLL_MS = 2_000;
 const QUICK_FOR_MS = 120_000;
+/** Scores may follow within a second, which is too short to read that they did. */
+const SAID_FOR_MS = 15_000;
 
 const ALL_TUTORS = { to: "/tutors", label: "All tutors" };
 
@@ -52,6 +54,8 @@ export function TutorPage({ above }: TutorPageProps) {
   const { tutorId } = useParams({ from: "/tutors/$tutorId" });
   const [days, setDays] = useState(CALENDAR_DAYS);
   const [awaited, setAwaited] = useState<Awaited>();
+  /** The tutor whose scores have just followed. */
+  const [followed, setFollowed] = useState<string>();
   const pollMs = usePollMs();
   const page = useTutor(tutorId, days, () =>
     awaited && Date.now() - awaited.since < QUICK_FOR_MS ? QUICK_POLL_MS : pollMs,
@@ -61,11 +65,20 @@ export function TutorPage({ above }: TutorPageProps) {
     (awaited.tutorId !== tutorId ||
       (page.data && haveScoresFollowed(awaited.change, awaited.before, page.data)));
   // For good: what somebody else changes afterwards is not waited for.
-  if (isOver) setAwaited(undefined);
+  if (isOver) {
+    setAwaited(undefined);
+    if (awaited.tutorId === tutorId) setFollowed(tutorId);
+  }
+  useEffect(() => {
+    if (!followed) return;
+    const timer = setTimeout(() => setFollowed(undefined), SAID_FOR_MS);
+    return () => clearTimeout(timer);
+  }, [followed]);
 
   // From the render in which the dialog was sent: what came before the answer to it may be newer already.
   const onChanged = (change: ExcuseChange) => {
     if (page.data) {
+      setFollowed(undefined);
       setAwaited({ tutorId, change, before: versionOf(page.data.history.meta), since: Date.now() });
     }
     page.refetch();
@@ -84,6 +97,11 @@ export function TutorPage({ above }: TutorPageProps) {
             <div className={classes.columns}>
               <div className={classes.column}>
                 {awaited && <Notice icon="refresh">Saved. Scores update automatically.</Notice>}
+                {!awaited && followed === tutorId && (
+                  <Notice icon="check" isGood>
+                    Saved. The scores are up to date.
+                  </Notice>
+                )}
                 <ConcernCards sentence={explanation.sentence} concerns={explanation.concerns} />
                 <SessionCalendar
                   tutorId={tutorId}

@@ -1,5 +1,6 @@
 import { Button, CopyButton } from "@mantine/core";
 import type { CoveredSession, StandIn, StandInAnswer } from "../../../lib/api-types";
+import { useSession } from "../../../lib/auth";
 import { moment } from "../../../lib/format";
 import { tutorName } from "../../../lib/person-name";
 import { type Arranged, useNoteStandIn } from "../api/arrange";
@@ -18,7 +19,9 @@ interface ArrangeProps {
 /** How to ask one tutor, and to note what came of it. It moves no session: the marketplace does. */
 export function Arrange({ session, tutor, arranged }: ArrangeProps) {
   const known = arranged?.answers.get(tutor.tutor_id);
-  const text = requestText(session, tutor);
+  const me = useSession().data;
+  // A key has no name to sign with.
+  const text = requestText(session, tutor, me?.person_id ? me.name : null);
   return (
     <div className={classes.arrange}>
       {tutor.email && (

@@ -61,7 +61,12 @@ const list = (data: StandIn[], total = data.length): StandInList => ({
 
 /** The open cases of the session's tutor. */
 function open(cases: { case_id: number; may_change: boolean }[] = []): void {
-  server.use(http.get(CASES, () => HttpResponse.json({ data: cases })));
+  server.use(
+    http.get(CASES, () => HttpResponse.json({ data: cases })),
+    http.get(at("/api/auth/session"), () =>
+      HttpResponse.json({ name: "Nora Quinn", role: "coach", person_id: 2, tutor_ids: [] }),
+    ),
+  );
   const client = new QueryClient({ defaultOptions: { queries: { retry: false } } });
   const routeTree = createRootRoute({
     component: () => <StandInsDialog sessionId="S-1" onClose={() => {}} />,
