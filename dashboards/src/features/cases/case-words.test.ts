@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import type { Assigned, Case, CaseEvent } from "../../lib/api-types";
 import { day, shortDay } from "../../lib/format";
 import { ApiProblem } from "../../lib/problem";
-import { awaited, daysLater, harm, nothingRaised } from "./case-words";
+import { awaited, daysLater, harm, nothingRaised, stateOf } from "./case-words";
 import { inOneLine, told } from "./event-words";
 import { outcomeInWords, refusalInWords } from "./use-case-actions";
 
@@ -55,6 +55,12 @@ it("says what is awaited: the snooze before the follow-up, and late only when th
 it("counts days over the end of a month and a change of the clock", () => {
   expect(daysLater("2026-10-24", 3)).toBe("2026-10-27");
   expect(daysLater("2026-12-28", 7)).toBe("2027-01-04");
+});
+
+it("calls nothing resolved that did not improve", () => {
+  expect(stateOf({ state: "resolved", reason: "no_effect" })).toBe("Closed");
+  expect(stateOf({ state: "resolved", reason: "improved" })).toBe("Resolved");
+  expect(stateOf({ state: "monitoring", reason: null })).toBe("Monitoring");
 });
 
 it("names the excuses after which a concern is not raised any more", () => {
