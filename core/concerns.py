@@ -33,6 +33,9 @@ LABELS = {
     ConcernName.LOW_RATINGS: "low ratings",
 }
 
+# Of a sudden change while the tutor is unreliable: both come from the same sessions.
+SUPERSEDED = "Counted under Unreliable"
+
 # For the tutor: what is counted, not what somebody is like.
 TITLES = {
     ConcernName.UNRELIABLE: "Sessions that did not take place as booked",
@@ -174,7 +177,7 @@ def ending(concern: Concern, rules: Rules) -> str | None:
     if concern.status is not ConcernStatus.RAISED:
         return None
     if concern.superseded:
-        return f"Counts for nothing while the tutor is {LABELS[ConcernName.UNRELIABLE]}, which says the same."
+        return f"{SUPERSEDED}."
     high, watch = percent(rules.high_risk_probability), percent(rules.watch_probability)
     if concern.clears_on is not None:
         ends = f"Ends on {concern.clears_on:%-d %B %Y} if {UNTIL_THEN[concern.concern]} until then."

@@ -103,7 +103,7 @@ def test_only_what_is_raised_ends_and_on_a_day_if_one_is_known() -> None:
 
 def test_what_is_superseded_says_by_what() -> None:
     words = ending(concern(ConcernName.GETTING_WORSE, superseded=True), RULES)
-    assert words == "Counts for nothing while the tutor is unreliable, which says the same."
+    assert words == "Counted under Unreliable."
 
 
 def test_names_are_listed_in_words() -> None:
