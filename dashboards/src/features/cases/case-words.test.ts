@@ -72,6 +72,23 @@ it("names the excuses after which a concern is not raised any more", () => {
   expect(told(event("suggested", { concerns: ["unreliable"] })).lines).toHaveLength(1);
 });
 
+it("says what a new concern moves, and that what takes over is not new", () => {
+  const joined = {
+    concerns: [{ concern: "low_ratings", events: null, trials: 281, raw_rate: 3.76 }],
+    due_on: { from: "2026-12-15", to: "2026-12-01" },
+    snoozed_until: { from: "2026-12-10", to: null },
+  };
+  expect(told(event("joined", joined)).lines.slice(1)).toEqual([
+    `Follow-up moved from ${day("2026-12-15")} to ${day("2026-12-01")}: new concern Low ratings`,
+    `Snooze until ${day("2026-12-10")} ended: new concern Low ratings`,
+  ]);
+  const eased = { concerns: ["unreliable"], taken_over: [{ concern: "getting_worse" }] };
+  expect(told(event("eased", eased)).lines).toEqual([
+    "Unreliable: not raised any more",
+    "Suddenly worse: raised before, now counted by itself",
+  ]);
+});
+
 it("names what a closed case was about, whatever is raised since", () => {
   const closed = { closed_at: "2026-10-23T10:00:00Z", suggested_at: null };
   expect(nothingRaised({ ...closed, concerns: ["unreliable", "no_shows"] })).toBe("Unreliable, No-shows");
