@@ -33,6 +33,9 @@ LABELS = {
     ConcernName.LOW_RATINGS: "low ratings",
 }
 
+# Of a sudden change while the tutor is unreliable: both come from the same sessions.
+SUPERSEDED = "Counted under Unreliable"
+
 # For the tutor: what is counted, not what somebody is like.
 TITLES = {
     ConcernName.UNRELIABLE: "Sessions that did not take place as booked",
@@ -118,6 +121,13 @@ class Rules(BaseModel):
     first_session_window_days: int
 
 
+class Recently(BaseModel):
+    """The columns of `marts.tutor_scores` that say how the last 30 days differ from the 30 before."""
+
+    let_down_rate_30d: float | None
+    trend_30d: float | None
+
+
 def in_order(column: str) -> str:
     """SQL by which concerns are listed in their fixed order."""
     return f"array_position(array{[name.value for name in ConcernName]}, {column})"
@@ -138,8 +148,18 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(label(name) for name in names)
 
 
-def sentence(concern: Concern, rules: Rules, who: str = "The tutor") -> str:
-    """What was counted, what is likely from now on, and how likely that is beyond the limit."""
+def sentence(concern: Concern, rules: Rules, who: str = "The tutor", recently: Recently | None = None) -> str:
+    """What was counted, what is likely from now on, and how likely that is beyond the limit.
+
+    A raised sudden change begins with the change, if it is known: what was counted is the same as of `unreliable`.
+    """
+    is_sudden = concern.concern is ConcernName.GETTING_WORSE and concern.status is ConcernStatus.RAISED
+    changed = changed_to(recently) if is_sudden and recently else None
+    said = _sentence(concern, rules, who)
+    return said if changed is None else f"{changed}. {said}"
+
+
+def _sentence(concern: Concern, rules: Rules, who: str) -> str:
     if concern.status is ConcernStatus.INSUFFICIENT_DATA:
         return f"{_counted(concern, rules, who)}: too few to judge."
     is_rating = concern.concern is ConcernName.LOW_RATINGS
@@ -169,12 +189,20 @@ def change(before: float, now: float) -> str:
     return f"{percent(before)} → {percent(now)} in the last 30 days"
 
 
+def changed_to(recently: Recently) -> str | None:
+    """`7.0% → 30% in the last 30 days`; None if the 30 days were no worse than those before."""
+    now, trend = recently.let_down_rate_30d, recently.trend_30d
+    if now is None or trend is None or trend <= 0:
+        return None
+    return change(max(0.0, now - trend), now)
+
+
 def ending(concern: Concern, rules: Rules) -> str | None:
     """What ends a raised concern; None if it is not raised."""
     if concern.status is not ConcernStatus.RAISED:
         return None
     if concern.superseded:
-        return f"Counts for nothing while the tutor is {LABELS[ConcernName.UNRELIABLE]}, which says the same."
+        return f"{SUPERSEDED}."
     high, watch = percent(rules.high_risk_probability), percent(rules.watch_probability)
     if concern.clears_on is not None:
         ends = f"Ends on {concern.clears_on:%-d %B %Y} if {UNTIL_THEN[concern.concern]} until then."

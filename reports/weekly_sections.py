@@ -19,8 +19,7 @@ TUTOR = """json_build_object('tutor_id', tutors.tutor_id, 'external_id', tutors.
 
 # All parameters of the sections: $1 Monday of the week, $2 today, $3 the reporting zone.
 #
-# A sudden change counts for nothing while the tutor is unreliable, which says the same: neither its beginning nor its
-# end is news then.
+# A sudden change is counted under *unreliable* while that is raised: neither its beginning nor its end is news then.
 CONCERNS = f"""
 with flags as (
     select tutor_flags.*

@@ -18,10 +18,20 @@ from api.cases.talk_schemas import (
     PreparedTutor,
     TutorMail,
 )
-from api.cases.words import Recently, changed_to
 from api.publication import Meta
 from core import patterns
-from core.concerns import Concern, ConcernName, ConcernStatus, Rules, ending, label, plainly, sentence
+from core.concerns import (
+    Concern,
+    ConcernName,
+    ConcernStatus,
+    Recently,
+    Rules,
+    changed_to,
+    ending,
+    label,
+    plainly,
+    sentence,
+)
 from core.let_downs import in_words as let_down
 from core.patterns import Pattern
 from core.words import percent, plural
@@ -155,7 +165,7 @@ def facts_of(known: PreparationFacts) -> list[Fact]:
                 is_raised=is_raised,
                 superseded=is_superseded,
                 change=changed_to(known.recently) if is_sudden and known.recently else None,
-                sentence=sentence(concern, known.rules) if concern else None,
+                sentence=sentence(concern, known.rules, recently=known.recently) if concern else None,
                 now=CaseConcern.model_validate(concern.model_dump()) if concern else None,
                 opening=opening.get(name),
                 ending=ending(concern, known.rules) if concern else None,
@@ -330,8 +340,7 @@ def _with_opening(fact: Fact, opened_on: date) -> str:
     now = fact.sentence or f"{label(fact.concern).capitalize()}: nothing is counted any more."
     if fact.change:
         # What was counted is said by the concern that counts in its place.
-        changed = f"{label(fact.concern).capitalize()}: {fact.change}."
-        now = changed if fact.superseded else f"{changed} {now}"
+        now = f"{label(fact.concern).capitalize()}: {f'{fact.change}.' if fact.superseded else now}"
     if fact.superseded:
         return now
     if fact.opening is None:

@@ -30,14 +30,14 @@ from api.cases.schemas import (
     SuddenFields,
 )
 from api.cases.talk_queries import PARTICIPANTS, PREPARATION
-from api.cases.words import Recently, in_short, suddenly
+from api.cases.words import in_short, suddenly
 from api.database import VERSION, Marts, Statement, columns, with_app_tables
 from api.paging import Order, Page, SortKey, place_of
 from api.paths import names_of
 from api.problems import NotFoundError
 from api.publication import META_SQL
 from api.text_search import matches
-from core.concerns import in_order
+from core.concerns import Recently, in_order
 from core.roles import Role
 from core.urgency import AT_RISK, NEWS
 

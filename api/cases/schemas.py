@@ -334,7 +334,9 @@ class CaseEvent(BaseModel):
     details: dict[str, Any] = Field(
         description=(
             "`opened`, `joined`, `reopened`: `concerns` with figures. `eased`, `suggested`: `concerns`, their names, "
-            "and `excuses` of the day before it, if any: `sessions`, `reason`, `created_by`. "
+            "`excuses` of the day before it, if any: `sessions`, `reason`, `created_by`, and `taken_over`: what was "
+            "counted under them and now counts by itself, with figures. `joined` has `due_on` and `snoozed_until`, "
+            "too, with `from` and `to`, if the concern moved the follow-up or ended the snooze. "
             "`changed`: each changed field with `from` and `to`. `note`: `text`. `contact`: `channel`, `cause`, "
             "`action`, `follow_up_on`, `text`. `withdrawn`: `text`. `stand_in`: `session_id`, `scheduled_time`, "
             "`tutor_id` and `tutor_name` of who was asked, `answer`. `closed`: `state`, `reason`, `text`."

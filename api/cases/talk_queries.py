@@ -2,12 +2,11 @@
 
 from api.cases.preparation import Counted, Platform
 from api.cases.talk_schemas import PreparedTutor
-from api.cases.words import Recently
 from api.database import VERSION, columns
 from api.publication import META_SQL
 from api.tutors.queries import KNOWN_CONCERNS, SEVERAL, SHARE
 from core import patterns
-from core.concerns import Rules
+from core.concerns import Recently, Rules
 
 COUNTED_DAYS = 90
 PLANNED_DAYS = 7

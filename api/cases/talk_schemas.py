@@ -29,7 +29,9 @@ class Fact(BaseModel):
         description="For `getting_worse`: the rates of let-downs before and now.",
         examples=["7.0% → 30% in the last 30 days"],
     )
-    sentence: str | None = Field(description="Today's facts in words; null if there are no data any longer.")
+    sentence: str | None = Field(
+        description="Today's facts in words, with `change` first; null if there are no data any longer."
+    )
     now: CaseConcern | None = Field(description="Today's figures; null if there are none any longer.")
     opening: CaseConcern | None = Field(description="Figures at the opening; null if the concern was not raised then.")
     ending: str | None = Field(description="How it ends; null if it is not raised.")

@@ -3,16 +3,7 @@
 from datetime import date
 from typing import Any
 
-from pydantic import BaseModel
-
-from core.concerns import LABELS, ConcernName, change
-
-
-class Recently(BaseModel):
-    """What `in_short` needs of the tutor's scores."""
-
-    let_down_rate_30d: float | None
-    trend_30d: float | None
+from core.concerns import LABELS, ConcernName, Recently, changed_to
 
 
 def in_short(concern: dict[str, Any], recently: Recently) -> str:
@@ -26,14 +17,6 @@ def suddenly(sudden: dict[str, Any], recently: Recently) -> str:
     if sudden["superseded"] and changed_to(recently) is None:
         return f"{LABELS[ConcernName.GETTING_WORSE]} since {date.fromisoformat(sudden['raised_on']):%-d %B}"
     return in_short({"concern": ConcernName.GETTING_WORSE, **sudden}, recently)
-
-
-def changed_to(recently: Recently) -> str | None:
-    """`7.0% → 30% in the last 30 days`; None if the 30 days were no worse than those before."""
-    now, trend = recently.let_down_rate_30d, recently.trend_30d
-    if now is None or trend is None or trend <= 0:
-        return None
-    return change(max(0.0, now - trend), now)
 
 
 def _figures(name: ConcernName, concern: dict[str, Any], recently: Recently) -> str:

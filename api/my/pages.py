@@ -66,7 +66,7 @@ class Pages:
             "reason": lambda code: appeals.REASONS[code],
             "state": lambda code: appeals.STATES[code],
             "title_of": concerns.title,
-            "sentence": lambda concern, rules: concerns.sentence(concern, rules, "You"),
+            "sentence": lambda concern, page: concerns.sentence(concern, page.rules, "You", page.recently),
             "ending": concerns.ending,
         }
         environment.filters.update(filters)

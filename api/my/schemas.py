@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel
 
 from core.appeals import AppealReason, AppealState, Happened, Remedy
-from core.concerns import Concern, ConcernName, Rules
+from core.concerns import Concern, ConcernName, Recently, Rules
 
 
 class Figures(BaseModel):
@@ -27,6 +27,7 @@ class Figures(BaseModel):
     let_downs_90d: int
     let_down_rate_30d: float | None
     let_down_rate_90d: float | None
+    trend_30d: float | None
     ratings_90d: int
     rating_mean_90d: float | None
 
@@ -89,6 +90,14 @@ class OwnPage(BaseModel):
     sessions_counting: int
     sessions_late: int
     appeals: list[OwnAppeal]
+
+    @property
+    def recently(self) -> Recently | None:
+        """What sentences about a sudden change need."""
+        known = self.figures
+        if known is None:
+            return None
+        return Recently(let_down_rate_30d=known.let_down_rate_30d, trend_30d=known.trend_30d)
 
     def has_open_appeal(self, concern: ConcernName) -> bool:
         """Whether somebody is looking at this concern already."""

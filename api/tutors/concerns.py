@@ -7,7 +7,7 @@ from pydantic_core import from_json, to_json
 
 from api.tutors.schemas import TutorConcern, TutorPattern
 from core import patterns
-from core.concerns import Concern, Rules, ending, sentence
+from core.concerns import Concern, Recently, Rules, ending, sentence
 from core.patterns import Pattern
 
 
@@ -17,6 +17,7 @@ class Known(BaseModel):
     concerns: list[Concern]
     patterns: list[Pattern]
     rules: Rules
+    recently: Recently
 
 
 def describe(found: bytes) -> bytes:
@@ -28,7 +29,11 @@ def describe(found: bytes) -> bytes:
     others = {
         "profile": facts["profile"],
         "concerns": [
-            {**row, "sentence": sentence(concern, known.rules), "ending": ending(concern, known.rules)}
+            {
+                **row,
+                "sentence": sentence(concern, known.rules, recently=known.recently),
+                "ending": ending(concern, known.rules),
+            }
             for row, concern in zip(facts["concerns"], known.concerns, strict=True)
         ],
         "patterns": patterns_in_words(known.patterns, known.rules),
@@ -37,10 +42,12 @@ def describe(found: bytes) -> bytes:
     return b'{"data":%b,"meta":%b}' % (data, to_json(facts["meta"]))
 
 
-def in_words(concerns: Sequence[Concern], rules: Rules) -> list[TutorConcern]:
+def in_words(concerns: Sequence[Concern], rules: Rules, recently: Recently) -> list[TutorConcern]:
     """The concerns with their sentences."""
     return [
-        TutorConcern(**dict(concern), sentence=sentence(concern, rules), ending=ending(concern, rules))
+        TutorConcern(
+            **dict(concern), sentence=sentence(concern, rules, recently=recently), ending=ending(concern, rules)
+        )
         for concern in concerns
     ]
 

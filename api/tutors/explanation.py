@@ -67,6 +67,7 @@ def explain(facts_json: bytes) -> bytes:
     """The body of the answer (`TutorExplanationResponse`) from the body of the query (`Facts`)."""
     facts = Facts.model_validate_json(facts_json)
     score = facts.score
+    recently = concerns.Recently(let_down_rate_30d=score.let_down_rate_30d, trend_30d=score.trend_30d)
     explanation = TutorExplanation(
         tutor_id=score.tutor_id,
         external_id=score.external_id,
@@ -79,7 +80,7 @@ def explain(facts_json: bytes) -> bytes:
         quality_score=score.quality_score,
         sentence=status_sentence(score, facts.concerns, facts.rules),
         attention=score.attention,
-        concerns=in_words(facts.concerns, facts.rules),
+        concerns=in_words(facts.concerns, facts.rules, recently),
         patterns=patterns_in_words(facts.patterns, facts.rules),
         slots=facts.slots,
         timezone=facts.rules.timezone,

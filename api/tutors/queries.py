@@ -142,6 +142,9 @@ select
                         'concerns', {KNOWN_CONCERNS.format(tutor_id="scores.tutor_id")},
                         'patterns', {patterns.of_tutor("scores.tutor_id")},
                         'rules', (select rules from (select {columns(concerns.Rules, "publication")}) as rules),
+                        'recently', (
+                            select recently from (select {columns(concerns.Recently, "scores")}) as recently
+                        ),
                         'meta', json_build_object({META_SQL})
                     )
                 ),

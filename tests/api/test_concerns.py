@@ -184,6 +184,21 @@ def test_a_tutor_has_all_that_is_known_of_each_concern(published: Served, client
     assert (watched["status"], watched["ending"], watched["raised_on"]) == ("watch", None, None)
 
 
+def test_a_sudden_change_is_told_as_the_change(published: Served, client: httpx2.Client) -> None:
+    change = "update marts.tutor_scores set let_down_rate_30d = %s, trend_30d = %s where external_id = 'T-1'"
+    with published.database.connect(autocommit=True) as connection:
+        before = connection.execute(
+            "select let_down_rate_30d, trend_30d from marts.tutor_scores where external_id = 'T-1'"
+        ).fetchone()
+        connection.execute(change.encode(), [0.26, 0.12])
+        try:
+            for path in ("/api/tutors/T-1", "/api/tutors/T-1/explanation"):
+                (sudden,) = client.get(path).json()["data"]["concerns"]
+                assert sudden["sentence"].startswith("14% → 26% in the last 30 days. The tutor moved, ")
+        finally:
+            connection.execute(change.encode(), before)
+
+
 def test_nobody_is_fine_about_whom_a_concern_is_raised(published: Served, client: httpx2.Client) -> None:
     assert client.get("/api/tutors/T-2").json()["data"]["risk_status"] == "ok"
     data = client.get("/api/tutors/T-2/explanation").json()["data"]

@@ -122,6 +122,23 @@ def test_what_stands_on_it(platform: Served, admin: httpx2.Client, tutor: httpx2
     assert str(session_id) in tutor.get("/my").text
 
 
+def test_a_sudden_change_is_told_as_the_change(platform: Served, tutor: httpx2.Client) -> None:
+    execute(
+        platform,
+        """
+        update marts.tutor_concerns set status = 'raised', superseded = false, probability = 0.93, raw_rate = 0.25,
+            trials = 20, events = 5, threshold = 0.15, low = 0.13, high = 0.28, clears_on = '2026-03-04'
+        where tutor_id = %s and concern = 'getting_worse' returning 1
+        """,
+        TUTOR,
+    )
+    change = "update marts.tutor_scores set let_down_rate_30d = 0.26, trend_30d = 0.12 where tutor_id = %s returning 1"
+    execute(platform, change, TUTOR)
+    told = "14% → 26% in the last 30 days. You moved, cancelled or missed 5 of 20 sessions in 90 days, 25%."
+    for path in ("/my", "/my/appeal?concern=getting_worse"):
+        assert told in unescape(re.sub(r"<[^>]+>", "", tutor.get(path).text))
+
+
 def test_sessions_are_listed_by_the_day_that_is_shown(platform: Served, tutor: httpx2.Client) -> None:
     # Counted on the day of the call, before the other one, and planned for a day after it.
     called_off = let_down(

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from core.concerns import Concern, ConcernName, ConcernStatus, Rules, ending, listed, plainly, sentence
+from core.concerns import Concern, ConcernName, ConcernStatus, Recently, Rules, ending, listed, plainly, sentence
 
 RULES = Rules(
     reliability_counts=["reschedules", "cancellations", "no_shows"],
@@ -80,6 +80,22 @@ def test_a_sentence_says_what_was_counted_and_how_sure_it_is(known: Concern, wor
     assert sentence(known, RULES) == words
 
 
+@pytest.mark.parametrize(
+    ("known", "trend", "begins"),
+    [
+        (concern(ConcernName.GETTING_WORSE), 0.12, "14% → 26% in the last 30 days. The tutor moved, "),
+        (concern(ConcernName.GETTING_WORSE, superseded=True), 0.12, "14% → 26% in the last 30 days. The tutor moved, "),
+        (concern(ConcernName.GETTING_WORSE), -0.01, "The tutor moved, "),
+        (concern(ConcernName.GETTING_WORSE), None, "The tutor moved, "),
+        (concern(ConcernName.GETTING_WORSE, status="watch"), 0.12, "The tutor moved, "),
+        (concern(ConcernName.UNRELIABLE), 0.12, "The tutor moved, "),
+    ],
+)
+def test_a_sudden_change_begins_with_the_change(known: Concern, trend: float | None, begins: str) -> None:
+    recently = Recently(let_down_rate_30d=0.26, trend_30d=trend)
+    assert sentence(known, RULES, recently=recently).startswith(begins)
+
+
 def test_only_what_counts_is_named_and_nothing_is_certain() -> None:
     moved_only = RULES.model_copy(update={"reliability_counts": ["reschedules"]})
     words = sentence(concern(ConcernName.UNRELIABLE, probability=1.0), moved_only, who="You")
@@ -103,7 +119,7 @@ def test_only_what_is_raised_ends_and_on_a_day_if_one_is_known() -> None:
 
 def test_what_is_superseded_says_by_what() -> None:
     words = ending(concern(ConcernName.GETTING_WORSE, superseded=True), RULES)
-    assert words == "Counts for nothing while the tutor is unreliable, which says the same."
+    assert words == "Counted under Unreliable."
 
 
 def test_names_are_listed_in_words() -> None:

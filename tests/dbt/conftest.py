@@ -183,6 +183,16 @@ class Tutor:
             [state, reason, days_ago, self.tutor_id],
         )
 
+    def contacted(self, day: str) -> None:
+        """As people log a contact."""
+        self._connection.execute(
+            """
+            insert into app.case_events (case_id, kind, actor, version, happened_on)
+            select case_id, 'contact', 'Ann Lee', version, %s from app.cases where tutor_id = %s
+            """,
+            [day, self.tutor_id],
+        )
+
     @property
     def cases(self) -> list[dict[str, Any]]:
         with self._connection.cursor(row_factory=dict_row) as cursor:
@@ -208,6 +218,19 @@ class Tutor:
             [self.tutor_id],
         )
         return [(kind, tuple(names)) for kind, names in rows]
+
+    @property
+    def details(self) -> list[dict[str, Any]]:
+        """What else the events say."""
+        rows = self._connection.execute(
+            """
+            select events.details - 'concerns'
+            from app.case_events as events inner join app.cases using (case_id)
+            where cases.tutor_id = %s order by event_id
+            """,
+            [self.tutor_id],
+        )
+        return [details for (details,) in rows]
 
 
 @pytest.fixture

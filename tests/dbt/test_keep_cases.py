@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import date
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -72,12 +73,63 @@ def test_what_is_superseded_neither_joins_nor_eases(tutor: Tutor) -> None:
     assert tutor.case["suggested_at"] is None
 
 
-def test_what_was_superseded_joins_once_it_counts(tutor: Tutor) -> None:
+def test_what_takes_over_is_not_new_and_the_agreed_follow_up_stays(tutor: Tutor) -> None:
     tutor.has("unreliable", superseded="getting_worse")
     assert tutor.case["concerns"] == ["unreliable"]
+    agreed = {"state": "plan_agreed", "due_on": date(2999, 12, 15), "snoozed_until": date(2999, 12, 1)}
+    tutor.set(**agreed)
     tutor.has("getting_worse")
-    assert tutor.events[1:] == [("eased", ("unreliable",)), ("joined", ("getting_worse",))]
-    assert (tutor.case["standing"], tutor.case["suggested_at"]) == (["getting_worse"], None)
+    case = tutor.case
+    assert {name: case[name] for name in agreed} == agreed
+    assert (case["standing"], case["suggested_at"], case["version"]) == (["getting_worse"], None, 2)
+    assert case["concerns"] == ["unreliable", "getting_worse"]
+    assert tutor.events[1:] == [("eased", ("unreliable",))]
+    assert [figures["concern"] for figures in tutor.details[1]["taken_over"]] == ["getting_worse"]
+
+
+def test_what_takes_over_is_new_if_it_began_after_the_last_contact(tutor: Tutor) -> None:
+    tutor.has("unreliable", superseded="getting_worse")
+    tutor.set(opened_on="2024-01-01", state="contacted", due_on="2999-12-15")
+    tutor.contacted("2024-01-08")
+    tutor.has("getting_worse")
+    assert tutor.events[2:] == [("eased", ("unreliable",)), ("joined", ("getting_worse",))]
+    assert tutor.case["due_on"].year < 2999
+    assert "taken_over" not in tutor.details[2]
+
+
+def test_what_was_raised_at_the_last_contact_is_not_new(tutor: Tutor) -> None:
+    tutor.has("unreliable", superseded="getting_worse")
+    tutor.set(opened_on="2024-01-01", state="contacted", due_on="2999-12-15")
+    tutor.contacted("2999-01-01")
+    tutor.has("getting_worse")
+    assert tutor.events[2:] == [("eased", ("unreliable",))]
+    assert tutor.case["due_on"].year == 2999
+
+
+@pytest.mark.parametrize("days_ago", [1, 91])
+def test_what_takes_over_brings_no_closed_case_back(tutor: Tutor, days_ago: int) -> None:
+    tutor.has("unreliable", superseded="getting_worse")
+    tutor.close("no_effect", days_ago=days_ago)
+    tutor.has("getting_worse")
+    assert (tutor.case["reason"], tutor.case["standing"]) == ("no_effect", ["getting_worse"])
+    assert tutor.events == [("opened", ("unreliable",))]
+
+
+def test_the_history_says_what_a_new_concern_moves(tutor: Tutor) -> None:
+    tutor.has("no_shows")
+    tutor.set(state="contacted", snoozed_until="2999-12-01", due_on="2999-12-15")
+    tutor.has("no_shows", "low_ratings")
+    assert tutor.details[1] == {
+        "due_on": {"from": "2999-12-15", "to": tutor.case["due_on"].isoformat()},
+        "snoozed_until": {"from": "2999-12-01", "to": None},
+    }
+
+
+def test_a_follow_up_that_is_late_stays_late(tutor: Tutor) -> None:
+    tutor.has("no_shows")
+    tutor.set(state="contacted", due_on="2024-01-02")
+    tutor.has("no_shows", "low_ratings")
+    assert (tutor.case["due_on"], tutor.details[1]) == (date(2024, 1, 2), {})
 
 
 def test_closing_is_suggested_when_nothing_is_raised_and_not_any_more_when_something_is(tutor: Tutor) -> None:

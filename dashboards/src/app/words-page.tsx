@@ -1,5 +1,6 @@
 import { Page } from "../components/page";
 import { Panel } from "../components/panel";
+import { SUPERSEDED } from "../lib/concerns";
 import classes from "./words-page.module.css";
 
 /** As in docs/glossary.md, shorter. */
@@ -22,8 +23,8 @@ const WORDS: Record<string, Record<string, string>> = {
     Raised:
       "A concern is raised when the chance of a rate above the limit reaches 80%. The concern ends when the chance falls below 50%.",
     Watch: "The chance is between 50% and 80%: watch the figures, do not contact the tutor yet.",
-    Superseded:
-      "The tutor is suddenly worse and unreliable. Both come from the same sessions, so only unreliable counts.",
+    [SUPERSEDED]:
+      "The tutor is suddenly worse and unreliable. Both come from the same sessions, so only Unreliable counts.",
     "Start time recorded":
       "A session whose actual start is in the data. Only these sessions can count as late.",
     Slot: "A weekday, a time of day, a subject, or first and later sessions with a student.",

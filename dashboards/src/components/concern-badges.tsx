@@ -1,5 +1,5 @@
 import type { ConcernName, ConcernStatus } from "../lib/api-types";
-import { concernLabel } from "../lib/concerns";
+import { concernLabel, SUPERSEDED } from "../lib/concerns";
 import classes from "./concern-badges.module.css";
 import type { IconName } from "./icons";
 import { Tag, type TagProps } from "./tag";
@@ -30,6 +30,6 @@ const STATUS: Record<ConcernStatus, TagProps & { icon?: IconName }> = {
 };
 
 export function ConcernStatusBadge({ status, superseded }: { status: ConcernStatus; superseded: boolean }) {
-  if (superseded) return <Tag label="Superseded" icon="dash" tone="none" />;
+  if (superseded) return <Tag label={SUPERSEDED} icon="dash" tone="none" />;
   return <Tag {...(STATUS[status] ?? { label: status, tone: "none" })} />;
 }

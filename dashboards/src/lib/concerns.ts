@@ -16,6 +16,9 @@ export const CONCERN_NAMES = Object.keys(CONCERNS) as ConcernName[];
 /** Of a concern that this page does not know yet, its name. */
 export const concernLabel = (name: ConcernName): string => CONCERNS[name] ?? name;
 
+/** Of a sudden change while the tutor is unreliable: both come from the same sessions. As in core/concerns.py. */
+export const SUPERSEDED = "Counted under Unreliable";
+
 /** What was counted: "12 of 45 sessions", "70 ratings". */
 export function countedFor({
   concern,

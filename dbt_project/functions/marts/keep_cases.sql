@@ -2,7 +2,10 @@
 -- open one or reopens the last one; when nothing is raised any more, the case is suggested for closing.
 --
 -- What stands for a case: what counts now, and what stood and is only superseded, for nobody is better because they got
--- worse. A tutor who has left raises nothing. Rows of app.cases are locked in the order of tutors (core/locks.py).
+-- worse. When `unreliable` ends, what it superseded counts instead. That is no news if it was raised when somebody last
+-- looked, at the opening, a contact or the end of the case: it stands for itself, and what was agreed stays.
+--
+-- A tutor who has left raises nothing. Rows of app.cases are locked in the order of tutors (core/locks.py).
 --
 -- What is raised and what has cleared is told in app.events, each once, from here: app.cases.standing is what was told last.
 -- The first scores of an installation are no news, nor is a tutor's history that has only come now: of somebody who was not
@@ -33,10 +36,16 @@ declare
     has_owner boolean;
     known app.cases;
     came text[];
+    taken_over text[];
     eased text[];
+    looked_on date;
+    follow_up date;
+    snooze date;
     newly_raised text[];
     newly_cleared text[];
     figures jsonb;
+    taken_over_figures jsonb;
+    moved jsonb;
 begin
     if to_regclass('marts.publication') is not null then
         is_first := not exists (select from marts.publication);
@@ -99,28 +108,59 @@ begin
                 );
             end if;
             perform set_config('tutorq.untold', case when is_told then 'off' else 'on' end, true);
+            looked_on := greatest(
+                known.opened_on,
+                (known.reopened_at at time zone '{{ var("timezone") }}')::date,
+                (known.closed_at at time zone '{{ var("timezone") }}')::date,
+                (
+                    select max(
+                        coalesce(
+                            contacts.happened_on, (contacts.happened_at at time zone '{{ var("timezone") }}')::date
+                        )
+                    )
+                    from app.case_events as contacts
+                    where
+                        contacts.case_id = known.case_id
+                        and contacts.kind = 'contact'
+                        and not exists (select from app.case_events as later where later.corrects = contacts.event_id)
+                )
+            );
+            taken_over := array(
+                select concern from marts.tutor_concerns
+                where
+                    tutor_id = changed.tutor_id
+                    and concern = 'getting_worse'
+                    and concern = any(changed.counting)
+                    and concern <> all(known.standing)
+                    and 'unreliable' = any(known.standing)
+                    and 'unreliable' <> all(changed.concerns)
+                    and raised_on <= looked_on
+            );
             is_opened := known.case_id is null
                 or (
                     coalesce(known.closed_at < now() - interval '{{ var("case_relapse_days") }} days', false)
-                    and not changed.counting <@ known.standing
+                    and not changed.counting <@ (known.standing || taken_over)
                 );
             came := array(
                 select name from unnest(array['{{ var("concerns") | join("', '") }}']) as name
-                where name = any(changed.counting) and (is_opened or name <> all(known.standing))
+                where name = any(changed.counting) and (is_opened or name <> all(known.standing || taken_over))
             );
             eased := array(select name from unnest(known.standing) as name where name <> all(changed.concerns));
-            figures := (
-                select jsonb_agg(
+            select
+                jsonb_agg(figure order by array_position(came, concern)) filter (where concern = any(came)),
+                jsonb_agg(figure) filter (where concern = any(taken_over))
+            into figures, taken_over_figures
+            from (
+                select
+                    concern,
                     jsonb_build_object(
                         'concern', concern, 'probability', probability, 'threshold', threshold, 'trials', trials,
                         'events', events, 'raw_rate', raw_rate, 'expected', expected, 'low', low, 'high', high,
                         'raised_on', raised_on
-                    )
-                    order by array_position(came, concern)
-                )
+                    ) as figure
                 from marts.tutor_concerns
-                where tutor_id = changed.tutor_id and concern = any(came)
-            );
+                where tutor_id = changed.tutor_id and concern = any(came || taken_over)
+            ) as known_figures;
             exit when not is_opened;
             select
                 max(as_of) as as_of,
@@ -169,6 +209,7 @@ begin
                     );
                 end if;
                 came := '{}';
+                taken_over := '{}';
                 eased := '{}';
                 exit;
             end if;
@@ -179,8 +220,11 @@ begin
         end if;
         update app.cases
         set
-            standing = array(select name from unnest(standing) as name where name <> all(eased)) || came,
-            concerns = concerns || array(select name from unnest(came) as name where name <> all(concerns))
+            standing = array(select name from unnest(standing) as name where name <> all(eased)) || came || taken_over,
+            concerns = concerns || array(
+                select name from unnest(case when closed_at is null then came || taken_over else came end) as name
+                where name <> all(concerns)
+            )
         where case_id = known.case_id
         returning * into known;
         if known.closed_at is null or came <> '{}' then
@@ -191,17 +235,46 @@ begin
                     case when known.standing = '{}' then 'suggested' else 'eased' end,
                     'tutorq',
                     known.version + 1,
-                    jsonb_build_object('concerns', eased)
+                    jsonb_strip_nulls(jsonb_build_object('taken_over', taken_over_figures))
+                    || jsonb_build_object('concerns', eased)
                 );
             end if;
+            follow_up := known.due_on;
+            snooze := known.snoozed_until;
+            moved := '{}';
             if came <> '{}' then
+                if known.closed_at is not null then
+                    follow_up := null;
+                elsif known.state in ('contacted', 'plan_agreed', 'monitoring') then
+                    -- What is late already stays late.
+                    follow_up := least(known.due_on, today);
+                end if;
+                -- More of what it was drawn for ends no waiting.
+                if not coalesce(
+                    known.arm = 'later'
+                    and came <@ about_let_downs
+                    and known.opened_at > now() - interval '{{ var("case_effect_days") }} days',
+                    false
+                ) then
+                    snooze := null;
+                end if;
+                if known.closed_at is null and follow_up is distinct from known.due_on then
+                    moved := moved || jsonb_build_object(
+                        'due_on', jsonb_build_object('from', known.due_on, 'to', follow_up)
+                    );
+                end if;
+                if known.closed_at is null and snooze is null and known.snoozed_until > today then
+                    moved := moved || jsonb_build_object(
+                        'snoozed_until', jsonb_build_object('from', known.snoozed_until, 'to', null)
+                    );
+                end if;
                 insert into app.case_events (case_id, kind, actor, version, details)
                 values (
                     known.case_id,
                     case when known.closed_at is null then 'joined' else 'reopened' end,
                     'tutorq',
                     known.version + 1,
-                    jsonb_build_object('concerns', figures)
+                    moved || jsonb_build_object('concerns', figures)
                 );
             end if;
             if eased <> '{}' or came <> '{}' then
@@ -219,22 +292,10 @@ begin
                     version = version + 1,
                     changed_at = now(),
                     suggested_at = case when standing = '{}' then now() end,
-                    -- More of what it was drawn for ends no waiting.
-                    snoozed_until = case
-                        when came = '{}' then snoozed_until
-                        when
-                            arm = 'later'
-                            and came <@ about_let_downs
-                            and opened_at > now() - interval '{{ var("case_effect_days") }} days'
-                            then snoozed_until
-                    end,
+                    snoozed_until = snooze,
                     reopened_at = case when closed_at is null then reopened_at else now() end,
                     contacted_at = case when closed_at is null then contacted_at end,
-                    due_on = case
-                        when closed_at is null and came <> '{}' and state in ('contacted', 'plan_agreed', 'monitoring')
-                            then today
-                        when closed_at is null then due_on
-                    end,
+                    due_on = follow_up,
                     owner_id = case when has_owner then owner_id end,
                     state = case
                         when closed_at is null then state

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import type { Assigned, Case, CaseEvent } from "../../lib/api-types";
 import { day, shortDay } from "../../lib/format";
 import { ApiProblem } from "../../lib/problem";
-import { awaited, daysLater, harm, nothingRaised } from "./case-words";
+import { awaited, daysLater, harm, nothingRaised, stateOf } from "./case-words";
 import { inOneLine, told } from "./event-words";
 import { outcomeInWords, refusalInWords } from "./use-case-actions";
 
@@ -57,6 +57,12 @@ it("counts days over the end of a month and a change of the clock", () => {
   expect(daysLater("2026-12-28", 7)).toBe("2027-01-04");
 });
 
+it("calls nothing resolved that did not improve", () => {
+  expect(stateOf({ state: "resolved", reason: "no_effect" })).toBe("Closed");
+  expect(stateOf({ state: "resolved", reason: "improved" })).toBe("Resolved");
+  expect(stateOf({ state: "monitoring", reason: null })).toBe("Monitoring");
+});
+
 it("names the excuses after which a concern is not raised any more", () => {
   const given = [{ sessions: 35, created_by: "Ann Lee (person 2)", reason: "flu" }];
   expect(told(event("eased", { concerns: ["getting_worse"], excuses: given })).lines).toEqual([
@@ -64,6 +70,23 @@ it("names the excuses after which a concern is not raised any more", () => {
     "35 sessions excused by Ann Lee: flu",
   ]);
   expect(told(event("suggested", { concerns: ["unreliable"] })).lines).toHaveLength(1);
+});
+
+it("says what a new concern moves, and that what takes over is not new", () => {
+  const joined = {
+    concerns: [{ concern: "low_ratings", events: null, trials: 281, raw_rate: 3.76 }],
+    due_on: { from: "2026-12-15", to: "2026-12-01" },
+    snoozed_until: { from: "2026-12-10", to: null },
+  };
+  expect(told(event("joined", joined)).lines.slice(1)).toEqual([
+    `Follow-up moved from ${day("2026-12-15")} to ${day("2026-12-01")}: new concern Low ratings`,
+    `Snooze until ${day("2026-12-10")} ended: new concern Low ratings`,
+  ]);
+  const eased = { concerns: ["unreliable"], taken_over: [{ concern: "getting_worse" }] };
+  expect(told(event("eased", eased)).lines).toEqual([
+    "Unreliable: not raised any more",
+    "Suddenly worse: raised before, now counted by itself",
+  ]);
 });
 
 it("names what a closed case was about, whatever is raised since", () => {

@@ -29,6 +29,10 @@ export const REASONS: Record<CloseReason, string> = {
   left: "The tutor left",
 };
 
+/** The state in words; without an improvement, nothing is resolved. */
+export const stateOf = ({ state, reason }: Pick<Case, "state" | "reason">): string =>
+  reason === "no_effect" ? "Closed" : (STATES[state] ?? state);
+
 /** What a reason closes a case as. */
 export const CLOSED_AS: Record<CloseReason, "resolved" | "dismissed"> = {
   improved: "resolved",

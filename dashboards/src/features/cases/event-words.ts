@@ -39,14 +39,18 @@ export function told(event: CaseEvent): Told {
   const title = TITLES[kind] ?? words(kind);
   switch (kind) {
     case "opened":
-    case "joined":
       return { title, lines: figures(details.concerns), text };
+    case "joined":
+      return { title, lines: [...figures(details.concerns), ...moves(details)], text };
     case "eased":
     case "suggested":
       return {
         title,
         lines: [
           ...names(details.concerns).map((name) => `${name}: not raised any more`),
+          ...list(details.taken_over).map(
+            (each) => `${label((each as CaseConcern).concern)}: raised before, now counted by itself`,
+          ),
           ...excuses(details),
         ],
         text,
@@ -103,6 +107,26 @@ const figures = (value: unknown): string[] =>
       .concat(" at the time");
   });
 
+/** What a new concern changes besides: "Follow-up moved from 15 Dec 2026 to 1 Dec 2026: new concern Low ratings" */
+function moves(details: CaseEvent["details"]): string[] {
+  const why = `new concern ${list(details.concerns)
+    .map((each) => label((each as CaseConcern).concern))
+    .join(", ")}`;
+  const [due, snooze] = [step(details, "due_on"), step(details, "snoozed_until")];
+  const found: string[] = [];
+  if (due?.to) {
+    const moved = due.from ? `moved from ${day(due.from)} to` : "set to";
+    found.push(`Follow-up ${moved} ${day(due.to)}: ${why}`);
+  }
+  if (snooze?.from) found.push(`Snooze until ${day(snooze.from)} ended: ${why}`);
+  return found;
+}
+
+function step(details: CaseEvent["details"], name: string): Step | undefined {
+  const value = details[name];
+  return typeof value === "object" && value !== null && "to" in value ? (value as Step) : undefined;
+}
+
 /** One step is the title; of several, each has a line. */
 function change(taken: string[]): Told {
   const [only, ...others] = taken;
@@ -113,13 +137,9 @@ function change(taken: string[]): Told {
 
 /** What was changed, each in words that go on from the name of who did it. */
 function steps(details: CaseEvent["details"], actor: string): string[] {
-  const step = (name: string): Step | undefined => {
-    const value = details[name];
-    return typeof value === "object" && value !== null && "to" in value ? (value as Step) : undefined;
-  };
   const found: string[] = [];
-  const [owner, state, snooze] = [step("owner"), step("state"), step("snoozed_until")];
-  const [due, priority] = [step("due_on"), step("priority")];
+  const [owner, state, snooze] = ["owner", "state", "snoozed_until"].map((name) => step(details, name));
+  const [due, priority] = ["due_on", "priority"].map((name) => step(details, name));
   if (owner) found.push(handed(owner, actor));
   // With an owner, a new case is assigned, which goes without saying.
   const isSaid = owner && (state?.to === "assigned" || state?.to === "new");

@@ -5,7 +5,7 @@ import type { CaseDetail, CaseState, Priority } from "../../../lib/api-types";
 import { capitalised, day, dayOf, moment } from "../../../lib/format";
 import { weeklyRange } from "../../../lib/let-downs";
 import { tutorName } from "../../../lib/person-name";
-import { age, choices, harm, PRIORITIES, STATES } from "../case-words";
+import { age, choices, harm, PRIORITIES, STATES, stateOf } from "../case-words";
 import type { CaseActions } from "../use-case-actions";
 import classes from "./case-facts.module.css";
 import { FollowUpField } from "./follow-up-field";
@@ -16,7 +16,9 @@ const CHOSEN: CaseState[] = ["contacted", "plan_agreed", "monitoring"];
 /** How a case stands, and what of it can be changed in place. */
 export function CaseFacts({ subject, actions }: { subject: CaseDetail; actions: CaseActions }) {
   const mayChange = subject.may_change && !subject.closed_at;
-  const states = choices(STATES).filter(({ value }) => value === subject.state || CHOSEN.includes(value));
+  const states = choices({ ...STATES, [subject.state]: stateOf(subject) }).filter(
+    ({ value }) => value === subject.state || CHOSEN.includes(value),
+  );
   return (
     <Panel title="Case">
       <div className={classes.fields}>

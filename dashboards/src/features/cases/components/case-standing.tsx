@@ -1,6 +1,6 @@
 import { Tag } from "../../../components/tag";
 import type { Case } from "../../../lib/api-types";
-import { awaited, PRIORITIES, REASONS, STATES } from "../case-words";
+import { awaited, PRIORITIES, REASONS, stateOf } from "../case-words";
 import classes from "./case-standing.module.css";
 
 /** How a case stands, in one line. */
@@ -10,7 +10,7 @@ export function CaseStanding({ subject, today }: { subject: Case; today: string 
     <span className={classes.standing}>
       <Tag
         tone={subject.queue === "todo" || subject.queue === "due" ? "watch" : "none"}
-        label={STATES[subject.state] ?? subject.state}
+        label={stateOf(subject)}
       />
       {subject.priority !== "normal" && (
         <Tag

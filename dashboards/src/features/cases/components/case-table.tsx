@@ -14,7 +14,7 @@ import { weeklyRange } from "../../../lib/let-downs";
 import { tutorName } from "../../../lib/person-name";
 import { asRead } from "../../../lib/sentences";
 import { PAGE_SIZE, useCases } from "../api/get-cases";
-import { age, awaited, harm, nothingRaised, PRIORITIES, REASONS, STATES } from "../case-words";
+import { age, awaited, harm, nothingRaised, PRIORITIES, REASONS, stateOf } from "../case-words";
 import { useSelected } from "../selection";
 import { isFiltered, type TodaySearch, type Whose } from "../today-search";
 import { useWhyNot } from "../use-me";
@@ -156,7 +156,8 @@ const columnsOfAll = (asOf: string | undefined, isClosed: boolean): Column<Case>
     width: "17%",
     phone: { row: 3, side: "start" },
     cell: ({ owner }) => owner?.name ?? <span className={classes.nobody}>Nobody</span>,
-    detail: ({ state, reason }) => (reason ? `${STATES[state]}: ${REASONS[reason]}` : STATES[state]),
+    detail: ({ state, reason }) =>
+      [stateOf({ state, reason }), reason && REASONS[reason]].filter(Boolean).join(": "),
   },
 ];
 
@@ -257,7 +258,7 @@ const NOTHING = {
   todo: { title: "All done for now", text: "New and reopened cases appear here automatically." },
   due: { title: "Nothing is due", text: "Follow-ups appear here on their due date." },
   waiting: { title: "Nothing is waiting", text: "Snoozed cases and later follow-ups wait here." },
-  closed: { title: "Nothing is closed yet", text: "Resolved and dismissed cases stay here." },
+  closed: { title: "Nothing is closed yet", text: "Closed cases stay here." },
 };
 
 function NoCases({ search, whose, isFirst, onChange, onClear }: NoCasesProps) {

@@ -4,7 +4,7 @@ import { useState } from "react";
 import type { CloseReason } from "../../../lib/api-types";
 import { concernLabel } from "../../../lib/concerns";
 import { caseNow, useChangeCase } from "../api/change-cases";
-import { CLOSED_AS, choices, REASONS, STATES } from "../case-words";
+import { CLOSED_AS, choices, REASONS } from "../case-words";
 import { CaseForm, type FormProps, LONGEST_TEXT } from "./case-form";
 import classes from "./case-form.module.css";
 
@@ -30,7 +30,7 @@ export function CloseForm({ subject, onDone, onCancel }: FormProps) {
             body: { state, reason, ...(text.trim() && { text: text.trim() }) },
             foreseen: { state, reason, queue: "closed" },
           },
-          { onSuccess: () => onDone(`closed, ${STATES[state].toLowerCase()}`) },
+          { onSuccess: () => onDone(`closed (${REASONS[reason]})`) },
         );
       }}
     >

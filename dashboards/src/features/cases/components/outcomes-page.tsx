@@ -15,7 +15,7 @@ import type {
 } from "../../../lib/api-types";
 import { count, counted, decimal, month, percent } from "../../../lib/format";
 import { useOutcomes } from "../api/get-outcomes";
-import { ACTIONS, CLOSED_AS, NO_CONTACT, REASONS, STATES } from "../case-words";
+import { ACTIONS, CLOSED_AS, NO_CONTACT, REASONS, stateOf } from "../case-words";
 import { DEFAULT_MONTHS, type OutcomesSearch, RANGES } from "../outcomes-search";
 import type { TodaySearch } from "../today-search";
 import { EffectPanel } from "./effect-panel";
@@ -118,7 +118,7 @@ function Figures({
               {
                 header: "Closed as",
                 phone: { row: 2, side: "start" },
-                cell: ({ reason }) => STATES[CLOSED_AS[reason]],
+                cell: ({ reason }) => stateOf({ state: CLOSED_AS[reason], reason }),
               },
               {
                 header: "Cases",

@@ -98,8 +98,8 @@ const READING: Partial<Record<Fact["concern"], string>> = {
 
 /** A sudden change in figures; what was counted is said by the concern that counts in its place. */
 function sentenceOf({ concern, change, sentence, is_raised, superseded }: Fact): string {
-  const now = superseded && change ? null : (sentence ?? "no longer counted.");
-  const said = [change && `${change}.`, now, !superseded && !is_raised && "Not raised any more."];
+  const now = superseded && change ? `${change}.` : (sentence ?? "no longer counted.");
+  const said = [now, !superseded && !is_raised && "Not raised any more."];
   return `${concernLabel(concern)}${READING[concern] ?? ""}: ${asRead(said.filter(Boolean).join(" "))}`;
 }
 

@@ -1,7 +1,7 @@
 import { Table } from "../../../components/table";
 import { Tag } from "../../../components/tag";
 import type { CaseConcern, Fact } from "../../../lib/api-types";
-import { concernLabel, countedFor } from "../../../lib/concerns";
+import { concernLabel, countedFor, SUPERSEDED } from "../../../lib/concerns";
 import { decimal, difference, percent, points } from "../../../lib/format";
 import { asRead } from "../../../lib/sentences";
 
@@ -27,7 +27,7 @@ export function ThenAndNow({ facts }: { facts: Fact[] }) {
           phone: { row: 2, side: "both", isLabelled: true },
           cell: ({ opening, superseded }) => {
             if (opening) return counts(opening);
-            return superseded && wasUnreliable ? "Unreliable was raised instead" : "Not raised then";
+            return superseded && wasUnreliable ? SUPERSEDED : "Not raised then";
           },
           detail: ({ opening }) => opening && likely(opening, "then"),
         },
@@ -49,7 +49,7 @@ export function ThenAndNow({ facts }: { facts: Fact[] }) {
             is_raised ? (
               <Tag tone="high" icon="alert" label="Raised" />
             ) : superseded ? (
-              <Tag tone="watch" icon="rise" label="Counted as unreliable" />
+              <Tag tone="watch" icon="rise" label={SUPERSEDED} />
             ) : (
               <Tag tone="ok" icon="check" label="Not raised" />
             ),

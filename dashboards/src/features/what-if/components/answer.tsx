@@ -18,7 +18,7 @@ import type {
   WhatIfResult,
 } from "../../../lib/api-types";
 import { useIsAdmin } from "../../../lib/auth";
-import { concernLabel } from "../../../lib/concerns";
+import { concernLabel, SUPERSEDED } from "../../../lib/concerns";
 import { count, counted, day, decimal, percent, probability } from "../../../lib/format";
 import { useWhatIf } from "../api/what-if";
 import { ApplyDialog } from "./apply-dialog";
@@ -234,7 +234,7 @@ function ChangesPanel({ changes }: { changes: readonly WhatIfChange[] }) {
 /** Raised but not counted: a graver concern says the same. */
 function Outcome({ change, status_then }: WhatIfChange) {
   if (change === "raised") return <Tag tone="high" icon="up" label="Raised" />;
-  if (status_then === "raised") return <Tag tone="none" label="Superseded" />;
+  if (status_then === "raised") return <Tag tone="none" label={SUPERSEDED} />;
   return <Tag tone="ok" icon="down" label="Cleared" />;
 }
 
