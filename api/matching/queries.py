@@ -29,6 +29,11 @@ def fits(theirs: str, wanted: str) -> str:
     return f"({theirs} && {wanted} or cardinality({theirs}) = 0 or cardinality({wanted}) = 0)"
 
 
+def teach(theirs: str, wanted: str, subject: str) -> str:
+    """SQL: whether a tutor teaches the chosen subject, as in lists; without a choice, whether the tutor fits."""
+    return f"case when {subject}::text is null then {fits(theirs, wanted)} else {subject} = any({theirs}) end"
+
+
 # The only partition of the predictions that can hold the student $1.
 IN_BUCKET = "and matches.bucket = ml.student_bucket($1)"
 

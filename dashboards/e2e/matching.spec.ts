@@ -76,6 +76,30 @@ test("an alternative can be chosen", { tag: "@soak" }, async ({ page }) => {
   );
 });
 
+test("with a subject chosen, a pair is compared with tutors of that subject", {
+  tag: "@soak",
+}, async ({ page }) => {
+  const { data: students } = await ask(page, "/api/matching/students?is_active=true&limit=50");
+  const student = students.find(({ subjects }: { subjects: string[] }) => subjects.length > 1) ?? students[0];
+  const subject: string = student.subjects[0];
+  const { data, meta } = await ask(
+    page,
+    `/api/matching/students/${student.student_id}/matches?limit=500&subject=${encodeURIComponent(subject)}`,
+  );
+  const worst = data.at(-1);
+  await page.goto(`/matching?student=${student.student_id}&tutor=${worst.tutor_id}`);
+  await expect(page.getByText("Tutors of a shared subject with a free place")).toBeVisible();
+  await page.getByRole("combobox", { name: "Subject" }).click();
+  await page.getByRole("option", { name: subject, exact: true }).click();
+  const alternatives = page.getByRole("region", { name: "Alternatives" });
+  await expect(alternatives).toContainText(`Tutors of ${subject} with a free place`);
+  const rows = alternatives.getByRole("listitem");
+  await expect(rows.first()).toContainText(`of ${meta.total}`);
+  const names: string[] = data.map(({ name }: { name: string }) => name);
+  for (const text of await rows.allTextContents())
+    expect(names.some((name) => text.startsWith(name))).toBe(true);
+});
+
 test("an edited preference changes the prediction at once", { tag: "@soak" }, async ({ page }) => {
   const student = await studentAt(page, 2);
   const { data } = await ask(page, `/api/matching/students/${student.student_id}/matches?limit=5`);

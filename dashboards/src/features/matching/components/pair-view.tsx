@@ -56,6 +56,7 @@ export function PairView({ search, onChange }: PairViewProps) {
               key={`${student} ${tutor}`}
               studentId={student}
               tutorId={tutor}
+              subject={search.subject}
               onChooseTutor={(id) => onChange({ tutor: id })}
             />
           ) : (
