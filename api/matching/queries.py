@@ -41,7 +41,7 @@ PEOPLE = f"""
 with matching as materialized (
     select {{key}}, {{sort_by}} as sort_key
     from {{table}} as people
-    where {matches("people", "$1")}
+    where {matches("people", "{key}", "$1")}
         and ($2::text is null or $2 = any(people.subjects))
         and ($3::boolean is null or people.is_active = $3)
         {{condition}}

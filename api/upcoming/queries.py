@@ -57,10 +57,12 @@ with matching as materialized (
         and (
             $8::text is null
             or sessions.tutor_id in (
-                select people.tutor_id from marts.match_tutors as people where {matches("people", "$8")}
+                select people.tutor_id from marts.match_tutors as people
+                where {matches("people", "tutor_id", "$8")}
             )
             or sessions.student_id in (
-                select people.student_id from marts.match_students as people where {matches("people", "$8")}
+                select people.student_id from marts.match_students as people
+                where {matches("people", "student_id", "$8")}
             )
         )
 ),

@@ -9,6 +9,7 @@ from api.fields import Count, Fraction, Id, Instant
 from api.matching.schemas.people import MatchPageMeta, TutorConcerns
 from api.matching.schemas.predictions import RiskLevel
 from api.paging import PageFilters
+from api.text_search import SEARCHED
 from api.tutors.schemas import SearchText, TeamOf
 
 UpcomingSort = Literal[
@@ -118,7 +119,7 @@ class UpcomingFilters(PageFilters):
     until: Instant | None = Field(default=None, description="Before this time.")
     search: SearchText | None = Field(
         default=None,
-        description="Part of the name or the external id of the tutor or the student, ignoring accents and case.",
+        description=f"Searches tutors and students. {SEARCHED}",
     )
     sort_by: UpcomingSort = Field(
         default="let_down_probability",
