@@ -85,6 +85,12 @@ class UpcomingSession(TutorConcerns):
         description="For a first meeting: notable facts about the two, one sentence each.",
         examples=[["The student's first tutor.", "Pace (1 slow, 5 fast): the student prefers 2, the tutor 4."]],
     )
+    stand_in_id: UUID | None = Field(
+        description="Tutor who has agreed to hold it instead, as noted in the tutor's open case; null if none has. The "
+        "marketplace moves the session."
+    )
+    stand_in_external_id: str | None = Field(description="The id as delivered, if any.", examples=["T-1043"])
+    stand_in_name: str | None = Field(examples=["Ada Novak"])
 
 
 class UpcomingMeta(MatchPageMeta):
