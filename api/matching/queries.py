@@ -212,6 +212,7 @@ def tutor(tutor_id: UUID) -> Statement:
 
 def matches_of_student(student_id: UUID, filters: MatchesOfStudentFilters) -> Statement:
     """A page of the tutors a student could have."""
+    first = [SortKey("attention", "boolean")] if filters.concerns_last else []
     sql = MATCHES.format(
         key="student_id",
         table="marts.match_students",
@@ -220,7 +221,7 @@ def matches_of_student(student_id: UUID, filters: MatchesOfStudentFilters) -> St
         bucket=IN_BUCKET,
         of_tutors="people.free_capacity, people.attention, people.concerns",
         condition=f"and ($9::boolean is null or $9 = {HAS_CAPACITY})",
-        **_order(filters, "tutor_id"),
+        **_order(filters, "tutor_id", *first),
     )
     arguments = (*_arguments(student_id, filters), filters.has_capacity)
     return _matching(sql, *arguments, missing=NO_STUDENT, cursor=filters.cursor)
@@ -241,10 +242,10 @@ def matches_of_tutor(tutor_id: UUID, filters: MatchesOfTutorFilters) -> Statemen
     return _matching(sql, *_arguments(tutor_id, filters), missing=NO_TUTOR, cursor=filters.cursor)
 
 
-def _order(filters: MatchesOfStudentFilters | MatchesOfTutorFilters, other_key: str) -> dict[str, str]:
+def _order(filters: MatchesOfStudentFilters | MatchesOfTutorFilters, other_key: str, *first: SortKey) -> dict[str, str]:
     is_descending = (filters.sort_order or ("desc" if filters.sort_by == "compatibility_score" else "asc")) == "desc"
     kind = "text" if filters.sort_by == "name" else "double precision"
-    order = Order(SortKey("sort_key", kind, is_descending), SortKey(other_key, "uuid"))
+    order = Order(*first, SortKey("sort_key", kind, is_descending), SortKey(other_key, "uuid"))
     return {
         "order": order.sql,
         "pages": order.pages("matching", limit="$5", offset="$6", place="$8"),

@@ -9,7 +9,9 @@ test("choosing a student and a tutor shows what is predicted for them, in place"
   const [student] = (
     await ask(page, `/api/matching/students?is_active=true&limit=1&search=${encodeURIComponent(name)}`)
   ).data;
-  const [best] = (await ask(page, `/api/matching/students/${student.student_id}/matches?limit=1`)).data;
+  const [best] = (
+    await ask(page, `/api/matching/students/${student.student_id}/matches?limit=1&concerns_last=true`)
+  ).data;
   await page.goto("/matching");
   await expect(page.getByText("Choose a student and a tutor")).toBeVisible();
   await page.getByLabel("Search students").fill(student.name);
@@ -44,7 +46,7 @@ test("students who need a tutor are found, and each tutor has a leaving risk and
 }, async ({ page }) => {
   const { meta } = await ask(page, "/api/matching/students?is_active=true&needs_tutor=true&limit=1");
   const student = await studentAt(page, 5);
-  const address = `/api/matching/students/${student.student_id}/matches?limit=50`;
+  const address = `/api/matching/students/${student.student_id}/matches?limit=50&concerns_last=true`;
   const { data: matches, meta: fitting } = await ask(page, address);
   const likely = (match: { churn_probability: number }) => `${Math.round(match.churn_probability * 100)}%`;
   await page.goto(`/matching?student=${student.student_id}`);

@@ -263,6 +263,23 @@ def test_filters_and_order_of_matches(client: httpx2.Client, path: str) -> None:
     assert seen == everything
 
 
+def test_tutors_with_a_raised_concern_come_last_if_asked_for(client: httpx2.Client) -> None:
+    address = "/api/matching/students/S-12/matches"
+    for sort_by in ("churn_probability", "compatibility_score"):
+        usual = everyone(client, address, sort_by=sort_by)
+        expected = sorted(usual, key=lambda row: row["attention"])
+        assert everyone(client, address, sort_by=sort_by, concerns_last=True) == expected != usual
+        seen: list[dict[str, Any]] = []
+        cursor = None
+        while cursor is not None or not seen:
+            place = {"cursor": cursor} if cursor else {}
+            page = client.get(address, params={"sort_by": sort_by, "concerns_last": True, "limit": 2, **place}).json()
+            seen += page["data"]
+            cursor = page["meta"]["next_cursor"]
+        assert seen == expected
+    problem(client.get("/api/matching/tutors/T-1/matches?concerns_last=true"), 400)
+
+
 def test_matches_with_a_free_place(client: httpx2.Client) -> None:
     everything = everyone(client, "/api/matching/students/S-3/matches")
     free = everyone(client, "/api/matching/students/S-3/matches", has_capacity=True)

@@ -81,6 +81,9 @@ class MatchesOfStudentFilters(_MatchFilters):
         default=None,
         description="Only tutors with room for another student; a tutor with unknown capacity always has room.",
     )
+    concerns_last: bool = Field(
+        default=False, description="Tutors with a raised concern come last, as among alternatives and stand-ins."
+    )
 
 
 class PredictionModel(BaseModel):

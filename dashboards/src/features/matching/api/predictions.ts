@@ -34,7 +34,13 @@ const matchesQuery = (
           signal,
           params: {
             path: { student_id: studentId ?? "" },
-            query: { subject, has_capacity: hasCapacity, shares_subject: sharesSubject, limit: SHOWN },
+            query: {
+              subject,
+              has_capacity: hasCapacity,
+              shares_subject: sharesSubject,
+              concerns_last: true,
+              limit: SHOWN,
+            },
           },
         }),
       ),
@@ -46,6 +52,6 @@ export const usePrediction = (studentId: string, tutorId: string, subject?: stri
   useQuery(predictionQuery(studentId, tutorId, subject, false));
 export const useMatchExplanation = (studentId: string, tutorId: string, subject?: string) =>
   useQuery(predictionQuery(studentId, tutorId, subject, true));
-/** Tutors for a student, the best first. */
+/** Tutors for a student, the best first, and those with a raised concern last. */
 export const useMatches = (studentId: string | undefined, conditions: MatchConditions) =>
   useQuery(matchesQuery(studentId, conditions));
