@@ -85,7 +85,7 @@ chosen as materialized (
         )
         and ($4::boolean is null or appeals.is_overdue = $4)
         and ($5::date is null or appeals.state = 'open' and appeals.due_on < $5)
-        and {matches("tutors", "$6")}
+        and {matches("tutors", "tutor_id", "$6")}
 ),
 
 {{pages}},

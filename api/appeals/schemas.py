@@ -10,6 +10,7 @@ from api.bodies import Body
 from api.fields import Count, Id
 from api.paging import PageFilters
 from api.publication import PageMeta
+from api.text_search import SEARCHED
 from api.tutors.schemas import SearchText
 from core.appeals import LONGEST_ANSWER, LONGEST_TEXT, AppealReason, AppealState, Happened, Remedy
 from core.concerns import ConcernName
@@ -169,7 +170,7 @@ class AppealFilters(PageFilters):
         default=None, description="True: open appeals whose last day has passed. False: all others."
     )
     due_before: date | None = Field(default=None, description="Open appeals due before this day.")
-    search: SearchText | None = Field(default=None, description="Part of the tutor's name or external id.")
+    search: SearchText | None = Field(default=None, description=f"Searches tutors. {SEARCHED}")
     sort_by: Literal["due_on", "created_at", "settled_at", "name"] = "due_on"
     sort_order: Literal["asc", "desc"] = "asc"
 

@@ -199,7 +199,7 @@ matching as materialized (
             or tutors.external_id = ($8::text[])[2]
         )
         and ($9::text[] is null or cases.standing && $9)
-        and {matches("tutors", "$10")}
+        and {matches("tutors", "tutor_id", "$10")}
         and ($15::text[] is null or cases.reason = any($15))
         and (
             $16::text[] is null and $17::boolean is null

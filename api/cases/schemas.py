@@ -12,6 +12,7 @@ from api.fields import Count, Fraction, Id
 from api.paging import PageFilters
 from api.problems import Problem
 from api.publication import PageMeta
+from api.text_search import SEARCHED
 from api.tutors.schemas import SearchText
 from core.concerns import ConcernName
 from core.roles import Role
@@ -277,7 +278,7 @@ class CaseFilters(PageFilters):
     contacted: bool | None = Field(default=None, description="Only cases with (true) or without (false) a contact.")
     opened_since: date | None = Field(default=None, description="Earliest `opened_on`.")
     opened_until: date | None = Field(default=None, description="`opened_on` is before this day.")
-    search: SearchText | None = Field(default=None, description="Part of the tutor's name or external id.")
+    search: SearchText | None = Field(default=None, description=f"Searches tutors. {SEARCHED}")
     sort_by: Literal["urgency", "due_on", "opened_at", "harm_sessions", "name", "changed_at"] = Field(
         default="urgency",
         description=(

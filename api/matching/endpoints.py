@@ -230,7 +230,7 @@ async def get_prediction(
     stored, it is computed at once, with the same result."""
     student, tutor = uuid_of(student_id, NO_STUDENT), uuid_of(tutor_id, NO_TUTOR)
     async with pairs.turn(caller):
-        predicted = await pairs.predict(student, tutor, with_explanation=options.explain)
+        predicted = await pairs.predict(student, tutor, with_explanation=options.explain, subject=options.subject)
     if predicted.version is None:
         return Response(predicted.body, headers={"Cache-Control": "no-store"}, media_type=bodies.JSON)
     return tagged(request, pair(student, tutor), predicted.version, predicted.body)

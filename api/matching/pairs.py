@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from api.callers import AnyCaller
 from api.database import Marts, Statement, columns
-from api.matching.queries import HAS_CAPACITY, TUTORS, fits
+from api.matching.queries import HAS_CAPACITY, TUTORS, teach
 from api.matching.schemas.people import MatchMeta, MatchStudent, MatchTutor
 from api.matching.schemas.predictions import (
     Alternative,
@@ -85,8 +85,8 @@ select
 from {SOURCE}
 """
 
-# The pair's place among the active tutors who fit these subjects; and of those who are less of a risk and have a free
-# place, the best, without a raised concern before others.
+# The pair's place among the active tutors of the chosen subject, or who fit these subjects; and of those who are less
+# of a risk and have a free place, the best, without a raised concern before others.
 COMPARED = f"""
 with fitting as materialized (
     select matches.tutor_id, matches.churn_probability, rank() over (order by matches.churn_probability) as rank
@@ -96,7 +96,7 @@ with fitting as materialized (
         and matches.student_id = $1
         and matches.tutor_id <> $2
         and people.is_active
-        and {fits("people.subjects", "$4::text[]")}
+        and {teach("people.subjects", "$4::text[]", "$6")}
 ),
 
 found as (
@@ -142,7 +142,7 @@ select
         from (
             select {columns(MatchTutor, "people")}
             from {TUTORS} as people
-            where people.is_active and {fits("people.subjects", "$1::text[]")}
+            where people.is_active and {teach("people.subjects", "$1::text[]", "$2")}
         ) as fitting
     )
 from {SOURCE}
@@ -224,7 +224,9 @@ class Pairs:
         """
         return self._turns.turn(caller, PATIENCE_SECONDS)
 
-    async def predict(self, student_id: UUID, tutor_id: UUID, *, with_explanation: bool) -> Answer:
+    async def predict(
+        self, student_id: UUID, tutor_id: UUID, *, with_explanation: bool, subject: str | None = None
+    ) -> Answer:
         """
         Raises:
             NotFoundError: there is no such student or tutor.
@@ -257,9 +259,9 @@ class Pairs:
             assert scored is not None
             prediction, is_stored, model = scored.prediction, False, scored.model
             version = f"{version}.{model.version}"
-        compared = await self._compare(student, tutor, prediction, with_alternatives=with_explanation)
+        compared = await self._compare(student, tutor, prediction, subject, with_alternatives=with_explanation)
         if not facts.has_all:
-            risks = await self._risks(student, tutor)
+            risks = await self._risks(student, tutor, subject)
             compared = _placed(compared, prediction, risks)
             # The others are scored by the champion, whatever stands in the rows.
             version = f"{version}.{risks.model_version}"
@@ -287,20 +289,26 @@ class Pairs:
         return Answer(PairPredictionResponse(data=data, meta=facts.meta).model_dump_json().encode(), version)
 
     async def _compare(
-        self, student: MatchStudent, tutor: MatchTutor, prediction: Prediction, *, with_alternatives: bool
+        self,
+        student: MatchStudent,
+        tutor: MatchTutor,
+        prediction: Prediction,
+        subject: str | None,
+        *,
+        with_alternatives: bool,
     ) -> _Compared:
-        """By the student's subjects; by the tutor's where the student names none."""
+        """By the chosen subject, or the student's subjects; by the tutor's where the student names none."""
         subjects = student.subjects or tutor.subjects
         pair_ids = student.student_id, tutor.tutor_id
         read = await self._marts.read(
-            Statement(COMPARED, (*pair_ids, prediction.churn_probability, subjects, with_alternatives))
+            Statement(COMPARED, (*pair_ids, prediction.churn_probability, subjects, with_alternatives, subject))
         )
         assert read.body is not None
         return _Compared.model_validate_json(read.body)
 
-    async def _risks(self, student: MatchStudent, tutor: MatchTutor) -> Risks:
+    async def _risks(self, student: MatchStudent, tutor: MatchTutor, subject: str | None) -> Risks:
         """Of the active tutors who fit, scored on the spot: the exact place needs all of them."""
-        read = await self._marts.read(Statement(FITTING, (student.subjects or tutor.subjects,)))
+        read = await self._marts.read(Statement(FITTING, (student.subjects or tutor.subjects, subject)))
         assert read.body is not None
         return await self._scorer.risks(student, _Fitting.model_validate_json(read.body).data)
 

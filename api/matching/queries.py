@@ -29,6 +29,11 @@ def fits(theirs: str, wanted: str) -> str:
     return f"({theirs} && {wanted} or cardinality({theirs}) = 0 or cardinality({wanted}) = 0)"
 
 
+def teach(theirs: str, wanted: str, subject: str) -> str:
+    """SQL: whether a tutor teaches the chosen subject, as in lists; without a choice, whether the tutor fits."""
+    return f"case when {subject}::text is null then {fits(theirs, wanted)} else {subject} = any({theirs}) end"
+
+
 # The only partition of the predictions that can hold the student $1.
 IN_BUCKET = "and matches.bucket = ml.student_bucket($1)"
 
@@ -36,7 +41,7 @@ PEOPLE = f"""
 with matching as materialized (
     select {{key}}, {{sort_by}} as sort_key
     from {{table}} as people
-    where {matches("people", "$1")}
+    where {matches("people", "{key}", "$1")}
         and ($2::text is null or $2 = any(people.subjects))
         and ($3::boolean is null or people.is_active = $3)
         {{condition}}
@@ -207,6 +212,7 @@ def tutor(tutor_id: UUID) -> Statement:
 
 def matches_of_student(student_id: UUID, filters: MatchesOfStudentFilters) -> Statement:
     """A page of the tutors a student could have."""
+    first = [SortKey("attention", "boolean")] if filters.concerns_last else []
     sql = MATCHES.format(
         key="student_id",
         table="marts.match_students",
@@ -215,7 +221,7 @@ def matches_of_student(student_id: UUID, filters: MatchesOfStudentFilters) -> St
         bucket=IN_BUCKET,
         of_tutors="people.free_capacity, people.attention, people.concerns",
         condition=f"and ($9::boolean is null or $9 = {HAS_CAPACITY})",
-        **_order(filters, "tutor_id"),
+        **_order(filters, "tutor_id", *first),
     )
     arguments = (*_arguments(student_id, filters), filters.has_capacity)
     return _matching(sql, *arguments, missing=NO_STUDENT, cursor=filters.cursor)
@@ -236,10 +242,10 @@ def matches_of_tutor(tutor_id: UUID, filters: MatchesOfTutorFilters) -> Statemen
     return _matching(sql, *_arguments(tutor_id, filters), missing=NO_TUTOR, cursor=filters.cursor)
 
 
-def _order(filters: MatchesOfStudentFilters | MatchesOfTutorFilters, other_key: str) -> dict[str, str]:
+def _order(filters: MatchesOfStudentFilters | MatchesOfTutorFilters, other_key: str, *first: SortKey) -> dict[str, str]:
     is_descending = (filters.sort_order or ("desc" if filters.sort_by == "compatibility_score" else "asc")) == "desc"
     kind = "text" if filters.sort_by == "name" else "double precision"
-    order = Order(SortKey("sort_key", kind, is_descending), SortKey(other_key, "uuid"))
+    order = Order(*first, SortKey("sort_key", kind, is_descending), SortKey(other_key, "uuid"))
     return {
         "order": order.sql,
         "pages": order.pages("matching", limit="$5", offset="$6", place="$8"),

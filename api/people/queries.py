@@ -26,7 +26,7 @@ ORDER = Order(SortKey("name", "text"), SortKey("student_id", "uuid"))
 STUDENTS = f"""
 with matching as (
     select student_id, name from raw.students as people
-    where {matches("people", "$1")}
+    where {matches("people", "student_id", "$1")}
         and ($2::text is null or $2 = any(people.subjects))
         and ($3::boolean is null or people.is_stub = $3)
 ),

@@ -11,6 +11,7 @@ from api.bodies import WHOLE, Body, whole
 from api.fields import Id, LongText, Name, Subject
 from api.paging import PageFilters, PagePlace
 from api.problems import FieldError
+from api.text_search import SEARCHED
 from ingest.cells import EMAIL, read_email
 from ingest.contract import LONGEST_ID, LONGEST_TEXT, NO_NUL, NOT_BLANK, TUTORS
 from ingest.posts import LARGEST_NUMBER
@@ -190,7 +191,7 @@ class StudentRecordFilters(PageFilters):
     """Which students, and which page of them."""
 
     search: Annotated[str, Field(min_length=1, max_length=MAX_SEARCH, pattern=NO_NUL)] | None = Field(
-        default=None, description="Part of the name or the external id, ignoring accents and case."
+        default=None, description=SEARCHED
     )
     subject: Annotated[str, Field(min_length=1, max_length=MAX_SEARCH, pattern=NO_NUL)] | None = Field(
         default=None, description="One of the student's subjects, spelt exactly."

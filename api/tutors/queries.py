@@ -514,7 +514,7 @@ def condition(conditions: TutorConditions) -> tuple[str, tuple[object, ...]]:
     """
     asked: list[tuple[str, object]] = [
         ("scores.risk_status = any({}::text[])", [status.value for status in conditions.risk_status] or None),
-        (matches("scores", "{}"), conditions.search),
+        (matches("scores", "tutor_id", "{}"), conditions.search),
         ("{}::text = any(scores.subjects)", conditions.subject),
         ("scores.is_active = {}::boolean", conditions.is_active),
         ("scores.attention = {}::boolean", conditions.attention),

@@ -12,6 +12,7 @@ from api.excuses.schemas import ExcuseNote
 from api.fields import Count, Fraction
 from api.paging import PageFilters
 from api.publication import Meta, PageMeta
+from api.text_search import SEARCHED
 from api.tutors.counts import RecordedCounts, WeekCounts, WindowCounts
 from core.concerns import Concern, ConcernName
 from core.patterns import Pattern
@@ -149,9 +150,7 @@ class TutorConditions(BaseModel, extra="forbid"):
     """Which tutors."""
 
     risk_status: list[RiskStatus] = Field(default=[], description="Any of these values; may be repeated.")
-    search: SearchText | None = Field(
-        default=None, description="Part of the name or the external id, ignoring accents and case."
-    )
+    search: SearchText | None = Field(default=None, description=SEARCHED)
     subject: SearchText | None = Field(default=None, description="A subject the tutor teaches, spelt exactly.")
     is_active: bool | None = None
     attention: bool | None = Field(

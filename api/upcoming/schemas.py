@@ -9,6 +9,7 @@ from api.fields import Count, Fraction, Id, Instant
 from api.matching.schemas.people import MatchPageMeta, TutorConcerns
 from api.matching.schemas.predictions import RiskLevel
 from api.paging import PageFilters
+from api.text_search import SEARCHED
 from api.tutors.schemas import SearchText, TeamOf
 
 UpcomingSort = Literal[
@@ -84,6 +85,12 @@ class UpcomingSession(TutorConcerns):
         description="For a first meeting: notable facts about the two, one sentence each.",
         examples=[["The student's first tutor.", "Pace (1 slow, 5 fast): the student prefers 2, the tutor 4."]],
     )
+    stand_in_id: UUID | None = Field(
+        description="Tutor who has agreed to hold it instead, as noted in the tutor's open case; null if none has. The "
+        "marketplace moves the session."
+    )
+    stand_in_external_id: str | None = Field(description="The id as delivered, if any.", examples=["T-1043"])
+    stand_in_name: str | None = Field(examples=["Ada Novak"])
 
 
 class UpcomingMeta(MatchPageMeta):
@@ -118,7 +125,7 @@ class UpcomingFilters(PageFilters):
     until: Instant | None = Field(default=None, description="Before this time.")
     search: SearchText | None = Field(
         default=None,
-        description="Part of the name or the external id of the tutor or the student, ignoring accents and case.",
+        description=f"Searches tutors and students. {SEARCHED}",
     )
     sort_by: UpcomingSort = Field(
         default="let_down_probability",

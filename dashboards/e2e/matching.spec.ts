@@ -9,7 +9,9 @@ test("choosing a student and a tutor shows what is predicted for them, in place"
   const [student] = (
     await ask(page, `/api/matching/students?is_active=true&limit=1&search=${encodeURIComponent(name)}`)
   ).data;
-  const [best] = (await ask(page, `/api/matching/students/${student.student_id}/matches?limit=1`)).data;
+  const [best] = (
+    await ask(page, `/api/matching/students/${student.student_id}/matches?limit=1&concerns_last=true`)
+  ).data;
   await page.goto("/matching");
   await expect(page.getByText("Choose a student and a tutor")).toBeVisible();
   await page.getByLabel("Search students").fill(student.name);
@@ -44,7 +46,7 @@ test("students who need a tutor are found, and each tutor has a leaving risk and
 }, async ({ page }) => {
   const { meta } = await ask(page, "/api/matching/students?is_active=true&needs_tutor=true&limit=1");
   const student = await studentAt(page, 5);
-  const address = `/api/matching/students/${student.student_id}/matches?limit=50`;
+  const address = `/api/matching/students/${student.student_id}/matches?limit=50&concerns_last=true`;
   const { data: matches, meta: fitting } = await ask(page, address);
   const likely = (match: { churn_probability: number }) => `${Math.round(match.churn_probability * 100)}%`;
   await page.goto(`/matching?student=${student.student_id}`);
@@ -74,6 +76,30 @@ test("an alternative can be chosen", { tag: "@soak" }, async ({ page }) => {
   await expect(page.getByRole("heading", { level: 2 }).filter({ hasText: student.name })).toContainText(
     name ?? "",
   );
+});
+
+test("with a subject chosen, a pair is compared with tutors of that subject", {
+  tag: "@soak",
+}, async ({ page }) => {
+  const { data: students } = await ask(page, "/api/matching/students?is_active=true&limit=50");
+  const student = students.find(({ subjects }: { subjects: string[] }) => subjects.length > 1) ?? students[0];
+  const subject: string = student.subjects[0];
+  const { data, meta } = await ask(
+    page,
+    `/api/matching/students/${student.student_id}/matches?limit=500&subject=${encodeURIComponent(subject)}`,
+  );
+  const worst = data.at(-1);
+  await page.goto(`/matching?student=${student.student_id}&tutor=${worst.tutor_id}`);
+  await expect(page.getByText("Tutors of a shared subject with a free place")).toBeVisible();
+  await page.getByRole("combobox", { name: "Subject" }).click();
+  await page.getByRole("option", { name: subject, exact: true }).click();
+  const alternatives = page.getByRole("region", { name: "Alternatives" });
+  await expect(alternatives).toContainText(`Tutors of ${subject} with a free place`);
+  const rows = alternatives.getByRole("listitem");
+  await expect(rows.first()).toContainText(`of ${meta.total}`);
+  const names: string[] = data.map(({ name }: { name: string }) => name);
+  for (const text of await rows.allTextContents())
+    expect(names.some((name) => text.startsWith(name))).toBe(true);
 });
 
 test("an edited preference changes the prediction at once", { tag: "@soak" }, async ({ page }) => {

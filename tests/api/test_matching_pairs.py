@@ -68,8 +68,10 @@ def unexplained(api: Served, model: LanguageModel) -> None:
     model.headers.clear()
 
 
-def predicted(client: httpx2.Client, student: str, tutor: str, *, explain: bool = False) -> dict[str, Any]:
-    response = client.get(f"/api/matching/predict/{student}/{tutor}", params={"explain": explain})
+def predicted(
+    client: httpx2.Client, student: str, tutor: str, *, explain: bool = False, **options: str
+) -> dict[str, Any]:
+    response = client.get(f"/api/matching/predict/{student}/{tutor}", params={"explain": explain, **options})
     assert response.status_code == 200, response.text
     assert_is(PairPredictionResponse, response.content)
     data: dict[str, Any] = response.json()["data"]
@@ -196,6 +198,33 @@ def test_a_pair_has_its_place_among_the_tutors_who_fit(client: httpx2.Client, st
             assert alternative["rank_of"] == pair["rank_of"]
 
 
+@pytest.mark.parametrize("student", ["S-1", "S-12"])
+@pytest.mark.parametrize("subject", ["maths", "geography"])
+def test_with_a_subject_a_pair_is_compared_with_its_tutors_only(
+    client: httpx2.Client, student: str, subject: str
+) -> None:
+    """The same tutors as in the list with that subject, which leaves out those who name none."""
+    address = f"/api/matching/students/{student}/matches"
+    teaching = {row["tutor_id"]: row for row in everyone(client, address, subject=subject)}
+    free = {row["tutor_id"] for row in everyone(client, address, subject=subject, has_capacity=True)}
+    found = 0
+    for tutor in ACTIVE_TUTORS:
+        pair = predicted(client, student, tutor, explain=True, subject=subject)
+        assert (pair["rank"], pair["rank_of"]) == (
+            1 + sum(row["churn_probability"] < pair["churn_probability"] for row in teaching.values()),
+            len(teaching.keys() | {pair["tutor_id"]}),
+        )
+        for alternative in pair["explanation"]["alternatives"]:
+            assert alternative["tutor_id"] in free
+            assert subject in teaching[alternative["tutor_id"]]["subjects"]
+            assert alternative["rank_of"] == pair["rank_of"]
+            found += 1
+        assert predicted(client, student, tutor, subject=subject) == {**pair, "explanation": None}
+    assert found > 0
+    nobody = predicted(client, student, "T-3", explain=True, subject="alchemy")
+    assert (nobody["rank"], nobody["rank_of"], nobody["explanation"]["alternatives"]) == (1, 1, [])
+
+
 def without_rank(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows of two lists that differ in their filters: a rank is among those of one list."""
     return [{**row, "rank": None} for row in found]
@@ -232,6 +261,23 @@ def test_filters_and_order_of_matches(client: httpx2.Client, path: str) -> None:
         assert body["meta"]["total"] == len(everything)
         seen += body["data"]
     assert seen == everything
+
+
+def test_tutors_with_a_raised_concern_come_last_if_asked_for(client: httpx2.Client) -> None:
+    address = "/api/matching/students/S-12/matches"
+    for sort_by in ("churn_probability", "compatibility_score"):
+        usual = everyone(client, address, sort_by=sort_by)
+        expected = sorted(usual, key=lambda row: row["attention"])
+        assert everyone(client, address, sort_by=sort_by, concerns_last=True) == expected != usual
+        seen: list[dict[str, Any]] = []
+        cursor = None
+        while cursor is not None or not seen:
+            place = {"cursor": cursor} if cursor else {}
+            page = client.get(address, params={"sort_by": sort_by, "concerns_last": True, "limit": 2, **place}).json()
+            seen += page["data"]
+            cursor = page["meta"]["next_cursor"]
+        assert seen == expected
+    problem(client.get("/api/matching/tutors/T-1/matches?concerns_last=true"), 400)
 
 
 def test_matches_with_a_free_place(client: httpx2.Client) -> None:

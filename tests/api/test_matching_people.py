@@ -116,6 +116,8 @@ def test_filters(client: httpx2.Client) -> None:
 
     assert ids(everyone(client, PEOPLE[0], search="QUIST 1")) == {"S-1", "S-10", "S-11", "S-12"}
     assert ids(everyone(client, PEOPLE[0], search="s-7")) == {"S-7"}
+    assert ids(everyone(client, PEOPLE[0], search=str(entity_uuid("S-7"))[:8])) == {"S-7"}
+    assert ids(everyone(client, PEOPLE[1], search=str(entity_uuid("T-4"))[:8])) == {"T-4"}
     assert ids(everyone(client, PEOPLE[0], is_active=False)) >= {"S-11"}
     assert ids(everyone(client, PEOPLE[0], subject="geography")) == {"S-1", "S-4", "S-7", "S-10"}
     assert ids(everyone(client, PEOPLE[1], subject="geography", is_active=True)) == {"T-1", "T-4", "T-7"}

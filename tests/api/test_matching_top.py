@@ -51,8 +51,8 @@ def predict(api: Served, kept: str) -> None:
     predict_all(settings, as_runs_do(api.database), champion(settings, as_runs_do(api.database), "match").model)
 
 
-def predicted(client: httpx2.Client, student: str, tutor: str) -> dict[str, Any]:
-    response = client.get(f"/api/matching/predict/{student}/{tutor}", params={"explain": True})
+def predicted(client: httpx2.Client, student: str, tutor: str, **options: str) -> dict[str, Any]:
+    response = client.get(f"/api/matching/predict/{student}/{tutor}", params={"explain": True, **options})
     assert response.status_code == 200, response.text
     data: dict[str, Any] = response.json()["data"]
     return data
@@ -61,6 +61,7 @@ def predicted(client: httpx2.Client, student: str, tutor: str) -> dict[str, Any]
 def test_every_pair_has_the_answer_that_all_pairs_would_give(api: Served, client: httpx2.Client) -> None:
     pairs = [(student, tutor) for student in ACTIVE_STUDENTS for tutor in ACTIVE_TUTORS]
     top = {pair: predicted(client, *pair) for pair in pairs}
+    of_maths = {pair: predicted(client, *pair, subject="maths") for pair in pairs}
     predict(api, "all")
     whole = {pair: predicted(client, *pair) for pair in pairs}
     assert {each["is_stored"] for each in whole.values()} == {True}
@@ -73,6 +74,8 @@ def test_every_pair_has_the_answer_that_all_pairs_would_give(api: Served, client
         }
         # Whoever has a free place and shares a subject is on the list here.
         assert top[pair]["explanation"] == whole[pair]["explanation"]
+        place = predicted(client, *pair, subject="maths")
+        assert [of_maths[pair][name] for name in ("rank", "rank_of")] == [place[name] for name in ("rank", "rank_of")]
 
 
 def test_lists_have_who_shares_a_subject_and_has_a_free_place(api: Served, client: httpx2.Client) -> None:

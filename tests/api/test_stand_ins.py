@@ -11,8 +11,10 @@ import pytest
 
 from api.stand_ins.queries import NOT_PLANNED
 from api.stand_ins.schemas import StandInList
+from api.upcoming.schemas import UpcomingList
 from core import keys
 from core.roles import Role
+from ingest.ids import entity_uuid
 from tests.api.conftest import Served, served
 from tests.api.matching import everyone, scramble
 from tests.api.test_openapi import assert_is
@@ -209,6 +211,55 @@ def test_readers_read(api: Served, client: httpx2.Client, day: datetime, role: R
             secret = keys.create(connection, f"stand-ins-{role}", role).secret
     with api.client(secret) as other:
         assert other.get(f"/api/sessions/{session}/stand-ins").status_code == status
+
+
+def test_a_planned_session_names_who_has_agreed(api: Served, client: httpx2.Client, day: datetime) -> None:
+    session_id = plan(client, "T-3", day)
+    plan(client, "T-3", day + timedelta(hours=2))
+    upcoming = "/api/sessions/upcoming"
+    wanted = {"tutor_id": "T-3", "since": day.isoformat(), "until": (day + timedelta(hours=3)).isoformat()}
+    tag = ""
+
+    def agreed() -> list[str | None]:
+        """Of both sessions; with another ETag each time."""
+        nonlocal tag
+        response = client.get(upcoming, params=wanted | {"sort_by": "scheduled_time"}, headers={"If-None-Match": tag})
+        assert response.status_code == 200, "the ETag stayed"
+        assert_is(UpcomingList, response.content)
+        tag = response.headers["etag"]
+        found = response.json()["data"]
+        assert len(found) == 2
+        for row in found:
+            known = row["stand_in_external_id"]
+            assert row["stand_in_id"] == (known and str(entity_uuid(known)))
+            assert (row["stand_in_name"] is None) == (known is None)
+        return [row["stand_in_external_id"] for row in found]
+
+    with at_browser(api, Role.LEAD, "Mia") as mia:
+        mia.post("/api/cases", json={"tutor_id": "T-3"})
+        (case,) = mia.get("/api/cases", params={"tutor_id": "T-3"}).json()["data"]
+        path = f"/api/cases/{case['case_id']}"
+
+        def answered(tutor: str, answer: str) -> None:
+            body = {"session_id": session_id, "tutor_id": tutor, "answer": answer}
+            assert mia.post(f"{path}/stand-ins", json=body).status_code == 204
+
+        assert agreed() == [None, None]
+        answered("T-5", "asked")
+        assert agreed() == [None, None]
+        answered("T-5", "agreed")
+        assert agreed() == ["T-5", None]
+        answered("T-6", "agreed")
+        assert agreed() == ["T-6", None]
+        answered("T-6", "declined")
+        assert agreed() == ["T-5", None]
+        # For another time, nobody has agreed yet.
+        moved = day + timedelta(hours=1)
+        body = {"session_id": session_id, "tutor_id": "T-3", "student_id": "S-2", "status": "scheduled"}
+        more = {"scheduled_time": moved.isoformat(), "subject": "maths", "updated_at": "2026-01-30T11:00:00Z"}
+        assert client.post("/api/sessions", json=body | more).status_code == 202
+        tag = ""
+        assert agreed() == [None, None]
 
 
 def test_who_was_asked_is_noted_in_the_case_of_the_tutor(api: Served, client: httpx2.Client, day: datetime) -> None:

@@ -227,6 +227,9 @@ def test_from_a_moment_of_a_level_and_of_somebody(client: httpx2.Client) -> None
         ]
         assert found
     assert {row["tutor_name"] for row in everyone(client, PATH, search="t-1")} == {"Wilhelmina Ibsen 1"}
+    for name, key in (("T-2", "tutor_id"), ("S-3", "student_id")):
+        uuid = str(entity_uuid(name))
+        assert {row[key] for row in everyone(client, PATH, search=uuid[:8])} == {uuid}
     assert everyone(client, PATH, search="nobody") == []
 
 

@@ -11,6 +11,7 @@ from api.fields import Count, Fraction
 from api.paging import PageFilters
 from api.people.schemas import TeachingStyle
 from api.publication import Meta, PageMeta
+from api.text_search import SEARCHED
 from api.tutors.schemas import SearchText
 from core.concerns import ConcernName
 
@@ -177,9 +178,7 @@ class _One:
 
 
 class _PeopleFilters(PageFilters):
-    search: SearchText | None = Field(
-        default=None, description="Part of the name or the external id, ignoring accents and case."
-    )
+    search: SearchText | None = Field(default=None, description=SEARCHED)
     subject: SearchText | None = Field(default=None, description="One of the person's subjects, spelt exactly.")
     is_active: bool | None = None
     sort_order: SortOrder = "asc"

@@ -81,6 +81,9 @@ class MatchesOfStudentFilters(_MatchFilters):
         default=None,
         description="Only tutors with room for another student; a tutor with unknown capacity always has room.",
     )
+    concerns_last: bool = Field(
+        default=False, description="Tutors with a raised concern come last, as among alternatives and stand-ins."
+    )
 
 
 class PredictionModel(BaseModel):
@@ -117,14 +120,14 @@ class Ranked(BaseModel):
         description=(
             "Rank of the tutor by churn_probability, 1 is the lowest, among active tutors who share a "
             "subject with the student or have none; if the student has none, among those who share one "
-            "with the tutor."
+            "with the tutor. With `subject`, among those who teach it."
         )
     )
     rank_of: Count = Field(description="Number of these tutors, including this one.", examples=[27])
 
 
 class Alternative(RaisedConcerns, Ranked):
-    """Another tutor of the student's subject with a free place and a lower risk."""
+    """Another of these tutors with a free place and a lower risk."""
 
     tutor_id: UUID
     name: str | None = Field(examples=["Ada Novak"])
@@ -178,6 +181,9 @@ class PredictOptions(BaseModel, extra="forbid"):
     """What beside the numbers."""
 
     explain: bool = Field(default=False, description="Add an explanation; takes up to eight seconds.")
+    subject: SearchText | None = Field(
+        default=None, description="Ranks and alternatives only among tutors of this subject, spelt exactly."
+    )
 
 
 class GenerationAccepted(BaseModel):

@@ -30,6 +30,8 @@ it.each([
   [["cases", "events", 4], about("case.changed", ADA, { case_id: 3 }), false],
   [["cases", "list", {}], about("case.changed", ADA, { case_id: 3 }), true],
   [["tutors", "list", {}], about("case.changed", ADA, { case_id: 3 }), false],
+  [["upcoming", "list"], about("case.changed", ADA, { case_id: 3, what: "stand_in" }), true],
+  [["upcoming", "list"], about("case.changed", ADA, { case_id: 3, what: "note" }), false],
   [["tutors", "list", {}], { kind: "heartbeat", data: {} }, false],
 ] as const)("knows whether %j is concerned", (key, event, expected) => {
   expect(isConcerned(key, event as LiveEvent)).toBe(expected);

@@ -9,6 +9,9 @@ export const LONGEST_GAP_MS = 15_000;
 /** Many browsers hear of it in the same moment. */
 const SPREAD_MS = 200;
 
+/** What changes who has agreed to stand in, of open cases. */
+const STAND_INS = new Set(["stand_in", "closed", "reopened"]);
+
 /** Whether what a query has may have changed by this event. What is not about scores or cases never has. */
 export function isConcerned(key: QueryKey, event: LiveEvent): boolean {
   const [what, part, id] = key;
@@ -19,6 +22,7 @@ export function isConcerned(key: QueryKey, event: LiveEvent): boolean {
     case "reset":
       return what !== "session";
     case "case.changed":
+      if (what === "upcoming") return STAND_INS.has(event.data.what);
       if (what !== "cases") return false;
       // Of single cases, that one.
       return part === "one" || part === "events" || part === "preparation"

@@ -6,15 +6,15 @@ interface MatchConditions extends TutorConditions {
   sharesSubject: boolean;
 }
 
-/** The prediction for a pair; its explanation may take seconds, and is asked for apart. */
-const predictionQuery = (studentId: string, tutorId: string, explain: boolean) =>
+/** The prediction for a pair, ranked among tutors of the subject if one is chosen; its explanation may take seconds, and is asked for apart. */
+const predictionQuery = (studentId: string, tutorId: string, subject: string | undefined, explain: boolean) =>
   queryOptions({
-    queryKey: ["matching", "prediction", studentId, tutorId, explain],
+    queryKey: ["matching", "prediction", studentId, tutorId, subject, explain],
     queryFn: ({ signal }) =>
       body(
         api.GET("/api/matching/predict/{student_id}/{tutor_id}", {
           signal,
-          params: { path: { student_id: studentId, tutor_id: tutorId }, query: { explain } },
+          params: { path: { student_id: studentId, tutor_id: tutorId }, query: { subject, explain } },
         }),
       ),
     refetchInterval: explain ? false : undefined,
@@ -34,7 +34,13 @@ const matchesQuery = (
           signal,
           params: {
             path: { student_id: studentId ?? "" },
-            query: { subject, has_capacity: hasCapacity, shares_subject: sharesSubject, limit: SHOWN },
+            query: {
+              subject,
+              has_capacity: hasCapacity,
+              shares_subject: sharesSubject,
+              concerns_last: true,
+              limit: SHOWN,
+            },
           },
         }),
       ),
@@ -42,10 +48,10 @@ const matchesQuery = (
     placeholderData: keepPreviousData,
   });
 
-export const usePrediction = (studentId: string, tutorId: string) =>
-  useQuery(predictionQuery(studentId, tutorId, false));
-export const useMatchExplanation = (studentId: string, tutorId: string) =>
-  useQuery(predictionQuery(studentId, tutorId, true));
-/** Tutors for a student, the best first. */
+export const usePrediction = (studentId: string, tutorId: string, subject?: string) =>
+  useQuery(predictionQuery(studentId, tutorId, subject, false));
+export const useMatchExplanation = (studentId: string, tutorId: string, subject?: string) =>
+  useQuery(predictionQuery(studentId, tutorId, subject, true));
+/** Tutors for a student, the best first, and those with a raised concern last. */
 export const useMatches = (studentId: string | undefined, conditions: MatchConditions) =>
   useQuery(matchesQuery(studentId, conditions));

@@ -29,13 +29,15 @@ const UNKNOWN = "not known";
 interface MatchPanelProps {
   studentId: string;
   tutorId: string;
+  /** Ranks and alternatives are among its tutors only; without it, of all subjects that the two may share. */
+  subject: string | undefined;
   onChooseTutor: (tutorId: string) => void;
 }
 
 /** What is predicted for two people, why, and who else would do. */
-export function MatchPanel({ studentId, tutorId, onChooseTutor }: MatchPanelProps) {
-  const prediction = usePrediction(studentId, tutorId);
-  const explanation = useMatchExplanation(studentId, tutorId);
+export function MatchPanel({ studentId, tutorId, subject, onChooseTutor }: MatchPanelProps) {
+  const prediction = usePrediction(studentId, tutorId, subject);
+  const explanation = useMatchExplanation(studentId, tutorId, subject);
   return (
     <div className={classes.stack}>
       <Panel>
@@ -45,7 +47,9 @@ export function MatchPanel({ studentId, tutorId, onChooseTutor }: MatchPanelProp
       </Panel>
       <QueryBoundary query={explanation} skeleton={<Skeleton height={360} radius={10} />}>
         {({ data }) =>
-          data.explanation && <Explained explanation={data.explanation} onChooseTutor={onChooseTutor} />
+          data.explanation && (
+            <Explained explanation={data.explanation} subject={subject} onChooseTutor={onChooseTutor} />
+          )
         }
       </QueryBoundary>
     </div>
@@ -127,10 +131,12 @@ function Prediction({ pair }: { pair: PairPrediction }) {
 
 interface ExplainedProps {
   explanation: MatchExplanation;
+  subject: string | undefined;
   onChooseTutor: (tutorId: string) => void;
 }
 
-function Explained({ explanation, onChooseTutor }: ExplainedProps) {
+function Explained({ explanation, subject, onChooseTutor }: ExplainedProps) {
+  const taught = subject ?? "a shared subject";
   const byModel = explanation.source === "model";
   return (
     <>
@@ -163,9 +169,9 @@ function Explained({ explanation, onChooseTutor }: ExplainedProps) {
           <Contributions all={explanation.contributions} />
         </Panel>
       </div>
-      <Panel title="Alternatives" note="Tutors of the subject with a free place and lower risk" flush>
+      <Panel title="Alternatives" note={`Tutors of ${taught} with a free place and lower risk`} flush>
         {explanation.alternatives.length === 0 ? (
-          <p className={classes.none}>No tutor of the subject with a free place has a lower leaving risk.</p>
+          <p className={classes.none}>No tutor of {taught} with a free place has a lower leaving risk.</p>
         ) : (
           <ul className={classes.alternatives}>
             {explanation.alternatives.map((alternative) => (

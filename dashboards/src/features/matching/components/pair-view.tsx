@@ -56,6 +56,7 @@ export function PairView({ search, onChange }: PairViewProps) {
               key={`${student} ${tutor}`}
               studentId={student}
               tutorId={tutor}
+              subject={search.subject}
               onChooseTutor={(id) => onChange({ tutor: id })}
             />
           ) : (
@@ -65,7 +66,7 @@ export function PairView({ search, onChange }: PairViewProps) {
                 title={student ? "Now choose a tutor" : "Choose a student and a tutor"}
               >
                 {student
-                  ? "Tutors with the lowest leaving risk come first."
+                  ? "Tutors with the lowest leaving risk come first, those with a raised concern last."
                   : "You will see the leaving risk, its factors and alternatives."}
               </EmptyState>
             </Panel>
@@ -182,7 +183,7 @@ function Tutors({ search, onChange, onChoose }: ColumnProps) {
       nobody="No tutors match the filters, or no predictions yet."
       note={
         isByFit && student.data
-          ? `Best for ${studentName(student.data.data)} first${student.data.data.subjects.length === 0 ? ", who has no subjects: all tutors match" : ""}`
+          ? `Best for ${studentName(student.data.data)} first, raised concerns last${student.data.data.subjects.length === 0 ? ". The student has no subjects: all tutors match" : ""}`
           : wantsFit && !isPredicted
             ? `No predictions${sharesSubject ? " for these subjects" : ""}; sorted by name`
             : "By name"

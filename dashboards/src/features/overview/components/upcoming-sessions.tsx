@@ -94,6 +94,6 @@ const COLUMNS: Column<UpcomingSession>[] = [
     isHeaderHidden: true,
     align: "right",
     phone: { row: 3, side: "both" },
-    cell: ({ session_id }) => <StandInLink sessionId={session_id} />,
+    cell: (session) => <StandInLink sessionId={session.session_id} session={session} />,
   },
 ];

@@ -43,7 +43,7 @@ export function PlannedSessions({ tutorId, search, asOf }: PlannedSessionsProps)
                           .join(" · ")}
                       </span>
                     </span>
-                    <StandInLink sessionId={session.session_id} />
+                    <StandInLink sessionId={session.session_id} session={session} />
                   </li>
                 ))}
               </ul>

@@ -4,6 +4,8 @@ import type { StandInAnswer, StandInPost } from "../../../lib/api-types";
 
 /** Below the key of all that is known of cases: whatever changes a case asks again. */
 const CASES = ["cases"] as const;
+/** Rows name who has agreed. */
+const UPCOMING = ["upcoming"] as const;
 
 /** The open case of a tutor, with what was noted of stand-ins; null without one. */
 export interface Arranged {
@@ -44,6 +46,6 @@ export function useNoteStandIn(caseId: number) {
       body(
         api.POST("/api/cases/{case_id}/stand-ins", { params: { path: { case_id: caseId } }, body: asked }),
       ),
-    onSettled: () => client.invalidateQueries({ queryKey: CASES }),
+    onSettled: () => Promise.all([CASES, UPCOMING].map((queryKey) => client.invalidateQueries({ queryKey }))),
   });
 }

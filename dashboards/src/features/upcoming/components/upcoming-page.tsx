@@ -313,7 +313,7 @@ function columns(by: By, areFirst: boolean): Column<UpcomingSession>[] {
       align: "right",
       width: "10rem",
       phone: { row: 4, side: "end" },
-      cell: ({ session_id }) => <StandInLink sessionId={session_id} />,
+      cell: (session) => <StandInLink sessionId={session.session_id} session={session} />,
     },
   ];
   return by === "student" ? [when, ...others] : [when, student, ...others];
