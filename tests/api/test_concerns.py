@@ -120,20 +120,23 @@ def test_an_unknown_concern_is_refused(client: httpx2.Client) -> None:
     assert [error["field"] for error in response.json()["errors"]] == ["concern.0"]
 
 
-def test_those_who_got_worse_suddenly_come_first_then_the_others_of_concern(
-    published: Served, client: httpx2.Client
-) -> None:
+def test_who_is_of_concern_comes_first_by_sessions_at_risk(published: Served, client: httpx2.Client) -> None:
+    """The rate of the last 30 days counts of who got worse within four weeks, if it is higher than what is expected."""
     recently = "concern = 'getting_worse' and status = 'raised' and (not superseded or raised_on >= date '2026-01-04')"
     got_worse = {str(row["tutor_id"]) for row in stored(published, recently)}
     listed = tutors(client, sort_by="attention")
-    assert {row["tutor_id"] for row in listed[: len(got_worse)]} == got_worse
-    assert len(got_worse) > 1
     attention = [row["attention"] for row in listed]
     assert attention == sorted(attention, reverse=True)
-    others = [row for row in listed[len(got_worse) :] if row["attention"]]
-    harm = [(row["harm_sessions"] or 0, row["risk_probability"] or 0) for row in others]
-    assert harm == sorted(harm, reverse=True)
-    assert len(harm) > 2
+
+    def at_risk(row: dict[str, Any]) -> tuple[float, float]:
+        now = (row["planned_sessions_7d"] or 0) * (row["let_down_rate_30d"] or 0)
+        harm = row["harm_sessions"] or 0
+        return (max(harm, now) if row["tutor_id"] in got_worse else harm), row["risk_probability"] or 0
+
+    of_concern = [row for row in listed if row["attention"]]
+    assert [at_risk(row) for row in of_concern] == sorted(map(at_risk, of_concern), reverse=True)
+    assert len(got_worse) > 1
+    assert len(of_concern) > len(got_worse) + 2
 
 
 @pytest.mark.parametrize(
