@@ -23,7 +23,8 @@ with as_of as (
     from {{ ref('int_as_of') }}
 ),
 
-facts as (
+-- Postgres would keep a copy of all its columns for the two that read it.
+facts as not materialized (
     select * from {{ ref('int_session_facts') }}
 ),
 
@@ -31,18 +32,29 @@ tutors as (
     select * from {{ ref('stg_raw__tutors') }}
 ),
 
--- Sessions in which the tutor was there.
-held as (
+-- Of each session, only what is needed: this is the copy that is read again and again.
+sessions as materialized (
     select
         facts.tutor_id,
         facts.student_id,
-        facts.scheduled_on as held_on,
-        facts.rating
+        facts.scheduled_on,
+        facts.status = 'completed' or (facts.status = 'no_show' and facts.initiator = 'student') as is_held,
+        facts.rating,
+        case when facts.is_let_down then {{ let_down_known_on('facts') }} end as let_down_known_on
     from facts
     cross join as_of
-    where
-        facts.scheduled_on <= as_of.as_of
-        and (facts.status = 'completed' or (facts.status = 'no_show' and facts.initiator = 'student'))
+    where facts.scheduled_on <= as_of.as_of and facts.status <> 'scheduled'
+),
+
+-- Sessions in which the tutor was there.
+held as not materialized (
+    select
+        tutor_id,
+        student_id,
+        scheduled_on as held_on,
+        rating
+    from sessions
+    where is_held
 ),
 
 held_days as (
@@ -53,12 +65,16 @@ held_days as (
     group by held_on
 ),
 
+beginning as (
+    select min(held_on) as held_on from held_days
+),
+
 calendar as (
     select
         each_day.calendar_day::date as calendar_day,
         coalesce(held_days.sessions, 0) as sessions
     from as_of
-    cross join (select min(held.held_on) as held_on from held) as beginning
+    cross join beginning
     cross join
         lateral generate_series(
             beginning.held_on::timestamp, as_of.as_of::timestamp, interval '1 day'
@@ -125,114 +141,122 @@ asked_days as (
         )
 ),
 
--- A student is the tutor's from a first session on until there was none for so many days.
-meetings as (
-    select
-        tutor_id,
-        student_id,
-        open_day,
-        lag(open_day) over of_pair as earlier,
-        lead(open_day) over of_pair as later
-    from (
-        select distinct
-            held.tutor_id,
-            held.student_id,
-            open_days.open_day
-        from held
-        inner join open_days on held.held_on = open_days.calendar_day
-    ) as met
-    window of_pair as (partition by tutor_id, student_id order by open_day)
+-- No window of the first of them reaches back to this day, so that all days up to it may count as one.
+long_ago as (
+    select min(open_day) - 90 as open_day from asked_days
 ),
-
--- What became known of a tutor, each on its day.
-entries as (
-    select
-        held.tutor_id,
-        open_days.open_day,
-        counted.what,
-        counted.amount
-    from held
-    inner join open_days on held.held_on = open_days.calendar_day
-    cross join
-        lateral (
-            values
-            ('sessions', 1::numeric),
-            ('open_sessions', open_days.is_open::integer),
-            ('ratings', (held.rating is not null)::integer),
-            ('rating_sum', coalesce(held.rating, 0))
-        ) as counted (what, amount)
-    where counted.amount > 0
-
-    union all
-
-    select
-        facts.tutor_id,
-        open_days.open_day,
-        'trials' as what,
-        1 as amount
-    from facts
-    inner join open_days on facts.scheduled_on = open_days.calendar_day
-    where facts.status <> 'scheduled'
-
-    union all
-
-    select
-        facts.tutor_id,
-        open_days.open_day,
-        'let_downs' as what,
-        1 as amount
-    from facts
-    inner join open_days on {{ let_down_known_on('facts') }} = open_days.calendar_day
-    where facts.status <> 'scheduled' and facts.is_let_down
-
-    union all
-
-    select
-        meetings.tutor_id,
-        known.open_day,
-        known.what,
-        1 as amount
-    from meetings
-    cross join
-        lateral (
-            values
-            ('new_ones', meetings.open_day, meetings.earlier is null),
-            (
-                'begun', meetings.open_day,
-                coalesce(meetings.open_day - meetings.earlier > {{ var('active_pair_days') }}, true)
-            ),
-            (
-                'lost', meetings.open_day + {{ var('active_pair_days') }},
-                coalesce(meetings.later - meetings.open_day > {{ var('active_pair_days') }}, true)
-            )
-        ) as known (what, open_day, applies)
-    where known.applies
-),
-
-{% set counts = [
-    'sessions', 'open_sessions', 'ratings', 'rating_sum', 'trials', 'let_downs', 'new_ones', 'begun', 'lost',
-] %}
 
 days as (
     select
+        sessions.tutor_id,
+        greatest(open_days.open_day, long_ago.open_day) as open_day,
+        min(sessions.scheduled_on) filter (where sessions.is_held) as first_held_on,
+        count(*) filter (where sessions.is_held) as sessions,
+        count(*) filter (where sessions.is_held and open_days.is_open) as open_sessions,
+        count(sessions.rating) filter (where sessions.is_held) as ratings,
+        coalesce(sum(sessions.rating) filter (where sessions.is_held), 0) as rating_sum,
+        count(*) as trials
+    from sessions
+    inner join open_days on sessions.scheduled_on = open_days.calendar_day
+    cross join long_ago
+    group by sessions.tutor_id, greatest(open_days.open_day, long_ago.open_day)
+),
+
+let_downs as (
+    select
+        sessions.tutor_id,
+        open_days.open_day,
+        count(*) as let_downs
+    from sessions
+    inner join open_days on sessions.let_down_known_on = open_days.calendar_day
+    inner join long_ago on open_days.open_day > long_ago.open_day
+    group by sessions.tutor_id, open_days.open_day
+),
+
+-- A student is the tutor's from a first session on until there was none for so many days.
+meetings as (
+    select
+        held.tutor_id,
+        held.student_id,
+        open_days.open_day,
+        lag(open_days.open_day) over of_pair as earlier,
+        lead(open_days.open_day) over of_pair as later
+    from held
+    inner join open_days on held.held_on = open_days.calendar_day
+    window of_pair as (partition by held.tutor_id, held.student_id order by open_days.open_day)
+),
+
+-- Of several meetings on a day only the first can begin a stretch, and only the last can end one.
+turns as (
+    select
         tutor_id,
-        {% for name in counts %}
-            coalesce(sum(amount) filter (where what = '{{ name }}'), 0) as {{ name }},
-        {% endfor %}
-        open_day
-    from entries
+        open_day,
+        earlier is null as is_new,
+        coalesce(open_day - earlier > {{ var('active_pair_days') }}, true) as begins,
+        coalesce(later - open_day > {{ var('active_pair_days') }}, true) as ends
+    from meetings
+    -- The others are in the midst of a stretch.
+    where
+        (open_day - earlier <= {{ var('active_pair_days') }} and later - open_day <= {{ var('active_pair_days') }})
+        is not true
+),
+
+student_changes as (
+    select
+        tutor_id,
+        open_day,
+        is_new::integer as new_ones,
+        1 as begun,
+        0 as lost
+    from turns
+    where begins
+    union all
+    select
+        tutor_id,
+        open_day + {{ var('active_pair_days') }} as open_day,
+        0 as new_ones,
+        0 as begun,
+        1 as lost
+    from turns
+    where ends
+),
+
+-- What a tutor has room for is the most students at a time so far: the capacity that is stored is today's, and often
+-- taken from those who have stopped, so it would give them away.
+student_counts as (
+    select
+        tutor_id,
+        open_day,
+        sum(new_ones) as new_ones,
+        sum(lost) as lost,
+        sum(begun - lost) as gained,
+        sum(sum(begun - lost)) over (partition by tutor_id order by open_day) as active_students
+    from student_changes
     group by tutor_id, open_day
+),
+
+students as (
+    select
+        student_counts.tutor_id,
+        greatest(student_counts.open_day, long_ago.open_day) as open_day,
+        sum(student_counts.new_ones) as new_ones,
+        sum(student_counts.lost) as lost,
+        sum(student_counts.gained) as gained,
+        max(student_counts.active_students) as most_students
+    from student_counts
+    cross join long_ago
+    group by student_counts.tutor_id, greatest(student_counts.open_day, long_ago.open_day)
 ),
 
 spans as (
     select
-        held.tutor_id,
-        min(held.held_on) as first_day,
-        min(open_days.open_day) as first_open_day,
-        max(open_days.open_day) as last_open_day
-    from held
-    inner join open_days on held.held_on = open_days.calendar_day
-    group by held.tutor_id
+        tutor_id,
+        min(first_held_on) as first_day,
+        min(open_day) as first_open_day,
+        max(open_day) as last_open_day
+    from days
+    where sessions > 0
+    group by tutor_id
 ),
 
 asked as (
@@ -259,6 +283,27 @@ planned as (
     group by facts.tutor_id
 ),
 
+{% set known = {
+    'days': ['sessions', 'open_sessions', 'ratings', 'rating_sum', 'trials'],
+    'let_downs': ['let_downs'],
+    'students': ['new_ones', 'lost', 'gained', 'most_students'],
+} %}
+
+-- What became known of a tutor, each on its day, and the days that are asked about.
+together as (
+    {% for source in known.keys() | list + ['asked'] %}
+        select
+            tutor_id,
+            {% for name in known.values() | sum(start=[]) %}
+                {{ name if name in known.get(source, []) else 0 }} as {{ name }},
+            {% endfor %}
+            {{ 'known_before' if source == 'asked' else 'null::date' }} as known_before,
+            open_day
+        from {{ source }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
 histories as (
     select
         tutor_id,
@@ -276,22 +321,9 @@ histories as (
         coalesce(sum(let_downs) over last_90_days, 0) as let_downs,
         coalesce(sum(new_ones) over last_56_days, 0) as new_students,
         coalesce(sum(lost) over last_56_days, 0) as lost_students,
-        coalesce(sum(begun - lost) over earlier, 0) as active_students
-    from (
-        select
-            *,
-            null::date as known_before
-        from days
-        union all
-        select
-            tutor_id,
-            {% for name in counts %}
-                0 as {{ name }},
-            {% endfor %}
-            open_day,
-            known_before
-        from asked
-    ) as together
+        coalesce(sum(gained) over earlier, 0) as active_students,
+        max(most_students) over earlier as most_students
+    from together
     window
         last_28_days as (
             partition by tutor_id order by open_day range between 27 preceding and current row
@@ -312,17 +344,6 @@ histories as (
             partition by tutor_id order by open_day
             range between {{ window - silent + 1 }} following and {{ window }} following
         )
-),
-
--- What a tutor has room for is the most students at a time so far: the capacity that is stored is today's, and often
--- taken from those who have stopped, so it would give them away.
-peaks as (
-    select
-        *,
-        max(active_students)
-            over (partition by tutor_id order by open_day range between unbounded preceding and current row)
-            as most_students
-    from histories
 ),
 
 final as (
@@ -347,7 +368,7 @@ final as (
         (histories.known_before - least(tutors.hired_at, spans.first_day))::integer as tenure_days,
         asked_days.outcome_on,
         case when asked_days.outcome_on is not null then histories.sessions_at_the_end = 0 end as has_stopped
-    from peaks as histories
+    from histories
     inner join asked_days on histories.known_before = asked_days.known_before
     inner join spans on histories.tutor_id = spans.tutor_id
     left join planned on histories.tutor_id = planned.tutor_id
