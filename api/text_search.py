@@ -2,9 +2,9 @@
 
 # Letters that Unicode does not take apart into a plain one and a mark.
 _PLAIN = "translate({}, 'łøđħıŧ', 'lodhit')"
-# Of a UUID; the dashboard shows eight characters where no external id was delivered. With fewer, a search for "Ada" or
-# "12" would find every UUID that begins like it.
-SHORTEST_ID = 4
+# Of a UUID, as the dashboard shows it where no external id was delivered. With fewer characters, a search for "Ada" or
+# "1043" would find strangers.
+SHORTEST_ID = 8
 SEARCHED = (
     "Part of the name or the external id, ignoring accents and case; or the beginning of the UUID, from "
     f"{SHORTEST_ID} characters on."
