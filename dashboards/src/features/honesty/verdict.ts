@@ -15,13 +15,21 @@ export function verdict(band: Band): "too high" | "too low" | undefined {
   return undefined;
 }
 
-/** Which chances to trust: those of bands whose interval holds the forecast. Bands without checks are not named. */
+/** An interval wider than this holds nearly every forecast. */
+const WIDEST = 0.2;
+
+/** Which chances to trust: those of bands with a narrow interval that holds the forecast. Bands with few checks are not named. */
 export function trustworthy(bands: Band[]): string {
   const rangesOf = (wanted: ReturnType<typeof verdict>) =>
-    ranges(bands.filter((band) => verdict(band) === wanted));
+    ranges(
+      bands.filter(
+        (band) =>
+          verdict(band) === wanted && (wanted || band.above_share_high - band.above_share_low <= WIDEST),
+      ),
+    );
   const [held, high, low] = [rangesOf(undefined), rangesOf("too high"), rangesOf("too low")];
   return [
-    held ? `You can trust chances of ${held}.` : "No chance could be trusted as stated.",
+    held ? `You can trust chances of ${held}.` : "No chance is proven right yet.",
     high && `Chances of ${high} were too high.`,
     low && `Chances of ${low} were too low.`,
   ]
