@@ -27,7 +27,7 @@ CLOSE_REASONS = {
     "improved": "the tutor improved",
     "no_effect": "no improvement",
     "excused": "there was an excuse",
-    "data_error": "the data were wrong",
+    "data_error": "the data was wrong",
     "left": "the tutor left",
 }
 NAME_LENGTH = 60

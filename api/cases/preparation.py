@@ -199,7 +199,7 @@ def allowances(known: PreparationFacts, about: Sequence[ConcernName]) -> list[st
         is_one = known.excused_90d == 1
         said.append(
             f"{plural(known.excused_90d, 'session')} {'is' if is_one else 'are'} excused and "
-            f"{'does' if is_one else 'do'} not count."
+            f"{'counts as a session, not as a let-down' if is_one else 'count as sessions, not as let-downs'}."
         )
     if counted and counted.technical_issues_90d and OF_SESSIONS & set(about):
         said.append(f"{plural(counted.technical_issues_90d, 'session')} had technical trouble.")

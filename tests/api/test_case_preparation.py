@@ -115,7 +115,7 @@ def test_what_does_not_count_is_conceded() -> None:
     counted = {"student_reschedules_90d": 2, "student_no_shows_90d": 1, "technical_issues_90d": 1}
     assert conceded(UNRELIABLE, counted=counted, excused_90d=1) == [
         "Students moved, cancelled or missed 3 sessions themselves; those do not count.",
-        "1 session is excused and does not count.",
+        "1 session is excused and counts as a session, not as a let-down.",
         "1 session had technical trouble.",
         ELSEWHERE,
     ]
@@ -268,7 +268,7 @@ def test_the_mail_speaks_to_the_tutor_and_names_nobody_else() -> None:
     assert with_allowances is not None
     assert (
         "This speaks for you:\n- 1 sick day explains 5 of 16 let-downs in 90 days.\n"
-        "- 1 session is excused and does not count.\n" in with_allowances.body
+        "- 1 session is excused and counts as a session, not as a let-down.\n" in with_allowances.body
     )
     assert "Across all tutors" not in with_allowances.body
     # No name of a person is cut.

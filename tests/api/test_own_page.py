@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import unescape
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from api.limits import FAILED_LOG_INS_AT_ONCE
+from api.my.pages import tally
 from core import page_links, people
 from core.errors import TutorqError
 from core.roles import Role
@@ -120,6 +122,19 @@ def test_what_stands_on_it(platform: Served, admin: httpx2.Client, tutor: httpx2
     assert int(excused_ones) == text.count("Excused: does not count") == 1
     assert "Excused sessions count as sessions, not as let-downs." in text
     assert str(session_id) in tutor.get("/my").text
+
+
+@pytest.mark.parametrize(
+    ("counting", "late", "total", "said"),
+    [
+        (142, 24, 185, "142 count, 24 only began late, 19 do not count"),
+        (1, 0, 2, "1 counts, 1 does not count"),
+        (1_204, 0, 1_204, "1,204 count"),
+    ],
+)
+def test_the_list_adds_up(counting: int, late: int, total: int, said: str) -> None:
+    page: Any = SimpleNamespace(sessions_counting=counting, sessions_late=late, sessions_total=total)
+    assert tally(page) == said
 
 
 def test_a_sudden_change_is_told_as_the_change(platform: Served, tutor: httpx2.Client) -> None:

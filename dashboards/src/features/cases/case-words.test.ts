@@ -85,7 +85,7 @@ it("says what a new concern moves, and that what takes over is not new", () => {
   const eased = { concerns: ["unreliable"], taken_over: [{ concern: "getting_worse" }] };
   expect(told(event("eased", eased)).lines).toEqual([
     "Unreliable: not raised any more",
-    "Suddenly worse: raised before, now counted by itself",
+    "Suddenly worse: raised before, now counted on its own",
   ]);
 });
 

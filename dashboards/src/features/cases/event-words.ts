@@ -49,7 +49,7 @@ export function told(event: CaseEvent): Told {
         lines: [
           ...names(details.concerns).map((name) => `${name}: not raised any more`),
           ...list(details.taken_over).map(
-            (each) => `${label((each as CaseConcern).concern)}: raised before, now counted by itself`,
+            (each) => `${label((each as CaseConcern).concern)}: raised before, now counted on its own`,
           ),
           ...excuses(details),
         ],

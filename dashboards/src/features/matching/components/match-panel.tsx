@@ -171,7 +171,7 @@ function Explained({ explanation, subject, onChooseTutor }: ExplainedProps) {
       </div>
       <Panel title="Alternatives" note={`Tutors of ${taught} with a free place and lower risk`} flush>
         {explanation.alternatives.length === 0 ? (
-          <p className={classes.none}>No tutor of {taught} with a free place has a lower leaving risk.</p>
+          <p className={classes.none}>No better tutor of {taught} with a free place found.</p>
         ) : (
           <ul className={classes.alternatives}>
             {explanation.alternatives.map((alternative) => (

@@ -136,7 +136,7 @@ const NOT_SET_UP = "Mail is not set up yet";
 /** Settings are an admin's: others read what they mean. */
 function offBecause({ off_because }: KindOfMail, isAdmin: boolean, isUnset: boolean): string | null {
   if (isAdmin) return off_because;
-  return isUnset ? NOT_SET_UP : "Switched off in the settings";
+  return isUnset ? NOT_SET_UP : "Off. An admin can say why.";
 }
 
 function recipientsOf({ audience, recipients }: KindOfMail, isUnset: boolean): string {

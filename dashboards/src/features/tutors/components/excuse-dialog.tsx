@@ -91,7 +91,7 @@ function Form({ tutorId, excusable, onClose, onChanged }: ExcuseDialogProps & { 
       {"countedOn" in what && (
         <Checkbox
           classNames={{ body: classes.box }}
-          label={`${isExcused ? "Undo all excuses of" : "Excuse every session that counts on"} ${day(what.countedOn)}`}
+          label={`${isExcused ? "Undo all excuses of" : "Excuse all let-downs of"} ${day(what.countedOn)}`}
           checked={isWholeDay}
           onChange={(changed) => setWholeDay(changed.currentTarget.checked)}
         />
