@@ -2,7 +2,7 @@
 -- open one or reopens the last one; when nothing is raised any more, the case is suggested for closing.
 --
 -- What stands for a case: what counts now, and what stood and is only superseded, for nobody is better because they got
--- worse. When `unreliable` ends, what it superseded counts instead. That is no news if it was raised when somebody last
+-- worse. When `unreliable` ends, what it superseded counts instead. It is not new to the case if it was raised when somebody last
 -- looked, at the opening, a contact or the end of the case: it stands for itself, and what was agreed stays.
 --
 -- A tutor who has left raises nothing. Rows of app.cases are locked in the order of tutors (core/locks.py).
@@ -235,8 +235,10 @@ begin
                     case when known.standing = '{}' then 'suggested' else 'eased' end,
                     'tutorq',
                     known.version + 1,
-                    jsonb_strip_nulls(jsonb_build_object('taken_over', taken_over_figures))
-                    || jsonb_build_object('concerns', eased)
+                    jsonb_build_object('concerns', eased)
+                    || case
+                        when taken_over_figures is null then '{}' else jsonb_build_object('taken_over', taken_over_figures)
+                    end
                 );
             end if;
             follow_up := known.due_on;
