@@ -7,8 +7,12 @@ import { chromium, expect, type Page, test } from "@playwright/test";
 const ADDRESS = process.env.DAGSTER_ADDRESS ?? "";
 const PORT = new URL(ADDRESS).port;
 const SHUT_DOWN = 'mutation { shutdownRepositoryLocation(repositoryLocationName: "tutorq") { __typename } }';
-const LAUNCH = `mutation { launchRun(executionParams: { mode: "default", selector:
-  { repositoryLocationName: "tutorq", repositoryName: "__repository__", jobName: "send_reports" } }) { __typename } }`;
+/** Starts a job; the tag tells its run from those that tutorq starts by itself meanwhile. */
+const launch = (askedBy: string) => `mutation { launchRun(executionParams: { mode: "default", selector:
+  { repositoryLocationName: "tutorq", repositoryName: "__repository__", jobName: "send_reports" },
+  executionMetadata: { tags: [{ key: "asked-by", value: "${askedBy}" }] } }) { __typename } }`;
+const askedBy = (whom: string) => `tags: [{ key: "asked-by", value: "${whom}" }]`;
+const LAUNCH = launch("another-origin");
 const IMAGE = `/graphql?query=${encodeURIComponent(SHUT_DOWN)}`;
 
 let elsewhere: Server;
@@ -32,8 +36,8 @@ function answersOf(page: Page): [string, number][] {
   return answers;
 }
 
-async function jobsThatRan(page: Page): Promise<number> {
-  const query = '{ runsOrError(filter: { pipelineName: "send_reports" }) { ... on Runs { count } } }';
+async function runsOf(page: Page, filter: string): Promise<number> {
+  const query = `{ runsOrError(filter: { ${filter} }) { ... on Runs { count } } }`;
   const answer = await page.request.post(`${ADDRESS}/graphql`, { data: { query } });
   return (await answer.json()).data.runsOrError.count;
 }
@@ -46,7 +50,6 @@ async function isCodeLocationThere(page: Page): Promise<boolean> {
 
 for (const host of ["localhost", "127.0.0.1"]) {
   test(`a page on another port of ${host} changes nothing and reads nothing`, async ({ page }) => {
-    const before = await jobsThatRan(page);
     const answers = answersOf(page);
     await page.goto(`http://${host}:${(elsewhere.address() as AddressInfo).port}/`);
     const told = await page.evaluate(
@@ -88,7 +91,7 @@ for (const host of ["localhost", "127.0.0.1"]) {
     expect(told).toEqual({ loaded: "refused", asked: "refused", socket: "refused" });
     await expect.poll(() => answers.filter(([path]) => path === "/").length).toBeGreaterThan(0);
     expect(answers.filter(([, status]) => status < 400)).toEqual([]);
-    expect(await jobsThatRan(page)).toBe(before);
+    expect(await runsOf(page, askedBy("another-origin"))).toBe(0);
     expect(await isCodeLocationThere(page)).toBe(true);
   });
 }
@@ -116,7 +119,8 @@ test("a domain that is pointed here reads nothing", async ({ page }, { project }
 });
 
 test("a person sees the assets live and starts a run", async ({ page }, { outputDir }) => {
-  const before = await jobsThatRan(page);
+  const sent = 'pipelineName: "send_reports"';
+  const before = await runsOf(page, sent);
   const answers = answersOf(page);
   const frames: string[] = [];
   page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => frames.push(String(payload))));
@@ -129,7 +133,11 @@ test("a person sees the assets live and starts a run", async ({ page }, { output
 
   await page.goto(`${ADDRESS}/locations/tutorq/jobs/send_reports/playground`);
   await page.getByRole("button", { name: "Launch Run" }).click();
-  await expect.poll(() => jobsThatRan(page), { timeout: 30_000 }).toBeGreaterThan(before);
+  await expect.poll(() => runsOf(page, sent), { timeout: 30_000 }).toBeGreaterThan(before);
   await page.screenshot({ path: `${outputDir}/dagster-run.png` });
   expect(answers.filter(([, status]) => status >= 400)).toEqual([]);
+
+  // What pages of other origins try does start a run where it is allowed.
+  await page.request.post(`${ADDRESS}/graphql`, { data: { query: launch("program") } });
+  expect(await runsOf(page, askedBy("program"))).toBe(1);
 });
