@@ -13,7 +13,8 @@ const WORDS: Record<string, Record<string, string>> = {
     "No-show risk":
       "The chance that the student misses a planned session. High: above the limit. Medium: above half the limit.",
     "At risk": "Expected let-downs among the planned sessions of the next 7 days: “about 14 of 72”.",
-    Excused: "A moved, cancelled or missed session with an accepted reason: it counts as a session, not as a let-down.",
+    Excused:
+      "A moved, cancelled or missed session with an accepted reason: it counts as a session, not as a let-down.",
     "Stand-in": "Another tutor who is free at that time and teaches the subject.",
   },
   Tutors: {

@@ -19,7 +19,13 @@ test("a forecast within the interval, as it is shown, is neither too high nor to
 test("chances to trust are those of bands that held, neighbours together", () => {
   expect(trustworthy(RIGHT)).toBe("You can trust chances of 0%–30%.");
   expect(
-    trustworthy([...RIGHT, band(4, 0.4, 0.1, 0.9), band(5, 0.4, 0.35, 0.5), band(8, 0.7, 0.3, 0.5), band(9, 0.1, 0.3, 0.5)]),
+    trustworthy([
+      ...RIGHT,
+      band(4, 0.4, 0.1, 0.9),
+      band(5, 0.4, 0.35, 0.5),
+      band(8, 0.7, 0.3, 0.5),
+      band(9, 0.1, 0.3, 0.5),
+    ]),
   ).toBe(
     "You can trust chances of 0%–30% and 50%–60%. Chances of 80%–90% were too high. Chances of 90%–100% were too low.",
   );
