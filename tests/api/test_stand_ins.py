@@ -260,6 +260,13 @@ def test_a_planned_session_names_who_has_agreed(api: Served, client: httpx2.Clie
         assert client.post("/api/sessions", json=body | more).status_code == 202
         tag = ""
         assert agreed() == [None, None]
+        # Who agreed for a case that is over is no longer named, and a browser that has it asks anew.
+        answered("T-5", "agreed")
+        assert agreed() == ["T-5", None]
+        (case,) = mia.get("/api/cases", params={"tutor_id": "T-3"}).json()["data"]
+        closed = {"version": case["version"], "state": "dismissed", "reason": "data_error"}
+        assert mia.patch(path, json=closed).status_code == 200
+        assert agreed() == [None, None]
 
 
 def test_who_was_asked_is_noted_in_the_case_of_the_tutor(api: Served, client: httpx2.Client, day: datetime) -> None:
