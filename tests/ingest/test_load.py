@@ -78,7 +78,7 @@ def test_every_column_of_every_file_arrives_typed(database: Database, tmp_path: 
     (tmp_path / "sessions.csv").write_text(
         f"{HEADER},subject,booked_at,started_at,completed_time,cancelled_at,duration_minutes,rating,initiator,"
         "reason_code,technical_issue,updated_at\n"
-        f"{ROW},math,2026-01-01,2026-01-05T11:01,2026-01-05 11:00:00.25+01:00,2026-01-04,60.0,4.5,student,"
+        f"{ROW},math,2026-01-01,2026-01-05T11:01,2026-01-05 12:00:00.25+01:00,2026-01-04,60.0,4.5,student,"
         "power_cut,No,2026-01-05T12:00:00.123456789Z\n"
     )
     (tmp_path / "reschedules.csv").write_text(
@@ -139,7 +139,7 @@ def test_every_column_of_every_file_arrives_typed(database: Database, tmp_path: 
             "math",
             datetime(2025, 12, 31, 23, tzinfo=UTC),
             datetime(2026, 1, 5, 10, 1, tzinfo=UTC),
-            datetime(2026, 1, 5, 10, 0, 0, 250000, tzinfo=UTC),
+            datetime(2026, 1, 5, 11, 0, 0, 250000, tzinfo=UTC),
             datetime(2026, 1, 3, 23, tzinfo=UTC),
             60,
             Decimal("4.50"),
