@@ -37,7 +37,7 @@ from orchestration.shared import note_code_version
 if TYPE_CHECKING:
     import dagster as dg
 
-PATIENCE_SECONDS = 3_600
+PATIENCE_SECONDS = 600
 BUCKET = "ml__match_predictions.predict_bucket["
 
 

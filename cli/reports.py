@@ -55,7 +55,7 @@ def send(
     from reports.sending import send_everything
 
     settings, database = open_platform(DatabaseRole.TRANSFORM)
-    provider_from(settings)  # a setting that is missing is told before anything is queued
+    provider_from(settings)  # reports a missing setting before it queues anything
     queued = queue_due(settings, database).to_dict()
     queued["alert"] = conditions.observe(settings, database, watch.silence(settings, database))
     again = outbox.requeue_failed(database) if failed else 0
