@@ -21,6 +21,7 @@ from api.cases.talk_schemas import (
 from api.publication import Meta
 from core import patterns
 from core.concerns import (
+    SUPERSEDED,
     Concern,
     ConcernName,
     ConcernStatus,
@@ -344,7 +345,9 @@ def _with_opening(fact: Fact, opened_on: date) -> str:
     if fact.superseded:
         return now
     if fact.opening is None:
-        return f"{now} Raised after the opening."
+        # What is raised since then and was not among what counted then was superseded.
+        since = fact.now.raised_on if fact.now and fact.concern is ConcernName.GETTING_WORSE else None
+        return f"{now} {'Raised after the opening' if since is None or since > opened_on else f'{SUPERSEDED} then'}."
     then = _counted(fact.opening)
     ended = "" if fact.is_raised else " It is not raised any more."
     return f"{now} At the opening on {opened_on:%-d %B %Y} it was {then}.{ended}"

@@ -236,6 +236,10 @@ def test_a_sudden_change_is_told_in_figures_also_if_it_is_superseded() -> None:
     assert f"{told}\n" in superseded
     assert "What has changed in the last weeks?" in superseded
     assert f"{told} The tutor moved" in text_of(concern(ConcernName.GETTING_WORSE))
+    # Opened on 10 January: what was superseded then may count by itself by now.
+    before = text_of(concern(ConcernName.GETTING_WORSE, raised_on="2026-01-10"))
+    assert "Counted under Unreliable then." in before
+    assert "Raised after the opening." in text_of(concern(ConcernName.GETTING_WORSE, raised_on="2026-01-11"))
     assert "Suddenly worse" not in text_of(UNRELIABLE)
     # Nothing is made up where the last 30 days were no worse.
     level = {"let_down_rate_30d": 0.3, "trend_30d": -0.01}

@@ -32,7 +32,7 @@ const fact = (concern: ConcernName, rest: Partial<Fact>): Fact => ({
 function cellsOf(label: string, ...facts: Fact[]): (string | null)[] {
   render(
     <MantineProvider>
-      <ThenAndNow facts={facts} />
+      <ThenAndNow facts={facts} openedOn="2026-11-25" />
     </MantineProvider>,
   );
   const row = screen.getByRole("row", { name: new RegExp(`^${label}`) });
@@ -75,6 +75,15 @@ it("names the concern that was raised in place of a superseded one", () => {
   const unreliable = fact("unreliable", { opening: known("unreliable", 57, 57 / 463) });
   const cells = cellsOf("Suddenly worse", unreliable, superseded);
   expect([cells[0], cells[3]]).toEqual(["Counted under Unreliable", "Counted under Unreliable"]);
+});
+
+it.each([
+  ["2026-11-24", "Counted under Unreliable"],
+  ["2026-11-26", "Not raised then"],
+])("says of what counts by itself now, raised on %s: %s", (raised_on, then) => {
+  const sudden = fact("getting_worse", { now: { ...known("getting_worse", 57, 57 / 463), raised_on } });
+  const unreliable = fact("unreliable", { opening: known("unreliable", 57, 57 / 463), is_raised: false });
+  expect(cellsOf("Suddenly worse", unreliable, sudden)[0]).toBe(then);
 });
 
 it("says that a concern was not raised then", () => {

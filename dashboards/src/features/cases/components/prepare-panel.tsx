@@ -46,7 +46,7 @@ export function PreparePanel({ caseId, today, mayChange }: PreparePanelProps) {
             flush
           >
             {data.facts.length > 0 ? (
-              <ThenAndNow facts={data.facts} />
+              <ThenAndNow facts={data.facts} openedOn={data.opened_on} />
             ) : (
               <EmptyState icon="check" title="No concern at opening or today">
                 Someone opened this case manually.

@@ -6,7 +6,7 @@ import { decimal, difference, percent, points } from "../../../lib/format";
 import { asRead } from "../../../lib/sentences";
 
 /** The figures of the opening beside today's. What changed by chance, and what by the talk, they do not say. */
-export function ThenAndNow({ facts }: { facts: Fact[] }) {
+export function ThenAndNow({ facts, openedOn }: { facts: Fact[]; openedOn: string }) {
   const wasUnreliable = facts.some(({ concern, opening }) => concern === "unreliable" && opening !== null);
   return (
     <Table
@@ -25,9 +25,11 @@ export function ThenAndNow({ facts }: { facts: Fact[] }) {
         {
           header: "At opening",
           phone: { row: 2, side: "both", isLabelled: true },
-          cell: ({ opening, superseded }) => {
+          cell: ({ concern, opening, superseded, now }) => {
             if (opening) return counts(opening);
-            return superseded && wasUnreliable ? SUPERSEDED : "Not raised then";
+            // It may count by itself by now.
+            const wasRaised = concern === "getting_worse" && now?.raised_on && now.raised_on <= openedOn;
+            return wasUnreliable && (superseded || wasRaised) ? SUPERSEDED : "Not raised then";
           },
           detail: ({ opening }) => opening && likely(opening, "then"),
         },
