@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
-from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
@@ -169,12 +168,12 @@ def create_app(settings: Settings | None = None, dashboard: Path = DASHBOARD) ->
         redirect_slashes=False,
         # It would look for exporters with every request, and log the messages of errors, which may carry personal data.
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        generate_unique_id_function=_operation_id,
     )
     for resource in resources:
-        app.include_router(resource.router)
+        # `include_router` would have the first request make all routes once more, and each pass as many routers.
+        app.router.routes.extend(resource.router.routes)
     if settings.metrics != "off":
-        app.include_router(metrics.router)
+        app.router.routes.extend(metrics.router.routes)
     app.add_api_route(DOCS_PATH, _docs, include_in_schema=False)
     if (dashboard / PAGE).is_file():
         Dashboard(dashboard).serve_from(app)
@@ -199,11 +198,6 @@ def _request_traces(traces: "Traces | None") -> list[Middleware]:
     from api.tracing import RequestTraces
 
     return [Middleware(RequestTraces, traces=traces)]
-
-
-def _operation_id(route: APIRoute) -> str:
-    """The function's name: what the generated TypeScript client calls it."""
-    return route.name
 
 
 async def _docs(request: Request) -> Response:

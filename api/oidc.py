@@ -19,6 +19,7 @@ from joserfc.jwk import JWKRegistry, KeySet
 
 from api.callers import TokenCaller
 from api.problems import ApiError
+from api.tls import trusted
 from core.roles import KEY_ROLES, PERSON_ROLES, Role
 from core.settings import Settings
 
@@ -140,7 +141,7 @@ class Provider:
         self._audience = settings.oidc_audience
         self._is_person = is_person
         self._callback = f"{settings.dashboard}{CALLBACK_PATH}"
-        self._http = httpx2.AsyncClient(timeout=TIMEOUT_SECONDS)
+        self._http = httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, verify=trusted())
         self._metadata = _Kept(self._fetch_metadata)
         self._keys = _Kept(self._fetch_keys)
 

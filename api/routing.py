@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
 from api import idempotency
@@ -60,6 +61,17 @@ class Deprecation:
 class ApiRoute(APIRoute):
     """`route_class=` of every router."""
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        # The function's name: what the generated clients call the operation.
+        super().__init__(path, endpoint, **options | {"generate_unique_id_function": _name_of})
+        self._begins = path.partition("{")[0]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """A request is compared with all routes before its own: with their first words alone, if these differ."""
+        if not scope.get("root_path") and not scope["path"].startswith(self._begins):
+            return Match.NONE, {}
+        return super().matches(scope)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()
         guard = next(
@@ -90,3 +102,7 @@ class ApiRoute(APIRoute):
             await send(message)
 
         await super().handle(scope, receive, announced)
+
+
+def _name_of(route: APIRoute) -> str:
+    return route.name

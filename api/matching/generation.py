@@ -7,6 +7,7 @@ import httpx2
 
 from api.matching.schemas.predictions import GenerationAccepted, GenerationStatus
 from api.problems import DagsterUnavailableError, NotFoundError
+from api.tls import trusted
 
 JOB = "predict"
 # All partitions in one run; as orchestration.partitions has it.
@@ -118,7 +119,7 @@ class Generation:
 
 def open_dagster(url: str, headers: dict[str, str]) -> httpx2.AsyncClient:
     """A client of the Dagster web server at this address; connects when it is first used."""
-    return httpx2.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS)
+    return httpx2.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS, verify=trusted())
 
 
 def _instant(seconds: float | None) -> datetime | None:
