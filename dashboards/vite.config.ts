@@ -13,7 +13,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
   },
   server: { proxy: { "/api": process.env.TUTORQ_API ?? "http://127.0.0.1:8000" } },
-  // Only what renders needs a page: making one takes longer than most files' tests.
+  // Only what renders needs a page: making one takes longer than most files' tests, and so does importing what renders.
   test: {
     testTimeout: 60_000,
     projects: [
@@ -23,6 +23,8 @@ export default defineConfig({
         test: {
           name: "components",
           environment: "jsdom",
+          // Files share both; setup.ts puts the page back after each test.
+          isolate: false,
           include: ["src/**/*.test.tsx"],
           setupFiles: "src/testing/setup.ts",
         },

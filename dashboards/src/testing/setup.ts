@@ -24,4 +24,10 @@ window.scrollTo = () => {};
 configure({ asyncUtilTimeout: 15_000 });
 process.env.DEBUG_PRINT_LIMIT ??= "2000";
 
-afterEach(cleanup);
+afterEach(() => {
+  cleanup();
+  vi.useRealTimers();
+  localStorage.clear();
+  sessionStorage.clear();
+  window.history.replaceState(null, "", "/");
+});
