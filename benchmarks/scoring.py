@@ -35,7 +35,8 @@ ACTIVE_SECONDS = "select active_time / 1000 from pg_stat_database where datname 
 class Size:
     """`per_day` stays the same for all histories: a larger one goes back further.
 
-    The smallest one has 100 days, so that the windows, of 90 days at most, are full in all of them.
+    The smallest one has 400 days, so that the windows are full in all of them: the longest are 365 days before each of
+    the last 30.
     """
 
     histories: tuple[int, ...]
@@ -45,8 +46,8 @@ class Size:
     tutors: int = history.TUTORS
 
 
-SMALL = Size(histories=(20_000, 100_000, 300_000), per_day=200, changes=1_000)
-FULL = Size(histories=(100_000, 1_000_000, 10_000_000), per_day=1_000, changes=10_000)
+SMALL = Size(histories=(80_000, 160_000, 320_000), per_day=200, changes=1_000)
+FULL = Size(histories=(400_000, 1_000_000, 10_000_000), per_day=1_000, changes=10_000)
 TINY = replace(SMALL, histories=(200,), per_day=20, changes=20, rounds=1, tutors=10)
 
 

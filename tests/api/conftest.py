@@ -17,7 +17,7 @@ from api.connections import Limits
 from api.drain import DrainingServer
 from api.quarantine import sealing
 from api.server import server_config
-from core import keys
+from core import keys, settings_changes
 from core.database import Database
 from core.roles import Role
 from core.settings import Settings
@@ -27,6 +27,8 @@ from tests.conftest import PUBLISHED, Postgres
 START_SECONDS = 15
 # Tests look into rows in quarantine; those of their sealing do it themselves.
 sealing.EVERY_SECONDS = 86_400
+# Every start of an API hashes its settings, slowly by intention: a twentieth of the time of these tests.
+settings_changes.SCRYPT["n"] = 2
 ZONE = "Europe/Vienna"
 DASHBOARD_ORIGIN = "https://dashboard.example"
 

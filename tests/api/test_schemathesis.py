@@ -54,7 +54,7 @@ EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "0"))
 FEW, SEED = 3, 6
 # Of the requests of an operation that follow from its description, as many that should succeed, and as many that should
 # not: there are up to 1,000 of one operation, and 10,000 of all.
-FOLLOWING = 4
+FOLLOWING = 2
 CONFIG = Path(__file__).parent / "schemathesis.toml"
 
 

@@ -127,7 +127,7 @@ def test_the_nightly_check_of_days_counts_a_lesson_once(built: Dbt, added: psyco
 def test_rows_of_lists_that_another_version_made_are_made_anew(built: Dbt, added: psycopg.Connection) -> None:
     check = ("test", "--select", "tutor_rows_are_those_of_the_scores")
     rows = "select * from intermediate.tutor_rows order by tutor_id"
-    built("run")
+    built(*TO_SCORES)
     built(*check)
     expected = added.execute(rows).fetchall()
     added.execute("update intermediate.tutor_rows set row_json = '{'")
