@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -98,17 +99,28 @@ def posting(size: Size, home: Path, database: Database) -> Iterator[Measure]:
 
 @contextmanager
 def reading(size: Size, home: Path, database: Database) -> Iterator[Measure]:
-    """Ask the API for a page of tutors."""
+    """Ask the API for a page of tutors, and for what is not there: it has passed all routes."""
     settings = _published(size, home, database)
     with database.connect() as connection:
         headers = {"X-API-Key": str(keys.create(connection, "benchmark", Role.READ).secret)}
-    request = Request(read.LIST, headers, 200)
+    requests = {
+        "a page of 50": Request(read.LIST, headers, 200),
+        "no such address": Request("/api/zones", headers, 404),
+    }
     with ingest.server(settings, settings.api_port, "api") as api:
 
-        def ask() -> float:
+        def ask(request: Request) -> float:
             return run_apart(ask_times, settings.api_port, request, size.connections, size.answers)
 
-        yield lambda: _of_the_api("a page of 50", ask, size.answers, api.pid, database)
+        def measure() -> Figures:
+            page, nothing = (
+                _of_the_api(name, partial(ask, request), size.answers, api.pid, database)
+                for name, request in requests.items()
+            )
+            # Postgres is not asked for nothing.
+            return {**page, **{name: cost for name, cost in nothing.items() if "Postgres" not in name}}
+
+        yield measure
 
 
 @contextmanager
