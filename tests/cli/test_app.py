@@ -47,6 +47,7 @@ def answer(*arguments: str) -> Any:
     return json.loads(tutorq(*arguments, "--json").stdout)
 
 
+@pytest.mark.slow
 def test_the_version() -> None:
     assert tutorq("--version").stdout.strip() == version("tutorq")
 
@@ -314,6 +315,7 @@ def test_the_file_of_the_local_key_follows_a_rotation(environment: Settings, dat
         assert keys.ensure_local_key(connection, environment.api_key_file) == rotated["secret"]
 
 
+@pytest.mark.slow
 def test_audit(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tutorq("audit", "list").stderr.strip() == "No entries match."
     tutorq("keys", "create", "--name", "[red]metabase", "--role", "read")
@@ -467,6 +469,7 @@ def test_doctor_says_that_a_mart_belongs_to_somebody_else(database: Database) ->
     assert (publication["ok"], publication["found"]) == (False, "permission denied for table publication")
 
 
+@pytest.mark.slow
 def test_dbt_that_fails_without_a_reason_points_to_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
     from dbt.artifacts.schemas.run import RunExecutionResult
     from dbt.cli.main import dbtRunner, dbtRunnerResult

@@ -159,6 +159,7 @@ def test_the_whole_way_of_a_row_on_the_oldest_server_at_hand(
     assert lost == [(3,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("making", "problem"),
     [
@@ -220,6 +221,7 @@ NEWER = re.compile(
 GUARDED = {"core/migrations/versions/0012_roles.py", "core/process_logins.py"}
 
 
+@pytest.mark.slow
 def test_no_sql_asks_for_a_newer_server() -> None:
     tracked = subprocess.run(
         ["git", "ls-files", "*.py", "*.sql"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True

@@ -719,6 +719,7 @@ def test_a_fault_of_ours_costs_one_file_only(
     assert secret not in caplog.text
 
 
+@pytest.mark.slow
 def test_two_runs_at_a_time_take_a_file_once(database: Database, landing: Path) -> None:
     for number in range(20):
         drop(landing, f"sessions.{number}.csv", sessions(f"s{number}"))

@@ -205,6 +205,7 @@ def test_a_lesson_ends_when_it_began_or_later() -> None:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(bodies=st.lists(_bodies | st.just(USUAL) | _anything, min_size=1, max_size=8))
 def test_both_ways_give_the_same(bodies: list[object]) -> None:

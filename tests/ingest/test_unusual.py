@@ -383,6 +383,7 @@ def test_names_are_compared_by_letters_and_digits() -> None:
     assert normal("Größe_2") == normal("GRÖSSE 2")
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(["sessions", "tutors"]).flatmap(
     lambda entity: st.tuples(st.just(entity), st.sampled_from([column.name for column in ENTITIES[entity].columns]))

@@ -40,6 +40,7 @@ def problems(draw, students=5, tutors=4):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(problems())
 def test_it_is_the_best_of_all_plans_and_keeps_every_rule(problem):

@@ -63,6 +63,7 @@ def test_probabilities_sum_to_one_at_each_place_and_for_the_size_of_each_tutor(
     assert found.sum(axis=0).max() <= 1 + 1e-9
 
 
+@pytest.mark.slow
 def test_slates_come_as_often_as_their_probabilities_say() -> None:
     among = candidates(*some(9), 3)
     lottery = lottery_of("model", 0.5)

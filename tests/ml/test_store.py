@@ -51,6 +51,7 @@ def test_a_model_comes_back_the_same(store, candidate, matches):
         store.load("match/none")
 
 
+@pytest.mark.slow
 def test_files_are_trees_and_a_certificate_and_nothing_else(tmp_path, candidate):
     address = ModelStore(str(tmp_path)).save(candidate.model)
     folder = tmp_path / address

@@ -25,6 +25,7 @@ def naive(cells: pd.DataFrame) -> pd.Series:
     return (cells["let_downs"] >= 3) & (rate >= 2 * other)
 
 
+@pytest.mark.slow
 def test_where_no_slot_differs_hardly_any_pattern_is_found(capsys: pytest.CaptureFixture[str]) -> None:
     found, by_naive = 0, 0
     for seed in range(WORLDS):
@@ -65,6 +66,7 @@ def test_adjusted_p_values_grow_with_how_many_are_looked_at() -> None:
     assert false_discovery_rates(np.array([0.01, 0.04, 0.03, 0.5])) == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
 
 
+@pytest.mark.slow
 def test_odds_are_taken_within_tutors() -> None:
     """One tutor has all Fridays and all trouble: it is the tutor's. Within the other two, Fridays have triple odds."""
     rows = [("bad", "5", 60, 30)] + [(tutor, "1", 90, 9) for tutor in "ab"] + [(tutor, "5", 40, 10) for tutor in "ab"]
