@@ -99,7 +99,7 @@ def posting(size: Size, home: Path, database: Database) -> Iterator[Measure]:
 
 @contextmanager
 def reading(size: Size, home: Path, database: Database) -> Iterator[Measure]:
-    """Ask the API for a page of tutors, and for what is not there: it has passed all routes."""
+    """Ask the API for a page of tutors, and for an address that does not exist, which is compared with all routes."""
     settings = _published(size, home, database)
     with database.connect() as connection:
         headers = {"X-API-Key": str(keys.create(connection, "benchmark", Role.READ).secret)}
@@ -117,7 +117,7 @@ def reading(size: Size, home: Path, database: Database) -> Iterator[Measure]:
                 _of_the_api(name, partial(ask, request), size.answers, api.pid, database)
                 for name, request in requests.items()
             )
-            # Postgres is not asked for nothing.
+            # Postgres is not asked for an address that does not exist.
             return {**page, **{name: cost for name, cost in nothing.items() if "Postgres" not in name}}
 
         yield measure

@@ -11,6 +11,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
@@ -83,10 +84,18 @@ def pytest_configure(config: pytest.Config) -> None:
             mode=0o711,
             keep=3,
             lock_timeout=LOCK_TIMEOUT,
-            # What is in use ends with this gate. Thousands of old files are removed beside it: after it, they took 5 s.
-            register=lambda clean, *old: Thread(target=clean, args=old).start() if old else config.add_cleanup(clean),
+            # The lock ends with this gate. Old files are removed while tests run: at the end, that took 5 s.
+            register=lambda clean, *old: (
+                Thread(target=_removed, args=(clean, *old)).start() if old else config.add_cleanup(clean)
+            ),
         )
         config.option.basetemp = str(folder / "gate")
+
+
+def _removed(clean: Callable[..., None], *arguments: object) -> None:
+    """What another gate removes at the same time is gone as well."""
+    with suppress(OSError):
+        clean(*arguments)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -27,8 +27,6 @@ from tests.conftest import PUBLISHED, Postgres
 START_SECONDS = 15
 # Tests look into rows in quarantine; those of their sealing do it themselves.
 sealing.EVERY_SECONDS = 86_400
-# Every start of an API hashes its settings, slowly by intention: a twentieth of the time of these tests.
-settings_changes.SCRYPT["n"] = 2
 ZONE = "Europe/Vienna"
 DASHBOARD_ORIGIN = "https://dashboard.example"
 
@@ -47,6 +45,14 @@ class Served:
         headers = {} if key is None else {"X-API-Key": key}
         # Nothing to verify on plain HTTP, and loading the certificates takes longer than a test.
         return httpx2.Client(base_url=self.base_url, headers=headers, timeout=20, verify=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """Every start of an API hashes its settings, slowly by intention: a twentieth of the time of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(settings_changes.SCRYPT, "n", 2)
+        yield
 
 
 @pytest.fixture(scope="session")

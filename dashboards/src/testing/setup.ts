@@ -19,6 +19,7 @@ vi.stubGlobal(
   },
 );
 window.scrollTo = () => {};
+Object.defineProperty(document, "fonts", { configurable: true, value: new EventTarget() });
 
 // What is waited for comes late on a busy machine. The page of a failed query would fill the log.
 configure({ asyncUtilTimeout: 15_000 });

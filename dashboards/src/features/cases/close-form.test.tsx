@@ -5,9 +5,6 @@ import { expect, it } from "vitest";
 import type { Case } from "../../lib/api-types";
 import { CloseForm } from "./components/close-form";
 
-// A field that grows with its text listens to fonts, which jsdom does not have.
-Object.defineProperty(document, "fonts", { value: new EventTarget() });
-
 const RAISED = [
   { concern: "unreliable", words: "unreliable, 27% of 45 sessions" },
   { concern: "no_shows", words: "no-shows, 4 of 45 sessions" },
