@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 from _pytest.pathlib import LOCK_TIMEOUT, make_numbered_dir_with_cleanup
@@ -29,6 +30,11 @@ pytest_plugins = ["tests.failures"]
 # Tests say themselves what is set, but for the browser, which is no setting of ours.
 for name in [name for name in os.environ if name.startswith("TUTORQ_") and name != "TUTORQ_CHROMIUM"]:
     del os.environ[name]
+
+# An example may take as long as a busy machine needs; Hypothesis would give it 200 ms. CI has a profile of its own.
+hypothesis.settings.register_profile("patient", hypothesis.settings(deadline=None))
+if hypothesis.settings.get_current_profile_name() != "ci":
+    hypothesis.settings.load_profile("patient")
 
 MIGRATED, MADE, PUBLISHED = "migrated", "made", "published"
 # Longest first, so that workers end with something short. Files of one row go to one worker, in this order: those of

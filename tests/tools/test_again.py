@@ -1,8 +1,9 @@
-"""`pytest --again N`."""
+"""How tests run: `pytest --again N`, and the patience of Hypothesis."""
 
 import subprocess
 import sys
 
+import hypothesis
 import pytest
 
 from core.settings import PROJECT_ROOT
@@ -20,3 +21,7 @@ def test_a_test_runs_so_often_in_a_row() -> None:
     assert passed[0].endswith("1]")
     assert passed[1] == passed[0].removesuffix("1]") + "2]"
     assert len(passed) % 2 == 0
+
+
+def test_no_example_is_too_slow_for_a_busy_machine() -> None:
+    assert hypothesis.settings().deadline is None
