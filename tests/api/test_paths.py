@@ -7,7 +7,12 @@ from urllib.parse import quote
 
 import httpx2
 import pytest
+from fastapi.routing import APIRoute
+from starlette.routing import Match
 
+from api.app import create_app
+from api.routing import ApiRoute
+from core.settings import Settings
 from ingest.ids import entity_uuid
 from tests.api.conftest import Served
 from tests.api.test_openapi import paths_of
@@ -160,3 +165,15 @@ def test_reserved_words_are_reached_by_uuid(client: httpx2.Client) -> None:
     assert client.post("/api/sessions", json=session("upcoming")).status_code == 202
     assert "meta" in client.get("/api/sessions/upcoming").json()
     assert client.get(f"/api/sessions/{entity_uuid('upcoming')}").json()["data"]["external_id"] == "upcoming"
+
+
+@pytest.mark.parametrize("root_path", ["", "/behind/a/proxy"])
+def test_a_route_takes_what_its_pattern_takes(root_path: str) -> None:
+    """Though most requests are compared with its beginning alone."""
+    routes = [route for route in create_app(Settings()).router.routes if isinstance(route, ApiRoute)]
+    paths = [*(re.sub(r"{.*?}", "1", route.path) for route in routes), "/", "/api", "/api/zones", "/api/tutors/"]
+    for path in paths:
+        scope = {"type": "http", "method": "GET", "path": root_path + path, "root_path": root_path}
+        taken = [route for route in routes if route.matches(scope)[0] is not Match.NONE]
+        assert taken == [route for route in routes if APIRoute.matches(route, scope)[0] is not Match.NONE], path
+    assert len(routes) > 100
