@@ -9,6 +9,4 @@ TIMES = int(os.environ.get("EXAMPLES_TIMES", "1"))
 
 def examples(count: int) -> settings:
     """The settings of a test whose examples take as long as the database does, and share its fixtures."""
-    return settings(
-        max_examples=count * TIMES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    return settings(max_examples=count * TIMES, suppress_health_check=[HealthCheck.function_scoped_fixture])

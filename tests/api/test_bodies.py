@@ -83,7 +83,7 @@ def test_what_bursts_is_refused(client: httpx2.Client) -> None:
     data=st.binary(max_size=5_000), sizes=st.lists(st.integers(1, 700), min_size=1, max_size=30),
     cuts=st.lists(st.integers(0, 5_000), max_size=4), most=st.integers(0, 6_000),
 )  # fmt: skip
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_unpacking_gives_what_was_packed_and_never_much_more_than_allowed(
     data: bytes, sizes: list[int], cuts: list[int], most: int
 ) -> None:

@@ -228,14 +228,14 @@ def written(writer: exports.Writer, rows: list[Mapping[str, Any]], size: int) ->
 
 
 @given(ROWS, st.integers(1, 4))
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_any_rows_come_back_from_parquet(rows: list[Mapping[str, Any]], size: int) -> None:
     table = parquet.read_table(io.BytesIO(written(ParquetWriter(COLUMNS), rows, size)))
     assert table.to_pylist() == [{each.name: as_stored(each, each.of(row)) for each in COLUMNS} for row in rows]
 
 
 @given(ROWS, st.integers(1, 4))
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_any_rows_come_back_from_csv(rows: list[Mapping[str, Any]], size: int) -> None:
     head, lines = read_csv(written(CsvWriter(COLUMNS), rows, size))
     assert head == [column.name for column in COLUMNS]

@@ -311,7 +311,7 @@ def test_impossible_arguments_are_refused_before_anything_is_written(tmp_path: P
     assert not (tmp_path / "demo").exists()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     tutors=st.integers(1, 12),
     students=st.integers(1, 30),

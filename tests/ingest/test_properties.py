@@ -156,7 +156,7 @@ def test_versions_one_by_one_end_like_all_at_once(
     assert content(database) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1, max_size=5))
 def test_derived_ids_are_version_5_uuids_of_the_namespace(texts: list[str]) -> None:
     converted, externals = convert_keys(pa.array(texts, pa.string()))
@@ -204,7 +204,7 @@ def test_sql_and_python_and_files_give_an_id_the_same_uuid(database: Database, t
     assert batch.rows["tutor_id"].equals(batch.rows["student_id"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.datetimes(min_value=datetime.fromisoformat("1971-01-01"), max_value=datetime.fromisoformat("2100-12-30")),
     st.sampled_from(["UTC", "Europe/Vienna", "America/St_Johns", "Australia/Lord_Howe", "Africa/Casablanca"]),

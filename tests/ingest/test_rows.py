@@ -206,14 +206,14 @@ def test_a_lesson_ends_when_it_began_or_later() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(bodies=st.lists(_bodies | st.just(USUAL) | _anything, min_size=1, max_size=8))
 def test_both_ways_give_the_same(bodies: list[object]) -> None:
     assert check(bodies, ZONE) == read_by_parser(bodies, ZONE)
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(field=st.sampled_from([*USUAL, "initiator"]), values=st.data())
 def test_one_field_at_a_time(field: str, values: st.DataObject) -> None:
     strategy = {
@@ -229,7 +229,7 @@ def test_one_field_at_a_time(field: str, values: st.DataObject) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(infos=st.lists(_info, min_size=1, max_size=20))
 def test_reschedules(infos: list[dict[str, Any]]) -> None:
     bodies = [{**USUAL, "status": "rescheduled", "reschedule_info": info} for info in infos]

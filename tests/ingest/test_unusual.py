@@ -105,7 +105,7 @@ def test_times_of_one_meaning_are_understood(text: str, time: datetime) -> None:
     assert note.examples[0].startswith(f"{shown(text)!r} → 20")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.datetimes(
         datetime(1971, 1, 1),
@@ -384,7 +384,7 @@ def test_names_are_compared_by_letters_and_digits() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(["sessions", "tutors"]).flatmap(
     lambda entity: st.tuples(st.just(entity), st.sampled_from([column.name for column in ENTITIES[entity].columns]))
 ), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30) | st.from_regex(

@@ -41,7 +41,7 @@ def problems(draw, students=5, tutors=4):
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(problems())
 def test_it_is_the_best_of_all_plans_and_keeps_every_rule(problem):
     answer = assign(**problem)

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.calibrate import Calibration, fit_calibration, recalibration
@@ -69,7 +69,6 @@ def test_calibration_undoes_overconfidence():
     assert Calibration.from_dict(fitted.to_dict()) == fitted
 
 
-@settings(deadline=None)  # SciPy is imported in the first example
 @given(st.lists(st.tuples(st.floats(-50, 50), st.booleans()), min_size=1, max_size=60))
 def test_calibration_never_turns_the_order_round_or_is_certain(rows):
     margin, label = np.array([m for m, _ in rows]), np.array([y for _, y in rows])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -110,7 +110,6 @@ def test_without_coming_sessions_nothing_changes() -> None:
     assert projected[0] == pytest.approx(np.full(10, run.probability[0, -1]))
 
 
-@settings(deadline=None)
 @given(
     before=st.lists(st.tuples(st.integers(0, 8), st.floats(0, 1)), max_size=20),
     n=st.integers(1, 12),

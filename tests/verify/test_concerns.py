@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -243,7 +243,6 @@ def test_stored_days_are_what_the_counts_give() -> None:
     assert rate_probability(concern, counts, kept)[2] == pytest.approx(probability[:, -30:], nan_ok=True)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 179), st.booleans()), min_size=5, max_size=40), st.integers(0, 30))
 def test_a_let_down_more_never_lowers_the_probability(sessions: list[tuple[int, bool]], ago: int) -> None:
     """Whether in place of another outcome or besides; a no-show is one, too."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
@@ -79,7 +79,6 @@ def test_a_half_life_is_positive() -> None:
         half_life_weights(0)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(counts, st.floats(0, 1)), min_size=1, max_size=40))
 def test_events_never_exceed_trials(days: list[tuple[int, float]]) -> None:
     trials = np.array([[n for n, _ in days]])
@@ -89,7 +88,6 @@ def test_events_never_exceed_trials(days: list[tuple[int, float]]) -> None:
     assert (found.trials <= RULES.evidence_cap + 1e-9).all()
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 199), st.booleans()), min_size=1, max_size=60), st.randoms())
 def test_the_order_of_arrival_does_not_matter(sessions: list[tuple[int, bool]], random: np.random.Generator) -> None:
     def daily(rows: list[tuple[int, bool]]) -> Evidence:
@@ -172,7 +170,6 @@ def test_one_discounted_trial_each_is_not_taken_for_a_spread() -> None:
     assert np.isnan(moments(found).correlation)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(counts, st.floats(0, 1)), max_size=12), fractions)
 def test_every_prior_is_without_poles(tutors: list[tuple[int, float]], limit: float) -> None:
     found = of_counts([n for n, _ in tutors], [int(n * share) for n, share in tutors])
@@ -244,7 +241,6 @@ def test_the_broad_part_keeps_one_bad_tutor_among_many_alike() -> None:
     assert narrow.updated(trials, events).exceeds(platform + 0.05)[0] < 0.5
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 300), share=st.floats(0, 1), more=st.integers(1, 5), limit=fractions)
 def test_an_event_more_never_lowers_the_probability(n: int, share: float, more: int, limit: float) -> None:
     """An event among as many trials, and one more trial that is an event: a no-show is never an advantage."""
@@ -256,7 +252,6 @@ def test_an_event_more_never_lowers_the_probability(n: int, share: float, more: 
     assert besides >= before - 1e-12
 
 
-@settings(deadline=None)
 @given(age=st.integers(0, 179), trials=st.lists(counts, min_size=180, max_size=180))
 def test_turning_a_session_into_a_let_down_never_lowers_the_probability(age: int, trials: list[int]) -> None:
     daily = np.array([trials, trials], dtype=float)
@@ -268,7 +263,6 @@ def test_turning_a_session_into_a_let_down_never_lowers_the_probability(age: int
     assert after >= before - 1e-12
 
 
-@settings(deadline=None)
 @given(n=st.floats(0, 5000), share=st.floats(0, 1), probability=st.sampled_from([0.05, 0.95]))
 def test_quantiles_are_where_the_distribution_says(n: float, share: float, probability: float) -> None:
     posterior = PRIOR.updated(np.array([n]), np.array([n * share]))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -97,7 +97,6 @@ def test_a_reference_needs_20_rated_tutors_with_enough_sessions() -> None:
     assert reference.covariance[0, 1] == pytest.approx(np.cov(used[:, 0], used[:, 1])[0, 1])
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-6, 6), min_size=4, max_size=4), st.integers(0, 3), st.floats(0, 3))
 def test_a_better_component_never_lowers_the_score(z: list[float], which: int, more: float) -> None:
     better = list(z)
